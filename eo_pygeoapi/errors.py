@@ -1,0 +1,110 @@
+"""What can go wrong, as one tree.
+
+    EoError
+    ├── InputError               400  a request's inputs; lists every problem at once
+    │   └── OrgUnitsError        400  organisation units that do not exist or have no geometry
+    ├── ConfigError              500  the configuration file; lists every problem with its YAML path
+    ├── NotAppliedError          503  a dataset that the file enables but Prefect does not know yet
+    ├── EngineUnavailableError   503  Prefect does not answer
+    ├── NoSuchJobError           404  no flow run of ours has this id
+    ├── ResultsError             500  results that should be in the store and are not
+    ├── SourceError              502  a provider's data are missing, damaged or not what was expected
+    │   └── SourceUnavailableError 504  the provider is away; worth another try
+    ├── NoDataError              404  nothing is published for the dates that were asked for
+    └── Dhis2Error               502  DHIS2 refused
+        └── Dhis2UnavailableError 504  DHIS2 is away; worth another try
+
+Each class carries the HTTP status and the OGC exception code that the API answers with, and whether trying
+again may help (`transient`). Foreign exceptions are translated once, at the edge that talks to the outside.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class EoError(Exception):
+    """Base of all errors that a person is meant to read."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    code: ClassVar[str] = "NoApplicableCode"
+    transient: ClassVar[bool] = False
+
+
+class ProblemsError(EoError):
+    """Base of the errors that list every problem at once, one sentence each."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class InputError(ProblemsError):
+    """A request's inputs are not what the process accepts."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "InvalidParameterValue"
+
+
+class OrgUnitsError(InputError):
+    """The organisation units that were asked for cannot be had."""
+
+
+class ConfigError(ProblemsError):
+    """The configuration file has mistakes."""
+
+
+class NotAppliedError(EoError):
+    """The dataset is enabled in the file, but `eo-pygeoapi apply` has not run since."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class EngineUnavailableError(EoError):
+    """Prefect cannot be reached or does not answer in time."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    transient = True
+
+
+class NoSuchJobError(EoError):
+    """No flow run of ours has this id."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "NoSuchJob"
+
+
+class ResultsError(EoError):
+    """The results store cannot be read or written, or lacks what it should hold."""
+
+
+class SourceError(EoError):
+    """A provider's data are missing, damaged or not what the dataset's configuration says."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class SourceUnavailableError(SourceError):
+    """The provider does not answer; trying again may help."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    transient = True
+
+
+class NoDataError(EoError):
+    """Nothing is published yet, or ever, for the dates that were asked for."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class Dhis2Error(EoError):
+    """DHIS2 refused what was asked of it."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class Dhis2UnavailableError(Dhis2Error):
+    """DHIS2 does not answer; trying again may help."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    transient = True

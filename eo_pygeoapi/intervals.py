@@ -1,0 +1,64 @@
+"""From the dates that people write to days: `2025`, `2025-07`, `2025-07-01`, `-P30D`."""
+
+import calendar
+import re
+from datetime import date, timedelta
+
+import isodate
+
+from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.models import ImportInputs, Interval
+
+ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, weeks, months or years such as -P30D"
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+_DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?")
+
+
+def resolve_interval(inputs: ImportInputs, today: date) -> Interval:
+    """Return the days that a request means; durations count from `today`, the day of the scheduled time.
+
+    Raises InputError, with every mistake, for missing or unreadable dates and for an end before the start.
+    """
+    if inputs.datetime:
+        names = ("datetime", "datetime")
+        texts = inputs.datetime.split("/") if "/" in inputs.datetime else [inputs.datetime] * 2
+        if len(texts) != 2:
+            raise InputError(f"input datetime: {inputs.datetime!r} is no interval; allowed: start/end")
+    else:
+        names, texts = ("start", "end"), [inputs.start, inputs.end]
+    problems = [f"input {n}: is required (or datetime)" for n, t in zip(names, texts, strict=True) if not t]
+    first, last = None, None
+    if texts[0]:
+        first = _day(names[0], texts[0], today, problems, last=False)
+    if texts[1]:
+        last = _day(names[1], texts[1], today, problems, last=True)
+    if first and last and last < first:
+        problems.append(f"input {names[1]}: the end {texts[1]!r} ({last}) is before the start {texts[0]!r} ({first})")
+    if problems or not first or not last:
+        raise InputError(problems)
+    return Interval(start=first, end=last)
+
+
+def _day(name: str, text: str, today: date, problems: list[str], *, last: bool) -> date | None:
+    try:
+        if match := _DATE.fullmatch(text):
+            return _calendar_day(*match.groups(), last=last)
+        if _DURATION.fullmatch(text):
+            moment: date = today + isodate.parse_duration(text)
+            return moment
+    except (ValueError, OverflowError):
+        pass
+    problems.append(f"input {name}: {text!r} is no date; {ALLOWED}")
+    return None
+
+
+def _calendar_day(year: str, month: str | None, day: str | None, *, last: bool) -> date:
+    if day and month:
+        return date(int(year), int(month), int(day))
+    months = int(month) if month else (12 if last else 1)
+    return date(int(year), months, calendar.monthrange(int(year), months)[1] if last else 1)
+
+
+def days(interval: Interval) -> list[date]:
+    """Return every day of the interval."""
+    return [interval.start + timedelta(n) for n in range((interval.end - interval.start).days + 1)]

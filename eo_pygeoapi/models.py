@@ -1,0 +1,220 @@
+"""The one contract: what a job takes and what it gives.
+
+These models feed the OGC process description, the Prefect parameters, the validation in the web process and again
+in the flow, and the documentation. Names in JSON and YAML are camelCase, in Python snake_case. Types are strict:
+nothing is coerced. A field that was not given has its empty default; whether it was given tells `model_fields_set`.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+SpatialStatistic = Literal["mean", "sum", "min", "max", "median", "count"]
+TemporalStatistic = Literal["mean", "sum", "min", "max"]
+PERIOD_TYPES = (
+    "daily",
+    "weekly",
+    "weeklyWednesday",
+    "weeklyThursday",
+    "weeklySaturday",
+    "weeklySunday",
+    "monthly",
+    "quarterly",
+    "yearly",
+)
+
+
+def _dhis2_name_to_ours(value: Any) -> Any:
+    return value[:1].lower() + value[1:] if isinstance(value, str) else value
+
+
+PeriodType = Annotated[
+    Literal[
+        "daily",
+        "weekly",
+        "weeklyWednesday",
+        "weeklyThursday",
+        "weeklySaturday",
+        "weeklySunday",
+        "monthly",
+        "quarterly",
+        "yearly",
+    ],
+    BeforeValidator(_dhis2_name_to_ours),
+    Field(json_schema_extra={"enum": [*PERIOD_TYPES, *(p[0].upper() + p[1:] for p in PERIOD_TYPES)]}),
+]
+Identifier = Annotated[str, Field(max_length=255, pattern=r"^\S*$")]
+
+
+class Model(BaseModel):
+    """Base of our models: camelCase outside, closed, strict, unchangeable."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+    def to_json(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what a client sees: JSON types, camelCase names."""
+        return self.model_dump(mode="json", by_alias=True, **kwargs)
+
+
+class Aggregation(Model):
+    """How cells become one value per unit, and time steps one value per period."""
+
+    spatial: SpatialStatistic = Field("mean", description="statistic over the cells of an organisation unit")
+    temporal: TemporalStatistic = Field("mean", description="statistic over the time steps of a period")
+
+
+class Dhis2Target(Model):
+    """Where in DHIS2 the values go; UIDs or codes."""
+
+    connection: Identifier = Field("default", description="name of a DHIS2 connection of this server")
+    data_element: Identifier = Field("", description="UID or code; required only to import")
+    data_set: Identifier = Field("", description="UID or code")
+    category_option_combo: Identifier = Field("", description="UID or code; the default combination if not given")
+    attribute_option_combo: Identifier = Field("", description="UID or code; the default combination if not given")
+    import_strategy: Literal["CREATE", "UPDATE", "CREATE_AND_UPDATE"] = Field(
+        "CREATE_AND_UPDATE", description="DHIS2's import strategy"
+    )
+
+
+class ImportInputs(Model):
+    """Inputs of the process `eo-aggregate-import`."""
+
+    dataset_id: str = Field(title="Dataset", description="one of the enabled datasets")
+    start: str = Field(
+        "",
+        title="First period",
+        description="inclusive; YYYY, YYYY-MM or YYYY-MM-DD, or an ISO 8601 duration relative to the scheduled time "
+        "(-P30D); required together with `end` unless `datetime` is given",
+    )
+    end: str = Field("", title="Last period", description="inclusive; forms as for `start`")
+    datetime: str = Field(
+        "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
+    )
+    org_unit_level: list[Annotated[int, Field(ge=1, le=30)]] = Field(
+        [], title="Organisation unit level", description="units of these levels"
+    )
+    parent_org_unit: Identifier = Field("", title="Parent", description="only units below this one (UID)")
+    org_unit_ids: list[Identifier] = Field(
+        [],
+        title="Organisation units",
+        description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
+    )
+    features: dict[str, Any] = Field(
+        {},
+        title="Own areas",
+        description="GeoJSON FeatureCollection whose features carry ids; excludes the three inputs above",
+    )
+    aggregation: Aggregation = Field(Aggregation(), title="Aggregation", description="overrides the dataset's")
+    period_type: PeriodType = Field("daily", title="Period type", description="overrides the dataset's")
+    parameters: dict[str, Any] = Field(
+        {}, title="Source options", description="options of the source that requests may set"
+    )
+    dhis2: Dhis2Target = Field(Dhis2Target(), title="DHIS2", description="overrides the dataset's")
+    dry_run: bool = Field(
+        True, title="Dry run", description="true: ask DHIS2 what an import would do; false: import the values"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_level_is_a_list(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in ("orgUnitLevel", "org_unit_level", "orgUnitIds", "org_unit_ids"):
+                if key in data and isinstance(data[key], int | str) and not isinstance(data[key], bool):
+                    data = {**data, key: [data[key]]}
+        return data
+
+    @model_validator(mode="after")
+    def _units_by_one_way(self) -> Self:
+        ways = [
+            name
+            for name, given in (
+                ("orgUnitLevel/parentOrgUnit", bool(self.org_unit_level or self.parent_org_unit)),
+                ("orgUnitIds", bool(self.org_unit_ids)),
+                ("features", bool(self.features)),
+            )
+            if given
+        ]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} exclude each other; give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _dates_by_one_way(self) -> Self:
+        if self.datetime and (self.start or self.end):
+            raise ValueError("datetime excludes start and end; give one or the other")
+        return self
+
+
+class Interval(Model):
+    """Days from `start` to `end`, both included."""
+
+    start: date
+    end: date
+
+
+class Rejected(Model):
+    """A value that DHIS2 did not take, and why."""
+
+    org_unit: str = ""
+    period: str = ""
+    value: str = ""
+    code: str = ""
+    reason: str
+
+
+class ImportSummary(Model):
+    """What happened, or in a dry run would happen, to the values in DHIS2."""
+
+    status: Literal["SUCCESS", "WARNING", "ERROR", "SKIPPED"]
+    dry_run: bool
+    imported: int = 0
+    updated: int = 0
+    ignored: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    rejected_count: int = 0
+    rejected: list[Rejected] = Field([], description="the first 100")
+    reason: str = Field("", description="why the import was skipped or failed")
+
+
+class LeftOut(Model):
+    """A unit or period without a value, and why; members that do not apply are empty."""
+
+    org_unit: str = ""
+    period: str = ""
+    reason: str
+    expected: str = Field("", description="when the data are expected")
+
+
+class ImportOutputs(Model):
+    """The one output, `result`, of the process `eo-aggregate-import`."""
+
+    org_unit_count: int = Field(description="organisation units that were asked for")
+    row_count: int = Field(description="values that are not null")
+    payload_preview_path: str = Field(description="key in the results store")
+    import_summary: ImportSummary
+    result_features_path: str = Field(description="key in the results store")
+    left_out: list[LeftOut] = []
+
+    def to_json(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what a client sees; members of `leftOut`, `rejected` that do not apply and empty reasons are absent."""
+        answer = super().to_json(**kwargs)
+        answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
+        summary = answer["importSummary"]
+        summary["rejected"] = [_without_empty(entry) for entry in summary["rejected"]]
+        if not summary["reason"]:
+            del summary["reason"]
+        return answer
+
+
+def _without_empty(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if value != ""}

@@ -1,0 +1,85 @@
+"""The environment, read here and nowhere else.
+
+Names are documented in `docs/configuration.md`; a test keeps the two in step.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_CONNECTION = "default"
+
+
+class Dhis2Connection(BaseModel):
+    """Where a DHIS2 is and how to log in; `token` wins over `username` and `password`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    token: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+
+
+class Settings(BaseSettings):
+    """Settings of one process; construct it where the process starts, and hand it on."""
+
+    model_config = SettingsConfigDict(env_prefix="EO_", populate_by_name=True)
+
+    config: Path = Field(Path("pygeoapi-config.yml"), validation_alias="PYGEOAPI_CONFIG")
+    openapi: Path | None = Field(None, validation_alias="PYGEOAPI_OPENAPI")
+    prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
+    ecmwf_url: str | None = Field(None, validation_alias="ECMWF_DATASTORES_URL")
+    ecmwf_key: SecretStr | None = Field(None, validation_alias="ECMWF_DATASTORES_KEY")
+    data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias=AliasChoices("EO_DATA_DIR", "data_dir"))
+    results_url: str = Field("", validation_alias="EO_RESULTS_URL")
+    cache_url: str = Field("", validation_alias="EO_CACHE_URL")
+
+    @property
+    def results(self) -> str:
+        """The results store as an fsspec URL or path; `results` in the data folder unless set."""
+        return self.results_url or str(self.data_dir.absolute() / "results")
+
+    @property
+    def cache(self) -> str:
+        """The download cache as an fsspec URL or path; `cache` in the data folder unless set."""
+        return self.cache_url or str(self.data_dir.absolute() / "cache")
+
+    def dhis2_connection(self, name: str = DEFAULT_CONNECTION) -> Dhis2Connection | None:
+        """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""
+        return dhis2_connection(name, os.environ)
+
+    def secrets(self) -> list[str]:
+        """Return every secret value this process knows, for `redaction.redact`."""
+        key = [self.ecmwf_key.get_secret_value()] if self.ecmwf_key else []
+        return key + [value for name, value in os.environ.items() if _is_secret(name)]
+
+
+def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:
+    """Read a connection from `EO_DHIS2_<NAME>_*`, or from `DHIS2_*` for the one called `default`."""
+    prefix = f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
+    found = dict(_members(prefix, environ))
+    if "url" not in found and name == DEFAULT_CONNECTION and environ.get("DHIS2_BASE_URL"):
+        found = {
+            "url": environ["DHIS2_BASE_URL"],
+            "username": environ.get("DHIS2_USERNAME", ""),
+            "password": environ.get("DHIS2_PASSWORD", ""),
+        }
+    if "url" not in found:
+        return None
+    return Dhis2Connection.model_validate({k: v for k, v in found.items() if v})
+
+
+def _members(prefix: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for member in ("url", "token", "username", "password", "ca_file"):
+        if value := environ.get(prefix + member.upper()):
+            yield member, value
+
+
+def _is_secret(name: str) -> bool:
+    return bool(re.fullmatch(r"(EO_DHIS2_\w+_(TOKEN|PASSWORD)|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING))", name))

@@ -1,0 +1,109 @@
+"""The options that each source has in a dataset's `eo:` block, and the defaults that it gives the block.
+
+Only the declaration stands here, so that the web process can check it; the code that reads the data is the file of
+the same name in `pipeline/sources/`. A test keeps `OPTIONS` and `pipeline.sources.SOURCES` in step.
+"""
+
+import re
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from eo_pygeoapi.models import Model
+
+
+def _text_from_yaml(value: Any) -> Any:
+    """Take what YAML makes of `2026` and `2025-07-01`; refuse what it makes of `NO`."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this as {str(value).lower()}; put it in quotes")
+    if isinstance(value, int | float):
+        return str(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+YamlText = Annotated[str, BeforeValidator(_text_from_yaml)]
+
+
+class SourceOptions(Model):
+    """Base of the options of a source; `requestable` names those that a request's `parameters` may set."""
+
+    requestable: ClassVar[tuple[str, ...]] = ()
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the `eo:` keys that this source gives where the block does not."""
+        return {}
+
+
+class FileOptions(SourceOptions):
+    """Any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
+
+    href: Annotated[YamlText, Field(min_length=1)] = Field(
+        description="path, relative to the configuration file, or URL; may hold {YYYY}, {MM} and {DD}"
+    )
+    variable: YamlText = Field("", description="variable of a NetCDF or Zarr; may be left out where there is only one")
+    time: Annotated[YamlText, Field(pattern=r"^(\d{4}(-\d\d(-\d\d)?)?)?$")] = Field(
+        "", description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD"
+    )
+
+
+class Chirps3Options(SourceOptions):
+    """CHIRPS v3 daily rainfall of the Climate Hazards Center; 60°N to 60°S, 0.05°, UTC days, from 1981."""
+
+    requestable = ("stage", "flavor")
+
+    stage: Literal["final", "prelim"] = Field("final", description="final, or preliminary (about two days late)")
+    flavor: Literal["rnl", "sat"] = Field("rnl", description="rnl: with reanalysis; sat: with satellite data only")
+    base_url: YamlText = Field("", description="address of a mirror")
+
+    def defaults(self) -> dict[str, Any]:
+        """Rain: summed over time, averaged over space."""
+        return {
+            "units": {"from": "mm", "to": "mm"},
+            "aggregation": {"spatial": "mean", "temporal": "sum"},
+            "decimals": 2,
+        }
+
+
+class Era5LandOptions(SourceOptions):
+    """ERA5-Land hourly reanalysis; 0.1°, from 1950, about five days late."""
+
+    requestable = ("variable",)
+
+    provider: Literal["cds", "destine"] = Field("cds", description="Climate Data Store or Destination Earth")
+    variable: YamlText = Field("2m_temperature", description="name of the variable at the Climate Data Store")
+    base_url: YamlText = Field("", description="address of a mirror")
+
+    def defaults(self) -> dict[str, Any]:
+        """Precipitation in mm, summed over time; temperatures in degC; everything else as it comes."""
+        if self.variable == "total_precipitation":
+            return {
+                "units": {"from": "m", "to": "mm"},
+                "aggregation": {"spatial": "mean", "temporal": "sum"},
+                "decimals": 2,
+            }
+        if re.search(r"temperature", self.variable):
+            return {"units": {"from": "K", "to": "degC"}, "decimals": 1}
+        return {}
+
+
+class WorldPopOptions(SourceOptions):
+    """WorldPop yearly population counts at 100 m."""
+
+    requestable = ("version",)
+
+    country: Annotated[YamlText, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 3166 code of three letters")
+    version: Literal["global1", "global2"] = Field("global2", description="global1: 2000-2020; global2: 2015-2030")
+    base_url: YamlText = Field("", description="address of a mirror")
+
+    def defaults(self) -> dict[str, Any]:
+        """People are counted: sums, without fractions, one period a year."""
+        return {"periodType": "yearly", "aggregation": {"spatial": "sum", "temporal": "mean"}, "decimals": 0}
+
+
+OPTIONS: dict[str, type[SourceOptions]] = {
+    "file": FileOptions,
+    "chirps3": Chirps3Options,
+    "era5-land": Era5LandOptions,
+    "worldpop": WorldPopOptions,
+}
