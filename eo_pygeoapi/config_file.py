@@ -8,10 +8,10 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.errors import ConfigError
 
@@ -71,28 +71,59 @@ def yaml_path(*parts: str | int) -> str:
     return text
 
 
-def problems_of(error: ValidationError, name: Callable[[Sequence[str | int]], str]) -> list[str]:
-    """Write each mistake that pydantic found as one sentence: what, which value, what is allowed.
+def problems_of(
+    error: ValidationError, name: Callable[[Sequence[str | int]], str], model: type[BaseModel]
+) -> list[str]:
+    """Write each mistake that pydantic found in a `model` as one sentence: what, which value, what is allowed.
 
     `name` turns a location into the name that the reader knows (a YAML path, an input's id).
     """
-    return [_sentence(name(entry["loc"]), entry) for entry in error.errors(include_url=False)]
+    return [_sentence(name(entry["loc"]), entry, model) for entry in error.errors(include_url=False)]
 
 
-def _sentence(name: str, entry: Mapping[str, Any]) -> str:
+def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> str:
     context = entry.get("ctx", {})
     match entry["type"]:
         case "missing":
             return f"{name}: is required"
         case "extra_forbidden":
-            return f"{name}: is not known here"
+            return f"{name}: is not known here; allowed: {', '.join(_members(model, entry['loc'][:-1]))}"
         case "literal_error":
-            return f"{name}: {entry['input']!r} is not allowed; allowed: {context['expected'].replace(' or ', ', ')}"
+            allowed = context["expected"].replace(" or ", ", ").replace("'", "")
+            return f"{name}: {entry['input']!r} is not allowed; allowed: {allowed}"
+        case "union_tag_invalid":
+            allowed = context["expected_tags"].replace("'", "")
+            return f"{name}.source: {context['tag']!r} is not allowed; allowed: {allowed}"
+        case "union_tag_not_found":
+            return f"{name}.source: is required"
         case "value_error":
             message = str(context["error"])
             return f"{name}: {message}" if name else message
         case _:
             return f"{name}: {_short(entry['input'])} is not allowed; {entry['msg'][0].lower()}{entry['msg'][1:]}"
+
+
+def _members(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
+    """Return the members that the (part of a) model at this location has, as they are written."""
+    found: list[type[BaseModel]] = [model]
+    for part in loc:
+        fields = [f for m in found for n, f in m.model_fields.items() if part in (n, f.alias)]
+        inner = [m for field in fields for m in _models_in(field.annotation)]
+        found = inner or found
+        if (chosen := [m for m in found if part in _tags(m)]) and not fields:
+            found = chosen
+    return sorted({field.alias or n for m in found for n, field in m.model_fields.items() if not field.exclude})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    tag = model.model_fields.get("source")
+    return get_args(tag.annotation) if tag else ()
 
 
 def _short(value: Any) -> str:

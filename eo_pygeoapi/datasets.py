@@ -15,9 +15,11 @@ from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, mod
 from eo_pygeoapi.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.errors import ConfigError, InputError
 from eo_pygeoapi.intervals import resolve_interval
-from eo_pygeoapi.models import Aggregation, Dhis2Target, Identifier, ImportInputs, Interval, Model, PeriodType
+from eo_pygeoapi.models import Aggregation, Dhis2Target, ImportInputs, Interval, Model, PeriodType
 from eo_pygeoapi.source_options import OPTIONS, SourceOptions, YamlText
 
+# keys that the top-level `eo: {defaults: …}` may give for all datasets
+DEFAULTS = ("dhis2", "minValidFraction", "orgUnits", "timeZone")
 _MERGED = ("units", "aggregation", "dhis2")
 
 
@@ -83,13 +85,9 @@ class Schedule(Model):
     inputs: dict[str, Any]
 
 
-class Dataset(Model):
-    """One enabled dataset; see `docs/datasets.md` for what each key means."""
+class DatasetBlock(Model):
+    """The `eo:` block of a dataset; see `docs/datasets.md` for what each key means."""
 
-    id: str
-    title: str = ""
-    bbox: list[float] = []
-    base: str = Field("", description="folder that relative hrefs are resolved against")
     source: Literal["file", "chirps3", "era5-land", "worldpop"]
     options: SerializeAsAny[SourceOptions]
     units: Units = Units()
@@ -102,6 +100,15 @@ class Dataset(Model):
     dhis2: DatasetTarget = DatasetTarget()
     schedules: list[Schedule] = []
     public: bool = False
+
+
+class Dataset(DatasetBlock):
+    """One enabled dataset: its `eo:` block and what is needed of the collection around it."""
+
+    id: str
+    title: str = ""
+    bbox: list[float] = []
+    base: str = Field("", description="folder that relative hrefs are resolved against")
 
     @model_validator(mode="before")
     @classmethod
@@ -150,13 +157,13 @@ def read_datasets(config: Mapping[str, Any], base: Path) -> dict[str, Dataset]:
         try:
             datasets[id_] = _dataset(id_, resource, defaults, base)
         except ValidationError as error:
-            problems += problems_of(error, lambda loc, id_=id_: _block_path(id_, loc))  # type: ignore[misc]
+            problems += _block_problems(error, id_, resource["eo"])
         except ConfigError as error:
             problems += error.problems
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, datasets)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))  # a mistake in the defaults shows in every dataset
     return datasets
 
 
@@ -170,17 +177,16 @@ def _resources(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
 def _defaults(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     block = config.get("eo") or {}
     defaults = (block.get("defaults") or {}) if isinstance(block, dict) else {}
-    allowed = {"orgUnits", "timeZone", "minValidFraction", "dhis2"}
-    if not isinstance(block, dict) or not isinstance(defaults, dict) or set(block) - {"defaults"}:
+    if not isinstance(block, dict) or not isinstance(defaults, dict) or set(block) - {"defaults", "origin"}:
         problems.append("eo: expected `defaults` and nothing else, a mapping")
         return {}
-    for key in set(defaults) - allowed:
-        problems.append(f"eo.defaults.{key}: is not known here; allowed: {', '.join(sorted(allowed))}")
+    for key in set(defaults) - set(DEFAULTS):
+        problems.append(f"eo.defaults.{key}: is not known here; allowed: {', '.join(DEFAULTS)}")
     dhis2 = defaults.get("dhis2", {})
     if not isinstance(dhis2, dict) or set(dhis2) - {"connection"}:
         problems.append("eo.defaults.dhis2: expected a mapping with `connection` only")
         return {}
-    return {key: value for key, value in defaults.items() if key in allowed}
+    return {key: value for key, value in defaults.items() if key in DEFAULTS}
 
 
 def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any], base: Path) -> Dataset:
@@ -189,16 +195,15 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
         raise ConfigError(f"{_block_path(id_, ())}: expected a mapping")
     if resource.get("type") != "collection":
         raise ConfigError(f"resources.{id_}.type: a dataset with an eo: block must be a collection")
-    for reserved in {"id", "title", "bbox", "base"} & set(block):
-        raise ConfigError(f"{_block_path(id_, (reserved,))}: is not known here")
+    if outside := set(block) & (set(Dataset.model_fields) - set(DatasetBlock.model_fields)):
+        raise ConfigError([f"{_block_path(id_, (key,))}: is not known here" for key in sorted(outside)])
     own = dict(defaults) | {"options": {}} | block
     if own.get("source") in OPTIONS and isinstance(own["options"], dict):
         try:
             given = OPTIONS[own["source"]].model_validate(own["options"]).defaults()
         except ValidationError as error:
-            # report these mistakes together with those of the rest of the block
-            rest = _rest_of_block(id_, own, base)
-            raise ConfigError(problems_of(error, lambda loc: _block_path(id_, ("options", *loc))) + rest) from error
+            of_options = problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), OPTIONS[own["source"]])
+            raise ConfigError(of_options + _rest_of_block(id_, own, block, base)) from error
         own = given | own
         own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
     if isinstance(defaults.get("dhis2"), dict) and isinstance(own.get("dhis2"), dict):
@@ -215,13 +220,24 @@ def _from_collection(id_: str, resource: Mapping[str, Any], base: Path) -> dict[
     return {"id": id_, "title": str(title), "bbox": bbox, "base": str(base)}
 
 
-def _rest_of_block(id_: str, own: Mapping[str, Any], base: Path) -> list[str]:
+def _rest_of_block(id_: str, own: Mapping[str, Any], block: Mapping[str, Any], base: Path) -> list[str]:
+    """Return the mistakes outside of `options`, so that all of a block are reported together."""
     try:
         Dataset.model_validate({**own, "options": SourceOptions(), "id": id_, "base": str(base)})
     except ValidationError as error:
-        named = problems_of(error, lambda loc: _block_path(id_, loc))
-        return [problem for problem in named if ".eo.options" not in problem]
+        return [problem for problem in _block_problems(error, id_, block) if ".eo.options" not in problem]
     return []
+
+
+def _block_problems(error: ValidationError, id_: str, block: Mapping[str, Any]) -> list[str]:
+    def name(loc: Sequence[str | int]) -> str:
+        if loc and loc[0] not in block and loc[0] in DEFAULTS and loc[0] != "dhis2":
+            return yaml_path("eo", "defaults", *loc)
+        return _block_path(id_, loc)
+
+    problems = problems_of(error, name, DatasetBlock)
+    # what the options of an unknown source may be, nobody can say
+    return problems if block.get("source") in OPTIONS else [p for p in problems if ".eo.options" not in p]
 
 
 def _block_path(id_: str, loc: Sequence[str | int]) -> str:
@@ -256,7 +272,8 @@ def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], 
     try:
         parsed = ImportInputs.model_validate(inputs)
     except ValidationError as error:
-        raise InputError(_unknown_dataset(inputs, datasets) + problems_of(error, _input_name)) from error
+        problems = _unknown_dataset(inputs, datasets) + problems_of(error, _input_name, ImportInputs)
+        raise InputError(problems) from error
     if problems := _unknown_dataset(inputs, datasets) + _empty_inputs(inputs):
         raise InputError(problems)
     dataset = datasets[parsed.dataset_id]
@@ -300,7 +317,7 @@ def _parameter_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
         try:
             type(dataset.options).model_validate(dataset.options.model_dump(by_alias=True) | inputs.parameters)
         except ValidationError as error:
-            problems += problems_of(error, lambda loc: _input_name(("parameters", *loc)))
+            problems += problems_of(error, lambda loc: _input_name(("parameters", *loc)), type(dataset.options))
     return problems
 
 

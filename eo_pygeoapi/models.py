@@ -114,7 +114,9 @@ class ImportInputs(Model):
         description="GeoJSON FeatureCollection whose features carry ids; excludes the three inputs above",
     )
     aggregation: Aggregation = Field(Aggregation(), title="Aggregation", description="overrides the dataset's")
-    period_type: PeriodType = Field("daily", title="Period type", description="overrides the dataset's")
+    period_type: PeriodType = Field(
+        default_factory=lambda: "daily", title="Period type", description="overrides the dataset's"
+    )
     parameters: dict[str, Any] = Field(
         {}, title="Source options", description="options of the source that requests may set"
     )
@@ -206,7 +208,7 @@ class ImportOutputs(Model):
     left_out: list[LeftOut] = []
 
     def to_json(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what a client sees; members of `leftOut`, `rejected` that do not apply and empty reasons are absent."""
+        """Return what a client sees; members that do not apply, and empty reasons, are absent."""
         answer = super().to_json(**kwargs)
         answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
         summary = answer["importSummary"]

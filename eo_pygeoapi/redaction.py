@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 MASK = "********"
+_FORMATTER = logging.Formatter()
 
 _PATTERNS = (
     re.compile(r"(?i)(?<=://)[^/\s@]+(?=@)"),
@@ -36,7 +37,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 class RedactingFilter(logging.Filter):
-    """Redact the formatted message of every record that passes."""
+    """Redact the message and the traceback of every record that passes."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
@@ -45,4 +46,6 @@ class RedactingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; never drop it."""
         record.msg, record.args = redact(record.getMessage(), self.secrets), ()
+        if record.exc_info:
+            record.exc_text = redact(_FORMATTER.formatException(record.exc_info), self.secrets)
         return True

@@ -1,0 +1,68 @@
+"""`eo-pygeoapi apply`: what is in the configuration file becomes what runs."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from eo_pygeoapi.checks import check
+from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.datasets import load_datasets
+from eo_pygeoapi.effective_config import write_effective, write_openapi
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.stack import running_stack
+from flows.deployments import Applied, apply_deployments
+
+WEB_PID = "web.pid"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was applied, and whether a running web process was told."""
+
+    deployments: Applied
+    web_told: bool
+
+
+def apply(settings: Settings) -> Outcome:
+    """Check the file, bring Prefect in step, write the OpenAPI document, and have the web process take it up.
+
+    Raises ConfigError before anything is changed when the file has mistakes, EngineUnavailableError when Prefect is
+    away.
+    """
+    running = running_stack(settings.data_dir)
+    edited = Path(running.edited) if running and settings.config == Path("pygeoapi-config.yml") else settings.config
+    if running:
+        settings = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
+    report = check(edited, settings)
+    if report.problems:
+        raise ConfigError(report.problems)
+    deployments = apply_to_prefect(edited, settings)
+    if running:
+        write_effective(edited, settings.data_dir.absolute(), running.port)
+    elif settings.openapi:
+        write_openapi(edited, settings.openapi)
+    return Outcome(deployments, tell_web(settings.data_dir))
+
+
+def apply_to_prefect(config: Path, settings: Settings) -> Applied:
+    """Bring the deployments in Prefect in step with the configuration file."""
+    resources = read_config(config)["resources"]
+    processes = {id_: r for id_, r in resources.items() if r.get("type") == "process"}
+    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
+    try:
+        return apply_deployments(gateway, load_datasets(config), processes, settings)
+    finally:
+        gateway.close()
+
+
+def tell_web(data_dir: Path) -> bool:
+    """Have the web process start workers with the new configuration; the old ones finish their requests first."""
+    try:
+        pid = int((data_dir / WEB_PID).read_text())
+        os.kill(pid, signal.SIGHUP)
+    except (OSError, ValueError):
+        return False
+    return True

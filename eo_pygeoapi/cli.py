@@ -1,0 +1,138 @@
+"""The command line: `eo-pygeoapi`. Exit status 0, 1 (failed) or 2 (usage)."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eo_pygeoapi.errors import ConfigError, EoError
+from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.settings import Settings
+
+app = typer.Typer(
+    name="eo-pygeoapi",
+    help="Climate and population data for DHIS2: OGC API - Processes on pygeoapi, run by Prefect.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder for results, cache, logs and Prefect [default: .eo-pygeoapi]")
+]
+Port = Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free one [default: the file's, 5000]")]
+PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes a free one [default: 4200]")]
+
+
+@app.command()
+def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
+    """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
+    from eo_pygeoapi.local import run_up
+
+    run_up(_settings(config, data_dir), port, prefect_port, out)
+
+
+@app.command()
+def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
+    """Run everything on this machine, execute the sample once and show its results."""
+    from eo_pygeoapi.local import run_demo
+
+    run_demo(_settings(config, data_dir), port, prefect_port, out)
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Say everything that is wrong with the configuration file and the installation."""
+    from eo_pygeoapi.checks import check as check_file
+
+    settings = _settings(config)
+    report = check_file(settings.config, settings)
+    for remark in report.remarks:
+        out.print(f"note: {escape(remark)}")
+    if report.problems:
+        raise ConfigError(report.problems)
+    out.print(f"{settings.config}: no mistakes; {len(report.datasets)} datasets enabled")
+
+
+@app.command()
+def datasets(config: Config = None) -> None:
+    """List the enabled datasets."""
+    from eo_pygeoapi.datasets import load_datasets
+
+    table = Table("dataset", "title", "source", "periods", "statistic", "schedules", box=None, pad_edge=False)
+    for id_, dataset in load_datasets(_settings(config).config).items():
+        statistic = f"{dataset.aggregation.spatial} (time: {dataset.aggregation.temporal})"
+        schedules = ", ".join(f"{s.cron} {s.timezone}{'' if s.active else ' (off)'}" for s in dataset.schedules)
+        table.add_row(id_, dataset.title, dataset.source, dataset.period_type, statistic, schedules)
+    out.print(table)
+
+
+@app.command()
+def apply(config: Config = None, data_dir: DataDir = None) -> None:
+    """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
+    from eo_pygeoapi.applying import apply as apply_file
+
+    outcome = apply_file(_settings(config, data_dir))
+    done = outcome.deployments
+    for word, names in (
+        ("created", done.created), ("updated", done.updated), ("unchanged", done.unchanged), ("retired", done.retired)
+    ):  # fmt: skip
+        if names:
+            out.print(f"{word}: {', '.join(names)}")
+    for name, why in done.paused.items():
+        out.print(f"note: schedule {escape(name)} is paused: {escape(why)}")
+    out.print(
+        "The running API takes it up now."
+        if outcome.web_told
+        else "No running API was found in the data folder; restart it to take this up."
+    )
+
+
+@app.command()
+def worker(
+    name: Annotated[str | None, typer.Option(help="Name of this worker in the Prefect UI")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a worker: it takes jobs from Prefect (PREFECT_API_URL) and executes them, until Ctrl-C."""
+    settings = _settings(config, data_dir)
+    os.environ["PYGEOAPI_CONFIG"] = str(settings.config.absolute())
+    os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())
+    from eo_pygeoapi.worker.environment import set_environment
+
+    set_environment(settings, os.environ)  # before Prefect reads it
+    from eo_pygeoapi.worker.worker import run_worker
+
+    run_worker(name)
+
+
+def main() -> None:
+    """Run the command line; errors of ours are printed as sentences, one a line."""
+    try:
+        app(standalone_mode=True)
+    except ConfigError as error:
+        _fail(error.problems)
+    except EoError as error:
+        _fail([str(error)])
+
+
+def _settings(config: Path | None = None, data_dir: Path | None = None) -> Settings:
+    given = {"config": config, "data_dir": data_dir}
+    return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _fail(problems: list[str]) -> NoReturn:
+    secrets = Settings().secrets()
+    for problem in problems:
+        err.print(f"[red]error:[/red] {escape(redact(problem, secrets))}")
+    sys.exit(1)

@@ -1,0 +1,63 @@
+"""The configuration that the processes of `eo-pygeoapi up` read: yours, with this machine's ports and addresses.
+
+Yours is left alone. Relative `href`s resolve against yours, so they are made absolute here.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from pygeoapi.openapi import generate_openapi_document
+
+from eo_pygeoapi.config_file import read_config
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+CONFIG = "pygeoapi-config.yml"
+OPENAPI = "openapi.yml"
+
+
+def write_effective(edited: Path, folder: Path, port: int) -> Path:
+    """Write the effective configuration and its OpenAPI document into the folder; returns the configuration's path."""
+    path = folder / CONFIG
+    config = effective(read_config(edited), edited.absolute(), port)
+    _replace(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    write_openapi(path, folder / OPENAPI)
+    return path
+
+
+def write_openapi(config: Path, target: Path) -> None:
+    """Generate the OpenAPI document of a configuration file."""
+    _replace(target, generate_openapi_document(config, "yaml"))
+
+
+def effective(config: Mapping[str, Any], edited: Path, port: int) -> dict[str, Any]:
+    """Return the configuration with the port, the server's own address and absolute hrefs.
+
+    A `server.url` that is not this machine's (a proxy stands before it) is kept.
+    """
+    changed: dict[str, Any] = deepcopy(dict(config))
+    server = changed["server"]
+    server["bind"]["port"] = port
+    if urlsplit(str(server["url"])).hostname in LOOPBACK:
+        server["url"] = f"http://localhost:{port}"
+    changed["eo"] = {**(changed.get("eo") or {}), "origin": str(edited)}
+    blocks = [r.get("eo") for r in changed["resources"].values() if isinstance(r, dict)]
+    for block in [*blocks, changed["eo"].get("defaults")]:
+        if isinstance(block, dict):
+            for member in ("options", "orgUnits"):
+                _make_absolute(block.get(member), edited.parent)
+    return changed
+
+
+def _make_absolute(member: Any, base: Path) -> None:
+    if isinstance(member, dict) and isinstance(href := member.get("href"), str) and "://" not in href:
+        member["href"] = str((base / href).absolute())
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

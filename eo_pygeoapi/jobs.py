@@ -1,0 +1,146 @@
+"""A job as OGC API - Processes knows it, read from a Prefect flow run: jobID is the flow-run id."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from prefect.client.schemas.objects import FlowRun, StateType
+
+from eo_pygeoapi.redaction import redact
+
+PROCESS_ID = "eo-aggregate-import"
+
+JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
+
+STATUS_BY_STATE: dict[StateType, JobStatus] = {
+    StateType.SCHEDULED: "accepted",
+    StateType.PENDING: "accepted",
+    StateType.PAUSED: "accepted",
+    StateType.RUNNING: "running",
+    StateType.CANCELLING: "running",
+    StateType.COMPLETED: "successful",
+    StateType.FAILED: "failed",
+    StateType.CRASHED: "failed",
+    StateType.CANCELLED: "dismissed",
+}
+FINAL: frozenset[JobStatus] = frozenset({"successful", "failed", "dismissed"})
+
+_MESSAGES: dict[JobStatus, str] = {
+    "accepted": "waiting for a worker",
+    "running": "running",
+    "successful": "finished",
+    "failed": "failed without a message; see the logs of the run",
+    "dismissed": "dismissed",
+}
+_PREFECT_PREFIX = re.compile(r"^(Flow run encountered an exception:?|Task run encountered an exception:?)\s*")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: percent, and the step in words."""
+
+    percent: int = 0
+    step: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job; times are aware datetimes, `progress` is 0 to 100."""
+
+    id: str
+    process_id: str
+    status: JobStatus
+    message: str
+    progress: int
+    created: datetime
+    updated: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    state_name: str = ""
+    deployment: str = ""
+
+    @classmethod
+    def from_flow_run(
+        cls, run: FlowRun, deployment: str, process_id: str, progress: Progress, secrets: Iterable[str] = ()
+    ) -> "Job":
+        """Read a job from a flow run; `deployment` and `process_id` say what it is a run of.
+
+        Never fails on what a run may lack: a run of an unknown shape is still a job.
+        """
+        status = job_status(run)
+        created = run.expected_start_time or run.created
+        updated = run.state.timestamp if run.state else run.updated or created
+        assert created is not None and updated is not None, "the Prefect API always sends both"
+        parameters = run.parameters or {}
+        return cls(
+            id=str(run.id),
+            process_id=process_id,
+            status=status,
+            message=redact(_message(run, status, progress), secrets),
+            progress=100 if status == "successful" else 0 if status == "accepted" else min(progress.percent, 99),
+            created=created,
+            updated=max(updated, created),
+            started=None if status == "accepted" else run.start_time,
+            finished=run.end_time if status in FINAL else None,
+            inputs=_mapping(parameters.get("inputs")),
+            request=_mapping(parameters.get("request")),
+            state_name=run.state.name or "" if run.state else "",
+            deployment=deployment,
+        )
+
+    def to_pygeoapi(self) -> dict[str, Any]:
+        """Return the dictionary that pygeoapi's core reads; it wants every member, and one type in `started`."""
+        return {
+            "type": "process",
+            "identifier": self.id,
+            "process_id": self.process_id,
+            "status": self.status,
+            "message": self.message,
+            "progress": self.progress,
+            "parameters": self.shown_inputs(),
+            "created": to_rfc3339(self.created),
+            "started": to_rfc3339(self.started or self.created),
+            "finished": to_rfc3339(self.finished) if self.finished else None,
+            "updated": to_rfc3339(self.updated),
+            "mimetype": "application/json",
+        }
+
+    def shown_inputs(self) -> str:
+        """Return the inputs as JSON text for people; those of foreign processes may hold anything and stay hidden."""
+        if self.process_id != PROCESS_ID:
+            return "{}"
+        shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
+        return redact(json.dumps(shown, ensure_ascii=False, default=str))
+
+
+def job_status(run: FlowRun) -> JobStatus:
+    """Return the OGC status of a flow run; a run without a state has not begun."""
+    return STATUS_BY_STATE[run.state.type] if run.state else "accepted"
+
+
+def to_rfc3339(moment: datetime) -> str:
+    """Write an aware datetime in UTC, to the millisecond, with `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
+    state = run.state
+    said = _PREFECT_PREFIX.sub("", state.message or "") if state else ""
+    if status in ("failed", "dismissed"):
+        return said or _MESSAGES[status]
+    if status == "running" and state and state.type == StateType.CANCELLING:
+        return "being dismissed"
+    if status == "running":
+        return progress.step or _MESSAGES[status]
+    if status == "accepted" and state and state.name not in ("Scheduled", "Pending", "Late", None):
+        return f"{state.name}: {said}" if said else str(state.name)
+    return _MESSAGES[status]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,152 @@
+"""`eo-pygeoapi up` and `eo-pygeoapi demo`: the local stack in a terminal."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from eo_pygeoapi.applying import apply_to_prefect
+from eo_pygeoapi.checks import check
+from eo_pygeoapi.errors import ConfigError, EoError
+from eo_pygeoapi.jobs import PROCESS_ID
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.stack import LocalStack, Running
+
+POLL_SECONDS = 0.3
+
+
+def run_up(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
+    """Run the stack until Ctrl-C or SIGTERM."""
+    with _stack(settings, port, prefect_port, out) as (stack, running):
+        _print_addresses(out, running, {})
+        out.print("\nRunning; Ctrl-C stops everything.")
+        stack.watch()
+
+
+def run_demo(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
+    """Run the stack, execute the process description's example, show its results, go on until Ctrl-C."""
+    begun = time.monotonic()
+    with _stack(settings, port, prefect_port, out) as (stack, running):
+        job = _execute_example(running, out)
+        result = _get(f"{job}/results?f=json")
+        _print_results(out, running, job, result)
+        out.print(f"\nFirst result after {time.monotonic() - begun:.0f} s.")
+        _print_addresses(out, running, {"this job": job, "its results": f"{job}/results?f=json"})
+        out.print("\nRunning; Ctrl-C stops everything.")
+        stack.watch()
+
+
+@contextmanager
+def _stack(
+    settings: Settings, port: int | None, prefect_port: int | None, out: Console
+) -> Iterator[tuple[LocalStack, Running]]:
+    """Start the stack after a check of the file, and stop it however the block ends; Ctrl-C ends it quietly."""
+    os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
+    report = check(settings.config, settings)
+    if report.problems:
+        raise ConfigError(report.problems)
+    for remark in report.remarks:
+        out.print(f"note: {remark}", markup=False)
+    stack = LocalStack(
+        settings.config, settings.data_dir, port, prefect_port, lambda text: out.print(text, markup=False)
+    )
+    signal.signal(signal.SIGTERM, _as_interrupt)
+
+    def apply(running: Running, effective: Path) -> None:
+        applied = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
+        apply_to_prefect(effective, applied)
+
+    try:
+        with out.status("starting Prefect, the worker and the API"):
+            running = stack.start(apply)
+        yield stack, running
+    except KeyboardInterrupt:
+        out.print()
+    finally:
+        # a second Ctrl-C must not leave half of it running
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stack.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _execute_example(running: Running, out: Console) -> str:
+    """Execute the example of the process description and wait for the job; returns the job's address."""
+    process = f"{running.web_url}/processes/{PROCESS_ID}"
+    example = _get(f"{process}?f=json")["example"]
+    out.print(f"\nPOST {process}/execution\n{example}\n", markup=False)
+    answer = requests.post(f"{process}/execution", json=example, timeout=30)
+    if answer.status_code != 201:
+        raise EoError(f"the execution was answered with {answer.status_code}: {answer.text}")
+    job = answer.headers["Location"]
+    status = _wait(job, out)
+    if status["status"] != "successful":
+        raise EoError(f"the job {job} {status['status']}: {status['message']}")
+    return job
+
+
+def _wait(job: str, out: Console) -> dict[str, Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out) as bar:
+        task, said = bar.add_task("accepted", total=100), ""
+        while True:
+            status = _get(f"{job}?f=json")
+            bar.update(task, completed=status["progress"], description=status["message"])
+            if not out.is_terminal and status["message"] != said:
+                said = status["message"]
+                out.print(f"{status['progress']:3d} % {said}", markup=False)
+            if status["status"] in ("successful", "failed", "dismissed"):
+                return status
+            time.sleep(POLL_SECONDS)
+
+
+def _print_results(out: Console, running: Running, job: str, result: dict[str, Any]) -> None:
+    dataset = _get(f"{running.web_url}/processes/{PROCESS_ID}?f=json")["example"]["inputs"]["datasetId"]
+    items = _get(f"{running.web_url}/collections/{dataset}/items?f=json&limit=10000&skipGeometry=true")
+    values: dict[str, list[float]] = {}
+    for feature in items["features"]:
+        if feature["properties"]["value"] is not None:
+            values.setdefault(feature["properties"]["name"], []).append(feature["properties"]["value"])
+    table = Table("organisation unit", "values", "lowest", "mean", "highest", title=f"{dataset} (synthetic sample)")
+    for name, found in sorted(values.items()):
+        table.add_row(name, str(len(found)), *(f"{v:.1f}" for v in (min(found), sum(found) / len(found), max(found))))
+    out.print(table)
+    summary = result["importSummary"]
+    out.print(
+        f"{result['orgUnitCount']} organisation units, {result['rowCount']} values; "
+        f"import into DHIS2: {summary['status']}{' - ' + summary['reason'] if summary.get('reason') else ''}",
+        markup=False,
+    )
+
+
+def _print_addresses(out: Console, running: Running, job: dict[str, str]) -> None:
+    addresses = {
+        "the API": running.web_url,
+        "the process": f"{running.web_url}/processes/{PROCESS_ID}",
+        "all jobs": f"{running.web_url}/jobs",
+        **job,
+        "published values": f"{running.web_url}/collections",
+        "Prefect": running.prefect_api_url.removesuffix("/api"),
+    }
+    for name, address in addresses.items():
+        out.print(f"\n{name}\n  {address}", markup=False, soft_wrap=True)
+
+
+def _get(url: str) -> dict[str, Any]:
+    answer = requests.get(url, headers={"Accept": "application/json"}, timeout=30)
+    if not answer.ok:
+        raise EoError(f"GET {url} was answered with {answer.status_code}: {answer.text[:500]}")
+    body: dict[str, Any] = answer.json()
+    return body

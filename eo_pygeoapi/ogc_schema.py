@@ -1,0 +1,64 @@
+"""From pydantic models to the schemas that OGC API - Processes allows.
+
+OpenAPI 3.0 keywords only: `$defs` are inlined, and what pydantic says in JSON Schema's newer words is translated.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+_DROPPED = ("$defs", "title", "default", "additionalProperties", "examples", "discriminator")
+
+
+def ogc_inputs(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the `inputs` of a process description: one entry per field of the model.
+
+    A list field is an input that may be given several times, as OGC API - Processes has it.
+    """
+    schema = model.model_json_schema(by_alias=True)
+    required = schema.get("required", [])
+    return {
+        name: _input(name, field, schema.get("$defs", {}), required=name in required)
+        for name, field in schema["properties"].items()
+    }
+
+
+def ogc_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of an object in OpenAPI 3.0 words."""
+    schema = model.model_json_schema(by_alias=True)
+    return _openapi(schema, schema.get("$defs", {}))
+
+
+def _input(name: str, field: dict[str, Any], definitions: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    schema = _openapi(field, definitions)
+    entry: dict[str, Any] = {
+        "title": field.get("title", name[0].upper() + name[1:]),
+        "description": schema.pop("description", ""),
+        "minOccurs": 1 if required else 0,
+        "maxOccurs": 1,
+    }
+    if schema.get("type") == "array":
+        schema, entry["maxOccurs"] = schema["items"], "unbounded"
+    if field.get("default") not in (None, "", [], {}) and not isinstance(field["default"], dict):
+        schema["default"] = field["default"]
+    return entry | {"schema": schema}
+
+
+def _openapi(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_openapi(entry, definitions) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+        own = {key: value for key, value in schema.items() if key != "$ref"}
+        return _openapi(target, definitions) | _openapi(own, definitions)
+    translated: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "properties":
+            translated[key] = {name: _openapi(entry, definitions) for name, entry in value.items()}
+        elif key == "const":
+            translated["enum"] = [value]
+        elif key not in _DROPPED:
+            translated[key] = _openapi(value, definitions)
+    return translated

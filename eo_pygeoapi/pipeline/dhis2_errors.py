@@ -1,0 +1,83 @@
+"""What can go wrong between us and DHIS2, translated once into our error tree.
+
+A message says which server (without credentials), what was asked of it, and DHIS2's own words, shortened.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+
+import httpx
+from dhis2_client.errors import DHIS2HTTPError
+
+from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
+from eo_pygeoapi.redaction import redact
+
+WORDS = 300
+TRANSIENT = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+HINTS = {
+    HTTPStatus.UNAUTHORIZED: "check the token, or the user name and password, of this connection",
+    HTTPStatus.FORBIDDEN: "check the authorities and the sharing of this connection's user",
+    HTTPStatus.NOT_FOUND: "check the address of this connection",
+    HTTPStatus.MOVED_PERMANENTLY: "set the address of this connection to where the redirect leads",
+    HTTPStatus.FOUND: "set the address of this connection to where the redirect leads",
+    HTTPStatus.PERMANENT_REDIRECT: "set the address of this connection to where the redirect leads",
+}
+
+
+@contextmanager
+def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what one call of dhis2-client raises into Dhis2Error or Dhis2UnavailableError.
+
+    `server` and `asked` (`GET /api/me`) are named in the message; `secrets` are kept out of it.
+    """
+    try:
+        yield
+    except DHIS2HTTPError as error:
+        raise _refused(error, server, asked, secrets) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _not_reached(error, server, asked, secrets) from error
+    except (ValueError, AttributeError) as error:  # of dhis2-client, where a body is not JSON or no object
+        raise Dhis2UnavailableError(
+            f"DHIS2 at {server} answered {asked} with something that is not its JSON; "
+            "a maintenance or login page may stand in front of it"
+        ) from error
+
+
+def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[str]) -> Dhis2Error:
+    status = error.status_code
+    own_words, is_page = _words(error.payload)
+    away = status in TRANSIENT or (is_page and status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    does = "does not answer" if away else "refused"
+    hint = f"; {HINTS[HTTPStatus(status)]}" if status in HINTS else ""
+    message = f"DHIS2 at {server} {does} {asked}: {redact(own_words, secrets)} (HTTP {status}){hint}"
+    return Dhis2UnavailableError(message) if away else Dhis2Error(message)
+
+
+def _not_reached(error: Exception, server: str, asked: str, secrets: Sequence[str]) -> Dhis2Error:
+    detail = redact(str(error), secrets) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in detail:
+        return Dhis2Error(
+            f"DHIS2 at {server} shows a certificate that is not trusted: {detail}; "
+            "for a certificate authority of your own set EO_DHIS2_<NAME>_CA_FILE"
+        )
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return Dhis2Error(f"{server!r} is no address of a DHIS2: {detail}")
+    return Dhis2UnavailableError(f"DHIS2 at {server} does not answer {asked}: {detail}")
+
+
+def _words(payload: object) -> tuple[str, bool]:
+    """Return what DHIS2, or what stands in front of it, says in short, and whether it says so in a page."""
+    text = str(payload.get("message", "")) if isinstance(payload, dict) else str(payload)
+    text = " ".join(text.split())
+    if not re.match(r"<(!doctype|html|\?xml)", text, re.IGNORECASE):
+        return (text[:WORDS] or "no reason given"), False
+    title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE)
+    return f"an HTML page{f' ({title[1][:WORDS]})' if title and title[1] else ''}", True

@@ -1,0 +1,102 @@
+"""A kept connection to the Prefect API, for callers that must answer within seconds.
+
+One synchronous client per process, opened at the first call, with short timeouts, without Prefect's own retries
+(they take minutes), safe to share between threads. What Prefect or the network raises becomes one of our errors here
+and nowhere else.
+"""
+
+import os
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.context import SettingsContext, get_settings_context
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE, PREFECT_CLIENT_MAX_RETRIES
+
+from eo_pygeoapi.errors import EngineUnavailableError, EoError
+from eo_pygeoapi.redaction import redact
+
+T = TypeVar("T")
+
+
+class KeptClient:
+    """A client of the Prefect server at `api_url` (`http://…/api`) that opens itself and stays open."""
+
+    def __init__(
+        self, api_url: str | None, secrets: Sequence[str], connect_timeout: float, read_timeout: float
+    ) -> None:
+        self.api_url = api_url
+        self._secrets = tuple(secrets)
+        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self._lock = threading.Lock()
+        self._client: SyncPrefectClient | None = None
+        self._context: SettingsContext | None = None
+        self._pid = 0
+
+    def call(self, ask: Callable[[SyncPrefectClient], T]) -> T:
+        """Return what `ask` gets from the client.
+
+        Raises EngineUnavailableError when the server is away or late, ObjectNotFound as it comes, else EoError.
+        """
+        with _translated(self.api_url, self._secrets):
+            client, settings = self._connected()
+            with settings.model_copy():
+                return ask(client)
+
+    def close(self) -> None:
+        """Close the connection; a later call opens a new one."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.__exit__(None, None, None)
+
+    def _connected(self) -> tuple[SyncPrefectClient, SettingsContext]:
+        with self._lock:
+            if self._client is None or self._context is None or self._pid != os.getpid():
+                self._context, self._client, self._pid = _without_retries(), self._open(), os.getpid()
+            return self._client, self._context
+
+    def _open(self) -> SyncPrefectClient:
+        if not self.api_url:
+            raise EngineUnavailableError("PREFECT_API_URL is not set, so no Prefect server is known")
+        # a transport of our own, for Prefect's would try to connect four times
+        transport = httpx.HTTPTransport(
+            verify=ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=25),
+        )
+        client = SyncPrefectClient(
+            self.api_url,
+            auth_string=PREFECT_API_AUTH_STRING.value(),
+            httpx_settings={"timeout": self._timeout, "transport": transport},
+        )
+        return client.__enter__()
+
+
+def _without_retries() -> SettingsContext:
+    """Make Prefect's settings without retries; it takes 70 ms, so once per client and not once per call."""
+    context = get_settings_context()
+    settings = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+    return SettingsContext(profile=context.profile, settings=settings)
+
+
+@contextmanager
+def _translated(api_url: str | None, secrets: Sequence[str]) -> Iterator[None]:
+    where = redact(f"the Prefect server at {api_url}", secrets)
+    try:
+        yield
+    except (EoError, ObjectNotFound):
+        raise
+    except httpx.TimeoutException as error:
+        raise EngineUnavailableError(f"{where} does not answer in time") from error
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code in (408, 429, 500, 502, 503, 504):
+            raise EngineUnavailableError(f"{where} answered {error.response.status_code}") from error
+        said = redact(error.response.text[:300], secrets)
+        raise EoError(f"{where} refused: {error.response.status_code} {said}") from error
+    except httpx.HTTPError as error:
+        raise EngineUnavailableError(f"{where} cannot be reached") from error

@@ -1,0 +1,92 @@
+"""The process `eo-aggregate-import` as pygeoapi lists it: it describes and validates, and never executes.
+
+Execution is the manager's: it hands each request to Prefect.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
+
+from eo_pygeoapi.datasets import Dataset, load_datasets
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.jobs import PROCESS_ID
+from eo_pygeoapi.models import ImportInputs, ImportOutputs
+from eo_pygeoapi.ogc_schema import ogc_inputs, ogc_schema
+from eo_pygeoapi.settings import Settings
+
+VERSION = "1.0.0"
+
+
+class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
+    """Describe `eo-aggregate-import`; pygeoapi makes a new one for every request."""
+
+    def __init__(self, processor_def: dict[str, Any]) -> None:
+        self._described: dict[str, Any] | None = None
+        super().__init__(processor_def, None)
+        self.supports_outputs = True
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The process description, read from the configuration file at the first look."""
+        if self._described is None:
+            self._described = describe(_enabled(Settings().config))
+        return self._described
+
+    @metadata.setter
+    def metadata(self, value: Any) -> None:
+        """Ignore what the base class sets: there is no description without the configuration file."""
+
+    def execute(self, data: dict[str, Any], outputs: dict[str, Any] | None = None) -> tuple[str, Any]:
+        """Refuse: an import takes minutes and belongs to a worker."""
+        raise ProcessorExecuteError(
+            user_msg=f"{PROCESS_ID} runs on Prefect only; set server.manager.name to eo_pygeoapi.manager.PrefectManager"
+        )
+
+
+def describe(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """Return the process description for these datasets; each call gives a fresh copy, for pygeoapi changes it."""
+    inputs = ogc_inputs(ImportInputs)
+    if datasets:
+        inputs["datasetId"]["schema"]["enum"] = list(datasets)
+    return {
+        "version": VERSION,
+        "id": PROCESS_ID,
+        "title": "Aggregate Earth observation data to organisation units and import them into DHIS2",
+        "description": "Climate and population data, aggregated to the organisation units of a DHIS2 and imported "
+        "as data values. Without `dryRun: false` nothing in DHIS2 is changed.",
+        "keywords": ["DHIS2", "climate", "population", "zonal statistics", *datasets],
+        "jobControlOptions": ["async-execute", "dismiss"],
+        "outputTransmission": ["value"],
+        "links": [],
+        "inputs": inputs,
+        "outputs": {
+            "result": {
+                "title": "Result",
+                "description": "counts, the import summary, what was left out, and where the values are",
+                "schema": ogc_schema(ImportOutputs),
+            }
+        },
+        "example": deepcopy(example(datasets)),
+    }
+
+
+def example(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """Return an execute request that succeeds: on the synthetic sample where that is enabled."""
+    sample = next((id_ for id_ in datasets if id_.startswith("sample-")), None)
+    if sample:
+        return {"inputs": {"datasetId": sample, "start": "2025-07-01", "end": "2025-07-31", "dryRun": True}}
+    first = next(iter(datasets), "none-enabled")
+    year = datetime.now(UTC).year - 1
+    return {"inputs": {"datasetId": first, "start": f"{year}-01-01", "end": f"{year}-01-31", "dryRun": True}}
+
+
+def _enabled(path: Path) -> dict[str, Dataset]:
+    """Return the enabled datasets; none where the file has mistakes, for the description must not be a 500."""
+    try:
+        return load_datasets(path)
+    except ConfigError:
+        return {}

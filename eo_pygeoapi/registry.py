@@ -1,0 +1,48 @@
+"""The enabled datasets as they stand in the configuration file now."""
+
+import threading
+from pathlib import Path
+
+from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.datasets import Dataset, load_datasets
+from eo_pygeoapi.errors import ConfigError, NotAppliedError
+
+
+class DatasetRegistry:
+    """Datasets of the configuration file at `path`, read again when the file has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._read_at: tuple[int, int] = (0, 0)
+        self._datasets: dict[str, Dataset] = {}
+
+    def datasets(self) -> dict[str, Dataset]:
+        """Return the enabled datasets by id; ConfigError lists the mistakes in the file."""
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        with self._lock:
+            if stamp != self._read_at:
+                self._datasets, self._read_at = load_datasets(self._path), stamp
+            return self._datasets
+
+    def raise_if_not_applied(self, dataset_id: str) -> None:
+        """Raise NotAppliedError if the file that people edit enables this dataset and ours does not yet."""
+        edited = edited_file(self._path)
+        try:
+            known = edited is not None and dataset_id in load_datasets(edited)
+        except ConfigError:
+            return
+        if known:
+            raise NotAppliedError(
+                f"{dataset_id!r} is enabled in the configuration file but not applied yet; run `eo-pygeoapi apply`"
+            )
+
+
+def edited_file(effective: Path) -> Path | None:
+    """Return the file that people edit, where `effective` was made from one by `eo-pygeoapi up`."""
+    origin = (read_config(effective).get("eo") or {}).get("origin")
+    return Path(origin) if isinstance(origin, str) else None

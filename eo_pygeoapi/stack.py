@@ -1,0 +1,242 @@
+"""Everything on one machine: what `eo-pygeoapi up` starts, watches and stops."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import requests
+
+from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.sample import make_sample
+
+STATE = "up.json"
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
+
+Say = Callable[[str], None]
+
+
+class StackError(EoError):
+    """Something of the local stack could not be started, or died."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a running stack is: written to `up.json` in the data folder for `eo-pygeoapi apply`."""
+
+    pid: int
+    edited: str
+    host: str
+    port: int
+    prefect_port: int
+    pids: dict[str, int]
+
+    @property
+    def web_url(self) -> str:
+        """Address of pygeoapi."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def prefect_api_url(self) -> str:
+        """Address of the Prefect API."""
+        return f"http://127.0.0.1:{self.prefect_port}/api"
+
+
+class LocalStack:
+    """Prefect server, worker and web process, as children of this process; each writes a log file of its own."""
+
+    def __init__(self, config: Path, data_dir: Path, port: int | None, prefect_port: int | None, say: Say) -> None:
+        self.config = config.absolute()
+        self.data_dir = data_dir.absolute()
+        self._asked = (port, prefect_port)
+        self._say = say
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, apply: Callable[["Running", Path], None]) -> Running:
+        """Start all; `apply` is called once Prefect answers, before the worker starts."""
+        self._prepare_folder()
+        self.running = self._choose_ports()
+        effective = write_effective(self.config, self.data_dir, self.running.port)
+        self._spawn("prefect-server", _prefect_server(self.running.prefect_port))
+        self._spawn("web", _web(self.running, self.data_dir))
+        self._wait_for("prefect-server", f"{self.running.prefect_api_url}/health")
+        apply(self.running, effective)
+        self._spawn("worker", [sys.executable, "-m", "eo_pygeoapi", "worker"])
+        self._wait_for("web", f"{self._local_url()}/conformance?f=json")
+        self._remember()
+        return self.running
+
+    def watch(self) -> None:
+        """Return never, unless a child dies: then raise StackError with the end of its log."""
+        while True:
+            self.check()
+            time.sleep(0.5)
+
+    def check(self) -> None:
+        """Raise StackError if a child has died."""
+        for name, child in self._children.items():
+            if child.poll() is not None:
+                raise StackError(
+                    f"{name} ended with status {child.returncode}; its log ends:\n{self._end_of_log(name)}"
+                )
+
+    def stop(self) -> None:
+        """Stop the children, the last one started first; what does not end in time is killed."""
+        for name, child in reversed(self._children.items()):
+            _end(child)
+            self._say(f"stopped {name}")
+        self._children.clear()
+        (self.data_dir / STATE).unlink(missing_ok=True)
+
+    def log_file(self, name: str) -> Path:
+        """Return the log file of a child."""
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def _prepare_folder(self) -> None:
+        for folder in ("logs", "results", "cache", "prefect"):
+            (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
+        if (other := running_stack(self.data_dir)) is not None:
+            raise StackError(
+                f"already running from {self.data_dir} (process {other.pid}, {other.web_url}); stop it first"
+            )
+        make_sample(self.data_dir / "sample")
+
+    def _choose_ports(self) -> Running:
+        bind = read_config(self.config)["server"]["bind"]
+        host = str(bind.get("host", "127.0.0.1"))
+        web = self._free_port("web", host, self._asked[0], int(bind.get("port", DEFAULT_PORT)))
+        prefect = self._free_port("Prefect", "127.0.0.1", self._asked[1], DEFAULT_PREFECT_PORT)
+        return Running(os.getpid(), str(self.config), host, web, prefect, {})
+
+    def _free_port(self, what: str, host: str, asked: int | None, default: int) -> int:
+        if asked is not None:
+            if asked and not _is_free(host, asked):
+                raise StackError(f"port {asked} is taken; choose another for {what}")
+            return asked or _any_free_port(host)
+        if _is_free(host, default):
+            return default
+        chosen = _any_free_port(host)
+        self._say(f"port {default} is taken; {what} uses {chosen}")
+        return chosen
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "PREFECT_HOME": str(self.data_dir / "prefect"),
+            "PREFECT_API_URL": self.running.prefect_api_url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            "DO_NOT_TRACK": "1",
+            "EO_DATA_DIR": str(self.data_dir),
+            "PYGEOAPI_CONFIG": str(self.data_dir / CONFIG),
+            "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return {**os.environ, **own}
+
+    def _spawn(self, name: str, command: Sequence[str]) -> None:
+        with self.log_file(name).open("ab") as log:
+            self._children[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                cwd=self.data_dir,
+                start_new_session=True,  # Ctrl-C is for us; we stop the children in order
+            )
+        self._remember()
+
+    def _wait_for(self, name: str, url: str) -> None:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            self.check()
+            try:
+                if requests.get(url, timeout=5).ok:
+                    return
+            except requests.RequestException:
+                pass
+            time.sleep(0.1)
+        raise StackError(f"{name} does not answer at {url}; its log ends:\n{self._end_of_log(name)}")
+
+    def _local_url(self) -> str:
+        host = "127.0.0.1" if self.running.host in ("0.0.0.0", "") else self.running.host
+        return f"http://{host}:{self.running.port}"
+
+    def _remember(self) -> None:
+        pids = {name: child.pid for name, child in self._children.items()}
+        state = asdict(self.running) | {"pids": pids}
+        (self.data_dir / STATE).write_text(json.dumps(state, indent=1))
+
+    def _end_of_log(self, name: str) -> str:
+        lines = self.log_file(name).read_text(errors="replace").splitlines()
+        return "\n".join(lines[-15:])
+
+
+def running_stack(data_dir: Path) -> Running | None:
+    """Return the stack that runs from this data folder; None when none does."""
+    try:
+        state = Running(**json.loads((data_dir / STATE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return state if _is_alive(state.pid) and state.pid != os.getpid() else None
+
+
+def _prefect_server(port: int) -> list[str]:
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+
+
+def _web(running: Running, data_dir: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "gunicorn", "pygeoapi.flask_app:APP"),
+        *("--bind", f"{running.host}:{running.port}", "--pid", str(data_dir / "web.pid")),
+        *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
+        *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
+    ]
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is not None:
+        return
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

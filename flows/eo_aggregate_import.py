@@ -1,0 +1,206 @@
+"""The main job: seven steps from a request to values in DHIS2 and published features.
+
+Only wiring stands here. Each task is the step's function of the package, plus where its result is kept: what is
+small passes as JSON, what is large goes through the results store under `jobs/{jobID}/steps/`. A rerun of the same
+flow run takes finished steps from their results.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
+from prefect.runtime import flow_run
+from prefect.states import Failed, State
+from prefect.tasks import exponential_backoff
+
+from eo_pygeoapi import datasets, results
+from eo_pygeoapi.datasets import Execution
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.execute_request import with_held_features
+from eo_pygeoapi.models import ImportSummary, LeftOut
+from eo_pygeoapi.pipeline import data_values, dhis2, org_units, sources, temporal, zonal
+from eo_pygeoapi.redaction import RedactingFilter, redact
+from eo_pygeoapi.settings import Settings
+from flows.artifacts import show_payload, show_summary
+from flows.kept import Kept
+from flows.progress import Report, RunProgress
+
+MINUTE, HOUR = 60, 3600
+
+
+def _is_transient(_task: Any, _run: Any, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, EoError) and error.transient
+
+
+_kept = {
+    "cache_policy": (INPUTS - "report") + TASK_SOURCE + RUN_ID,
+    "persist_result": True,
+    "result_serializer": "json",
+}
+_inside = partial(task, **_kept)
+# the outside is touched: try again, unless the error says that this cannot help
+_outside = partial(
+    task,
+    **_kept,
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=5),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_is_transient,
+)
+
+
+@_inside(name="validate_inputs", timeout_seconds=MINUTE)
+def validate_inputs(inputs: dict[str, Any], now: str) -> dict[str, Any]:
+    """Check the inputs again, for scheduled runs never passed the web process; dates count from `now`."""
+    enabled = datasets.load_datasets(Settings().config)
+    return datasets.validate_inputs(inputs, enabled, datetime.fromisoformat(now)).to_json()
+
+
+@_outside(name="load_org_units", timeout_seconds=10 * MINUTE)
+def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
+    """Load the organisation units and keep them."""
+    checked = Execution.model_validate(execution)
+    units = org_units.load_org_units(checked, _connector(checked))
+    Kept(job_id).write_units(units)
+    return {"bbox": list(org_units.bbox(units)), "leftOut": [entry.to_json() for entry in units.left_out]}
+
+
+@_outside(name="extract_source_data", timeout_seconds=12 * HOUR)
+def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float]) -> dict[str, Any]:
+    """Fetch what the source has for the interval and the box."""
+    return sources.extract_source_data(_source_request(execution, bbox)).to_json()
+
+
+@_inside(name="aggregate_to_org_units", timeout_seconds=6 * HOUR)
+def aggregate_to_org_units(
+    job_id: str, execution: dict[str, Any], bbox: list[float], extract: dict[str, Any], report: Report
+) -> list[dict[str, Any]]:
+    """Aggregate cells to units and steps to periods, and keep the values; returns what was left out."""
+    checked, kept = Execution.model_validate(execution), Kept(job_id)
+    grid = sources.open_source_data(_source_request(execution, bbox), sources.Extract.model_validate(extract))
+    periods = temporal.periods_in(checked.interval, checked.dataset.period_type)
+    aggregated = zonal.aggregate_to_org_units(grid, kept.read_units().frame, periods, checked.dataset, report)
+    kept.write_values(aggregated.frame)
+    return [entry.to_json() for entry in aggregated.left_out]
+
+
+@_inside(name="build_dhis2_payload", timeout_seconds=HOUR)
+def build_dhis2_payload(job_id: str, execution: dict[str, Any]) -> list[dict[str, Any]]:
+    """Build the data value set and keep it; returns the values that were dropped."""
+    kept = Kept(job_id)
+    payload = data_values.build_dhis2_payload(kept.read_values(), Execution.model_validate(execution).dataset.dhis2)
+    kept.write_payload(payload)
+    return [entry.to_json() for entry in payload.left_out]
+
+
+@_outside(name="import_to_dhis2", timeout_seconds=6 * HOUR)
+def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
+    """Import the data value set, or ask DHIS2 what an import would do."""
+    checked = Execution.model_validate(execution)
+    payload = Kept(job_id).read_payload()
+    target, dry_run = checked.dataset.dhis2, checked.inputs.dry_run
+    return dhis2.import_to_dhis2(payload, target, dry_run, _connector(checked)).to_json()
+
+
+@_outside(name="publish_results", timeout_seconds=HOUR)
+def publish_results(
+    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Publish the values as features, dry run or not, and write the job's result."""
+    dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
+    outputs = results.publish_results(
+        kept.store,
+        job_id,
+        dataset.id,
+        units=kept.read_units_geojson(),
+        values=kept.read_values(),
+        summary=ImportSummary.model_validate(summary),
+        left_out=[LeftOut.model_validate(entry) for entry in left_out],
+        preview=data_values.preview(kept.read_payload()),
+    )
+    return outputs.to_json()
+
+
+@flow(name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR)
+def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any] | None:
+    """Aggregate a dataset to organisation units and import the values into DHIS2.
+
+    `inputs` are those of the process `eo-aggregate-import`; `request` is what else the execute request said.
+    """
+    settings = Settings()
+    job_id = str(flow_run.id)
+    _redact_logs(settings)
+    try:
+        _run_steps(job_id, inputs, request or {}, RunProgress())
+    except EoError as error:
+        return _failed(job_id, error, settings)
+    except TimeoutError:
+        raise
+    except Exception as error:
+        logging.getLogger(__name__).exception("unexpected error")
+        unexpected = EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run")
+        return _failed(job_id, unexpected, settings)
+    return None
+
+
+def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any], progress: RunProgress) -> None:
+    with progress.step("validate_inputs"):
+        whole = with_held_features(inputs, request, Kept(job_id).store)
+        execution = validate_inputs(whole, _scheduled_time().isoformat())
+    with progress.step("load_org_units"):
+        units = load_org_units(job_id, execution)
+    with progress.step("extract_source_data"):
+        extract = extract_source_data(job_id, execution, units["bbox"])
+    with progress.step("aggregate_to_org_units") as report:
+        without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
+    with progress.step("build_dhis2_payload"):
+        dropped = build_dhis2_payload(job_id, execution)
+        show_payload(Kept(job_id).read_payload())
+    with progress.step("import_to_dhis2"):
+        summary = import_to_dhis2(job_id, execution)
+        show_summary(ImportSummary.model_validate(summary))
+    with progress.step("publish_results"):
+        left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
+        publish_results(job_id, execution, summary, left_out)
+
+
+def _scheduled_time() -> datetime:
+    return datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC)
+
+
+def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.SourceRequest:
+    checked = Execution.model_validate(execution)
+    west, south, east, north = bbox
+    return sources.SourceRequest(
+        dataset=checked.dataset,
+        interval=checked.interval,
+        bbox=(west, south, east, north),
+        cache=Path(Settings().cache),
+    )
+
+
+def _connector(execution: Execution) -> Callable[[], Any] | None:
+    """Return what opens the dataset's DHIS2 connection, or None where the environment has none of this name."""
+    connection = Settings().dhis2_connection(execution.dataset.dhis2.connection)
+    return partial(dhis2.connect, connection) if connection else None
+
+
+def _failed(job_id: str, error: EoError, settings: Settings) -> State[Any]:
+    """End the run as failed, with the reason as its message and beside its results, where the API finds the status."""
+    message = redact(str(error), settings.secrets())
+    Kept(job_id).write_error(error, message)
+    return Failed(message=message)
+
+
+def _redact_logs(settings: Settings) -> None:
+    redacting = RedactingFilter(settings.secrets())
+    names = ("", "prefect", "prefect.flow_runs", "prefect.task_runs", "eo_pygeoapi", "dhis2eo", "dhis2_client")
+    for name in names:
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(redacting)
