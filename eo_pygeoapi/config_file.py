@@ -1,12 +1,12 @@
 """Read `pygeoapi-config.yml` the way pygeoapi does, without pygeoapi.
 
 `${VAR}` and `${VAR:-default}` in unquoted scalars are replaced from the environment and typed again, as pygeoapi
-0.24 does. Every message names the place by its YAML path.
+0.24 does. Every message names the place by its line or its YAML path.
 """
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,12 +16,16 @@ from pydantic import BaseModel, ValidationError
 from eo_pygeoapi.errors import ConfigError
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
+# what makes an unquoted scalar one with variables in it
+HAS_VARIABLE = re.compile(rf".*?{_VARIABLE.pattern}")
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Parse the configuration file at `path`.
 
-    Raises ConfigError when there is no such file, it is not YAML, or a `${VAR}` without default is not set.
+    Raises ConfigError when there is no such file, it is not YAML, and, with every mistake, when a `${VAR}` without
+    default is not set or a mapping has a key twice (YAML itself would silently take the last).
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -29,32 +33,73 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a UTF-8 text file") from error
+    problems: list[str] = []
     try:
-        config = yaml.load(text, Loader=_loader())
+        config = yaml.load(text, Loader=_loader(problems))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {_syntax(error)}") from error
+    if problems:
+        raise ConfigError([f"{path}: {problem}" for problem in problems])
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping with server, logging, metadata and resources")
     return config
 
 
-def _loader() -> type[yaml.SafeLoader]:
-    class EnvironmentLoader(yaml.SafeLoader):
-        pass
+def _loader(problems: list[str]) -> type[yaml.SafeLoader]:
+    """Return a loader that replaces variables and adds to `problems` what YAML would let pass."""
 
-    def replaced(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
-        return yaml.safe_load(_VARIABLE.sub(_from_environment, node.value))
+    class ConfigurationLoader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            node: yaml.MappingNode = super().compose_mapping_node(anchor)
+            problems.extend(_repeated_keys(node))
+            return node
 
-    EnvironmentLoader.add_implicit_resolver("!env", re.compile(r".*?\$\{\w+(:-[^}]*)?\}"), None)
-    EnvironmentLoader.add_constructor("!env", replaced)
-    return EnvironmentLoader
+    def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+        unset = [m["name"] for m in _VARIABLE.finditer(node.value) if _value(m) is None]
+        problems.extend(f"line {_line(node)}: uses ${{{name}}}, which the environment does not set" for name in unset)
+        return _typed(_VARIABLE.sub(lambda match: _value(match) or "", node.value))
+
+    def dated(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+        try:
+            return loader.construct_yaml_timestamp(node)
+        except ValueError:
+            problems.append(f"line {_line(node)}: {node.value!r} looks like a date and is none")
+            return node.value
+
+    ConfigurationLoader.add_implicit_resolver("!env", HAS_VARIABLE, None)
+    ConfigurationLoader.add_constructor("!env", replaced)
+    ConfigurationLoader.add_constructor("tag:yaml.org,2002:timestamp", dated)
+    return ConfigurationLoader
 
 
-def _from_environment(match: re.Match[str]) -> str:
-    value = os.environ.get(match["name"], match["default"])
-    if value is None:
-        raise ConfigError(f"the configuration file uses ${{{match['name']}}}, which the environment does not set")
-    return value
+def _repeated_keys(node: yaml.MappingNode) -> Iterator[str]:
+    seen: dict[tuple[str, str], yaml.Node] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+            continue
+        first = seen.setdefault((key.tag, key.value), key)
+        if first is not key:
+            yield f"line {_line(key)}: the key {key.value!r} stands here again, first in line {_line(first)}"
+
+
+def _value(match: re.Match[str]) -> str | None:
+    return os.environ.get(match["name"], match["default"])
+
+
+def _typed(text: str) -> Any:
+    """Return the text as the type that pygeoapi gives it, which is not YAML's: `yes` and `2025-07-01` stay text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if "." not in text and len(text) > 1 and text.startswith("0"):
+        return text
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        return text
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
 def _syntax(error: yaml.YAMLError) -> str:

@@ -3,13 +3,14 @@
 It answers in our words: jobs, and errors of our tree.
 """
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
@@ -68,12 +69,15 @@ class PrefectGateway:
         connect_timeout: float = 1.5,
         read_timeout: float = 3.0,
         deployments_ttl: float = 3.0,
+        page: int = PAGE,
     ) -> None:
         self.api_url = api_url
         self._secrets = tuple(secrets)
         self._client = KeptClient(api_url, secrets, connect_timeout, read_timeout)
         self._call = self._client.call
         self._ttl = deployments_ttl
+        self._page = page
+        self._submitting = threading.Lock()
         self._deployments: dict[UUID, DeploymentResponse] = {}
         self._deployments_read = float("-inf")
 
@@ -85,8 +89,18 @@ class PrefectGateway:
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
         """
         found = self._deployment_called(deployment)
-        body = {"parameters": dict(parameters), "state": {"type": StateType.SCHEDULED.value}}
-        run = self._call(lambda client: _create_run(client, found.id, body))
+        body = {
+            "parameters": dict(parameters),
+            "state": {"type": StateType.SCHEDULED.value},
+            "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
+        }
+        # one at a time: on SQLite, concurrent writes of ours would only lock each other out
+        free = self._submitting.acquire(timeout=1.0)
+        try:
+            run = self._call(lambda client: _create_run(client, found.id, body))
+        finally:
+            if free:
+                self._submitting.release()
         return self._job(run, Progress())
 
     def get(self, job_id: str) -> Job:
@@ -107,7 +121,7 @@ class PrefectGateway:
         total = self._call(lambda client: client.count_flow_runs(flow_run_filter=where))
         runs: list[FlowRun] = []
         while len(runs) < min(limit, total - offset):
-            size, start = min(PAGE, limit - len(runs)), offset + len(runs)
+            size, start = min(self._page, limit - len(runs)), offset + len(runs)
             page = self._call(partial(_read_runs, where=where, limit=size, offset=start))
             runs += page
             if len(page) < size:
@@ -243,9 +257,9 @@ class PrefectGateway:
 
     def _progress(self, run_ids: Sequence[UUID]) -> dict[UUID, Progress]:
         found: dict[UUID, Progress] = {}
-        for start in range(0, len(run_ids), PAGE):
+        for start in range(0, len(run_ids), self._page):
             where = ArtifactFilter(
-                flow_run_id=ArtifactFilterFlowRunId(any_=list(run_ids[start : start + PAGE])),
+                flow_run_id=ArtifactFilterFlowRunId(any_=list(run_ids[start : start + self._page])),
                 type=ArtifactFilterType(any_=["progress"]),
             )
             for artifact in self._call(partial(_read_artifacts, where=where)):

@@ -27,7 +27,8 @@ PERIOD_TYPES = (
 
 
 def _dhis2_name_to_ours(value: Any) -> Any:
-    return value[:1].lower() + value[1:] if isinstance(value, str) else value
+    ours = value[:1].lower() + value[1:] if isinstance(value, str) else value
+    return ours if ours in PERIOD_TYPES else value  # as it was written, for the message
 
 
 PeriodType = Annotated[
@@ -46,6 +47,7 @@ PeriodType = Annotated[
     Field(json_schema_extra={"enum": [*PERIOD_TYPES, *(p[0].upper() + p[1:] for p in PERIOD_TYPES)]}),
 ]
 Identifier = Annotated[str, Field(max_length=255, pattern=r"^\S*$")]
+GivenIdentifier = Annotated[Identifier, Field(min_length=1)]
 
 
 class Model(BaseModel):
@@ -103,7 +105,7 @@ class ImportInputs(Model):
         [], title="Organisation unit level", description="units of these levels"
     )
     parent_org_unit: Identifier = Field("", title="Parent", description="only units below this one (UID)")
-    org_unit_ids: list[Identifier] = Field(
+    org_unit_ids: list[GivenIdentifier] = Field(
         [],
         title="Organisation units",
         description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
@@ -130,7 +132,7 @@ class ImportInputs(Model):
     def _one_level_is_a_list(cls, data: Any) -> Any:
         if isinstance(data, dict):
             for key in ("orgUnitLevel", "org_unit_level", "orgUnitIds", "org_unit_ids"):
-                if key in data and isinstance(data[key], int | str) and not isinstance(data[key], bool):
+                if key in data and not isinstance(data[key], list):
                     data = {**data, key: [data[key]]}
         return data
 
@@ -157,10 +159,10 @@ class ImportInputs(Model):
 
 
 class Interval(Model):
-    """Days from `start` to `end`, both included."""
+    """Days from `start` to `end`, both included; also from the text that JSON makes of them."""
 
-    start: date
-    end: date
+    start: Annotated[date, Field(strict=False)]
+    end: Annotated[date, Field(strict=False)]
 
 
 class Rejected(Model):
@@ -189,7 +191,7 @@ class ImportSummary(Model):
 
 
 class LeftOut(Model):
-    """A unit or period without a value, and why; members that do not apply are empty."""
+    """A unit or period without a value, and why; in JSON, members that do not apply are absent."""
 
     org_unit: str = ""
     period: str = ""

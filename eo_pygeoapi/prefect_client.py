@@ -18,8 +18,12 @@ from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE, PREFECT_CLIENT_MAX_RETRIES
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
 from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.redaction import redact
+
+BUSY_SECONDS = 3.0
 
 T = TypeVar("T")
 
@@ -45,8 +49,10 @@ class KeptClient:
         """
         with _translated(self.api_url, self._secrets):
             client, settings = self._connected()
-            with settings.model_copy():
-                return ask(client)
+            for attempt in _while_busy():
+                with attempt, settings.model_copy():
+                    answer = ask(client)
+            return answer
 
     def close(self) -> None:
         """Close the connection; a later call opens a new one."""
@@ -75,6 +81,20 @@ class KeptClient:
             httpx_settings={"timeout": self._timeout, "transport": transport},
         )
         return client.__enter__()
+
+
+def _while_busy() -> Retrying:
+    """Try again for a moment while Prefect says 503: SQLite was locked, and nothing has happened."""
+    return Retrying(
+        retry=retry_if_exception(_is_busy),
+        wait=wait_random(0.05, 0.3),
+        stop=stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    )
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, PrefectHTTPStatusError) and error.response.status_code == 503
 
 
 def _without_retries() -> SettingsContext:

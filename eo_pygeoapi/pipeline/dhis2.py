@@ -6,6 +6,7 @@ this module. An import that DHIS2 took only in part comes as HTTP 409 too, but i
 
 import atexit
 import logging
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -32,6 +33,8 @@ ORG_UNIT_FIELDS = "id,code,name,level,path,geometry,openingDate,closedDate"
 NOTHING_SELECTED = ("E2001", "E2006")
 # the UID that DHIS2 gives to the option combination `default` when it makes the database
 DEFAULT_OPTION_COMBO = "HllvX50cXC0"
+
+UID = re.compile(r"[A-Za-z][A-Za-z0-9]{10}")
 
 Connect = Callable[[], AbstractContextManager["Dhis2"]]
 
@@ -196,6 +199,12 @@ class Dhis2:
 
     def _translating(self, asked: str) -> AbstractContextManager[None]:
         return translating(self._client.base_url, asked, self._secrets)
+
+
+def how_to_connect(name: str) -> str:
+    """Say which environment variables make the connection called `name`."""
+    prefix = f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
+    return f"set {prefix}_URL and {prefix}_TOKEN (or {prefix}_USERNAME and {prefix}_PASSWORD)"
 
 
 def _org_unit_filters(levels: Sequence[int], parent: str, group: str) -> list[str]:

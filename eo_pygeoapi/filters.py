@@ -1,0 +1,210 @@
+"""From the filters of OGC API - Features to conditions on published values.
+
+What a client sends becomes a parameter of the query, never a part of its text. A mistake raises InputError, which
+names the filter, the value and what is allowed.
+"""
+
+import math
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pygeofilter import ast  # type: ignore[import-untyped]
+
+from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.published_reader import Condition
+
+FIELDS: dict[str, dict[str, str]] = {
+    "orgUnit": {"type": "string"},
+    "name": {"type": "string"},
+    "level": {"type": "integer"},
+    "period": {"type": "string"},
+    "start": {"type": "string", "format": "date"},
+    "end": {"type": "string", "format": "date"},
+    "value": {"type": "number"},
+    "validFraction": {"type": "number"},
+    "jobID": {"type": "string"},
+}
+_OF_KEY = ("orgUnit", "period", "start", "end")
+
+_DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?")
+_DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
+_LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
+_LARGEST_INTEGER = 2**31 - 1
+
+
+def property_condition(name: str, text: str) -> Condition:
+    """Return the rows whose property `name` equals what `text` says."""
+    return Condition(f'"{_known(name)}" = ?', (_value(name, text),), on_key=name in _OF_KEY)
+
+
+def datetime_condition(text: str) -> Condition:
+    """Return the rows whose days overlap an instant or interval; instants with an offset count as UTC days."""
+    parts = text.split("/")
+    if len(parts) > 2 or (len(parts) == 1 and parts[0] in ("", "..")):
+        raise _wrong("datetime", text, _DATETIME)
+    first, last = parts[0], parts[-1]
+    try:
+        start = date.min if first in ("", "..") else _days(first)[0]
+        end = date.max if last in ("", "..") else _days(last)[1]
+    except (ValueError, OverflowError) as error:
+        raise _wrong("datetime", text, _DATETIME) from error
+    if end < start:
+        raise _wrong("datetime", text, "a start that is not after the end")
+    return Condition('start <= ? AND "end" >= ?', (end, start), on_key=True)
+
+
+def _days(text: str) -> tuple[date, date]:
+    """Return the first and the last day of what `text` says; ValueError when it is no date."""
+    if match := _DAY.fullmatch(text):
+        year, month, day = (int(part) if part is not None else None for part in match.groups())
+        assert year is not None
+        if month is None:
+            return date(year, 1, 1), date(year, 12, 31)
+        if day is None:
+            return date(year, month, 1), date(year, month, monthrange(year, month)[1])
+        return date(year, month, day), date(year, month, day)
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text.upper())
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return moment.date(), moment.date()
+
+
+def bbox_condition(bbox: Sequence[float]) -> Condition:
+    """Return the rows whose geometry's box meets the box of 4 numbers, or of 6 with heights, which do not matter.
+
+    A box whose west is greater than its east crosses the 180th meridian.
+    """
+    if len(bbox) not in (4, 6) or not all(math.isfinite(number) for number in bbox):
+        raise _wrong("bbox", ",".join(map(str, bbox)), "west,south,east,north in degrees")
+    half = len(bbox) // 2
+    (west, south), (east, north) = bbox[:2], bbox[half : half + 2]
+    across = "west <= ? AND east >= ?" if west <= east else "(west <= ? OR east >= ?)"
+    query = f"geometry IN (SELECT geometry FROM geometries WHERE {across} AND south <= ? AND north >= ?)"
+    return Condition(query, (east, west, north, south))
+
+
+def text_condition(text: str) -> Condition:
+    """Return the rows whose unit has the text in its name, whatever the case."""
+    return Condition("contains(lower(name), lower(?))", (text,))
+
+
+def cql_condition(node: Any) -> Condition:
+    """Return the rows that a parsed CQL2 filter means.
+
+    It may compare a property with a value (also BETWEEN, IN, LIKE, IS NULL) and combine that with AND, OR and NOT.
+    """
+    try:
+        return _condition(node)
+    except RecursionError as error:
+        raise InputError("filter: nested too deeply") from error
+
+
+_CQL_ALLOWED = (
+    "filter: not supported; allowed: comparisons of a property with a value, BETWEEN, IN, LIKE and IS NULL, "
+    "combined with AND, OR and NOT; use bbox and datetime for the rest"
+)
+
+
+def _known(name: str) -> str:
+    if name not in FIELDS:
+        raise InputError(f"unknown property {name!r}; allowed: {', '.join(FIELDS)}")
+    return name
+
+
+def _wrong(name: str, value: Any, allowed: str) -> InputError:
+    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    return InputError(f"{name}: {shown} is not allowed; allowed: {allowed}")
+
+
+def _value(name: str, given: Any) -> Any:
+    schema = FIELDS[_known(name)]
+    parse, allowed = _PARSERS[schema.get("format", schema["type"])]
+    try:
+        return parse(given)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _wrong(name, given, allowed) from error
+
+
+def _text(given: Any) -> str:
+    if not isinstance(given, str):
+        raise TypeError(given)
+    return given
+
+
+def _integer(given: Any) -> int:
+    number = int(given)
+    if isinstance(given, bool) or number != float(given) or abs(number) > _LARGEST_INTEGER:
+        raise ValueError(given)
+    return number
+
+
+def _number(given: Any) -> float:
+    if isinstance(given, bool) or not math.isfinite(float(given)):
+        raise ValueError(given)
+    return float(given)
+
+
+def _date(given: Any) -> date:
+    if isinstance(given, datetime):
+        return given.date()
+    return given if isinstance(given, date) else datetime.strptime(_text(given), "%Y-%m-%d").date()
+
+
+_PARSERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "string": (_text, "text"),
+    "integer": (_integer, "an integer"),
+    "number": (_number, "a number"),
+    "date": (_date, "a date as YYYY-MM-DD"),
+}
+
+_OPERATORS = {
+    ast.ComparisonOp.EQ: ("=", "="),
+    ast.ComparisonOp.NE: ("<>", "<>"),
+    ast.ComparisonOp.LT: ("<", ">"),
+    ast.ComparisonOp.LE: ("<=", ">="),
+    ast.ComparisonOp.GT: (">", "<"),
+    ast.ComparisonOp.GE: (">=", "<="),
+}
+
+
+def _condition(node: Any) -> Condition:
+    match node:
+        case ast.And() | ast.Or():
+            left, right = _condition(node.lhs), _condition(node.rhs)
+            return Condition(f"({left.sql}) {node.op.value} ({right.sql})", (*left.parameters, *right.parameters))
+        case ast.Not():
+            inner = _condition(node.sub_node)
+            return Condition(f"NOT ({inner.sql})", inner.parameters)
+        case ast.Comparison():
+            operator, mirrored = _OPERATORS[node.op]
+            if isinstance(node.lhs, ast.Attribute):
+                return _compare(node.lhs, f"{operator} ?", node.rhs)
+            return _compare(node.rhs, f"{mirrored} ?", node.lhs)
+        case ast.Between():
+            return _compare(node.lhs, f"{_not(node)}BETWEEN ? AND ?", node.low, node.high)
+        case ast.In():
+            return _compare(node.lhs, f"{_not(node)}IN ({', '.join('?' * len(node.sub_nodes))})", *node.sub_nodes)
+        case ast.Like() if isinstance(node.lhs, ast.Attribute) and FIELDS.get(node.lhs.name) == {"type": "string"}:
+            if not _LIKE_PATTERN.fullmatch(node.pattern):
+                raise _wrong("filter", node.pattern, "a pattern that does not end within an escape")
+            like = "ILIKE" if node.nocase else "LIKE"
+            return _compare(node.lhs, f"{_not(node)}{like} ? ESCAPE '\\'", node.pattern)
+        case ast.IsNull():
+            return _compare(node.lhs, f"IS {_not(node)}NULL")
+    raise InputError(_CQL_ALLOWED)
+
+
+def _compare(operand: Any, rest: str, *values: Any) -> Condition:
+    if not isinstance(operand, ast.Attribute) or any(isinstance(value, ast.Node) for value in values):
+        raise InputError(_CQL_ALLOWED)
+    name = _known(operand.name)
+    return Condition(f'"{name}" {rest}', tuple(_value(name, value) for value in values))
+
+
+def _not(node: Any) -> str:
+    return "NOT " if node.not_ else ""

@@ -1,0 +1,202 @@
+"""GeoJSON of organisation units: fetched, read, and its geometries made usable.
+
+Nothing is guessed: coordinates are longitude and latitude on WGS 84, as RFC 7946 says, or the file is refused.
+"""
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import requests
+import shapely
+from shapely.geometry import MultiPolygon, shape
+from shapely.geometry.base import BaseGeometry
+
+from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
+
+MAX_BYTES = 200 * 1024 * 1024
+SECONDS = 300.0
+CHUNK = 1024 * 1024
+WGS84 = re.compile(r"(CRS:?84|EPSG:+4326|EPSG/.*/4326)$", re.IGNORECASE)
+ALLOWED = "allowed: Polygon, MultiPolygon, Point"
+
+
+@dataclass(frozen=True)
+class Area:
+    """An organisation unit as it was found: `ancestors` are UIDs, `geometry` is GeoJSON or None."""
+
+    id: str
+    name: str
+    level: int | None
+    geometry: Any
+    ancestors: frozenset[str] = frozenset()
+
+
+def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> Any:
+    """Read the JSON document at `href`, a path or an http(s) URL; `named` is what messages call it.
+
+    Raises OrgUnitsError for what is not there, is too large or is not JSON, and SourceUnavailableError where a
+    server is away or needs more than `seconds`.
+    """
+    if href.startswith(("http://", "https://")):
+        content = _download(href, named, max_bytes, seconds)
+    elif "://" in href:
+        raise OrgUnitsError(f"{named}: cannot be read; allowed: a path, or a URL with http or https")
+    else:
+        try:
+            content = Path(href).read_bytes()
+        except OSError as error:
+            raise OrgUnitsError(f"{named}: cannot be read: {error.strerror}") from error
+    try:
+        return json.loads(content)
+    except ValueError as error:  # also where the text is not UTF-8
+        raise OrgUnitsError(f"{named}: is not JSON: {error}") from error
+
+
+def _download(url: str, named: str, max_bytes: int, seconds: float) -> bytes:
+    deadline = time.monotonic() + seconds
+    content = bytearray()
+    try:
+        with requests.get(url, stream=True, timeout=(10, min(60, seconds))) as response:
+            _check_status(response, named)
+            for chunk in response.iter_content(CHUNK):
+                content += chunk
+                if len(content) > max_bytes:
+                    raise OrgUnitsError(f"{named}: is larger than {max_bytes} bytes")
+                if time.monotonic() > deadline:
+                    raise SourceUnavailableError(f"{named}: was not received within {seconds:g} s")
+    except requests.exceptions.InvalidURL as error:
+        raise OrgUnitsError(f"{named}: is no URL") from error
+    except requests.RequestException as error:
+        raise SourceUnavailableError(f"{named}: the server does not answer ({type(error).__name__})") from error
+    return bytes(content)
+
+
+def _check_status(response: requests.Response, named: str) -> None:
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise SourceUnavailableError(f"{named}: the server answers {response.status_code} {response.reason}")
+    if not response.ok:
+        raise OrgUnitsError(f"{named}: the server answers {response.status_code} {response.reason}")
+
+
+def read_features(document: Any, named: str, id_key: str = "id", name_key: str = "name") -> list[Area]:
+    """Read the areas of a FeatureCollection, in its order; `named` is what messages call it.
+
+    The UID is the property `id_key`; for `id` also the feature's own id. Level and ancestors come from `level`,
+    `parent` and `parentGraph`, as DHIS2 writes them. Raises OrgUnitsError, with every mistake, for what is no
+    FeatureCollection, is not on WGS 84, or has features without an id or with the same.
+    """
+    features = document.get("features") if isinstance(document, Mapping) else None
+    if not isinstance(features, list) or document.get("type") != "FeatureCollection":
+        raise OrgUnitsError(f"{named}: is not a GeoJSON FeatureCollection")
+    if not features:
+        raise OrgUnitsError(f"{named}: holds no features")
+    problems = _crs_problems(document.get("crs"), named)
+    areas = [_area(feature, id_key, name_key) for feature in features]
+    without_id = [number for number, area in enumerate(areas, start=1) if area is None]
+    if without_id:
+        first = f"the first is number {without_id[0]}"
+        problems.append(f"{named}: {len(without_id)} of {len(areas)} features have no {id_key!r} ({first})")
+    found = [area for area in areas if area is not None]
+    repeated = [id_ for id_, count in Counter(area.id for area in found).items() if count > 1]
+    if repeated:
+        problems.append(f"{named}: {len(repeated)} ids are used more than once: {', '.join(repeated[:10])}")
+    if problems:
+        raise OrgUnitsError(problems)
+    return found
+
+
+def _crs_problems(crs: Any, named: str) -> list[str]:
+    """Return what is wrong with the member `crs`, which RFC 7946 dropped and programs still write."""
+    if crs is None:
+        return []
+    properties = crs.get("properties") if isinstance(crs, Mapping) else None
+    name = properties.get("name") if isinstance(properties, Mapping) else None
+    if isinstance(name, str) and WGS84.search(name):
+        return []
+    return [f"{named}: its coordinates are in {name or 'an unknown system'}; allowed: WGS 84 (EPSG:4326)"]
+
+
+def _area(feature: Any, id_key: str, name_key: str) -> Area | None:
+    """Return the area of a feature, or None where it has no id."""
+    if not isinstance(feature, Mapping):
+        return None
+    properties = feature.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    id_ = _text(properties.get(id_key)) or (_text(feature.get("id")) if id_key == "id" else "")
+    if not id_:
+        return None
+    return Area(
+        id=id_,
+        name=_text(properties.get(name_key)) or id_,
+        level=_level(properties.get("level")),
+        geometry=feature.get("geometry"),
+        ancestors=_ancestors(properties),
+    )
+
+
+def _text(value: Any) -> str:
+    """Return an id or a name, which some programs write as a number, or nothing."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _level(value: Any) -> int | None:
+    """Return a level that DHIS2 writes as a number here and as text there."""
+    return int(value) if re.fullmatch(r"[1-9]\d?", str(value)) else None
+
+
+def _ancestors(properties: Mapping[str, Any]) -> frozenset[str]:
+    graph = str(properties.get("parentGraph") or "").split("/")
+    return frozenset(uid for uid in [str(properties.get("parent") or ""), *graph] if uid)
+
+
+def usable_geometry(geometry: Any) -> BaseGeometry | str:
+    """Return a valid Polygon, MultiPolygon or Point in two dimensions, or the reason why there is none.
+
+    Of invalid polygons the parts that overlap are joined and self-crossing rings are cut; of collections the
+    polygons are kept.
+    """
+    if geometry is None:
+        return "has no geometry"
+    try:
+        found = shapely.force_2d(shape(geometry))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.errors.ShapelyError):
+        return "its geometry is not readable GeoJSON"
+    if found.is_empty:
+        return "its geometry is empty"
+    if found.geom_type in ("Polygon", "MultiPolygon", "GeometryCollection"):
+        found = _polygons(found)
+    elif found.geom_type == "MultiPoint" and len(found.geoms) == 1:
+        found = found.geoms[0]
+    elif found.geom_type != "Point":
+        return f"its geometry is a {found.geom_type}; {ALLOWED}"
+    if found.is_empty:
+        return f"its geometry has no area; {ALLOWED}"
+    return found if _on_earth(found.bounds) else "its coordinates are no longitudes and latitudes in degrees"
+
+
+def _polygons(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the polygons of a geometry, valid; `structure` joins what overlaps, where `linework` would cut it out."""
+    if not geometry.is_valid:
+        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    if geometry.geom_type in ("Polygon", "MultiPolygon"):
+        return geometry
+    parts = [part for part in _flat(geometry) if part.geom_type == "Polygon" and not part.is_empty]
+    return shapely.union_all(parts) if parts else MultiPolygon()
+
+
+def _flat(geometry: BaseGeometry) -> Sequence[BaseGeometry]:
+    if not hasattr(geometry, "geoms"):
+        return [geometry]
+    return [part for member in geometry.geoms for part in _flat(member)]
+
+
+def _on_earth(bounds: tuple[float, float, float, float]) -> bool:
+    west, south, east, north = bounds
+    return west >= -180 and east <= 180 and south >= -90 and north <= 90

@@ -1,0 +1,195 @@
+"""One form for the grids of all sources, and only the box that the units need.
+
+A normalised grid is a DataArray with the dimensions (time, y, x): time ascending, the start of each step in UTC; y
+descending, x ascending in -180..180, both regular and in degrees; NaN where there are no data. Its attributes are
+`units`, `step` (hour, day, month or year), `step_hours` (of hours only) and `source` (for messages).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import rioxarray  # noqa: F401  registers `.rio`
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.blocks import steps_per_block
+
+Box = tuple[float, float, float, float]
+
+_NAMES = {"y": ("y", "lat", "latitude"), "x": ("x", "lon", "longitude"), "time": ("time", "valid_time")}
+_STANDARD_NAMES = {"y": "latitude", "x": "longitude", "time": "time"}
+
+
+def dimension(data: xr.DataArray | xr.Dataset, axis: str) -> str | None:
+    """Return the name of the dimension that is the axis `y`, `x` or `time`, by its name or its CF attributes."""
+    for name in data.dims:
+        if str(name).lower() in _NAMES[axis]:
+            return str(name)
+    for name in data.dims:
+        if name in data.coords and data.coords[name].attrs.get("standard_name") == _STANDARD_NAMES[axis]:
+            return str(name)
+    return None
+
+
+def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
+    """Return the cells that cover the box and one more on each side, lazily, as float, in our orientation.
+
+    `box` is west, south, east, north in degrees. The result has the dimensions (y, x), after `time` where there is
+    one, and no coordinates but these. Raises SourceError where the grid is not regular in longitude and latitude,
+    or does not reach the box; the message begins with `source`.
+    """
+    _check_crs(data, source)
+    data = _only_our_dimensions(data, source)
+    y = _axis(data["y"].values, "latitudes", source)
+    x = _axis(_within_180(data["x"].values), "longitudes", source)
+    west, south, east, north = box
+    rows, columns = y.covering(-north, -south), x.covering(west, east)
+    if not rows or not columns:
+        raise SourceError(
+            f"{source}: covers {x.text(1)} and {y.text(-1)}; the organisation units lie in "
+            f"{west:g} to {east:g} and {south:g} to {north:g}, which is outside"
+        )
+    data = _taken(data.transpose(..., "y", "x"), y.positions[rows], x.positions[columns])
+    return _as_float(data.assign_coords(y=-y.centres[rows], x=x.centres[columns]))
+
+
+def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
+    found = {axis: dimension(data, axis) for axis in ("time", "y", "x")}
+    shape = ", ".join(f"{name}: {size}" for name, size in data.sizes.items())
+    if not found["y"] or not found["x"]:
+        raise SourceError(f"{source}: has the dimensions ({shape}); expected latitude and longitude")
+    others = [name for name in data.dims if name not in found.values()]
+    if long := [str(name) for name in others if data.sizes[name] != 1]:
+        raise SourceError(
+            f"{source}: has the dimensions ({shape}); expected time, latitude and longitude, not {long[0]}"
+        )
+    for axis in ("y", "x"):
+        name = found[axis]
+        if name not in data.coords or data.coords[name].ndim != 1:
+            raise SourceError(f"{source}: not on a regular grid of longitudes and latitudes; {name} has no values")
+    data = data.squeeze(others, drop=True)
+    # scalars such as `number`, strings such as `expver`: they would keep files from being put together
+    data = data.drop_vars([name for name in data.coords if name not in data.dims])
+    return data.rename({name: axis for axis, name in found.items() if name and name != axis})
+
+
+def _check_crs(data: xr.DataArray, source: str) -> None:
+    try:
+        crs = data.rio.crs
+        known = CRS.from_wkt(crs.to_wkt()) if crs else None
+    except (CRSError, ValueError) as error:
+        raise SourceError(f"{source}: has a coordinate reference system that cannot be read: {error}") from error
+    if known and not known.is_geographic:
+        raise SourceError(f"{source}: is in {known.name}; expected longitudes and latitudes (EPSG:4326)")
+
+
+def _within_180(longitudes: NDArray[np.floating]) -> NDArray[np.float64]:
+    degrees = longitudes.astype("float64")
+    return np.where(degrees > 180, degrees - 360, degrees)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A regular axis in ascending order (latitudes negated): centres of its cells, and where they lie in the file."""
+
+    centres: NDArray[np.float64]
+    positions: NDArray[np.integer]
+
+    @property
+    def size(self) -> float:
+        return float(self.centres[-1] - self.centres[0]) / (self.centres.size - 1)
+
+    def covering(self, low: float, high: float) -> slice | None:
+        """Return the cells from `low` to `high`, and one more on each side where there is one; None for none at all."""
+        first = (low - self.centres[0]) / self.size + 0.5
+        last = (high - self.centres[0]) / self.size + 0.5
+        if last <= 0 or first >= self.centres.size:
+            return None
+        return slice(max(0, int(np.floor(first)) - 1), min(self.centres.size, int(np.ceil(last)) + 1))
+
+    def text(self, sign: int) -> str:
+        """Write from where to where its cells reach."""
+        ends = sorted(sign * edge for edge in (self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2))
+        return f"{ends[0]:g} to {ends[1]:g}"
+
+
+def _axis(values: NDArray[np.floating], what: str, source: str) -> _Axis:
+    degrees = values.astype("float64")
+    if what == "latitudes":
+        degrees = -degrees
+    if np.abs(degrees).max(initial=0) > 361:
+        raise SourceError(f"{source}: its {what} are not degrees; expected longitudes and latitudes (EPSG:4326)")
+    if degrees.size < 2:
+        raise SourceError(f"{source}: has only one of its {what}; at least two are needed to know the size of a cell")
+    positions = np.argsort(degrees, kind="stable")
+    steps = np.diff(degrees[positions])
+    usual = float(np.median(steps))
+    # a global grid may hold both 0 and 360 degrees
+    positions = positions[np.concatenate(([True], steps > 1e-6 * usual))]
+    ends = degrees[positions[[0, -1]]]
+    regular = np.linspace(ends[0], ends[1], positions.size)
+    rounding = 4 * np.abs(degrees).max() * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
+    if not np.allclose(degrees[positions], regular, rtol=0, atol=1e-3 * usual + rounding) or usual <= 0:
+        raise SourceError(f"{source}: its {what} are not evenly spaced; expected a regular grid")
+    return _Axis(regular, positions)
+
+
+def _taken(data: xr.DataArray, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> xr.DataArray:
+    """Return the cells at these positions of the file, in this order, read as few contiguous boxes.
+
+    Boxes are taken before they become dask arrays, and turned after, for a lazy file cannot be sliced backwards.
+    """
+    parts = [
+        _chunked(data.isel(y=_slice(y), x=_slice(x))).isel(y=_direction(y), x=_direction(x))
+        for y in _runs(rows)
+        for x in _runs(columns)
+    ]
+    return parts[0] if len(parts) == 1 else xr.concat(parts, "x", coords="minimal", compat="override")
+
+
+def _runs(positions: NDArray[np.integer]) -> list[NDArray[np.integer]]:
+    """Split into runs of neighbours: one, or two columns' where the box crosses the border of a 0..360 grid."""
+    return np.split(positions, np.flatnonzero(np.abs(np.diff(positions)) != 1) + 1)
+
+
+def _slice(run: NDArray[np.integer]) -> slice:
+    return slice(int(run.min()), int(run.max()) + 1)
+
+
+def _direction(run: NDArray[np.integer]) -> slice:
+    return slice(None, None, -1 if run[0] > run[-1] else 1)
+
+
+def _chunked(data: xr.DataArray) -> xr.DataArray:
+    """Make a lazy file a dask array whose chunks are whole in space and aligned with the file's in time."""
+    if data.chunks is not None:
+        return data
+    sizes = {str(name): -1 for name in data.dims}
+    if "time" in sizes:
+        stored = data.encoding.get("preferred_chunks", {})
+        in_time = next((size for name, size in stored.items() if str(name).lower() in _NAMES["time"]), 1)
+        sizes["time"] = steps_per_block(data.isel(time=0).size, in_time)
+    return data.chunk(sizes)
+
+
+def _as_float(data: xr.DataArray) -> xr.DataArray:
+    if data.dtype.kind == "f":
+        return data
+    return data.astype("float32" if data.dtype.itemsize <= 2 else "float64")
+
+
+def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
+    """Put grids of different times together, lazily; SourceError where they are not the same cells."""
+    first = parts[0]
+    for part in parts[1:]:
+        if part.sizes["y"] != first.sizes["y"] or part.sizes["x"] != first.sizes["x"]:
+            same = False
+        else:
+            same = all(np.allclose(part[axis], first[axis], rtol=0, atol=1e-6) for axis in ("y", "x"))
+        if not same:
+            raise SourceError(f"{source}: its files are on different grids; expected the same cells in all")
+    return xr.concat(parts, "time", join="override", combine_attrs="override", coords="minimal", compat="override")

@@ -1,0 +1,183 @@
+"""Step 2: the organisation units, from a request's features, a GeoJSON file or DHIS2.
+
+Units without a usable geometry are left out and listed; they never fail the rest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+from shapely.geometry import mapping
+
+from eo_pygeoapi.datasets import Execution, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
+from eo_pygeoapi.errors import OrgUnitsError
+from eo_pygeoapi.models import ImportInputs, LeftOut
+from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2, how_to_connect
+from eo_pygeoapi.pipeline.geojson import Area, read_features, read_geojson, usable_geometry
+from eo_pygeoapi.redaction import redact
+
+NAMED = 10  # so many of many names stand in a message
+
+
+@dataclass(frozen=True, eq=False)
+class OrgUnits:
+    """Organisation units with a geometry, and those that have none.
+
+    `frame` has the columns `orgUnit` (str), `name` (str), `level` (Int64, may be NA) and `geometry` (valid Polygon,
+    MultiPolygon or Point, EPSG:4326), and the index 0..n-1. No `orgUnit` occurs twice.
+    """
+
+    frame: gpd.GeoDataFrame
+    left_out: list[LeftOut]
+
+
+def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
+    """Load the units that the request names, or else the dataset's own.
+
+    A request's features go before everything. Its ids, levels and parent choose from the dataset's file, or from
+    DHIS2 where the dataset has no file; ids choose alone, levels and parent replace those of the dataset. `connect`
+    opens the dataset's DHIS2 connection, None where there is none. Raises OrgUnitsError for units that do not exist
+    and where none has a geometry, and Dhis2Error.
+    """
+    inputs, source = execution.inputs, execution.dataset.org_units
+    if inputs.features:
+        return _org_units(read_features(inputs.features, "input features"))
+    if isinstance(source, OrgUnitsFromGeoJSON):
+        named = redact(source.href)
+        document = read_geojson(execution.dataset.resolve(source.href), named)
+        return _org_units(_chosen(read_features(document, named, source.id, source.name), inputs, named))
+    if connect is None:
+        name = execution.dataset.dhis2.connection
+        raise OrgUnitsError(
+            f"the organisation units of dataset {execution.dataset.id!r} come from the DHIS2 connection {name!r}, "
+            f"which this server does not have; {how_to_connect(name)}"
+        )
+    with connect() as dhis2:
+        return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")))
+
+
+def to_geojson(units: OrgUnits) -> dict[str, Any]:
+    """Return the units as a FeatureCollection, with those that were left out in its member `leftOut`."""
+    frame = units.frame
+    rows = zip(frame["orgUnit"], frame["name"], frame["level"], frame.geometry, strict=True)
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "id": org_unit,
+                "properties": {"orgUnit": org_unit, "name": name, "level": None if pd.isna(level) else int(level)},
+                "geometry": mapping(geometry),
+            }
+            for org_unit, name, level, geometry in rows
+        ],
+        "leftOut": [entry.to_json() for entry in units.left_out],
+    }
+
+
+def from_geojson(document: dict[str, Any]) -> OrgUnits:
+    """Return the units that `to_geojson` wrote."""
+    units = _org_units(read_features(document, "organisation units", "orgUnit"))
+    left_out = [LeftOut.model_validate(entry) for entry in document.get("leftOut", [])]
+    return OrgUnits(units.frame, left_out + units.left_out)
+
+
+def bbox(units: OrgUnits) -> tuple[float, float, float, float]:
+    """Return the box around all units: west, south, east, north, in degrees."""
+    west, south, east, north = (float(side) for side in units.frame.total_bounds)
+    return west, south, east, north
+
+
+def _org_units(areas: Sequence[Area]) -> OrgUnits:
+    """Keep the areas with a usable geometry and list the others; raises OrgUnitsError where none is left."""
+    found = [(area, usable_geometry(area.geometry)) for area in areas]
+    left_out = [LeftOut(org_unit=area.id, reason=reason) for area, reason in found if isinstance(reason, str)]
+    kept = [(area, geometry) for area, geometry in found if not isinstance(geometry, str)]
+    if not kept:
+        reasons = sorted({entry.reason for entry in left_out})
+        raise OrgUnitsError(f"none of {len(areas)} organisation units can be used: {'; '.join(reasons)}")
+    frame = gpd.GeoDataFrame(
+        {
+            "orgUnit": [area.id for area, _ in kept],
+            "name": [area.name for area, _ in kept],
+            "level": pd.array([area.level for area, _ in kept], dtype="Int64"),
+        },
+        geometry=[geometry for _, geometry in kept],
+        crs="EPSG:4326",
+    )
+    return OrgUnits(frame, left_out)
+
+
+def _chosen(areas: list[Area], inputs: ImportInputs, named: str) -> list[Area]:
+    """Return the areas of a file that the request's ids, or its levels and parent, choose."""
+    if inputs.org_unit_ids:
+        wanted = set(inputs.org_unit_ids)
+        _refuse_unknown(inputs.org_unit_ids, {area.id for area in areas}, named)
+        return [area for area in areas if area.id in wanted]
+    if levels := inputs.org_unit_level:
+        _refuse_missing_levels(levels, {area.level: "" for area in areas if area.level}, named)
+        areas = [area for area in areas if area.level in levels]
+    if parent := inputs.parent_org_unit:
+        if not any(area.ancestors for area in areas):
+            raise OrgUnitsError(f"{named} does not say below which units its units are; give orgUnitIds instead")
+        areas = [area for area in areas if parent in area.ancestors and area.id != parent]
+    if not areas:
+        raise _none(levels, parent, "", named)
+    return areas
+
+
+def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> list[Area]:
+    """Ask DHIS2 for the units that the request chooses; for what it leaves open, the dataset does."""
+    if inputs.org_unit_ids:
+        ids = [id_ for id_ in dict.fromkeys(inputs.org_unit_ids) if UID.fullmatch(id_)]
+        found = dhis2.org_units(ids=ids) if ids else []
+        _refuse_unknown(inputs.org_unit_ids, {unit["id"] for unit in found}, "DHIS2")
+        return _areas(found)
+    levels = inputs.org_unit_level or source.level
+    parent = inputs.parent_org_unit or source.parent
+    for name, uid in (("parentOrgUnit", parent), ("orgUnits.group", source.group)):
+        if uid and not UID.fullmatch(uid):
+            raise OrgUnitsError(f"{name}: {uid!r} is no UID; allowed: a letter, then 10 letters or digits")
+    found = dhis2.org_units(levels, parent, source.group)
+    if not found and parent:
+        _refuse_unknown([parent], {unit["id"] for unit in dhis2.org_units(ids=[parent])}, "DHIS2")
+    if empty := sorted(set(levels) - {unit["level"] for unit in found}):
+        _refuse_missing_levels(empty, dhis2.levels(), "DHIS2")
+    if empty or not found:
+        raise _none(empty, parent, source.group, "DHIS2")
+    return _areas(found)
+
+
+def _areas(found: Sequence[dict[str, Any]]) -> list[Area]:
+    """Return DHIS2's units as areas, in an order that does not depend on when it was asked."""
+    ordered = sorted(found, key=lambda unit: (unit.get("level", 0), unit["id"]))
+    return [
+        Area(id=unit["id"], name=unit.get("name", unit["id"]), level=unit.get("level"), geometry=unit.get("geometry"))
+        for unit in ordered
+    ]
+
+
+def _refuse_unknown(ids: Sequence[str], known: set[str], named: str) -> None:
+    unknown = [id_ for id_ in ids if id_ not in known]
+    if unknown:
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        raise OrgUnitsError(f"{named} has no organisation unit {', '.join(islice(unknown, NAMED))}{more}")
+
+
+def _refuse_missing_levels(levels: Sequence[int], known: dict[int, str], named: str) -> None:
+    missing = [str(level) for level in levels if level not in known]
+    if missing:
+        existing = ", ".join(f"{level} {known[level]}".strip() for level in sorted(known)) or "none"
+        raise OrgUnitsError(f"{named} has no organisation unit level {', '.join(missing)} (levels: {existing})")
+
+
+def _none(levels: Sequence[int], parent: str, group: str, named: str) -> OrgUnitsError:
+    where = [
+        f" of level {' or '.join(map(str, levels))}" if levels else "",
+        f" below {parent}" if parent else "",
+        f" in group {group}" if group else "",
+    ]
+    return OrgUnitsError(f"{named} has no organisation units{''.join(where)}")

@@ -1,0 +1,81 @@
+"""DHIS2 periods in its ISO 8601 calendar: which there are in an interval, their ids and their days."""
+
+import calendar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from eo_pygeoapi.models import Interval, LeftOut, PeriodType
+
+# first day of the week (Monday is 0), and what stands between year and number
+_WEEKS = {
+    "weekly": (0, "W"),
+    "weeklyWednesday": (2, "WedW"),
+    "weeklyThursday": (3, "ThuW"),
+    "weeklySaturday": (5, "SatW"),
+    "weeklySunday": (6, "SunW"),
+}
+_MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
+
+
+@dataclass(frozen=True)
+class Period:
+    """A DHIS2 period: its id, and its first and last day."""
+
+    id: str
+    start: date
+    end: date
+
+
+def period_of(day: date, period_type: PeriodType) -> Period:
+    """Return the period of this type that `day` lies in."""
+    if period_type == "daily":
+        return Period(f"{day:%Y%m%d}", day, day)
+    if period_type in _WEEKS:
+        return _week_of(day, *_WEEKS[period_type])
+    months = _MONTHS[period_type]
+    first_month = (day.month - 1) // months * months + 1
+    last_month = first_month + months - 1
+    start = date(day.year, first_month, 1)
+    end = date(day.year, last_month, calendar.monthrange(day.year, last_month)[1])
+    ids = {"monthly": f"{start:%Y%m}", "quarterly": f"{start:%Y}Q{last_month // 3}", "yearly": f"{start:%Y}"}
+    return Period(ids[period_type], start, end)
+
+
+def _week_of(day: date, first_day: int, infix: str) -> Period:
+    """Return the week of `day`; the weeks of a year are those with at least four days in it.
+
+    That is Java's `WeekFields.of(first day, 4)`, which DHIS2 uses; its ids are not padded: 2024W5, 2024SunW5.
+    """
+    start = day - timedelta((day.weekday() - first_day) % 7)
+    fourth = start + timedelta(3)
+    number = (fourth.timetuple().tm_yday - 1) // 7 + 1
+    return Period(f"{fourth.year}{infix}{number}", start, start + timedelta(6))
+
+
+def periods_in(interval: Interval, period_type: PeriodType) -> list[Period]:
+    """Return the whole periods that lie in the interval, in order; there may be none."""
+    return [p for p in _touched(interval, period_type) if interval.start <= p.start and p.end <= interval.end]
+
+
+def partial_periods(interval: Interval, period_type: PeriodType) -> list[Period]:
+    """Return the periods that lie in the interval only in part: they are listed, and never summed as if whole."""
+    return [p for p in _touched(interval, period_type) if p.start < interval.start or p.end > interval.end]
+
+
+def _touched(interval: Interval, period_type: PeriodType) -> list[Period]:
+    periods = [period_of(interval.start, period_type)]
+    while periods[-1].end < interval.end:
+        periods.append(period_of(periods[-1].end + timedelta(1), period_type))
+    return periods
+
+
+def span(periods: Sequence[Period]) -> Interval:
+    """Return the days from the first to the last of the periods, of which there must be one."""
+    return Interval(start=periods[0].start, end=periods[-1].end)
+
+
+def without(periods: Iterable[Period], left_out: Iterable[LeftOut]) -> list[Period]:
+    """Return the periods that are not listed as left out already, so that none is listed twice."""
+    listed = {entry.period for entry in left_out if not entry.org_unit}
+    return [period for period in periods if period.id not in listed]

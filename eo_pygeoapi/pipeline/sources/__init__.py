@@ -1,0 +1,66 @@
+"""Where the data come from: one file a source, one line in a table."""
+
+from dataclasses import replace
+
+import xarray as xr
+
+from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.errors import InputError, SourceError
+from eo_pygeoapi.models import LeftOut
+from eo_pygeoapi.pipeline.periods import partial_periods, periods_in, span
+from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
+from eo_pygeoapi.pipeline.sources.file import FileSource
+from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
+
+__all__ = ["SOURCES", "Extract", "Source", "SourceRequest", "extract_source_data", "open_source_data", "source_for"]
+
+SOURCES: dict[str, Source] = {
+    "file": FileSource(),
+    "chirps3": Chirps3Source(),
+}
+
+
+def source_for(dataset: Dataset) -> Source:
+    """Return what fetches this dataset's data; SourceError for a source that is not available yet."""
+    if dataset.source not in SOURCES:
+        raise SourceError(f"source {dataset.source!r} is not available yet (available: {', '.join(SOURCES)})")
+    return SOURCES[dataset.source]
+
+
+def extract_source_data(request: SourceRequest) -> Extract:
+    """Fetch what the dataset's source has for the whole periods in the request's interval, around its box.
+
+    Periods that lie in the interval only in part are left out, and listed with those that the source cannot give.
+    Raises InputError where no whole period lies in the interval, and what `Source.extract` raises.
+    """
+    source = source_for(request.dataset)
+    extract = source.extract(_of_whole_periods(request))
+    return extract.model_copy(update={"left_out": _partial(request) + extract.left_out})
+
+
+def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:
+    """Open what `extract_source_data` found as a normalised grid (see `grids.py`), lazily."""
+    return source_for(request.dataset).open(_of_whole_periods(request), extract)
+
+
+def _of_whole_periods(request: SourceRequest) -> SourceRequest:
+    interval, period_type = request.interval, request.dataset.period_type
+    whole = periods_in(interval, period_type)
+    if not whole:
+        partial = partial_periods(interval, period_type)[0]
+        raise InputError(
+            f"input start, end: no whole {period_type} period lies in {interval.start} to {interval.end}; "
+            f"{partial.id} is {partial.start} to {partial.end}"
+        )
+    return replace(request, interval=span(whole))
+
+
+def _partial(request: SourceRequest) -> list[LeftOut]:
+    interval = request.interval
+    return [
+        LeftOut(
+            period=period.id,
+            reason=f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
+        )
+        for period in partial_periods(interval, request.dataset.period_type)
+    ]

@@ -1,0 +1,90 @@
+"""Download files over HTTP into a folder: whole or not at all, and again only when the provider's have changed."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import requests
+
+from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+
+TIMEOUTS = (15, 120)  # seconds to connect, and between two reads
+_PIECE = 2**20
+_NOT_THERE = (requests.codes.not_found, requests.codes.gone)
+
+
+def download(url: str, folder: Path) -> Path | None:
+    """Return the file at `url`, kept in `folder`; None where the provider has none.
+
+    What is there already is asked for with its validators (ETag, Last-Modified) and used only where the provider
+    says that it is unchanged. Raises SourceUnavailableError where the provider does not answer or breaks off, and
+    SourceError where it refuses.
+    """
+    path = cached(url, folder)
+    validators = path.with_name(f"{path.name}.validators")
+    try:
+        with requests.get(url, headers=_conditions(path, validators), stream=True, timeout=TIMEOUTS) as answer:
+            if answer.status_code == requests.codes.not_modified:
+                return path
+            if answer.status_code in _NOT_THERE:
+                return None
+            _check(answer, url)
+            _save(answer, path)
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        raise SourceUnavailableError(f"{url}: no answer, or not a whole one: {error}; try again later") from error
+    except requests.RequestException as error:
+        raise SourceError(f"{url}: cannot be downloaded: {error}") from error
+    validators.write_text(json.dumps({name: answer.headers.get(name, "") for name in ("ETag", "Last-Modified")}))
+    return path
+
+
+def cached(url: str, folder: Path) -> Path:
+    """Return where `download` keeps the file at `url`."""
+    place = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    return place / (PurePosixPath(urlsplit(url).path).name or "file")
+
+
+def exists(url: str) -> bool:
+    """Return whether the provider has a file at `url`; SourceUnavailableError where it does not answer."""
+    try:
+        with requests.head(url, allow_redirects=True, timeout=TIMEOUTS) as answer:
+            if answer.status_code in _NOT_THERE:
+                return False
+            if answer.status_code != requests.codes.method_not_allowed:
+                _check(answer, url)
+            return True
+    except requests.RequestException as error:
+        raise SourceUnavailableError(f"{url}: no answer: {error}; try again later") from error
+
+
+def _conditions(path: Path, validators: Path) -> dict[str, str]:
+    try:
+        known = json.loads(validators.read_text())
+    except (OSError, ValueError):
+        return {}
+    asked = {"If-None-Match": known.get("ETag"), "If-Modified-Since": known.get("Last-Modified")}
+    return {name: value for name, value in asked.items() if value} if path.exists() else {}
+
+
+def _check(answer: requests.Response, url: str) -> None:
+    if answer.ok:
+        return
+    message = f"{url}: answers {answer.status_code} {answer.reason}"
+    if answer.status_code >= 500 or answer.status_code in (requests.codes.too_many, requests.codes.request_timeout):
+        raise SourceUnavailableError(f"{message}; try again later")
+    raise SourceError(message)
+
+
+def _save(answer: requests.Response, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            for piece in answer.iter_content(_PIECE):
+                file.write(piece)
+        os.replace(unfinished, path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""The source `file`: any NetCDF, GeoTIFF (COG) or Zarr, by path or URL; one file, or one a day, month or year."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import xarray as xr
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.intervals import days
+from eo_pygeoapi.models import Interval, LeftOut
+from eo_pygeoapi.pipeline.grids import cut_to_box
+from eo_pygeoapi.pipeline.periods import period_of
+from eo_pygeoapi.pipeline.sources.assembly import assemble
+from eo_pygeoapi.pipeline.sources.download import cached, download, exists
+from eo_pygeoapi.pipeline.sources.formats import format_of, open_variable
+from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.pipeline.time_axis import Step
+from eo_pygeoapi.source_options import FileOptions
+
+_SCHEMES = ("http", "https", "file")
+# from fine to coarse: placeholder, and how the date of a file with it is written
+_PLACEHOLDERS = (("{DD}", "%Y-%m-%d"), ("{MM}", "%Y-%m"), ("{YYYY}", "%Y"))
+_PRECISION: dict[int, Step] = {len("YYYY"): "year", len("YYYY-MM"): "month", len("YYYY-MM-DD"): "day"}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file: path or URL, what messages call it, and the date that its name or the configuration gives it."""
+
+    href: str
+    name: str
+    date: str
+
+    def place(self, cache: Path) -> str:
+        """Return where it is read: in place, or the copy in the cache that `download` makes."""
+        if "://" not in self.href or format_of(self.href, self.name):
+            return self.href
+        return str(cached(self.href, cache))
+
+
+class FileSource:
+    """Files by path or URL."""
+
+    def extract(self, request: SourceRequest) -> Extract:
+        """Download what must be downloaded, list what is missing, and make sure that the rest can be opened."""
+        parts = _parts(request)
+        missing = [part for part in parts if not _fetch(part, request.cache)]
+        if len(missing) == len(parts):
+            raise SourceError(" and ".join(dict.fromkeys((parts[0].name, parts[-1].name))) + ": no such file")
+        extract = Extract(
+            files=[part.place(request.cache) for part in parts if part not in missing],
+            left_out=_left_out(missing, request),
+        )
+        self.open(request, extract)
+        return extract
+
+    def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
+        """Open the files as one normalised grid."""
+        options = cast(FileOptions, request.dataset.options)
+        found = [(part, part.place(request.cache)) for part in _parts(request)]
+        found = [(part, place) for part, place in found if place in extract.files]
+        grids = [
+            cut_to_box(open_variable(p, options.variable, part.name), request.bbox, part.name) for part, p in found
+        ]
+        # a file for each day holds days; but hours, if it holds several
+        single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
+        known = _PRECISION.get(len(found[0][0].date)) if single else None
+        dated = [_with_time(grid, part) for grid, (part, _) in zip(grids, found, strict=True)]
+        return assemble(dated, request, options.href, known)
+
+
+def _parts(request: SourceRequest) -> list[_Part]:
+    """Return the files that the interval asks for, in order."""
+    options = cast(FileOptions, request.dataset.options)
+    href = request.dataset.resolve(options.href)
+    scheme = href.partition("://")[0] if "://" in href else "file"
+    if scheme not in _SCHEMES:
+        raise SourceError(f"{options.href}: cannot read {scheme} URLs; allowed: a path, {', '.join(_SCHEMES)}")
+    href = href.removeprefix("file://")
+    written = next((form for placeholder, form in _PLACEHOLDERS if placeholder in href), "")
+    if not written:
+        return [_Part(href, options.href, options.time)]
+    dates = {day.strftime(written): day for day in reversed(days(_with_neighbours(request)))}
+    return [_Part(_filled(href, day), _filled(options.href, day), text) for text, day in reversed(dates.items())]
+
+
+def _with_neighbours(request: SourceRequest) -> Interval:
+    """Return the interval with the days beside it, whose hours the local days of other time zones need."""
+    more = timedelta(0 if request.dataset.time_zone == "UTC" else 1)
+    return Interval(start=request.interval.start - more, end=request.interval.end + more)
+
+
+def _filled(text: str, day: date) -> str:
+    values = {"{YYYY}": f"{day:%Y}", "{MM}": f"{day:%m}", "{DD}": f"{day:%d}"}
+    return re.sub(r"\{(YYYY|MM|DD)\}", lambda match: values[match[0]], text)
+
+
+def _fetch(part: _Part, cache: Path) -> bool:
+    """Return whether there is such a file, after having downloaded it where it cannot be read in place."""
+    if "://" not in part.href:
+        return Path(part.href).exists()
+    if kind := format_of(part.href, part.name):
+        beside = ("",) if kind == "GeoTIFF" else ("/zarr.json", "/.zmetadata", "/.zgroup")
+        return any(exists(part.href.rstrip("/") + name) for name in beside)
+    return download(part.href, cache) is not None
+
+
+def _left_out(missing: Sequence[_Part], request: SourceRequest) -> list[LeftOut]:
+    dates = {part.date: part for part in missing}
+    found: dict[str, LeftOut] = {}
+    for day in days(request.interval) if missing else ():
+        period = period_of(day, request.dataset.period_type)
+        for length in _PRECISION:
+            part = dates.get(day.isoformat()[:length])
+            if part and period.id not in found:
+                found[period.id] = LeftOut(period=period.id, reason=f"no file {part.name}")
+    return list(found.values())
+
+
+def _with_time(grid: xr.DataArray, part: _Part) -> xr.DataArray:
+    if "time" in grid.dims:
+        return grid
+    if not part.date:
+        raise SourceError(
+            f"{part.name}: has no time axis; set options.time (allowed: YYYY, YYYY-MM, YYYY-MM-DD), "
+            "or put {YYYY}, {MM}, {DD} into options.href"
+        )
+    return grid.expand_dims(time=[np.datetime64(part.date, "ns")])

@@ -1,0 +1,47 @@
+"""What a source is asked for, what it says it has, and what it must be able to do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import xarray as xr
+from pydantic import Field
+
+from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.models import Interval, LeftOut, Model
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """The data that a job needs: a dataset, days, a box, and a local folder to keep downloads in.
+
+    `bbox` is west, south, east, north in degrees, of the organisation units. A source is handed an interval that
+    consists of whole periods of the dataset's period type.
+    """
+
+    dataset: Dataset
+    interval: Interval
+    bbox: tuple[float, float, float, float]
+    cache: Path
+
+
+class Extract(Model):
+    """What a source has: paths or URLs, and the periods that it cannot give."""
+
+    files: list[str]
+    left_out: list[LeftOut] = []
+    note: str = Field("", description="what to record with the result, such as stage and flavor")
+
+
+class Source(Protocol):
+    """A provider of gridded data."""
+
+    def extract(self, request: SourceRequest) -> Extract:
+        """Fetch what there is, or find out that it can be read.
+
+        Raises NoDataError where there is nothing for the interval, SourceUnavailableError where trying again may
+        help, SourceError for all else.
+        """
+
+    def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
+        """Open what `extract` found as a normalised grid (see `grids.py`), lazily; raises SourceError."""

@@ -1,0 +1,215 @@
+"""From the time steps of a source to the values of DHIS2 periods, cell by cell.
+
+Time steps are labelled with their start, in UTC (see `time_axis.py`). The days of daily and coarser sources are the
+source's own and cannot be shifted; hours are gathered into the days of the dataset's time zone (`utc_bounds`).
+The periods themselves are those of `periods.py`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.models import LeftOut, TemporalStatistic
+from eo_pygeoapi.pipeline.blocks import Block, blocks
+from eo_pygeoapi.pipeline.periods import Period, partial_periods, period_of, periods_in, span, without
+
+__all__ = [
+    "Period",
+    "PeriodBlock",
+    "PeriodSteps",
+    "complete_periods",
+    "partial_periods",
+    "period_of",
+    "periods_in",
+    "span",
+    "step_hours",
+    "to_periods",
+    "utc_bounds",
+    "without",
+]
+
+# step of the source -> numpy's unit for it, and the period types that such steps can fill
+_STEPS = {
+    "hour": ("h", "all"),
+    "day": ("D", "all"),
+    "month": ("M", "monthly, quarterly, yearly"),
+    "year": ("Y", "yearly"),
+}
+
+
+def utc_bounds(start: date, end: date, step: str, time_zone: str) -> tuple[np.datetime64, np.datetime64]:
+    """Return where the days from `start` to `end` begin and end (exclusive) on the source's time axis.
+
+    Hours belong to the days of `time_zone`, whose days may have 23 or 25 of them; where its offset is not a whole
+    number of steps, a step belongs to the day that it starts in. All else is labelled by the source's own days.
+    """
+    zone = ZoneInfo(time_zone if step == "hour" else "UTC")
+    first, last = (
+        datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None) for day in (start, end + timedelta(1))
+    )
+    return np.datetime64(first, "ns"), np.datetime64(last, "ns")
+
+
+@dataclass(frozen=True)
+class PeriodSteps:
+    """The time steps of a period: positions `first` to `stop` (exclusive) on the time axis."""
+
+    period: Period
+    first: int
+    stop: int
+
+
+def complete_periods(
+    grid: xr.DataArray, periods: Sequence[Period], time_zone: str = "UTC"
+) -> tuple[list[PeriodSteps], list[LeftOut]]:
+    """Find the time steps of each period; those that lack any are listed: 'incomplete: 27 of 31 days'.
+
+    `grid` is as `grids.normalised` makes it. Raises SourceError where a step of the source is longer than a period.
+    """
+    times = grid["time"].values
+    complete, left_out = [], []
+    for period in periods:
+        begin, end = utc_bounds(period.start, period.end, grid.attrs["step"], time_zone)
+        first, stop = (int(i) for i in np.searchsorted(times, [begin, end]))
+        expected = _expected_steps(period, begin, end, grid)
+        if stop - first == expected:
+            complete.append(PeriodSteps(period, first, stop))
+        elif stop == first:
+            left_out.append(LeftOut(period=period.id, reason="no data in the source"))
+        else:
+            unit = grid.attrs["step"] if grid.attrs.get("step_hours", 1.0) == 1.0 else "time step"
+            left_out.append(LeftOut(period=period.id, reason=f"incomplete: {stop - first} of {expected} {unit}s"))
+    return complete, left_out
+
+
+def _expected_steps(period: Period, begin: np.datetime64, end: np.datetime64, grid: xr.DataArray) -> int:
+    step = grid.attrs["step"]
+    if step == "hour":
+        hours = float((end - begin) / np.timedelta64(3600, "s"))
+        return round(hours / float(grid.attrs.get("step_hours", 1.0)))
+    unit, fills = _STEPS[step]
+    if begin != begin.astype(f"M8[{unit}]") or end != end.astype(f"M8[{unit}]"):
+        raise SourceError(
+            f"the source has one value a {step}, which is longer than the period {period.id}; "
+            f"allowed period types: {fills}"
+        )
+    return len(np.arange(begin.astype(f"M8[{unit}]"), end.astype(f"M8[{unit}]")))
+
+
+@dataclass(frozen=True)
+class PeriodBlock:
+    """Values per cell of some consecutive periods, beginning with the one at position `first`.
+
+    `values` has the shape (period, y, x), NaN where a cell has none. `observed`, of the same shape, is the share of
+    the period's steps that the cell has; None where that is 1 for all cells with a value and 0 for those without.
+    """
+
+    first: int
+    values: NDArray[np.floating]
+    observed: NDArray[np.floating] | None = None
+
+
+def to_periods(
+    grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic
+) -> Iterator[PeriodBlock]:
+    """Aggregate time steps into periods, cell by cell, in blocks of bounded size; every period comes once, in order.
+
+    A step that is itself a period passes through bit-identical and without being copied. Otherwise, for a cell that
+    lacks some steps of a period:
+
+    - `sum` gives NaN, for the sum of fewer days is not the sum of the period, it is too small;
+    - `mean`, `min` and `max` are those of the steps the cell has, as usual for data with a moving mask (clouds);
+      `observed` says how many these are, it flows into the valid fraction of each unit, and `minValidFraction`
+      decides what is too few.
+
+    Means weigh each step by its length, which matters for the months of a quarter or year. Sums and means are
+    float64; min and max keep the type of the grid. `complete` comes from `complete_periods`.
+    """
+    if all(steps.stop - steps.first == 1 for steps in complete):
+        yield from _passed_through(grid, complete)
+    else:
+        yield from _aggregated(grid, complete, statistic)
+
+
+def _passed_through(grid: xr.DataArray, complete: Sequence[PeriodSteps]) -> Iterator[PeriodBlock]:
+    positions = np.array([steps.first for steps in complete], dtype=int)
+    for block in blocks(grid, positions):
+        here = np.flatnonzero((positions >= block.first) & (positions < block.stop))
+        if here.size == block.stop - block.first:
+            yield PeriodBlock(int(here[0]), block.values)
+        else:
+            yield PeriodBlock(int(here[0]), block.values[positions[here] - block.first])
+
+
+def _aggregated(
+    grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic
+) -> Iterator[PeriodBlock]:
+    lengths = step_hours(grid)
+    lengths = lengths / lengths[0]  # exactly 1 where all are the same
+    wanted = np.concatenate([np.arange(steps.first, steps.stop) for steps in complete])
+    number, cells = 0, _Cells(statistic, lengths)
+    for block in blocks(grid, wanted):
+        while number < len(complete) and complete[number].first < block.stop:
+            steps = complete[number]
+            cells.add(block, max(block.first, steps.first), min(block.stop, steps.stop))
+            if steps.stop > block.stop:
+                break  # the rest of this period comes with the next block
+            values, observed = cells.result(float(lengths[steps.first : steps.stop].sum()))
+            yield PeriodBlock(number, values, observed)
+            number, cells = number + 1, _Cells(statistic, lengths)
+
+
+def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:
+    """Return the length of each time step in hours, shape (time,)."""
+    times, step = grid["time"].values, grid.attrs["step"]
+    if step == "hour":
+        return np.full(times.size, float(grid.attrs.get("step_hours", 1.0)))
+    starts = times.astype(f"M8[{_STEPS[step][0]}]")
+    following = (starts.astype("int64") + 1).astype(starts.dtype)
+    return np.asarray((following.astype("M8[h]") - starts.astype("M8[h]")).astype("int64"), "float64")
+
+
+# how the parts of a period that come with different blocks become one
+_JOINS: dict[TemporalStatistic, np.ufunc] = {"sum": np.add, "mean": np.add, "min": np.fmin, "max": np.fmax}
+
+
+class _Cells:
+    """What is known of one period so far: per cell the sum or extreme, and the length of the steps that were seen."""
+
+    def __init__(self, statistic: TemporalStatistic, lengths: NDArray[np.float64]) -> None:
+        self.statistic, self.lengths = statistic, lengths
+        self.total: NDArray[np.floating] | None = None
+        self.seen: NDArray[np.float64] | float = 0.0
+
+    def add(self, block: Block, first: int, stop: int) -> None:
+        """Take in the steps from `first` to `stop` (exclusive)."""
+        values = block.values[first - block.first : stop - block.first]
+        lengths = self.lengths[first:stop]
+        valid = ~np.isnan(values)
+        self.seen = self.seen + np.tensordot(lengths, valid, 1)
+        join = _JOINS[self.statistic]
+        match self.statistic:
+            case "sum":
+                part = values.sum(axis=0, dtype="float64")
+            case "mean":
+                part = np.tensordot(lengths, np.where(valid, values, 0.0), 1)
+            case "min" | "max":
+                part = join.reduce(values, axis=0)
+        self.total = part if self.total is None else join(self.total, part)
+
+    def result(self, length: float) -> tuple[NDArray[np.floating], NDArray[np.floating] | None]:
+        """Return values and observed share, shape (1, y, x), of a period of this length."""
+        assert self.total is not None
+        values = self.total
+        if self.statistic == "mean":
+            values = np.divide(values, self.seen, out=np.full_like(values, np.nan), where=np.asarray(self.seen) > 0)
+        observed = np.asarray(self.seen) / length
+        if self.statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all()):
+            return values[None], None
+        return values[None], observed[None]

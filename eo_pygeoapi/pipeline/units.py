@@ -1,0 +1,123 @@
+"""Convert values between units, as pint writes them; the forms of CF (`kg m-2 s-1`, `mm day-1`) are understood too.
+
+A rate becomes the amount of a time step (`mm/day` to `mm`) by the length of the step, and mass of water per area
+becomes depth (`kg m-2` is `mm`) by its density of 1000 kg/m3.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import SourceError
+
+if TYPE_CHECKING:
+    import pint
+
+_CF_EXPONENT = re.compile(r"(?<=[A-Za-z])(-?\d+)\b")
+_CALENDAR = re.compile(r"month|year")
+_FAR = 2.0**20  # far from zero, so that an offset costs the scale no digits
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """`value * scale + offset`; where `per_hour` is set, also times the length of the time step in hours."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    per_hour: bool = False
+
+    def factor(self, step_hours: float | NDArray[np.float64] | None) -> float | NDArray[np.float64]:
+        """Return what values of steps of this length are multiplied with."""
+        if not self.per_hour:
+            return self.scale
+        if step_hours is None:
+            raise SourceError("a rate becomes an amount only with the length of the time step, which is not known")
+        return self.scale * step_hours
+
+
+def convert_units(
+    values: NDArray[np.floating], from_: str, to: str, step_hours: float | NDArray[np.float64] | None = None
+) -> NDArray[np.floating]:
+    """Convert values to the units `to`, as float64; untouched where `to` is empty or the same as `from_`.
+
+    `step_hours` is the length of the time step in hours, needed to make amounts of rates; an array must broadcast
+    against `values`. Raises SourceError for units that are unknown or do not convert.
+    """
+    if not to or from_ == to:
+        return values
+    found = conversion(from_, to)
+    return np.asarray(values, "float64") * found.factor(step_hours) + found.offset
+
+
+def conversion(from_: str, to: str) -> Conversion:
+    """Return the conversion between two units; SourceError for units that are unknown or do not convert."""
+    if not to or from_ == to:
+        return Conversion()
+    if not from_:
+        raise SourceError(f"the source does not say its units, which are to become {to!r}; set units.from")
+    if problem := units_problem(from_, to):
+        raise SourceError(problem)
+    found = _conversion(from_, to)
+    assert found is not None  # or there would have been a problem
+    return found
+
+
+def units_problem(from_: str, to: str) -> str | None:
+    """Return what is wrong with a dataset's units, or None; empty `from_` means what the file will say."""
+    if not to or from_ == to:
+        return None
+    for key, text in (("from", from_), ("to", to)):
+        if text and _parsed(text) is None:
+            return (
+                f"units.{key}: unknown unit {text!r}; allowed: those of pint, such as K, degC, mm, mm/day, kg m-2 s-1"
+            )
+    if from_ and _conversion(from_, to) is None:
+        hint = "; give the amount of a step instead of the rate" if _CALENDAR.search(from_) else ""
+        return f"units: {from_!r} cannot be converted to {to!r}{hint}"
+    return None
+
+
+@cache
+def _registry() -> "pint.UnitRegistry[Any]":
+    import pint  # here, for it takes a second, and most datasets convert nothing
+
+    registry = pint.UnitRegistry(
+        preprocessors=[
+            lambda text: text.replace(" of water equivalent", ""),  # ECMWF's
+            lambda text: _CF_EXPONENT.sub(r"**\1", text),
+        ]
+    )
+    water = pint.Context("water")
+    density = registry.Quantity(1000.0, "kg/m**3")
+    for mass, depth in (("[mass]/[length]**2", "[length]"), ("[mass]/[length]**2/[time]", "[length]/[time]")):
+        water.add_transformation(mass, depth, lambda ureg, value, **_: value / density)
+        water.add_transformation(depth, mass, lambda ureg, value, **_: value * density)
+    registry.enable_contexts(water)
+    return registry
+
+
+@cache
+def _parsed(text: str) -> "pint.Unit | None":
+    try:
+        return _registry().Unit(text)
+    except Exception:  # pint raises its own, tokenize's and ValueErrors for what it cannot read
+        return None
+
+
+@cache
+def _conversion(from_: str, to: str) -> Conversion | None:
+    """Return the conversion, found by converting two numbers; with a rate's hour if it takes that, else None."""
+    source, target = _parsed(from_), _parsed(to)
+    # months and years differ in length: a rate per average month would not give the amount of a real one
+    for per_hour in (False,) if _CALENDAR.search(from_) else (False, True):
+        try:
+            unit = _registry().Unit(f"({source}) * hour") if per_hour else source
+            zero, far = (_registry().Quantity(value, unit).to(target).magnitude for value in (0.0, _FAR))
+        except Exception:  # pint's DimensionalityError, and what a context's transformation may raise
+            continue
+        return Conversion(scale=(far - zero) / _FAR, offset=zero, per_hour=per_hour)
+    return None

@@ -1,0 +1,156 @@
+"""Published values as an OGC API - Features collection: the provider that pygeoapi loads."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pygeoapi.crs import crs_transform
+from pygeoapi.provider.base import (
+    BaseProvider,
+    ProviderConnectionError,
+    ProviderInvalidQueryError,
+    ProviderItemNotFoundError,
+)
+
+from eo_pygeoapi.errors import InputError, ResultsError
+from eo_pygeoapi.features import feature_id
+from eo_pygeoapi.filters import (
+    FIELDS,
+    bbox_condition,
+    cql_condition,
+    datetime_condition,
+    property_condition,
+    text_condition,
+)
+from eo_pygeoapi.published_reader import Condition, Order, PublishedReader
+from eo_pygeoapi.results import ResultStore
+from eo_pygeoapi.settings import Settings
+
+
+@lru_cache(maxsize=4)
+def shared_reader(url: str, process: int) -> PublishedReader:
+    """Return this process's one reader of a store; a fork of the process must not use its parent's."""
+    return PublishedReader(ResultStore(url))
+
+
+class ResultsProvider(BaseProvider):  # type: ignore[misc]
+    """The published values of one dataset, the provider's `data`; coordinates are longitude and latitude.
+
+    `reader` is for tests; by default it comes from the environment at the first query, for pygeoapi makes providers
+    when it starts and for every request.
+    """
+
+    def __init__(self, provider_def: dict[str, Any], reader: PublishedReader | None = None) -> None:
+        super().__init__(provider_def)
+        self.id_field = provider_def.get("id_field", "id")
+        # without one, the OpenAPI document does not offer `datetime`
+        self.time_field = provider_def.get("time_field", "start")
+        self._fields = self.get_fields()
+        self._given_reader = reader
+
+    def get_fields(self) -> dict[str, dict[str, str]]:
+        """Return the properties and their JSON Schema types; a copy, for pygeoapi adds to them."""
+        return deepcopy(FIELDS)
+
+    @crs_transform  # type: ignore[untyped-decorator]
+    def query(
+        self,
+        offset: int = 0,
+        limit: int = 10,
+        resulttype: str = "results",
+        bbox: Sequence[float] = (),
+        datetime_: str | None = None,
+        properties: Sequence[tuple[str, str]] = (),
+        sortby: Sequence[dict[str, str]] = (),
+        select_properties: Sequence[str] = (),
+        skip_geometry: bool = False,
+        q: str | None = None,
+        filterq: Any = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Return a page of features, by period and unit unless `sortby` says otherwise, and the number of all.
+
+        Raises ProviderInvalidQueryError for a filter that cannot be meant, ProviderConnectionError when the store
+        cannot be read.
+        """
+        with _translated():
+            conditions = _conditions(bbox, datetime_, properties, q, filterq)
+            order = [Order(_sortable(sort["property"]), sort["order"] == "-") for sort in sortby]
+            if resulttype == "hits":
+                return _collection([], self._reader.count(self.data, conditions))
+            page = self._reader.page(self.data, conditions, order, offset, limit, with_geometry=not skip_geometry)
+        selected = self._selected(select_properties)
+        return _collection([_feature(row, selected) for row in page.rows], page.matched)
+
+    @crs_transform  # type: ignore[untyped-decorator]
+    def get(self, identifier: str, **kwargs: Any) -> dict[str, Any]:
+        """Return one feature by its id; ProviderItemNotFoundError when there is none."""
+        org_unit, _, period = identifier.rpartition("-")
+        with _translated():
+            conditions = [property_condition("orgUnit", org_unit), property_condition("period", period)]
+            page = self._reader.page(self.data, conditions, [], 0, 1)
+        if not page.rows:
+            raise ProviderItemNotFoundError(user_msg=f"there is no item {identifier!r} in {self.data!r}")
+        return _feature(page.rows[0], self._selected(()))
+
+    def _selected(self, asked: Sequence[str]) -> list[str]:
+        """Return the properties to show: those asked for, else those that the configuration names, else all."""
+        wanted = asked or self.properties or FIELDS
+        return [name for name in FIELDS if name in wanted]
+
+    @cached_property
+    def _reader(self) -> PublishedReader:
+        return self._given_reader or shared_reader(Settings().results, os.getpid())
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise ProviderInvalidQueryError(user_msg=str(error)) from error
+    except ResultsError as error:
+        raise ProviderConnectionError(str(error), user_msg="the results store cannot be read") from error
+
+
+def _conditions(
+    bbox: Sequence[float], datetime_: str | None, properties: Sequence[tuple[str, str]], q: str | None, filterq: Any
+) -> list[Condition]:
+    conditions = [property_condition(name, text) for name, text in properties]
+    if bbox:
+        conditions.append(bbox_condition(bbox))
+    if datetime_ is not None:
+        conditions.append(datetime_condition(datetime_))
+    if q:
+        conditions.append(text_condition(q))
+    if filterq is not None:
+        conditions.append(cql_condition(filterq))
+    return conditions
+
+
+def _sortable(name: str) -> str:
+    if name not in FIELDS:
+        raise InputError(f"sortby: unknown property {name!r}; allowed: {', '.join(FIELDS)}")
+    return name
+
+
+def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
+    return {
+        "type": "FeatureCollection",
+        "features": features,
+        "numberMatched": matched,
+        "numberReturned": len(features),
+    }
+
+
+def _feature(row: dict[str, Any], selected: Sequence[str]) -> dict[str, Any]:
+    days = {"start": row["start"].isoformat(), "end": row["end"].isoformat()}
+    return {
+        "type": "Feature",
+        "id": feature_id(row["orgUnit"], row["period"]),
+        "geometry": row["geometry"],
+        "properties": {name: days.get(name, row[name]) for name in selected},
+    }

@@ -1,0 +1,265 @@
+"""The results store: what jobs leave behind, by key, in a folder or an object store.
+
+| key | what |
+|---|---|
+| `jobs/{jobID}/payload-preview.json` | what DHIS2 was, or would have been, sent |
+| `jobs/{jobID}/features.geojson` | the values of the job, one feature per unit and period |
+| `jobs/{jobID}/result.json` | the job's output; it comes last, so where it is, the rest is |
+| `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
+"""
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from eo_pygeoapi import features, published
+from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.models import ImportOutputs, ImportSummary, LeftOut
+from eo_pygeoapi.redaction import redact
+
+_KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
+
+
+class MissingResultError(ResultsError):
+    """The store answers, and keeps nothing under this key."""
+
+
+class ResultStore:
+    """Files under keys such as `jobs/{jobID}/result.json`, at a path or an fsspec URL.
+
+    It keeps nothing but the address, so any process on any machine that reaches the address sees the same. A file
+    appears under its key at once and whole: in a folder by renaming, elsewhere as the object store promises it.
+    Every method raises ResultsError for an unsafe key and for a store that cannot be reached.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __repr__(self) -> str:
+        """Show the address without what may be secret in it."""
+        return f"ResultStore({redact(self._url)!r})"
+
+    def read_bytes(self, key: str) -> bytes:
+        """Return what is kept under the key; MissingResultError when there is nothing."""
+        with _translated("read", key):
+            return cast(bytes, self._files.cat_file(self._path(key)))
+
+    def read_json(self, key: str) -> Any:
+        """Return the JSON value that is kept under the key; MissingResultError when there is nothing."""
+        try:
+            return json.loads(self.read_bytes(key))
+        except ValueError as error:
+            raise ResultsError(f"results store: {key!r} is not JSON") from error
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a file for reading in pieces; MissingResultError when there is nothing."""
+        with _translated("read", key):
+            return cast(BinaryIO, self._files.open(self._path(key), "rb"))
+
+    def copy_to(self, key: str, path: Path) -> None:
+        """Copy a file to a local path, which gets it whole or not at all; MissingResultError when there is nothing."""
+        draft = path.with_name(f"{uuid.uuid4().hex}.tmp")
+        try:
+            with _translated("read", key):
+                self._files.get_file(self._path(key), str(draft))
+                draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def local_path(self, key: str) -> Path | None:
+        """Return where the file lies on this machine, or None where the store is elsewhere."""
+        path = self._path(key)
+        return Path(path) if self._is_local else None
+
+    def write_bytes(self, key: str, value: bytes) -> None:
+        """Keep bytes under the key, in place of what was there."""
+        with self.new_file(key) as path:
+            path.write_bytes(value)
+
+    def write_text(self, key: str, value: str) -> None:
+        """Keep text under the key, as UTF-8."""
+        self.write_bytes(key, value.encode())
+
+    def write_json(self, key: str, value: Any) -> None:
+        """Keep a JSON value under the key; ResultsError for what JSON does not know, such as NaN."""
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise ResultsError(f"results store: cannot write {key!r}: not JSON: {error}") from error
+        self.write_bytes(key, text)
+
+    @contextmanager
+    def new_file(self, key: str) -> Iterator[Path]:
+        """Yield a local path to write to; the file appears under the key when the block ends without an error."""
+        path = self._path(key)
+        name = f".{uuid.uuid4().hex}.tmp"
+        draft = Path(path).parent / name if self._is_local else Path(tempfile.gettempdir(), f"eo-pygeoapi{name}")
+        try:
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            yield draft
+            if self._is_local:
+                _flush(draft)
+                draft.replace(path)
+            else:
+                with _translated("write", key):
+                    self._files.put_file(str(draft), path)
+        except OSError as error:
+            raise _cannot("write", key, error) from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def exists(self, key: str) -> bool:
+        """Tell whether something is kept under the key."""
+        try:
+            # not `exists`, which answers False when the store is away
+            with _translated("read", key):
+                return bool(self._files.info(self._path(key))["type"] == "file")
+        except MissingResultError:
+            return False
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Return the keys in a folder and below, sorted: `jobs/1` holds `jobs/1/result.json`, not `jobs/10/…`."""
+        with _translated("list", prefix):
+            found = self._walk(self._path(prefix) if prefix else self._root)
+            return sorted(path[len(self._root) :].strip("/") for path in found)
+
+    def delete(self, prefix: str) -> None:
+        """Delete a key, or the keys in a folder and below; where there are none, nothing happens."""
+        try:
+            with _translated("delete", prefix):
+                self._files.rm(self._path(prefix), recursive=True)
+        except MissingResultError:
+            return
+
+    def url(self, key: str) -> str:
+        """Return the key's address as fsspec takes it."""
+        return str(self._files.unstrip_protocol(self._path(key)))
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        # not `find`, which leaves out what it cannot read
+        try:
+            entries = self._files.ls(folder, detail=True)
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            name = entry["name"].rstrip("/")
+            if name.rpartition("/")[2].startswith("."):
+                continue
+            if entry["type"] == "directory":
+                yield from self._walk(name)
+            else:
+                yield name
+
+    def _path(self, key: str) -> str:
+        parts = key.split("/")
+        if any(not part or part.startswith(".") or "\\" in part or not part.isprintable() for part in parts):
+            raise ResultsError(f"results store: {key!r} is no key; allowed: {_KEY}")
+        return f"{self._root}/{key}"
+
+    @cached_property
+    def _place(self) -> tuple[Any, str]:
+        try:
+            # listings must not be cached: other processes write here
+            files, root = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
+        except (ImportError, ValueError, OSError) as error:
+            raise ResultsError(f"results store {redact(self._url)}: {redact(str(error))}") from error
+        return files, root.rstrip("/")
+
+    @property
+    def _files(self) -> Any:
+        return self._place[0]
+
+    @property
+    def _root(self) -> str:
+        return self._place[1]
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._files, LocalFileSystem)
+
+
+@contextmanager
+def _translated(action: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except ResultsError:
+        raise
+    except FileNotFoundError as error:
+        if action == "write":
+            raise _cannot(action, key, error) from error
+        raise MissingResultError(f"results store: there is no {key!r}") from error
+    except Exception as error:  # what lies behind fsspec raises errors of its own
+        raise _cannot(action, key, error) from error
+
+
+def _cannot(action: str, key: str, error: Exception) -> ResultsError:
+    return ResultsError(f"results store: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}")
+
+
+def _flush(path: Path) -> None:
+    # a rename survives a power cut before the content does, unless the content is on the disk
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def publish_results(
+    store: ResultStore,
+    job_id: str,
+    dataset_id: str,
+    *,
+    units: Mapping[str, Any],
+    values: features.Columns,
+    summary: ImportSummary,
+    left_out: Sequence[LeftOut],
+    preview: Any,
+    org_unit_count: int | None = None,
+    now: Callable[[], datetime] = _utc_now,
+) -> ImportOutputs:
+    """Publish the values of a job as features, keep what the job leaves behind and return its output.
+
+    `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
+    columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
+    per unit and period. `org_unit_count` is how many units were asked for: by default those of `units` and of
+    `left_out`. Doing it again for the same job changes nothing but what the values say. Raises ResultsError.
+    """
+    folder = f"jobs/{job_id}"
+    known = features.read_units(units)
+    table = features.Table.of(values, known)
+    moment = _publication_time(store, f"{folder}/published.json", now)
+    outputs = ImportOutputs(
+        org_unit_count=len(known.keys() | {entry.org_unit for entry in left_out} - {""})
+        if org_unit_count is None
+        else org_unit_count,
+        row_count=table.not_null,
+        payload_preview_path=f"{folder}/payload-preview.json",
+        import_summary=summary,
+        result_features_path=f"{folder}/features.geojson",
+        left_out=list(left_out),
+    )
+    store.write_json(outputs.payload_preview_path, preview)
+    with store.new_file(outputs.result_features_path) as path, path.open("w", encoding="utf-8") as stream:
+        stream.writelines(features.feature_collection(table, known, job_id))
+    published.add(store, dataset_id, table, known, job_id=job_id, published=moment, written=now())
+    store.write_json(f"{folder}/result.json", outputs.to_json())
+    return outputs
+
+
+def _publication_time(store: ResultStore, key: str, now: Callable[[], datetime]) -> datetime:
+    """Return when the job was first published: a repetition must not win over what another job said since."""
+    if not store.exists(key):
+        store.write_json(key, {"published": now().isoformat()})
+    return datetime.fromisoformat(store.read_json(key)["published"])

@@ -1,0 +1,119 @@
+"""Deployments and schedules against a real Prefect server, without a worker."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from eo_pygeoapi.datasets import Dataset, read_datasets
+from eo_pygeoapi.gateway import RETIRED, PrefectGateway
+from eo_pygeoapi.jobs import Job
+from eo_pygeoapi.settings import Settings
+from flows.deployments import apply_deployments, missing_for
+
+
+@pytest.fixture
+def gateway(prefect_api: str) -> Iterator[PrefectGateway]:
+    gateway = PrefectGateway(prefect_api, read_timeout=30.0)
+    yield gateway
+    gateway.close()
+
+
+def dataset(**eo: Any) -> dict[str, Dataset]:
+    """One dataset with a name of its own."""
+    block = {"source": "file", "options": {"href": "x.nc"}, "orgUnits": {"source": "geojson", "href": "x.json"}, **eo}
+    return read_datasets({"resources": {f"d-{uuid4()}": {"type": "collection", "eo": block}}}, Path())
+
+
+def schedule(**members: Any) -> dict[str, Any]:
+    return {"name": "daily", "cron": "0 6 * * *", "inputs": {"start": "-P3D", "end": "P0D", "dryRun": True}, **members}
+
+
+SETTINGS = Settings()
+
+
+def test_each_dataset_and_other_process_becomes_a_deployment_and_a_second_time_changes_nothing(
+    gateway: PrefectGateway,
+) -> None:
+    enabled = dataset(schedules=[schedule()])
+    (name,) = enabled
+    first = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS)
+    before = gateway.deployments()[name]
+    second = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS)
+    after = gateway.deployments()[name]
+    assert name in first.created and "eo-aggregate-import" not in gateway.deployments()
+    assert set(second.unchanged) == {name, "hello-world"} and not second.created + second.updated + second.retired
+    assert [s.id for s in before.schedules] == [s.id for s in after.schedules]
+
+
+def test_what_changed_is_replaced_and_keeps_its_id(gateway: PrefectGateway) -> None:
+    enabled = dataset()
+    (name,) = enabled
+    apply_deployments(gateway, enabled, {}, SETTINGS)
+    before = gateway.deployments()[name]
+    changed = {name: enabled[name].model_copy(update={"title": "Another title"})}
+    assert apply_deployments(gateway, changed, {}, SETTINGS).updated == [name]
+    after = gateway.deployments()[name]
+    assert (after.id, after.description) == (before.id, "Another title")
+
+
+def test_what_the_file_no_longer_names_is_retired_and_comes_back(gateway: PrefectGateway) -> None:
+    enabled = dataset(schedules=[schedule()])
+    (name,) = enabled
+    apply_deployments(gateway, enabled, {}, SETTINGS)
+    assert name in apply_deployments(gateway, {}, {}, SETTINGS).retired
+    retired = gateway.deployments()[name]
+    assert RETIRED in retired.tags and retired.schedules == []
+    assert name not in apply_deployments(gateway, {}, {}, SETTINGS).retired
+    assert apply_deployments(gateway, enabled, {}, SETTINGS).updated == [name]
+    back = gateway.deployments()[name]
+    assert RETIRED not in back.tags and len(back.schedules) == 1 and back.id == retired.id
+
+
+def test_a_schedule_creates_runs_with_its_own_inputs(gateway: PrefectGateway) -> None:
+    enabled = dataset(schedules=[schedule(cron="* * * * *", timezone="Africa/Freetown")])
+    (name,) = enabled
+    apply_deployments(gateway, enabled, {}, SETTINGS)
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    until = time.monotonic() + 90
+    planned: list[Job] = []
+    while not planned and time.monotonic() < until:
+        planned = [job for job in gateway.list(1000, now=soon)[0] if job.deployment == name]
+        time.sleep(0.5)
+    apply_deployments(gateway, {}, {}, SETTINGS)
+    assert planned and planned[0].created.second == 0
+    assert planned[0].inputs == {"datasetId": name, "start": "-P3D", "end": "P0D", "dryRun": True}
+
+
+def test_a_schedule_without_what_it_needs_is_paused_and_the_reason_given(gateway: PrefectGateway) -> None:
+    enabled = dataset(
+        source="era5-land",
+        options={},
+        orgUnits={"source": "dhis2", "level": 2},
+        dhis2={"connection": "nowhere"},
+        schedules=[schedule(), schedule(name="off", active=False)],
+    )
+    (name,) = enabled
+    applied = apply_deployments(gateway, enabled, {}, SETTINGS)
+    assert [s.active for s in gateway.deployments()[name].schedules] == [False, False]
+    assert list(applied.paused) == [f"{name}/daily"]
+    assert "no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL" in applied.paused[f"{name}/daily"]
+    assert "ECMWF_DATASTORES_KEY" in applied.paused[f"{name}/daily"]
+
+
+def test_a_schedule_that_imports_needs_a_connection_whatever_its_units() -> None:
+    enabled = dataset(dhis2={"connection": "nowhere", "dataElement": "X"})
+    (found,) = enabled.values()
+    wanted = dataset(
+        dhis2={"connection": "nowhere", "dataElement": "X"},
+        schedules=[schedule(inputs={"start": "2025", "end": "2025", "dryRun": False})],
+    )
+    (importing,) = wanted.values()
+    assert "EO_DHIS2_NOWHERE_URL" in missing_for(found, importing.schedules[0], SETTINGS)
+    dry = dataset(schedules=[schedule()])
+    (harmless,) = dry.values()
+    assert missing_for(harmless, harmless.schedules[0], SETTINGS) == ""
