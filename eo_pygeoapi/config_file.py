@@ -19,6 +19,23 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 # what makes an unquoted scalar one with variables in it
 HAS_VARIABLE = re.compile(rf".*?{_VARIABLE.pattern}")
 _MERGE = "tag:yaml.org,2002:merge"
+# what is allowed, by pydantic's type of mistake
+_ALLOWED = {
+    "bool_type": "true, false",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "greater_than_equal": "{ge:g} or more",
+    "int_type": "a whole number",
+    "less_than_equal": "{le:g} or less",
+    "list_type": "a list",
+    "model_attributes_type": "an object",
+    "model_type": "an object",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "string_type": "text",
+}
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -128,24 +145,26 @@ def problems_of(
 
 def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> str:
     context = entry.get("ctx", {})
+    refused = f"{name}: {_short(entry['input'])} is not allowed"
     match entry["type"]:
         case "missing":
             return f"{name}: is required"
         case "extra_forbidden":
             return f"{name}: is not known here; allowed: {', '.join(_members(model, entry['loc'][:-1]))}"
         case "literal_error":
-            allowed = context["expected"].replace(" or ", ", ").replace("'", "")
-            return f"{name}: {entry['input']!r} is not allowed; allowed: {allowed}"
+            return f"{refused}; allowed: {context['expected'].replace(' or ', ', ').replace("'", '')}"
         case "union_tag_invalid":
             allowed = context["expected_tags"].replace("'", "")
-            return f"{name}.source: {context['tag']!r} is not allowed; allowed: {allowed}"
+            return f"{name}.source: {_short(entry['input']['source'])} is not allowed; allowed: {allowed}"
         case "union_tag_not_found":
             return f"{name}.source: is required"
         case "value_error":
             message = str(context["error"])
             return f"{name}: {message}" if name else message
+        case known if known in _ALLOWED:
+            return f"{refused}; allowed: {_ALLOWED[known].format(**context)}"
         case _:
-            return f"{name}: {_short(entry['input'])} is not allowed; {entry['msg'][0].lower()}{entry['msg'][1:]}"
+            return f"{refused}; {entry['msg'][0].lower()}{entry['msg'][1:]}"
 
 
 def _members(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
@@ -172,5 +191,5 @@ def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -4,135 +4,51 @@ A dataset is a `type: collection` resource with an `eo:` block. What the block d
 `eo: {defaults: …}`, then from the source.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import ValidationError
 
 from eo_pygeoapi.config_file import problems_of, read_config, yaml_path
+from eo_pygeoapi.dataset_block import (
+    Dataset,
+    DatasetBlock,
+    DatasetTarget,
+    OrgUnitsFromDhis2,
+    OrgUnitsFromGeoJSON,
+    Schedule,
+    Units,
+)
 from eo_pygeoapi.errors import ConfigError, InputError
-from eo_pygeoapi.intervals import resolve_interval
-from eo_pygeoapi.models import Aggregation, Dhis2Target, ImportInputs, Interval, Model, PeriodType
-from eo_pygeoapi.source_options import OPTIONS, SourceOptions, YamlText
+from eo_pygeoapi.intervals import resolve_interval, unreadable_dates
+from eo_pygeoapi.models import ImportInputs, Interval, Model
+from eo_pygeoapi.request_features import feature_problems
+from eo_pygeoapi.source_options import OPTIONS, SourceOptions
+
+__all__ = [
+    "Dataset",
+    "DatasetTarget",
+    "Execution",
+    "OrgUnitsFromDhis2",
+    "OrgUnitsFromGeoJSON",
+    "Schedule",
+    "Units",
+    "inspect_datasets",
+    "load_datasets",
+    "read_datasets",
+    "validate_inputs",
+]
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "orgUnits", "timeZone")
-_MERGED = ("units", "aggregation", "dhis2")
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError) as error:  # of the three, zoneinfo raises the one that fits the mistake
-        raise ValueError(f"{name!r} is no time zone; allowed: IANA names such as UTC or Africa/Freetown") from error
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class Units(Model):
-    """Units of the source's values and of ours, as pint writes them."""
-
-    from_: YamlText = Field("", alias="from")
-    to: YamlText = ""
-
-
-class OrgUnitsFromGeoJSON(Model):
-    """Organisation units of a GeoJSON file."""
-
-    source: Literal["geojson"]
-    href: YamlText = Field(min_length=1, description="path, relative to the configuration file, or URL")
-    id: YamlText = Field("id", description="the property that holds the UID; `id` also finds the feature's own id")
-    name: YamlText = Field("name", description="the property that holds the name")
-
-
-class OrgUnitsFromDhis2(Model):
-    """Organisation units of the dataset's DHIS2 connection."""
-
-    source: Literal["dhis2"]
-    level: list[Annotated[int, Field(ge=1, le=30)]] = Field([], description="levels; a number or several")
-    parent: YamlText = Field("", description="only units below this one (UID)")
-    group: YamlText = Field("", description="only units of this organisation unit group (UID)")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_level_is_a_list(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(level := data.get("level"), int) and not isinstance(level, bool):
-            return {**data, "level": [level]}
-        return data
-
-
-OrgUnitsSource = Annotated[OrgUnitsFromGeoJSON | OrgUnitsFromDhis2, Field(discriminator="source")]
-
-
-class DatasetTarget(Dhis2Target):
-    """Where in DHIS2 a dataset's values go, and what to do with values that a person has changed there."""
-
-    on_conflict: Literal["keep", "overwrite"] = "keep"
-
-
-class Schedule(Model):
-    """When to run by itself, and with which inputs; `start` and `end` are usually relative to the scheduled time."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    cron: Annotated[str, Field(min_length=9)]
-    timezone: TimeZone = "UTC"
-    active: bool = True
-    inputs: dict[str, Any]
-
-
-class DatasetBlock(Model):
-    """The `eo:` block of a dataset; see `docs/datasets.md` for what each key means."""
-
-    source: Literal["file", "chirps3", "era5-land", "worldpop"]
-    options: SerializeAsAny[SourceOptions]
-    units: Units = Units()
-    period_type: PeriodType = "daily"
-    time_zone: TimeZone = "UTC"
-    aggregation: Aggregation = Aggregation()
-    decimals: Annotated[int, Field(ge=0, le=15)] | None = None
-    min_valid_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
-    org_units: OrgUnitsSource | None = None
-    dhis2: DatasetTarget = DatasetTarget()
-    schedules: list[Schedule] = []
-    public: bool = False
-
-
-class Dataset(DatasetBlock):
-    """One enabled dataset: its `eo:` block and what is needed of the collection around it."""
-
-    id: str
-    title: str = ""
-    bbox: list[float] = []
-    base: str = Field("", description="folder that relative hrefs are resolved against")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _options_of_the_source(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("source") in OPTIONS and isinstance(data.get("options", {}), dict):
-            return {**data, "options": OPTIONS[data["source"]].model_validate(data.get("options", {}))}
-        return data
-
-    def resolve(self, href: str) -> str:
-        """Return `href` as a URL or an absolute path."""
-        return href if "://" in href else str(Path(self.base, href).absolute())
-
-    def overridden_by(self, inputs: ImportInputs) -> "Dataset":
-        """Return this dataset as the request wants it."""
-        given = inputs.model_fields_set
-        own = self.model_dump(by_alias=True)
-        if "aggregation" in given:
-            own["aggregation"] |= inputs.aggregation.model_dump(by_alias=True, exclude_unset=True)
-        if "dhis2" in given:
-            own["dhis2"] |= inputs.dhis2.model_dump(by_alias=True, exclude_unset=True)
-        if "period_type" in given:
-            own["periodType"] = inputs.period_type
-        own["options"] |= inputs.parameters
-        return Dataset.model_validate(own)
+_OF_THE_FILE = ("defaults", "origin")  # `origin` is ours, see `effective_config.py`
+_MERGED = ("units", "aggregation")
+_OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs whose members all may be left out
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a path of URLs, a key of the store, a name in Prefect
 
 
 class Execution(Model):
@@ -150,21 +66,25 @@ def load_datasets(path: Path) -> dict[str, Dataset]:
 
 def read_datasets(config: Mapping[str, Any], base: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of a parsed configuration, by id; ConfigError lists every mistake."""
+    datasets, problems = inspect_datasets(config, base)
+    if problems:
+        raise ConfigError(problems)
+    return datasets
+
+
+def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, Dataset], list[str]]:
+    """Return the datasets whose blocks are right, by id, and every mistake of these and the others."""
     datasets: dict[str, Dataset] = {}
     problems: list[str] = []
     defaults = _defaults(config, problems)
     for id_, resource in _resources(config):
         try:
             datasets[id_] = _dataset(id_, resource, defaults, base)
-        except ValidationError as error:
-            problems += _block_problems(error, id_, resource["eo"])
         except ConfigError as error:
             problems += error.problems
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, datasets)
-    if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))  # a mistake in the defaults shows in every dataset
-    return datasets
+    return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
 
 
 def _resources(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -177,67 +97,94 @@ def _resources(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
 def _defaults(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     block = config.get("eo") or {}
     defaults = (block.get("defaults") or {}) if isinstance(block, dict) else {}
-    if not isinstance(block, dict) or not isinstance(defaults, dict) or set(block) - {"defaults", "origin"}:
-        problems.append("eo: expected `defaults` and nothing else, a mapping")
+    if not isinstance(block, dict) or not isinstance(defaults, dict):
+        problems.append(f"eo{'.defaults' if isinstance(block, dict) else ''}: expected a mapping")
         return {}
-    for key in set(defaults) - set(DEFAULTS):
-        problems.append(f"eo.defaults.{key}: is not known here; allowed: {', '.join(DEFAULTS)}")
-    dhis2 = defaults.get("dhis2", {})
+    problems += [f"eo.{key}: is not known here; allowed: defaults" for key in block if key not in _OF_THE_FILE]
+    for key in defaults:
+        if key not in DEFAULTS:
+            problems.append(f"eo.defaults.{key}: is not known here; allowed: {', '.join(DEFAULTS)}")
+    known = {key: value for key, value in defaults.items() if key in DEFAULTS}
+    dhis2 = known.get("dhis2", {})
     if not isinstance(dhis2, dict) or set(dhis2) - {"connection"}:
         problems.append("eo.defaults.dhis2: expected a mapping with `connection` only")
-        return {}
-    return {key: value for key, value in defaults.items() if key in DEFAULTS}
+        del known["dhis2"]
+    return known
 
 
 def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any], base: Path) -> Dataset:
+    """Return one dataset; ConfigError lists every mistake in its block and around it."""
     block = resource["eo"]
     if not isinstance(block, dict):
         raise ConfigError(f"{_block_path(id_, ())}: expected a mapping")
-    if resource.get("type") != "collection":
-        raise ConfigError(f"resources.{id_}.type: a dataset with an eo: block must be a collection")
-    if outside := set(block) & (set(Dataset.model_fields) - set(DatasetBlock.model_fields)):
-        raise ConfigError([f"{_block_path(id_, (key,))}: is not known here" for key in sorted(outside)])
-    own = dict(defaults) | {"options": {}} | block
-    if own.get("source") in OPTIONS and isinstance(own["options"], dict):
-        try:
-            given = OPTIONS[own["source"]].model_validate(own["options"]).defaults()
-        except ValidationError as error:
-            of_options = problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), OPTIONS[own["source"]])
-            raise ConfigError(of_options + _rest_of_block(id_, own, block, base)) from error
-        own = given | own
-        own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
-    if isinstance(defaults.get("dhis2"), dict) and isinstance(own.get("dhis2"), dict):
+    around = _from_collection(id_, resource)
+    problems = _collection_problems(id_, resource, around["bbox"])
+    own = {"options": {}} | dict(defaults) | block
+    options = _options(id_, own, problems)
+    given = options.defaults()
+    own = given | own | {"options": options}
+    own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
+    if "dhis2" in defaults and isinstance(own["dhis2"], dict):
         own["dhis2"] = defaults["dhis2"] | own["dhis2"]
-    return Dataset.model_validate(own | _from_collection(id_, resource, base))
+    problems += _block_problems(id_, own, block, defaults)
+    if problems:
+        raise ConfigError(problems)
+    return Dataset.model_validate(own | around | {"base": str(base)})
 
 
-def _from_collection(id_: str, resource: Mapping[str, Any], base: Path) -> dict[str, Any]:
+def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:
+    """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
+    source = own.get("source")
+    known = OPTIONS.get(source) if isinstance(source, str) else None
+    try:
+        # a key without anything after it, its lines being commented out
+        given = {} if own["options"] is None else own["options"]
+        return known.model_validate(given, by_name=False) if known else SourceOptions()
+    except ValidationError as error:
+        problems += problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), known or SourceOptions)
+        return SourceOptions()
+
+
+def _from_collection(id_: str, resource: Mapping[str, Any]) -> dict[str, Any]:
     title = resource.get("title", id_)
     if isinstance(title, dict):
         title = next(iter(title.values()), id_)
-    extents = resource.get("extents") or {}
-    bbox = (extents.get("spatial") or {}).get("bbox", []) if isinstance(extents, dict) else []
-    return {"id": id_, "title": str(title), "bbox": bbox, "base": str(base)}
+    extents = resource.get("extents")
+    spatial = extents.get("spatial") if isinstance(extents, dict) else None
+    bbox = spatial.get("bbox", []) if isinstance(spatial, dict) else []
+    return {"id": id_, "title": str(title), "bbox": bbox}
 
 
-def _rest_of_block(id_: str, own: Mapping[str, Any], block: Mapping[str, Any], base: Path) -> list[str]:
-    """Return the mistakes outside of `options`, so that all of a block are reported together."""
-    try:
-        Dataset.model_validate({**own, "options": SourceOptions(), "id": id_, "base": str(base)})
-    except ValidationError as error:
-        return [problem for problem in _block_problems(error, id_, block) if ".eo.options" not in problem]
-    return []
+def _collection_problems(id_: str, resource: Mapping[str, Any], bbox: Any) -> list[str]:
+    problems = []
+    if not _ID.fullmatch(id_):
+        problems.append(
+            f"resources.{id_}: {id_!r} is not allowed as the id of a dataset; "
+            "allowed: letters, digits, '-', '_' and '.', beginning with a letter or digit"
+        )
+    if resource.get("type") != "collection":
+        problems.append(f"resources.{id_}.type: a dataset with an eo: block must be a collection")
+    numbers = isinstance(bbox, list) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in bbox)
+    if not numbers or len(bbox) not in (0, 4, 6):
+        path = yaml_path("resources", id_, "extents", "spatial", "bbox")
+        problems.append(f"{path}: {bbox!r} is not allowed; allowed: [west, south, east, north]")
+    return problems
 
 
-def _block_problems(error: ValidationError, id_: str, block: Mapping[str, Any]) -> list[str]:
+def _block_problems(
+    id_: str, own: Mapping[str, Any], block: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[str]:
     def name(loc: Sequence[str | int]) -> str:
-        if loc and loc[0] not in block and loc[0] in DEFAULTS and loc[0] != "dhis2":
-            return yaml_path("eo", "defaults", *loc)
-        return _block_path(id_, loc)
+        here, there, key = block, defaults, loc[0]
+        if loc[0] == "dhis2" and len(loc) > 1:
+            here, there, key = block.get("dhis2", {}), defaults.get("dhis2", {}), loc[1]
+        return yaml_path("eo", "defaults", *loc) if key in there and key not in here else _block_path(id_, loc)
 
-    problems = problems_of(error, name, DatasetBlock)
-    # what the options of an unknown source may be, nobody can say
-    return problems if block.get("source") in OPTIONS else [p for p in problems if ".eo.options" not in p]
+    try:
+        DatasetBlock.model_validate(own, by_name=False)
+    except ValidationError as error:
+        return problems_of(error, name, DatasetBlock)
+    return []
 
 
 def _block_path(id_: str, loc: Sequence[str | int]) -> str:
@@ -269,53 +216,72 @@ def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], 
     `now` is the moment that relative dates count from: the scheduled time of the run. Raises InputError with every
     mistake, each naming the input, the value and what is allowed.
     """
-    try:
-        parsed = ImportInputs.model_validate(inputs)
-    except ValidationError as error:
-        problems = _unknown_dataset(inputs, datasets) + problems_of(error, _input_name, ImportInputs)
-        raise InputError(problems) from error
-    if problems := _unknown_dataset(inputs, datasets) + _empty_inputs(inputs):
-        raise InputError(problems)
-    dataset = datasets[parsed.dataset_id]
-    problems = _parameter_problems(parsed, dataset)
+    if not isinstance(inputs, Mapping):
+        raise InputError("inputs: expected an object with the inputs by their ids")
+    parsed, problems = _parsed(inputs)
+    problems += _unknown_dataset(inputs, datasets) + _empty_inputs(inputs)
+    dataset = _dataset_of(inputs, datasets)
+    today = now.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
     interval = None
     try:
-        interval = resolve_interval(parsed, now.astimezone(ZoneInfo(dataset.time_zone)).date())
+        interval = resolve_interval(parsed, today) if parsed else None
     except InputError as error:
         problems += error.problems
-    if not problems:
+    if parsed is None:
+        problems += unreadable_dates(inputs, today)
+    if isinstance(features := inputs.get("features"), Mapping) and features:
+        problems += feature_problems(features)
+    if dataset and isinstance(parameters := inputs.get("parameters"), Mapping):
+        problems += _parameter_problems(parameters, dataset)
+    if parsed and dataset and not problems:
         dataset = dataset.overridden_by(parsed)
         problems += _unit_problems(parsed, dataset) + _target_problems(parsed, dataset)
-    if problems or interval is None:
+    if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
     return Execution(inputs=parsed, dataset=dataset, interval=interval)
+
+
+def _parsed(inputs: Mapping[str, Any]) -> tuple[ImportInputs | None, list[str]]:
+    try:
+        return ImportInputs.model_validate(dict(inputs), by_name=False), []
+    except ValidationError as error:
+        return None, problems_of(error, _input_name, ImportInputs)
 
 
 def _input_name(loc: Sequence[str | int]) -> str:
     return f"input {yaml_path(*loc)}" if loc else ""
 
 
+def _dataset_of(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Dataset | None:
+    wanted = inputs.get("datasetId")
+    return datasets.get(wanted) if isinstance(wanted, str) else None
+
+
 def _unknown_dataset(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> list[str]:
-    wanted = inputs.get("datasetId") if isinstance(inputs, Mapping) else None
+    wanted = inputs.get("datasetId")
     if not isinstance(wanted, str) or wanted in datasets:
         return []
     return [f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})"]
 
 
 def _empty_inputs(inputs: Mapping[str, Any]) -> list[str]:
-    return [f"input {name}: is empty; leave it out or give a value" for name, v in inputs.items() if v in ("", [], {})]
+    """Return a sentence for each input that is there and says nothing: it would silently mean the dataset's own."""
+    target = inputs.get("dhis2")
+    members = {f"dhis2.{name}": v for name, v in target.items()} if isinstance(target, Mapping) else {}
+    empty = [name for name, v in {**inputs, **members}.items() if v in ("", [], {}) and name not in _OBJECTS]
+    return [f"input {name}: is empty; leave it out or give a value" for name in empty]
 
 
-def _parameter_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
+def _parameter_problems(parameters: Mapping[str, Any], dataset: Dataset) -> list[str]:
     allowed = dataset.options.requestable
     problems = [
         f"input parameters.{name}: requests cannot set it; allowed for {dataset.id}: {', '.join(allowed) or 'none'}"
-        for name in inputs.parameters
+        for name in parameters
         if name not in allowed
     ]
-    if not problems and inputs.parameters:
+    if not problems and parameters:
         try:
-            type(dataset.options).model_validate(dataset.options.model_dump(by_alias=True) | inputs.parameters)
+            type(dataset.options).model_validate(dataset.options.model_dump(by_alias=True) | dict(parameters))
         except ValidationError as error:
             problems += problems_of(error, lambda loc: _input_name(("parameters", *loc)), type(dataset.options))
     return problems

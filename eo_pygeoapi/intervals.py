@@ -2,7 +2,9 @@
 
 import calendar
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import isodate
 
@@ -10,8 +12,8 @@ from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.models import ImportInputs, Interval
 
 ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, weeks, months or years such as -P30D"
-_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
-_DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?")
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 
 
 def resolve_interval(inputs: ImportInputs, today: date) -> Interval:
@@ -20,26 +22,43 @@ def resolve_interval(inputs: ImportInputs, today: date) -> Interval:
     Raises InputError, with every mistake, for missing or unreadable dates and for an end before the start.
     """
     if inputs.datetime:
-        names = ("datetime", "datetime")
-        texts = inputs.datetime.split("/") if "/" in inputs.datetime else [inputs.datetime] * 2
-        if len(texts) != 2:
+        texts = _ends(inputs.datetime)
+        if texts is None:
             raise InputError(f"input datetime: {inputs.datetime!r} is no interval; allowed: start/end")
+        names = ("datetime", "datetime")
     else:
-        names, texts = ("start", "end"), [inputs.start, inputs.end]
+        names, texts = ("start", "end"), (inputs.start, inputs.end)
     problems = [f"input {n}: is required (or datetime)" for n, t in zip(names, texts, strict=True) if not t]
-    first, last = None, None
-    if texts[0]:
-        first = _day(names[0], texts[0], today, problems, last=False)
-    if texts[1]:
-        last = _day(names[1], texts[1], today, problems, last=True)
+    first = _day(names[0], texts[0], today, problems, last=False)
+    last = _day(names[1], texts[1], today, problems, last=True)
     if first and last and last < first:
         problems.append(f"input {names[1]}: the end {texts[1]!r} ({last}) is before the start {texts[0]!r} ({first})")
     if problems or not first or not last:
-        raise InputError(problems)
+        raise InputError(list(dict.fromkeys(problems)))
     return Interval(start=first, end=last)
 
 
+def unreadable_dates(inputs: Mapping[str, Any], today: date) -> list[str]:
+    """Return a sentence for each date in inputs that is text but no date, whatever else is wrong with the inputs."""
+    problems: list[str] = []
+    for name in ("start", "end"):
+        if isinstance(text := inputs.get(name), str):
+            _day(name, text, today, problems, last=False)
+    return problems
+
+
+def _ends(text: str) -> tuple[str, str] | None:
+    """Return start and end of an OGC interval; a single date or month is both."""
+    start, slash, end = text.partition("/")
+    if not slash:
+        return start, start
+    return (start, end) if start and end and "/" not in end else None
+
+
 def _day(name: str, text: str, today: date, problems: list[str], *, last: bool) -> date | None:
+    """Return the day, or None: for no text, and with a sentence in `problems` for text that is no date."""
+    if not text:
+        return None
     try:
         if match := _DATE.fullmatch(text):
             return _calendar_day(*match.groups(), last=last)

@@ -137,7 +137,9 @@ def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return "being dismissed"
     if status == "running":
         return progress.step or _MESSAGES[status]
-    if status == "accepted" and state and state.name not in ("Scheduled", "Pending", "Late", None):
+    if state and state.type == StateType.PENDING:
+        return "starting"
+    if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):
         return f"{state.name}: {said}" if said else str(state.name)
     return _MESSAGES[status]
 

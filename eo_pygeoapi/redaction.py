@@ -3,24 +3,38 @@
 `redact` is applied to every text that leaves the process: job messages, error details, log records, artifacts.
 """
 
+import base64
+import binascii
+import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
 
 MASK = "********"
 _FORMATTER = logging.Formatter()
 
-_PATTERNS = (
-    re.compile(r"(?i)(?<=://)[^/\s@]+(?=@)"),
-    re.compile(r"(?i)(?<=\bApiToken )\S+"),
-    re.compile(r"(?i)(?<=\bBasic )[A-Za-z0-9+/=]{8,}"),
-    re.compile(r"(?i)(?<=\bBearer )\S+"),
-    re.compile(r"(?i)(?<=\bd2pat_)\w+"),
-    re.compile(
-        r"(?i)(?P<name>[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization|signature)[\w-]*[\"']?\s*[=:]\s*[\"']?)"
-        r"(?P<value>(?!ApiToken|Basic|Bearer)[^\s\"'&,;}]+)"
-    ),
+_NAMES = (
+    r"(?:pass(?:word|wd|phrase)|secret(?:[_-]?(?:access[_-]?)?key)?|token|(?:api|private)[_-]?key|authorization"
+    r"|signature|\bsig)"
 )
+_NAMED = rf"(?i)(?P<before>{_NAMES}(?:\\?[\"'])?\s*[=:]\s*"
+# words that follow a name like `token: ` in sentences, such as our own "dhis2.token: is not known here"
+_WORDS = r"(?:is|are|must|has|cannot|unknown|missing|required|not|no|none|null|expected|true|false)(?=[\s.,;:)]|$)"
+_NAME = re.compile(rf"(?i){_NAMES}$")
+_PATTERNS = (
+    # the user and password of a URL
+    re.compile(r"(?P<before>://)[^/?#\s]+(?=@)"),
+    # password="two words"
+    re.compile(_NAMED + r"(?P<quote>\\?[\"']))(?:(?!(?P=quote))(?:\\.|[^\\\n]))*"),
+    # token=abc, Authorization: Basic abc
+    re.compile(rf"{_NAMED})(?!\\?[\"']|{_WORDS})(?:(?:ApiToken|Basic|Bearer)\s+)?(?:[^\s\"'\\&,;}}]|\\(?![\"']))+"),
+    # a scheme without its header; words have no digits, and tokens are rarely so short
+    re.compile(r"(?i)(?P<before>\b(?:ApiToken|Bearer)\s+)(?:(?=[^\s\"']*\d)[^\s\"']{6,}|[^\s\"']{20,})"),
+    re.compile(r"(?i)(?P<before>\bd2pat_)\w+"),
+)
+_BASIC = re.compile(r"(?i)(?<=\bBasic )[A-Za-z0-9+/]{4,}={0,2}")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -29,11 +43,22 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     `secrets` are values known to this process (see `Settings.secrets`); ones shorter than 4 characters are
     left alone, for masking them would make every text unreadable.
     """
-    for secret in sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True):
+    known = {form for secret in secrets if len(secret) >= 4 for form in _forms(secret)}
+    for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, MASK)
     for pattern in _PATTERNS:
-        text = pattern.sub(lambda m: f"{m['name']}{MASK}" if "name" in m.groupdict() else MASK, text)
-    return text
+        text = pattern.sub(lambda match: f"{match['before']}{MASK}", text)
+    return _BASIC.sub(lambda match: MASK if _is_credentials(match[0]) else match[0], text)
+
+
+def redact_json(value: Any, secrets: Iterable[str] = ()) -> Any:
+    """Redact the texts in a JSON value, and whatever stands under a name such as `password`."""
+    secrets = tuple(secrets)
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, Mapping):
+        return {k: MASK if _NAME.search(str(k)) else redact_json(v, secrets) for k, v in value.items()}
+    return [redact_json(entry, secrets) for entry in value] if isinstance(value, list) else value
 
 
 class RedactingFilter(logging.Filter):
@@ -45,7 +70,31 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; never drop it."""
-        record.msg, record.args = redact(record.getMessage(), self.secrets), ()
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # arguments that do not fit: a handler would only complain of it
+            message = f"{record.msg} {record.args!r}"
+        record.msg, record.args = redact(message, self.secrets), ()
         if record.exc_info:
-            record.exc_text = redact(_FORMATTER.formatException(record.exc_info), self.secrets)
+            record.exc_text = _FORMATTER.formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text, self.secrets)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info, self.secrets)
         return True
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield the secret as it stands in plain text, in URLs and in JSON."""
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+
+
+def _is_credentials(text: str) -> bool:
+    """Whether this is `user:password` in base64, and not the next word of a sentence about Basic authentication."""
+    try:
+        return b":" in base64.b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        return False

@@ -13,7 +13,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +74,8 @@ class ResultStore:
                 self._files.get_file(self._path(key), str(draft))
                 draft.replace(path)
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
 
     def local_path(self, key: str) -> Path | None:
         """Return where the file lies on this machine, or None where the store is elsewhere."""
@@ -116,7 +117,8 @@ class ResultStore:
         except OSError as error:
             raise _cannot("write", key, error) from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
 
     def exists(self, key: str) -> bool:
         """Tell whether something is kept under the key."""

@@ -8,10 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_CONNECTION = "default"
+# names of variables whose values are secrets; those of AWS are for a results store on S3
+_SECRET = re.compile(
+    r"EO_DHIS2_\w+_(TOKEN|PASSWORD)|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
+)
 
 
 class Dhis2Connection(BaseModel):
@@ -29,14 +33,14 @@ class Dhis2Connection(BaseModel):
 class Settings(BaseSettings):
     """Settings of one process; construct it where the process starts, and hand it on."""
 
-    model_config = SettingsConfigDict(env_prefix="EO_", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="EO_", populate_by_name=True, env_ignore_empty=True)
 
     config: Path = Field(Path("pygeoapi-config.yml"), validation_alias="PYGEOAPI_CONFIG")
     openapi: Path | None = Field(None, validation_alias="PYGEOAPI_OPENAPI")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
     ecmwf_url: str | None = Field(None, validation_alias="ECMWF_DATASTORES_URL")
     ecmwf_key: SecretStr | None = Field(None, validation_alias="ECMWF_DATASTORES_KEY")
-    data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias=AliasChoices("EO_DATA_DIR", "data_dir"))
+    data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
 
@@ -57,7 +61,7 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Return every secret value this process knows, for `redaction.redact`."""
         key = [self.ecmwf_key.get_secret_value()] if self.ecmwf_key else []
-        return key + [value for name, value in os.environ.items() if _is_secret(name)]
+        return key + [value for name, value in os.environ.items() if value and _is_secret(name)]
 
 
 def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:
@@ -82,4 +86,4 @@ def _members(prefix: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str
 
 
 def _is_secret(name: str) -> bool:
-    return bool(re.fullmatch(r"(EO_DHIS2_\w+_(TOKEN|PASSWORD)|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING))", name))
+    return bool(_SECRET.fullmatch(name))

@@ -8,7 +8,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from eo_pygeoapi.models import Model
 
@@ -20,6 +20,15 @@ def _text_from_yaml(value: Any) -> Any:
     if isinstance(value, int | float):
         return str(value)
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _time_that_exists(text: str) -> str:
+    year, month, day = [*text.split("-"), "01", "01"][:3]
+    try:
+        date(int(year or 1), int(month), int(day))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date: {error}") from error
+    return text
 
 
 YamlText = Annotated[str, BeforeValidator(_text_from_yaml)]
@@ -42,7 +51,9 @@ class FileOptions(SourceOptions):
         description="path, relative to the configuration file, or URL; may hold {YYYY}, {MM} and {DD}"
     )
     variable: YamlText = Field("", description="variable of a NetCDF or Zarr; may be left out where there is only one")
-    time: Annotated[YamlText, Field(pattern=r"^(\d{4}(-\d\d(-\d\d)?)?)?$")] = Field(
+    time: Annotated[
+        YamlText, Field(pattern=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$"), AfterValidator(_time_that_exists)
+    ] = Field(
         "", description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD"
     )
 
@@ -66,9 +77,11 @@ class Chirps3Options(SourceOptions):
 
 
 class Era5LandOptions(SourceOptions):
-    """ERA5-Land hourly reanalysis; 0.1°, from 1950, about five days late."""
+    """ERA5-Land hourly reanalysis; 0.1°, from 1950, about five days late.
 
-    requestable = ("variable",)
+    Requests may not set the variable: the dataset's units, aggregation, data element and published values are those
+    of its own.
+    """
 
     provider: Literal["cds", "destine"] = Field("cds", description="Climate Data Store or Destination Earth")
     variable: YamlText = Field("2m_temperature", description="name of the variable at the Climate Data Store")

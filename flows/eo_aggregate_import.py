@@ -23,7 +23,7 @@ from eo_pygeoapi.datasets import Execution
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.models import ImportSummary, LeftOut
-from eo_pygeoapi.pipeline import data_values, dhis2, org_units, sources, temporal, zonal
+from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.settings import Settings
 from flows.artifacts import show_payload, show_summary
@@ -83,9 +83,11 @@ def aggregate_to_org_units(
 ) -> list[dict[str, Any]]:
     """Aggregate cells to units and steps to periods, and keep the values; returns what was left out."""
     checked, kept = Execution.model_validate(execution), Kept(job_id)
-    grid = sources.open_source_data(_source_request(execution, bbox), sources.Extract.model_validate(extract))
-    periods = temporal.periods_in(checked.interval, checked.dataset.period_type)
-    aggregated = zonal.aggregate_to_org_units(grid, kept.read_units().frame, periods, checked.dataset, report)
+    found = sources.Extract.model_validate(extract)
+    grid = sources.open_source_data(_source_request(execution, bbox), found)
+    whole = periods.periods_in(checked.interval, checked.dataset.period_type)
+    wanted = periods.without(whole, found.left_out)
+    aggregated = zonal.aggregate_to_org_units(grid, kept.read_units().frame, wanted, checked.dataset, report)
     kept.write_values(aggregated.frame)
     return [entry.to_json() for entry in aggregated.left_out]
 
@@ -105,7 +107,7 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     checked = Execution.model_validate(execution)
     payload = Kept(job_id).read_payload()
     target, dry_run = checked.dataset.dhis2, checked.inputs.dry_run
-    return dhis2.import_to_dhis2(payload, target, dry_run, _connector(checked)).to_json()
+    return dhis2_import.import_to_dhis2(payload, target, dry_run, _connector(checked)).to_json()
 
 
 @_outside(name="publish_results", timeout_seconds=HOUR)

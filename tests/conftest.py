@@ -2,10 +2,13 @@
 import pyproj  # noqa: F401, I001
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers import prefect_server
+from tests.stack import SHARED, Stack, base_config, collection, dhis2_environment, documented_datasets, make_rain, up
+from tests.standins import chc, dhis2
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +16,54 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prefect server without a worker: runs stay as they are."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def dhis2_server() -> Iterator[dhis2.StandIn]:
+    with dhis2.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
+    root = tmp_path_factory.mktemp("chc")
+    make_rain(root)
+    with chc.running(root) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, dhis2_server: dhis2.StandIn, chc_server: chc.StandIn
+) -> Iterator[Stack]:
+    """`eo-pygeoapi up` with datasets for all end-to-end tests."""
+    folder = tmp_path_factory.mktemp("stack")
+    (folder / "no-raster.tif").write_text("this is no raster")
+    config = base_config()
+    config["resources"] |= _datasets(folder, chc_server)
+    if SHARED.exists():
+        config["resources"] |= documented_datasets()
+    with up(folder, config, dhis2_environment(dhis2_server)) as running:
+        yield running
+
+
+def _datasets(folder: Path, server: chc.StandIn) -> dict[str, object]:
+    units = {"source": "dhis2", "level": 2}
+    target = {"connection": "national", "dataElement": "CHIRPS_PRECIPITATION", "dataSet": "CLIMATE_DAILY"}
+    return {
+        "rain": collection(
+            "rain",
+            source="chirps3",
+            options={"stage": "final", "flavor": "rnl", "baseUrl": server.url},
+            orgUnits=units,
+            dhis2=target,
+        ),
+        "no-raster": collection(
+            "no-raster",
+            source="file",
+            options={"href": str(folder / "no-raster.tif"), "time": "2026"},
+            periodType="yearly",
+            orgUnits=units,
+            dhis2={"connection": "national"},
+        ),
+    }

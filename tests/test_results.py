@@ -53,7 +53,9 @@ def test_what_is_missing_is_told_apart(store: ResultStore) -> None:
         store.copy_to("jobs/1/result.json", Path("unused"))
 
 
-@pytest.mark.parametrize("key", ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", ".hidden", "a\\b", "a\nb", "a\0"])
+@pytest.mark.parametrize(
+    "key", ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", ".hidden", "a\\b", "a\nb", "a\0"]
+)
 def test_unsafe_keys_are_refused(store: ResultStore, key: str) -> None:
     uses: list[Callable[[], object]] = [
         lambda: store.read_bytes(key),
@@ -78,7 +80,7 @@ def test_a_store_that_is_away_is_not_an_empty_one(tmp_path: Path) -> None:
         lambda: store.keys("jobs"),
     ]
     for use in uses:
-        with pytest.raises(ResultsError, match="cannot .* 'jobs") as caught:
+        with pytest.raises(ResultsError, match=r"cannot .* 'jobs") as caught:
             use()
         assert not isinstance(caught.value, MissingResultError)
 
@@ -127,7 +129,9 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
     store = ResultStore(str(tmp_path))
     store.write_json("a.json", {"b": 1})
 
-    code = "import sys; from eo_pygeoapi.results import ResultStore; print(ResultStore(sys.argv[1]).read_json('a.json'))"
+    code = (
+        "import sys; from eo_pygeoapi.results import ResultStore; print(ResultStore(sys.argv[1]).read_json('a.json'))"
+    )
     url = store.url("a.json").removesuffix("/a.json")
     done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
 

@@ -48,6 +48,7 @@ def connect(
     Nothing is sent yet. Raises Dhis2Error for an address that is none, and where there is nothing to log in with.
     """
     _quiet_client_log()
+    own_trust = _trusting(connection.ca_file) if connection.ca_file else None
     client = DHIS2Client(
         _base_url(connection),
         **_credentials(connection),
@@ -55,8 +56,9 @@ def connect(
         connect_timeout=connect_timeout,
         retries=0,  # dhis2-client tries again at once; the task tries again later
     )
-    if connection.ca_file:
-        _trust(client, connection.ca_file)
+    if own_trust:
+        client.close()  # its HTTP client is made again, now with this, at the first request
+        client.verify_ssl = own_trust  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
     try:
         yield Dhis2(client, _secrets(connection))
     finally:
@@ -268,14 +270,12 @@ def _secrets(connection: Dhis2Connection) -> list[str]:
     return [secret.get_secret_value() for secret in (connection.token, connection.password) if secret]
 
 
-def _trust(client: DHIS2Client, ca_file: Path) -> None:
-    """Let the client trust the certificate authorities in `ca_file` instead of the system's."""
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    """Return what trusts the certificate authorities in `ca_file` instead of the system's."""
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # also where it holds no certificate
         raise Dhis2Error(f"cannot read the certificate authorities of DHIS2 in {ca_file}: {error}") from error
-    client.close()  # its HTTP client is made again, now with this, at the first request
-    client.verify_ssl = context  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
 
 
 def _quiet_client_log() -> None:

@@ -155,14 +155,18 @@ def _aggregated(
     wanted = np.concatenate([np.arange(steps.first, steps.stop) for steps in complete])
     number, cells = 0, _Cells(statistic, lengths)
     for block in blocks(grid, wanted):
+        done = []
         while number < len(complete) and complete[number].first < block.stop:
             steps = complete[number]
             cells.add(block, max(block.first, steps.first), min(block.stop, steps.stop))
             if steps.stop > block.stop:
                 break  # the rest of this period comes with the next block
-            values, observed = cells.result(float(lengths[steps.first : steps.stop].sum()))
-            yield PeriodBlock(number, values, observed)
+            done.append(cells.result(float(lengths[steps.first : steps.stop].sum())))
             number, cells = number + 1, _Cells(statistic, lengths)
+        if done:
+            observed = np.stack([share for _, share in done])
+            whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
+            yield PeriodBlock(number - len(done), np.stack([v for v, _ in done]), None if whole else observed)
 
 
 def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:
@@ -203,13 +207,10 @@ class _Cells:
                 part = join.reduce(values, axis=0)
         self.total = part if self.total is None else join(self.total, part)
 
-    def result(self, length: float) -> tuple[NDArray[np.floating], NDArray[np.floating] | None]:
-        """Return values and observed share, shape (1, y, x), of a period of this length."""
+    def result(self, length: float) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Return values and observed share, shape (y, x), of a period of this length."""
         assert self.total is not None
-        values = self.total
+        values, seen = self.total, np.asarray(self.seen)
         if self.statistic == "mean":
-            values = np.divide(values, self.seen, out=np.full_like(values, np.nan), where=np.asarray(self.seen) > 0)
-        observed = np.asarray(self.seen) / length
-        if self.statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all()):
-            return values[None], None
-        return values[None], observed[None]
+            values = np.divide(values, seen, out=np.full_like(values, np.nan), where=seen > 0)
+        return values, seen / length

@@ -60,7 +60,7 @@ def conversion(from_: str, to: str) -> Conversion:
     if not from_:
         raise SourceError(f"the source does not say its units, which are to become {to!r}; set units.from")
     if problem := units_problem(from_, to):
-        raise SourceError(problem)
+        raise SourceError(f"units: {problem}")
     found = _conversion(from_, to)
     assert found is not None  # or there would have been a problem
     return found
@@ -72,12 +72,10 @@ def units_problem(from_: str, to: str) -> str | None:
         return None
     for key, text in (("from", from_), ("to", to)):
         if text and _parsed(text) is None:
-            return (
-                f"units.{key}: unknown unit {text!r}; allowed: those of pint, such as K, degC, mm, mm/day, kg m-2 s-1"
-            )
+            return f"unknown unit {text!r} in `{key}`; allowed: those of pint, such as K, degC, mm, mm/day, kg m-2 s-1"
     if from_ and _conversion(from_, to) is None:
         hint = "; give the amount of a step instead of the rate" if _CALENDAR.search(from_) else ""
-        return f"units: {from_!r} cannot be converted to {to!r}{hint}"
+        return f"{from_!r} cannot be converted to {to!r}{hint}"
     return None
 
 

@@ -5,26 +5,27 @@ time. Sums of shares are float64, whatever the grid is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from enum import IntEnum
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.models import LeftOut, SpatialStatistic
+from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.coverage import CoverageWeights, coverage_weights
 from eo_pygeoapi.pipeline.periods import Period
+from eo_pygeoapi.pipeline.statistics import aggregate
 from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours, to_periods
 from eo_pygeoapi.pipeline.units import Conversion, conversion
 
 __all__ = ["Aggregated", "CoverageWeights", "aggregate", "aggregate_to_org_units", "coverage_weights"]
 
 Floats = NDArray[np.float64]
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +67,93 @@ def aggregate_to_org_units(
         if progress:
             progress(here.stop / len(complete))
     values = values * finish.scale + finish.offset
-    without = _without_value(values, fractions, weights, dataset.min_valid_fraction)
-    values[without != _Reason.NONE] = np.nan
+    why = _why_null(values, fractions, weights, dataset.min_valid_fraction)
+    values[why > 0] = np.nan
     if dataset.decimals is not None:
         values = values.round(dataset.decimals)
     values += 0.0  # -0.0 becomes 0.0
-    left_out += _listed(without, fractions, units["orgUnit"], complete, dataset.min_valid_fraction)
-    return Aggregated(_frame(values, fractions, units["orgUnit"], complete), left_out)
+    left_out += _left_out(why, fractions, list(units["orgUnit"]), complete, dataset.min_valid_fraction)
+    return Aggregated(_frame(values, fractions, list(units["orgUnit"]), complete), left_out)
+
+
+def _converted(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
+    """Return the grid, its cells converted only where they must be, and the conversion that is left for the results.
+
+    To convert a few results is faster than many cells, and does not cost float32 its digits. But an offset does not
+    commute with a sum, and rates become amounts cell by cell where time steps differ in length. Shares of cells
+    (`count`) are not in the source's units at all.
+    """
+    statistics = dataset.aggregation
+    if statistics.spatial == "count":
+        return grid, Conversion()
+    found = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
+    hours = step_hours(grid)
+    of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal)
+    if not of_sums and not (found.per_hour and np.ptp(hours) > 0):
+        return grid, Conversion(float(found.factor(float(hours[0]))), found.offset)
+    factor = xr.DataArray(np.broadcast_to(found.factor(hours), hours.shape), dims="time")
+    return (grid.astype("float64") * factor + found.offset).assign_attrs(grid.attrs), Conversion()
+
+
+class _Why(IntEnum):
+    """Why a value is null; 0 where it is not."""
+
+    OFF_GRID = 1
+    NO_DATA = 2
+    TOO_LITTLE = 3
+
+
+def _why_null(values: Floats, fractions: Floats, weights: CoverageWeights, least: float) -> NDArray[np.int8]:
+    why = np.zeros(values.shape, "int8")
+    why[fractions < least - _ROUNDING] = _Why.TOO_LITTLE
+    why[np.isnan(values)] = _Why.NO_DATA
+    why[:, ~weights.on_grid] = _Why.OFF_GRID
+    return why
+
+
+def _left_out(
+    why: NDArray[np.int8], fractions: Floats, org_units: Sequence[str], complete: Sequence[PeriodSteps], least: float
+) -> list[LeftOut]:
+    """List the units without a value: once where that is so, for the same reason, in every period."""
+    found = []
+    for unit in np.flatnonzero((why > 0).any(axis=0)).tolist():
+        of_unit, shares = why[:, unit], fractions[:, unit]
+        if (of_unit == of_unit[0]).all():
+            found.append(LeftOut(org_unit=org_units[unit], reason=_reason(of_unit[0], shares, least)))
+            continue
+        found += [
+            LeftOut(
+                org_unit=org_units[unit], period=complete[n].period.id, reason=_reason(of_unit[n], shares[[n]], least)
+            )
+            for n in np.flatnonzero(of_unit).tolist()
+        ]
+    return found
+
+
+def _reason(why: int, fractions: Floats, least: float) -> str:
+    if why == _Why.OFF_GRID:
+        return "lies outside the grid of the data"
+    if why == _Why.NO_DATA:
+        return "no cell of it has data"
+    low, high = (f"{fraction:.3g}" for fraction in (fractions.min(), fractions.max()))
+    return f"valid fraction {low}{'' if low == high else f' to {high}'} is below minValidFraction {least:g}"
+
+
+def _frame(
+    values: Floats, fractions: Floats, org_units: Sequence[str], complete: Sequence[PeriodSteps]
+) -> pd.DataFrame:
+    periods, count = [steps.period for steps in complete], len(org_units)
+
+    def repeated(texts: Iterator[str]) -> NDArray[np.object_]:
+        return np.repeat(np.array(list(texts), dtype=object), count)
+
+    return pd.DataFrame(
+        {
+            "orgUnit": np.tile(np.array(org_units, dtype=object), len(periods)),
+            "period": repeated(period.id for period in periods),
+            "start": repeated(period.start.isoformat() for period in periods),
+            "end": repeated(period.end.isoformat() for period in periods),
+            "value": values.ravel(),
+            "validFraction": fractions.ravel(),
+        }
+    )

@@ -40,7 +40,7 @@ def export_values(
     units = _ids(metadata, "organisationUnits", params, "orgUnit", "inputOrgUnitIdScheme", version)
     _check(params, [*data_sets, *elements], units, version)
     wanted = {*elements, *_elements_of(metadata, data_sets)}
-    for uid in units:
+    for uid in [] if version >= NEW and user.get("superuser") else units:
         path = (metadata.find("organisationUnits", uid) or {"path": ""})["path"]
         if not {root["id"] for root in user["organisationUnits"]} & set(path.split("/")):
             raise ExportError("E2012", E2012.format(uid))

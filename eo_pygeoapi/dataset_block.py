@@ -1,0 +1,122 @@
+"""What stands in a dataset's `eo:` block, and the dataset that comes of it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+
+from eo_pygeoapi.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
+from eo_pygeoapi.source_options import OPTIONS, SourceOptions, YamlText
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:  # of the three, zoneinfo raises the one that fits the mistake
+        raise ValueError(f"{name!r} is no time zone; allowed: IANA names such as UTC or Africa/Freetown") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Units(Model):
+    """Units of the source's values and of ours, as pint writes them."""
+
+    from_: YamlText = Field("", alias="from")
+    to: YamlText = ""
+
+
+class OrgUnitsFromGeoJSON(Model):
+    """Organisation units of a GeoJSON file."""
+
+    source: Literal["geojson"]
+    href: YamlText = Field(min_length=1, description="path, relative to the configuration file, or URL")
+    id: YamlText = Field("id", description="the property that holds the UID; `id` also finds the feature's own id")
+    name: YamlText = Field("name", description="the property that holds the name")
+
+
+class OrgUnitsFromDhis2(Model):
+    """Organisation units of the dataset's DHIS2 connection."""
+
+    source: Literal["dhis2"]
+    level: list[Annotated[int, Field(ge=1, le=30)]] = Field([], description="levels; a number or several")
+    parent: YamlText = Field("", description="only units below this one (UID)")
+    group: YamlText = Field("", description="only units of this organisation unit group (UID)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_level_is_a_list(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not isinstance(level := data.get("level", []), list):
+            return {**data, "level": [level]}
+        return data
+
+
+OrgUnitsSource = Annotated[OrgUnitsFromGeoJSON | OrgUnitsFromDhis2, Field(discriminator="source")]
+
+
+class DatasetTarget(Dhis2Target):
+    """Where in DHIS2 a dataset's values go, and what to do with values that a person has changed there."""
+
+    on_conflict: Literal["keep", "overwrite"] = "keep"
+
+
+class Schedule(Model):
+    """When to run by itself, and with which inputs; `start` and `end` are usually relative to the scheduled time."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    cron: Annotated[str, Field(min_length=9)]
+    timezone: TimeZone = "UTC"
+    active: bool = True
+    inputs: dict[str, Any]
+
+
+class DatasetBlock(Model):
+    """The `eo:` block of a dataset; see `docs/datasets.md` for what each key means."""
+
+    source: Literal["file", "chirps3", "era5-land", "worldpop"]
+    options: SerializeAsAny[SourceOptions]
+    units: Units = Units()
+    period_type: PeriodType = "daily"
+    time_zone: TimeZone = "UTC"
+    aggregation: Aggregation = Aggregation()
+    decimals: Annotated[int, Field(ge=0, le=15)] | None = None
+    min_valid_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    org_units: OrgUnitsSource | None = None
+    dhis2: DatasetTarget = DatasetTarget()
+    schedules: list[Schedule] = []
+    public: bool = False
+
+
+class Dataset(DatasetBlock):
+    """One enabled dataset: its `eo:` block and what is needed of the collection around it."""
+
+    id: str
+    title: str = ""
+    bbox: list[float] = []
+    base: str = Field("", description="folder that relative hrefs are resolved against")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_of_the_source(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("source") in OPTIONS and isinstance(data.get("options", {}), dict):
+            return {**data, "options": OPTIONS[data["source"]].model_validate(data.get("options", {}))}
+        return data
+
+    def resolve(self, href: str) -> str:
+        """Return `href` as a URL or an absolute path."""
+        return href if "://" in href else str(Path(self.base, href).absolute())
+
+    def overridden_by(self, inputs: ImportInputs) -> "Dataset":
+        """Return this dataset as the request wants it."""
+        given = inputs.model_fields_set
+        own = self.model_dump(by_alias=True)
+        if "aggregation" in given:
+            own["aggregation"] |= inputs.aggregation.model_dump(by_alias=True, exclude_unset=True)
+        if "dhis2" in given:
+            own["dhis2"] |= inputs.dhis2.model_dump(by_alias=True, exclude_unset=True)
+        if "period_type" in given:
+            own["periodType"] = inputs.period_type
+        own["options"] |= inputs.parameters
+        return Dataset.model_validate(own)

@@ -1,0 +1,73 @@
+"""The input `features`: what must be right about a request's own areas before a job is made of them.
+
+Plain Python, for the web process has no geometry library. What is inside a geometry is looked at by the job, which
+lists areas that it cannot use, and those with `geometry: null`, without failing the others.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+GEOMETRIES = ("Polygon", "MultiPolygon", "Point")
+# where a feature's id may stand, in the order in which it is looked for
+_IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
+_LISTED = 20
+
+
+def feature_problems(features: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each mistake in a FeatureCollection, the first 20 and how many more there are."""
+    kind, members = features.get("type"), features.get("features")
+    problems = []
+    if kind != "FeatureCollection":
+        problems.append(f"input features.type: {kind!r} is not allowed; allowed: FeatureCollection")
+    if not isinstance(members, list) or not members:
+        problems.append("input features.features: expected a list of at least one feature")
+        return problems
+    numbers: dict[str, int] = {}
+    for number, feature in enumerate(members):
+        path = f"input features.features[{number}]"
+        problems += [f"{path}{problem}" for problem in _problems_of(feature, number, numbers)]
+    if not problems and not _is_json(features):
+        problems.append("input features: holds NaN, Infinity or half a character, which JSON does not have")
+    if len(problems) > _LISTED:
+        problems[_LISTED:] = [f"input features: {len(problems) - _LISTED} more mistakes"]
+    return problems
+
+
+def _problems_of(feature: Any, number: int, numbers: dict[str, int]) -> list[str]:
+    """Return what is wrong with one feature; `numbers` says which feature has an id already."""
+    if not isinstance(feature, Mapping):
+        return [": expected a GeoJSON Feature"]
+    problems = []
+    if feature.get("type") != "Feature":
+        problems.append(f".type: {feature.get('type')!r} is not allowed; allowed: Feature")
+    id_ = _id(feature)
+    if not id_:
+        problems.append(".id: is missing; expected text or a number in id, properties.id or properties.orgUnit")
+    elif numbers.setdefault(id_, number) != number:
+        problems.append(f".id: {id_!r} is used twice, first by features[{numbers[id_]}]")
+    if "geometry" not in feature:
+        problems.append(".geometry: is missing; a feature without one has `null` there")
+    elif (geometry := feature["geometry"]) is not None:
+        kind = geometry.get("type") if isinstance(geometry, Mapping) else geometry
+        if kind not in GEOMETRIES:
+            problems.append(f".geometry.type: {str(kind)[:80]!r} is not allowed; allowed: {', '.join(GEOMETRIES)}")
+    return problems
+
+
+def _id(feature: Mapping[str, Any]) -> str:
+    properties = feature.get("properties")
+    places = {"properties": properties if isinstance(properties, Mapping) else {}}
+    for *inside, name in _IDS:
+        value = (places[inside[0]] if inside else feature).get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return str(value)
+    return ""
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:  # also of the encoding
+        return False
+    return True

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.units import conversion, convert_units, units_problem
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "step_hours", "value", "expected"),
+    [
+        ("K", "degC", None, 300.0, 26.85),
+        ("degF", "degC", None, 212.0, 100.0),
+        ("m", "mm", None, 0.0144674, 14.4674),
+        ("m of water equivalent", "mm", None, 0.002, 2.0),
+        ("mm/day", "mm", 24.0, 3.25, 3.25),
+        ("mm day-1", "mm", 744.0, 2.0, 62.0),
+        ("kg m-2", "mm", None, 7.0, 7.0),
+        ("kg m-2 s-1", "mm", 24.0, 1e-4, 8.64),
+        ("kg m**-2 s**-1", "mm/day", None, 1e-4, 8.64),
+        ("m3 m-3", "%", None, 0.25, 25.0),
+        ("Pa", "hPa", None, 101325.0, 1013.25),
+    ],
+)
+def test_values_are_converted(from_: str, to: str, step_hours: float | None, value: float, expected: float) -> None:
+    assert convert_units(np.array([value, np.nan]), from_, to, step_hours) == pytest.approx([expected, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize(("from_", "to"), [("K", ""), ("", ""), ("people", "people"), ("mm", "mm")])
+def test_nothing_to_convert_leaves_the_very_same_array(from_: str, to: str) -> None:
+    values = np.array([1.5], "float32")
+    assert convert_units(values, from_, to) is values
+
+
+def test_a_rate_of_steps_of_different_length_becomes_the_amount_of_each() -> None:
+    days = np.array([31.0, 28.0])
+    assert convert_units(np.array([2.0, 2.0]), "mm/day", "mm", days * 24) == pytest.approx([62.0, 56.0])
+
+
+def test_a_rate_needs_the_length_of_its_step() -> None:
+    with pytest.raises(SourceError, match="length of the time step"):
+        convert_units(np.array([2.0]), "mm/day", "mm")
+
+
+def test_kelvin_keeps_its_digits() -> None:
+    assert conversion("K", "degC").scale == 1.0
+    assert conversion("K", "degC").offset == -273.15
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "problem"),
+    [
+        ("K", "degC", None),
+        ("", "degC", None),
+        ("K", "", None),
+        ("people", "people", None),
+        ("furlong per fortnite", "mm", "unknown unit 'furlong per fortnite' in `from`"),
+        ("", "people", "unknown unit 'people' in `to`"),
+        ("K", "mm", "'K' cannot be converted to 'mm'"),
+        ("mm/month", "mm", "'mm/month' cannot be converted to 'mm'; give the amount of a step instead of the rate"),
+    ],
+)
+def test_what_is_wrong_with_units_is_said_before_a_run(from_: str, to: str, problem: str | None) -> None:
+    found = units_problem(from_, to)
+    assert found == problem or (found and problem and found.startswith(problem))
+
+
+def test_units_that_nobody_names_are_an_error() -> None:
+    with pytest.raises(SourceError, match=r"does not say its units, which are to become 'degC'; set units\.from"):
+        convert_units(np.array([1.0]), "", "degC")
+
+
+def test_units_that_do_not_convert_are_an_error() -> None:
+    with pytest.raises(SourceError, match="units: 'K' cannot be converted to 'mm'"):
+        convert_units(np.array([1.0]), "K", "mm")
