@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from packaging.version import Version
 from pygeoapi.config import load_schema
-from pygeoapi.plugin import InvalidPluginError, load_plugin
+from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
 from eo_pygeoapi.config_file import read_config, yaml_path
-from eo_pygeoapi.datasets import Dataset, read_datasets
+from eo_pygeoapi.datasets import Dataset, inspect_datasets
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.pipeline.units import units_problem
 from eo_pygeoapi.settings import Settings
@@ -31,7 +31,7 @@ BAD_VERSIONS = (
 
 @dataclass
 class Report:
-    """What a check found: mistakes, remarks, and the datasets of a file without mistakes."""
+    """What a check found: mistakes, remarks, and the datasets whose blocks have no mistakes."""
 
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -47,11 +47,8 @@ def check(path: Path, settings: Settings) -> Report:
         report.problems += error.problems
         return report
     report.problems += schema_problems(config)
-    try:
-        report.datasets = read_datasets(config, path.absolute().parent)
-    except ConfigError as error:
-        report.problems += error.problems
-    report.problems += cron_problems(report.datasets) + _provider_problems(config, report.datasets)
+    report.datasets, problems = inspect_datasets(config, path.absolute().parent)
+    report.problems += problems + cron_problems(report.datasets) + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
     report.remarks += [f"schedule {name} is paused: {why}" for name, why in paused_schedules(report.datasets, settings)]
     return report
@@ -60,35 +57,33 @@ def check(path: Path, settings: Settings) -> Report:
 def schema_problems(config: Mapping[str, Any]) -> list[str]:
     """Return every violation of pygeoapi's own schema, with its YAML path."""
     validator = Draft202012Validator(load_schema())
-    errors = validator.iter_errors(json.loads(to_json(config)))
-    return [f"{_path(error)}: {_reason(error)}" for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
+    errors = map(_nearest, validator.iter_errors(json.loads(to_json(config))))
+    ordered = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+    return [f"{yaml_path(*error.absolute_path) or 'the file'}: {error.message}" for error in ordered]
 
 
-def installation_problems() -> list[str]:
+def installation_problems(bad_versions: Iterable[tuple[str, str, str]] = BAD_VERSIONS) -> list[str]:
     """Return a sentence for every installed package that is known to break Prefect."""
     return [
         f"{package} {installed} is installed: {what}; install {package}<{bad}"
-        for package, bad, what in BAD_VERSIONS
+        for package, bad, what in bad_versions
         if Version(installed := importlib.metadata.version(package)) >= Version(bad)
     ]
 
 
-def _path(error: ValidationError) -> str:
-    return yaml_path(*error.absolute_path) or "the file"
+def _nearest(error: ValidationError) -> ValidationError:
+    """Return the mistake itself where pygeoapi's schema only says that none of several forms fits."""
+    return best_match([error]) or error if error.validator in ("oneOf", "anyOf") else error
 
 
-def _reason(error: ValidationError) -> str:
-    if error.validator in ("oneOf", "anyOf") and error.context:
-        nearest = best_match([error]) or error
-        return nearest.message
-    return error.message
-
-
-def _provider_problems(config: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> list[str]:
+def _provider_problems(config: Mapping[str, Any]) -> list[str]:
     problems = []
-    for id_ in datasets:
-        providers = config["resources"][id_].get("providers") or []
-        ours = [(i, p) for i, p in enumerate(providers) if isinstance(p, dict) and p.get("name") == PROVIDER]
+    for id_, resource in _resources(config):
+        if "eo" not in resource:
+            continue
+        providers = resource.get("providers")
+        numbered = enumerate(providers if isinstance(providers, list) else [])
+        ours = [(i, p) for i, p in numbered if isinstance(p, dict) and p.get("name") == PROVIDER]
         if not ours:
             problems.append(
                 f"resources.{id_}.providers: is missing {{type: feature, name: {PROVIDER}, data: {id_}, id_field: id}}"
@@ -103,16 +98,20 @@ def _provider_problems(config: Mapping[str, Any], datasets: Mapping[str, Dataset
 
 def _process_problems(config: Mapping[str, Any]) -> list[str]:
     problems = []
-    resources = config.get("resources")
-    for id_, resource in resources.items() if isinstance(resources, dict) else ():
-        processor = resource.get("processor") if isinstance(resource, dict) else None
+    for id_, resource in _resources(config):
+        processor = resource.get("processor")
         if not isinstance(processor, dict) or "name" not in processor:
             continue
         try:
             load_plugin("process", processor)
-        except (ImportError, AttributeError, InvalidPluginError) as error:
+        except Exception as error:  # a plugin of others, which may raise anything while it is imported and made
             problems.append(f"resources.{id_}.processor.name: cannot load {processor['name']!r}: {error}")
     return problems
+
+
+def _resources(config: Mapping[str, Any]) -> list[tuple[Any, Mapping[str, Any]]]:
+    resources = config.get("resources")
+    return [(i, r) for i, r in resources.items() if isinstance(r, dict)] if isinstance(resources, dict) else []
 
 
 def _unit_problems(datasets: Mapping[str, Dataset]) -> list[str]:

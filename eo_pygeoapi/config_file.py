@@ -21,19 +21,21 @@ HAS_VARIABLE = re.compile(rf".*?{_VARIABLE.pattern}")
 _MERGE = "tag:yaml.org,2002:merge"
 # what is allowed, by pydantic's type of mistake
 _ALLOWED = {
-    "bool_type": "true, false",
+    "bool_type": "a boolean, true or false",
     "dict_type": "an object",
     "float_type": "a number",
     "greater_than_equal": "{ge:g} or more",
-    "int_type": "a whole number",
+    "int_type": "an integer",
+    "invalid_key": "names that are strings; put it in quotes",
     "less_than_equal": "{le:g} or less",
     "list_type": "a list",
     "model_attributes_type": "an object",
     "model_type": "an object",
-    "string_pattern_mismatch": "text that matches {pattern}",
-    "string_too_long": "at most {max_length} characters",
-    "string_too_short": "at least {min_length} characters",
-    "string_type": "text",
+    "string_pattern_mismatch": "a string that matches {pattern}",
+    "string_too_long": "{max_length} or fewer characters",
+    "string_too_short": "{min_length} or more characters",
+    "string_type": "a string",
+    "too_short": "{min_length} or more characters",
 }
 _WORDS = {None: "null", True: "true", False: "false"}
 

@@ -1,5 +1,6 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,7 +19,15 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _five_fields(text: str) -> str:
+    """Refuse what is no cron expression at first sight; Prefect, who knows them all, looks at what is in the fields."""
+    if not re.fullmatch(r"@[a-z]+|\S+( +\S+){4,5}", text):
+        raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
+    return text
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Cron = Annotated[str, AfterValidator(_five_fields)]
 
 
 class Units(Model):
@@ -66,7 +75,7 @@ class Schedule(Model):
     """When to run by itself, and with which inputs; `start` and `end` are usually relative to the scheduled time."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    cron: Annotated[str, Field(min_length=9)]
+    cron: Cron
     timezone: TimeZone = "UTC"
     active: bool = True
     inputs: dict[str, Any]

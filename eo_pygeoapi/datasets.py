@@ -175,6 +175,8 @@ def _block_problems(
     id_: str, own: Mapping[str, Any], block: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> list[str]:
     def name(loc: Sequence[str | int]) -> str:
+        if loc[0] == "orgUnits":
+            loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
         here, there, key = block, defaults, loc[0]
         if loc[0] == "dhis2" and len(loc) > 1:
             here, there, key = block.get("dhis2", {}), defaults.get("dhis2", {}), loc[1]
@@ -188,9 +190,7 @@ def _block_problems(
 
 
 def _block_path(id_: str, loc: Sequence[str | int]) -> str:
-    known = ("geojson", "dhis2")
-    parts = [p for i, p in enumerate(loc) if not (p in known and i > 0 and loc[i - 1] == "orgUnits")]
-    return yaml_path("resources", id_, "eo", *parts)
+    return yaml_path("resources", id_, "eo", *loc)
 
 
 def _schedule_problems(dataset: Dataset, datasets: Mapping[str, Dataset]) -> list[str]:

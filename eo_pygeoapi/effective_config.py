@@ -12,18 +12,25 @@ from urllib.parse import urlsplit
 import yaml
 from pygeoapi.openapi import generate_openapi_document
 
-from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.config_file import HAS_VARIABLE, read_config
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 CONFIG = "pygeoapi-config.yml"
 OPENAPI = "openapi.yml"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what would be a variable without quotes: the ones in the file have their values by now."""
+
+
+_Dumper.add_implicit_resolver("!env", HAS_VARIABLE, None)
+
+
 def write_effective(edited: Path, folder: Path, port: int) -> Path:
     """Write the effective configuration and its OpenAPI document into the folder; returns the configuration's path."""
     path = folder / CONFIG
     config = effective(read_config(edited), edited.absolute(), port)
-    _replace(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    _replace(path, yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
     write_openapi(path, folder / OPENAPI)
     return path
 

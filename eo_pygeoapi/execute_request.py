@@ -39,6 +39,11 @@ def parse_request(inputs: Any, outputs: Any, response: Any, output_ids: Sequence
             for name in outputs
             if name not in output_ids
         ]
+        problems += [
+            f"outputs.{name}: {how!r} is not allowed; allowed: an object"
+            for name, how in outputs.items()
+            if name in output_ids and not isinstance(how, Mapping)
+        ]
     if problems:
         raise InputError(problems)
     return {"response": response}

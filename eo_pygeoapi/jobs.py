@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from prefect.client.schemas.objects import FlowRun, StateType
 
-from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.redaction import redact, redact_json
 
 PROCESS_ID = "eo-aggregate-import"
 
@@ -115,7 +115,7 @@ class Job:
         if self.process_id != PROCESS_ID:
             return "{}"
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
-        return redact(json.dumps(shown, ensure_ascii=False, default=str))
+        return json.dumps(redact_json(shown), ensure_ascii=False, default=str)
 
 
 def job_status(run: FlowRun) -> JobStatus:

@@ -26,7 +26,8 @@ def ogc_inputs(model: type[BaseModel]) -> dict[str, Any]:
 def ogc_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Return the schema of an object in OpenAPI 3.0 words."""
     schema = model.model_json_schema(by_alias=True)
-    return _openapi(schema, schema.get("$defs", {}))
+    translated: dict[str, Any] = _openapi(schema, schema.get("$defs", {}))
+    return translated
 
 
 def _input(name: str, field: dict[str, Any], definitions: dict[str, Any], *, required: bool) -> dict[str, Any]:

@@ -79,9 +79,16 @@ def example(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     sample = next((id_ for id_ in datasets if id_.startswith("sample-")), None)
     if sample:
         return {"inputs": {"datasetId": sample, "start": "2025-07-01", "end": "2025-07-31", "dryRun": True}}
-    first = next(iter(datasets), "none-enabled")
-    year = datetime.now(UTC).year - 1
-    return {"inputs": {"datasetId": first, "start": f"{year}-01-01", "end": f"{year}-01-31", "dryRun": True}}
+    year = str(datetime.now(UTC).year - 1)
+    first = next(iter(datasets.values()), None)
+    if first is None:
+        return {"inputs": {"datasetId": "none-enabled", "start": f"{year}-01", "end": f"{year}-01", "dryRun": True}}
+    # long enough for one whole period
+    ends = {"yearly": ("", ""), "quarterly": ("-01", "-03")}.get(first.period_type, ("-01", "-01"))
+    units = {} if first.org_units else {"orgUnitLevel": 2}
+    return {
+        "inputs": {"datasetId": first.id, "start": year + ends[0], "end": year + ends[1], "dryRun": True, **units},
+    }
 
 
 def _enabled(path: Path) -> dict[str, Dataset]:

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from eo_pygeoapi.results import ResultStore
 
 # so many files of a year, or of geometries, are left lying before a job that publishes merges them
-FILES_BEFORE_MERGE = 8
-_ROWS_PER_GROUP = 61_440
-_MEMORY = "512MB"
+FILES_BEFORE_MERGE = 4
+# of values a group is some weeks of a large country; of geometries, few enough for little memory
+_VALUES_PER_GROUP = 61_440
+_GEOMETRIES_PER_GROUP = 2_048
+WRITER_MEMORY, READER_MEMORY = "512MB", "256MB"
 _THREADS = 2
 _READ_ATTEMPTS = 5
 
@@ -86,12 +88,12 @@ def _folder(dataset_id: str) -> str:
     return f"published/{quote(dataset_id, safe='')}"
 
 
-def connect(spill: Path) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB in memory that reads Parquet, downloads nothing and, short of memory, writes below `spill`."""
+def connect(spill: Path, memory: str) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB that reads Parquet, downloads nothing, and past so much memory goes on in the folder `spill`."""
     return duckdb.connect(
         config={
             "threads": _THREADS,
-            "memory_limit": _MEMORY,
+            "memory_limit": memory,
             "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -243,7 +245,10 @@ def _merge(store: "ResultStore", dataset_id: str, keys: Sequence[str], at_most: 
 @contextmanager
 def _workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Yield a connection of its own and a folder for copies, and translate what DuckDB raises."""
-    with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill")) as connection:
+    with (
+        TemporaryDirectory(prefix="eo-pygeoapi-") as folder,
+        connect(Path(folder, "spill"), WRITER_MEMORY) as connection,
+    ):
         try:
             yield connection, Path(folder)
         except duckdb.Error as error:
@@ -253,7 +258,8 @@ def _workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path
 def _save(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Any, store: "ResultStore", target: str
 ) -> None:
+    size = _GEOMETRIES_PER_GROUP if target.endswith("/geometries") else _VALUES_PER_GROUP
     with store.new_file(f"{target}-{uuid.uuid4().hex}.parquet") as path:
         literal = str(path).replace("'", "''")
-        options = f"FORMAT parquet, ROW_GROUP_SIZE {_ROWS_PER_GROUP}, USE_TMP_FILE false"
+        options = f"FORMAT parquet, ROW_GROUP_SIZE {size}, USE_TMP_FILE false"
         connection.execute(f"COPY ({query}) TO '{literal}' ({options})", parameters)

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import duckdb
 
-from eo_pygeoapi.published import LATEST, Files, connect, local_paths, read_files
+from eo_pygeoapi.published import LATEST, READER_MEMORY, Files, connect, local_paths, read_files
 from eo_pygeoapi.results import ResultStore
 
 PROPERTIES = ("orgUnit", "name", "level", "period", "start", "end", "value", "validFraction", "jobID")
 _COLUMNS = ", ".join(f'"{name}"' for name in (*PROPERTIES, "geometry"))
+_QUERIES_AT_ONCE = 2
 _NO_GEOMETRIES = "SELECT ''::VARCHAR AS geometry, 0.0 AS west, 0.0 AS south, 0.0 AS east, 0.0 AS north WHERE false"
 
 
@@ -65,6 +67,8 @@ class PublishedReader:
 
     def __init__(self, store: ResultStore) -> None:
         self._store = store
+        # DuckDB works on one query with all its threads; more at once take memory and gain nothing
+        self._turns = BoundedSemaphore(_QUERIES_AT_ONCE)
 
     def count(self, dataset_id: str, conditions: Sequence[Condition]) -> int:
         """Return the number of rows that match."""
@@ -83,18 +87,12 @@ class PublishedReader:
         """Return at most `limit` of the rows that match, after the first `offset`; what ties is in default order."""
         whole = (*order, *(o for o in DEFAULT_ORDER if o.name not in {given.name for given in order}))
 
-        def read(files: Files) -> Page:
+        def answer(files: Files) -> Page:
             query = _Query(self._connection.cursor(), self._copied(files))
-            counts = query.count_by_period(conditions)
-            matched = sum(count for _, count in counts)
-            if offset >= matched or limit < 1:
-                return Page([], matched)
-            narrowed, rest = _narrow(conditions, whole, counts, offset, limit)
-            rows = query.rows(narrowed, whole, rest, limit)
-            geometries = query.geometries({row["geometry"] for row in rows} - {None}) if with_geometry else {}
-            return Page([row | {"geometry": geometries.get(row["geometry"])} for row in rows], matched)
+            with self._turns:
+                return query.page(conditions, whole, offset, limit, with_geometry)
 
-        return read_files(self._store, dataset_id, read)
+        return read_files(self._store, dataset_id, answer)
 
     def _copied(self, files: Files) -> Files:
         """Return the files with local paths for keys, and drop the copies of files that are gone."""
@@ -108,7 +106,7 @@ class PublishedReader:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        return connect(self._folder / "spill")
+        return connect(self._folder / "spill", READER_MEMORY)
 
     @cached_property
     def _folder(self) -> Path:
@@ -124,11 +122,24 @@ class _Query:
         self._cursor = cursor
         self._files = files
 
-    def count_by_period(self, conditions: Sequence[Condition]) -> list[tuple[str, int]]:
+    def page(
+        self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int, with_geometry: bool
+    ) -> Page:
+        """Return a page; `order` leaves no ties."""
+        counts = self._count_by_period(conditions)
+        matched = sum(count for _, count in counts)
+        if offset >= matched or limit < 1:
+            return Page([], matched)
+        narrowed, rest = _narrow(conditions, order, counts, offset, limit)
+        rows = self._rows(narrowed, order, rest, limit)
+        geometries = self._geometries({row["geometry"] for row in rows} - {None}) if with_geometry else {}
+        return Page([row | {"geometry": geometries.get(row["geometry"])} for row in rows], matched)
+
+    def _count_by_period(self, conditions: Sequence[Condition]) -> list[tuple[str, int]]:
         """Return (period, number of rows), sorted."""
         return self._select("period, count(*)", conditions, "GROUP BY period ORDER BY period")
 
-    def rows(
+    def _rows(
         self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int
     ) -> list[dict[str, Any]]:
         """Return rows, with the key of the geometry in place of it."""
@@ -136,7 +147,7 @@ class _Query:
         found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found]
 
-    def geometries(self, keys: Iterable[str]) -> dict[str, Any]:
+    def _geometries(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return GeoJSON geometries by their keys."""
         if not self._files.geometries:
             return {}

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from eo_pygeoapi.config_file import read_config
-from eo_pygeoapi.datasets import Dataset, load_datasets
+from eo_pygeoapi.datasets import Dataset, inspect_datasets, load_datasets
 from eo_pygeoapi.errors import ConfigError, NotAppliedError
 
 
@@ -32,11 +32,13 @@ class DatasetRegistry:
     def raise_if_not_applied(self, dataset_id: str) -> None:
         """Raise NotAppliedError if the file that people edit enables this dataset and ours does not yet."""
         edited = edited_file(self._path)
+        if edited is None:
+            return
         try:
-            known = edited is not None and dataset_id in load_datasets(edited)
+            enabled, _ = inspect_datasets(read_config(edited), edited.parent)
         except ConfigError:
             return
-        if known:
+        if dataset_id in enabled:
             raise NotAppliedError(
                 f"{dataset_id!r} is enabled in the configuration file but not applied yet; run `eo-pygeoapi apply`"
             )

@@ -53,9 +53,7 @@ class FileOptions(SourceOptions):
     variable: YamlText = Field("", description="variable of a NetCDF or Zarr; may be left out where there is only one")
     time: Annotated[
         YamlText, Field(pattern=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$"), AfterValidator(_time_that_exists)
-    ] = Field(
-        "", description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD"
-    )
+    ] = Field("", description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD")
 
 
 class Chirps3Options(SourceOptions):

@@ -57,9 +57,15 @@ SQUARES = units({"OuA": square(0, 0), "OuB": square(2, 0), "OuC": square(0, 5)})
 
 
 def publish(
-    store: ResultStore, job_id: str, values: Any, hours: float = 0, of: dict[str, Any] = SQUARES, **kwargs: Any
+    store: ResultStore,
+    job_id: str,
+    values: Any,
+    hours: float = 0,
+    of: dict[str, Any] = SQUARES,
+    dataset: str = "rain",
+    **kwargs: Any,
 ) -> ImportOutputs:
-    """Publish values of the dataset `rain`, some hours after `NOON`."""
+    """Publish values, some hours after `NOON`."""
     given: dict[str, Any] = {"summary": SUMMARY, "left_out": [], "preview": {"dataValues": []}, **kwargs}
     moment = NOON + timedelta(hours=hours)
-    return publish_results(store, job_id, "rain", units=of, values=values, now=lambda: moment, **given)
+    return publish_results(store, job_id, dataset, units=of, values=values, now=lambda: moment, **given)

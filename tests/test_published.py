@@ -1,6 +1,7 @@
 import multiprocessing
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -230,6 +231,19 @@ def test_copies_of_files_that_are_gone_are_dropped() -> None:
 
     copies = [path.name for path in reader._folder.rglob("*.parquet")]
     assert sorted(copies) == sorted(key.split("/")[-1] for key in store.keys("published"))
+
+
+def test_many_threads_share_a_reader_from_the_first_moment(store: ResultStore) -> None:
+    publish(store, "job-1", daily(["OuA", "OuB", "OuC"], date(2025, 1, 1), 50, value=0))
+    reader = PublishedReader(store)
+
+    def first_value(offset: int) -> float:
+        row = reader.page("rain", [], DEFAULT_ORDER, offset, 10).rows[0]
+        assert row["geometry"]["type"] == "Polygon"
+        return float(row["value"])
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(first_value, range(100))) == [float(n) for n in range(100)]
 
 
 def _publish_and_merge(url: str, number: int) -> None:

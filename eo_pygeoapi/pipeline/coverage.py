@@ -55,10 +55,8 @@ def coverage_weights(grid: xr.DataArray, units: gpd.GeoDataFrame) -> CoverageWei
     ids, shares = _covered(frame, list(units["orgUnit"]), geometries, is_point)
     lengths = [len(found) for found in ids]
     nearest = frame.around(shapely.get_coordinates(geometries[is_point]))
-    cells, positions = np.unique(np.concatenate([*ids, nearest.ravel()]), return_inverse=True)
-    outside = int(cells.size > 0 and cells[0] == -1)  # np.unique puts -1 first
-    positions = positions.ravel() - outside
-    covered = sum(lengths)
+    covered = np.concatenate([np.empty(0, "int64"), *ids])
+    cells, position = _in_use(frame.shape, covered, nearest)
     area = np.array([share.sum() for share in shares])
     reaches_out = ~is_point & ~frame.holds(shapely.bounds(geometries))
     area[reaches_out] = shapely.area(geometries[reaches_out]) / frame.cell_area
@@ -66,15 +64,25 @@ def coverage_weights(grid: xr.DataArray, units: gpd.GeoDataFrame) -> CoverageWei
     on_grid[is_point] = nearest[:, 0] >= 0
     return CoverageWeights(
         shape=frame.shape,
-        cells=cells[outside:],
+        cells=cells,
         indptr=np.concatenate([[0], np.cumsum(lengths)]).astype("int64"),
-        columns=positions[:covered],
-        weights=np.concatenate(shares).astype("float64"),
+        columns=position[covered],
+        weights=np.concatenate([np.empty(0), *shares]),
         area=area,
         on_grid=on_grid,
         points=np.flatnonzero(is_point),
-        nearest=positions[covered:].reshape(nearest.shape),
+        nearest=position[nearest],
     )
+
+
+def _in_use(
+    shape: tuple[int, int], covered: NDArray[np.int64], nearest: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids of the cells in use, and for every id its position among them; for the id -1 that is -1."""
+    used = np.zeros(shape[0] * shape[1], bool)
+    used[covered] = True
+    used[nearest[nearest >= 0]] = True
+    return np.flatnonzero(used), np.append(np.cumsum(used) - 1, -1)
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,9 @@ def _check_status(response: requests.Response, named: str) -> None:
 def read_features(document: Any, named: str, id_key: str = "id", name_key: str = "name") -> list[Area]:
     """Read the areas of a FeatureCollection, in its order; `named` is what messages call it.
 
-    The UID is the property `id_key`; for `id` also the feature's own id. Level and ancestors come from `level`,
-    `parent` and `parentGraph`, as DHIS2 writes them. Raises OrgUnitsError, with every mistake, for what is no
-    FeatureCollection, is not on WGS 84, or has features without an id or with the same.
+    The UID is the property `id_key`; for `id` also the feature's own id, or the property `orgUnit`. Level and
+    ancestors come from `level`, `parent` and `parentGraph`, as DHIS2 writes them. Raises OrgUnitsError, with every
+    mistake, for what is no FeatureCollection, is not on WGS 84, or has features without an id or with the same.
     """
     features = document.get("features") if isinstance(document, Mapping) else None
     if not isinstance(features, list) or document.get("type") != "FeatureCollection":
@@ -129,7 +129,9 @@ def _area(feature: Any, id_key: str, name_key: str) -> Area | None:
         return None
     properties = feature.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
-    id_ = _text(properties.get(id_key)) or (_text(feature.get("id")) if id_key == "id" else "")
+    id_ = _text(properties.get(id_key))
+    if id_key == "id":  # the other places that `request_features` allows
+        id_ = id_ or _text(feature.get("id")) or _text(properties.get("orgUnit"))
     if not id_:
         return None
     return Area(

@@ -21,6 +21,8 @@ from eo_pygeoapi.pipeline.blocks import steps_per_block
 Box = tuple[float, float, float, float]
 
 _NAMES = {"y": ("y", "lat", "latitude"), "x": ("x", "lon", "longitude"), "time": ("time", "valid_time")}
+_ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not reach into the next
+MANY_CELLS = 4_000_000  # that are not read at once, where that can be helped
 _STANDARD_NAMES = {"y": "latitude", "x": "longitude", "time": "time"}
 
 
@@ -109,11 +111,13 @@ class _Axis:
         last = (high - self.centres[0]) / self.size + 0.5
         if last <= 0 or first >= self.centres.size:
             return None
-        return slice(max(0, int(np.floor(first)) - 1), min(self.centres.size, int(np.ceil(last)) + 1))
+        return slice(
+            max(0, int(np.floor(first + _ROUNDING)) - 1), min(self.centres.size, int(np.ceil(last - _ROUNDING)) + 1)
+        )
 
     def text(self, sign: int) -> str:
         """Write from where to where its cells reach."""
-        ends = sorted(sign * edge for edge in (self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2))
+        ends = sorted(sign * edge + 0.0 for edge in (self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2))
         return f"{ends[0]:g} to {ends[1]:g}"
 
 
@@ -165,14 +169,17 @@ def _direction(run: NDArray[np.integer]) -> slice:
 
 
 def _chunked(data: xr.DataArray) -> xr.DataArray:
-    """Make a lazy file a dask array whose chunks are whole in space and aligned with the file's in time."""
+    """Make a lazy file a dask array, in chunks along time and very large rasters in strips, aligned with the file's."""
     if data.chunks is not None:
         return data
+    preferred = data.encoding.get("preferred_chunks", {})
+    stored = {axis: size for axis in _NAMES for name, size in preferred.items() if str(name).lower() in _NAMES[axis]}
+    cells = data.sizes["y"] * data.sizes["x"]
     sizes = {str(name): -1 for name in data.dims}
     if "time" in sizes:
-        stored = data.encoding.get("preferred_chunks", {})
-        in_time = next((size for name, size in stored.items() if str(name).lower() in _NAMES["time"]), 1)
-        sizes["time"] = steps_per_block(data.isel(time=0).size, in_time)
+        sizes["time"] = steps_per_block(cells, stored.get("time", 1))
+    if cells > MANY_CELLS:
+        sizes["y"] = steps_per_block(data.sizes["x"], stored.get("y", 1))
     return data.chunk(sizes)
 
 
@@ -180,6 +187,15 @@ def _as_float(data: xr.DataArray) -> xr.DataArray:
     if data.dtype.kind == "f":
         return data
     return data.astype("float32" if data.dtype.itemsize <= 2 else "float64")
+
+
+def within(grid: xr.DataArray, box: Box) -> xr.DataArray:
+    """Return the part of a normalised grid that covers the box, with one more cell on each side where there is one."""
+    y, x = (_Axis(sign * grid[axis].values, np.arange(grid.sizes[axis])) for axis, sign in (("y", -1), ("x", 1)))
+    west, south, east, north = box
+    # beside the grid there is nothing to read, and some cells will do to find that out
+    rows = y.covering(-north, -south) or slice(0, 2)
+    return grid.isel(y=rows, x=x.covering(west, east) or slice(0, 2))
 
 
 def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:

@@ -75,23 +75,28 @@ def _unmoving(valid: NDArray[np.bool_]) -> Floats:
 
 def _product(weights: CoverageWeights, cells: Floats) -> Floats:
     """Multiply the (unit, cell) weights with (cell, time) numbers."""
-    product = np.zeros((len(weights.indptr) - 1, cells.shape[1]))
-    for unit, (first, stop) in enumerate(pairwise(weights.indptr)):
-        product[unit] = weights.weights[first:stop] @ cells[weights.columns[first:stop]]
+    units = len(weights.indptr) - 1
+    if cells.shape[1] == 1:
+        unit_of_share = np.repeat(np.arange(units), np.diff(weights.indptr))
+        sums = np.bincount(unit_of_share, weights.weights * cells[weights.columns, 0], units)
+        return sums.astype("float64")[:, None]  # of nothing at all it makes integers
+    product = np.zeros((units, cells.shape[1]))
+    for unit, (first, stop) in enumerate(pairwise(weights.indptr.tolist())):
+        np.dot(weights.weights[first:stop], cells.take(weights.columns[first:stop], axis=0), out=product[unit])
     return product
 
 
 def _extremes(weights: CoverageWeights, cells: Floats, extreme: np.ufunc) -> Floats:
     found = np.full((len(weights.indptr) - 1, cells.shape[1]), np.nan)
-    for unit, (first, stop) in enumerate(pairwise(weights.indptr)):
+    for unit, (first, stop) in enumerate(pairwise(weights.indptr.tolist())):
         if stop > first:
-            extreme.reduce(cells[weights.columns[first:stop]], axis=0, out=found[unit])
+            extreme.reduce(cells.take(weights.columns[first:stop], axis=0), axis=0, out=found[unit])
     return found
 
 
 def _medians(weights: CoverageWeights, cells: Floats) -> Floats:
     found = np.full((len(weights.indptr) - 1, cells.shape[1]), np.nan)
-    for unit, (first, stop) in enumerate(pairwise(weights.indptr)):
+    for unit, (first, stop) in enumerate(pairwise(weights.indptr.tolist())):
         if stop > first:
             found[unit] = _weighted_median(cells[weights.columns[first:stop]], weights.weights[first:stop])
     return found
@@ -110,15 +115,15 @@ def _weighted_median(values: Floats, weights: Floats) -> Floats:
     n = valid.sum(axis=0)
     after = np.cumsum(sorted_weights, axis=0)
     rank = np.arange(len(values))[:, None]
-    place = np.where(valid, rank * sorted_weights + (n - 1) * (after - sorted_weights), np.inf)
+    place = rank * sorted_weights + (n - 1) * (after - sorted_weights)
     half = 0.5 * (n - 1) * after[-1]
-    right = np.clip((place <= half).sum(axis=0), 1, np.maximum(n - 1, 1))
-    left, right = right - 1, np.minimum(right, len(values) - 1)
-    times = np.arange(values.shape[1])
+    several, times = n > 1, np.arange(values.shape[1])
+    right = np.where(several, np.clip((valid & (place <= half)).sum(axis=0), 1, n - 1), 0)
+    left = np.maximum(right - 1, 0)
     low, high = values[left, times], values[right, times]
     distance = place[right, times] - place[left, times]
-    share = np.divide(half - place[left, times], distance, out=np.zeros_like(half), where=np.isfinite(distance))
-    return np.asarray(np.where(n > 1, low + np.minimum(share, 1.0) * (high - low), low))
+    share = np.divide(half - place[left, times], distance, out=np.zeros_like(half), where=several)
+    return np.asarray(low + np.minimum(share, 1.0) * (high - low))
 
 
 def _sampled(

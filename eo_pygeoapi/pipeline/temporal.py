@@ -8,6 +8,7 @@ The periods themselves are those of `periods.py`.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,22 +18,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.models import LeftOut, TemporalStatistic
 from eo_pygeoapi.pipeline.blocks import Block, blocks
-from eo_pygeoapi.pipeline.periods import Period, partial_periods, period_of, periods_in, span, without
-
-__all__ = [
-    "Period",
-    "PeriodBlock",
-    "PeriodSteps",
-    "complete_periods",
-    "partial_periods",
-    "period_of",
-    "periods_in",
-    "span",
-    "step_hours",
-    "to_periods",
-    "utc_bounds",
-    "without",
-]
+from eo_pygeoapi.pipeline.periods import Period
 
 # step of the source -> numpy's unit for it, and the period types that such steps can fill
 _STEPS = {
@@ -196,13 +182,13 @@ class _Cells:
         values = block.values[first - block.first : stop - block.first]
         lengths = self.lengths[first:stop]
         valid = ~np.isnan(values)
-        self.seen = self.seen + np.tensordot(lengths, valid, 1)
+        self.seen = self.seen + _weighted_sum(valid, lengths)
         join = _JOINS[self.statistic]
         match self.statistic:
             case "sum":
                 part = values.sum(axis=0, dtype="float64")
             case "mean":
-                part = np.tensordot(lengths, np.where(valid, values, 0.0), 1)
+                part = _weighted_sum(values, lengths, valid)
             case "min" | "max":
                 part = join.reduce(values, axis=0)
         self.total = part if self.total is None else join(self.total, part)
@@ -214,3 +200,13 @@ class _Cells:
         if self.statistic == "mean":
             values = np.divide(values, seen, out=np.full_like(values, np.nan), where=seen > 0)
         return values, seen / length
+
+
+def _weighted_sum(
+    values: NDArray[Any], weights: NDArray[np.float64], valid: NDArray[np.bool_] | Literal[True] = True
+) -> NDArray[np.float64]:
+    """Sum (time, y, x) values along time where they are valid; the usual case, equal weights, is the fast one."""
+    if np.ptp(weights) > 0:
+        values, weights = values * weights[:, None, None], np.ones(1)
+    total: NDArray[np.float64] = values.sum(axis=0, dtype="float64", where=valid) * weights[0]
+    return total

@@ -81,7 +81,10 @@ def _starts(labels: NDArray[np.datetime64], length: StepLength) -> NDArray[np.da
 
 def with_bounds(data: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
     """Label the time steps with the lower bounds that the file gives them, where it does; `data` has `time`."""
-    bounds = dataset.get(data["time"].attrs.get("bounds", ""))
+    time = data["time"]
+    # xarray keeps the name among the attributes, or among the encoding where it has decoded the bounds as well
+    name = time.attrs.get("bounds") or time.encoding.get("bounds")
+    bounds = dataset.variables.get(name) if name else None
     if bounds is None or bounds.ndim != 2 or bounds.shape != (data.sizes["time"], 2) or bounds.dtype.kind != "M":
         return data
     lower = bounds.values.min(axis=1)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.coverage import CoverageWeights, coverage_weights
+from eo_pygeoapi.pipeline.grids import MANY_CELLS, Box, within
 from eo_pygeoapi.pipeline.periods import Period
 from eo_pygeoapi.pipeline.statistics import aggregate
 from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours, to_periods
@@ -55,25 +56,60 @@ def aggregate_to_org_units(
     valid fraction is under the dataset's `minValidFraction` are null, and listed. `progress` is told the share that
     is done. Raises SourceError where steps are longer than periods, or units do not convert.
     """
-    statistics = dataset.aggregation
-    weights = coverage_weights(grid, units)
     grid, finish = _converted(grid, dataset)
     complete, left_out = complete_periods(grid, periods, dataset.time_zone)
     values = np.full((len(complete), len(units)), np.nan)
-    fractions = np.zeros_like(values)
-    for block in to_periods(grid, complete, statistics.temporal):
-        here = slice(block.first, block.first + len(block.values))
-        values[here], fractions[here] = aggregate(block.values, weights, statistics.spatial, block.observed)
-        if progress:
-            progress(here.stop / len(complete))
+    fractions, on_grid = np.zeros_like(values), np.zeros(len(units), bool)
+    batches = list(_batches(grid, units))
+    for number, (members, around) in enumerate(batches):
+        weights = coverage_weights(around, units.iloc[members])
+        on_grid[members] = weights.on_grid
+        for block in to_periods(around, complete, dataset.aggregation.temporal):
+            stop = block.first + len(block.values)
+            here = np.ix_(np.arange(block.first, stop), members)
+            found = aggregate(block.values, weights, dataset.aggregation.spatial, block.observed)
+            values[here], fractions[here] = found
+            if progress:
+                progress((number + stop / len(complete)) / len(batches))
     values = values * finish.scale + finish.offset
-    why = _why_null(values, fractions, weights, dataset.min_valid_fraction)
+    why = _why_null(values, fractions, on_grid, dataset.min_valid_fraction)
     values[why > 0] = np.nan
     if dataset.decimals is not None:
         values = values.round(dataset.decimals)
     values += 0.0  # -0.0 becomes 0.0
     left_out += _left_out(why, fractions, list(units["orgUnit"]), complete, dataset.min_valid_fraction)
     return Aggregated(_frame(values, fractions, list(units["orgUnit"]), complete), left_out)
+
+
+def _batches(grid: xr.DataArray, units: gpd.GeoDataFrame) -> Iterator[tuple[NDArray[np.intp], xr.DataArray]]:
+    """Yield the units, as positions, in groups that lie together, and the part of the grid that covers each group.
+
+    A coarse grid is one group. Where a country has a hundred million cells, no more of them are in memory than a few
+    million, or as many as the largest unit has.
+    """
+    everything = np.arange(len(units))
+    if grid.sizes["y"] * grid.sizes["x"] <= MANY_CELLS:
+        yield everything, grid
+        return
+    bounds = units.geometry.bounds.to_numpy()
+    order = np.argsort(-bounds[:, 3], kind="stable")
+    first = 0
+    while first < len(order):
+        stop = first + 1
+        part = within(grid, _union(bounds[order[first:stop]]))
+        while stop < len(order):
+            larger = within(grid, _union(bounds[order[first : stop + 1]]))
+            if larger.sizes["y"] * larger.sizes["x"] > MANY_CELLS:
+                break
+            part, stop = larger, stop + 1
+        yield np.sort(order[first:stop]), part
+        first = stop
+
+
+def _union(bounds: Floats) -> Box:
+    west, south = bounds[:, :2].min(axis=0)
+    east, north = bounds[:, 2:].max(axis=0)
+    return float(west), float(south), float(east), float(north)
 
 
 def _converted(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
@@ -103,11 +139,11 @@ class _Why(IntEnum):
     TOO_LITTLE = 3
 
 
-def _why_null(values: Floats, fractions: Floats, weights: CoverageWeights, least: float) -> NDArray[np.int8]:
+def _why_null(values: Floats, fractions: Floats, on_grid: NDArray[np.bool_], least: float) -> NDArray[np.int8]:
     why = np.zeros(values.shape, "int8")
     why[fractions < least - _ROUNDING] = _Why.TOO_LITTLE
     why[np.isnan(values)] = _Why.NO_DATA
-    why[:, ~weights.on_grid] = _Why.OFF_GRID
+    why[:, ~on_grid] = _Why.OFF_GRID
     return why
 
 

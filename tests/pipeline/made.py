@@ -20,9 +20,9 @@ def grid(values: ArrayLike, *, times: Any = None, step: str = "day", cell: float
     array = np.asarray(values)
     array = array[None] if array.ndim == 2 else array
     steps, rows, columns = array.shape
-    units = {"hour": "h", "day": "D", "month": "M", "year": "Y"}
+    unit = {"hour": "h", "day": "D", "month": "M", "year": "Y"}[step]
     if times is None:
-        times = np.datetime64("2025-07-01T00", units[step]) + np.arange(steps).astype(f"m8[{units[step]}]")
+        times = np.array("2025-07-01T00", "M8[h]").astype(f"M8[{unit}]") + np.arange(steps).astype(f"m8[{unit}]")
     return xr.DataArray(
         array,
         dims=("time", "y", "x"),

@@ -71,47 +71,15 @@ def ids(units: OrgUnits) -> list[str]:
 
 
 def test_the_features_of_a_request_go_before_everything() -> None:
-    features = collection(feature("mine", name="My area", level="3"), feature(None, id="other"))
+    features = collection(feature("mine", name="My area", level="3"), feature(1, id="other"), feature(orgUnit="third"))
     units = load_org_units(execution({"source": "dhis2", "level": 2}, features=features), None)
-    assert ids(units) == ["mine", "other"]
-    assert list(units.frame["name"]) == ["My area", "other"]
-    assert [str(level) for level in units.frame["level"]] == ["3", "<NA>"]
+    assert ids(units) == ["mine", "other", "third"]
+    assert list(units.frame["name"]) == ["My area", "other", "third"]
+    assert [str(level) for level in units.frame["level"]] == ["3", "<NA>", "<NA>"]
     assert units.frame["level"].dtype == "Int64"
-    assert list(units.frame.index) == [0, 1]
+    assert list(units.frame.index) == [0, 1, 2]
     assert units.frame.crs.to_epsg() == 4326
     assert bbox(units) == (0, 0, 1, 1)
-
-
-def test_features_without_a_usable_geometry_are_left_out() -> None:
-    bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
-    line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
-    features = collection(
-        feature("square"),
-        feature("bow-tie", bow_tie),
-        feature("point", {"type": "Point", "coordinates": [1, 1, 100]}),
-        feature("one-of-many", {"type": "MultiPoint", "coordinates": [[1, 1]]}),
-        feature("mixed", {"type": "GeometryCollection", "geometries": [SQUARE, line]}),
-        feature("none", None),
-        feature("empty", {"type": "Polygon", "coordinates": []}),
-        feature("line", line),
-        feature("flat", {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [0, 0], [0, 0]]]}),
-        feature("broken", {"type": "Polygon", "coordinates": [[["x"]]]}),
-        feature("projected", {"type": "Point", "coordinates": [714000, 937000]}),
-    )
-    units = load_org_units(execution(features=features), None)
-    assert ids(units) == ["square", "bow-tie", "point", "one-of-many", "mixed"]
-    assert units.frame.geometry.is_valid.all()
-    assert list(units.frame.geometry.geom_type) == ["Polygon", "MultiPolygon", "Point", "Point", "Polygon"]
-    assert not units.frame.geometry.has_z.any()
-    assert [geometry.area for geometry in units.frame.geometry] == [1, 2, 0, 0, 1]
-    assert units.left_out == [
-        LeftOut(org_unit="none", reason="has no geometry"),
-        LeftOut(org_unit="empty", reason="its geometry is empty"),
-        LeftOut(org_unit="line", reason="its geometry is a LineString; allowed: Polygon, MultiPolygon, Point"),
-        LeftOut(org_unit="flat", reason="its geometry has no area; allowed: Polygon, MultiPolygon, Point"),
-        LeftOut(org_unit="broken", reason="its geometry is not readable GeoJSON"),
-        LeftOut(org_unit="projected", reason="its coordinates are no longitudes and latitudes in degrees"),
-    ]
 
 
 def test_parts_that_overlap_are_joined_not_cut_out() -> None:
@@ -178,6 +146,38 @@ def test_a_property_of_another_name_holds_the_uid(tmp_path: Path) -> None:
     source = {"source": "geojson", "href": "u.geojson", "id": "uid", "name": "titel"}
     units = load_org_units(execution(source, str(tmp_path)), None)
     assert (ids(units), list(units.frame["name"])) == ([BO], ["Bo"])
+
+
+def test_features_without_a_usable_geometry_are_left_out(tmp_path: Path) -> None:
+    bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
+    line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
+    document = collection(
+        feature("square"),
+        feature("bow-tie", bow_tie),
+        feature("point", {"type": "Point", "coordinates": [1, 1, 100]}),
+        feature("one-of-many", {"type": "MultiPoint", "coordinates": [[1, 1]]}),
+        feature("mixed", {"type": "GeometryCollection", "geometries": [SQUARE, line]}),
+        feature("none", None),
+        feature("empty", {"type": "Polygon", "coordinates": []}),
+        feature("line", line),
+        feature("flat", {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [0, 0], [0, 0]]]}),
+        feature("broken", {"type": "Polygon", "coordinates": [[["x"]]]}),
+        feature("projected", {"type": "Point", "coordinates": [714000, 937000]}),
+    )
+    units = from_file(tmp_path, document)
+    assert ids(units) == ["square", "bow-tie", "point", "one-of-many", "mixed"]
+    assert units.frame.geometry.is_valid.all()
+    assert list(units.frame.geometry.geom_type) == ["Polygon", "MultiPolygon", "Point", "Point", "Polygon"]
+    assert not units.frame.geometry.has_z.any()
+    assert [geometry.area for geometry in units.frame.geometry] == [1, 2, 0, 0, 1]
+    assert units.left_out == [
+        LeftOut(org_unit="none", reason="has no geometry"),
+        LeftOut(org_unit="empty", reason="its geometry is empty"),
+        LeftOut(org_unit="line", reason="its geometry is a LineString; allowed: Polygon, MultiPolygon, Point"),
+        LeftOut(org_unit="flat", reason="its geometry has no area; allowed: Polygon, MultiPolygon, Point"),
+        LeftOut(org_unit="broken", reason="its geometry is not readable GeoJSON"),
+        LeftOut(org_unit="projected", reason="its coordinates are no longitudes and latitudes in degrees"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import itertools
 from datetime import date
 
 import pytest
@@ -55,7 +56,7 @@ def test_periods_follow_each_other_and_make_up_the_interval(period_type: PeriodT
     asked = Interval(start=start, end=date.fromordinal(start.toordinal() + length))
     whole, partial = periods_in(asked, period_type), partial_periods(asked, period_type)
     both = sorted(whole + partial, key=lambda period: period.start)
-    assert all(a.end.toordinal() + 1 == b.start.toordinal() for a, b in zip(both, both[1:], strict=False))
+    assert all(a.end.toordinal() + 1 == b.start.toordinal() for a, b in itertools.pairwise(both))
     assert both[0].start <= asked.start <= both[0].end
     assert both[-1].start <= asked.end <= both[-1].end
     assert len({period.id for period in both}) == len(both)

@@ -22,7 +22,9 @@ from eo_pygeoapi.pipeline.units import conversion, convert_units, units_problem
     ],
 )
 def test_values_are_converted(from_: str, to: str, step_hours: float | None, value: float, expected: float) -> None:
-    assert convert_units(np.array([value, np.nan]), from_, to, step_hours) == pytest.approx([expected, np.nan], nan_ok=True)
+    assert convert_units(np.array([value, np.nan]), from_, to, step_hours) == pytest.approx(
+        [expected, np.nan], nan_ok=True
+    )
 
 
 @pytest.mark.parametrize(("from_", "to"), [("K", ""), ("", ""), ("people", "people"), ("mm", "mm")])

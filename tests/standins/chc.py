@@ -113,10 +113,14 @@ class Handler(BaseHTTPRequestHandler):
         if not file.is_relative_to(self.root) or not file.is_file():
             self._log(HTTPStatus.NOT_FOUND)
             return self._answer(HTTPStatus.NOT_FOUND)
+        validators = _validators(file)
+        if self.headers.get("If-None-Match") == validators["ETag"]:
+            self._log(HTTPStatus.NOT_MODIFIED)
+            return self._answer(HTTPStatus.NOT_MODIFIED, headers=validators)
         content = file.read_bytes()[: rule.get("truncate")]
         status, part, headers = self._part(content)
         self._log(status)
-        self._answer(status, part, headers | _validators(file), drop=rule.get("drop"))
+        self._answer(status, part, headers | validators, drop=rule.get("drop"))
 
     def _part(self, content: bytes) -> tuple[HTTPStatus, bytes, dict[str, str]]:
         match = _RANGE.fullmatch(self.headers.get("Range", ""))
@@ -139,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        if status != HTTPStatus.NO_CONTENT:
+        if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -5,9 +5,10 @@
 prints its base URL as the first line. `--version` decides between the import of 2.38 to 2.42 and that of 2.43; the
 metadata of a FILE replace the default ones (`dhis2_metadata.py`). Tests say `with running("2.43") as dhis2:`.
 
-What is not DHIS2's stands under `/_`, without a login: `GET /_log` (requests), `/_values`, `/_audit`, and `PUT` of
-`/_values` (a list of data values that somebody stored) and of `/_faults` (a list of rules). A rule has `path` (a shell
-pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for ever), and one or more of
+What is not DHIS2's stands under `/_`, without a login: `GET /_log` (requests; `DELETE` forgets them), `GET /_values`,
+`GET /_audit`, and `PUT` of `/_values` (a list of data values that somebody stored) and of `/_faults` (a list of rules).
+A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
+ever), and one or more of
 
 - `status`, `body`, `contentType`: answer so instead;
 - `stall`: wait so many seconds before answering;

@@ -4,7 +4,7 @@ Until 2.42 there is no parameter `dataElement`. From 2.43 on data sets and data 
 have in common stands once, beside the values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -50,10 +50,11 @@ def export_values(
             unit for unit in metadata.all("organisationUnits") for above in paths if above["path"] in unit["path"]
         ]
         units = [unit["id"] for unit in within]
+    chosen, in_time = set(units), _in_time(params)
     found = [
         value
         for value in store.listed()
-        if value["dataElement"] in wanted and value["orgUnit"] in units and _in_time(value["period"], params)
+        if value["dataElement"] in wanted and value["orgUnit"] in chosen and in_time(value["period"])
     ]
     values = [_encoded(metadata, value, params) for value in found]
     return _with_common_part(values, params, units) if version >= NEW else {"dataValues": values}
@@ -91,13 +92,17 @@ def _check(params: Params, selected: Sequence[str], units: Sequence[str], versio
         raise ExportError(*errors[0 if version >= NEW else -1])
 
 
-def _in_time(period: str, params: Params) -> bool:
+def _in_time(params: Params) -> Callable[[str], bool]:
     if "period" in params:
-        wanted = [parse_period(text) for text in params["period"]]
-        return period in [known.id for known in wanted if known]
-    found = parse_period(period)
+        wanted = {known.id for known in map(parse_period, params["period"]) if known}
+        return lambda period: period in wanted
     first, last = (date.fromisoformat(params[name][0]) for name in ("startDate", "endDate"))
-    return found is not None and found.start >= first and found.end <= last
+
+    def within(period: str) -> bool:
+        found = parse_period(period)
+        return found is not None and found.start >= first and found.end <= last
+
+    return within
 
 
 def _encoded(metadata: Metadata, value: Mapping[str, Any], params: Params) -> dict[str, Any]:

@@ -159,6 +159,7 @@ class Metadata:
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.system_info: Object = dict(content.get("systemInfo", {}))
         self._objects = {name: list(content.get(name, [])) for name in COLLECTIONS}
+        self._index: dict[tuple[str, str], dict[str, Object]] = {}
         for unit in self._objects["organisationUnits"]:
             groups = self._objects["organisationUnitGroups"]
             members = [group for group in groups if {"id": unit["id"]} in group["organisationUnits"]]
@@ -169,7 +170,10 @@ class Metadata:
 
     def find(self, collection: str, identifier: str | None, scheme: str = "UID") -> Object | None:
         name = {"UID": "id", "CODE": "code", "NAME": "name"}[scheme.upper()]
-        return next((entry for entry in self._objects[collection] if entry.get(name) == identifier), None)
+        if (collection, name) not in self._index:
+            found = self._objects[collection]
+            self._index[collection, name] = {str(entry[name]): entry for entry in reversed(found) if name in entry}
+        return self._index[collection, name].get(identifier or "")
 
     def query(self, collection: str, params: Mapping[str, Sequence[str]]) -> Object:
         """Answer a list request: `filter`, `rootJunction`, `fields`, `order`, `paging`, `page`, `pageSize`."""

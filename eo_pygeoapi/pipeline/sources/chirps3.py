@@ -42,7 +42,7 @@ PROVIDER = "https://data.chc.ucsb.edu"
 _VARIABLE = "precip"
 _CELLS_PER_DEGREE = 20
 _NORTH, _EAST = 60, 180  # where its grid ends, and negated its southern and western end
-_url_for_day = threading.Lock()
+_SEAM = threading.Lock()
 
 
 class _NotPublishedError(Exception):
@@ -245,7 +245,7 @@ def _translated(product: _Product, what: str) -> Iterator[None]:
 @contextmanager
 def _served_by(base_url: str) -> Iterator[None]:
     """Let dhis2eo read from `base_url`, which it has no option for; one at a time, for it is done to its module."""
-    with _url_for_day:
+    with _SEAM:
         original = daily.url_for_day
 
         def url_for_day(*args: object, **kwargs: object) -> str:

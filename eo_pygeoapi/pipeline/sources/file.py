@@ -47,31 +47,36 @@ class FileSource:
     """Files by path or URL."""
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Download what must be downloaded, list what is missing, and make sure that the rest can be opened."""
+        """Download what must be downloaded, list what is missing, and see that the rest, or its first file, opens."""
         parts = _parts(request)
         missing = [part for part in parts if not _fetch(part, request.cache)]
         if len(missing) == len(parts):
             raise SourceError(" and ".join(dict.fromkeys((parts[0].name, parts[-1].name))) + ": no such file")
-        extract = Extract(
-            files=[part.place(request.cache) for part in parts if part not in missing],
-            left_out=_left_out(missing, request),
-        )
-        self.open(request, extract)
+        found = [part for part in parts if part not in missing]
+        extract = Extract(files=[part.place(request.cache) for part in found], left_out=_left_out(missing, request))
+        if len(found) == 1:
+            self.open(request, extract)
+        else:
+            _opened(found[0], request)
         return extract
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the files as one normalised grid."""
         options = cast(FileOptions, request.dataset.options)
-        found = [(part, part.place(request.cache)) for part in _parts(request)]
-        found = [(part, place) for part, place in found if place in extract.files]
-        grids = [
-            cut_to_box(open_variable(p, options.variable, part.name), request.bbox, part.name) for part, p in found
-        ]
+        found = [part for part in _parts(request) if part.place(request.cache) in extract.files]
+        if not found:
+            raise SourceError(f"{options.href}: none of its files is where it was found before; run the job anew")
+        grids = [_opened(part, request) for part in found]
         # a file for each day holds days; but hours, if it holds several
         single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
-        known = _PRECISION.get(len(found[0][0].date)) if single else None
-        dated = [_with_time(grid, part) for grid, (part, _) in zip(grids, found, strict=True)]
+        known = _PRECISION.get(len(found[0].date)) if single else None
+        dated = [_with_time(grid, part) for grid, part in zip(grids, found, strict=True)]
         return assemble(dated, request, options.href, known)
+
+
+def _opened(part: _Part, request: SourceRequest) -> xr.DataArray:
+    variable = cast(FileOptions, request.dataset.options).variable
+    return cut_to_box(open_variable(part.place(request.cache), variable, part.name), request.bbox, part.name)
 
 
 def _parts(request: SourceRequest) -> list[_Part]:

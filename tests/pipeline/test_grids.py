@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from eo_pygeoapi.errors import SourceError
+from tests.pipeline.made_files import LATITUDES, LONGITUDES, check, cube, geotiff, numbers, opened, request, written
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"lat": "latitude", "lon": "longitude", "time": "valid_time"},
+        {"lat": "y", "lon": "x"},
+        {"lat": "LAT", "lon": "Lon", "time": "Time"},
+    ],
+)
+def test_names_of_the_axes(tmp_path: Path, names: dict[str, str]) -> None:
+    written(cube().rename(names), tmp_path / "t2m.nc")
+    check(opened(request(tmp_path, "t2m.nc")))
+
+
+def test_axes_with_other_names_are_known_by_their_standard_names(tmp_path: Path) -> None:
+    dataset = cube().rename(lat="rows", lon="columns")
+    dataset["rows"].attrs["standard_name"], dataset["columns"].attrs["standard_name"] = "latitude", "longitude"
+    written(dataset, tmp_path / "t2m.nc")
+    check(opened(request(tmp_path, "t2m.nc")))
+
+
+def test_ascending_latitudes_are_turned(tmp_path: Path) -> None:
+    written(cube().isel(lat=slice(None, None, -1)), tmp_path / "t2m.nc")
+    check(opened(request(tmp_path, "t2m.nc")))
+
+
+def test_longitudes_from_0_to_360_are_turned_across_the_prime_meridian(tmp_path: Path) -> None:
+    whole = cube().reindex(lon=np.arange(0.25, 360, 0.5) - 180)
+    turned = whole.assign_coords(lon=whole["lon"] % 360).sortby("lon")
+    assert float(turned["lon"].min()) == 0.25
+    written(turned, tmp_path / "t2m.nc")
+    check(opened(request(tmp_path, "t2m.nc")))
+
+
+def test_scalars_and_strings_beside_the_data_are_dropped(tmp_path: Path) -> None:
+    versions = ("time", np.array(["0001", "0001", "0005", "0005", "0005"]))
+    written(cube().assign_coords(number=0, expver=versions), tmp_path / "t2m.nc")
+    grid = opened(request(tmp_path, "t2m.nc"))
+    assert set(grid.coords) == {"time", "y", "x"}
+    check(grid)
+
+
+def test_a_dimension_of_size_1_is_dropped_and_a_longer_one_refused(tmp_path: Path) -> None:
+    written(cube().expand_dims(number=[0]), tmp_path / "one.nc")
+    check(opened(request(tmp_path, "one.nc")))
+    written(cube().expand_dims(number=[0, 1]), tmp_path / "two.nc")
+    with pytest.raises(SourceError, match=r"two.nc: has the dimensions \(number: 2, time: 5, .*not number"):
+        opened(request(tmp_path, "two.nc"))
+
+
+def test_a_projected_grid_is_refused(tmp_path: Path) -> None:
+    geotiff(
+        tmp_path / "utm.tif",
+        numbers(1)[0],
+        crs="EPSG:32628",
+        transform=rasterio.transform.from_origin(5e5, 1e6, 1e3, 1e3),
+    )
+    with pytest.raises(SourceError, match="is in WGS 84 / UTM zone 28N; expected longitudes and latitudes"):
+        opened(request(tmp_path, "utm.tif", options={"time": "2025-07-01"}))
+
+
+def test_a_grid_that_is_not_regular_is_refused(tmp_path: Path) -> None:
+    uneven = np.where(LATITUDES < 2, LATITUDES - 0.2, LATITUDES)
+    written(cube().assign_coords(lat=uneven), tmp_path / "t2m.nc")
+    with pytest.raises(SourceError, match="its latitudes are not evenly spaced; expected a regular grid"):
+        opened(request(tmp_path, "t2m.nc"))
+
+
+def test_a_curvilinear_grid_is_refused(tmp_path: Path) -> None:
+    dataset = cube().rename(lat="y", lon="x")
+    latitudes, longitudes = np.meshgrid(LATITUDES, LONGITUDES, indexing="ij")
+    dataset = dataset.drop_vars(["y", "x"]).assign_coords(lat=(("y", "x"), latitudes), lon=(("y", "x"), longitudes))
+    written(dataset, tmp_path / "t2m.nc")
+    with pytest.raises(SourceError, match="not on a regular grid of longitudes and latitudes"):
+        opened(request(tmp_path, "t2m.nc"))
+
+
+def test_units_beside_the_grid_are_an_error_that_says_where_both_are(tmp_path: Path) -> None:
+    written(cube().assign_coords(lon=LONGITUDES + 100), tmp_path / "t2m.nc")
+    with pytest.raises(
+        SourceError, match=r"covers 95 to 105 and 0 to 6; the organisation units lie in -2 to 3 and 1 to 4"
+    ):
+        opened(request(tmp_path, "t2m.nc"))
+
+
+def test_a_grid_that_ends_within_the_box_is_taken_as_far_as_it_goes(tmp_path: Path) -> None:
+    written(cube().isel(lon=slice(0, 8)), tmp_path / "t2m.nc")
+    assert opened(request(tmp_path, "t2m.nc"))["x"].values.tolist() == [-2.25, -1.75, -1.25]
+
+
+def test_integers_without_gaps_become_floats(tmp_path: Path) -> None:
+    written(cube().fillna(0).astype("int32"), tmp_path / "people.nc")
+    grid = opened(request(tmp_path, "people.nc"))
+    assert grid.dtype == "float64"
+    assert grid.values[0, 0, 0] == 65

@@ -1,0 +1,203 @@
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from eo_pygeoapi.checks import PROVIDER, Report, check, installation_problems
+from eo_pygeoapi.settings import Settings
+
+SHIPPED = Path(__file__).parents[1] / "pygeoapi-config.yml"
+# what a machine lacks or has is no matter of these tests
+SETTINGS = Settings(ecmwf_key=SecretStr("key"))
+Edit = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[[Edit], Report]:
+    """Check the shipped file after an edit."""
+
+    def checked(edit: Edit) -> Report:
+        config = yaml.safe_load(SHIPPED.read_text(encoding="utf-8").replace("${EO_DATA_DIR:-.eo-pygeoapi}", "data"))
+        edit(config)
+        path = tmp_path / "config.yml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        return check(path, SETTINGS)
+
+    return checked
+
+
+def resource(config: dict[str, Any], id_: str = "chirps3-daily") -> dict[str, Any]:
+    found: dict[str, Any] = config["resources"][id_]
+    return found
+
+
+def schedule(cron: str) -> dict[str, Any]:
+    inputs = {"start": "-P3D", "end": "P0D", "dryRun": True}
+    return {"name": "rain", "cron": cron, "timezone": "UTC", "active": False, "inputs": inputs}
+
+
+def test_the_shipped_file_has_no_mistakes() -> None:
+    report = check(SHIPPED, SETTINGS)
+    assert report.problems == []
+    assert len(report.datasets) == 5
+
+
+def test_what_cannot_be_read_is_one_mistake(tmp_path: Path) -> None:
+    report = check(tmp_path / "nowhere.yml", SETTINGS)
+    assert report.datasets == {}
+    assert report.problems == [
+        f"cannot read the configuration file {tmp_path / 'nowhere.yml'}: No such file or directory"
+    ]
+
+
+@pytest.mark.parametrize("cron", ["61 * * * *", "* * * * FOO", "daily", ""])
+def test_cron_mistakes_are_named(checked: Callable[[Edit], Report], cron: str) -> None:
+    report = checked(lambda config: resource(config)["eo"].update(schedules=[schedule("0 6 * * *") | {"cron": cron}]))
+    assert report.problems == [
+        f"resources.chirps3-daily.eo.schedules[0].cron: {cron!r} is no cron expression; allowed: minute hour day month "
+        "weekday, such as '0 6 * * *'"
+    ]
+
+
+@pytest.mark.parametrize("cron", ["0 6 * * *", "*/10 * * * MON-FRI", "0 0 1 1 *", "@daily"])
+def test_cron_expressions_of_prefect_are_accepted(checked: Callable[[Edit], Report], cron: str) -> None:
+    assert checked(lambda config: resource(config)["eo"].update(schedules=[schedule(cron)])).problems == []
+
+
+def test_each_dataset_is_published_under_its_own_id(checked: Callable[[Edit], Report]) -> None:
+    def other_data(config: dict[str, Any]) -> None:
+        resource(config)["providers"][0]["data"] = "chirps"
+
+    def other_provider(config: dict[str, Any]) -> None:
+        resource(config)["providers"][0]["name"] = "eo_pygeoapi.provider.ResultProvider"
+
+    assert checked(other_data).problems == [
+        "resources.chirps3-daily.providers[0].data: 'chirps' is not allowed; allowed: chirps3-daily"
+    ]
+    assert checked(other_provider).problems == [
+        f"resources.chirps3-daily.providers: is missing {{type: feature, name: {PROVIDER}, data: chirps3-daily, "
+        "id_field: id}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("eo_pygeoapi.process.AggregateImportProcesser", "has no attribute 'AggregateImportProcesser'"),
+        ("nowhere.Processor", "No module named 'nowhere'"),
+        ("Nowhere", "Plugin Nowhere not found"),
+        ("pathlib.Path", ""),
+        (".x", ""),
+    ],
+)
+def test_processors_that_cannot_be_loaded_are_named(checked: Callable[[Edit], Report], name: str, reason: str) -> None:
+    report = checked(lambda config: config["resources"].update(x={"type": "process", "processor": {"name": name}}))
+    (problem,) = report.problems
+    assert problem.startswith(f"resources.x.processor.name: cannot load {name!r}: ") and reason in problem
+
+
+def test_processors_of_pygeoapi_are_loaded(checked: Callable[[Edit], Report]) -> None:
+    hello = {"type": "process", "processor": {"name": "HelloWorld"}}
+    assert checked(lambda config: config["resources"].update(hello=hello)).problems == []
+
+
+@pytest.mark.parametrize(
+    ("units", "problem"),
+    [
+        ({"from": "K", "to": "mm"}, "units: 'K' cannot be converted to 'mm'"),
+        ({"from": "Kelvins of warmth", "to": "degC"}, "units: unknown unit 'Kelvins of warmth' in `from`"),
+        ({"from": "K", "to": "degrees"}, "units: 'K' cannot be converted to 'degrees'"),
+    ],
+)
+def test_units_that_do_not_convert_are_named(
+    checked: Callable[[Edit], Report], units: dict[str, str], problem: str
+) -> None:
+    report = checked(lambda config: resource(config)["eo"].update(units=units))
+    (found,) = report.problems
+    assert found.startswith(f"resources.chirps3-daily.eo.{problem}")
+
+
+def test_pygeoapi_s_own_schema_is_checked_too(checked: Callable[[Edit], Report]) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        del config["server"]["manager"]["connection"]
+        config["logging"]["level"] = "LOUD"
+        resource(config)["keywords"] = "rain"
+
+    report = checked(edit)
+    assert [problem.split(": ")[0] for problem in report.problems] == [
+        "logging.level",
+        "resources.chirps3-daily.keywords",
+        "server.manager",
+    ]
+    assert "'LOUD' is not one of" in report.problems[0] and "'connection' is a required" in report.problems[2]
+
+
+def test_ten_mistakes_are_named_at_once(checked: Callable[[Edit], Report]) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        del config["metadata"]["license"]
+        config["eo"]["defaults"]["timeZone"] = "Freetown"
+        config["eo"]["defaults"]["units"] = {}
+        config["resources"]["eo-aggregate-import"]["processor"]["name"] = "eo_pygeoapi.process.Nothing"
+        sample = config["resources"]["sample-temperature"]
+        sample["eo"] |= {"timeZone": "UTC", "units": {"from": "K", "to": "mm"}}
+        sample["providers"][0]["data"] = "sample"
+        rain = config["resources"]["chirps3-daily"]["eo"]
+        rain |= {"periodTyp": "daily", "options": {"stage": "finl"}}
+        heat = config["resources"]["era5-land-temperature-daily"]["eo"]
+        heat["timeZone"] = "UTC"
+        heat["schedules"][0] |= {"cron": "99 6 * * *", "inputs": {"start": "-P14D"}}
+        config["resources"]["worldpop-yearly"]["eo"] |= {"options": {"country": False}, "timeZone": "UTC"}
+
+    report = checked(edit)
+    assert sorted(problem.split(": ")[0] for problem in report.problems) == sorted(
+        [
+            "metadata",
+            "eo.defaults.timeZone",
+            "eo.defaults.units",
+            "resources.eo-aggregate-import.processor.name",
+            "resources.sample-temperature.eo.units",
+            "resources.sample-temperature.providers[0].data",
+            "resources.chirps3-daily.eo.periodTyp",
+            "resources.chirps3-daily.eo.options.stage",
+            "resources.era5-land-temperature-daily.eo.schedules[0].cron",
+            "resources.era5-land-temperature-daily.eo.schedules[0].inputs.end",
+            "resources.worldpop-yearly.eo.options.country",
+        ]
+    )
+    assert list(report.datasets) == ["sample-temperature", "era5-land-temperature-daily"]
+
+
+@pytest.mark.parametrize("resources", [None, [], "x", {"a": None, "b": 5, 2025: {"type": "collection", "eo": {}}}])
+def test_a_file_of_another_shape_is_no_reason_to_fail(checked: Callable[[Edit], Report], resources: Any) -> None:
+    assert checked(lambda config: config.update(resources=resources)).problems
+
+
+def test_schedules_that_cannot_run_are_remarked_upon(checked: Callable[[Edit], Report]) -> None:
+    nowhere = {"connection": "nowhere"}
+    active = schedule("0 6 * * *") | {"active": True}
+    report = checked(lambda config: resource(config)["eo"].update(dhis2=nowhere, schedules=[active]))
+    assert report.problems == []
+    assert any(
+        remark.startswith(
+            "schedule chirps3-daily/rain is paused: no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL"
+        )
+        for remark in report.remarks
+    )
+
+
+# The installation
+
+
+def test_what_is_installed_works_with_prefect() -> None:
+    assert installation_problems() == []
+
+
+def test_versions_that_break_prefect_are_named() -> None:
+    bad = [("pytest", "1.0", "it breaks"), ("pytest", "999.0", "it breaks")]
+    assert installation_problems(bad) == [
+        f"pytest {version('pytest')} is installed: it breaks; install pytest<1.0",
+    ]

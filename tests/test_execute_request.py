@@ -1,0 +1,92 @@
+from typing import Any
+
+import pytest
+
+from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.execute_request import LARGE_BYTES, hold_features, parse_request, with_held_features
+
+OUTPUTS = ["result"]
+
+
+class Kept(dict[str, Any]):
+    """A results store in memory."""
+
+    def write_json(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def read_json(self, key: str) -> Any:
+        return self[key]
+
+
+def problems(inputs: Any = None, outputs: Any = None, response: Any = "raw") -> list[str]:
+    with pytest.raises(InputError) as caught:
+        parse_request({} if inputs is None else inputs, outputs, response, OUTPUTS)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("outputs", [None, {}, {"result": {}}, {"result": {"transmissionMode": "value"}}])
+@pytest.mark.parametrize("response", ["raw", "document"])
+def test_what_the_request_asked_for_is_kept(outputs: Any, response: str) -> None:
+    assert parse_request({"datasetId": "rain"}, outputs, response, OUTPUTS) == {"response": response}
+
+
+@pytest.mark.parametrize("inputs", [[1], "x", 5, [], True])
+def test_inputs_are_an_object(inputs: Any) -> None:
+    assert problems(inputs) == ["inputs: expected an object with the inputs by their ids"]
+
+
+@pytest.mark.parametrize("response", ["nonsense", "RAW", None, 5, ["raw"], {"raw": 1}])
+def test_a_response_is_raw_or_a_document(response: Any) -> None:
+    assert problems(response=response) == [f"response: {response!r} is not allowed; allowed: raw, document"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ("x", "outputs: expected an object with the outputs by their ids"),
+        (["result"], "outputs: expected an object with the outputs by their ids"),
+        (0, "outputs: expected an object with the outputs by their ids"),
+        ({"nope": {}}, "outputs.nope: is not known here; allowed: result"),
+        ({"result": "value"}, "outputs.result: 'value' is not allowed; allowed: an object"),
+    ],
+)
+def test_outputs_are_known(outputs: Any, expected: str) -> None:
+    assert problems(outputs=outputs) == [expected]
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    assert len(problems([1], {"nope": {}, "no": {}}, "x")) == 4
+
+
+# Features that are too large for Prefect
+
+
+def features(size: int) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": [{"id": "a", "name": "x" * size}]}
+
+
+def test_small_features_pass() -> None:
+    for inputs in ({"datasetId": "rain"}, {"datasetId": "rain", "features": features(10)}):
+        store = Kept()
+        assert hold_features(inputs, store) == (inputs, {})
+        assert with_held_features(inputs, {}, store) == inputs and not store
+
+
+def test_large_features_go_through_the_store() -> None:
+    store = Kept()
+    inputs = {"datasetId": "rain", "features": features(LARGE_BYTES), "dryRun": True}
+    sent, held = hold_features(inputs, store)
+    assert sent == {"datasetId": "rain", "dryRun": True} and "features" in inputs
+    assert list(store) == [held["featuresKey"]] and held["featuresKey"].startswith("requests/")
+    assert with_held_features(sent, {"response": "raw", **held}, store) == inputs
+
+
+def test_the_size_is_that_of_the_text_that_is_sent() -> None:
+    letters = {"type": "FeatureCollection", "features": [{"id": "é" * (LARGE_BYTES // 5)}]}
+    assert hold_features({"features": letters}, Kept())[1]
+
+
+def test_each_request_has_its_own_key() -> None:
+    store = Kept()
+    keys = {hold_features({"features": features(LARGE_BYTES)}, store)[1]["featuresKey"] for _ in range(3)}
+    assert len(keys) == len(store) == 3
