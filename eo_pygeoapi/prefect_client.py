@@ -17,7 +17,6 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE, PREFECT_CLIENT_MAX_RETRIES
-
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from eo_pygeoapi.errors import EngineUnavailableError, EoError

@@ -14,8 +14,9 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed, State
+from prefect.states import Failed
 from prefect.tasks import exponential_backoff
 
 from eo_pygeoapi import datasets, results
@@ -38,31 +39,29 @@ def _is_transient(_task: Any, _run: Any, state: State[Any]) -> bool:
     return isinstance(error, EoError) and error.transient
 
 
-_kept = {
+_KEPT: dict[str, Any] = {
     "cache_policy": (INPUTS - "report") + TASK_SOURCE + RUN_ID,
     "persist_result": True,
     "result_serializer": "json",
 }
-_inside = partial(task, **_kept)
-# the outside is touched: try again, unless the error says that this cannot help
-_outside = partial(
-    task,
-    **_kept,
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=_is_transient,
-)
+# where the outside is touched: try again, unless the error says that this cannot help
+_RETRIED: dict[str, Any] = {
+    **_KEPT,
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=5),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": _is_transient,
+}
 
 
-@_inside(name="validate_inputs", timeout_seconds=MINUTE)
+@task(name="validate_inputs", timeout_seconds=MINUTE, **_KEPT)
 def validate_inputs(inputs: dict[str, Any], now: str) -> dict[str, Any]:
     """Check the inputs again, for scheduled runs never passed the web process; dates count from `now`."""
     enabled = datasets.load_datasets(Settings().config)
     return datasets.validate_inputs(inputs, enabled, datetime.fromisoformat(now)).to_json()
 
 
-@_outside(name="load_org_units", timeout_seconds=10 * MINUTE)
+@task(name="load_org_units", timeout_seconds=10 * MINUTE, **_RETRIED)
 def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     """Load the organisation units and keep them."""
     checked = Execution.model_validate(execution)
@@ -71,13 +70,13 @@ def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     return {"bbox": list(org_units.bbox(units)), "leftOut": [entry.to_json() for entry in units.left_out]}
 
 
-@_outside(name="extract_source_data", timeout_seconds=12 * HOUR)
+@task(name="extract_source_data", timeout_seconds=12 * HOUR, **_RETRIED)
 def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float]) -> dict[str, Any]:
     """Fetch what the source has for the interval and the box."""
     return sources.extract_source_data(_source_request(execution, bbox)).to_json()
 
 
-@_inside(name="aggregate_to_org_units", timeout_seconds=6 * HOUR)
+@task(name="aggregate_to_org_units", timeout_seconds=6 * HOUR, **_KEPT)
 def aggregate_to_org_units(
     job_id: str, execution: dict[str, Any], bbox: list[float], extract: dict[str, Any], report: Report
 ) -> list[dict[str, Any]]:
@@ -92,7 +91,7 @@ def aggregate_to_org_units(
     return [entry.to_json() for entry in aggregated.left_out]
 
 
-@_inside(name="build_dhis2_payload", timeout_seconds=HOUR)
+@task(name="build_dhis2_payload", timeout_seconds=HOUR, **_KEPT)
 def build_dhis2_payload(job_id: str, execution: dict[str, Any]) -> list[dict[str, Any]]:
     """Build the data value set and keep it; returns the values that were dropped."""
     kept = Kept(job_id)
@@ -101,7 +100,7 @@ def build_dhis2_payload(job_id: str, execution: dict[str, Any]) -> list[dict[str
     return [entry.to_json() for entry in payload.left_out]
 
 
-@_outside(name="import_to_dhis2", timeout_seconds=6 * HOUR)
+@task(name="import_to_dhis2", timeout_seconds=6 * HOUR, **_RETRIED)
 def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     """Import the data value set, or ask DHIS2 what an import would do."""
     checked = Execution.model_validate(execution)
@@ -110,7 +109,7 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     return dhis2_import.import_to_dhis2(payload, target, dry_run, _connector(checked)).to_json()
 
 
-@_outside(name="publish_results", timeout_seconds=HOUR)
+@task(name="publish_results", timeout_seconds=HOUR, **_RETRIED)
 def publish_results(
     job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]]
 ) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-from eo_pygeoapi.pipeline.org_units import OrgUnits, from_geojson, to_geojson
-from eo_pygeoapi.results import ResultStore
 
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.pipeline.data_values import Payload
+from eo_pygeoapi.pipeline.org_units import OrgUnits, from_geojson, to_geojson
+from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
 
 

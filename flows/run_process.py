@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from eo_pygeoapi.results import ResultStore
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed, State
+from prefect.states import Failed
 from pygeoapi.plugin import load_plugin
 from pygeoapi.process.base import ProcessorExecuteError
 
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
 
 

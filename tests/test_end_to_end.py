@@ -119,7 +119,7 @@ def test_a_job_from_the_execution_to_its_results(stack: Stack) -> None:
     job = answer.headers["Location"]
     assert job == f"{stack.url}/jobs/{answer.json()['jobID']}"
     assert answer.json()["type"] == "process" and answer.json()["status"] == "accepted"
-    seen = []
+    seen: list[dict[str, Any]] = []
     while not seen or seen[-1]["status"] not in ("successful", "failed"):
         seen.append(requests.get(f"{job}?f=json", timeout=30).json())
         time.sleep(0.1)
