@@ -35,6 +35,7 @@ from prefect.states import Cancelled, Cancelling
 from eo_pygeoapi.errors import NoSuchJobError, NotAppliedError
 from eo_pygeoapi.jobs import PROCESS_ID, STATUS_BY_STATE, Job, JobStatus, Progress, job_status
 from eo_pygeoapi.prefect_client import KeptClient
+from eo_pygeoapi.wakeup import wake_workers
 
 WORK_POOL = "eo-pygeoapi"
 TAG = "eo-pygeoapi"
@@ -101,6 +102,7 @@ class PrefectGateway:
         finally:
             if free:
                 self._submitting.release()
+        wake_workers(self.api_url)
         return self._job(run, Progress())
 
     def get(self, job_id: str) -> Job:

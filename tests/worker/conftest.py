@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.worker.farm import Farm, farm
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    with farm(tmp_path_factory.mktemp("farm")) as running:
+        yield running
+
+
+@pytest.fixture
+def work(servers: Farm) -> Iterator[Farm]:
+    """The servers; the workers that a test starts are stopped after it."""
+    yield servers
+    servers.end_workers()

@@ -1,0 +1,197 @@
+"""A Prefect server, the API and workers as real processes, and what tests do to them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.gateway import DeploymentSpec, PrefectGateway
+from eo_pygeoapi.worker.processes import Process, end_tree
+from tests.servers import free_port, prefect_server, running, wait_for
+from tests.stack import CHECKOUT, base_config
+
+FLOWS = ("empty", "sleepy", "steps", "busy_in_c", "hungry", "exits")
+
+
+@dataclass
+class Worker:
+    """A worker that a test started."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    data: Path
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in (self.data / "runs").glob("*.json")]
+
+    def record(self, job: str) -> dict[str, Any]:
+        return until(lambda: next((r for r in self.records() if r["run_id"] == job and r["launcher"]), None))
+
+    def run_pid(self, job: str) -> int:
+        """The process that executes the run."""
+        self.record(job)
+        found: Path = until(lambda: next((self.data / "runs").glob(f"{job}-*.process"), None))
+        return int(found.read_text().split()[0])
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+
+@dataclass
+class Farm:
+    """The servers, and a folder for a test's files."""
+
+    prefect_api: str
+    url: str
+    folder: Path
+    gateway: PrefectGateway
+    environment: dict[str, str]
+    workers: list[Worker] = field(default_factory=list)
+
+    def submit(self, flow: str, **parameters: Any) -> str:
+        return self.gateway.submit(f"test-{flow}", parameters).id
+
+    def job(self, job: str) -> dict[str, Any]:
+        answer = requests.get(f"{self.url}/jobs/{job}?f=json", timeout=30)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def ended(self, job: str, seconds: float = 60) -> dict[str, Any]:
+        return until(lambda: found if (found := self.job(job))["status"] in ENDED else None, seconds)
+
+    def status(self, job: str, status: str, seconds: float = 60) -> dict[str, Any]:
+        return until(lambda: found if (found := self.job(job))["status"] == status else None, seconds)
+
+    def dismiss(self, job: str) -> None:
+        assert requests.delete(f"{self.url}/jobs/{job}", timeout=30).status_code == 200
+
+    def worker(self, data: Path, zygote: bool = False, before: str = "", **environment: str) -> Worker:
+        """Start a worker and wait until it takes runs."""
+        data.mkdir(parents=True, exist_ok=True)
+        log = data / f"worker-{len(self.workers)}.log"
+        own = {"EO_DATA_DIR": str(data), "EO_ZYGOTE_ENABLED": str(zygote).lower(), **environment}
+        command = [sys.executable, "-m", "eo_pygeoapi", "worker"]
+        if before:
+            command = ["sh", "-c", f"{before} exec {' '.join(command)}"]
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment, **own},
+                start_new_session=True,
+            )
+        worker = Worker(process, log, data)
+        self.workers.append(worker)
+        ready = "is ready" if zygote else "started!"
+        until(lambda: ready in worker.text() and "started!" in worker.text() or process.poll() is not None, 90)
+        assert process.poll() is None, worker.text()
+        return worker
+
+    def end_workers(self) -> None:
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGTERM)
+                worker.process.send_signal(signal.SIGTERM)
+                try:
+                    worker.process.wait(30)
+                except subprocess.TimeoutExpired:
+                    end_tree(Process.of(worker.process.pid))
+                    worker.process.wait()
+        self.workers.clear()
+
+
+ENDED = ("successful", "failed", "dismissed")
+
+
+def until[T](ask: Callable[[], T | None], seconds: float = 60) -> T:
+    """Ask until there is an answer."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := ask():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"nothing after {seconds} s")
+
+
+def lines(path: Path) -> list[str]:
+    """What a flow said, without the numbers of its processes."""
+    return [line.rsplit(" ", 1)[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@contextmanager
+def web(folder: Path, prefect_api: str) -> Iterator[str]:
+    """Run the API as `up` does."""
+    port, config = free_port(), folder / "my-config.yml"
+    config.write_text(yaml.safe_dump(base_config()))
+    (folder / "results").mkdir()
+    effective = write_effective(config, folder, port)
+    environment = {
+        "PYGEOAPI_CONFIG": str(effective),
+        "PYGEOAPI_OPENAPI": str(folder / OPENAPI),
+        "PREFECT_API_URL": prefect_api,
+        "EO_DATA_DIR": str(folder),
+    }
+    command = [*(sys.executable, "-m", "gunicorn", "pygeoapi.flask_app:APP"), "--bind", f"127.0.0.1:{port}"]
+    log = folder / "web.log"
+    with running([*command, "--threads", "8", "--worker-class", "gthread"], log, environment) as process:
+        wait_for(f"http://127.0.0.1:{port}/conformance?f=json", process, log)
+        yield f"http://127.0.0.1:{port}"
+
+
+def deploy(gateway: PrefectGateway) -> None:
+    """Create a deployment for each flow of tests."""
+    gateway.ensure_work_pool()
+    for flow in FLOWS:
+        gateway.put_deployment(
+            DeploymentSpec(
+                name=f"test-{flow}",
+                flow=flow,
+                entrypoint=f"tests.worker.tiny:{flow}",
+                description=flow,
+                parameters={},
+                parameter_schema={"type": "object", "properties": {}},
+                fingerprint="1",
+            )
+        )
+
+
+@contextmanager
+def farm(folder: Path) -> Iterator[Farm]:
+    """Run a Prefect server and the API, with the flows of tests deployed."""
+    with prefect_server(folder) as api, web(folder, api) as url:
+        gateway = PrefectGateway(api)
+        deploy(gateway)
+        environment = {
+            "PREFECT_API_URL": api,
+            "PYTHONPATH": str(CHECKOUT),
+            "PYGEOAPI_CONFIG": str(folder / CONFIG),
+            "PYTHONUNBUFFERED": "1",
+        }
+        made = Farm(api, url, folder, gateway, environment)
+        try:
+            yield made
+        finally:
+            made.end_workers()
+            gateway.close()
