@@ -94,7 +94,7 @@ class Undertaker:
         deaths, allowed = counted[0], resume + 1
         _log.warning("run %s: %s (attempt %d of %d)", run_id, death.said, deaths, allowed)
         if death.again and deaths < allowed:
-            labels = {DEATHS: deaths, ATTEMPTS_ALLOWED: allowed}
+            labels: dict[str, bool | int | float | str] = {DEATHS: deaths, ATTEMPTS_ALLOWED: allowed}
             await self._client.update_flow_run_labels(run_id, labels)
             await self._propose(run, Scheduled(message=f"attempt {deaths + 1} of {allowed}, because {death.said}"))
             return

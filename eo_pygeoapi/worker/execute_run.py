@@ -58,12 +58,14 @@ def run_hooks(run_id: UUID) -> None:
 
     run = load_flow_run(flow_run_id=run_id)
     flow, state = load_flow(run), run.state
+    if state is None:
+        return
     hooks = {
         StateType.CRASHED: flow.on_crashed_hooks,
         StateType.CANCELLED: flow.on_cancellation_hooks,
         StateType.FAILED: flow.on_failure_hooks,
     }
-    for hook in (state and hooks.get(state.type)) or ():
+    for hook in hooks.get(state.type, []):
         try:
             hook(flow=flow, flow_run=run, state=state)
         except Exception:

@@ -5,6 +5,7 @@ import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
@@ -40,7 +41,7 @@ class Reaper:
             taken = {record.run_id for record in self._records.all() if record.worker.is_alive()}
             return sum([await self._reap_one(record, taken) for record in self._records.orphans()])
 
-    async def _reap_one(self, record: RunRecord, taken: set[object]) -> bool:
+    async def _reap_one(self, record: RunRecord, taken: set[UUID]) -> bool:
         if not await self._is_free(record, taken):
             return False
         if record.is_of_this_boot:
@@ -54,7 +55,7 @@ class Reaper:
         record.forget()
         return True
 
-    async def _is_free(self, record: RunRecord, taken: set[object]) -> bool:
+    async def _is_free(self, record: RunRecord, taken: set[UUID]) -> bool:
         """Return whether the run was the dead worker's; forgets the record where it never was."""
         if record.taken:
             return True

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,7 +15,10 @@ from eo_pygeoapi.worker.processes import Process, boot_id
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run that a worker has taken, or is about to (`taken` is false); `path` is where this is written."""
+    """One run that a worker has taken, or is about to (`taken` is false).
+
+    `path` is where this is written, `folder` where the run works.
+    """
 
     path: Path
     run_id: UUID
@@ -24,6 +28,7 @@ class RunRecord:
     taken: bool = False
     resume: int = 0
     launcher: Process | None = None
+    folder: str = ""
 
     @property
     def process(self) -> Process | None:
@@ -48,7 +53,9 @@ class RunRecord:
         return self
 
     def forget(self) -> None:
-        """Remove it: the run is settled."""
+        """Remove it, and what the run left behind: it is settled."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.path.unlink(missing_ok=True)
         self._said.unlink(missing_ok=True)
 
@@ -109,6 +116,7 @@ def _read(path: Path) -> RunRecord | None:
             taken=content["taken"],
             resume=content["resume"],
             launcher=Process(**launcher) if launcher else None,
+            folder=content["folder"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

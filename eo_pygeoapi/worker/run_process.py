@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,6 @@ class RunProcess:
 
     record: RunRecord
     launcher: asyncio.subprocess.Process
-    folder: tempfile.TemporaryDirectory[str]
     memory_limit: int = 0
     ending: Death | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,17 +37,18 @@ class RunProcess:
         cls, record: RunRecord, command: str, environment: Mapping[str, str], memory_limit: int = 0
     ) -> "RunProcess":
         """Start the command in a folder of its own, in a session of its own."""
-        folder = tempfile.TemporaryDirectory(prefix="eo-run-", ignore_cleanup_errors=True)
-        own = {"EO_RUN_PARENT": str(os.getpid()), "TMPDIR": folder.name, "EO_RUN_RECORD": str(record.path)}
+        folder = tempfile.mkdtemp(prefix="eo-run-")
+        record = replace(record, folder=folder).write()
+        own = {"EO_RUN_PARENT": str(os.getpid()), "TMPDIR": folder, "EO_RUN_RECORD": str(record.path)}
         launcher = await asyncio.create_subprocess_exec(
             *shlex.split(command),
             env={**environment, **own},
-            cwd=folder.name,
+            cwd=folder,
             stdin=asyncio.subprocess.PIPE,  # its end tells the launcher that we are gone
             start_new_session=True,
         )
         known = replace(record, launcher=Process.of(launcher.pid)).write()
-        return cls(known, launcher, folder, memory_limit)
+        return cls(known, launcher, memory_limit)
 
     async def wait(self) -> Death:
         """Wait until the run has no process any more; returns why, as far as it is known."""
@@ -57,9 +58,15 @@ class RunProcess:
             watching.cancel()
         # the launcher may have been killed alone, and a run may leave processes behind
         await self.end()
-        await asyncio.to_thread(self.folder.cleanup)
+        await asyncio.to_thread(shutil.rmtree, self.record.folder, ignore_errors=True)
         self.ended.set()
         return self.ending or death_by_status(status)
+
+    def forget(self) -> None:
+        """Remove what was kept of it: it is settled."""
+        if self.launcher.stdin is not None:
+            self.launcher.stdin.close()
+        self.record.forget()
 
     async def end(self, why: Death | None = None) -> None:
         """Kill whatever belongs to the run, and wait until it is gone."""

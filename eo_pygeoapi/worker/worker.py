@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,6 +16,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from eo_pygeoapi.gateway import WORK_POOL
@@ -25,6 +28,7 @@ from eo_pygeoapi.worker.records import Records, RunRecord
 from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
 
 _log = logging.getLogger(__name__)
+COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
 WATCH_SECONDS = 1.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
@@ -37,7 +41,7 @@ class ImportJobConfiguration(ProcessJobConfiguration):
 
     def prepare_for_flow_run(self, *args: Any, **kwargs: Any) -> None:
         """Set the command where the deployment names none."""
-        self.command = self.command or shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
+        self.command = self.command or COMMAND
         super().prepare_for_flow_run(*args, **kwargs)
 
 
@@ -59,8 +63,9 @@ class ImportWorker(ProcessWorker):
         self._seen_ended: dict[UUID, float] = {}
 
     @classmethod
-    def __dispatch_key__(cls) -> None:
+    def __dispatch_key__(cls) -> str:
         """Leave the stock worker registered under its type."""
+        return "process of eo_pygeoapi"
 
     # Taking runs
 
@@ -115,7 +120,7 @@ class ImportWorker(ProcessWorker):
     ) -> ProcessWorkerResult:
         """Run the flow run in a process of its own and settle what became of it."""
         record = self._begun.pop(flow_run.id)
-        environment = self._environment(configuration, flow_run.id)
+        environment = self._environment(configuration.env, flow_run.id)
         resume = _number(environment, "EO_RESUME", self.settings.resume)
         limit = _number(environment, "EO_MEMORY_LIMIT_MIB", self.settings.memory_limit_mib) * 2**20
         process = await RunProcess.start(
@@ -128,7 +133,7 @@ class ImportWorker(ProcessWorker):
             death = await process.wait()
             # dismissed, dead or ended: Prefect knows which
             await self.undertaker().settle(flow_run.id, death, resume)
-            process.record.forget()
+            process.forget()
         finally:
             self._running.pop(flow_run.id, None)
             self._seen_ended.pop(flow_run.id, None)
@@ -139,28 +144,29 @@ class ImportWorker(ProcessWorker):
         """Return who settles deaths."""
         return Undertaker(self.client, self._run_hooks)
 
-    def _environment(self, configuration: ProcessJobConfiguration, run_id: UUID) -> dict[str, str]:
+    def own_environment(self) -> dict[str, str]:
+        """Return what every run has in its environment before its deployment adds to it."""
+        return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+
+    def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {
             "PREFECT__FLOW_RUN_ID": str(run_id),
             "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",
             "EO_ZYGOTE": self.zygote_address(),
         }
-        return {**run_environment(configuration.env), **own}
+        return {**run_environment(given), **own}
 
     async def _run_hooks(self, run: FlowRun, state: State[Any]) -> None:
         """Call the flow's hooks in a process of its own, for the flow is not loaded here."""
-        command = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
-        configuration = ProcessJobConfiguration(command=command)
-        configuration.prepare_for_flow_run(run)
-        environment = self._environment(configuration, run.id) | {HOOKS_ONLY: "true"}
+        environment = self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
         record = self.records.begin(run.id, self.name)
-        process = await RunProcess.start(record, command, environment)
+        process = await RunProcess.start(record, COMMAND, environment)
         try:
             await asyncio.wait_for(process.wait(), HOOK_SECONDS)
         except TimeoutError:
             _log.warning("run %s: its hooks took more than %.0f s and were ended", run.id, HOOK_SECONDS)
             await process.end()
-        process.record.forget()
+        process.forget()
 
     # Looking after them
 

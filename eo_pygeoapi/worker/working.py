@@ -12,6 +12,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.wakeup import listen
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
+from eo_pygeoapi.worker.heartbeats import watch_heartbeats
 from eo_pygeoapi.worker.reaper import Reaper, remove_old_unfinished
 from eo_pygeoapi.worker.records import Records
 from eo_pygeoapi.worker.worker import AWAY, ImportWorker
@@ -48,7 +49,8 @@ class _Work:
         given = {"name": self._name} if self._name else {}
         self.worker = ImportWorker(self._settings, self._records, **given)
         serving = asyncio.create_task(self.worker.start())
-        beside = [asyncio.create_task(_for_ever(part)) for part in (self._reap, self.worker.watch, self._take)]
+        parts = (self._reap, self.worker.watch, self.worker.take_when_woken, self._watch_heartbeats)
+        beside = [asyncio.create_task(_for_ever(part)) for part in parts]
         keeper = self._keep_zygote(beside)
         socket_path = self._listen(loop)
         stopping = asyncio.create_task(self._stopped.wait())
@@ -59,8 +61,9 @@ class _Work:
         finally:
             for task in (*beside, stopping, serving):
                 task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             if keeper is not None:
-                keeper.close()
+                await keeper.close()
             if socket_path is not None:
                 socket_path.unlink(missing_ok=True)
         with suppress(asyncio.CancelledError):
@@ -97,13 +100,16 @@ class _Work:
                 await asyncio.sleep(REAP_SECONDS)
             await asyncio.sleep(0.2)
 
-    async def _take(self) -> None:
-        await self.worker.take_when_woken()
+    async def _watch_heartbeats(self) -> None:
+        while not self.worker.is_setup:
+            await asyncio.sleep(0.5)
+        await watch_heartbeats(self.worker.client, self._settings.lost_after_seconds)
+        await asyncio.Event().wait()
 
     def _keep_zygote(self, beside: list[asyncio.Task[None]]) -> ZygoteKeeper | None:
         if not self._settings.use_zygote or not can_fork():
             return None
-        keeper = ZygoteKeeper(zygote_environment(run_environment(dict(os.environ))))
+        keeper = ZygoteKeeper(zygote_environment(run_environment(self.worker.own_environment())))
         beside.append(asyncio.create_task(_for_ever(keeper.keep)))
         self.worker.zygote_address = lambda: keeper.address
         return keeper

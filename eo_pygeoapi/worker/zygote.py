@@ -80,8 +80,8 @@ class Zygote:
         connection.settimeout(_REQUEST_SECONDS)
         try:
             request = _receive(connection)
-            self._stale = self._stale or modified(self.fingerprint) != self.fingerprint
-            if self._stale or request.settings != self.settings:
+            if reason := self._refuses(request):
+                print(f"the zygote refuses a run: {reason}; it starts cold", file=sys.stderr, flush=True)
                 connection.sendall(b"n")
                 _close(request, connection)
                 return None
@@ -98,6 +98,13 @@ class Zygote:
         self._launchers[pid] = connection
         self._selector.register(connection, selectors.EVENT_READ, self._launcher_gone)
         return None
+
+    def _refuses(self, request: Request) -> str:
+        if self._stale or modified(self.fingerprint) != self.fingerprint:
+            self._stale = True
+            return "the code on disk is newer than what is loaded"
+        differing = {name.decode() for name, _ in self.settings.items() ^ request.settings.items()}
+        return f"other settings of Prefect: {', '.join(sorted(differing))}" if differing else ""
 
     def _become_child(self, connection: socket.socket, parent: int) -> None:
         os.setsid()

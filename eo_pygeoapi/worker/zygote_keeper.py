@@ -38,10 +38,14 @@ class ZygoteKeeper:
             pause = 0.2 if healthy else min(pause * 2, SLOWEST_RESTART)
             await asyncio.sleep(pause)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the zygote, and with it whatever still runs in it."""
-        if self._process is not None and self._process.returncode is None:
-            end_tree(Process.of(self._process.pid))
+        if self._process is not None:
+            if self._process.returncode is None:
+                end_tree(Process.of(self._process.pid))
+            await self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _run_one(self) -> int:

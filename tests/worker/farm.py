@@ -16,12 +16,21 @@ import requests
 import yaml
 
 from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway import DeploymentSpec, PrefectGateway
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server, running, wait_for
 from tests.stack import CHECKOUT, base_config
 
-FLOWS = ("empty", "sleepy", "steps", "busy_in_c", "hungry", "exits")
+# the flows of tests, and what their deployments say of attempts and memory
+FLOWS: dict[str, dict[str, str]] = {
+    "empty": {},
+    "sleepy": {"EO_RESUME": "0"},
+    "steps": {},
+    "busy_in_c": {},
+    "hungry": {"EO_MEMORY_LIMIT_MIB": "600"},
+    "exits": {"EO_RESUME": "0"},
+}
 
 
 @dataclass
@@ -68,7 +77,13 @@ class Farm:
     workers: list[Worker] = field(default_factory=list)
 
     def submit(self, flow: str, **parameters: Any) -> str:
-        return self.gateway.submit(f"test-{flow}", parameters).id
+        def ask() -> str | None:
+            try:
+                return self.gateway.submit(f"test-{flow}", parameters).id
+            except EngineUnavailableError:  # SQLite on a busy machine
+                return None
+
+        return until(ask)
 
     def job(self, job: str) -> dict[str, Any]:
         answer = requests.get(f"{self.url}/jobs/{job}?f=json", timeout=30)
@@ -81,6 +96,14 @@ class Farm:
 
     def status(self, job: str, status: str, seconds: float = 60) -> dict[str, Any]:
         return until(lambda: found if (found := self.job(job))["status"] == status else None, seconds)
+
+    def watched(self, job: str, seconds: float = 60) -> list[dict[str, Any]]:
+        """Read the job as often as can be until it has ended."""
+        seen = [self.job(job)]
+        end = time.monotonic() + seconds
+        while seen[-1]["status"] not in ENDED and time.monotonic() < end:
+            seen.append(self.job(job))
+        return seen
 
     def dismiss(self, job: str) -> None:
         assert requests.delete(f"{self.url}/jobs/{job}", timeout=30).status_code == 200
@@ -105,7 +128,7 @@ class Farm:
         worker = Worker(process, log, data)
         self.workers.append(worker)
         ready = "is ready" if zygote else "started!"
-        until(lambda: ready in worker.text() and "started!" in worker.text() or process.poll() is not None, 90)
+        until(lambda: (ready in worker.text() and "started!" in worker.text()) or process.poll() is not None, 90)
         assert process.poll() is None, worker.text()
         return worker
 
@@ -140,6 +163,16 @@ def lines(path: Path) -> list[str]:
     return [line.rsplit(" ", 1)[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def zygote_pid(worker: Worker) -> int:
+    """The zygote that is ready."""
+    ready = [line for line in worker.text().splitlines() if line.endswith("is ready")]
+    return int(ready[-1].split("zygote ")[1].split()[0])
+
+
+def launcher_pid(worker: Worker, job: str) -> int:
+    return int(worker.record(job)["launcher"]["pid"])
+
+
 @contextmanager
 def web(folder: Path, prefect_api: str) -> Iterator[str]:
     """Run the API as `up` does."""
@@ -163,7 +196,7 @@ def web(folder: Path, prefect_api: str) -> Iterator[str]:
 def deploy(gateway: PrefectGateway) -> None:
     """Create a deployment for each flow of tests."""
     gateway.ensure_work_pool()
-    for flow in FLOWS:
+    for flow, limits in FLOWS.items():
         gateway.put_deployment(
             DeploymentSpec(
                 name=f"test-{flow}",
@@ -173,6 +206,7 @@ def deploy(gateway: PrefectGateway) -> None:
                 parameters={},
                 parameter_schema={"type": "object", "properties": {}},
                 fingerprint="1",
+                environment=limits,
             )
         )
 
