@@ -89,10 +89,11 @@ def end_tree(root: Process, seconds: float = 3.0) -> bool:
     return True
 
 
-def boot_id() -> str:
-    """Return what tells this start of the machine from others; empty where the system does not tell."""
+def place() -> str:
+    """Return where process numbers mean what they mean here: this container, since the machine was started."""
     try:
-        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink(PROC / 'self/ns/pid')}"
     except OSError:
         return ""
 

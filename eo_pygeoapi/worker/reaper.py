@@ -19,7 +19,7 @@ from eo_pygeoapi.worker.records import Records, RunRecord
 
 _log = logging.getLogger(__name__)
 WORKER_KILLED = Death("the worker was killed while the run was going on")
-MACHINE_STOPPED = Death("the machine was restarted while the run was going on")
+PLACE_GONE = Death("the worker's machine or container was stopped while the run was going on")
 # a run that a killed worker was about to take is taken by another within seconds, or by none
 UNTAKEN_SECONDS = 30.0
 OLD_SECONDS = 3600.0
@@ -38,20 +38,22 @@ class Reaper:
         with self._records.locked() as ours:
             if not ours:
                 return 0
-            taken = {record.run_id for record in self._records.all() if record.worker.is_alive()}
-            return sum([await self._reap_one(record, taken) for record in self._records.orphans()])
+            records = self._records.all()
+            alive = {worker: self._records.is_alive(worker) for worker in {record.worker for record in records}}
+            taken = {record.run_id for record in records if alive[record.worker]}
+            done = [await self._reap_one(record, taken) for record in records if not alive[record.worker]]
+            self._records.forget_dead_workers()
+            return sum(done)
 
     async def _reap_one(self, record: RunRecord, taken: set[UUID]) -> bool:
         if not await self._is_free(record, taken):
             return False
-        if record.is_of_this_boot:
+        if record.is_here:
             for process in (record.process, record.launcher):
                 if process and not await asyncio.to_thread(end_tree, process):
                     return False
         _log.warning("run %s: its worker %s is gone", record.run_id, record.worker_name)
-        await self._undertaker.settle(
-            record.run_id, WORKER_KILLED if record.is_of_this_boot else MACHINE_STOPPED, record.resume
-        )
+        await self._undertaker.settle(record.run_id, WORKER_KILLED if record.is_here else PLACE_GONE, record.resume)
         record.forget()
         return True
 

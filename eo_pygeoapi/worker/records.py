@@ -8,23 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from uuid import UUID
+from typing import TextIO
+from uuid import UUID, uuid4
 
-from eo_pygeoapi.worker.processes import Process, boot_id
+from eo_pygeoapi.worker.processes import Process, place
 
 
 @dataclass(frozen=True)
 class RunRecord:
     """One run that a worker has taken, or is about to (`taken` is false).
 
-    `path` is where this is written, `folder` where the run works.
+    `path` is where this is written, `folder` where the run works, `worker` the name of the worker's lock, `place` where
+    the process numbers mean something.
     """
 
     path: Path
     run_id: UUID
-    worker: Process
+    worker: str
     worker_name: str
-    boot: str
+    place: str
     taken: bool = False
     resume: int = 0
     launcher: Process | None = None
@@ -40,9 +42,9 @@ class RunRecord:
         return Process(int(pid), int(started))
 
     @property
-    def is_of_this_boot(self) -> bool:
-        """Whether the machine has not started anew since."""
-        return self.boot == boot_id()
+    def is_here(self) -> bool:
+        """Whether its processes would be found here: not those of another container, nor from before a restart."""
+        return self.place == place()
 
     def write(self) -> "RunRecord":
         """Write it, whole or not at all; returns itself."""
@@ -70,25 +72,53 @@ def said_path(record: Path) -> Path:
 
 
 class Records:
-    """The records of the workers that share a data folder."""
+    """The records of the workers that share a data folder, be they in containers or on other machines.
+
+    A worker lives as long as it holds the lock on its file: the kernel frees it however the worker dies.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._worker = f"worker-{uuid4()}.lock"
+        self._lock: TextIO | None = None
+
+    def enter(self) -> None:
+        """Take the lock that says that this worker lives."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / self._worker).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def leave(self) -> None:
+        """Give the lock back; what is not settled is for the next worker."""
+        if self._lock is not None:
+            self._lock.close()
+            (self.folder / self._worker).unlink(missing_ok=True)
 
     def begin(self, run_id: UUID, worker_name: str) -> RunRecord:
-        """Write that this process is about to take the run."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{run_id}-{os.getpid()}.json"
+        """Write that this worker is about to take the run."""
+        path = self.folder / f"{run_id}-{self._worker[7:15]}.json"
         said_path(path).unlink(missing_ok=True)
-        return RunRecord(path, run_id, Process.of(os.getpid()), worker_name, boot_id()).write()
+        return RunRecord(path, run_id, self._worker, worker_name, place()).write()
 
     def all(self) -> list[RunRecord]:
         """Return all records; what cannot be read is none."""
         return [record for path in sorted(self.folder.glob("*.json")) if (record := _read(path))]
 
-    def orphans(self) -> list[RunRecord]:
-        """Return the records whose worker is gone."""
-        return [record for record in self.all() if not record.is_of_this_boot or not record.worker.is_alive()]
+    def is_alive(self, worker: str) -> bool:
+        """Return whether the worker with this lock lives."""
+        try:
+            with (self.folder / worker).open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+    def forget_dead_workers(self) -> None:
+        """Remove the locks of dead workers that left nothing."""
+        left = {record.worker for record in self.all()}
+        for path in self.folder.glob("worker-*.lock"):
+            if path.name not in left and not self.is_alive(path.name):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
@@ -110,9 +140,9 @@ def _read(path: Path) -> RunRecord | None:
         return RunRecord(
             path=path,
             run_id=UUID(content["run_id"]),
-            worker=Process(**content["worker"]),
+            worker=content["worker"],
             worker_name=content["worker_name"],
-            boot=content["boot"],
+            place=content["place"],
             taken=content["taken"],
             resume=content["resume"],
             launcher=Process(**launcher) if launcher else None,

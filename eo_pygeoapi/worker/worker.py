@@ -5,7 +5,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,7 @@ from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
 _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
+POLLED = "polled"
 WATCH_SECONDS = 1.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
 LEAVE_SECONDS = 30.0
@@ -57,7 +58,7 @@ class ImportWorker(ProcessWorker):
         self.records = records
         self.wake = asyncio.Event()
         self.draining = False
-        self.zygote_address = lambda: ""
+        self.zygote_address: Callable[[], str] = str
         self._begun: dict[UUID, RunRecord] = {}
         self._running: dict[UUID, RunProcess] = {}
         self._seen_ended: dict[UUID, float] = {}
@@ -71,6 +72,7 @@ class ImportWorker(ProcessWorker):
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take the runs that are due; a server that is away is asked again, for ever."""
+        (self.records.folder / POLLED).touch()  # for those who ask whether this worker is well
         if self.draining or self._client is None:
             return []
         try:
@@ -152,7 +154,7 @@ class ImportWorker(ProcessWorker):
         own = {
             "PREFECT__FLOW_RUN_ID": str(run_id),
             "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",
-            "EO_ZYGOTE": self.zygote_address(),
+            "EO_ZYGOTE": str(self.zygote_address()),
         }
         return {**run_environment(given), **own}
 

@@ -46,6 +46,7 @@ class _Work:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell's background has SIGINT ignored
             loop.add_signal_handler(number, self._stop)
+        self._records.enter()
         given = {"name": self._name} if self._name else {}
         self.worker = ImportWorker(self._settings, self._records, **given)
         serving = asyncio.create_task(self.worker.start())
@@ -66,6 +67,7 @@ class _Work:
                 await keeper.close()
             if socket_path is not None:
                 socket_path.unlink(missing_ok=True)
+        self._records.leave()
         with suppress(asyncio.CancelledError):
             await serving  # its error, where it ended by itself
 
