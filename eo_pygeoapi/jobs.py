@@ -113,7 +113,6 @@ class Job:
             "finished": to_rfc3339(self.finished) if self.finished else None,
             "updated": to_rfc3339(self.updated),
             "mimetype": "application/json",
-            "attempts": self.attempts,
         }
 
     def shown_inputs(self) -> str:

@@ -17,7 +17,7 @@ import yaml
 
 from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.errors import EngineUnavailableError
-from eo_pygeoapi.gateway import DeploymentSpec, PrefectGateway
+from eo_pygeoapi.gateway import ON_DEMAND, DeploymentSpec, PrefectGateway
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server, running, wait_for
 from tests.stack import CHECKOUT, base_config
@@ -26,6 +26,7 @@ from tests.stack import CHECKOUT, base_config
 FLOWS: dict[str, dict[str, str]] = {
     "empty": {},
     "sleepy": {"EO_RESUME": "0"},
+    "again": {"EO_RESUME": "1"},
     "steps": {},
     "busy_in_c": {},
     "hungry": {"EO_MEMORY_LIMIT_MIB": "600"},
@@ -76,10 +77,10 @@ class Farm:
     environment: dict[str, str]
     workers: list[Worker] = field(default_factory=list)
 
-    def submit(self, flow: str, **parameters: Any) -> str:
+    def submit(self, flow: str, queue: str = ON_DEMAND, **parameters: Any) -> str:
         def ask() -> str | None:
             try:
-                return self.gateway.submit(f"test-{flow}", parameters).id
+                return self.gateway.submit(f"test-{flow}", parameters, queue).id
             except EngineUnavailableError:  # SQLite on a busy machine
                 return None
 
@@ -212,9 +213,9 @@ def deploy(gateway: PrefectGateway) -> None:
 
 
 @contextmanager
-def farm(folder: Path) -> Iterator[Farm]:
+def farm(folder: Path, **variables: str) -> Iterator[Farm]:
     """Run a Prefect server and the API, with the flows of tests deployed."""
-    with prefect_server(folder) as api, web(folder, api) as url:
+    with prefect_server(folder, **variables) as api, web(folder, api) as url:
         gateway = PrefectGateway(api)
         deploy(gateway)
         environment = {

@@ -30,6 +30,14 @@ def sleepy(path: str, seconds: float) -> None:
     say(path, "ended")
 
 
+@flow(persist_result=False)
+def again(path: str, seconds: float) -> None:
+    """The same, for a run that may be begun again."""
+    say(path, "began")
+    time.sleep(seconds)
+    say(path, "ended")
+
+
 @task(**KEPT)  # type: ignore[call-overload, untyped-decorator]
 def first_step(path: str) -> int:
     say(path, "first step")
