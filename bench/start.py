@@ -51,7 +51,10 @@ def asking(api: str, run: str) -> Callable[[], StateType]:
 
 def measure(start: Callable[[], Callable[[], StateType]], at_once: int = 1) -> list[Times]:
     """Start so many runs; returns for each the seconds until it ran and until it had succeeded."""
-    begun, asks, ran, ended = [], [], {}, {}
+    begun: list[float] = []
+    asks: list[Callable[[], StateType]] = []
+    ran: dict[int, float] = {}
+    ended: dict[int, float] = {}
     for _ in range(at_once):
         begun.append(time.monotonic())
         asks.append(start())

@@ -58,7 +58,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
 
 
 @contextmanager
-def prefect_server(folder: Path, port: int = 0, **variables: str) -> Iterator[str]:
+def prefect_server(folder: Path, port: int = 0, variables: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run a real Prefect server, on SQLite in the folder by default; yields the address of its API."""
     port, log = port or free_port(), folder / "prefect-server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
@@ -67,7 +67,7 @@ def prefect_server(folder: Path, port: int = 0, **variables: str) -> Iterator[st
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_API_URL": "",
-        **variables,
+        **(variables or {}),
     }
     api = f"http://127.0.0.1:{port}/api"
     with running(command, log, environment) as process:

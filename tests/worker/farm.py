@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,19 +212,23 @@ def deploy(gateway: PrefectGateway) -> None:
         )
 
 
+def worker_environment(folder: Path, api: str) -> dict[str, str]:
+    """What workers of a farm have in their environment."""
+    return {
+        "PREFECT_API_URL": api,
+        "PYTHONPATH": str(CHECKOUT),
+        "PYGEOAPI_CONFIG": str(folder / CONFIG),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 @contextmanager
-def farm(folder: Path, **variables: str) -> Iterator[Farm]:
+def farm(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Farm]:
     """Run a Prefect server and the API, with the flows of tests deployed."""
-    with prefect_server(folder, **variables) as api, web(folder, api) as url:
+    with prefect_server(folder, variables=variables) as api, web(folder, api) as url:
         gateway = PrefectGateway(api)
         deploy(gateway)
-        environment = {
-            "PREFECT_API_URL": api,
-            "PYTHONPATH": str(CHECKOUT),
-            "PYGEOAPI_CONFIG": str(folder / CONFIG),
-            "PYTHONUNBUFFERED": "1",
-        }
-        made = Farm(api, url, folder, gateway, environment)
+        made = Farm(api, url, folder, gateway, worker_environment(folder, api))
         try:
             yield made
         finally:
