@@ -14,7 +14,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home eo \
-    && install --directory --owner eo /var/lib/eo-pygeoapi /etc/eo-pygeoapi
+    && install --directory --owner eo /var/lib/eo-pygeoapi /var/cache/eo-pygeoapi /etc/eo-pygeoapi
 COPY --from=build /opt/eo-pygeoapi /opt/eo-pygeoapi
 COPY --chown=eo pygeoapi-config.yml /etc/eo-pygeoapi/pygeoapi-config.yml
 ENV PATH=/opt/eo-pygeoapi/bin:$PATH \

@@ -21,7 +21,7 @@ from eo_pygeoapi.sample import make_sample
 
 STATE = "up.json"
 START_SECONDS = 120.0
-STOP_SECONDS = 40.0
+STOP_SECONDS = 80.0
 WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
 WORKER_DEATHS = 5
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]

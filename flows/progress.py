@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
+from prefect import get_client
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
+from prefect.runtime import flow_run
 
 # percent at which each step ends; the download takes the longest
 STEPS: Mapping[str, int] = {
@@ -35,10 +38,7 @@ class RunProgress:
     """
 
     def __init__(self) -> None:
-        artifact = create_progress_artifact(0.0, description="starting", _sync=True)  # type: ignore[call-arg]
-        assert isinstance(artifact, UUID)
-        self._artifact = artifact
-        self._percent = 0.0
+        self._artifact, self._percent = _artifact_of_run()
         self._told_at = 0.0
         self._waiting: tuple[float, str] | None = None
         self._changed = threading.Condition()
@@ -92,3 +92,18 @@ class RunProgress:
             self._changed.wait_for(lambda: self._waiting is not None or self._ended)
             said, self._waiting = self._waiting, None
             return said
+
+
+def _artifact_of_run() -> tuple[UUID, float]:
+    """Return the artifact and what it says: that of the first attempt, where this is another."""
+    if flow_run.run_count > 1:
+        where = ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(flow_run.id))]),
+            type=ArtifactFilterType(any_=["progress"]),
+        )
+        with get_client(sync_client=True) as client:
+            for found in client.read_artifacts(artifact_filter=where, limit=1):
+                return found.id, float(str(found.data))
+    made = create_progress_artifact(0.0, description="starting", _sync=True)  # type: ignore[call-arg]
+    assert isinstance(made, UUID)
+    return made, 0.0

@@ -57,7 +57,7 @@ def test_what_the_containers_promise() -> None:
         assert services[name]["image"] == "eo-pygeoapi" and services[name]["init"], name
     worker = services["worker"]
     given = int(worker["environment"]["EO_STOP_GRACE_SECONDS"])
-    assert worker["stop_signal"] == "SIGTERM" and int(worker["stop_grace_period"].removesuffix("s")) >= given + 30
+    assert worker["stop_signal"] == "SIGTERM" and int(worker["stop_grace_period"].removesuffix("s")) >= given + 60
     assert "\nUSER eo\n" in DOCKERFILE.read_text()
     assert PASSWORD not in COMPOSE.read_text() and "PASSWORD:" not in COMPOSE.read_text()
 

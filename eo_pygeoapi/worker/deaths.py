@@ -52,7 +52,7 @@ def death_by_status(status: int) -> Death:
 class Undertaker:
     """Settles runs whose process is gone for certain."""
 
-    def __init__(self, client: PrefectClient, hooks: Hooks, patience: float = 900.0) -> None:
+    def __init__(self, client: PrefectClient, hooks: Hooks, patience: float = 86400.0) -> None:
         self._client = client
         self._hooks = hooks
         self.patience = patience

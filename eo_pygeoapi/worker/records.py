@@ -85,8 +85,14 @@ class Records:
     def enter(self) -> None:
         """Take the lock that says that this worker lives."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / self._worker).open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        path = self.folder / self._worker
+        while self._lock is None:
+            lock = path.open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                self._lock = lock
+            else:  # between the two lines it looked like a dead worker's, and was removed
+                lock.close()
 
     def leave(self) -> None:
         """Give the lock back; what is not settled is for the next worker."""
@@ -94,9 +100,9 @@ class Records:
             self._lock.close()
             (self.folder / self._worker).unlink(missing_ok=True)
 
-    def begin(self, run_id: UUID, worker_name: str) -> RunRecord:
-        """Write that this worker is about to take the run."""
-        path = self.folder / f"{run_id}-{self._worker[7:15]}.json"
+    def begin(self, run_id: UUID, worker_name: str, purpose: str = "run") -> RunRecord:
+        """Write that this worker is about to take the run, or to call its hooks."""
+        path = self.folder / f"{run_id}-{self._worker[7:15]}-{purpose}.json"
         said_path(path).unlink(missing_ok=True)
         return RunRecord(path, run_id, self._worker, worker_name, place()).write()
 

@@ -161,7 +161,7 @@ class ImportWorker(ProcessWorker):
     async def _run_hooks(self, run: FlowRun, state: State[Any]) -> None:
         """Call the flow's hooks in a process of its own, for the flow is not loaded here."""
         environment = self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
-        record = self.records.begin(run.id, self.name)
+        record = self.records.begin(run.id, self.name, "hooks")
         process = await RunProcess.start(record, COMMAND, environment)
         try:
             await asyncio.wait_for(process.wait(), HOOK_SECONDS)

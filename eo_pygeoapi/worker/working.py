@@ -21,7 +21,7 @@ from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_envi
 _log = logging.getLogger(__name__)
 REAP_SECONDS = 10.0
 STOPPED = "the worker was stopped, and the run had not ended after the {:.0f} s that it was given"
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 60.0  # to say what became of them, and to call hooks
 
 
 def run_worker(settings: Settings, name: str | None = None) -> None:

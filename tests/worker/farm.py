@@ -46,7 +46,7 @@ class Worker:
         return self.log.read_text(errors="replace")
 
     def records(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in (self.data / "runs").glob("*.json")]
+        return [json.loads(path.read_text()) for path in (self.data / "runs").glob("*-run.json")]
 
     def record(self, job: str) -> dict[str, Any]:
         return until(lambda: next((r for r in self.records() if r["run_id"] == job and r["launcher"]), None))
@@ -54,7 +54,7 @@ class Worker:
     def run_pid(self, job: str) -> int:
         """The process that executes the run."""
         self.record(job)
-        found: Path = until(lambda: next((self.data / "runs").glob(f"{job}-*.process"), None))
+        found: Path = until(lambda: next((self.data / "runs").glob(f"{job}-*-run.process"), None))
         return int(found.read_text().split()[0])
 
     def kill(self) -> None:
@@ -129,7 +129,7 @@ class Farm:
         worker = Worker(process, log, data)
         self.workers.append(worker)
         ready = "is ready" if zygote else "started!"
-        until(lambda: (ready in worker.text() and "started!" in worker.text()) or process.poll() is not None, 90)
+        until(lambda: (ready in worker.text() and "started!" in worker.text()) or process.poll() is not None, 240)
         assert process.poll() is None, worker.text()
         return worker
 
@@ -149,7 +149,7 @@ class Farm:
 ENDED = ("successful", "failed", "dismissed")
 
 
-def until[T](ask: Callable[[], T | None], seconds: float = 60) -> T:
+def until[T](ask: Callable[[], T | None], seconds: float = 90) -> T:
     """Ask until there is an answer."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -26,21 +26,16 @@ def test_a_stopping_worker_lets_runs_end_and_takes_no_more(work: Farm, tmp_path:
     work.dismiss(later)
 
 
-# how the worker is started, and what stops it: a service manager, Ctrl-C, Ctrl-C where a shell's background job ignores
-# SIGINT, and a service manager that sends SIGTERM to all processes of the service
+# Ctrl-C where a shell's background job ignores SIGINT, and a service manager that sends SIGTERM to all processes at once
 @pytest.mark.parametrize(
     ("number", "before", "everyone"),
-    [
-        (signal.SIGTERM, "", False),
-        (signal.SIGINT, "trap '' INT;", False),
-        (signal.SIGTERM, "", True),
-    ],
+    [(signal.SIGINT, "trap '' INT;", False), (signal.SIGTERM, "", True)],
 )
 def test_what_does_not_end_in_time_is_ended_and_marked(
     work: Farm, tmp_path: Path, number: int, before: str, everyone: bool
 ) -> None:
     said = tmp_path / "said"
-    worker = work.worker(tmp_path / "data", zygote=everyone, before=before, EO_STOP_GRACE_SECONDS="1")
+    worker = work.worker(tmp_path / "data", zygote=True, before=before, EO_STOP_GRACE_SECONDS="1")
     job = work.submit("sleepy", path=str(said), seconds=60)
     until(lambda: "began" in lines(said))
     child = worker.run_pid(job)
@@ -48,8 +43,8 @@ def test_what_does_not_end_in_time_is_ended_and_marked(
         for pid in (child, int(worker.record(job)["launcher"]["pid"])):
             os.kill(pid, number)
     begun = time.monotonic()
-    assert worker.stop(number, 30) == 0
-    assert time.monotonic() - begun < 15
+    assert worker.stop(number, 60) == 0
+    assert time.monotonic() - begun < 30
     status = work.job(job)
     assert status["status"] == "failed" and "the worker was stopped" in status["message"]
     assert lines(said) == ["began"] and not worker.records()
@@ -58,7 +53,7 @@ def test_what_does_not_end_in_time_is_ended_and_marked(
 
 def test_a_run_with_an_attempt_left_waits_for_the_next_worker(work: Farm, tmp_path: Path) -> None:
     said = tmp_path / "said"
-    worker = work.worker(tmp_path / "data", EO_STOP_GRACE_SECONDS="600")
+    worker = work.worker(tmp_path / "data", zygote=True, EO_STOP_GRACE_SECONDS="600")
     job = work.submit("steps", path=str(said), seconds=600)
     until(lambda: "second step" in lines(said))
     worker.process.send_signal(signal.SIGTERM)
