@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.wakeup import listen
 from eo_pygeoapi.worker.deaths import Death
@@ -26,6 +27,8 @@ SETTLE_SECONDS = 60.0  # to say what became of them, and to call hooks
 
 def run_worker(settings: Settings, name: str | None = None) -> None:
     """Work until SIGTERM or SIGINT; a second signal ends what runs at once."""
+    if not settings.prefect_api_url:
+        raise EngineUnavailableError("PREFECT_API_URL is not set, so there is no Prefect server to take jobs from")
     logging.getLogger("eo_pygeoapi").setLevel(logging.INFO)
     asyncio.run(_Work(settings, name).until_stopped())
 

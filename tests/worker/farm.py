@@ -78,13 +78,7 @@ class Farm:
     workers: list[Worker] = field(default_factory=list)
 
     def submit(self, flow: str, queue: str = ON_DEMAND, **parameters: Any) -> str:
-        def ask() -> str | None:
-            try:
-                return self.gateway.submit(f"test-{flow}", parameters, queue).id
-            except EngineUnavailableError:  # SQLite on a busy machine
-                return None
-
-        return until(ask)
+        return patiently(lambda: self.gateway.submit(f"test-{flow}", parameters, queue)).id
 
     def job(self, job: str) -> dict[str, Any]:
         answer = requests.get(f"{self.url}/jobs/{job}?f=json", timeout=30)
@@ -159,6 +153,18 @@ def until[T](ask: Callable[[], T | None], seconds: float = 90) -> T:
     raise AssertionError(f"nothing after {seconds} s")
 
 
+def patiently[T](ask: Callable[[], T]) -> T:
+    """Ask until Prefect answers: on a busy machine SQLite is locked now and then."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            return ask()
+        except EngineUnavailableError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+
+
 def lines(path: Path) -> list[str]:
     """What a flow said, without the numbers of its processes."""
     return [line.rsplit(" ", 1)[0] for line in path.read_text().splitlines()] if path.exists() else []
@@ -226,8 +232,8 @@ def worker_environment(folder: Path, api: str) -> dict[str, str]:
 def farm(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Farm]:
     """Run a Prefect server and the API, with the flows of tests deployed."""
     with prefect_server(folder, variables=variables) as api, web(folder, api) as url:
-        gateway = PrefectGateway(api)
-        deploy(gateway)
+        gateway = PrefectGateway(api, read_timeout=30.0)
+        patiently(lambda: deploy(gateway))
         made = Farm(api, url, folder, gateway, worker_environment(folder, api))
         try:
             yield made

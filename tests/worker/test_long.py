@@ -12,7 +12,7 @@ from bench.burst import DATABASES, burst
 from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server
-from tests.worker.farm import Farm, deploy, launcher_pid, lines, until, web, worker_environment
+from tests.worker.farm import Farm, deploy, launcher_pid, lines, patiently, until, web, worker_environment
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_a_server_that_is_away_for_two_minutes_ends_no_run(tmp_path: Path) -> No
         work = Farm(api, url, tmp_path, gateway, worker_environment(tmp_path, api))
         try:
             with prefect_server(tmp_path, port):
-                deploy(gateway)
+                patiently(lambda: deploy(gateway))
                 worker = work.worker(tmp_path / "data", zygote=True)
                 job = work.submit("sleepy", path=str(said), seconds=150)
                 until(lambda: "began" in lines(said))
