@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
+    memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
+    dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
 
     @property
     def results(self) -> str:

@@ -92,16 +92,26 @@ def row_sums(indptr: NDArray[np.int64], weights: Floats) -> Floats:
     return np.bincount(unit, weights, len(indptr) - 1).astype("float64")  # of nothing at all it makes integers
 
 
-def weights_of(frame: Frame, geometries: NDArray[Any], processes: int | None = None) -> CoverageWeights:
+def as_wkb(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Return geometries as exactextract takes them, and as their content is told by."""
+    return np.asarray(shapely.to_wkb(geometries, output_dimension=2), dtype=object)
+
+
+def weights_of(
+    frame: Frame, geometries: NDArray[Any], wkb: NDArray[Any] | None = None, processes: int | None = None
+) -> CoverageWeights:
     """Compute what every geometry covers of the cells of a grid; no values are read.
 
-    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones cover nothing. Many of them
-    are computed by several processes, as many as there are processors unless `processes` says how many.
+    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones cover nothing. `wkb` is
+    what `as_wkb` makes of them, where that is known. Many of them are computed by several processes, as many as there
+    are processors unless `processes` says how many.
     """
+    wkb = as_wkb(geometries) if wkb is None else wkb
     kinds = shapely.get_type_id(geometries)
     is_point = (kinds == shapely.GeometryType.POINT) & ~shapely.is_empty(geometries)
     areal = np.flatnonzero((kinds >= 0) & ~is_point & ~shapely.is_empty(geometries))
-    covered = covered_cells(frame, geometries[areal], processes)
+    least = SLIVER * np.minimum(1.0, shapely.area(geometries[areal]) / frame.cell_area)
+    covered = _covered_cells(frame, wkb[areal].tolist(), least, processes)
     lengths = np.zeros(len(geometries), "int64")
     lengths[areal] = covered.lengths
     nearest = frame.around(shapely.get_coordinates(geometries[is_point]))
@@ -156,10 +166,8 @@ class Covered(NamedTuple):
     shares: NDArray[np.float32]
 
 
-def covered_cells(frame: Frame, geometries: NDArray[Any], processes: int | None = None) -> Covered:
-    """Return the cells that each Polygon or MultiPolygon covers, by exactextract."""
-    wkb: list[bytes] = shapely.to_wkb(geometries, output_dimension=2).tolist()
-    least = SLIVER * np.minimum(1.0, shapely.area(geometries) / frame.cell_area)
+def _covered_cells(frame: Frame, wkb: list[bytes], least: Floats, processes: int | None) -> Covered:
+    """Return the cells that each Polygon or MultiPolygon covers to more than its `least` share, by exactextract."""
     groups = [(wkb[n : n + _TOGETHER], least[n : n + _TOGETHER]) for n in range(0, len(wkb), _TOGETHER)]
     processes = processes or (os.cpu_count() or 1 if len(wkb) >= MANY_UNITS else 1)
     if processes == 1 or len(groups) == 1:

@@ -1,13 +1,12 @@
-"""One time step of a fine grid, by asking exactextract itself.
+"""One time step, by asking exactextract itself.
 
-Weights pay when they are used again. For a single step they would take three times as long to build as exactextract
-takes to give the statistic.
+Weights pay when they are used again. On fine grids it takes three times as long to build them as exactextract takes
+to give a statistic.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import shapely
 from exactextract import exact_extract
 from numpy.typing import NDArray
 
@@ -16,7 +15,8 @@ from eo_pygeoapi.pipeline.coverage import SLIVER, Floats, raster_source, units_s
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.statistics import Partial, quantile_of
 
-# the parts of our statistics, in exactextract's words
+# the parts of our statistics, in exactextract's words; a cell that is covered by rounding only would be one of the
+# smallest or largest, and move a quantile
 _PARTS = {
     "count": (),
     "mean": ("sum",),
@@ -28,21 +28,23 @@ _PARTS = {
 
 
 def asked(
-    frame: Frame, values: NDArray[np.floating], geometries: NDArray[Any], statistic: SpatialStatistic
+    frame: Frame, values: NDArray[np.floating], wkb: Sequence[bytes], statistic: SpatialStatistic
 ) -> tuple[Partial, Floats]:
     """Return what the values (y, x) of a grid say of Polygons or MultiPolygons, and the area of each that is on it."""
     quantile = quantile_of(statistic)
-    wanted = _PARTS.get(statistic, (f"quantile(q={quantile})",))
+    wanted = _PARTS.get(statistic, (f"quantile(q={quantile},min_coverage_frac={SLIVER})",))
     ops = ["covered=count", *(f"part{n}={op}" for n, op in enumerate(wanted))]
     gaps = bool(np.isnan(values).any())
     if gaps:
         ops.append("inside=count(default_value=0)")
-    units = units_source(shapely.to_wkb(geometries, output_dimension=2).tolist())
     raster = raster_source(frame, values, **({"nodata": np.nan} if gaps else {}))
-    found = [feature["properties"] for feature in exact_extract(raster, units, ops, include_cols=["unit"])]
+    extracted = exact_extract(raster, units_source(wkb), ops, include_cols=["unit"])
+    found = [feature["properties"] for feature in extracted]
     assert [row["unit"] for row in found] == list(range(len(found))), "exactextract changed the order of the units"
 
     def column(name: str) -> Floats:
+        # to a quantile's name exactextract adds which one it is
+        name = next((key for key in found[0] if key.startswith(name)), name) if found else name
         return np.array([row[name] for row in found], "float64").reshape(-1, 1)
 
     covered = column("covered")

@@ -75,3 +75,11 @@ def cell_size(grid: xr.DataArray, axis: str) -> float:
     if centres.size == 1:
         return float(grid[axis].attrs["cell"])
     return float(abs(centres[-1] - centres[0]) / (centres.size - 1))
+
+
+def with_cell_sizes(grid: xr.DataArray) -> xr.DataArray:
+    """Return a normalised grid with the size of a cell beside its coordinates, for parts of a single row or column."""
+    for axis in ("y", "x"):
+        values = grid[axis].values
+        grid = grid.assign_coords({axis: (axis, values, {"cell": cell_size(grid, axis)})})
+    return grid

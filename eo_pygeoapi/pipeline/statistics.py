@@ -14,7 +14,7 @@ from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.quantiles import weighted_quantile
 
 Floats = NDArray[np.float64]
-CACHED_BYTES = 4 * 2**20  # of float64: as much as a processor's cache holds, more is slower
+CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, more is slower
 
 _EXTREMES = {"min": (np.minimum, np.inf), "max": (np.maximum, -np.inf)}
 

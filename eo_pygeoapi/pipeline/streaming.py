@@ -13,13 +13,13 @@ from eo_pygeoapi.models import Aggregation
 from eo_pygeoapi.pipeline.accumulation import Accumulated
 from eo_pygeoapi.pipeline.blocks import MEMORY, cells_at_once
 from eo_pygeoapi.pipeline.cluster import Cluster
-from eo_pygeoapi.pipeline.coverage import CoverageWeights, Floats, areas
+from eo_pygeoapi.pipeline.coverage import CoverageWeights, Floats, areas, as_wkb
 from eo_pygeoapi.pipeline.direct import asked
-from eo_pygeoapi.pipeline.frames import Frame
+from eo_pygeoapi.pipeline.frames import Frame, with_cell_sizes
 from eo_pygeoapi.pipeline.parts import Part, parts
 from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, weighs_cells
 from eo_pygeoapi.pipeline.temporal import PeriodSteps, to_periods
-from eo_pygeoapi.pipeline.weights_cache import SLOW, WeightsCache, content_key
+from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def aggregate_periods(
     Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones have no value. `progress`
     is told the share that is done, after every block.
     """
+    grid = with_cell_sizes(grid)
     whole = Accumulated(aggregation.spatial, len(complete), len(geometries))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
     listed = list(parts(grid, geometries, aggregation.spatial, cells_at_once(means.memory)))
@@ -86,13 +87,14 @@ def _partials(
 ) -> Iterator[tuple[int, Partial, _Seen]]:
     """Yield what each block of a part says: the number of its first period, and of which units."""
     frame = Frame.of(part.grid)
-    key = content_key(frame, geometries)
+    wkb = as_wkb(geometries)
+    key = content_key(frame, wkb)
     weights = means.cache.find(key, frame, len(geometries))
     if weights is None:
-        if _may_be_asked(part, geometries, complete, aggregation):
-            yield from _asked(part, frame, geometries, complete, aggregation)
+        if _may_be_asked(geometries, complete, aggregation):
+            yield from _asked(part, frame, wkb.tolist(), complete, aggregation)
             return
-        weights = means.cache.computed(key, frame, geometries)
+        weights = means.cache.computed(key, frame, geometries, wkb)
     inside, on_grid = weights.inside, weights.on_grid
     if aggregation.weight == "area" and weighs_cells(aggregation.spatial):
         weights = weights.by_area()
@@ -113,19 +115,17 @@ def _here(
         yield block.first, statistics(block.values, block.observed)
 
 
-def _may_be_asked(
-    part: Part, geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation
-) -> bool:
-    """Return whether a single step of this part is a matter for exactextract itself."""
+def _may_be_asked(geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
+    """Return whether this is a single step, and one that is a matter for exactextract itself."""
     single = len(complete) == 1 and complete[0].stop - complete[0].first == 1
     weighs = aggregation.weight == "area" and weighs_cells(aggregation.spatial)
     areal = shapely.get_type_id(geometries) >= shapely.GeometryType.POLYGON
-    return bool(single and part.cells >= SLOW and not weighs and areal.all() and not shapely.is_empty(geometries).any())
+    return bool(single and not weighs and areal.all() and not shapely.is_empty(geometries).any())
 
 
 def _asked(
-    part: Part, frame: Frame, geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation
+    part: Part, frame: Frame, wkb: Sequence[bytes], complete: Sequence[PeriodSteps], aggregation: Aggregation
 ) -> Iterator[tuple[int, Partial, _Seen]]:
     for block in to_periods(part.grid, complete, aggregation.temporal):
-        partial, inside = asked(frame, block.values[0], geometries, aggregation.spatial)
+        partial, inside = asked(frame, block.values[0], wkb, aggregation.spatial)
         yield 0, partial, _Seen(inside, inside, inside > 0)

@@ -12,11 +12,10 @@ from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.pipeline.coverage import CoverageWeights, weights_of
+from eo_pygeoapi.pipeline.coverage import CoverageWeights, as_wkb, weights_of
 from eo_pygeoapi.pipeline.frames import Frame
 
 KEPT_BYTES = 32 * 2**20  # of memory, the latest ones
@@ -37,11 +36,11 @@ class Store(Protocol):
         """Keep bytes."""
 
 
-def content_key(frame: Frame, geometries: NDArray[Any]) -> str:
-    """Return the name of the weights of a grid and geometries: a hash of both, in their order."""
-    digest = hashlib.sha256(f"{_FORM} {version('exactextract')} {frame!r} {len(geometries)}".encode())
-    for wkb in shapely.to_wkb(geometries, output_dimension=2):
-        digest.update(b"none" if wkb is None else wkb)
+def content_key(frame: Frame, wkb: NDArray[Any]) -> str:
+    """Return the name of the weights of a grid and of geometries `as_wkb`: a hash of both, in their order."""
+    digest = hashlib.sha256(f"{_FORM} {version('exactextract')} {frame!r} {len(wkb)}".encode())
+    for geometry in wkb:
+        digest.update(b"none" if geometry is None else geometry)
     return digest.hexdigest()
 
 
@@ -62,9 +61,9 @@ class WeightsCache:
             return _read(self.store, key, frame, units)
         return None
 
-    def computed(self, key: str, frame: Frame, geometries: NDArray[Any]) -> CoverageWeights:
+    def computed(self, key: str, frame: Frame, geometries: NDArray[Any], wkb: NDArray[Any]) -> CoverageWeights:
         """Compute the weights, and keep them."""
-        weights = weights_of(frame, geometries)
+        weights = weights_of(frame, geometries, wkb)
         if self.store and _is_slow(frame, len(geometries)):
             _write(self.store, key, weights)
         self._keep(key, weights)
@@ -72,9 +71,10 @@ class WeightsCache:
 
     def weights(self, frame: Frame, geometries: NDArray[Any]) -> CoverageWeights:
         """Return the weights, computed now if they were not before."""
-        key = content_key(frame, geometries)
+        wkb = as_wkb(geometries)
+        key = content_key(frame, wkb)
         found = self.find(key, frame, len(geometries))
-        return self.computed(key, frame, geometries) if found is None else found
+        return self.computed(key, frame, geometries, wkb) if found is None else found
 
     def _keep(self, key: str, weights: CoverageWeights) -> None:
         if weights.nbytes > self._kept_bytes // 2:

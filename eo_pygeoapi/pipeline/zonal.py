@@ -5,6 +5,7 @@ time. Sums of shares are float64, whatever the grid is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.models import LeftOut
+from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.periods import Period
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
 from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.units import Conversion, conversion
+from eo_pygeoapi.pipeline.weights_cache import Store, WeightsCache
 from eo_pygeoapi.pipeline.zonal_arrays import aggregate, coverage_weights
 
-__all__ = ["Aggregated", "CoverageWeights", "Means", "aggregate", "aggregate_to_org_units", "coverage_weights"]
+__all__ = ["Aggregated", "CoverageWeights", "Means", "aggregate", "aggregate_to_org_units", "coverage_weights", "means"]
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-9
@@ -72,6 +75,17 @@ def aggregate_to_org_units(
     values += 0.0  # -0.0 becomes 0.0
     left_out += _left_out(why, fractions, list(units["orgUnit"]), complete, dataset.min_valid_fraction)
     return Aggregated(_frame(values, fractions, list(units["orgUnit"]), complete), left_out)
+
+
+@contextmanager
+def means(store: Store, memory_mib: int, scheduler: str = "") -> Iterator[Means]:
+    """Yield what an aggregation may use: a store for weights, memory, and the dask cluster of a scheduler's address."""
+    cluster = Cluster.at(scheduler) if scheduler else None
+    try:
+        yield Means(cache=WeightsCache(store), memory=memory_mib * 2**20, cluster=cluster)
+    finally:
+        if cluster:
+            cluster.close()
 
 
 def _converted(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
