@@ -78,11 +78,14 @@ def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice
 
 
 def _sizes_of_single_cells(data: xr.DataArray, source: str) -> dict[str, float]:
-    """Return the size of a cell along the axes that have only one: by the transform of a raster, else a square's."""
+    """Return the size of a cell for axes that have only one: by the transform of a raster, else a square's."""
     names = {axis: dimension(data, axis) for axis in ("y", "x")}
     single = [axis for axis, name in names.items() if name and data.sizes[name] == 1]
     if not single:
         return {}
+    ours = {axis: data[name].attrs["cell"] for axis, name in names.items() if name and "cell" in data[name].attrs}
+    if len(ours) == 2:  # it has been through here before
+        return {"latitudes": ours["y"], "longitudes": ours["x"]}
     transform = str(data.coords["spatial_ref"].attrs.get("GeoTransform", "")) if "spatial_ref" in data.coords else ""
     if len(numbers := transform.split()) == 6:
         return {"latitudes": abs(float(numbers[5])), "longitudes": abs(float(numbers[1]))}

@@ -6,6 +6,7 @@
 `docs/zonal.md` tells the whole of it.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -17,14 +18,14 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
-from eo_pygeoapi.models import SPATIAL_STATISTICS, SpatialStatistic
+from eo_pygeoapi.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
 from eo_pygeoapi.pipeline.accumulation import Accumulated
 from eo_pygeoapi.pipeline.blocks import MEMORY, blocks
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.geojson import usable_geometry
 from eo_pygeoapi.pipeline.grids import oriented
-from eo_pygeoapi.pipeline.statistics import BlockStatistics, quantile_of
+from eo_pygeoapi.pipeline.statistics import BlockStatistics
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache
 
 _NAME = "the grid"
@@ -78,7 +79,7 @@ def aggregate(
     The valid fraction is the share of the unit's area, that outside the grid included, which has data. Raises
     SourceError for another grid than that of the weights, ValueError for an unknown statistic.
     """
-    if statistic not in SPATIAL_STATISTICS and quantile_of(statistic) is None:
+    if statistic not in SPATIAL_STATISTICS and not re.fullmatch(QUANTILE, statistic):
         raise ValueError(f"unknown statistic {statistic!r}; allowed: {', '.join(SPATIAL_STATISTICS)}, p1 to p99")
     grid = _on_the_grid_of(weights, values)
     steps = grid.sizes["time"]
