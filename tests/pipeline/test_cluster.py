@@ -50,7 +50,7 @@ def test_a_cluster_gives_what_this_process_gives(cluster: Cluster, spatial: str,
 
 
 def test_what_a_worker_cannot_read_is_our_error(cluster: Cluster) -> None:
-    def broken(block: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def broken(block: np.ndarray) -> np.ndarray:
         raise RuntimeError("NetCDF: HDF error")
 
     grid = hours()
