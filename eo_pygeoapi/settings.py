@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")
     lost_after_seconds: int = Field(480, ge=90, validation_alias="EO_LOST_AFTER_SECONDS")
     use_zygote: bool = Field(True, validation_alias="EO_ZYGOTE_ENABLED")
+    memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
+    dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
 
     @property
     def results(self) -> str:

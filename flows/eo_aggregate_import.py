@@ -26,6 +26,7 @@ from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.models import ImportSummary, LeftOut
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
+from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
 from flows.artifacts import show_payload, show_summary
 from flows.kept import Kept
@@ -86,7 +87,9 @@ def aggregate_to_org_units(
     grid = sources.open_source_data(_source_request(execution, bbox), found)
     whole = periods.periods_in(checked.interval, checked.dataset.period_type)
     wanted = periods.without(whole, found.left_out)
-    aggregated = zonal.aggregate_to_org_units(grid, kept.read_units().frame, wanted, checked.dataset, report)
+    settings, frame = Settings(), kept.read_units().frame
+    with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
+        aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, checked.dataset, report, means)
     kept.write_values(aggregated.frame)
     return [entry.to_json() for entry in aggregated.left_out]
 
