@@ -7,6 +7,7 @@ flow run takes finished steps from their results.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -71,9 +72,10 @@ def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(name="extract_source_data", timeout_seconds=12 * HOUR, **_RETRIED)
-def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float]) -> dict[str, Any]:
+def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float], report: Report) -> dict[str, Any]:
     """Fetch what the source has for the interval and the box."""
-    return sources.extract_source_data(_source_request(execution, bbox)).to_json()
+    request = replace(_source_request(execution, bbox), say=report.words, companions=_companions(execution))
+    return sources.extract_source_data(request).to_json()
 
 
 @task(name="aggregate_to_org_units", timeout_seconds=6 * HOUR, **_KEPT)
@@ -156,8 +158,8 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         execution = validate_inputs(whole, _scheduled_time().isoformat())
     with progress.step("load_org_units"):
         units = load_org_units(job_id, execution)
-    with progress.step("extract_source_data"):
-        extract = extract_source_data(job_id, execution, units["bbox"])
+    with progress.step("extract_source_data") as report:
+        extract = extract_source_data(job_id, execution, units["bbox"], report)
     with progress.step("aggregate_to_org_units") as report:
         without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
     with progress.step("build_dhis2_payload"):
@@ -184,6 +186,16 @@ def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.Sou
         bbox=(west, south, east, north),
         cache=Path(Settings().cache),
     )
+
+
+def _companions(execution: dict[str, Any]) -> tuple[datasets.Dataset, ...]:
+    """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
+    checked = Execution.model_validate(execution)
+    own = checked.dataset
+    if checked.inputs.model_fields_set & {"org_unit_level", "parent_org_unit", "org_unit_ids", "features"}:
+        return ()
+    enabled = datasets.load_datasets(Settings().config)
+    return tuple(other for other in enabled.values() if other.source == own.source and other.org_units == own.org_units)
 
 
 def _connector(execution: Execution) -> Callable[[], Any] | None:

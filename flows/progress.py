@@ -1,11 +1,15 @@
 """Tell Prefect, and through it `/jobs`, how far a run is."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+_LOG = logging.getLogger(__name__)
 
 # percent at which each step ends; the download takes the longest
 STEPS: Mapping[str, int] = {
@@ -19,7 +23,17 @@ STEPS: Mapping[str, int] = {
 }
 SECONDS_BETWEEN_UPDATES = 1.0
 
-Report = Callable[[float], None]
+
+@dataclass(frozen=True)
+class Report:
+    """How a step tells how far it is: called with a fraction between 0 and 1, or with words on what it waits for."""
+
+    fraction: Callable[[float], None]
+    words: Callable[[str], None]
+
+    def __call__(self, fraction: float) -> None:
+        """Tell the fraction that is done."""
+        self.fraction(fraction)
 
 
 class RunProgress:
@@ -34,7 +48,7 @@ class RunProgress:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Report]:
-        """Report a step's begin and end; the yielded function reports fractions between 0 and 1, once a second."""
+        """Report a step's begin and end; what the yielded report is told is told on, once a second."""
         names = list(STEPS)
         begin = STEPS[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
@@ -44,7 +58,12 @@ class RunProgress:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
                 self._tell(begin + fraction * (STEPS[name] - begin), words)
 
-        yield report
+        def say(more: str) -> None:
+            _LOG.info(more)
+            if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
+                self._tell(begin, f"{words}: {more}")
+
+        yield Report(report, say)
         if name == names[-1]:
             self._tell(100, "finished")
 
