@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -184,15 +183,15 @@ def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.Sou
         dataset=checked.dataset,
         interval=checked.interval,
         bbox=(west, south, east, north),
-        cache=Path(Settings().cache),
+        cache=Settings().cache_folder(),
     )
 
 
 def _companions(execution: dict[str, Any]) -> tuple[datasets.Dataset, ...]:
     """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
     checked = Execution.model_validate(execution)
-    own = checked.dataset
-    if checked.inputs.model_fields_set & {"org_unit_level", "parent_org_unit", "org_unit_ids", "features"}:
+    own, asked = checked.dataset, checked.inputs
+    if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or asked.features:
         return ()
     enabled = datasets.load_datasets(Settings().config)
     return tuple(other for other in enabled.values() if other.source == own.source and other.org_units == own.org_units)
