@@ -6,7 +6,7 @@ of younger months one by one.
 
 import calendar
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -48,20 +48,20 @@ class Chirps3Source:
         configure_gdal()
         without_handlers()
         found: list[CachedFile] = []
-        notes: list[str] = []
+        stages: dict[str, list[CachedFile]] = {}
         for stage in _STAGES[options.stage]:
             product = _product(request, stage)
             with product.folder.locked(request.say):
                 files, missing = _fetch(product, missing, today, request.say)
             if files:
                 found += files
-                notes.append(f"{product.name} {files[0].first} to {files[-1].last}" if notes else product.name)
+                stages[product.name] = files
         left_out = _left_out(missing, request, product, today)
         if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
             raise NoDataError(f"{product.name}: nothing is published for {missing[0]} to {missing[-1]}{expected}")
         # final files first: where they overlap, these count
-        return Extract(files=[str(file.path) for file in found], left_out=left_out, note=", ".join(notes))
+        return Extract(files=[str(file.path) for file in found], left_out=left_out, note=_note(stages))
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the months and days as one normalised grid."""
@@ -181,6 +181,13 @@ def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_o
                     return
                 continue
             product.folder.keep(file, chc.VARIABLE, day, day, provisional=not product.is_final)
+
+
+def _note(stages: Mapping[str, Sequence[CachedFile]]) -> str:
+    """Return which stage the values are of, with the days where there are several."""
+    if len(stages) == 1:
+        return next(iter(stages))
+    return ", ".join(f"{name} {files[0].first} to {files[-1].last}" for name, files in stages.items())
 
 
 def _left_out(missing: Sequence[date], request: SourceRequest, product: _Product, today: date) -> list[LeftOut]:

@@ -1,7 +1,7 @@
 """ERA5-Land of Destination Earth's Earth Data Hub, a Zarr store, through dhis2eo.
 
-It needs an account, whose key stands in `~/.netrc`. A chunk that the store lacks reads as NaN, so that days beyond
-its end look like sea; the time axis ends where the data do.
+It needs an account, whose key stands in `~/.netrc`. A chunk that the store lacks reads as NaN, as the sea does: hours
+without any value are taken for missing.
 """
 
 import threading
@@ -39,14 +39,14 @@ class EarthDataHub:
         what = f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"
         say(f"reads {what} from the {self.name}")
         with _translated(self.name, what):
-            data = hourly.get_zarr_region(self._open([_short(name) for name in wanted.variables]), wanted.box)
+            store = self._open([_short(name) for name in wanted.variables])
+            latest = store["valid_time"].values[-1].astype("M8[D]").item()
+            data = hourly.get_zarr_region(store, wanted.box)
             data = hourly.get_zarr_month(data, year=wanted.days[0].year, month=wanted.days[0].month)
-            times = data["valid_time"].values
-            if not times.size:
-                raise NotPublishedError(f"{self.name}: holds none of {what}")
-            mine = np.isin(times.astype("M8[D]"), np.array(wanted.days, "M8[D]"))
-            data = data.isel(valid_time=np.flatnonzero(mine)).load()
-        _check_filled(data, self.name, what)
+            mine = np.isin(data["valid_time"].values.astype("M8[D]"), np.array(wanted.days, "M8[D]"))
+            data = _published(data.isel(valid_time=np.flatnonzero(mine)).load(), self.name, what)
+        if not data.sizes["valid_time"]:
+            raise NotPublishedError(f"{self.name}: holds none of {what}", latest)
         target = folder / "received.nc"
         data.drop_encoding().to_netcdf(target)
         return [target]
@@ -61,15 +61,16 @@ def _short(variable: str) -> str:
     return ERA5_LAND_VARIABLES[variable].short if variable in ERA5_LAND_VARIABLES else variable
 
 
-def _check_filled(data: xr.Dataset, name: str, what: str) -> None:
-    """Refuse hours without any value where others have some: the store was asked for chunks that it lacks."""
+def _published(data: xr.Dataset, name: str, what: str) -> xr.Dataset:
+    """Return the hours up to the last that has values; refuse hours without any before it."""
+    filled = np.ones(data.sizes["valid_time"], bool)
     for variable in data.data_vars:
-        empty = data[variable].isnull().all(["latitude", "longitude"]).values
-        if empty.any() and not empty.all():
-            moment = data["valid_time"].values[int(np.argmax(empty))]
-            raise SourceUnavailableError(
-                f"{name}: lacks {variable} at {np.datetime_as_string(moment, 'h')} of {what}; try again later"
-            )
+        filled &= data[variable].notnull().any(["latitude", "longitude"]).values
+    stop = int(np.flatnonzero(filled).max(initial=-1)) + 1
+    if not filled[:stop].all():
+        moment = np.datetime_as_string(data["valid_time"].values[int(np.argmin(filled))], "h")
+        raise SourceUnavailableError(f"{name}: lacks {moment} of {what}; try again later")
+    return data.isel(valid_time=slice(stop))
 
 
 @contextmanager
