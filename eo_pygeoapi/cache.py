@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ABOUT = "about.json"
+LOCK = ".lock"
 UNFINISHED = ".unfinished-"
 _DATE = r"\d{4}(?:-\d\d(?:-\d\d)?)?"
 _NAME = re.compile(
@@ -143,7 +144,7 @@ def prune(cache: Path, older_than: int, names: Sequence[str] = (), *, dry_run: b
             removed, size = removed + 1, size + _total(path)
             if not dry_run:
                 remove(path)
-        if not dry_run and not any(path.name != ABOUT for path in product.folder.iterdir()):
+        if not dry_run and not any(path.name not in (ABOUT, LOCK) for path in product.folder.iterdir()):
             shutil.rmtree(product.folder, ignore_errors=True)
     return Pruned(removed, size)
 

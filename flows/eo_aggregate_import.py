@@ -112,7 +112,7 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 @task(name="publish_results", timeout_seconds=HOUR, **_RETRIED)
 def publish_results(
-    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]]
+    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]], source: str
 ) -> dict[str, Any]:
     """Publish the values as features, dry run or not, and write the job's result."""
     dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
@@ -125,6 +125,7 @@ def publish_results(
         summary=ImportSummary.model_validate(summary),
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
         preview=data_values.preview(kept.read_payload()),
+        source=source,
     )
     return outputs.to_json()
 
@@ -169,7 +170,7 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
-        publish_results(job_id, execution, summary, left_out)
+        publish_results(job_id, execution, summary, left_out, extract["note"])
 
 
 def _scheduled_time() -> datetime:

@@ -15,6 +15,7 @@ from tests.standins import cds, worldpop
 def test_rain_of_a_local_day_is_right_to_the_last_digit(stack: Stack, dataset: str, expected: float) -> None:
     result = stack.result(datasetId=dataset, start="2024-01-31", end="2024-01-31")
     assert result["leftOut"] == []
+    assert result["source"] == "ERA5-Land (Climate Data Store)"
     values = {f["properties"]["value"] for f in stack.features(dataset)}
     assert values == {expected}
     assert {f["properties"]["period"] for f in stack.features(dataset)} == {"20240131"}

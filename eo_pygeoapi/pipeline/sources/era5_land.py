@@ -173,10 +173,10 @@ class _Fetching:
                 for part in write_days(found, days, unfinished):
                     self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
 
-    def expected(self, day: date) -> date:
-        """Return when the data of a day are to be published."""
+    def expected(self, day: date) -> str:
+        """Return when the data of a day are to be published; nothing where that should have been already."""
         delay = max(self.today - self.latest, timedelta(1)) if self.latest else self.provider.delay
-        return day + delay
+        return (day + delay).isoformat() if day + delay > self.today else ""
 
 
 def final_from(day: date) -> date:
@@ -185,7 +185,7 @@ def final_from(day: date) -> date:
     return date(months // 12, months % 12 + 1, 6)
 
 
-def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[date], date]) -> list[LeftOut]:
+def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[date], str]) -> list[LeftOut]:
     dataset, found = request.dataset, []
     known = ERA5_LAND_VARIABLES.get(cast(Era5LandOptions, dataset.options).variable)
     accumulated = known is not None and known.accumulated
@@ -197,7 +197,7 @@ def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[da
                 LeftOut(
                     period=period.id,
                     reason=f"not published: {days_text(lacking)} (UTC)",
-                    expected=expected(lacking[-1]).isoformat(),
+                    expected=expected(lacking[-1]),
                 )
             )
     return found
@@ -207,7 +207,8 @@ def _nothing(
     provider: HourlyProvider, request: SourceRequest, missing: Sequence[date], left_out: Sequence[LeftOut]
 ) -> str:
     interval = request.interval
+    expected = f"; expected {left_out[0].expected}" if left_out[0].expected else ""
     return (
         f"ERA5-Land of the {provider.name}: nothing is published for {interval.start} to {interval.end} "
-        f"(it lacks {days_text(missing)} (UTC)); expected {left_out[0].expected}"
+        f"(it lacks {days_text(missing)} (UTC)){expected}"
     )

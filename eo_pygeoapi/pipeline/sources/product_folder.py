@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import xarray as xr
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from eo_pygeoapi.cache import ABOUT, UNFINISHED, CachedFile, dates_text, file_name, parse, remove, sweep
+from eo_pygeoapi.cache import ABOUT, LOCK, UNFINISHED, CachedFile, dates_text, file_name, parse, remove, sweep
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.formats import open_variable
 
@@ -43,6 +43,8 @@ class ProductFolder:
     path: Path
     name: str
     step: str
+    looked_at: set[tuple[Path, int]] = field(default_factory=set, repr=False, compare=False)
+    """Files found good, as they were at a moment, so that one request looks at each once."""
 
     @classmethod
     def of(cls, cache: Path, source: str, product: str, name: str, step: str, key: Mapping[str, object]) -> (
@@ -66,7 +68,7 @@ class ProductFolder:
     @contextmanager
     def locked(self, say: Callable[[str], None]) -> Iterator[None]:
         """Hold the folder, so that two jobs that need the same data fetch them once."""
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -128,13 +130,17 @@ class ProductFolder:
         try:
             if file.provisional and final_from and _expired(file, today, final_from(file.last)):
                 return False
-            problem = self._problem(file.path, file.first, file.last)
+            version = (file.path, file.path.stat().st_mtime_ns)
         except FileNotFoundError:
             return False
-        if problem:
+        if version in self.looked_at:
+            return True
+        if problem := self._problem(file.path, file.first, file.last):
             _LOG.warning("%s: %s %s; it is fetched again", self.name, file.path.name, problem)
             remove(file.path)
-        return not problem
+            return False
+        self.looked_at.add(version)
+        return True
 
     def _problem(self, path: Path, first: date, last: date) -> str:
         """Return what is wrong with a file that is to hold these days, or nothing."""
