@@ -26,7 +26,7 @@ BOX = (-0.6, 6.9, 0.6, 8.0)  # on both sides of where the longitudes of the stor
 def make_store(path: Path, *, hole: bool = False) -> Path:
     """Write hours of a week as the Earth Data Hub keeps them: longitudes 0 to 360, latitudes from north to south."""
     times = np.arange(np.datetime64("2026-03-28", "h"), np.datetime64("2026-04-04", "h"))
-    latitudes, longitudes = 9.0 - 0.1 * np.arange(31), np.round(np.arange(0, 360, 0.1), 1)
+    latitudes, longitudes = 8.4 - 0.1 * np.arange(20), np.round(np.arange(0, 360, 0.1), 1)
     rain = np.array([cds.accumulated(moment) for moment in times], "float32")
     # a degree east has a metre less, to tell the columns
     columns = np.where(longitudes > 180, longitudes - 360, longitudes).astype("float32")

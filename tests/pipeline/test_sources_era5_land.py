@@ -266,6 +266,13 @@ def test_nothing_published_is_said_with_the_day_to_come_back(ask: Ask, server: c
     assert kept(tmp_path) == []
 
 
+def test_nothing_yet_without_the_latest_day_is_expected_after_the_usual_delay(ask: Ask, server: cds.StandIn) -> None:
+    said = {"title": "The job failed", "traceback": "None of the data you have requested is available yet"}
+    server.faults({"path": EXECUTION, "status": 400, "json": said})
+    with pytest.raises(NoDataError, match="nothing is published for .*; expected 2026-06-05"):
+        source("2026-06-01").extract(ask("2026-05-30", "2026-05-30", "2m_temperature"))
+
+
 def test_provisional_data_are_asked_for_again_when_final_ones_are_due(
     ask: Ask, server: cds.StandIn, tmp_path: Path
 ) -> None:

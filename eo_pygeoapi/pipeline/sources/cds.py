@@ -25,6 +25,7 @@ from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.provider import NotPublishedError, Wanted
 
 ADDRESS = "https://cds.climate.copernicus.eu/api"
+_NOT_YET = re.compile(r"requested is available yet|latest date available")
 _LATEST = re.compile(r"latest date available\D*(\d{4}-\d{2}-\d{2})")
 _MINUTE, _HOUR = 60, 3600
 _LONGEST_TEXT = 600  # of the provider's own words, which may be the traceback of a server
@@ -160,8 +161,9 @@ _REFUSALS = {
 def _of_answer(error: requests.HTTPError, name: str, what: str) -> Exception:
     answer = error.response
     status, text = answer.status_code, _short(_words(answer))
-    if latest := _LATEST.search(text):
-        return NotPublishedError(text, date.fromisoformat(latest[1]))
+    if status == requests.codes.bad_request and _NOT_YET.search(text):
+        latest = _LATEST.search(text)
+        return NotPublishedError(text, date.fromisoformat(latest[1]) if latest else None)
     if status >= 500 or status in (requests.codes.too_many, requests.codes.request_timeout):
         return SourceUnavailableError(f"{name}: answers {status} for {what}: {text}; try again later")
     why = _REFUSALS.get(status, f"refuses the request for {what} ({status})")
