@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -228,6 +229,17 @@ def test_a_queue_does_not_hold_a_run_for_ever(ask: Ask, server: cds.StandIn) -> 
         source(queue=1).extract(ask("2024-01-10", "2024-01-10"))
 
 
+def test_two_jobs_that_need_the_same_fetch_it_once(ask: Ask, server: cds.StandIn) -> None:
+    server.state(polls=4)
+    said: list[str] = []
+    with ThreadPoolExecutor(2) as jobs:
+        asked = ask("2024-01-10", "2024-01-10", say=said.append)
+        first, second = list(jobs.map(lambda _: source().extract(asked), range(2)))
+    assert first == second
+    assert len(server.executions()) == 1
+    assert "waits for another job that fetches ERA5-Land of the Climate Data Store" in said
+
+
 # Near real time
 
 
@@ -269,7 +281,7 @@ def test_nothing_published_is_said_with_the_day_to_come_back(ask: Ask, server: c
 def test_nothing_yet_without_the_latest_day_is_expected_after_the_usual_delay(ask: Ask, server: cds.StandIn) -> None:
     said = {"title": "The job failed", "traceback": "None of the data you have requested is available yet"}
     server.faults({"path": EXECUTION, "status": 400, "json": said})
-    with pytest.raises(NoDataError, match="nothing is published for .*; expected 2026-06-05"):
+    with pytest.raises(NoDataError, match=r"nothing is published for .*; expected 2026-06-05"):
         source("2026-06-01").extract(ask("2026-05-30", "2026-05-30", "2m_temperature"))
 
 

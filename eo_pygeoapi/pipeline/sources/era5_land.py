@@ -62,8 +62,7 @@ class Era5LandSource:
         note = f"ERA5-Land ({provider.name})"
         if provisional:
             note += f", provisional (ERA5T) from {min(file.first for file in provisional)}"
-        files = [str(file.path) for file in sorted(kept, key=lambda file: file.first)]
-        return Extract(files=files, left_out=left_out, note=note)
+        return Extract(files=[str(file.path) for file in kept], left_out=left_out, note=note)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the kept days as one normalised grid of hours."""

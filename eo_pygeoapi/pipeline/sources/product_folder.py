@@ -177,9 +177,10 @@ def _expired(file: CachedFile, today: date, final_from: date) -> bool:
     return file.fetched < final_from or (today - file.fetched).days >= _RETRY_DAYS
 
 
-def opened(paths: Sequence[str], name: str) -> Iterator[xr.DataArray]:
-    """Open kept files lazily, each cut to the days that those before it do not hold."""
+def opened(paths: Sequence[str], name: str) -> list[xr.DataArray]:
+    """Open kept files lazily, each cut to the days that those before it do not hold, in the order of time."""
     seen: set[date] = set()
+    parts: list[xr.DataArray] = []
     for path in paths:
         data = open_variable(path, _ONLY, name)
         file = parse(Path(path))
@@ -188,4 +189,6 @@ def opened(paths: Sequence[str], name: str) -> Iterator[xr.DataArray]:
             fresh = ~np.isin(data["time"].values.astype("M8[D]"), np.array(sorted(again), "M8[D]"))
             data = data.isel(time=np.flatnonzero(fresh))
         seen |= held
-        yield data
+        if data.sizes["time"]:
+            parts.append(data)
+    return sorted(parts, key=lambda part: part["time"].values[0])
