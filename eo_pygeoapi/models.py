@@ -231,6 +231,7 @@ class ImportOutputs(Model):
     import_summary: ImportSummary
     result_features_path: str = Field(description="key in the results store")
     left_out: list[LeftOut] = []
+    source: str = Field("", description="which data the values are of, such as their stage")
 
     def to_json(self, **kwargs: Any) -> dict[str, Any]:
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
@@ -240,6 +241,8 @@ class ImportOutputs(Model):
         summary["rejected"] = [_without_empty(entry) for entry in summary["rejected"]]
         if not summary["reason"]:
             del summary["reason"]
+        if not answer["source"]:
+            del answer["source"]
         return answer
 
 

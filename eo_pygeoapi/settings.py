@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eo_pygeoapi.errors import ConfigError
+
 DEFAULT_CONNECTION = "default"
 # names of variables whose values are secrets; those of AWS are for a results store on S3
 _SECRET = re.compile(
@@ -61,6 +63,18 @@ class Settings(BaseSettings):
     def cache(self) -> str:
         """The download cache as an fsspec URL or path; `cache` in the data folder unless set."""
         return self.cache_url or str(self.data_dir.absolute() / "cache")
+
+    def cache_folder(self) -> Path:
+        """Return the download cache as a folder; ConfigError where it is somewhere that files cannot be opened in."""
+        scheme, colon, path = self.cache.partition("://")
+        if not colon:
+            return Path(self.cache)
+        if scheme == "file":
+            return Path(path)
+        raise ConfigError(
+            f"EO_CACHE_URL: {scheme} addresses are not allowed; allowed: a folder, such as a file system that all "
+            "workers share"
+        )
 
     def dhis2_connection(self, name: str = DEFAULT_CONNECTION) -> Dhis2Connection | None:
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""

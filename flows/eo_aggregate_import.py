@@ -7,9 +7,9 @@ flow run takes finished steps from their results.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -72,9 +72,10 @@ def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(name="extract_source_data", timeout_seconds=12 * HOUR, **_RETRIED)
-def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float]) -> dict[str, Any]:
+def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float], report: Report) -> dict[str, Any]:
     """Fetch what the source has for the interval and the box."""
-    return sources.extract_source_data(_source_request(execution, bbox)).to_json()
+    request = replace(_source_request(execution, bbox), say=report.words, companions=_companions(execution))
+    return sources.extract_source_data(request).to_json()
 
 
 @task(name="aggregate_to_org_units", timeout_seconds=6 * HOUR, **_KEPT)
@@ -114,7 +115,7 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 @task(name="publish_results", timeout_seconds=HOUR, **_RETRIED)
 def publish_results(
-    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]]
+    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]], source: str
 ) -> dict[str, Any]:
     """Publish the values as features, dry run or not, and write the job's result."""
     dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
@@ -127,6 +128,7 @@ def publish_results(
         summary=ImportSummary.model_validate(summary),
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
         preview=data_values.preview(kept.read_payload()),
+        source=source,
     )
     return outputs.to_json()
 
@@ -159,8 +161,8 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         execution = validate_inputs(whole, _scheduled_time().isoformat())
     with progress.step("load_org_units"):
         units = load_org_units(job_id, execution)
-    with progress.step("extract_source_data"):
-        extract = extract_source_data(job_id, execution, units["bbox"])
+    with progress.step("extract_source_data") as report:
+        extract = extract_source_data(job_id, execution, units["bbox"], report)
     with progress.step("aggregate_to_org_units") as report:
         without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
     with progress.step("build_dhis2_payload"):
@@ -171,7 +173,7 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
-        publish_results(job_id, execution, summary, left_out)
+        publish_results(job_id, execution, summary, left_out, extract["note"])
 
 
 def _scheduled_time() -> datetime:
@@ -185,8 +187,18 @@ def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.Sou
         dataset=checked.dataset,
         interval=checked.interval,
         bbox=(west, south, east, north),
-        cache=Path(Settings().cache),
+        cache=Settings().cache_folder(),
     )
+
+
+def _companions(execution: dict[str, Any]) -> tuple[datasets.Dataset, ...]:
+    """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
+    checked = Execution.model_validate(execution)
+    own, asked = checked.dataset, checked.inputs
+    if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or asked.features:
+        return ()
+    enabled = datasets.load_datasets(Settings().config)
+    return tuple(other for other in enabled.values() if other.source == own.source and other.org_units == own.org_units)
 
 
 def _connector(execution: Execution) -> Callable[[], Any] | None:

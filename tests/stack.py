@@ -26,6 +26,13 @@ SHARED = CHECKOUT.parent / "shared" / "data"
 PROCESS = "eo-aggregate-import"
 CHIRPS_SHAPE = (76, 76)
 RAINY_MONTH = (2024, 1)
+# name, variable, time zone
+ERA5_DATASETS = (
+    ("rain", "total_precipitation", "UTC"),
+    ("rain-nairobi", "total_precipitation", "Africa/Nairobi"),
+    ("rain-lima", "total_precipitation", "America/Lima"),
+    ("temperature", "2m_temperature", "UTC"),
+)
 
 
 @dataclass

@@ -115,7 +115,9 @@ def to_periods(
       decides what is too few.
 
     Means weigh each step by its length, which matters for the months of a quarter or year. Sums and means are
-    float64; min and max keep the type of the grid. `complete` comes from `complete_periods`.
+    float64; min and max keep the type of the grid. A sum below the grid's attribute `least` is that: the hours of an
+    amount may be a little below nothing, for what they are the difference of was rounded, but their sum may not.
+    `complete` comes from `complete_periods`.
     """
     if all(steps.stop - steps.first == 1 for steps in complete):
         yield from _passed_through(grid, complete, memory)
@@ -139,6 +141,7 @@ def _aggregated(
     lengths = step_hours(grid)
     lengths = lengths / lengths[0]  # exactly 1 where all are the same
     wanted = np.concatenate([np.arange(steps.first, steps.stop) for steps in complete])
+    least = float(grid.attrs.get("least", -np.inf)) if statistic == "sum" else -np.inf
     number, cells = 0, _Cells(statistic, lengths)
     for block in blocks(grid, wanted, memory):
         done = []
@@ -152,7 +155,8 @@ def _aggregated(
         if done:
             observed = np.stack([share for _, share in done])
             whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
-            yield PeriodBlock(number - len(done), np.stack([v for v, _ in done]), None if whole else observed)
+            values = np.maximum(np.stack([v for v, _ in done]), least)
+            yield PeriodBlock(number - len(done), values, None if whole else observed)
 
 
 def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:
