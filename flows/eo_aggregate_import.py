@@ -27,6 +27,7 @@ from eo_pygeoapi.models import ImportSummary, LeftOut
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.settings import Settings
+from flows import turns
 from flows.artifacts import show_payload, show_summary
 from flows.kept import Kept
 from flows.progress import Report, RunProgress
@@ -94,19 +95,23 @@ def aggregate_to_org_units(
 @task(name="build_dhis2_payload", timeout_seconds=HOUR, **_KEPT)
 def build_dhis2_payload(job_id: str, execution: dict[str, Any]) -> list[dict[str, Any]]:
     """Build the data value set and keep it; returns the values that were dropped."""
-    kept = Kept(job_id)
-    payload = data_values.build_dhis2_payload(kept.read_values(), Execution.model_validate(execution).dataset.dhis2)
-    kept.write_payload(payload)
+    payload = Kept(job_id).build_payload(Execution.model_validate(execution).dataset)
     return [entry.to_json() for entry in payload.left_out]
 
 
-@task(name="import_to_dhis2", timeout_seconds=6 * HOUR, **_RETRIED)
+# the time includes waiting for the turn
+@task(name="import_to_dhis2", timeout_seconds=12 * HOUR, **_RETRIED)
 def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     """Import the data value set, or ask DHIS2 what an import would do."""
     checked = Execution.model_validate(execution)
-    payload = Kept(job_id).read_payload()
-    target, dry_run = checked.dataset.dhis2, checked.inputs.dry_run
-    return dhis2_import.import_to_dhis2(payload, target, dry_run, _connector(checked)).to_json()
+    summary = dhis2_import.import_to_dhis2(
+        Kept(job_id).import_files,
+        checked.dataset,
+        checked.inputs.dry_run,
+        _connector(checked),
+        turn=partial(turns.turn, job_id, checked.dataset.dhis2.connection),
+    )
+    return summary.to_json()
 
 
 @task(name="publish_results", timeout_seconds=HOUR, **_RETRIED)
@@ -115,6 +120,7 @@ def publish_results(
 ) -> dict[str, Any]:
     """Publish the values as features, dry run or not, and write the job's result."""
     dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
+    kept.export(dataset)
     outputs = results.publish_results(
         kept.store,
         job_id,
@@ -123,7 +129,7 @@ def publish_results(
         values=kept.read_values(),
         summary=ImportSummary.model_validate(summary),
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
-        preview=data_values.preview(kept.read_payload()),
+        preview=data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()),
     )
     return outputs.to_json()
 
@@ -162,9 +168,10 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
     with progress.step("build_dhis2_payload"):
         dropped = build_dhis2_payload(job_id, execution)
-        show_payload(Kept(job_id).read_payload())
     with progress.step("import_to_dhis2"):
         summary = import_to_dhis2(job_id, execution)
+        kept = Kept(job_id)
+        show_payload(data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()))
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped

@@ -77,6 +77,22 @@ class Dhis2:
         """Return `version`, `calendar` and what else the server says of itself."""
         return self._get("/api/system/info")
 
+    def found(self, collection: str, identifiers: Sequence[str], fields: str, scheme: str = "UID") -> list[Any]:
+        """Return the objects of a collection (`dataSets`) that have these UIDs, or codes, with the fields asked for.
+
+        What does not exist, or may not be seen, is missing.
+        """
+        objects: list[Any] = []
+        for some in batched(identifiers, IDS_IN_URL):
+            named = _any_of("code" if scheme == "CODE" else "id", some)
+            params = {"filter": named, "fields": fields, "paging": "false"}
+            objects += self._get(f"/api/{collection}", params).get(collection, [])
+        return objects
+
+    def me(self) -> dict[str, Any]:
+        """Return who is logged in: `username`, `authorities` and the `organisationUnits` that may be written to."""
+        return self._get("/api/me", {"fields": "username,authorities,organisationUnits[id]"})
+
     def levels(self) -> dict[int, str]:
         """Return the names of the organisation unit levels, by level."""
         answer = self._get("/api/organisationUnitLevels", {"fields": "level,name", "paging": "false"})
@@ -108,8 +124,9 @@ class Dhis2:
     ) -> list[dict[str, Any]]:
         """Return the values of the data element that DHIS2 holds for the periods and units.
 
-        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo` and `value`. `id_schemes` says
-        what the identifiers are, here and in the answer: `{"orgUnitIdScheme": "CODE", …}`; UIDs where it does not.
+        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`.
+        `id_schemes` says what the identifiers are, here and in the answer: `{"orgUnitIdScheme": "CODE", …}`; UIDs
+        where it does not.
         """
         schemes = dict(id_schemes or {})
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}

@@ -6,14 +6,17 @@ prints its base URL as the first line. `--version` decides between the import of
 metadata of a FILE replace the default ones (`dhis2_metadata.py`). Tests say `with running("2.43") as dhis2:`.
 
 What is not DHIS2's stands under `/_`, without a login: `GET /_log` (requests; `DELETE` forgets them), `GET /_values`,
-`GET /_audit`, and `PUT` of `/_values` (a list of data values that somebody stored) and of `/_faults` (a list of rules).
+`GET /_audit`, `GET /_imports` (how many), and `PUT` of `/_values` (a list of data values that somebody stored), of `/_later` (what a person changes
+in the metadata before the next import: `unassign`, units of all data sets, and `dropZeros`, data elements), of
+`/_faults` (a list of rules) and of `/_new` (everything as it was at the start).
 A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
 ever), and one or more of
 
 - `status`, `body`, `contentType`: answer so instead;
 - `stall`: wait so many seconds before answering;
 - `drop`: close the connection without an answer;
-- `storeThenStall`: do what was asked, and wait so many seconds before saying so.
+- `storeThenStall`: do what was asked, and wait so many seconds before saying so;
+- `storeThenReset`: do what was asked, and break the connection in the middle of the answer.
 """
 
 import argparse
@@ -21,6 +24,8 @@ import base64
 import contextlib
 import fnmatch
 import json
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -58,13 +63,27 @@ class Server:
     """The state of the stand-in, which all requests share."""
 
     version: tuple[int, int]
-    metadata: Metadata
+    content: str
     today: date
+    metadata: Metadata = field(init=False)
     store: Store = field(default_factory=Store)
     rules: list[dict[str, Any]] = field(default_factory=list)
     used: Counter[int] = field(default_factory=Counter)
     log: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    later: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.metadata = Metadata(json.loads(self.content))
+
+    def apply_later(self) -> None:
+        """Change the metadata as a person does between an import's first look at them and its values."""
+        for data_set in self.metadata.all("dataSets"):
+            gone = [{"id": unit} for unit in self.later.get("unassign", [])]
+            data_set["organisationUnits"] = [unit for unit in data_set["organisationUnits"] if unit not in gone]
+        for element in self.metadata.all("dataElements"):
+            if element["id"] in self.later.get("dropZeros", []):
+                element["zeroIsSignificant"] = False
 
     def fault(self, method: str, path: str) -> Mapping[str, Any]:
         """Return the first rule that is in force for this request, or an empty one."""
@@ -93,6 +112,11 @@ class Server:
         """Answer a request that is not DHIS2's."""
         if (method, path) == ("PUT", "/_faults"):
             self.rules, self.used = body, Counter()
+        elif (method, path) == ("PUT", "/_later"):
+            self.later = body
+        elif (method, path) == ("PUT", "/_new"):
+            self.metadata = Metadata(json.loads(self.content))
+            self.store, self.rules, self.log, self.later = Store(), [], [], {}
         elif (method, path) == ("PUT", "/_values"):
             for value in body:
                 combos = [value.get(n, DEFAULT_COMBO) for n in ("categoryOptionCombo", "attributeOptionCombo")]
@@ -100,6 +124,8 @@ class Server:
                 self.store.put(key, value["value"], value.get("storedBy", "somebody"))
         elif (method, path) == ("DELETE", "/_log"):
             self.log.clear()
+        if path == "/_imports":
+            return sum(entry["method"] == "POST" and entry["status"] > 0 for entry in self.log)
         return {"/_log": self.log, "/_values": self.store.listed(), "/_audit": self.store.audit}.get(path, [])
 
 
@@ -164,6 +190,8 @@ class Handler(BaseHTTPRequestHandler):
             answer = self._answer(method, url.path, query, body)
         entry["status"] = int(answer.status)
         time.sleep(rule.get("storeThenStall", 0))
+        if rule.get("storeThenReset"):
+            return self._reset(answer)
         self._send(answer)
 
     def _send(self, answer: Answer) -> None:
@@ -173,6 +201,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):  # the client has given up
             self.wfile.write(answer.content)
+
+    def _reset(self, answer: Answer) -> None:
+        """Send half of the answer and then a RST."""
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content[: len(answer.content) // 2])
+        self.wfile.flush()
+        time.sleep(0.05)  # so that the client has read it
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
 
     def _answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Any) -> Answer:
         if len(self.requestline) + len(bytes(self.headers)) > LONGEST_HEAD:
@@ -221,6 +260,7 @@ class Handler(BaseHTTPRequestHandler):
         raise refusal(HTTPStatus.NOT_FOUND, f"{kind} with id {identifier} could not be found.", "E1005")
 
     def _import(self, query: Mapping[str, list[str]], body: Any, user: Mapping[str, Any]) -> Answer:
+        self.dhis2.apply_later()
         params = {name: values[-1] for name, values in query.items()}
         run = Import(self.dhis2.metadata, self.dhis2.store, body or {}, params, user, self.dhis2.today)
         summary = import_as_group(run) if self.dhis2.version >= (2, 43) else import_one_by_one(run)
@@ -272,9 +312,25 @@ class StandIn:
         entries = self._ask("GET", "/_log")
         return [e for e in entries if fnmatch.fnmatch(e["path"], path) and method in ("", e["method"])]
 
+    def reset(self) -> None:
+        """Make everything as it was at the start."""
+        self._ask("PUT", "/_new", [])
+
+    def imports(self) -> int:
+        """Return how many imports were answered."""
+        return int(self._ask("GET", "/_imports"))
+
     def clear_log(self) -> None:
         """Forget the requests so far."""
         self._ask("DELETE", "/_log")
+
+    def unassign(self, *org_units: str) -> None:
+        """Take units from all data sets when the next import begins."""
+        self._ask("PUT", "/_later", {"unassign": org_units})
+
+    def drop_zeros(self, *data_elements: str) -> None:
+        """Make zeros of these data elements insignificant when the next import begins."""
+        self._ask("PUT", "/_later", {"dropZeros": data_elements})
 
     def faults(self, *rules: Mapping[str, Any]) -> None:
         """Put these rules in force, instead of those before."""
@@ -318,9 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started this")
     parser.add_argument("--today", type=date.fromisoformat, default=date.today())
     options = parser.parse_args(arguments)
-    content = json.loads(options.metadata.read_text()) if options.metadata else default_metadata()
+    content = options.metadata.read_text() if options.metadata else json.dumps(default_metadata())
     major, minor = (int(part) for part in options.version.split(".")[:2])
-    state = Server((major, minor), Metadata(content), options.today)
+    state = Server((major, minor), content, options.today)
     with ThreadingHTTPServer(("127.0.0.1", options.port), partial(Handler, state)) as server:
         print(f"http://127.0.0.1:{server.server_port}", flush=True)
         if options.until_stdin_closes:
