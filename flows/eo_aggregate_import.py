@@ -6,6 +6,7 @@ flow run takes finished steps from their results.
 """
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,7 @@ from prefect.states import Failed
 from prefect.tasks import exponential_backoff
 
 from eo_pygeoapi import datasets, results
+from eo_pygeoapi.blocks import read_blocks
 from eo_pygeoapi.datasets import Execution
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.execute_request import with_held_features
@@ -29,6 +31,7 @@ from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.settings import Settings
 from flows import turns
 from flows.artifacts import show_payload, show_summary
+from flows.credentials import take_credentials
 from flows.kept import Kept
 from flows.progress import Report, RunProgress
 
@@ -140,6 +143,7 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
 
     `inputs` are those of the process `eo-aggregate-import`; `request` is what else the execute request said.
     """
+    take_credentials(read_blocks(), os.environ)
     settings = Settings()
     job_id = str(flow_run.id)
     _redact_logs(settings)

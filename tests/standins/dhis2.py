@@ -6,9 +6,9 @@ prints its base URL as the first line. `--version` decides between the import of
 metadata of a FILE replace the default ones (`dhis2_metadata.py`). Tests say `with running("2.43") as dhis2:`.
 
 What is not DHIS2's stands under `/_`, without a login: `GET /_log` (requests; `DELETE` forgets them), `GET /_values`,
-`GET /_audit`, `GET /_imports` (how many), and `PUT` of `/_values` (a list of data values that somebody stored), of `/_later` (what a person changes
-in the metadata before the next import: `unassign`, units of all data sets, and `dropZeros`, data elements), of
-`/_faults` (a list of rules) and of `/_new` (everything as it was at the start).
+`GET /_audit`, `GET /_imports` (how many were answered), and `PUT` of `/_values` (a list of data values that somebody
+stored), of `/_later` (what a person changes in the metadata before the next import: `unassign`, units of all data sets,
+and `dropZeros`, data elements), of `/_faults` (a list of rules) and of `/_new` (everything as it was at the start).
 A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
 ever), and one or more of
 
@@ -247,7 +247,7 @@ class Handler(BaseHTTPRequestHandler):
             return own | dhis2.metadata.system_info
         if collection == "me":
             hidden = ("password", "token", "superuser")
-            return {name: value for name, value in user.items() if name not in hidden} | {"authorities": ["ALL"]}
+            return {"authorities": ["ALL"]} | {name: value for name, value in user.items() if name not in hidden}
         if collection == "organisationUnits.geojson":
             return _geojson(dhis2.metadata, query)
         if collection not in COLLECTIONS or collection == "users":
