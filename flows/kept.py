@@ -50,10 +50,9 @@ class Kept:
 
     def write_values(self, frame: pd.DataFrame) -> None:
         """Keep a table of values as Parquet; doubles stay what they are."""
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "values.parquet")
-            connection.register("frame", frame)
-            connection.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
+            _save(frame, path)
             self.store.write_bytes(f"{self._folder}/steps/values.parquet", path.read_bytes())
 
     def read_values(self) -> pd.DataFrame:
@@ -106,6 +105,12 @@ class Kept:
         """Keep why the job failed, with the HTTP status and the code that its results are answered with."""
         kept = {"status": int(error.status), "code": error.code, "detail": message}
         self.store.write_json(f"{self._folder}/error.json", kept)
+
+
+def _save(frame: pd.DataFrame, path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        connection.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
 
 
 def _rows_by_period(path: Path) -> Iterator[Row]:

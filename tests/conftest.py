@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import canaries
 from tests.servers import prefect_server
-from tests.stack import SHARED, Stack, base_config, collection, dhis2_environment, documented_datasets, make_rain, up
+from tests.stack import SHARED, Stack, base_config, collection, documented_datasets, make_rain, up
 from tests.standins import chc, dhis2
 
 
@@ -20,7 +21,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def dhis2_server() -> Iterator[dhis2.StandIn]:
-    with dhis2.running() as server:
+    with dhis2.running(metadata=canaries.metadata()) as server:
         yield server
 
 
@@ -43,7 +44,7 @@ def stack(
     config["resources"] |= _datasets(folder, chc_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
-    with up(folder, config, dhis2_environment(dhis2_server)) as running:
+    with up(folder, config, canaries.environment(dhis2_server)) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ and `dropZeros`, data elements), of `/_faults` (a list of rules) and of `/_new` 
 A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
 ever), and one or more of
 
-- `status`, `body`, `contentType`: answer so instead;
+- `status`, `body`, `contentType`: answer so instead; with `echo` the message says what headers came with the request;
 - `stall`: wait so many seconds before answering;
 - `drop`: close the connection without an answer;
 - `storeThenStall`: do what was asked, and wait so many seconds before saying so;
@@ -65,6 +65,7 @@ class Server:
     version: tuple[int, int]
     content: str
     today: date
+    forget_bodies: bool = False
     metadata: Metadata = field(init=False)
     store: Store = field(default_factory=Store)
     rules: list[dict[str, Any]] = field(default_factory=list)
@@ -177,14 +178,19 @@ class Handler(BaseHTTPRequestHandler):
             with self.dhis2.lock:
                 return self._send(Answer(200, self.dhis2.control(method, url.path, body)))
         query = parse_qs(url.query, keep_blank_values=True)
-        entry = {"method": method, "path": url.path, "query": query, "body": body, "status": 0}
+        entry = {"method": method, "path": url.path, "query": query, "status": 0}
+        entry["body"] = None if self.dhis2.forget_bodies else body
         self.dhis2.log.append(entry)
+        if user := self.dhis2.user(self.headers.get("Authorization", "")):
+            entry["user"] = user["username"]
         rule = self.dhis2.fault(method, url.path)
         time.sleep(rule.get("stall", 0))
         if rule.get("drop"):
             self.close_connection = True
             return None
-        if "status" in rule:
+        if rule.get("echo"):
+            answer = Answer(rule["status"], {"message": f"bad request with headers {dict(self.headers)}"})
+        elif "status" in rule:
             answer = Answer(rule["status"], rule.get("body", ""), rule.get("contentType", "application/json"))
         else:
             answer = self._answer(method, url.path, query, body)
@@ -345,15 +351,21 @@ class StandIn:
 
 @contextlib.contextmanager
 def running(
-    version: str = "2.42", metadata: Mapping[str, Any] | None = None, today: date | None = None
+    version: str = "2.42",
+    metadata: Mapping[str, Any] | None = None,
+    today: date | None = None,
+    forget_bodies: bool = False,
 ) -> Iterator[StandIn]:
-    """Run a stand-in of this DHIS2 version in a process of its own; `today` decides which periods are open."""
+    """Run a stand-in of this DHIS2 version in a process of its own; `today` decides which periods are open.
+
+    With `forget_bodies` the log holds no bodies of requests, which would need more memory than the values.
+    """
     content = dict(metadata or default_metadata())
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(content, file)
         file.flush()
         command = [sys.executable, "-m", "tests.standins.dhis2", "--version", version, "--metadata", file.name]
-        command += ["--until-stdin-closes"]
+        command += ["--until-stdin-closes", *(["--forget-bodies"] if forget_bodies else [])]
         command += ["--today", today.isoformat()] if today else []
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=CHECKOUT) as process:
@@ -372,11 +384,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="2.42", help="2.38 … 2.43")
     parser.add_argument("--metadata", type=Path)
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started this")
+    parser.add_argument("--forget-bodies", action="store_true", help="keep no bodies of requests in the log")
     parser.add_argument("--today", type=date.fromisoformat, default=date.today())
     options = parser.parse_args(arguments)
     content = options.metadata.read_text() if options.metadata else json.dumps(default_metadata())
     major, minor = (int(part) for part in options.version.split(".")[:2])
-    state = Server((major, minor), content, options.today)
+    state = Server((major, minor), content, options.today, options.forget_bodies)
     with ThreadingHTTPServer(("127.0.0.1", options.port), partial(Handler, state)) as server:
         print(f"http://127.0.0.1:{server.server_port}", flush=True)
         if options.until_stdin_closes:
