@@ -14,7 +14,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,7 +82,7 @@ class ImportFiles:
                 stream.write(self.store.read_bytes(f"{self.key('steps/import')}/{number:06}.csv"))
 
     @contextmanager
-    def _list(self, name: str):  # type: ignore[no-untyped-def]
+    def _list(self, name: str) -> Iterator[Callable[[Sequence[Model]], None]]:
         """Open a JSON list that is written entry by entry."""
         with self.store.new_file(self.key(name)) as path, path.open("w", encoding="utf-8") as stream:
             before = "["

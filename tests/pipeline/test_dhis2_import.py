@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,8 @@ def test_without_a_connection_the_import_is_skipped(tmp_path: Path) -> None:
         status="SKIPPED",
         dry_run=True,
         reason="there is no DHIS2 connection 'national'; set EO_DHIS2_NATIONAL_URL and EO_DHIS2_NATIONAL_TOKEN "
-        "(or EO_DHIS2_NATIONAL_USERNAME and EO_DHIS2_NATIONAL_PASSWORD)",
+        "(or EO_DHIS2_NATIONAL_USERNAME and EO_DHIS2_NATIONAL_PASSWORD), "
+        "or make the Prefect block dhis2-connection/national",
     )
 
 
@@ -354,6 +356,23 @@ def test_a_warning_does_not(run: Importer, dhis2: StandIn) -> None:
     summary = run(dhis2, july(), eo={"aggregation": {"spatial": "mean", "temporal": "sum"}})
     assert (summary.imported, summary.status) == (130, "SUCCESS")
     assert [(finding.severity, finding.code) for finding in summary.findings] == [("warning", "aggregation-levels")]
+
+
+@pytest.mark.parametrize("data_element", [RAIN, "CHIRPS_PRECIPITATION"])
+def test_only_a_real_import_takes_its_turn(run: Importer, dhis2_242: StandIn, data_element: str) -> None:
+    turns: list[tuple[str, int]] = []
+
+    @contextmanager
+    def turn(uid: str) -> Iterator[None]:
+        turns.append((uid, len(dhis2_242.log("POST"))))
+        yield
+        turns.append((uid, len(dhis2_242.log("POST"))))
+
+    target = TARGET.model_copy(update={"data_element": data_element})
+    run(dhis2_242, july(), dry_run=True, target=target, turn=turn)
+    assert turns == []
+    run(dhis2_242, july(), target=target, turn=turn)
+    assert turns == [(RAIN, 1), (RAIN, 2)]
 
 
 # batches and schemes
