@@ -198,8 +198,29 @@ class Rejected(Model):
     reason: str
 
 
+class KeptValue(Model):
+    """A value that DHIS2 holds from somebody else, and that was therefore not overwritten by ours."""
+
+    org_unit: str
+    period: str
+    value: str
+    stored: str
+    stored_by: str = ""
+
+
+class Finding(Model):
+    """What the check before the import found: an error keeps it from being made, a warning does not."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    message: str = Field(description="what is wrong, and what to do")
+
+
 class ImportSummary(Model):
-    """What happened, or in a dry run would happen, to the values in DHIS2."""
+    """What happened, or in a dry run would happen, to the values in DHIS2.
+
+    In JSON the members after `reason` are absent where there is nothing to say.
+    """
 
     status: Literal["SUCCESS", "WARNING", "ERROR", "SKIPPED"]
     dry_run: bool
@@ -211,6 +232,10 @@ class ImportSummary(Model):
     rejected_count: int = 0
     rejected: list[Rejected] = Field([], description="the first 100")
     reason: str = Field("", description="why the import was skipped or failed")
+    findings: list[Finding] = Field([], description="what was found before the import")
+    kept_count: int = Field(0, description="values that others changed in DHIS2 and that were kept")
+    kept: list[KeptValue] = Field([], description="the first 100")
+    notes: list[str] = Field([], description="what a person should know now")
 
 
 class LeftOut(Model):
@@ -239,8 +264,9 @@ class ImportOutputs(Model):
         answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
         summary = answer["importSummary"]
         summary["rejected"] = [_without_empty(entry) for entry in summary["rejected"]]
-        if not summary["reason"]:
-            del summary["reason"]
+        for name in ("reason", "findings", "keptCount", "kept", "notes"):
+            if not summary[name]:
+                del summary[name]
         if not answer["source"]:
             del answer["source"]
         return answer

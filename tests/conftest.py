@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import canaries
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -13,7 +14,6 @@ from tests.stack import (
     Stack,
     base_config,
     collection,
-    dhis2_environment,
     documented_datasets,
     make_rain,
     up,
@@ -30,7 +30,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def dhis2_server() -> Iterator[dhis2.StandIn]:
-    with dhis2.running() as server:
+    with dhis2.running(metadata=canaries.metadata()) as server:
         yield server
 
 
@@ -63,7 +63,7 @@ def stack(
     config["resources"] |= _datasets(folder, chc_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
-    with up(folder, config, dhis2_environment(dhis2_server) | cds_server.environment) as running:
+    with up(folder, config, canaries.environment(dhis2_server) | cds_server.environment) as running:
         yield running
 
 

@@ -19,7 +19,7 @@ import requests
 import yaml
 
 from tests.servers import running
-from tests.standins import chc, dhis2
+from tests.standins import chc
 
 CHECKOUT = Path(__file__).parents[1]
 SHARED = CHECKOUT.parent / "shared" / "data"
@@ -166,8 +166,3 @@ def make_rain(root: Path) -> None:
     for day in range(1, 32):
         moment = date(*RAINY_MONTH, day)
         chc.make_day(root, moment, "final", "rnl", np.asarray(chc.rain(moment, CHIRPS_SHAPE)))
-
-
-def dhis2_environment(server: dhis2.StandIn) -> dict[str, str]:
-    """Point the connection `national` to the stand-in."""
-    return {"EO_DHIS2_NATIONAL_URL": server.url, "EO_DHIS2_NATIONAL_TOKEN": server.token}
