@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
+    allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
 
     @property
     def results(self) -> str:

@@ -27,6 +27,7 @@ from eo_pygeoapi.models import ImportSummary, LeftOut
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.settings import Settings
+from flows import notifications
 from flows.artifacts import show_payload, show_summary
 from flows.kept import Kept
 from flows.progress import Report, RunProgress
@@ -128,7 +129,13 @@ def publish_results(
     return outputs.to_json()
 
 
-@flow(name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR)
+@flow(
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **notifications.HOOKS,
+)
 def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any] | None:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 

@@ -122,6 +122,7 @@ def base_config() -> dict[str, Any]:
     shipped = config["resources"]
     config["resources"] = {name: shipped[name] for name in (PROCESS, "sample-temperature")}
     config["resources"]["hello-world"] = {"type": "process", "processor": {"name": "HelloWorld"}}
+    config["resources"]["echo"] = {"type": "process", "processor": {"name": "eo_pygeoapi.echo.EchoProcessor"}}
     return config
 
 
