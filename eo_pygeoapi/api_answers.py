@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
-from pygeoapi.util import render_j2_template
+from pygeoapi.util import TEMPLATESDIR, render_j2_template
 
 from eo_pygeoapi.api_problems import Answer
 from eo_pygeoapi.errors import QueryError
@@ -70,11 +70,17 @@ def answer_either(api: API, request: APIRequest, document: dict[str, Any], templ
     return answer_json(api, request, document)
 
 
+def use_templates(server: dict[str, Any]) -> None:
+    """Have pygeoapi's pages use our templates, unless the configuration names others."""
+    templates = server.setdefault("templates", {})
+    if templates.get("path") in (None, TEMPLATESDIR, str(TEMPLATESDIR)):
+        templates["path"] = str(TEMPLATES)
+
+
 def template_folder(api: API, template: str) -> dict[str, str]:
     """Return the folder of a template, as pygeoapi takes it."""
-    own = (api.config["server"].get("templates") or {}).get("path")
-    has_it = own and (Path(own) / template).is_file() and "site-packages/pygeoapi" not in str(own)
-    return {"path": str(own if has_it else TEMPLATES)}
+    own = Path(api.config["server"]["templates"]["path"])
+    return {"path": str(own if (own / template).is_file() else TEMPLATES)}
 
 
 def page_of(api: API, request: APIRequest) -> tuple[int, int]:

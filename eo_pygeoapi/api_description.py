@@ -22,15 +22,18 @@ CONFORMANCE_CLASSES = (
 
 def landing_page(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's landing page with the relations that OGC API - Processes asks for."""
-    headers, status, content = core_api.landing_page(api, request)
-    if request.format in (None, "json") and status == 200:
-        document = json.loads(content)
-        document["links"] += [
-            link(f"{api.base_url}/conformance", f"{RELATION}conformance", JSON, "Conformance"),
-            link(f"{api.base_url}/health", "status", JSON, "Whether the service lives"),
-        ]
-        content = json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
-    return headers, status, content
+    if request.format not in (None, "json", "html"):
+        answer: Answer = core_api.landing_page(api, request)
+        return answer
+    headers, status, content = core_api.landing_page(api, _as_json(request))
+    document = json.loads(content)
+    document["links"] += [
+        link(f"{api.base_url}/conformance", f"{RELATION}conformance", JSON, "Conformance"),
+        link(f"{api.base_url}/health", "status", JSON, "Whether the service lives"),
+    ]
+    if request.format == "html":
+        return answer_page(api, request, "landing_page.html", document, status)
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
 
 def conformance(api: API, request: APIRequest) -> Answer:
@@ -44,10 +47,10 @@ def conformance(api: API, request: APIRequest) -> Answer:
 
 def openapi(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's OpenAPI document with the operations of this application in place of the stock ones."""
-    headers, status, content = core_api.openapi_(api, request)
-    if request.format == "html":
-        return headers, status, content
+    headers, status, content = core_api.openapi_(api, _as_json(request))
     document = with_our_operations(json.loads(content), list(api.manager.processes))
+    if request.format == "html":
+        return answer_page(api, request, "openapi/index.html", document, status)
     return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
 

@@ -19,7 +19,7 @@ from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi import api_description, api_execute, api_health, api_jobs, api_results
 from eo_pygeoapi.api_accept import AcceptMiddleware
-from eo_pygeoapi.api_answers import StoredFile, answer_page, executions_of, manager_of
+from eo_pygeoapi.api_answers import StoredFile, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api_problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.errors import EoError, QueryError
 from eo_pygeoapi.executions import JobFailedError
@@ -52,6 +52,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...]], ...] = (
 
 def make_app() -> Flask:
     """Make the application: our routes, then pygeoapi's."""
+    for config in (stock.api_.config, stock.api_.tpl_config):
+        use_templates(config["server"])
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = stock.APP.url_map.strict_slashes
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY

@@ -10,6 +10,8 @@ from tests.servers import prefect_server
 from tests.stack import SHARED, Stack, base_config, collection, dhis2_environment, documented_datasets, make_rain, up
 from tests.standins import chc, dhis2
 
+LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
+
 
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -43,7 +45,7 @@ def stack(
     config["resources"] |= _datasets(folder, chc_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
-    with up(folder, config, dhis2_environment(dhis2_server)) as running:
+    with up(folder, config, dhis2_environment(dhis2_server) | LOCAL_CALLBACKS) as running:
         yield running
 
 

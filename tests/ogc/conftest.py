@@ -1,0 +1,83 @@
+"""Jobs that the requirements look at, each made once, all at the same time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.ogc import subscriber
+from tests.ogc.subscriber import Subscriber
+from tests.stack import PROCESS, Stack
+
+EXAMPLE = {"datasetId": "sample-temperature", "start": "2025-07-01", "end": "2025-07-03", "dryRun": True}
+REASON = "no luck & 1 < 2"
+
+
+class Jobs:
+    """`jobs["name"]` is the path of a job; `ended(name)` waits for its end and gives its status."""
+
+    def __init__(self, stack: Stack, bodies: dict[str, tuple[str, dict[str, Any]]]) -> None:
+        self._stack = stack
+        self.answers = {
+            name: stack.execute(body, process, Prefer="respond-async") for name, (process, body) in bodies.items()
+        }
+        self._ended: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> str:
+        answer = self.answers[name]
+        assert answer.status_code == 201, answer.text
+        return f"/jobs/{answer.json()['jobID']}"
+
+    def id(self, name: str) -> str:
+        return self[name].rpartition("/")[2]
+
+    def ended(self, name: str) -> dict[str, Any]:
+        if name not in self._ended:
+            self._ended[name] = self._stack.ended(self[name], 240)
+        return self._ended[name]
+
+    def results(self, name: str, accept: str = "*/*") -> requests.Response:
+        self.ended(name)
+        return self._stack.get(f"{self[name]}/results", headers={"Accept": accept})
+
+
+@pytest.fixture(scope="session")
+def called() -> Iterator[Subscriber]:
+    with subscriber.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def jobs(stack: Stack, called: Subscriber) -> Jobs:
+    text: dict[str, Any] = {"inputs": {"text": "teststring"}}
+    reference = {"transmissionMode": "reference"}
+    rude = {"successUri": f"{called.url}/status/500"}
+    return Jobs(
+        stack,
+        {
+            "raw": ("echo", text | {"subscriber": uris(called, "raw")}),
+            "document": (
+                "echo",
+                text | {"response": "document", "subscriber": rude},
+            ),
+            "reference": ("echo", text | {"outputs": {"text": reference}}),
+            "none": ("echo", text | {"outputs": {}}),
+            "failed": ("echo", {"inputs": {"text": REASON, "fail": True}, "subscriber": uris(called, "failed")}),
+            "long": ("echo", {"inputs": {"text": "x", "pause": 5}}),
+            "two": ("two-outputs", text | {"outputs": {"note": {}, "picture": reference}}),
+            "import": (PROCESS, {"inputs": EXAMPLE}),
+            "import-document": (
+                PROCESS,
+                {"inputs": EXAMPLE, "response": "document", "outputs": {"result": reference}},
+            ),
+        },
+    )
+
+
+def uris(called: Subscriber, name: str) -> dict[str, str]:
+    return {
+        "successUri": f"{called.url}/{name}/success",
+        "inProgressUri": f"{called.url}/{name}/running",
+        "failedUri": f"{called.url}/{name}/failed",
+    }
