@@ -69,12 +69,15 @@ def datasets(config: Config = None) -> None:
     """List the enabled datasets."""
     from eo_pygeoapi.datasets import load_datasets
 
-    table = Table("dataset", "title", "source", "periods", "statistic", "schedules", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("dataset", no_wrap=True)  # what people copy
+    for title in ("source", "periods", "in space", "in time", "schedules", "title"):
+        table.add_column(title, overflow="fold")
     for id_, dataset in load_datasets(_settings(config).config).items():
-        statistic = f"{dataset.aggregation.spatial} (time: {dataset.aggregation.temporal})"
+        how = dataset.aggregation
         schedules = ", ".join(f"{s.cron} {s.timezone}{'' if s.active else ' (off)'}" for s in dataset.schedules)
-        table.add_row(id_, dataset.title, dataset.source, dataset.period_type, statistic, schedules)
-    out.print(table)
+        table.add_row(id_, dataset.source, dataset.period_type, how.spatial, how.temporal, schedules, dataset.title)
+    Console(width=None if out.is_terminal else 200).print(table)
 
 
 @app.command()

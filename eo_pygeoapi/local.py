@@ -59,7 +59,8 @@ def _stack(
     stack = LocalStack(
         settings.config, settings.data_dir, port, prefect_port, lambda text: out.print(text, markup=False)
     )
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for wanted in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
+        signal.signal(wanted, _as_interrupt)
 
     def apply(running: Running, effective: Path) -> None:
         applied = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
@@ -73,7 +74,8 @@ def _stack(
         out.print()
     finally:
         # a second Ctrl-C must not leave half of it running
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for wanted in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(wanted, signal.SIG_IGN)
         stack.stop()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

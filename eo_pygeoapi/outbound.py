@@ -8,11 +8,15 @@ nothing. Redirects are not followed.
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from eo_pygeoapi.errors import EoError, InputError
 
@@ -68,17 +72,37 @@ def request(
         _refuse_private(parts, addresses)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "eo-pygeoapi", **(headers or {})}
-    pool = _pool(parts, addresses[0], seconds)
     try:
-        answer = pool.urlopen(
-            method, target, body=body, headers=sent, redirect=False, retries=False, preload_content=False
-        )
-        content = b"".join(_pieces(answer, largest))
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+        with _in_time(_connection(parts, addresses[0], seconds), seconds) as connection:
+            connection.request(method, target, body=body, headers=sent, preload_content=False)
+            answer = connection.getresponse()
+            content = _read(answer, largest)
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
         raise OutboundError(f"{parts.scheme}://{parts.hostname} does not answer: {type(error).__name__}") from error
-    finally:
-        pool.close()
     return Reply(answer.status, answer.headers.get("Content-Type", "").partition(";")[0].strip(), content)
+
+
+@contextmanager
+def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[HTTPConnection]:
+    """Cut the connection after so many seconds: its own timeout starts anew with every byte that arrives."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        if connection.sock is not None:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield connection
+        if late.is_set():  # what was read may end in the middle
+            raise TimeoutError
+    finally:
+        timer.cancel()
+        connection.close()
 
 
 def _parts(url: object) -> SplitResult:
@@ -106,26 +130,23 @@ def _refuse_private(parts: SplitResult, addresses: Sequence[str]) -> None:
             raise InputError(f"{parts.hostname} is a private address; allowed: {ALLOWED}")
 
 
-def _pool(parts: SplitResult, address: str, seconds: float) -> urllib3.HTTPConnectionPool:
-    timeout = urllib3.Timeout(connect=seconds, read=seconds, total=seconds)
+def _connection(parts: SplitResult, address: str, seconds: float) -> HTTPConnection:
     if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=timeout, maxsize=1)
-    return urllib3.HTTPSConnectionPool(
+        return HTTPConnection(address, parts.port or 80, timeout=seconds)
+    return HTTPSConnection(
         address,
         parts.port or 443,
-        timeout=timeout,
-        maxsize=1,
+        timeout=seconds,
         ssl_context=ssl.create_default_context(),
         server_hostname=parts.hostname,
         assert_hostname=parts.hostname,
     )
 
 
-def _pieces(answer: urllib3.BaseHTTPResponse, largest: int) -> list[bytes]:
-    pieces, size = [], 0
+def _read(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
+    content = b""
     while piece := answer.read(_READ_AT_ONCE):
-        size += len(piece)
-        if size > largest:
+        content += piece
+        if len(content) > largest:
             raise OutboundError(f"the answer is larger than {largest} bytes")
-        pieces.append(piece)
-    return pieces
+    return content

@@ -16,6 +16,7 @@ import requests
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.left_over import born, end_left_over
 from eo_pygeoapi.sample import make_sample
 
 STATE = "up.json"
@@ -40,6 +41,7 @@ class Running:
     port: int
     prefect_port: int
     pids: dict[str, int]
+    births: dict[str, float]
 
     @property
     def web_url(self) -> str:
@@ -95,8 +97,9 @@ class LocalStack:
         for name, child in reversed(self._children.items()):
             _end(child)
             self._say(f"stopped {name}")
+        if self._children:  # else the file, if there is one, is another stack's
+            (self.data_dir / STATE).unlink(missing_ok=True)
         self._children.clear()
-        (self.data_dir / STATE).unlink(missing_ok=True)
 
     def log_file(self, name: str) -> Path:
         """Return the log file of a child."""
@@ -105,10 +108,13 @@ class LocalStack:
     def _prepare_folder(self) -> None:
         for folder in ("logs", "results", "cache", "prefect"):
             (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
-        if (other := running_stack(self.data_dir)) is not None:
+        earlier = _read_state(self.data_dir)
+        if earlier is not None and _is_alive(earlier.pid, earlier.births.get("up", 0.0)):
             raise StackError(
-                f"already running from {self.data_dir} (process {other.pid}, {other.web_url}); stop it first"
+                f"already running from {self.data_dir} (process {earlier.pid}, {earlier.web_url}); stop it first"
             )
+        if earlier is not None and (ended := end_left_over(earlier.pids, earlier.births)):
+            self._say(f"ended what an earlier run was killed without stopping: {', '.join(ended)}")
         make_sample(self.data_dir / "sample")
 
     def _choose_ports(self) -> Running:
@@ -116,7 +122,7 @@ class LocalStack:
         host = str(bind.get("host", "127.0.0.1"))
         web = self._free_port("web", host, self._asked[0], int(bind.get("port", DEFAULT_PORT)))
         prefect = self._free_port("Prefect", "127.0.0.1", self._asked[1], DEFAULT_PREFECT_PORT)
-        return Running(os.getpid(), str(self.config), host, web, prefect, {})
+        return Running(os.getpid(), str(self.config), host, web, prefect, {}, {"up": born(os.getpid())})
 
     def _free_port(self, what: str, host: str, asked: int | None, default: int) -> int:
         if asked is not None:
@@ -175,7 +181,8 @@ class LocalStack:
 
     def _remember(self) -> None:
         pids = {name: child.pid for name, child in self._children.items()}
-        state = asdict(self.running) | {"pids": pids}
+        births = self.running.births | {name: born(pid) for name, pid in pids.items()}
+        state = asdict(self.running) | {"pids": pids, "births": births}
         (self.data_dir / STATE).write_text(json.dumps(state, indent=1))
 
     def _end_of_log(self, name: str) -> str:
@@ -184,12 +191,18 @@ class LocalStack:
 
 
 def running_stack(data_dir: Path) -> Running | None:
-    """Return the stack that runs from this data folder; None when none does."""
+    """Return the stack that another process runs from this data folder; None when none does."""
+    state = _read_state(data_dir)
+    if state is None or state.pid == os.getpid() or not _is_alive(state.pid, state.births.get("up", 0.0)):
+        return None
+    return state
+
+
+def _read_state(data_dir: Path) -> Running | None:
     try:
-        state = Running(**json.loads((data_dir / STATE).read_text()))
+        return Running(**json.loads((data_dir / STATE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return state if _is_alive(state.pid) and state.pid != os.getpid() else None
 
 
 def _prefect_server(port: int) -> list[str]:
@@ -232,11 +245,5 @@ def _any_free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_alive(pid: int, birth: float) -> bool:
+    return birth > 0 and abs(born(pid) - birth) < 1

@@ -19,6 +19,9 @@ class Jobs:
 
     def __init__(self, stack: Stack, bodies: dict[str, tuple[str, dict[str, Any]]]) -> None:
         self._stack = stack
+        # first, while nothing else runs; on a busy machine one try may be too short for a synchronous answer
+        tries = (stack.execute({"inputs": {"text": "teststring"}}, "echo", Prefer="respond-sync") for _ in range(3))
+        self.synchronous = next((answer for answer in tries if answer.status_code == 200), None)
         self.answers = {
             name: stack.execute(body, process, Prefer="respond-async") for name, (process, body) in bodies.items()
         }
@@ -64,7 +67,6 @@ def jobs(stack: Stack, called: Subscriber) -> Jobs:
             "reference": ("echo", text | {"outputs": {"text": reference}}),
             "none": ("echo", text | {"outputs": {}}),
             "failed": ("echo", {"inputs": {"text": REASON, "fail": True}, "subscriber": uris(called, "failed")}),
-            "long": ("echo", {"inputs": {"text": "x", "pause": 5}}),
             "two": ("two-outputs", text | {"outputs": {"note": {}, "picture": reference}}),
             "import": (PROCESS, {"inputs": EXAMPLE}),
             "import-document": (
