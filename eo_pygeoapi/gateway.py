@@ -109,7 +109,9 @@ class PrefectGateway:
     def get(self, job_id: str) -> Job:
         """Return the job; NoSuchJobError when no run of ours that is due has this id."""
         run = self._run(job_id)
-        return self._job(run, self._progress([run.id]).get(run.id, NO_PROGRESS))
+        # for one that waits, or has succeeded, it would say nothing
+        asked = [] if job_status(run) in ("accepted", "successful") else [run.id]
+        return self._job(run, self._progress(asked).get(run.id, NO_PROGRESS))
 
     def list(
         self, limit: int, offset: int = 0, wanted: JobFilter = ANY_JOB, now: datetime | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ogc.jobs import called, jobs  # noqa: F401
 from tests.servers import prefect_server
 from tests.stack import SHARED, Stack, base_config, collection, dhis2_environment, documented_datasets, make_rain, up
 from tests.standins import chc, dhis2

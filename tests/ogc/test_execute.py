@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.ogc.conftest import EXAMPLE, Jobs
+from tests.ogc.jobs import EXAMPLE, Jobs
 from tests.ogc.subscriber import Subscriber
 from tests.ogc.uris import assert_problem, href, hrefs
 from tests.stack import PROCESS, Stack

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from eo_pygeoapi.contracts import json_schema
-from tests.ogc.conftest import REASON, Jobs
+from tests.ogc.jobs import REASON, Jobs
 from tests.ogc.subscriber import Subscriber
 from tests.ogc.test_description import Page
 from tests.ogc.uris import assert_problem, href, hrefs
