@@ -4,7 +4,7 @@ from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api_answers import answer_json, executions_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api_problems import Answer, problem_of
-from eo_pygeoapi.errors import EoError, NoSuchProcessError, ResultNotAvailableError
+from eo_pygeoapi.errors import EoError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
 from eo_pygeoapi.execute_request import read_body
 from eo_pygeoapi.job_documents import status_document
 from eo_pygeoapi.job_outputs import encode, read_outputs
@@ -22,6 +22,7 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
         allowed = ", ".join(manager.processes)
         raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {allowed})")
     description = manager.get_processor(process_id).metadata
+    _refuse_forms(request)
     preferences = parse_prefer(_header(request, "Prefer"))
     job = manager.executions.submit(process_id, description, read_body(request.data))
     controls = description["jobControlOptions"]
@@ -62,6 +63,13 @@ def _results(api: API, request: APIRequest, job: Job) -> Answer:
 def _with_link(answer: Answer, monitor: str) -> Answer:
     headers, status, content = answer
     return {**headers, "Link": monitor}, status, content
+
+
+def _refuse_forms(request: APIRequest) -> None:
+    """Say what is wrong with what curl sends when nobody tells it the media type; other types are let pass."""
+    given = _header(request, "Content-Type").partition(";")[0].strip().lower()
+    if given in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        raise MediaTypeError(f"Content-Type: {given!r} is not allowed; allowed: application/json")
 
 
 def _header(request: APIRequest, name: str) -> str:

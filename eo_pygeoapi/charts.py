@@ -98,8 +98,9 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
         return _TOP + inner_height * (high - value) / (high - low)
 
     ticks = "".join(_tick(low + (high - low) * i / 4, y(low + (high - low) * i / 4)) for i in range(5))
+    base = CHART_HEIGHT - 10
     marks = "".join(
-        f'<text x="{x(i):.0f}" y="{CHART_HEIGHT - 10}" text-anchor="middle">{escape(labels[i])}</text>'
+        f'<text x="{x(i):.0f}" y="{base}" text-anchor="{_anchor(i, len(labels))}">{escape(labels[i])}</text>'
         for i in _spread(len(labels), 6)
     )
     lines = "".join(
@@ -164,6 +165,11 @@ def _said(area: Area) -> str:
 def _tick(value: float, y: float) -> str:
     line = f'<line x1="{_LEFT}" x2="{CHART_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
     return f'{line}<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+
+
+def _anchor(index: int, count: int) -> str:
+    """Return where a label hangs; the last one would not fit in the middle."""
+    return "end" if index == count - 1 and count > 1 else "middle"
 
 
 def _spread(count: int, most: int) -> Sequence[int]:

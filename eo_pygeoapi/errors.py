@@ -3,6 +3,7 @@
     EoError
     ├── InputError               400  a request's inputs; lists every problem at once
     │   └── OrgUnitsError        400  organisation units that do not exist or have no geometry
+    ├── MediaTypeError           415  a body that is not JSON by its own account
     ├── QueryError               400  a query parameter of a request
     ├── NoSuchOutputError        400  an output that the process does not have
     ├── ConfigError              500  the configuration file; lists every problem with its YAML path
@@ -53,6 +54,13 @@ class InputError(ProblemsError):
 
 class OrgUnitsError(InputError):
     """The organisation units that were asked for cannot be had."""
+
+
+class MediaTypeError(EoError):
+    """The body of a request is not JSON, as its Content-Type says."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "UnsupportedMediaType"
 
 
 class QueryError(ProblemsError):

@@ -94,6 +94,11 @@ def test_a_body_that_is_no_object_is_refused(stack: Stack, process: str, text: s
     assert count(stack) == before
 
 
+def test_a_form_is_refused_with_what_to_send(stack: Stack) -> None:
+    answer = requests.post(f"{stack.url}/processes/echo/execution", data={"inputs": "x"}, timeout=30)
+    assert "allowed: application/json" in assert_problem(answer, 415)["detail"]
+
+
 SAMPLE = {**EXAMPLE}
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [0.1, 0], [0.1, 0.1], [0, 0]]]}
 
