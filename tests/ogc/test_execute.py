@@ -65,7 +65,7 @@ def test_what_can_only_run_asynchronously_does(stack: Stack) -> None:
     answer = stack.execute({"inputs": EXAMPLE}, PROCESS, Prefer="wait=1")
     assert_201(stack, answer, PROCESS)
     assert "Preference-Applied" not in answer.headers
-    assert 1 <= time.monotonic() - begun < 15
+    assert 1 <= time.monotonic() - begun < 30
     requests.delete(answer.headers["Location"], timeout=30)
 
 
