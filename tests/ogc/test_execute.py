@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.ogc.jobs import EXAMPLE, Jobs
+from tests.ogc.jobs import EXAMPLE, Jobs, taken
 from tests.ogc.subscriber import Subscriber
 from tests.ogc.uris import assert_problem, href, hrefs
 from tests.stack import PROCESS, Stack
@@ -62,7 +62,7 @@ def test_a_synchronous_execution_is_answered_with_the_bare_value(stack: Stack, j
 @requirement("core/process-execute-default-execution-mode", "preference-applied-only-when-asked", "wait-is-bounded")
 def test_what_can_only_run_asynchronously_does(stack: Stack) -> None:
     begun = time.monotonic()
-    answer = stack.execute({"inputs": EXAMPLE}, PROCESS, Prefer="wait=1")
+    answer = taken(stack, {"inputs": EXAMPLE}, PROCESS, "wait=1")
     assert_201(stack, answer, PROCESS)
     assert "Preference-Applied" not in answer.headers
     assert 1 <= time.monotonic() - begun < 30
@@ -72,7 +72,7 @@ def test_what_can_only_run_asynchronously_does(stack: Stack) -> None:
 @requirement("wait-is-bounded", "process-execute-honor-prefer/forms")
 @pytest.mark.parametrize("prefer", ["wait=1", "return=minimal, Respond-Async; x=1, wait=1"])
 def test_waiting_falls_back_to_a_job(stack: Stack, prefer: str) -> None:
-    answer = stack.execute({"inputs": {"text": "x", "pause": 30}}, "echo", Prefer=prefer)
+    answer = taken(stack, {"inputs": {"text": "x", "pause": 30}}, "echo", prefer)
     assert_201(stack, answer)
     assert ("Preference-Applied" in answer.headers) == ("async" in prefer.lower())
     requests.delete(answer.headers["Location"], timeout=30)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from eo_pygeoapi.contracts import json_schema
-from tests.ogc.jobs import REASON, Jobs
+from tests.ogc.jobs import REASON, Jobs, taken
 from tests.ogc.subscriber import Subscriber
 from tests.ogc.test_description import Page
 from tests.ogc.uris import assert_problem, href, hrefs
@@ -43,7 +43,7 @@ def assert_status_info(document: dict[str, Any]) -> None:
     "status-running-is-seen", "progress-monotonic", "core/job", "core/job-success", "no-results-link-before-success"
 )
 def test_a_job_is_seen_waiting_running_and_done(stack: Stack) -> None:
-    answer = stack.execute({"inputs": {"text": "x", "pause": 3}}, "echo", Prefer="respond-async")
+    answer = taken(stack, {"inputs": {"text": "x", "pause": 3}}, "echo")
     path, seen = f"/jobs/{answer.json()['jobID']}", list[dict[str, Any]]()
     until = time.monotonic() + 240
     while not seen or seen[-1]["status"] not in ("successful", "failed"):
@@ -177,7 +177,7 @@ def test_no_outputs_are_no_results(stack: Stack, jobs: Jobs) -> None:
 @requirement("core/job-results-exception/no-such-job", "core/job-results-exception/results-not-ready")
 def test_results_that_are_not_there_are_said_so(stack: Stack) -> None:
     assert_problem(stack.get("/jobs/nope/results"), 404, "no-such-job")
-    waiting = stack.execute({"inputs": {"text": "x", "pause": 30}}, "echo", Prefer="respond-async")
+    waiting = taken(stack, {"inputs": {"text": "x", "pause": 30}}, "echo")
     path = f"/jobs/{waiting.json()['jobID']}"
     assert_problem(stack.get(f"{path}/results"), 404, "result-not-ready")
     assert_problem(stack.get(f"{path}/payload-preview"), 404, "result-not-ready")
@@ -240,7 +240,7 @@ def test_the_features_of_a_job_come_whole_and_in_parts(stack: Stack, jobs: Jobs)
     "dismissed-stays-dismissed",
 )
 def test_a_dismissed_job_stays_until_it_is_dismissed_again(stack: Stack) -> None:
-    answer = stack.execute({"inputs": {"text": "x"}}, "echo", Prefer="respond-async")
+    answer = taken(stack, {"inputs": {"text": "x"}}, "echo")
     url = answer.headers["Location"]
     dismissed = requests.delete(url, timeout=30)
     assert (dismissed.status_code, dismissed.headers["Content-Type"]) == (200, "application/json")
