@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     use_zygote: bool = Field(True, validation_alias="EO_ZYGOTE_ENABLED")
     memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
+    allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property

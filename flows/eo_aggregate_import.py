@@ -30,7 +30,7 @@ from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, pe
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
-from flows import turns
+from flows import notifications, turns
 from flows.artifacts import show_payload, show_summary
 from flows.credentials import take_credentials
 from flows.kept import Kept
@@ -142,7 +142,13 @@ def publish_results(
     return outputs.to_json()
 
 
-@flow(name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR)
+@flow(
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **notifications.HOOKS,
+)
 def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any] | None:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 

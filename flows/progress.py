@@ -14,7 +14,6 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
 from prefect.runtime import flow_run
 
-
 # percent at which each step ends; the download takes the longest
 STEPS: Mapping[str, int] = {
     "validate_inputs": 2,

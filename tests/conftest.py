@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import canaries
+from tests.ogc.jobs import called, jobs  # noqa: F401
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -19,6 +20,8 @@ from tests.stack import (
     up,
 )
 from tests.standins import cds, chc, dhis2, worldpop
+
+LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +66,8 @@ def stack(
     config["resources"] |= _datasets(folder, chc_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
-    with up(folder, config, canaries.environment(dhis2_server) | cds_server.environment) as running:
+    environment = canaries.environment(dhis2_server) | cds_server.environment | LOCAL_CALLBACKS
+    with up(folder, config, environment) as running:
         yield running
 
 
