@@ -45,7 +45,7 @@ def running(
             process.wait()
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180) -> None:
     """Wait until the URL answers with success; fail with the end of the log."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
