@@ -69,6 +69,7 @@ def make_app() -> Flask:
     if stock.CONFIG["server"].get("cors", False):
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(UnicodeDecodeError, _answer_no_text)
     app.register_error_handler(Exception, _answer_any_error)
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app)  # type: ignore[method-assign]
@@ -132,6 +133,11 @@ def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return _respond(*problem(status, (error.name or "Error").replace(" ", ""), error.description or "", headers))
+
+
+def _answer_no_text(_error: UnicodeDecodeError) -> Response:
+    """Answer to a body that pygeoapi's core takes for text, such as a CQL2 filter."""
+    return _respond(*problem(400, "InvalidParameterValue", "the body is not UTF-8 text"))
 
 
 def _answer_any_error(error: Exception) -> Response:

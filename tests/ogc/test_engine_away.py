@@ -68,3 +68,9 @@ def test_readiness_says_what_is_missing(url: str) -> None:
         "worker": "unavailable",
     }
     assert "Prefect" in checks["prefect"]["detail"]
+
+
+def test_a_filter_that_is_no_text_is_no_server_error(url: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{url}/collections/sample-temperature/items", data=b"\xff{", headers=headers, timeout=30)
+    assert "UTF-8" in assert_problem(answer, 400)["detail"]
