@@ -116,9 +116,9 @@ def worker(
     from eo_pygeoapi.worker.environment import set_environment
 
     set_environment(settings, os.environ)  # before Prefect reads it
-    from eo_pygeoapi.worker.worker import run_worker
+    from eo_pygeoapi.worker.working import run_worker
 
-    run_worker(name)
+    run_worker(settings, name)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,14 +30,18 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Cancelling
 
 from eo_pygeoapi.errors import NoSuchJobError, NotAppliedError
 from eo_pygeoapi.jobs import PROCESS_ID, STATUS_BY_STATE, Job, JobStatus, Progress, job_status
 from eo_pygeoapi.prefect_client import KeptClient
+from eo_pygeoapi.wakeup import wake_workers
 
 WORK_POOL = "eo-pygeoapi"
+# work queues, and whose runs a worker takes first: somebody waits for an execution, nobody for a backfill
+ON_DEMAND, SCHEDULED, BACKFILL = "on-demand", "scheduled", "backfill"
+PRIORITIES = {ON_DEMAND: 1, SCHEDULED: 2, BACKFILL: 3}
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
 IMPORT_FLOW = "eo_aggregate_import_v1"
@@ -56,6 +61,7 @@ class DeploymentSpec:
     parameter_schema: Mapping[str, Any]
     fingerprint: str
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class PrefectGateway:
@@ -83,8 +89,8 @@ class PrefectGateway:
 
     # Jobs
 
-    def submit(self, deployment: str, parameters: Mapping[str, Any]) -> Job:
-        """Create a run of the deployment, due now, and return it as a job.
+    def submit(self, deployment: str, parameters: Mapping[str, Any], queue: str = ON_DEMAND) -> Job:
+        """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
         """
@@ -92,6 +98,7 @@ class PrefectGateway:
         body = {
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
+            "work_queue_name": queue,
             "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
         }
         # one at a time: on SQLite, concurrent writes of ours would only lock each other out
@@ -101,6 +108,7 @@ class PrefectGateway:
         finally:
             if free:
                 self._submitting.release()
+        wake_workers(self.api_url)
         return self._job(run, Progress())
 
     def get(self, job_id: str) -> Job:
@@ -168,7 +176,8 @@ class PrefectGateway:
                 schedules=list(spec.schedules),
                 tags=[TAG],
                 work_pool_name=WORK_POOL,
-                job_variables={},
+                job_variables={"env": dict(spec.environment)} if spec.environment else {},
+                work_queue_name=SCHEDULED,
                 pull_steps=[],
             )
         )
@@ -188,7 +197,7 @@ class PrefectGateway:
         self._forget_deployments()
 
     def ensure_work_pool(self) -> None:
-        """Create our work pool where there is none yet."""
+        """Create our work pool and its queues where there are none yet."""
         pool = WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi")
 
         def create(client: SyncPrefectClient) -> None:
@@ -198,6 +207,8 @@ class PrefectGateway:
                 return
 
         self._call(create)
+        for name, priority in PRIORITIES.items():
+            self._call(partial(_put_queue, name=name, priority=priority))
 
     def ping(self) -> None:
         """Raise EngineUnavailableError unless the server answers."""
@@ -306,6 +317,19 @@ def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: Mapping[st
         "POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment_id}, json=dict(body)
     )
     return FlowRun.model_validate(response.json())
+
+
+def _put_queue(client: SyncPrefectClient, name: str, priority: int) -> None:
+    pool, content = {"work_pool_name": WORK_POOL}, {"name": name, "priority": priority}
+    try:
+        client.request("POST", "/work_pools/{work_pool_name}/queues", path_params=pool, json=content)
+    except ObjectAlreadyExists:
+        pass
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.CONFLICT:
+            raise
+    path = {**pool, "name": name}
+    client.request("PATCH", "/work_pools/{work_pool_name}/queues/{name}", path_params=path, json=content)
 
 
 def _read_deployments(client: SyncPrefectClient, where: DeploymentFilter, offset: int) -> Sequence[DeploymentResponse]:

@@ -12,6 +12,9 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from eo_pygeoapi.redaction import redact, redact_json
 
 PROCESS_ID = "eo-aggregate-import"
+# labels that the worker puts on a run whose process died
+DEATHS = "eo-pygeoapi.deaths"
+ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
 
 JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
 
@@ -63,6 +66,7 @@ class Job:
     request: Mapping[str, Any] = field(default_factory=dict)
     state_name: str = ""
     deployment: str = ""
+    attempts: int = 1
 
     @classmethod
     def from_flow_run(
@@ -91,6 +95,7 @@ class Job:
             request=_mapping(parameters.get("request")),
             state_name=run.state.name or "" if run.state else "",
             deployment=deployment,
+            attempts=_attempts(run)[0],
         )
 
     def to_pygeoapi(self) -> dict[str, Any]:
@@ -129,6 +134,20 @@ def to_rfc3339(moment: datetime) -> str:
 
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
+    words, (attempts, allowed) = _words(run, status, progress), _attempts(run)
+    again = status in ("accepted", "running") and attempts > 1 and not words.startswith("attempt ")
+    return f"attempt {attempts} of {allowed}: {words}" if again else words
+
+
+def _attempts(run: FlowRun) -> tuple[int, int]:
+    """Return which attempt a run is at, and how many there are; the worker counts those whose process died."""
+    deaths, allowed = run.labels.get(DEATHS), run.labels.get(ATTEMPTS_ALLOWED)
+    if not isinstance(deaths, int) or not isinstance(allowed, int):
+        return 1, 1
+    return min(deaths + 1, allowed), allowed
+
+
+def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     state = run.state
     said = _PREFECT_PREFIX.sub("", state.message or "") if state else ""
     if status in ("failed", "dismissed"):
@@ -139,6 +158,8 @@ def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return progress.step or _MESSAGES[status]
     if state and state.type == StateType.PENDING:
         return "starting"
+    if status == "accepted" and state and state.name == "Scheduled" and said.startswith("attempt "):
+        return said
     if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):
         return f"{state.name}: {said}" if said else str(state.name)
     return _MESSAGES[status]

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
+    concurrency: int = Field(2, ge=1, validation_alias="EO_CONCURRENCY")
+    stop_grace_seconds: float = Field(60.0, ge=0, validation_alias="EO_STOP_GRACE_SECONDS")
+    resume: int = Field(1, ge=0, le=10, validation_alias="EO_RESUME")
+    memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")
+    lost_after_seconds: int = Field(480, ge=90, validation_alias="EO_LOST_AFTER_SECONDS")
+    use_zygote: bool = Field(True, validation_alias="EO_ZYGOTE_ENABLED")
 
     @property
     def results(self) -> str:
