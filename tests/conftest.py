@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import canaries
+from tests.ogc.jobs import called, jobs  # noqa: F401
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -13,12 +15,13 @@ from tests.stack import (
     Stack,
     base_config,
     collection,
-    dhis2_environment,
     documented_datasets,
     make_rain,
     up,
 )
 from tests.standins import cds, chc, dhis2, worldpop
+
+LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +33,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def dhis2_server() -> Iterator[dhis2.StandIn]:
-    with dhis2.running() as server:
+    with dhis2.running(metadata=canaries.metadata()) as server:
         yield server
 
 
@@ -63,7 +66,8 @@ def stack(
     config["resources"] |= _datasets(folder, chc_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
-    with up(folder, config, dhis2_environment(dhis2_server) | cds_server.environment) as running:
+    environment = canaries.environment(dhis2_server) | cds_server.environment | LOCAL_CALLBACKS
+    with up(folder, config, environment) as running:
         yield running
 
 
