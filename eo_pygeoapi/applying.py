@@ -5,6 +5,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from eo_pygeoapi.blocks import read_blocks, register
 from eo_pygeoapi.checks import check
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.datasets import load_datasets
@@ -53,6 +54,9 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
     processes = {id_: r for id_, r in resources.items() if r.get("type") == "process"}
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
     try:
+        gateway.ping()  # it says within seconds that Prefect is away
+        register(settings.prefect_api_url)
+        settings = settings.with_blocks(read_blocks(settings.prefect_api_url))
         return apply_deployments(gateway, load_datasets(config), processes, settings)
     finally:
         gateway.close()

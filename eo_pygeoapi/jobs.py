@@ -15,6 +15,16 @@ PROCESS_ID = "eo-aggregate-import"
 # labels that the worker puts on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+# the tasks of the import flow, in their order
+IMPORT_STEPS = (
+    "validate_inputs",
+    "load_org_units",
+    "extract_source_data",
+    "aggregate_to_org_units",
+    "build_dhis2_payload",
+    "import_to_dhis2",
+    "publish_results",
+)
 
 JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
 
@@ -67,10 +77,17 @@ class Job:
     state_name: str = ""
     deployment: str = ""
     attempts: int = 1
+    flow_name: str = ""
 
     @classmethod
     def from_flow_run(
-        cls, run: FlowRun, deployment: str, process_id: str, progress: Progress, secrets: Iterable[str] = ()
+        cls,
+        run: FlowRun,
+        deployment: str,
+        process_id: str,
+        progress: Progress,
+        secrets: Iterable[str] = (),
+        flow_name: str = "",
     ) -> "Job":
         """Read a job from a flow run; `deployment` and `process_id` say what it is a run of.
 
@@ -96,6 +113,7 @@ class Job:
             state_name=run.state.name or "" if run.state else "",
             deployment=deployment,
             attempts=_attempts(run)[0],
+            flow_name=flow_name,
         )
 
     def to_pygeoapi(self) -> dict[str, Any]:
@@ -115,12 +133,17 @@ class Job:
             "mimetype": "application/json",
         }
 
-    def shown_inputs(self) -> str:
-        """Return the inputs as JSON text for people; those of foreign processes may hold anything and stay hidden."""
+    def visible_inputs(self) -> dict[str, Any]:
+        """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
         if self.process_id != PROCESS_ID:
-            return "{}"
+            return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
-        return json.dumps(redact_json(shown), ensure_ascii=False, default=str)
+        redacted: dict[str, Any] = redact_json(shown)
+        return redacted
+
+    def shown_inputs(self) -> str:
+        """Return the visible inputs as JSON text, as pygeoapi wants them."""
+        return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
 
 
 def job_status(run: FlowRun) -> JobStatus:

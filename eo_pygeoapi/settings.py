@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from eo_pygeoapi.errors import ConfigError
 
 DEFAULT_CONNECTION = "default"
 # names of variables whose values are secrets; those of AWS are for a results store on S3
 _SECRET = re.compile(
-    r"EO_DHIS2_\w+_(TOKEN|PASSWORD)|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
+    r"EO_DHIS2_\w+_(TOKEN|PASSWORD)|EO_DESTINE_KEY|ECMWF_DATASTORES_KEY|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
 )
 
 
@@ -49,6 +51,10 @@ class Settings(BaseSettings):
     memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")
     lost_after_seconds: int = Field(480, ge=90, validation_alias="EO_LOST_AFTER_SECONDS")
     use_zygote: bool = Field(True, validation_alias="EO_ZYGOTE_ENABLED")
+    memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
+    dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
+    allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
+    _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def results(self) -> str:
@@ -60,14 +66,38 @@ class Settings(BaseSettings):
         """The download cache as an fsspec URL or path; `cache` in the data folder unless set."""
         return self.cache_url or str(self.data_dir.absolute() / "cache")
 
+    def cache_folder(self) -> Path:
+        """Return the download cache as a folder; ConfigError where it is somewhere that files cannot be opened in."""
+        scheme, colon, path = self.cache.partition("://")
+        if not colon:
+            return Path(self.cache)
+        if scheme == "file":
+            return Path(path)
+        raise ConfigError(
+            f"EO_CACHE_URL: {scheme} addresses are not allowed; allowed: a folder, such as a file system that all "
+            "workers share"
+        )
+
     def dhis2_connection(self, name: str = DEFAULT_CONNECTION) -> Dhis2Connection | None:
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""
-        return dhis2_connection(name, os.environ)
+        return dhis2_connection(name, {**self._blocks, **os.environ})
+
+    @property
+    def has_ecmwf_key(self) -> bool:
+        """Whether there is a key for the Climate Data Store."""
+        return self.ecmwf_key is not None or "ECMWF_DATASTORES_KEY" in self._blocks
+
+    def with_blocks(self, blocks: Mapping[str, str]) -> "Settings":
+        """Return these settings with what Prefect blocks say where the environment says nothing."""
+        copy = self.model_copy()
+        copy._blocks = dict(blocks)
+        return copy
 
     def secrets(self) -> list[str]:
         """Return every secret value this process knows, for `redaction.redact`."""
         key = [self.ecmwf_key.get_secret_value()] if self.ecmwf_key else []
-        return key + [value for name, value in os.environ.items() if value and _is_secret(name)]
+        known = [*os.environ.items(), *self._blocks.items()]
+        return list(dict.fromkeys(key + [value for name, value in known if value and _is_secret(name)]))
 
 
 def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:

@@ -220,7 +220,7 @@ def _prefect_server(port: int) -> list[str]:
 
 def _web(running: Running, data_dir: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "gunicorn", "pygeoapi.flask_app:APP"),
+        *(sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP"),
         *("--bind", f"{running.host}:{running.port}", "--pid", str(data_dir / "web.pid")),
         *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
         *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),

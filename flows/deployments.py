@@ -117,7 +117,7 @@ def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str
         variable = f"EO_DHIS2_{name.upper()}_URL" if name != "default" else "DHIS2_BASE_URL"
         missing.append(f"no DHIS2 connection {name!r} (set {variable} and its credentials)")
     cds = dataset.source == "era5-land" and getattr(dataset.options, "provider", "") == "cds"
-    if cds and settings.ecmwf_key is None and not (Path.home() / ".ecmwfdatastoresrc").exists():
+    if cds and not settings.has_ecmwf_key and not (Path.home() / ".ecmwfdatastoresrc").exists():
         missing.append("no key for the Climate Data Store (set ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY)")
     return "; ".join(missing)
 

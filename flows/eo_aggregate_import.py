@@ -6,10 +6,11 @@ flow run takes finished steps from their results.
 """
 
 import logging
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -20,14 +21,18 @@ from prefect.states import Failed
 from prefect.tasks import exponential_backoff
 
 from eo_pygeoapi import datasets, results
+from eo_pygeoapi.blocks import read_blocks
 from eo_pygeoapi.datasets import Execution
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.models import ImportSummary, LeftOut
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
+from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from flows import notifications, turns
 from flows.artifacts import show_payload, show_summary
+from flows.credentials import take_credentials
 from flows.kept import Kept
 from flows.progress import Report, RunProgress
 
@@ -71,9 +76,10 @@ def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(name="extract_source_data", timeout_seconds=12 * HOUR, **_RETRIED)
-def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float]) -> dict[str, Any]:
+def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float], report: Report) -> dict[str, Any]:
     """Fetch what the source has for the interval and the box."""
-    return sources.extract_source_data(_source_request(execution, bbox)).to_json()
+    request = replace(_source_request(execution, bbox), say=report.words, companions=_companions(execution))
+    return sources.extract_source_data(request).to_json()
 
 
 @task(name="aggregate_to_org_units", timeout_seconds=6 * HOUR, **_KEPT)
@@ -86,7 +92,9 @@ def aggregate_to_org_units(
     grid = sources.open_source_data(_source_request(execution, bbox), found)
     whole = periods.periods_in(checked.interval, checked.dataset.period_type)
     wanted = periods.without(whole, found.left_out)
-    aggregated = zonal.aggregate_to_org_units(grid, kept.read_units().frame, wanted, checked.dataset, report)
+    settings, frame = Settings(), kept.read_units().frame
+    with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
+        aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, checked.dataset, report, means)
     kept.write_values(aggregated.frame)
     return [entry.to_json() for entry in aggregated.left_out]
 
@@ -94,27 +102,32 @@ def aggregate_to_org_units(
 @task(name="build_dhis2_payload", timeout_seconds=HOUR, **_KEPT)
 def build_dhis2_payload(job_id: str, execution: dict[str, Any]) -> list[dict[str, Any]]:
     """Build the data value set and keep it; returns the values that were dropped."""
-    kept = Kept(job_id)
-    payload = data_values.build_dhis2_payload(kept.read_values(), Execution.model_validate(execution).dataset.dhis2)
-    kept.write_payload(payload)
+    payload = Kept(job_id).build_payload(Execution.model_validate(execution).dataset)
     return [entry.to_json() for entry in payload.left_out]
 
 
-@task(name="import_to_dhis2", timeout_seconds=6 * HOUR, **_RETRIED)
+# the time includes waiting for the turn
+@task(name="import_to_dhis2", timeout_seconds=12 * HOUR, **_RETRIED)
 def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
     """Import the data value set, or ask DHIS2 what an import would do."""
     checked = Execution.model_validate(execution)
-    payload = Kept(job_id).read_payload()
-    target, dry_run = checked.dataset.dhis2, checked.inputs.dry_run
-    return dhis2_import.import_to_dhis2(payload, target, dry_run, _connector(checked)).to_json()
+    summary = dhis2_import.import_to_dhis2(
+        Kept(job_id).import_files,
+        checked.dataset,
+        checked.inputs.dry_run,
+        _connector(checked),
+        turn=partial(turns.turn, job_id, checked.dataset.dhis2.connection),
+    )
+    return summary.to_json()
 
 
 @task(name="publish_results", timeout_seconds=HOUR, **_RETRIED)
 def publish_results(
-    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]]
+    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]], source: str
 ) -> dict[str, Any]:
     """Publish the values as features, dry run or not, and write the job's result."""
     dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
+    kept.export(dataset)
     outputs = results.publish_results(
         kept.store,
         job_id,
@@ -123,17 +136,25 @@ def publish_results(
         values=kept.read_values(),
         summary=ImportSummary.model_validate(summary),
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
-        preview=data_values.preview(kept.read_payload()),
+        preview=data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()),
+        source=source,
     )
     return outputs.to_json()
 
 
-@flow(name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR)
+@flow(
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **notifications.HOOKS,
+)
 def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any] | None:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 
     `inputs` are those of the process `eo-aggregate-import`; `request` is what else the execute request said.
     """
+    take_credentials(read_blocks(), os.environ)
     settings = Settings()
     job_id = str(flow_run.id)
     _redact_logs(settings)
@@ -156,19 +177,20 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         execution = validate_inputs(whole, _scheduled_time().isoformat())
     with progress.step("load_org_units"):
         units = load_org_units(job_id, execution)
-    with progress.step("extract_source_data"):
-        extract = extract_source_data(job_id, execution, units["bbox"])
+    with progress.step("extract_source_data") as report:
+        extract = extract_source_data(job_id, execution, units["bbox"], report)
     with progress.step("aggregate_to_org_units") as report:
         without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
     with progress.step("build_dhis2_payload"):
         dropped = build_dhis2_payload(job_id, execution)
-        show_payload(Kept(job_id).read_payload())
     with progress.step("import_to_dhis2"):
         summary = import_to_dhis2(job_id, execution)
+        kept = Kept(job_id)
+        show_payload(data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()))
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
-        publish_results(job_id, execution, summary, left_out)
+        publish_results(job_id, execution, summary, left_out, extract["note"])
 
 
 def _scheduled_time() -> datetime:
@@ -182,8 +204,18 @@ def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.Sou
         dataset=checked.dataset,
         interval=checked.interval,
         bbox=(west, south, east, north),
-        cache=Path(Settings().cache),
+        cache=Settings().cache_folder(),
     )
+
+
+def _companions(execution: dict[str, Any]) -> tuple[datasets.Dataset, ...]:
+    """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
+    checked = Execution.model_validate(execution)
+    own, asked = checked.dataset, checked.inputs
+    if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or asked.features:
+        return ()
+    enabled = datasets.load_datasets(Settings().config)
+    return tuple(other for other in enabled.values() if other.source == own.source and other.org_units == own.org_units)
 
 
 def _connector(execution: Execution) -> Callable[[], Any] | None:

@@ -1,25 +1,34 @@
 """What the steps of one job hand to each other, kept in the results store under `jobs/{jobID}/`."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
+from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.pipeline.data_values import Payload
+from eo_pygeoapi.pipeline import data_values, exports
+from eo_pygeoapi.pipeline.data_values import DataValue, Payload, Row
+from eo_pygeoapi.pipeline.import_files import ImportFiles
 from eo_pygeoapi.pipeline.org_units import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+
+SORT_MEMORY = "256MB"
+ROWS_AT_ONCE = 10_000
 
 
 class Kept:
     """The kept intermediate results of the job `job_id`."""
 
     def __init__(self, job_id: str) -> None:
-        self._folder = f"jobs/{job_id}"
+        self._job_id, self._folder = job_id, f"jobs/{job_id}"
 
     @cached_property
     def store(self) -> ResultStore:
@@ -41,29 +50,78 @@ class Kept:
 
     def write_values(self, frame: pd.DataFrame) -> None:
         """Keep a table of values as Parquet; doubles stay what they are."""
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "values.parquet")
-            connection.register("frame", frame)
-            connection.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
+            _save(frame, path)
             self.store.write_bytes(f"{self._folder}/steps/values.parquet", path.read_bytes())
 
     def read_values(self) -> pd.DataFrame:
         """Return the kept table of values."""
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
-            path = Path(folder, "values.parquet")
-            path.write_bytes(self.store.read_bytes(f"{self._folder}/steps/values.parquet"))
+        with self._values_file() as path, duckdb.connect() as connection:
             frame: pd.DataFrame = connection.execute(f"FROM '{path}'").df()
         return frame
 
-    def write_payload(self, payload: Payload) -> None:
-        """Keep the whole payload."""
-        self.store.write_json(f"{self._folder}/payload.json", payload.to_json())
+    @property
+    def import_files(self) -> ImportFiles:
+        """What the import reads and leaves."""
+        return ImportFiles(self.store, self._job_id)
 
-    def read_payload(self) -> Payload:
-        """Return the kept payload."""
-        return Payload.model_validate(self.store.read_json(f"{self._folder}/payload.json"))
+    def build_payload(self, dataset: Dataset) -> Payload:
+        """Build the payload of the kept values and keep it; the values pass one by one."""
+        keys = (f"{self._folder}/payload.json", f"{self._folder}/payload.csv")
+        with self._values_file() as path, self.store.new_file(keys[0]) as as_json, self.store.new_file(keys[1]) as csv:
+            payload = data_values.build_dhis2_payload(_rows_by_period(path), dataset.dhis2, as_json, csv)
+        self.import_files.write_payload(payload)
+        return payload
+
+    def first_values(self, count: int = data_values.PREVIEW_ROWS) -> list[DataValue]:
+        """Return the first values of the payload."""
+        with self.import_files.data_values() as values:
+            return list(islice(values, count))
+
+    def import_rows(self) -> list[dict[str, str]]:
+        """Return the first values beside what DHIS2 held; none where it was not asked."""
+        key = self.import_files.key("steps/import-rows.json")
+        found: list[dict[str, str]] = self.store.read_json(key) if self.store.exists(key) else []
+        return found
+
+    def export(self, dataset: Dataset) -> None:
+        """Keep the values as tidy CSV, and where CHAP knows the period type as CHAP's."""
+        with self._values_file() as path:
+            with self.store.new_file(f"{self._folder}/values.csv") as target:
+                exports.write_tidy_csv(path, self.read_units().frame, target)
+            if dataset.period_type in exports.CHAP_FREQUENCIES:
+                with self.store.new_file(f"{self._folder}/chap.csv") as target:
+                    exports.write_chap_csv(path, dataset, target)
+
+    @contextmanager
+    def _values_file(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "values.parquet")
+            self.store.copy_to(f"{self._folder}/steps/values.parquet", path)
+            yield path
 
     def write_error(self, error: EoError, message: str) -> None:
         """Keep why the job failed, with the HTTP status and the code that its results are answered with."""
         kept = {"status": int(error.status), "code": error.code, "detail": message}
         self.store.write_json(f"{self._folder}/error.json", kept)
+
+
+def _save(frame: pd.DataFrame, path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        connection.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
+
+
+def _rows_by_period(path: Path) -> Iterator[Row]:
+    """Yield the values of a Parquet file, ordered by period and then as they came; DuckDB spills what it sorts."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": SORT_MEMORY,
+        "temp_directory": str(path.parent),
+        "threads": 1,
+    }
+    query = 'SELECT "orgUnit", "period", "value" FROM read_parquet(?, file_row_number=true) ORDER BY 2, file_row_number'
+    with duckdb.connect(config=settings) as connection:
+        found = connection.execute(query, [str(path)])
+        while rows := found.fetchmany(ROWS_AT_ONCE):
+            yield from rows

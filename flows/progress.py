@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from prefect import get_client
@@ -27,7 +28,17 @@ SECONDS_BETWEEN_UPDATES = 1.0
 LAST_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
-Report = Callable[[float], None]
+
+@dataclass(frozen=True)
+class Report:
+    """How a step tells how far it is: called with a fraction between 0 and 1, or with words on what it waits for."""
+
+    fraction: Callable[[float], None]
+    words: Callable[[str], None]
+
+    def __call__(self, fraction: float) -> None:
+        """Tell the fraction that is done."""
+        self.fraction(fraction)
 
 
 class RunProgress:
@@ -49,7 +60,7 @@ class RunProgress:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Report]:
-        """Report a step's begin and end; the yielded function reports fractions between 0 and 1, once a second."""
+        """Report a step's begin and end; what the yielded report is told is told on, once a second."""
         names = list(STEPS)
         begin = STEPS[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
@@ -59,7 +70,12 @@ class RunProgress:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
                 self._tell(begin + fraction * (STEPS[name] - begin), words)
 
-        yield report
+        def say(more: str) -> None:
+            _log.info(more)
+            if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
+                self._tell(begin, f"{words}: {more}")
+
+        yield Report(report, say)
         if name == names[-1]:
             self.end()
 

@@ -1,80 +1,98 @@
 """Step 5: from a table of values to the data value set that DHIS2 takes.
 
 DHIS2 accepts a number as text that matches `^(-?0|-?[1-9]\\d*)(\\.\\d+)?$`: no exponent, no NaN, no infinity. What
-cannot be written so is left out and listed; it is never sent as something else.
+cannot be written so is left out and counted; it is never sent as something else.
+
+The values may be millions, so they pass one by one, ordered by period, into two files: JSON and CSV as DHIS2 imports
+them. The import reads the CSV again; what is in memory does not grow with the number of values.
 """
 
-from typing import Any
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
-import pandas as pd
 
 from eo_pygeoapi.datasets import DatasetTarget
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.models import LeftOut, Model
 
 PREVIEW_ROWS = 100
+# the columns of DHIS2's own CSV, which it tells apart by their places
+CSV_HEADER = ("dataelement", "period", "orgunit", "catoptcombo", "attroptcombo", "value")
+
+Row = tuple[str, str, float | None]  # organisation unit, period, value
+
+
+class DataValue(NamedTuple):
+    """One value; what all values of a payload have in common stands in its target."""
+
+    org_unit: str
+    period: str
+    value: str
 
 
 class Payload(Model):
-    """A data value set as DHIS2 wants it, where it is meant to go, and the values that are not in it."""
+    """What is known of a payload without its values: where they go, how many there are and what they are about."""
 
-    data_value_set: dict[str, Any]
     target: DatasetTarget = DatasetTarget()
+    count: int = 0
+    null_count: int = 0
+    zero_count: int = 0
+    fraction_count: int = 0
+    org_units: list[str] = []
+    periods: list[str] = []
     left_out: list[LeftOut] = []
 
 
-def build_dhis2_payload(frame: pd.DataFrame, target: DatasetTarget) -> Payload:
-    """Build the data value set of the columns `orgUnit`, `period` and `value` (a number, null where there is none).
+def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: Path, csv_file: Path) -> Payload:
+    """Write the data value set of the rows, which come ordered by period, as JSON and as CSV.
 
-    The values come rounded; they are written with the fewest digits that read back as the same number. They are
-    ordered by period, and within a period as in `frame`. Without a data element in `target` the payload is one to
-    look at. Nulls and infinite values are left out and listed. Raises SourceError where a unit has two values for
-    one period.
+    The values come rounded; they are written with the fewest digits that read back as the same number. Without a data
+    element in `target` the payload is one to look at. Nulls are left out and counted (why they are null, step 4 has
+    listed); infinite values are left out and listed. Raises SourceError where a unit has two values for one period.
     """
-    _refuse_duplicates(frame)
-    ordered = frame.sort_values("period", kind="stable")
-    numbers = _numbers(ordered["value"])
-    dimensions = _dimensions(target)
-    data_values: list[dict[str, str]] = []
-    left_out: list[LeftOut] = []
-    cells = zip(ordered["orgUnit"], ordered["period"], numbers, np.isfinite(numbers), strict=True)
-    for org_unit, period, value, finite in cells:
-        if finite:
-            unit_and_period = {"period": str(period), "orgUnit": str(org_unit)}
-            data_values.append(dimensions | unit_and_period | {"value": decimal_text(value)})
-        else:
-            reason = "no data" if np.isnan(value) else "the value is infinite"
-            left_out.append(LeftOut(org_unit=str(org_unit), period=str(period), reason=reason))
+    found = _Found()
+    with ExitStack() as files:
+        as_json = files.enter_context(json_file.open("w", encoding="utf-8"))
+        as_csv = files.enter_context(csv_file.open("w", encoding="utf-8", newline=""))
+        _write(found.data_values(rows), target, as_json, as_csv)
+    return Payload(
+        target=target,
+        count=found.count,
+        null_count=found.nulls,
+        zero_count=found.zeros,
+        fraction_count=found.fractions,
+        org_units=list(found.org_units),
+        periods=found.periods,
+        left_out=found.left_out,
+    )
+
+
+def read_data_values(stream: TextIO) -> Iterator[DataValue]:
+    """Yield the values of a payload's CSV, in their order."""
+    rows = csv.reader(stream)
+    next(rows, None)
+    for _, period, org_unit, _, _, value in rows:
+        yield DataValue(org_unit, period, value)
+
+
+def data_value_set(values: Iterable[DataValue], target: DatasetTarget) -> dict[str, Any]:
+    """Return the values as DHIS2 takes them."""
+    common = dimensions(target)
     data_set = {"dataSet": target.data_set} if target.data_set else {}
-    return Payload(data_value_set={**data_set, "dataValues": data_values}, target=target, left_out=left_out)
-
-
-def decimal_text(value: float | np.floating[Any]) -> str:
-    """Write a finite number as a plain decimal: no exponent, no `-0`, as few digits as its precision tells apart.
-
-    A float32 is written with the digits of a float32: 0.1, not 0.10000000149011612.
-    """
-    text = np.format_float_positional(value, trim="-")
-    return "0" if text == "-0" else text
-
-
-def preview(payload: Payload, rows: int = PREVIEW_ROWS) -> dict[str, Any]:
-    """Return what a person looks at before importing: where the values go, how many there are, and the first `rows`.
-
-    It is itself a data value set, shortened, with `count`, `leftOutCount` and `target` beside the DHIS2 members.
-    """
-    data_values = payload.data_value_set["dataValues"]
     return {
-        "target": {name: value for name, value in payload.target.to_json().items() if value != ""},
-        "count": len(data_values),
-        "leftOutCount": len(payload.left_out),
-        **payload.data_value_set,
-        "dataValues": data_values[:rows],
+        **data_set,
+        "dataValues": [{**common, "period": v.period, "orgUnit": v.org_unit, "value": v.value} for v in values],
     }
 
 
-def _dimensions(target: DatasetTarget) -> dict[str, str]:
+def dimensions(target: DatasetTarget) -> dict[str, str]:
     """Return what every value has in common; empty members are not sent, for DHIS2 has its defaults for them."""
     named = {
         "dataElement": target.data_element,
@@ -84,18 +102,83 @@ def _dimensions(target: DatasetTarget) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-def _numbers(values: pd.Series) -> np.ndarray[Any, Any]:
-    """Return the values as floats of their own precision, NaN where null."""
-    dtype = values.dtype if values.dtype in (np.dtype("float32"), np.dtype("float64")) else np.dtype("float64")
-    numbers: np.ndarray[Any, Any] = values.to_numpy(dtype=dtype, na_value=np.nan)
-    return numbers
+def decimal_text(value: float | np.floating[Any]) -> str:
+    """Write a finite number as a plain decimal: no exponent, no `-0`, as few digits as its precision tells apart.
+
+    A float32 is written with the digits of a float32: 0.1, not 0.10000000149011612.
+    """
+    text = repr(value) if type(value) is float else "e"
+    text = np.format_float_positional(value, trim="-") if "e" in text else text.removesuffix(".0")
+    return "0" if text == "-0" else text
 
 
-def _refuse_duplicates(frame: pd.DataFrame) -> None:
-    repeated = frame[frame.duplicated(["orgUnit", "period"])]
-    if len(repeated):
-        first = repeated.iloc[0]
-        raise SourceError(
-            f"organisation unit {first['orgUnit']} has more than one value for period {first['period']} "
-            f"({len(repeated)} values too many); allowed: one value a unit and period"
+def preview(payload: Payload, values: Sequence[DataValue], rows: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """Return what a person looks at before importing: where the values go, how many there are, and the first ones.
+
+    It is itself a data value set, shortened, with `count`, `leftOutCount` and `target` beside the DHIS2 members, and
+    `rows`: the same values as a table, each with what DHIS2 holds (`stored`) and what that makes of it (`change`),
+    where DHIS2 was asked.
+    """
+    unasked = [{"orgUnit": v.org_unit, "period": v.period, "value": v.value} for v in values]
+    return {
+        "target": {name: value for name, value in payload.target.to_json().items() if value != ""},
+        "count": payload.count,
+        "leftOutCount": payload.null_count + len(payload.left_out),
+        **data_value_set(values, payload.target),
+        "rows": list(rows) or unasked,
+    }
+
+
+class _Found:
+    """What is counted while the rows pass."""
+
+    def __init__(self) -> None:
+        self.count = self.nulls = self.zeros = self.fractions = 0
+        self.org_units: dict[str, None] = {}  # a set that keeps the order
+        self.periods: list[str] = []
+        self.left_out: list[LeftOut] = []
+
+    def data_values(self, rows: Iterable[Row]) -> Iterator[DataValue]:
+        for period, of_period in groupby(rows, key=lambda row: row[1]):
+            seen: set[str] = set()
+            for org_unit, _, value in of_period:
+                if org_unit in seen:
+                    raise SourceError(
+                        f"organisation unit {org_unit} has more than one value for period {period}; "
+                        "allowed: one value a unit and period"
+                    )
+                seen.add(org_unit)
+                if self._takes(org_unit, period, value):
+                    yield DataValue(org_unit, period, decimal_text(value))  # type: ignore[arg-type]
+
+    def _takes(self, org_unit: str, period: str, value: float | None) -> bool:
+        if value is None or math.isnan(value):
+            self.nulls += 1
+            return False
+        if math.isinf(value):
+            self.left_out.append(LeftOut(org_unit=org_unit, period=period, reason="the value is infinite"))
+            return False
+        if not self.periods or self.periods[-1] != period:
+            self.periods.append(period)
+        self.org_units[org_unit] = None
+        self.count += 1
+        self.zeros += value == 0
+        self.fractions += not float(value).is_integer()
+        return True
+
+
+def _write(values: Iterable[DataValue], target: DatasetTarget, as_json: TextIO, as_csv: TextIO) -> None:
+    rows = csv.writer(as_csv, lineterminator="\n")
+    rows.writerow(CSV_HEADER)
+    combos = (target.category_option_combo, target.attribute_option_combo)
+    common = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in dimensions(target).items())
+    data_set = f'"dataSet": {json.dumps(target.data_set)}, ' if target.data_set else ""
+    as_json.write(f'{{{data_set}"dataValues": [')
+    before = "\n"
+    for org_unit, period, value in values:
+        rows.writerow((target.data_element, period, org_unit, *combos, value))
+        as_json.write(
+            f'{before}{{{common}"period": {json.dumps(period)}, "orgUnit": {json.dumps(org_unit)}, "value": "{value}"}}'
         )
+        before = ",\n"
+    as_json.write("]}\n")

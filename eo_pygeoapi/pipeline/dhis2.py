@@ -77,6 +77,22 @@ class Dhis2:
         """Return `version`, `calendar` and what else the server says of itself."""
         return self._get("/api/system/info")
 
+    def found(self, collection: str, identifiers: Sequence[str], fields: str, scheme: str = "UID") -> list[Any]:
+        """Return the objects of a collection (`dataSets`) that have these UIDs, or codes, with the fields asked for.
+
+        What does not exist, or may not be seen, is missing.
+        """
+        objects: list[Any] = []
+        for some in batched(identifiers, IDS_IN_URL):
+            named = _any_of("code" if scheme == "CODE" else "id", some)
+            params = {"filter": named, "fields": fields, "paging": "false"}
+            objects += self._get(f"/api/{collection}", params).get(collection, [])
+        return objects
+
+    def me(self) -> dict[str, Any]:
+        """Return who is logged in: `username`, `authorities` and the `organisationUnits` that may be written to."""
+        return self._get("/api/me", {"fields": "username,authorities,organisationUnits[id]"})
+
     def levels(self) -> dict[int, str]:
         """Return the names of the organisation unit levels, by level."""
         answer = self._get("/api/organisationUnitLevels", {"fields": "level,name", "paging": "false"})
@@ -108,8 +124,9 @@ class Dhis2:
     ) -> list[dict[str, Any]]:
         """Return the values of the data element that DHIS2 holds for the periods and units.
 
-        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo` and `value`. `id_schemes` says
-        what the identifiers are, here and in the answer: `{"orgUnitIdScheme": "CODE", …}`; UIDs where it does not.
+        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`.
+        `id_schemes` says what the identifiers are, here and in the answer: `{"orgUnitIdScheme": "CODE", …}`; UIDs
+        where it does not.
         """
         schemes = dict(id_schemes or {})
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}
@@ -204,9 +221,10 @@ class Dhis2:
 
 
 def how_to_connect(name: str) -> str:
-    """Say which environment variables make the connection called `name`."""
+    """Say which environment variables, or which Prefect block, make the connection called `name`."""
     prefix = f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
-    return f"set {prefix}_URL and {prefix}_TOKEN (or {prefix}_USERNAME and {prefix}_PASSWORD)"
+    variables = f"{prefix}_URL and {prefix}_TOKEN (or {prefix}_USERNAME and {prefix}_PASSWORD)"
+    return f"set {variables}, or make the Prefect block dhis2-connection/{name}"
 
 
 def _org_unit_filters(levels: Sequence[int], parent: str, group: str) -> list[str]:

@@ -18,6 +18,7 @@ WORDS = 300
 TRANSIENT = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,  # of DHIS2 also where a transaction met another one
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
@@ -53,8 +54,8 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
 
 def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[str]) -> Dhis2Error:
     status = error.status_code
-    own_words, is_page = _words(error.payload)
-    away = status in TRANSIENT or (is_page and status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    own_words = _words(error.payload)
+    away = status in TRANSIENT
     does = "does not answer" if away else "refused"
     hint = f"; {HINTS[HTTPStatus(status)]}" if status in HINTS else ""
     message = f"DHIS2 at {server} {does} {asked}: {redact(own_words, secrets)} (HTTP {status}){hint}"
@@ -73,11 +74,11 @@ def _not_reached(error: Exception, server: str, asked: str, secrets: Sequence[st
     return Dhis2UnavailableError(f"DHIS2 at {server} does not answer {asked}: {detail}")
 
 
-def _words(payload: object) -> tuple[str, bool]:
-    """Return what DHIS2, or what stands in front of it, says in short, and whether it says so in a page."""
+def _words(payload: object) -> str:
+    """Return what DHIS2, or what stands in front of it, says in short."""
     text = str(payload.get("message", "")) if isinstance(payload, dict) else str(payload)
     text = " ".join(text.split())
     if not re.match(r"<(!doctype|html|\?xml)", text, re.IGNORECASE):
-        return (text[:WORDS] or "no reason given"), False
+        return text[:WORDS] or "no reason given"
     title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE)
-    return f"an HTML page{f' ({title[1][:WORDS]})' if title and title[1] else ''}", True
+    return f"an HTML page{f' ({title[1][:WORDS]})' if title and title[1] else ''}"

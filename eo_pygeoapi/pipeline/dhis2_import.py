@@ -1,64 +1,74 @@
 """Step 6: import the payload into DHIS2, or in a dry run ask what an import would do.
 
-What DHIS2 already holds is not sent again, so that a second import changes nothing, and that an import that broke off
-between two batches may simply be made again. What is sent goes in batches of whole periods, as far as they fit: from
-2.43 on one period that is not open refuses everything that is sent with it.
+The values go in batches of whole periods. Of each batch DHIS2 is asked what it holds, and only what is new or changed
+is sent, so that a second import changes nothing. Each batch is tried again by itself, and one that is finished is
+noted: an import that broke off is simply made again, and goes on where it was. What is in memory is one batch.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from itertools import batched, groupby
 
-from eo_pygeoapi.datasets import DatasetTarget
+from eo_pygeoapi.datasets import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.models import ImportSummary
-from eo_pygeoapi.pipeline.data_values import Payload
-from eo_pygeoapi.pipeline.dhis2 import DEFAULT_OPTION_COMBO, UID, Connect, Dhis2, how_to_connect
-from eo_pygeoapi.pipeline.dhis2_summary import Tally
+from eo_pygeoapi.models import Finding, ImportSummary
+from eo_pygeoapi.pipeline.data_values import DataValue, Payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2, how_to_connect
+from eo_pygeoapi.pipeline.dhis2_facts import Facts, read_facts
+from eo_pygeoapi.pipeline.dhis2_preflight import preflight
+from eo_pygeoapi.pipeline.dhis2_send import Sender, Sent, screened
+from eo_pygeoapi.pipeline.dhis2_sent import SentValues
+from eo_pygeoapi.pipeline.dhis2_stored import Cell, Compared, StoredValues, compared
+from eo_pygeoapi.pipeline.dhis2_summary import SHOWN, BatchResult, Tally
+from eo_pygeoapi.pipeline.import_files import ImportFiles, digest_of
 
 BATCH = 10_000
+PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
 
-DataValue = Mapping[str, str]
+# takes its turn among the jobs that write to one data element (its UID), and gives it back
+Turn = Callable[[str], AbstractContextManager[object]]
+Row = dict[str, str]  # a value beside what DHIS2 holds
 logger = logging.getLogger(__name__)
 
 
 def import_to_dhis2(
-    payload: Payload, target: DatasetTarget, dry_run: bool, connect: Connect | None, *, batch_size: int = BATCH
+    files: ImportFiles,
+    dataset: Dataset,
+    dry_run: bool,
+    connect: Connect | None,
+    *,
+    turn: Turn = nullcontext,
+    batch_size: int = BATCH,
+    pauses: Sequence[float] = PAUSES,
 ) -> ImportSummary:
-    """Import the values that DHIS2 does not hold yet; with `dry_run` nothing is stored, but all is counted.
+    """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
-    SKIPPED and the summary says why. What DHIS2 does not take is in the summary, not an error. Raises Dhis2Error for
-    what DHIS2 refuses as a whole, and Dhis2UnavailableError where it is away.
+    SKIPPED and the summary says why. What DHIS2 does not take, and errors that the check before finds, are in the
+    summary. Raises Dhis2Error for what DHIS2 refuses as a whole, and Dhis2UnavailableError where it stays away.
     """
-    data_values: list[DataValue] = payload.data_value_set["dataValues"]
-    if connect is None:
-        return _skipped(
-            dry_run, f"there is no DHIS2 connection {target.connection!r}; {how_to_connect(target.connection)}"
-        )
-    if not target.data_element:
-        return _skipped(dry_run, "no data element; set dhis2.dataElement in the dataset's eo: block or in the request")
-    if not data_values:
-        return _skipped(dry_run, "there are no values to import")
-    tally = Tally()
-    schemes = id_schemes(target, [data_value["orgUnit"] for data_value in data_values])
-    sendable = _with_real_ids(data_values, schemes, tally)
+    payload = files.payload()
+    if skipped := _why_skipped(payload, connect):
+        return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
+    assert connect
+    schemes = id_schemes(payload.target, payload.org_units)
     with connect() as dhis2:
-        # here comes the preflight: calendar, data element, data set and its units, before anything is sent
-        stored = _stored(dhis2, sendable, target, schemes)
-        to_send = _not_stored_yet(sendable, stored, target, tally)
-        for batch in batches(to_send, batch_size):
-            logger.info("%s %d data values", "asking DHIS2 about" if dry_run else "importing", len(batch))
-            # a batch that 2.43 refuses as a whole could be halved here
-            summary = dhis2.data_value_sets(
-                payload.data_value_set | {"dataValues": batch},
-                dry_run=dry_run,
-                import_strategy=target.import_strategy,
-                id_schemes=_schemes_to_write(schemes),
-            )
-            tally.add(batch, summary)
-    return tally.total(dry_run)
+        facts = again(lambda: read_facts(dhis2, payload.target, schemes, payload.org_units), pauses)
+        findings = preflight(facts, payload, dataset)
+        for finding in findings:
+            logger.log(logging.ERROR if finding.severity == "error" else logging.WARNING, finding.message)
+        if errors := [finding.message for finding in findings if finding.severity == "error"]:
+            return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
+        assert facts.element
+        with nullcontext() if dry_run else turn(str(facts.element["id"])):
+            run = _Import.of(dhis2, files, payload.target, dataset, facts, schemes, dry_run)
+            tally = _all_batches(run, batch_size, pauses)
+    files.store.write_json(files.key("steps/import-rows.json"), tally.rows)
+    return _summary(tally, facts, findings, dry_run)
 
 
 def id_schemes(target: DatasetTarget, org_units: Sequence[str]) -> dict[str, str]:
@@ -77,13 +87,13 @@ def id_schemes(target: DatasetTarget, org_units: Sequence[str]) -> dict[str, str
     return schemes
 
 
-def batches(data_values: Sequence[DataValue], size: int = BATCH) -> Iterator[list[DataValue]]:
-    """Yield the values, ordered by period, in lists of whole periods, at most `size` values each.
+def batches(values: Iterable[DataValue], size: int = BATCH) -> Iterator[list[DataValue]]:
+    """Yield the values, which come ordered by period, in lists of whole periods, at most `size` values each.
 
     Only a period that has more values than that is divided.
     """
     batch: list[DataValue] = []
-    for _, of_period in groupby(sorted(data_values, key=_period), key=_period):
+    for _, of_period in groupby(values, key=lambda value: value.period):
         for some in batched(of_period, size):
             if batch and len(batch) + len(some) > size:
                 yield batch
@@ -93,12 +103,178 @@ def batches(data_values: Sequence[DataValue], size: int = BATCH) -> Iterator[lis
         yield batch
 
 
-def _skipped(dry_run: bool, reason: str) -> ImportSummary:
-    return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=reason)
+def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
+    """Return what the action returns; where DHIS2 is away, try again after each of the pauses."""
+    for pause in pauses:
+        try:
+            return action()
+        except Dhis2Error as error:
+            if not error.transient:
+                raise
+            logger.warning("%s; trying again in %g s", error, pause)
+            time.sleep(pause)
+    return action()
 
 
-def _period(data_value: DataValue) -> str:
-    return data_value["period"]
+@dataclass
+class _Import:
+    """One import: its parts, and what its batches have in common."""
+
+    files: ImportFiles
+    target: DatasetTarget
+    dataset: Dataset
+    facts: Facts
+    stored: StoredValues
+    sent: SentValues
+    sender: Sender
+    units_are_uids: bool
+    dry_run: bool
+
+    @classmethod
+    def of(
+        cls,
+        dhis2: Dhis2,
+        files: ImportFiles,
+        target: DatasetTarget,
+        dataset: Dataset,
+        facts: Facts,
+        schemes: Mapping[str, str],
+        dry_run: bool,
+    ) -> "_Import":
+        if not target.data_set and facts.data_set:  # from 2.43 on it must be given where there are several
+            target = target.model_copy(update={"data_set": facts.data_set["id"]})
+            schemes = {**schemes, "dataSetIdScheme": "UID"}
+        stored, to_write = StoredValues(dhis2, target, schemes), _schemes_to_write(schemes)
+        names = (str((facts.element or {})["id"]), target.category_option_combo, target.attribute_option_combo)
+
+        def post(values: Sequence[DataValue]) -> Mapping[str, object]:
+            logger.info("%s %d data values", "asking DHIS2 about" if dry_run else "importing", len(values))
+            body = data_value_set(values, target)
+            # which values are new and which are changed was sorted out before
+            return dhis2.data_value_sets(body, dry_run=dry_run, id_schemes=to_write)
+
+        return cls(
+            files=files,
+            target=target,
+            dataset=dataset,
+            facts=facts,
+            stored=stored,
+            sent=SentValues(files.store, target.connection, names, len(facts.units)),
+            sender=Sender(post, stored, facts, dry_run),
+            units_are_uids=schemes["orgUnitIdScheme"] == "UID",
+            dry_run=dry_run,
+        )
+
+
+@dataclass
+class _Attempts:
+    """What earlier attempts at a batch have sent: it may be stored although DHIS2's answer was lost."""
+
+    sent: dict[Cell, Compared] = field(default_factory=dict)
+
+
+def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float]) -> Tally:
+    tally, count = Tally(), 0
+    with run.files.data_values() as values:
+        for number, batch in enumerate(batches(values, batch_size)):
+            digest = digest_of(batch)
+            result = run.files.finished(number, digest)
+            if result is None:
+                attempts = _Attempts()
+                result, rows = again(lambda: _one_batch(run, batch, attempts), pauses)  # noqa: B023  called at once
+                result = result.model_copy(update={"digest": digest})
+                run.files.finish(number, result, rows)
+            tally.add(result)
+            count = number + 1
+    run.files.collect(count)
+    return tally
+
+
+def _one_batch(
+    run: _Import, batch: Sequence[DataValue], attempts: _Attempts
+) -> tuple[BatchResult, list[dict[str, str]]]:
+    """Import one batch; returns what came of it, and each value beside what DHIS2 held."""
+    sendable, refused = screened(batch, run.facts, run.dataset, run.units_are_uids)
+    held, known = run.stored.of(sendable), run.sent.known(sendable)
+    found = list(compared(sendable, held, known, run.target, run.facts.username))
+    to_send = [one for one in found if one.change in ("new", "changed")]
+    ours = [one.ours for one in to_send]
+    if ours and not run.dry_run:
+        run.sent.begin(ours)
+    attempts.sent |= {(one.ours.org_unit, one.ours.period): one for one in to_send}
+    sent = run.sender.send(ours)
+    not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
+    if ours and not run.dry_run:
+        run.sent.confirm(ours, not_taken)
+    sent.reject(refused)
+    found = [_as_it_was(one, attempts) for one in found]
+    rows = [one.row() for one in found if (one.ours.org_unit, one.ours.period) not in not_taken]
+    rows += [
+        {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
+        for r in sent.rejected
+    ]
+    return _result(run, found, to_send, sent, not_taken, rows), rows
+
+
+def _as_it_was(one: Compared, attempts: _Attempts) -> Compared:
+    """Return a value that an earlier attempt of ours has stored as what it was then, not as unchanged."""
+    earlier = attempts.sent.get((one.ours.org_unit, one.ours.period))
+    return earlier if earlier and one.change == "unchanged" else one
+
+
+def _result(
+    run: _Import,
+    found: Sequence[Compared],
+    to_send: Sequence[Compared],
+    sent: Sent,
+    not_taken: set[Cell],
+    rows: Sequence[Row],
+) -> BatchResult:
+    changes = Counter(one.change for one in found)
+    now = Counter(one.change for one in to_send)
+    counts = Counter(sent.counts)
+    if run.facts.is_new:  # it calls everything updated
+        taken = Counter(one.change for one in to_send if (one.ours.org_unit, one.ours.period) not in not_taken)
+        counts["imported"], counts["updated"] = taken["new"], taken["changed"]
+    # what an earlier attempt stored
+    counts["imported"] += changes["new"] - now["new"]
+    counts["updated"] += changes["changed"] - now["changed"]
+    counts["ignored"] += changes["kept"] + changes["ignored"]
+    counts["unchanged"] = changes["unchanged"]
+    statuses = set(sent.statuses)
+    if sent.rejected and not to_send:
+        statuses.add("WARNING")
+    return BatchResult(
+        statuses=sorted(statuses),
+        counts=dict(counts),
+        rejected=sent.rejected,
+        kept=[one.kept() for one in found if one.change == "kept"],
+        reasons=sent.reasons,
+        rows=list(rows[:SHOWN]),
+    )
+
+
+def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool) -> ImportSummary:
+    total = tally.total(dry_run)
+    notes = []
+    if not dry_run and total.imported + total.updated + total.deleted:
+        last = f"the last one ended {facts.last_analytics}" if facts.last_analytics else "there was none yet"
+        notes.append(f"imported values show up in DHIS2 analytics after its next run; {last}")
+    if total.kept_count:
+        notes.append(
+            f"{total.kept_count} values that others stored in DHIS2 were kept; to overwrite such values set "
+            "dhis2.onConflict: overwrite in the dataset's eo: block"
+        )
+    return total.model_copy(update={"findings": findings, "notes": notes})
+
+
+def _why_skipped(payload: Payload, connect: Connect | None) -> str:
+    name = payload.target.connection
+    if connect is None:
+        return f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
+    if not payload.target.data_element:
+        return "no data element; set dhis2.dataElement in the dataset's eo: block or in the request"
+    return "" if payload.count else "there are no values to import"
 
 
 def _scheme(identifier: str) -> str:
@@ -115,82 +291,3 @@ def _schemes_to_write(schemes: Mapping[str, str]) -> dict[str, str]:
             "allowed: two UIDs or two codes, for DHIS2 has one setting for both"
         )
     return dict(schemes) | {name: scheme for scheme in given for name in names}
-
-
-def _with_real_ids(data_values: Sequence[DataValue], schemes: Mapping[str, str], tally: Tally) -> list[DataValue]:
-    """Return the values whose unit can be one: one malformed UID makes 2.43 refuse all that is sent with it."""
-    if schemes["orgUnitIdScheme"] != "UID":
-        return list(data_values)
-    sendable = []
-    for data_value in data_values:
-        if UID.fullmatch(data_value["orgUnit"]):
-            sendable.append(data_value)
-        else:
-            tally.refuse(data_value, "is no UID of an organisation unit: a letter, then 10 letters or digits")
-    return sendable
-
-
-def _stored(
-    dhis2: Dhis2, data_values: Sequence[DataValue], target: DatasetTarget, schemes: Mapping[str, str]
-) -> dict[tuple[str, str], str]:
-    """Return what DHIS2 holds in the cells of `data_values`, by unit and period."""
-    found = dhis2.stored_values(
-        target.data_element,
-        sorted({data_value["period"] for data_value in data_values}),
-        sorted({data_value["orgUnit"] for data_value in data_values}),
-        data_set=target.data_set,
-        id_schemes=schemes,
-    )
-    combos = {
-        "categoryOptionCombo": target.category_option_combo,
-        "attributeOptionCombo": target.attribute_option_combo,
-    }
-    for name, given in combos.items():
-        combos[name] = given or _default_combo(dhis2, {value.get(name, "") for value in found})
-    ours = [value for value in found if all(value.get(name, combo) == combo for name, combo in combos.items())]
-    return {(value["orgUnit"], value["period"]): value["value"] for value in ours}
-
-
-def _default_combo(dhis2: Dhis2, used: set[str]) -> str:
-    """Return the option combination that DHIS2 takes where none is given; asks only where it is not the usual one."""
-    if used <= {DEFAULT_OPTION_COMBO, ""}:
-        return DEFAULT_OPTION_COMBO
-    try:
-        return dhis2.default_option_combo()
-    except Dhis2Error as error:
-        if error.transient:
-            raise
-        # not every user may list them; at worst values are sent again
-        logger.warning("taking %s for the default option combination: %s", DEFAULT_OPTION_COMBO, error)
-        return DEFAULT_OPTION_COMBO
-
-
-def _not_stored_yet(
-    data_values: Sequence[DataValue],
-    stored: Mapping[tuple[str, str], str],
-    target: DatasetTarget,
-    tally: Tally,
-) -> list[DataValue]:
-    """Return the values to send: new ones unless the strategy is UPDATE, changed ones unless it is CREATE.
-
-    2.43 does not know these strategies any more. (What a person changed in DHIS2 would be kept here too.)
-    """
-    to_send, unchanged, ignored = [], 0, 0
-    for data_value in data_values:
-        held = stored.get((data_value["orgUnit"], data_value["period"]))
-        if held is not None and _same_number(held, data_value["value"]):
-            unchanged += 1
-        elif target.import_strategy == ("UPDATE" if held is None else "CREATE"):
-            ignored += 1
-        else:
-            to_send.append(data_value)
-    tally.leave("unchanged", unchanged)
-    tally.leave("ignored", ignored)
-    return to_send
-
-
-def _same_number(left: str, right: str) -> bool:
-    try:
-        return Decimal(left) == Decimal(right)
-    except InvalidOperation:  # what is stored is no number
-        return False

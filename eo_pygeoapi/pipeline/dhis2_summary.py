@@ -1,7 +1,7 @@
-"""What DHIS2 says of the batches of an import, read and added up.
+"""What DHIS2 says of what was sent to it, read, and the batches of an import added up.
 
 DHIS2 words it in two ways. Until 2.42 each value stands for itself: a conflict names the `indexes` of the values that
-it concerns, and the rest is imported. From 2.43 on one mistake in the metadata refuses the whole batch, with nothing
+it concerns, and the rest is imported. From 2.43 on one mistake in the metadata refuses all that was sent, with nothing
 counted. Until 2.37 conflicts name no indexes. A zero that is not significant is dropped and counted nowhere.
 """
 
@@ -9,101 +9,134 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from eo_pygeoapi.models import ImportSummary, Rejected
+from pydantic import Field
 
-REJECTED_SHOWN = 100
+from eo_pygeoapi.models import ImportSummary, KeptValue, Model, Rejected
+from eo_pygeoapi.pipeline.data_values import DataValue
+
+SHOWN = 100
 COUNTS = ("imported", "updated", "ignored", "deleted")
-ZEROS = "it does so with zeros where the data element's zeroIsSignificant is false"
+NO_REASON = "DHIS2 gives no reason"
 
 Status = Literal["SUCCESS", "WARNING", "ERROR"]
 STATUSES: dict[str, Status] = {"SUCCESS": "SUCCESS", "OK": "SUCCESS", "WARNING": "WARNING", "ERROR": "ERROR"}
 
 
+class BatchResult(Model):
+    """What came of one batch; this is kept, so that a batch that is finished need not be sent again."""
+
+    digest: str = ""
+    statuses: list[Status] = []
+    counts: dict[str, int] = Field(default_factory=dict)
+    rejected: list[Rejected] = []
+    kept: list[KeptValue] = []
+    reasons: list[str] = []
+    rows: list[dict[str, str]] = []
+
+
 class Tally:
-    """The import summaries of the batches of one import, added up."""
+    """The results of the batches of one import, added up; of what is listed it holds only what is shown."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._rejected: list[Rejected] = []
-        self._rejected_count = 0
         self._statuses: set[Status] = set()
         self._reasons: list[str] = []
+        self._rejected: list[Rejected] = []
+        self._kept: list[KeptValue] = []
+        self.rows: list[dict[str, str]] = []
 
-    def leave(self, kind: Literal["unchanged", "ignored"], count: int) -> None:
-        """Count values that need not, or must not, be sent."""
-        self._counts[kind] += count
-
-    def refuse(self, data_value: Mapping[str, str], reason: str) -> None:
-        """Count a value that DHIS2 would not take, and is not sent."""
-        self._reject([_rejected(data_value, {"value": reason})], 1)
-        self._statuses.add("WARNING")
-
-    def add(self, batch: Sequence[Mapping[str, str]], summary: Mapping[str, Any]) -> None:
-        """Add DHIS2's import summary of `batch`, the data values that were sent, in the order they were sent in."""
-        counts = {name: int(summary["importCount"].get(name, 0)) for name in COUNTS}
-        self._counts.update(counts)
-        self._statuses.add(STATUSES.get(str(summary.get("status")), "ERROR"))
-        rejected, count = rejections(batch, summary)
-        self._reject(rejected, count)
-        if summary.get("status") == "ERROR":
-            self._reason(rejected[0].reason if rejected else summary.get("description") or "DHIS2 gives no reason")
-        self._check(len(batch), counts, count)
+    def add(self, result: BatchResult) -> None:
+        """Add the result of a batch."""
+        self._counts.update(result.counts)
+        self._counts["rejected"] += len(result.rejected)
+        self._counts["kept"] += len(result.kept)
+        self._statuses.update(result.statuses)
+        self._reasons += [reason for reason in result.reasons if reason not in self._reasons]
+        self._rejected += result.rejected[: SHOWN - len(self._rejected)]
+        self._kept += result.kept[: SHOWN - len(self._kept)]
+        self.rows += result.rows[: SHOWN - len(self.rows)]
 
     def total(self, dry_run: bool) -> ImportSummary:
         """Return the sum: with the status of all batches where they agree, a WARNING where they do not."""
+        counts = self._counts
         status: Status = "WARNING"
         if len(self._statuses) < 2:
             status = next(iter(self._statuses), "SUCCESS")
+        if status == "SUCCESS" and counts["rejected"] + counts["kept"]:
+            status = "WARNING"
         return ImportSummary(
             status=status,
             dry_run=dry_run,
-            imported=self._counts["imported"],
-            updated=self._counts["updated"],
-            ignored=self._counts["ignored"],
-            deleted=self._counts["deleted"],
-            unchanged=self._counts["unchanged"],
-            rejected_count=self._rejected_count,
+            imported=counts["imported"],
+            updated=counts["updated"],
+            ignored=counts["ignored"],
+            deleted=counts["deleted"],
+            unchanged=counts["unchanged"],
+            rejected_count=counts["rejected"],
             rejected=self._rejected,
+            kept_count=counts["kept"],
+            kept=self._kept,
             reason="; ".join(self._reasons),
         )
 
-    def _reject(self, rejected: Sequence[Rejected], count: int) -> None:
-        self._rejected += rejected[: REJECTED_SHOWN - len(self._rejected)]
-        self._rejected_count += count
 
-    def _check(self, sent: int, counts: Mapping[str, int], rejected: int) -> None:
-        """Say so where values are missing from the counts, or were deleted, which we never ask for."""
-        done = counts["imported"] + counts["updated"] + counts["deleted"]
-        missing = sent - done - max(counts["ignored"], rejected)
-        if missing > 0:
-            self._reason(f"DHIS2 dropped {missing} of {sent} values without a word; {ZEROS}")
-        if counts["deleted"]:
-            self._reason(f"DHIS2 deleted {counts['deleted']} values instead of updating them; {ZEROS}")
-        if missing > 0 or counts["deleted"]:
-            self._statuses.add("WARNING")
+class Answer:
+    """DHIS2's import summary of `values`, in the order they were sent in."""
 
-    def _reason(self, reason: str) -> None:
-        if reason not in self._reasons:
-            self._reasons.append(reason)
+    def __init__(self, values: Sequence[DataValue], summary: Mapping[str, Any]) -> None:
+        self.values = values
+        self.status: Status = STATUSES.get(str(summary.get("status")), "ERROR")
+        self.counts = {name: int(summary["importCount"].get(name, 0)) for name in COUNTS}
+        self._conflicts: Sequence[Mapping[str, Any]] = summary.get("conflicts") or []
+        self._description = str(summary.get("description") or NO_REASON)
+        self._conflict_of = _by_index(len(values), summary)
+
+    @property
+    def stored(self) -> int:
+        """How many values were stored, or would be."""
+        return sum(self.counts[name] for name in ("imported", "updated", "deleted"))
+
+    @property
+    def code(self) -> str:
+        """The code of the first conflict."""
+        return str(self._conflicts[0].get("errorCode") or "") if self._conflicts else ""
+
+    @property
+    def reason(self) -> str:
+        """The words of the first conflict, or DHIS2's own of the whole."""
+        return str(self._conflicts[0].get("value") or NO_REASON) if self._conflicts else self._description
+
+    @property
+    def refuses_all(self) -> bool:
+        """Whether nothing was taken, for a reason that may be that of one value only."""
+        return self.status == "ERROR" and not self.stored
+
+    def rejected(self) -> list[Rejected]:
+        """Return the values that DHIS2 names as not taken, each with the reason; all of them where it took none."""
+        if self._conflict_of and not self.refuses_all:
+            return [rejection(self.values[i], conflict) for i, conflict in sorted(self._conflict_of.items())]
+        if not self.refuses_all:
+            return []
+        whole = {"errorCode": self.code, "value": self.reason}
+        return [rejection(value, self._conflict_of.get(i, whole)) for i, value in enumerate(self.values)]
+
+    def unexplained(self) -> int:
+        """Return how many values are missing from what DHIS2 says, or were deleted, which we never ask for."""
+        named = len(self.rejected())
+        missing = len(self.values) - self.stored - max(self.counts["ignored"], named)
+        unnamed = 0 if named or not self._conflicts else self.counts["ignored"]
+        return max(missing, 0) + self.counts["deleted"] + unnamed
 
 
-def rejections(batch: Sequence[Mapping[str, str]], summary: Mapping[str, Any]) -> tuple[list[Rejected], int]:
-    """Return the values of `batch` that DHIS2 did not take, each with the reason, and how many they are.
-
-    Where conflicts name no values, and some values were taken, there is one entry for each conflict.
-    """
-    conflicts = summary.get("conflicts") or []
-    by_index = _by_index(len(batch), summary)
-    if by_index:
-        return [_rejected(batch[index], conflict) for index, conflict in sorted(by_index.items())], len(by_index)
-    if not conflicts and summary.get("status") != "ERROR":
-        return [], 0
-    if any(summary["importCount"].get(name, 0) for name in ("imported", "updated", "deleted")):
-        return [_rejected(_named_in(conflict, batch), conflict) for conflict in conflicts], int(
-            summary["importCount"].get("ignored", 0)
-        )
-    whole = conflicts[0] if conflicts else {"value": summary.get("description")}
-    return [_rejected(data_value, whole) for data_value in batch], len(batch)
+def rejection(value: DataValue, conflict: Mapping[str, Any]) -> Rejected:
+    """Return a value that was not taken, with the words of the conflict."""
+    return Rejected(
+        org_unit=value.org_unit,
+        period=value.period,
+        value=value.value,
+        code=str(conflict.get("errorCode") or ""),
+        reason=str(conflict.get("value") or NO_REASON),
+    )
 
 
 def _by_index(size: int, summary: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
@@ -115,24 +148,5 @@ def _by_index(size: int, summary: Mapping[str, Any]) -> dict[int, Mapping[str, A
                 found.setdefault(index, conflict)
     for index in summary.get("rejectedIndexes") or []:
         if 0 <= index < size:
-            found.setdefault(index, {"value": "DHIS2 gives no reason"})
+            found.setdefault(index, {})
     return found
-
-
-def _rejected(data_value: Mapping[str, str], conflict: Mapping[str, Any]) -> Rejected:
-    return Rejected(
-        org_unit=data_value.get("orgUnit", ""),
-        period=data_value.get("period", ""),
-        value=data_value.get("value", ""),
-        code=str(conflict.get("errorCode") or ""),
-        reason=str(conflict.get("value") or "DHIS2 gives no reason"),
-    )
-
-
-def _named_in(conflict: Mapping[str, Any], batch: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
-    """Return the dimension that a conflict without indexes names: a unit or a period of the batch."""
-    named = conflict.get("object")
-    for dimension in ("orgUnit", "period"):
-        if any(data_value[dimension] == named for data_value in batch):
-            return {dimension: str(named)}
-    return {}

@@ -79,3 +79,23 @@ def without(periods: Iterable[Period], left_out: Iterable[LeftOut]) -> list[Peri
     """Return the periods that are not listed as left out already, so that none is listed twice."""
     listed = {entry.period for entry in left_out if not entry.org_unit}
     return [period for period in periods if period.id not in listed]
+
+
+def period_with_id(id_: str, period_type: PeriodType) -> Period | None:
+    """Return the period of this type that has this id, or None where it is the id of none."""
+    try:
+        found = period_of(_first_day(id_, period_type), period_type)
+    except ValueError:
+        return None
+    return found if found.id == id_ else None
+
+
+def _first_day(id_: str, period_type: PeriodType) -> date:
+    """Return a day of the period that this would be the id of; raises ValueError where it is none of the type's."""
+    if period_type in _WEEKS:
+        year, number = (int(part) for part in id_.split(_WEEKS[period_type][1]))
+        return period_of(date(year, 1, 4), period_type).start + timedelta(7 * (number - 1) + 3)
+    if period_type == "quarterly":
+        year, number = (int(part) for part in id_.split("Q"))
+        return date(year, 3 * number - 2, 1)
+    return date.fromisoformat(id_ + {"monthly": "01", "yearly": "0101"}.get(period_type, ""))

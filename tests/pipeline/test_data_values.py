@@ -1,9 +1,12 @@
+import csv
 import json
 import math
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,20 +14,37 @@ from hypothesis import strategies as st
 from eo_pygeoapi.datasets import DatasetTarget
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.models import LeftOut
-from eo_pygeoapi.pipeline.data_values import Payload, build_dhis2_payload, decimal_text, preview
+from eo_pygeoapi.pipeline.data_values import (
+    CSV_HEADER,
+    DataValue,
+    Payload,
+    Row,
+    build_dhis2_payload,
+    decimal_text,
+    preview,
+    read_data_values,
+)
 
 DHIS2_NUMBER = re.compile(r"(-?0|-?[1-9]\d*)(\.\d+)?")
 RAIN = DatasetTarget(data_element="CHIRPS_PRECIPITATION", data_set="ClimateDay1")
 
 
-def table(*rows: tuple[str, str, float | None]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["orgUnit", "period", "value"]).astype({"value": "float64"})
+def build(folder: Path, rows: Sequence[Row], target: DatasetTarget = RAIN) -> tuple[Payload, dict[str, Any]]:
+    """Return the payload and the data value set that was written; the CSV must hold the same values."""
+    files = folder / "payload.json", folder / "payload.csv"
+    payload = build_dhis2_payload(rows, target, *files)
+    written: dict[str, Any] = json.loads(files[0].read_text())
+    with files[1].open(newline="") as stream:
+        values = list(read_data_values(stream))
+    assert values == [DataValue(v["orgUnit"], v["period"], v["value"]) for v in written["dataValues"]]
+    assert len(values) == payload.count
+    return payload, written
 
 
-def test_a_value_has_all_its_dimensions() -> None:
+def test_a_value_has_all_its_dimensions(tmp_path: Path) -> None:
     target = RAIN.model_copy(update={"category_option_combo": "CocFinal001", "attribute_option_combo": "AocFinal001"})
-    payload = build_dhis2_payload(table(("O6uvpzGd5pu", "20250701", 12.5)), target)
-    assert payload.data_value_set == {
+    _, written = build(tmp_path, [("O6uvpzGd5pu", "20250701", 12.5)], target)
+    assert written == {
         "dataSet": "ClimateDay1",
         "dataValues": [
             {
@@ -37,33 +57,43 @@ def test_a_value_has_all_its_dimensions() -> None:
             }
         ],
     }
-
-
-def test_what_the_target_does_not_name_is_not_sent() -> None:
-    payload = build_dhis2_payload(table(("O6uvpzGd5pu", "20250701", 12.5)), DatasetTarget())
-    assert payload.data_value_set == {"dataValues": [{"period": "20250701", "orgUnit": "O6uvpzGd5pu", "value": "12.5"}]}
-
-
-def test_values_are_ordered_by_period_and_then_as_they_came() -> None:
-    frame = table(("b", "20250702", 1), ("a", "20250702", 2), ("b", "20250701", 3), ("a", "20250701", 4))
-    values = build_dhis2_payload(frame, RAIN).data_value_set["dataValues"]
-    assert [value["value"] for value in values] == ["3", "4", "1", "2"]
-
-
-def test_nulls_and_infinite_values_are_left_out_and_listed() -> None:
-    frame = table(("a", "20250701", None), ("b", "20250701", math.inf), ("c", "20250701", 0.0))
-    payload = build_dhis2_payload(frame, RAIN)
-    assert [value["orgUnit"] for value in payload.data_value_set["dataValues"]] == ["c"]
-    assert payload.left_out == [
-        LeftOut(org_unit="a", period="20250701", reason="no data"),
-        LeftOut(org_unit="b", period="20250701", reason="the value is infinite"),
+    rows = list(csv.reader((tmp_path / "payload.csv").read_text().splitlines()))
+    assert rows == [
+        list(CSV_HEADER),
+        ["CHIRPS_PRECIPITATION", "20250701", "O6uvpzGd5pu", "CocFinal001", "AocFinal001", "12.5"],
     ]
 
 
-def test_two_values_for_one_unit_and_period_are_refused() -> None:
-    frame = table(("a", "20250701", 1), ("b", "20250701", 1), ("a", "20250701", 2))
+def test_what_the_target_does_not_name_is_not_sent(tmp_path: Path) -> None:
+    _, written = build(tmp_path, [("O6uvpzGd5pu", "20250701", 12.5)], DatasetTarget())
+    assert written == {"dataValues": [{"period": "20250701", "orgUnit": "O6uvpzGd5pu", "value": "12.5"}]}
+
+
+def test_nulls_are_counted_and_infinite_values_are_listed(tmp_path: Path) -> None:
+    rows = [("a", "20250701", None), ("b", "20250701", math.inf), ("c", "20250701", 0.0), ("d", "20250701", math.nan)]
+    payload, written = build(tmp_path, rows)
+    assert [value["orgUnit"] for value in written["dataValues"]] == ["c"]
+    assert (payload.null_count, payload.zero_count, payload.fraction_count) == (2, 1, 0)
+    assert payload.left_out == [LeftOut(org_unit="b", period="20250701", reason="the value is infinite")]
+
+
+def test_what_the_check_before_the_import_needs_is_noted(tmp_path: Path) -> None:
+    rows = [("b", "20250701", 1.5), ("a", "20250701", 2.0), ("a", "20250702", 0.0), ("c", "20250703", None)]
+    payload, _ = build(tmp_path, rows)
+    assert (payload.org_units, payload.periods) == (["b", "a"], ["20250701", "20250702"])
+    assert (payload.count, payload.fraction_count, payload.zero_count) == (3, 1, 1)
+
+
+def test_two_values_for_one_unit_and_period_are_refused(tmp_path: Path) -> None:
+    rows = [("a", "20250701", 1.0), ("b", "20250701", 1.0), ("a", "20250701", 2.0)]
     with pytest.raises(SourceError, match="unit a has more than one value for period 20250701"):
-        build_dhis2_payload(frame, RAIN)
+        build(tmp_path, rows)
+
+
+@pytest.mark.parametrize("name", ['a "quoted" one', "a,b", "a\nb", "Ségou"])
+def test_any_name_of_a_unit_survives_both_files(tmp_path: Path, name: str) -> None:
+    payload, _ = build(tmp_path, [(name, "2026", 1.0)])
+    assert payload.org_units == [name]
 
 
 @pytest.mark.parametrize(
@@ -100,28 +130,23 @@ def test_a_float32_has_no_noise(value: float) -> None:
     assert len(text.replace("-", "").replace(".", "").strip("0")) <= 9
 
 
-@pytest.mark.parametrize("dtype", ["float32", "Float64", "object"])
-def test_columns_of_other_types_are_read_alike(dtype: str) -> None:
-    frame = pd.DataFrame(
-        {"orgUnit": ["a", "b"], "period": ["2026", "2026"], "value": pd.Series([0.1, None], dtype=dtype)}
-    )
-    payload = build_dhis2_payload(frame, RAIN)
-    assert [value["value"] for value in payload.data_value_set["dataValues"]] == ["0.1"]
-    assert len(payload.left_out) == 1
+def test_no_rows_make_an_empty_payload(tmp_path: Path) -> None:
+    payload, written = build(tmp_path, [])
+    assert written == {"dataSet": "ClimateDay1", "dataValues": []}
+    assert payload == Payload(target=RAIN)
 
 
-def test_an_empty_table_makes_an_empty_payload() -> None:
-    assert build_dhis2_payload(table(), RAIN).data_value_set == {"dataSet": "ClimateDay1", "dataValues": []}
-
-
-def test_a_payload_survives_the_store() -> None:
-    payload = build_dhis2_payload(table(("a", "20250701", 1.5), ("b", "20250701", None)), RAIN)
+def test_a_payload_survives_the_store(tmp_path: Path) -> None:
+    payload, _ = build(tmp_path, [("a", "20250701", 1.5), ("b", "20250701", math.inf)])
     assert Payload.model_validate(json.loads(json.dumps(payload.to_json()))) == payload
 
 
 def test_the_preview_is_a_shortened_data_value_set_with_its_target() -> None:
-    payload = build_dhis2_payload(table(*[("a", f"202507{day:02}", day) for day in range(1, 32)]), RAIN)
-    assert preview(payload, rows=2) == {
+    payload = Payload(target=RAIN, count=31, null_count=2)
+    values = [DataValue("a", "20250701", "1"), DataValue("a", "20250702", "2")]
+    rows = [{"orgUnit": "a", "period": "20250701", "value": "1", "stored": "3", "change": "changed"}]
+    shown = preview(payload, values, rows)
+    assert shown == {
         "target": {
             "connection": "default",
             "dataElement": "CHIRPS_PRECIPITATION",
@@ -130,10 +155,12 @@ def test_the_preview_is_a_shortened_data_value_set_with_its_target() -> None:
             "onConflict": "keep",
         },
         "count": 31,
-        "leftOutCount": 0,
+        "leftOutCount": 2,
         "dataSet": "ClimateDay1",
         "dataValues": [
             {"dataElement": "CHIRPS_PRECIPITATION", "period": "20250701", "orgUnit": "a", "value": "1"},
             {"dataElement": "CHIRPS_PRECIPITATION", "period": "20250702", "orgUnit": "a", "value": "2"},
         ],
+        "rows": rows,
     }
+    assert preview(payload, values)["rows"][0] == {"orgUnit": "a", "period": "20250701", "value": "1"}

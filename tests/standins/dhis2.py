@@ -6,30 +6,33 @@ prints its base URL as the first line. `--version` decides between the import of
 metadata of a FILE replace the default ones (`dhis2_metadata.py`). Tests say `with running("2.43") as dhis2:`.
 
 What is not DHIS2's stands under `/_`, without a login: `GET /_log` (requests; `DELETE` forgets them), `GET /_values`,
-`GET /_audit`, and `PUT` of `/_values` (a list of data values that somebody stored) and of `/_faults` (a list of rules).
+`GET /_audit`, `GET /_imports` (how many were answered), and `PUT` of `/_values` (a list of data values that somebody
+stored), of `/_later` (what a person changes in the metadata before the next import: `unassign`, units of all data sets,
+and `dropZeros`, data elements), of `/_faults` (a list of rules) and of `/_new` (everything as it was at the start).
 A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
 ever), and one or more of
 
-- `status`, `body`, `contentType`: answer so instead;
+- `status`, `body`, `contentType`: answer so instead; with `echo` the message says what headers came with the request;
 - `stall`: wait so many seconds before answering;
 - `drop`: close the connection without an answer;
-- `storeThenStall`: do what was asked, and wait so many seconds before saying so.
+- `storeThenStall`: do what was asked, and wait so many seconds before saying so;
+- `storeThenReset`: do what was asked, and break the connection in the middle of the answer.
 """
 
 import argparse
-import base64
 import contextlib
 import fnmatch
 import json
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from http import HTTPStatus
@@ -40,8 +43,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.standins.dhis2_export import ExportError, export_values
 from tests.standins.dhis2_from_243 import import_as_group
-from tests.standins.dhis2_metadata import COLLECTIONS, DEFAULT_COMBO, Metadata, QueryError, default_metadata, select
-from tests.standins.dhis2_store import Import, Store
+from tests.standins.dhis2_metadata import COLLECTIONS, Metadata, QueryError, default_metadata, select
+from tests.standins.dhis2_server import Server
+from tests.standins.dhis2_store import Import
 from tests.standins.dhis2_until_242 import import_one_by_one
 
 CHECKOUT = Path(__file__).parents[2]
@@ -51,56 +55,6 @@ MESSAGES = {
     "WARNING": (HTTPStatus.CONFLICT, "WARNING", "One more conflicts encountered, please check import summary."),
     "ERROR": (HTTPStatus.CONFLICT, "ERROR", "An error occurred, please check import summary."),
 }
-
-
-@dataclass
-class Server:
-    """The state of the stand-in, which all requests share."""
-
-    version: tuple[int, int]
-    metadata: Metadata
-    today: date
-    store: Store = field(default_factory=Store)
-    rules: list[dict[str, Any]] = field(default_factory=list)
-    used: Counter[int] = field(default_factory=Counter)
-    log: list[dict[str, Any]] = field(default_factory=list)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def fault(self, method: str, path: str) -> Mapping[str, Any]:
-        """Return the first rule that is in force for this request, or an empty one."""
-        with self.lock:
-            for number, rule in enumerate(self.rules):
-                if not fnmatch.fnmatch(path, rule["path"]) or rule.get("method", method) != method:
-                    continue
-                self.used[number] += 1
-                nth = self.used[number] - rule.get("skip", 0)
-                if 0 < nth <= rule.get("times", nth):
-                    return rule
-        return {}
-
-    def user(self, authorization: str) -> Mapping[str, Any] | None:
-        """Return who logs in by Basic or by a personal access token."""
-        kind, _, rest = authorization.partition(" ")
-        users = self.metadata.all("users")
-        if kind == "ApiToken":
-            return next((user for user in users if user["token"] == rest), None)
-        if kind == "Basic":
-            name, _, password = base64.b64decode(rest).decode().partition(":")
-            return next((user for user in users if (user["username"], user["password"]) == (name, password)), None)
-        return None
-
-    def control(self, method: str, path: str, body: Any) -> Any:
-        """Answer a request that is not DHIS2's."""
-        if (method, path) == ("PUT", "/_faults"):
-            self.rules, self.used = body, Counter()
-        elif (method, path) == ("PUT", "/_values"):
-            for value in body:
-                combos = [value.get(n, DEFAULT_COMBO) for n in ("categoryOptionCombo", "attributeOptionCombo")]
-                key = (value["dataElement"], value["period"], value["orgUnit"], combos[0], combos[1])
-                self.store.put(key, value["value"], value.get("storedBy", "somebody"))
-        elif (method, path) == ("DELETE", "/_log"):
-            self.log.clear()
-        return {"/_log": self.log, "/_values": self.store.listed(), "/_audit": self.store.audit}.get(path, [])
 
 
 class Answer(Exception):
@@ -151,19 +105,26 @@ class Handler(BaseHTTPRequestHandler):
             with self.dhis2.lock:
                 return self._send(Answer(200, self.dhis2.control(method, url.path, body)))
         query = parse_qs(url.query, keep_blank_values=True)
-        entry = {"method": method, "path": url.path, "query": query, "body": body, "status": 0}
+        entry = {"method": method, "path": url.path, "query": query, "status": 0}
+        entry["body"] = None if self.dhis2.forget_bodies else body
         self.dhis2.log.append(entry)
+        if user := self.dhis2.user(self.headers.get("Authorization", "")):
+            entry["user"] = user["username"]
         rule = self.dhis2.fault(method, url.path)
         time.sleep(rule.get("stall", 0))
         if rule.get("drop"):
             self.close_connection = True
             return None
-        if "status" in rule:
+        if rule.get("echo"):
+            answer = Answer(rule["status"], {"message": f"bad request with headers {dict(self.headers)}"})
+        elif "status" in rule:
             answer = Answer(rule["status"], rule.get("body", ""), rule.get("contentType", "application/json"))
         else:
             answer = self._answer(method, url.path, query, body)
         entry["status"] = int(answer.status)
         time.sleep(rule.get("storeThenStall", 0))
+        if rule.get("storeThenReset"):
+            return self._reset(answer)
         self._send(answer)
 
     def _send(self, answer: Answer) -> None:
@@ -173,6 +134,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):  # the client has given up
             self.wfile.write(answer.content)
+
+    def _reset(self, answer: Answer) -> None:
+        """Send half of the answer and then a RST."""
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content[: len(answer.content) // 2])
+        self.wfile.flush()
+        time.sleep(0.05)  # so that the client has read it
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
 
     def _answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Any) -> Answer:
         if len(self.requestline) + len(bytes(self.headers)) > LONGEST_HEAD:
@@ -208,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
             return own | dhis2.metadata.system_info
         if collection == "me":
             hidden = ("password", "token", "superuser")
-            return {name: value for name, value in user.items() if name not in hidden} | {"authorities": ["ALL"]}
+            return {"authorities": ["ALL"]} | {name: value for name, value in user.items() if name not in hidden}
         if collection == "organisationUnits.geojson":
             return _geojson(dhis2.metadata, query)
         if collection not in COLLECTIONS or collection == "users":
@@ -221,6 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         raise refusal(HTTPStatus.NOT_FOUND, f"{kind} with id {identifier} could not be found.", "E1005")
 
     def _import(self, query: Mapping[str, list[str]], body: Any, user: Mapping[str, Any]) -> Answer:
+        self.dhis2.apply_later()
         params = {name: values[-1] for name, values in query.items()}
         run = Import(self.dhis2.metadata, self.dhis2.store, body or {}, params, user, self.dhis2.today)
         summary = import_as_group(run) if self.dhis2.version >= (2, 43) else import_one_by_one(run)
@@ -272,9 +245,25 @@ class StandIn:
         entries = self._ask("GET", "/_log")
         return [e for e in entries if fnmatch.fnmatch(e["path"], path) and method in ("", e["method"])]
 
+    def reset(self) -> None:
+        """Make everything as it was at the start."""
+        self._ask("PUT", "/_new", [])
+
+    def imports(self) -> int:
+        """Return how many imports were answered."""
+        return int(self._ask("GET", "/_imports"))
+
     def clear_log(self) -> None:
         """Forget the requests so far."""
         self._ask("DELETE", "/_log")
+
+    def unassign(self, *org_units: str) -> None:
+        """Take units from all data sets when the next import begins."""
+        self._ask("PUT", "/_later", {"unassign": org_units})
+
+    def drop_zeros(self, *data_elements: str) -> None:
+        """Make zeros of these data elements insignificant when the next import begins."""
+        self._ask("PUT", "/_later", {"dropZeros": data_elements})
 
     def faults(self, *rules: Mapping[str, Any]) -> None:
         """Put these rules in force, instead of those before."""
@@ -289,15 +278,21 @@ class StandIn:
 
 @contextlib.contextmanager
 def running(
-    version: str = "2.42", metadata: Mapping[str, Any] | None = None, today: date | None = None
+    version: str = "2.42",
+    metadata: Mapping[str, Any] | None = None,
+    today: date | None = None,
+    forget_bodies: bool = False,
 ) -> Iterator[StandIn]:
-    """Run a stand-in of this DHIS2 version in a process of its own; `today` decides which periods are open."""
+    """Run a stand-in of this DHIS2 version in a process of its own; `today` decides which periods are open.
+
+    With `forget_bodies` the log holds no bodies of requests, which would need more memory than the values.
+    """
     content = dict(metadata or default_metadata())
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(content, file)
         file.flush()
         command = [sys.executable, "-m", "tests.standins.dhis2", "--version", version, "--metadata", file.name]
-        command += ["--until-stdin-closes"]
+        command += ["--until-stdin-closes", *(["--forget-bodies"] if forget_bodies else [])]
         command += ["--today", today.isoformat()] if today else []
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=CHECKOUT) as process:
@@ -316,11 +311,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="2.42", help="2.38 … 2.43")
     parser.add_argument("--metadata", type=Path)
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started this")
+    parser.add_argument("--forget-bodies", action="store_true", help="keep no bodies of requests in the log")
     parser.add_argument("--today", type=date.fromisoformat, default=date.today())
     options = parser.parse_args(arguments)
-    content = json.loads(options.metadata.read_text()) if options.metadata else default_metadata()
+    content = options.metadata.read_text() if options.metadata else json.dumps(default_metadata())
     major, minor = (int(part) for part in options.version.split(".")[:2])
-    state = Server((major, minor), Metadata(content), options.today)
+    state = Server((major, minor), content, options.today, options.forget_bodies)
     with ThreadingHTTPServer(("127.0.0.1", options.port), partial(Handler, state)) as server:
         print(f"http://127.0.0.1:{server.server_port}", flush=True)
         if options.until_stdin_closes:

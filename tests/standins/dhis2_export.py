@@ -50,12 +50,7 @@ def export_values(
             unit for unit in metadata.all("organisationUnits") for above in paths if above["path"] in unit["path"]
         ]
         units = [unit["id"] for unit in within]
-    chosen, in_time = set(units), _in_time(params)
-    found = [
-        value
-        for value in store.listed()
-        if value["dataElement"] in wanted and value["orgUnit"] in chosen and in_time(value["period"])
-    ]
+    found = store.selected(wanted, set(units), _in_time(params))
     values = [_encoded(metadata, value, params) for value in found]
     return _with_common_part(values, params, units) if version >= NEW else {"dataValues": values}
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -29,6 +29,7 @@ class Store:
     """What is stored, and the audit of what was changed."""
 
     values: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    by_period: dict[str, dict[Key, None]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
 
     def put(self, key: Key, value: str, user: str) -> None:
@@ -37,10 +38,18 @@ class Store:
         if old and old["value"] != value:
             self._audit(key, old["value"], user, "UPDATE")
         created = old["created"] if old else now
+        self.by_period.setdefault(key[1], {})[key] = None
         self.values[key] = {"value": value, "storedBy": user, "created": created, "lastUpdated": now}
 
     def delete(self, key: Key, user: str) -> None:
         self._audit(key, self.values.pop(key)["value"], user, "DELETE")
+        del self.by_period[key[1]][key]
+
+    def selected(self, elements: set[str], units: set[str], in_time: Callable[[str], bool]) -> list[dict[str, Any]]:
+        """Return the values of these elements and units; the periods are looked at first, for there may be millions."""
+        keys = [key for period, of_period in self.by_period.items() if in_time(period) for key in of_period]
+        found = [key for key in keys if key[2] in units and key[0] in elements]
+        return [named(key) | self.values[key] | {"followup": False} for key in found]
 
     def listed(self) -> list[dict[str, Any]]:
         return [named(key) | value | {"followup": False} for key, value in self.values.items()]

@@ -1,0 +1,142 @@
+"""How fast a payload is built, compared and imported, and in how much memory, beside posting with httpx alone.
+
+    uv run python -m bench.imports [--values 10000 100000 1000000] [--version 2.42]
+
+Everything runs against the stand-in of the tests, in processes of their own, one after the other. `posting` is httpx
+alone with the same bodies; `import` is the whole step against an empty DHIS2, `again` the same against one that holds
+all values, which only reads and compares. Memory is what the process had at its peak, less what it had before.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import httpx
+
+from eo_pygeoapi.pipeline.data_values import Row, build_dhis2_payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2_import import batches, import_to_dhis2
+from eo_pygeoapi.pipeline.import_files import ImportFiles
+from eo_pygeoapi.results import ResultStore
+from flows.kept import _rows_by_period, _save
+from tests.pipeline.imports import SUMMED, TARGET, big_metadata, connector
+from tests.pipeline.made import dataset
+from tests.standins.dhis2 import StandIn, running
+
+VILLAGES = 1000
+TODAY = date(2026, 1, 1)
+
+
+def rows(count: int) -> Iterator[Row]:
+    """Yield so many values of 1,000 units, ordered by period."""
+    for day in range(count // VILLAGES):
+        period = f"{TODAY - timedelta(days=count // VILLAGES - day):%Y%m%d}"
+        for n in range(VILLAGES):
+            yield f"V{n:010}", period, (n * 7 + day) % 1000 / 10
+
+
+def values_file(folder: Path, count: int) -> None:
+    import pandas as pd
+
+    _save(pd.DataFrame(rows(count), columns=["orgUnit", "period", "value"]), folder / "values.parquet")
+
+
+def build_payload(folder: Path, server: StandIn) -> None:
+    files = ImportFiles(ResultStore(str(folder)), "job")
+    keys = files.key("payload.json"), files.key("payload.csv")
+    with files.store.new_file(keys[0]) as as_json, files.store.new_file(keys[1]) as csv:
+        files.write_payload(build_dhis2_payload(_rows_by_period(folder / "values.parquet"), TARGET, as_json, csv))
+
+
+def post_alone(folder: Path, server: StandIn) -> None:
+    files = ImportFiles(ResultStore(str(folder)), "job")
+    with (
+        httpx.Client(base_url=server.url, auth=(server.username, server.password), timeout=300) as client,
+        files.data_values() as values,
+    ):
+        for batch in batches(values):
+            params = {"dryRun": "false", "strictPeriods": "true"}
+            client.post("/api/dataValueSets", params=params, json=data_value_set(batch, TARGET)).raise_for_status()
+
+
+def do_import(folder: Path, server: StandIn) -> None:
+    files = ImportFiles(ResultStore(str(folder)), "job")
+    for key in files.store.keys(files.key("steps/import")):
+        files.store.delete(key)
+    made = dataset(dhis2=TARGET.to_json(), aggregation=SUMMED)
+    summary = import_to_dhis2(files, made, False, connector(server, read_timeout=300))
+    assert summary.imported + summary.unchanged == files.payload().count, summary
+
+
+STEPS: dict[str, Callable[[Path, StandIn], None]] = {
+    "payload": build_payload,
+    "posting": post_alone,
+    "import": do_import,
+    "again": do_import,
+}
+
+
+def measured(step: str, folder: Path, server: StandIn) -> tuple[float, float]:
+    """Run a step in a process of its own; returns seconds and megabytes."""
+    command = [sys.executable, "-m", "bench.imports", "--step", step, str(folder), json.dumps(vars(server))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, megabytes = json.loads(done.stdout)
+    return seconds, megabytes
+
+
+def run_step(step: str, folder: Path, server: StandIn) -> None:
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before, begun = _megabytes("VmRSS"), time.perf_counter()
+    STEPS[step](folder, server)
+    print(json.dumps([time.perf_counter() - begun, _megabytes("VmHWM") - before]))
+
+
+def _megabytes(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
+
+
+def compare(count: int, version: str, repetitions: int) -> None:
+    best: dict[str, tuple[float, float]] = {}
+    for _ in range(repetitions):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            values_file(folder, count)
+            # two servers: posting alone must find an empty one too
+            for steps in (("payload", "posting"), ("import", "again")):
+                with running(version, big_metadata(VILLAGES), TODAY, forget_bodies=True) as server:
+                    for step in steps:
+                        found = measured(step, folder, server)
+                        known = best.get(step, found)
+                        best[step] = min(known[0], found[0]), max(known[1], found[1])
+    alone = best["posting"][0]
+    for step, (seconds, megabytes) in best.items():
+        print(
+            f"| {count:>9,} | {step:7} | {seconds:7.2f} | {count / seconds:9,.0f} | {seconds / alone:5.2f} "
+            f"| {megabytes:6.0f} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--values", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--version", default="2.42")
+    parser.add_argument("--step", nargs=3)
+    options = parser.parse_args()
+    if options.step:
+        step, folder, server = options.step
+        return run_step(step, Path(folder), StandIn(**json.loads(server)))
+    print("|    values | step    | seconds |  values/s | ratio | MB more |")
+    print("|----------:|---------|--------:|----------:|------:|-------:|")
+    for count in options.values:
+        compare(count, options.version, repetitions=1 if count > 100_000 else 2)
+
+
+if __name__ == "__main__":
+    main()

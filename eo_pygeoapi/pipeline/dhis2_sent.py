@@ -1,0 +1,102 @@
+"""The values that we sent last, by cell, so that a value which a person has changed in DHIS2 is told from ours.
+
+They are kept in the results store under `sent/{connection}/{data element}/…`, a file for each month, or for each
+period where there are so many units that a month would be large. Before a batch is sent its values are noted beside
+those before, and only when DHIS2 has answered in place of them: an import that dies in between leaves both, and
+either is ours.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+
+from eo_pygeoapi.pipeline.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2_stored import Cell
+from eo_pygeoapi.results import MissingResultError, ResultStore
+
+MANY_UNITS = 1000
+MONTH = 6  # characters of `202507`; it divides the ids of all period types well enough
+
+Noted = dict[str, dict[str, list[str]]]  # period, unit, values
+
+
+class SentValues:
+    """What was sent to one data element of one connection; `dimensions` is its UID, and option combinations."""
+
+    def __init__(self, store: ResultStore, connection: str, dimensions: Sequence[str], org_unit_count: int = 0) -> None:
+        self._store = store
+        self._folder = f"sent/{_safe(connection)}/{_safe('-'.join(part for part in dimensions if part))}"
+        self._org_unit_count = org_unit_count
+
+    def known(self, values: Sequence[DataValue]) -> dict[Cell, list[str]]:
+        """Return what may have been sent last to the cells of `values`, where something was."""
+        found: dict[Cell, list[str]] = {}
+        if not self._store.exists(self._layout_key):
+            return found
+        for key, some in self._by_file(values):
+            noted = self._read(key)
+            for value in some:
+                if last := noted.get(value.period, {}).get(value.org_unit):
+                    found[value.org_unit, value.period] = last
+        return found
+
+    def begin(self, values: Sequence[DataValue]) -> None:
+        """Note that the values are about to be sent."""
+        for key, some in self._by_file(values):
+            noted = self._read(key)
+            for value in some:
+                of_unit = noted.setdefault(value.period, {}).setdefault(value.org_unit, [])
+                if value.value not in of_unit:
+                    of_unit.append(value.value)
+            self._store.write_json(key, noted)
+
+    def confirm(self, values: Sequence[DataValue], not_taken: Iterable[Cell] = ()) -> None:
+        """Note that DHIS2 has taken the values, but for those of some cells."""
+        refused = set(not_taken)
+        for key, some in self._by_file(values):
+            noted = self._read(key)
+            for value in some:
+                of_period = noted.setdefault(value.period, {})
+                if (value.org_unit, value.period) not in refused:
+                    of_period[value.org_unit] = [value.value]
+                elif value.value in (before := of_period.get(value.org_unit, [])):
+                    before.remove(value.value)
+            self._store.write_json(key, noted)
+
+    def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
+        length = self._layout or None
+
+        def shard(value: DataValue) -> str:
+            return value.period[:length]
+
+        for name, some in groupby(sorted(values, key=shard), key=shard):
+            yield f"{self._folder}/{_safe(name)}.json", list(some)
+
+    @property
+    def _layout_key(self) -> str:
+        return f"{self._folder}/layout.json"
+
+    @cached_property
+    def _layout(self) -> int:
+        """How many characters of a period name its file, 0 for all; decided once, at the first import."""
+        try:
+            layout: Mapping[str, int] = self._store.read_json(self._layout_key)
+        except MissingResultError:
+            layout = {"periodCharacters": 0 if self._org_unit_count > MANY_UNITS else MONTH}
+            self._store.write_json(self._layout_key, layout)
+        return layout["periodCharacters"]
+
+    def _read(self, key: str) -> Noted:
+        try:
+            noted: Noted = self._store.read_json(key)
+        except MissingResultError:
+            return {}
+        return noted
+
+
+def _safe(name: str) -> str:
+    """Return the name as a part of a key; names that lose something by it stay apart."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:100]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

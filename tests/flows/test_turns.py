@@ -1,0 +1,71 @@
+"""Turns, against a real Prefect server: one holder at a time, and a dead one keeps nobody waiting for long."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import requests
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.turns import limit_name, turn
+
+HOLD = """
+import sys, time
+from flows.turns import turn
+connection, seconds, log = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+with turn({job!r}, connection, "RainDaily01"):
+    print(time.time(), "has it", flush=True)
+    time.sleep(seconds)
+    print(time.time(), "gives it back", flush=True)
+"""
+
+
+def holder(api: str, folder: Path, connection: str, seconds: float) -> subprocess.Popen[str]:
+    code = HOLD.format(job=str(uuid4()))
+    return subprocess.Popen(
+        [sys.executable, "-c", code, connection, str(seconds), str(folder)],
+        env={**os.environ, "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "ERROR"},
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def line(process: subprocess.Popen[str]) -> float:
+    assert process.stdout
+    return float(process.stdout.readline().split()[0])
+
+
+def test_one_at_a_time_for_one_data_element(prefect_api: str, tmp_path: Path) -> None:
+    first = holder(prefect_api, tmp_path, "turns-a", 4)
+    got = line(first)
+    second, other = (holder(prefect_api, tmp_path, name, 0) for name in ("turns-a", "turns-b"))
+    gone = line(first)
+    assert gone - got >= 4
+    assert line(second) >= gone  # it waited for the first
+    line(other)  # and this one for nobody
+    assert [process.wait(60) for process in (first, second, other)] == [0, 0, 0]
+
+
+def test_the_limit_is_made_when_it_is_needed_and_free_afterwards(prefect_api: str) -> None:
+    with temporary_settings({PREFECT_API_URL: prefect_api}), turn(str(uuid4()), "west.africa", "RainDaily01"):
+        pass
+    name = limit_name("west.africa", "RainDaily01")
+    found = requests.get(f"{prefect_api}/v2/concurrency_limits/{name}", timeout=30).json()
+    assert (found["name"], found["limit"], found["active_slots"]) == ("import-west-africa-RainDaily01", 1, 0)
+
+
+@pytest.mark.slow
+def test_a_dead_holder_loses_its_turn_within_two_minutes(prefect_api: str, tmp_path: Path) -> None:
+    first = holder(prefect_api, tmp_path, "turns-c", 600)
+    line(first)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    died, second = time.time(), holder(prefect_api, tmp_path, "turns-c", 0)
+    assert line(second) - died < 120
+    assert second.wait(60) == 0

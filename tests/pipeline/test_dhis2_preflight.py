@@ -1,0 +1,226 @@
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+
+from eo_pygeoapi.datasets import DatasetTarget
+from eo_pygeoapi.pipeline.data_values import Payload
+from eo_pygeoapi.pipeline.dhis2_facts import Facts, read_facts
+from eo_pygeoapi.pipeline.dhis2_import import id_schemes
+from eo_pygeoapi.pipeline.dhis2_preflight import preflight
+from tests.pipeline.imports import KONO, TODAY, connector
+from tests.pipeline.made import dataset
+from tests.standins.dhis2 import running
+from tests.standins.dhis2_metadata import (
+    BO,
+    CHIEFDOM_WITHOUT_GEOMETRY,
+    COUNTRY,
+    DAILY,
+    DISTRICTS,
+    IN_NO_SET,
+    IN_TWO_SETS,
+    POPULATION,
+    RAIN,
+    RAIN_WITHOUT_ZEROS,
+    default_metadata,
+)
+
+RAIN_TARGET = DatasetTarget(data_element=RAIN, data_set=DAILY)
+SUMMED: dict[str, Any] = {"aggregation": {"spatial": "sum", "temporal": "sum"}}
+Change = Callable[[dict[str, Any]], None]
+
+
+def payload(target: DatasetTarget = RAIN_TARGET, **other: Any) -> Payload:
+    known = {"org_units": list(DISTRICTS), "periods": ["20250701"], "count": 13, **other}
+    return Payload(target=target, **known)
+
+
+def facts_of(made: Payload, version: str = "2.42", change: Change | None = None, **login: Any) -> Facts:
+    metadata = default_metadata()
+    if change:
+        change(metadata)
+    with running(version, metadata, TODAY) as dhis2, connector(dhis2, **login)() as api:
+        return read_facts(api, made.target, id_schemes(made.target, made.org_units), made.org_units)
+
+
+def found(
+    made: Payload,
+    version: str = "2.42",
+    change: Change | None = None,
+    eo: Mapping[str, Any] = SUMMED,
+    **login: Any,
+) -> list[tuple[str, str]]:
+    """Return the severity and code of each finding; every message must say what to do."""
+    findings = preflight(facts_of(made, version, change, **login), made, dataset(dhis2=made.target.to_json(), **eo))
+    assert all((len(finding.message) > 40 and ";" in finding.message) or ":" in finding.message for finding in findings)
+    return [(finding.severity, finding.code) for finding in findings]
+
+
+def element(metadata: dict[str, Any], uid: str = RAIN) -> dict[str, Any]:
+    return next(entry for entry in metadata["dataElements"] if entry["id"] == uid)
+
+
+@pytest.mark.parametrize("version", ["2.38", "2.42", "2.43"])
+def test_nothing_speaks_against_a_good_target(version: str) -> None:
+    assert found(payload(), version) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "findings"), [("2.37", [("warning", "version")]), ("2.44", [("warning", "version")])]
+)
+def test_versions_that_were_not_tested(version: str, findings: list[tuple[str, str]]) -> None:
+    assert found(payload(), version) == findings
+
+
+@pytest.mark.parametrize("calendar", ["nepali", "ethiopian"])
+def test_another_calendar_is_an_error(calendar: str) -> None:
+    assert found(payload(), change=lambda m: m["systemInfo"].update(calendar=calendar)) == [("error", "calendar")]
+
+
+def test_a_user_who_may_not_write() -> None:
+    def change(metadata: dict[str, Any]) -> None:
+        metadata["users"][0]["authorities"] = ["F_VIEW_EVENT_ANALYTICS"]
+        metadata["dataSets"][0]["access"] = {"data": {"read": True, "write": False}}
+
+    assert found(payload(), change=change) == [("error", "authority"), ("error", "sharing")]
+
+
+def test_a_data_element_that_does_not_exist() -> None:
+    target = RAIN_TARGET.model_copy(update={"data_element": "NoSuchDe001"})
+    assert found(payload(target)) == [("error", "data-element")]
+
+
+@pytest.mark.parametrize(
+    ("value_type", "fractions", "findings"),
+    [
+        ("TEXT", 0, [("error", "value-type")]),
+        ("INTEGER", 0, []),
+        ("INTEGER", 1, [("error", "value-type")]),
+        ("NUMBER", 1, []),
+    ],
+)
+def test_value_types(value_type: str, fractions: int, findings: list[tuple[str, str]]) -> None:
+    made = payload(fraction_count=fractions)
+    assert found(made, change=lambda m: element(m).update(valueType=value_type)) == findings
+
+
+def test_a_tracker_data_element() -> None:
+    assert found(payload(), change=lambda m: element(m).update(domainType="TRACKER")) == [("error", "data-element")]
+
+
+@pytest.mark.parametrize(
+    ("version", "zeros", "severity"), [("2.42", 1, "error"), ("2.42", 0, "warning"), ("2.43", 1, "warning")]
+)
+def test_zeros_that_are_not_significant(version: str, zeros: int, severity: str) -> None:
+    target = RAIN_TARGET.model_copy(update={"data_element": RAIN_WITHOUT_ZEROS})
+    assert found(payload(target, zero_count=zeros), version) == [(severity, "zeros")]
+
+
+def test_averages_keep_their_zeros() -> None:
+    change: Change = lambda m: element(m).update(zeroIsSignificant=False, aggregationType="AVERAGE")  # noqa: E731
+    eo = {"aggregation": {"spatial": "mean", "temporal": "mean"}}
+    assert found(payload(zero_count=1), change=change, eo=eo) == []
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "type_", "codes"),
+    [
+        ({"spatial": "mean", "temporal": "sum"}, "SUM", ["aggregation-levels"]),
+        ({"spatial": "mean", "temporal": "mean"}, "SUM", ["aggregation", "aggregation-levels"]),
+        ({"spatial": "mean", "temporal": "mean"}, "AVERAGE", []),
+        ({"spatial": "max", "temporal": "max"}, "MAX", []),
+        ({"spatial": "sum", "temporal": "mean"}, "AVERAGE_SUM_ORG_UNIT", []),
+        ({"spatial": "sum", "temporal": "sum"}, "NONE", []),
+    ],
+)
+def test_what_dhis2_makes_of_several_values(aggregation: dict[str, str], type_: str, codes: list[str]) -> None:
+    change: Change = lambda m: element(m).update(aggregationType=type_)  # noqa: E731
+    assert found(payload(), change=change, eo={"aggregation": aggregation}) == [("warning", code) for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("levels", "codes"), [(None, ["aggregation-levels"]), ([2], ["aggregation-levels"]), ([1], [])]
+)
+def test_values_at_several_levels_need_aggregation_levels(levels: list[int] | None, codes: list[str]) -> None:
+    change: Change = lambda m: element(m).update(aggregationLevels=levels or [])  # noqa: E731
+    made = payload(org_units=[COUNTRY, *DISTRICTS])
+    eo = {"aggregation": {"spatial": "mean", "temporal": "sum"}}
+    assert found(made, change=change, eo=eo) == [("warning", code) for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "findings"),
+    [
+        ({"data_set": "NoSuchSet01"}, "2.42", [("error", "data-set")]),
+        ({"data_element": IN_NO_SET, "data_set": ""}, "2.42", [("error", "data-set")]),
+        ({"data_element": IN_TWO_SETS, "data_set": ""}, "2.42", [("warning", "data-set")]),
+        ({"data_element": IN_TWO_SETS, "data_set": ""}, "2.43", [("error", "data-set")]),
+        ({"data_element": IN_TWO_SETS}, "2.43", []),
+        ({"data_element": POPULATION}, "2.42", [("error", "data-set")]),
+        ({"data_element": POPULATION, "data_set": ""}, "2.42", [("error", "period-type")]),
+        ({"data_set": ""}, "2.43", []),
+    ],
+)
+def test_data_sets(target: dict[str, str], version: str, findings: list[tuple[str, str]]) -> None:
+    assert found(payload(RAIN_TARGET.model_copy(update=target)), version) == findings
+
+
+@pytest.mark.parametrize(
+    ("org_units", "version", "findings"),
+    [
+        ([BO, "Unknown0000"], "2.42", [("warning", "org-units")]),
+        (["Unknown0000"], "2.42", [("error", "org-units")]),
+        ([BO, CHIEFDOM_WITHOUT_GEOMETRY], "2.42", [("warning", "assignment")]),
+        ([CHIEFDOM_WITHOUT_GEOMETRY], "2.42", [("warning", "assignment")]),
+        ([CHIEFDOM_WITHOUT_GEOMETRY], "2.43", [("error", "assignment")]),
+    ],
+)
+def test_org_units(org_units: list[str], version: str, findings: list[tuple[str, str]]) -> None:
+    made = payload(org_units=org_units)
+    assert [f for f in found(made, version) if f[1] != "aggregation-levels"] == findings
+
+
+def test_units_outside_the_hierarchy_of_the_user() -> None:
+    login: dict[str, Any] = {"username": "clerk", "password": "Clerk-in-Bo-1"}
+    assert found(payload(org_units=[BO, KONO]), **login) == [("warning", "hierarchy")]
+    assert found(payload(org_units=[KONO]), **login) == [("error", "hierarchy")]
+
+
+@pytest.mark.parametrize(
+    ("period", "open_future_periods", "findings"),
+    [
+        ("20250719", 0, []),
+        ("20250720", 0, [("warning", "open-periods")]),
+        ("20250720", 1, []),
+        ("20250721", 1, [("warning", "open-periods")]),
+    ],
+)
+def test_periods_that_are_not_open_yet(period: str, open_future_periods: int, findings: list[tuple[str, str]]) -> None:
+    change: Change = lambda m: m["dataSets"][0].update(openFuturePeriods=open_future_periods)  # noqa: E731
+    assert found(payload(periods=[period]), change=change) == findings
+
+
+def test_periods_that_are_closed() -> None:
+    def change(metadata: dict[str, Any]) -> None:
+        metadata["dataSets"][0]["expiryDays"] = 10
+        metadata["users"][0]["authorities"] = ["F_DATAVALUE_ADD"]
+
+    assert found(payload(periods=["20250710"]), change=change) == []
+    assert found(payload(periods=["20250709"]), change=change) == [("warning", "open-periods")]
+
+
+@pytest.mark.parametrize(
+    ("type_", "open_future_periods", "last"),
+    [
+        ("Daily", 0, date(2025, 7, 19)),
+        ("Weekly", 0, date(2025, 7, 13)),
+        ("Monthly", 1, date(2025, 7, 31)),
+        ("Yearly", 10, date(2034, 12, 31)),
+        ("BiWeekly", 0, None),
+    ],
+)
+def test_how_long_a_data_set_is_open(type_: str, open_future_periods: int, last: date | None) -> None:
+    data_set = {"periodType": type_, "openFuturePeriods": open_future_periods}
+    facts = Facts((2, 42), "iso8601", TODAY, "", "", frozenset(), frozenset(), {}, data_set, 1, {})
+    assert facts.open_until() == last

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from eo_pygeoapi.pipeline.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2_sent import SentValues
+from eo_pygeoapi.results import ResultStore
+
+VALUES = [DataValue("a", "20250701", "1"), DataValue("b", "20250701", "2"), DataValue("a", "20250801", "3")]
+
+
+def sent(folder: Path, units: int = 3, dimensions: tuple[str, ...] = ("RainDaily01",)) -> SentValues:
+    return SentValues(ResultStore(str(folder)), "national", dimensions, units)
+
+
+def test_nothing_is_known_and_nothing_written_before_the_first_import(tmp_path: Path) -> None:
+    assert sent(tmp_path).known(VALUES) == {}
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_may_have_been_sent_is_known_until_it_is_certain(tmp_path: Path) -> None:
+    sent(tmp_path).begin(VALUES)
+    assert sent(tmp_path).known(VALUES[:1]) == {("a", "20250701"): ["1"]}
+    sent(tmp_path).confirm(VALUES)
+    later = [DataValue("a", "20250701", "9")]
+    sent(tmp_path).begin(later)
+    assert sent(tmp_path).known(later) == {("a", "20250701"): ["1", "9"]}
+    sent(tmp_path).confirm(later)
+    assert sent(tmp_path).known(VALUES) == {
+        ("a", "20250701"): ["9"], ("b", "20250701"): ["2"], ("a", "20250801"): ["3"]
+    }  # fmt: skip
+
+
+def test_what_was_not_taken_is_forgotten(tmp_path: Path) -> None:
+    sent(tmp_path).begin(VALUES)
+    sent(tmp_path).confirm(VALUES, [("a", "20250701")])
+    assert ("a", "20250701") not in sent(tmp_path).known(VALUES)
+
+
+@pytest.mark.parametrize(("units", "files"), [(3, {"202507", "202508"}), (1001, {"20250701", "20250801"})])
+def test_there_is_a_file_for_a_month_or_for_a_period_of_many_units(tmp_path: Path, units: int, files: set[str]) -> None:
+    sent(tmp_path, units).begin(VALUES)
+    sent(tmp_path, 3).begin(VALUES)  # as it was decided at first
+    assert {path.stem for path in tmp_path.glob("sent/national/*/2025*.json")} == files
+
+
+def test_dimensions_stay_apart(tmp_path: Path) -> None:
+    sent(tmp_path).confirm(VALUES)
+    assert sent(tmp_path, dimensions=("RainDaily01", "CocFinal001", "")).known(VALUES) == {}
+    assert sent(tmp_path, dimensions=("Rain/../x",)).known(VALUES) == {}
+    sent(tmp_path, dimensions=("Rain/../x",)).begin(VALUES)
+    assert len(list(tmp_path.glob("sent/national/*"))) == 2

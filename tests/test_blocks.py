@@ -1,0 +1,95 @@
+"""Credentials in Prefect blocks: made in a real Prefect server, and read back as the environment would say them."""
+
+import os
+from collections.abc import Iterator
+from netrc import netrc
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
+
+from eo_pygeoapi.blocks import VARIABLES, ClimateDataStore, DestinationEarth, Dhis2Connection, read_blocks, register
+from eo_pygeoapi.settings import Settings
+from flows.credentials import take_credentials
+
+
+@pytest.fixture(scope="module")
+def api(prefect_api: str) -> Iterator[str]:
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        yield prefect_api
+
+
+def test_before_apply_there_are_no_blocks(api: str) -> None:
+    assert read_blocks(api) == {}
+
+
+def test_blocks_say_what_variables_would_say(api: str) -> None:
+    register(api)
+    register(api)
+    assert read_blocks(api) == {}
+    blocks = [
+        ("west-africa", Dhis2Connection(url="https://dhis2.example.org", token=SecretStr("d2pat_x"))),
+        ("other", Dhis2Connection(url="https://other.example.org", username="jane", password=SecretStr("pw"))),
+        ("default", ClimateDataStore(key=SecretStr("cds-key"))),
+        ("default", DestinationEarth(key=SecretStr("edh-key"))),
+    ]
+    for name, block in blocks:
+        block.save(name)
+    found = read_blocks(api)
+    assert found == {
+        "EO_DHIS2_WEST_AFRICA_URL": "https://dhis2.example.org",
+        "EO_DHIS2_WEST_AFRICA_TOKEN": "d2pat_x",
+        "EO_DHIS2_OTHER_URL": "https://other.example.org",
+        "EO_DHIS2_OTHER_USERNAME": "jane",
+        "EO_DHIS2_OTHER_PASSWORD": "pw",
+        "ECMWF_DATASTORES_URL": "https://cds.climate.copernicus.eu/api",
+        "ECMWF_DATASTORES_KEY": "cds-key",
+        "EO_DESTINE_KEY": "edh-key",
+    }
+    settings = Settings().with_blocks(found)
+    connection = settings.dhis2_connection("west-africa")
+    assert connection and connection.token == SecretStr("d2pat_x")
+    assert settings.has_ecmwf_key
+    assert {"d2pat_x", "pw", "cds-key", "edh-key"} <= set(settings.secrets())
+    assert "d2pat_x" not in repr(settings) and "cds-key" not in str(settings.model_dump())
+
+
+def test_all_secrets_are_secret_to_prefect() -> None:
+    secret = {block.__name__: set(block.model_json_schema()["secret_fields"]) for block in VARIABLES}
+    assert secret == {
+        "Dhis2Connection": {"token", "password"},
+        "ClimateDataStore": {"key"},
+        "DestinationEarth": {"key"},
+    }
+
+
+# in a run
+
+BLOCKS = {
+    "EO_DHIS2_NATIONAL_URL": "https://block.example.org",
+    "EO_DHIS2_NATIONAL_TOKEN": "of-the-block",
+    "EO_DHIS2_OTHER_URL": "https://other.example.org",
+    "ECMWF_DATASTORES_KEY": "of-the-block",
+}
+
+
+def test_a_run_takes_what_its_environment_lacks() -> None:
+    own = {
+        "EO_DHIS2_NATIONAL_URL": "https://own.example.org",
+        "EO_DHIS2_NATIONAL_USERNAME": "jane",
+        "ECMWF_DATASTORES_KEY": "own",
+    }
+    environ = dict(own)
+    take_credentials(BLOCKS, environ)
+    assert environ == own | {"EO_DHIS2_OTHER_URL": "https://other.example.org"}
+    environ = {}
+    take_credentials(BLOCKS, environ)
+    assert environ == BLOCKS
+
+
+def test_the_key_for_destination_earth_is_found_where_its_client_looks() -> None:
+    environ: dict[str, str] = {}
+    take_credentials({"EO_DESTINE_KEY": "edh-key"}, environ)
+    found = netrc(environ["NETRC"]).authenticators("data.earthdatahub.destine.eu")  # as aiohttp does
+    assert found and found[2] == "edh-key"
+    assert environ["NETRC"].startswith("/proc/") or not os.stat(environ["NETRC"]).st_mode & 0o077
