@@ -70,5 +70,5 @@ def prefect_server(folder: Path) -> Iterator[str]:
     }
     api = f"http://127.0.0.1:{port}/api"
     with running(command, log, environment) as process:
-        wait_for(f"{api}/health", process, log)
+        wait_for(f"{api}/health", process, log, 240)  # a busy machine takes minutes to import Prefect
         yield api
