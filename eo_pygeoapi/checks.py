@@ -42,6 +42,10 @@ def check(path: Path, settings: Settings) -> Report:
     """Check the configuration file at `path` against pygeoapi's schema and ours, and the installation."""
     report = Report(problems=installation_problems())
     try:
+        settings.cache_folder()
+    except ConfigError as error:
+        report.problems += error.problems
+    try:
         config = read_config(path)
     except ConfigError as error:
         report.problems += error.problems

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eo_pygeoapi.cache_commands import app as cache_app
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cache_app, name="cache")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -114,9 +116,9 @@ def worker(
     from eo_pygeoapi.worker.environment import set_environment
 
     set_environment(settings, os.environ)  # before Prefect reads it
-    from eo_pygeoapi.worker.worker import run_worker
+    from eo_pygeoapi.worker.working import run_worker
 
-    run_worker(name)
+    run_worker(settings, name)
 
 
 def main() -> None:

@@ -96,6 +96,8 @@ class DatasetBlock(Model):
     dhis2: DatasetTarget = DatasetTarget()
     schedules: list[Schedule] = []
     public: bool = False
+    resume: Annotated[int, Field(ge=0, le=10)] | None = None
+    memory_limit_mib: Annotated[int, Field(ge=64)] | None = None
 
 
 class Dataset(DatasetBlock):

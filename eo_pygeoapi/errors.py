@@ -3,10 +3,16 @@
     EoError
     ├── InputError               400  a request's inputs; lists every problem at once
     │   └── OrgUnitsError        400  organisation units that do not exist or have no geometry
+    ├── MediaTypeError           415  a body that is not JSON by its own account
+    ├── QueryError               400  a query parameter of a request
+    ├── NoSuchOutputError        400  an output that the process does not have
     ├── ConfigError              500  the configuration file; lists every problem with its YAML path
     ├── NotAppliedError          503  a dataset that the file enables but Prefect does not know yet
     ├── EngineUnavailableError   503  Prefect does not answer
+    ├── NoSuchProcessError       404  no process of ours has this id
     ├── NoSuchJobError           404  no flow run of ours has this id
+    ├── ResultNotReadyError      404  the job has not ended
+    ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
     ├── SourceError              502  a provider's data are missing, damaged or not what was expected
     │   └── SourceUnavailableError 504  the provider is away; worth another try
@@ -50,6 +56,27 @@ class OrgUnitsError(InputError):
     """The organisation units that were asked for cannot be had."""
 
 
+class MediaTypeError(EoError):
+    """The body of a request is not JSON, as its Content-Type says."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "UnsupportedMediaType"
+
+
+class QueryError(ProblemsError):
+    """A query parameter cannot be meant."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "InvalidQueryParameterValue"
+
+
+class NoSuchOutputError(ProblemsError):
+    """The process has no output of this id."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "NoSuchOutput"
+
+
 class ConfigError(ProblemsError):
     """The configuration file has mistakes."""
 
@@ -67,11 +94,32 @@ class EngineUnavailableError(EoError):
     transient = True
 
 
+class NoSuchProcessError(EoError):
+    """No process of ours has this id."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "NoSuchProcess"
+
+
 class NoSuchJobError(EoError):
     """No flow run of ours has this id."""
 
     status = HTTPStatus.NOT_FOUND
     code = "NoSuchJob"
+
+
+class ResultNotReadyError(EoError):
+    """The job has not ended, so it has no results yet."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "ResultNotReady"
+
+
+class ResultNotAvailableError(EoError):
+    """The job has ended without this result."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "ResultNotAvailable"
 
 
 class ResultsError(EoError):

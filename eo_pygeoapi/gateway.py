@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,27 +22,33 @@ from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterTags,
     FlowRunFilter,
-    FlowRunFilterDeploymentId,
-    FlowRunFilterExpectedStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Cancelling
 
 from eo_pygeoapi.errors import NoSuchJobError, NotAppliedError
-from eo_pygeoapi.jobs import PROCESS_ID, STATUS_BY_STATE, Job, JobStatus, Progress, job_status
+from eo_pygeoapi.gateway_filters import ANY_JOB, flow_run_filter
+from eo_pygeoapi.job_filter import JobFilter
+from eo_pygeoapi.jobs import PROCESS_ID, Job, Progress, job_status
 from eo_pygeoapi.prefect_client import KeptClient
+from eo_pygeoapi.run_details import RunDetails
+from eo_pygeoapi.wakeup import wake_workers
 
 WORK_POOL = "eo-pygeoapi"
+# work queues, and whose runs a worker takes first: somebody waits for an execution, nobody for a backfill
+ON_DEMAND, SCHEDULED, BACKFILL = "on-demand", "scheduled", "backfill"
+PRIORITIES = {ON_DEMAND: 1, SCHEDULED: 2, BACKFILL: 3}
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
 IMPORT_FLOW = "eo_aggregate_import_v1"
 PROCESS_FLOW = "run_process"
 PAGE = 200  # Prefect answers no more in one call
+DURATIONS_LOOKED_AT = 5_000
+NO_PROGRESS = Progress()
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class DeploymentSpec:
     parameter_schema: Mapping[str, Any]
     fingerprint: str
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class PrefectGateway:
@@ -75,6 +83,7 @@ class PrefectGateway:
         self._secrets = tuple(secrets)
         self._client = KeptClient(api_url, secrets, connect_timeout, read_timeout)
         self._call = self._client.call
+        self.details = RunDetails(self._call, WORK_POOL, secrets)
         self._ttl = deployments_ttl
         self._page = page
         self._submitting = threading.Lock()
@@ -83,8 +92,8 @@ class PrefectGateway:
 
     # Jobs
 
-    def submit(self, deployment: str, parameters: Mapping[str, Any]) -> Job:
-        """Create a run of the deployment, due now, and return it as a job.
+    def submit(self, deployment: str, parameters: Mapping[str, Any], queue: str = ON_DEMAND) -> Job:
+        """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
         """
@@ -92,6 +101,7 @@ class PrefectGateway:
         body = {
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
+            "work_queue_name": queue,
             "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
         }
         # one at a time: on SQLite, concurrent writes of ours would only lock each other out
@@ -101,33 +111,43 @@ class PrefectGateway:
         finally:
             if free:
                 self._submitting.release()
-        return self._job(run, Progress())
+        wake_workers(self.api_url)
+        return self._job(run, NO_PROGRESS)
 
     def get(self, job_id: str) -> Job:
         """Return the job; NoSuchJobError when no run of ours that is due has this id."""
         run = self._run(job_id)
-        return self._job(run, self._progress([run.id]).get(run.id, Progress()))
+        # for one that waits, or has succeeded, it would say nothing
+        asked = [] if job_status(run) in ("accepted", "successful") else [run.id]
+        return self._job(run, self._progress(asked).get(run.id, NO_PROGRESS))
 
     def list(
-        self, limit: int, offset: int = 0, statuses: Sequence[JobStatus] = (), now: datetime | None = None
+        self, limit: int, offset: int = 0, wanted: JobFilter = ANY_JOB, now: datetime | None = None
     ) -> tuple[list[Job], int]:
-        """Return jobs newest first, and how many there are in all.
+        """Return the wanted jobs newest first, and how many there are in all.
 
-        The number of calls does not depend on the number of jobs, but for Prefect's pages of 200.
+        The number of calls does not depend on the number of jobs, but for Prefect's pages of 200. Prefect has no
+        filter for durations: with one, only the newest `DURATIONS_LOOKED_AT` of the others' matches are looked at.
         """
-        where = self._ours(statuses, now or datetime.now(UTC))
+        now = now or datetime.now(UTC)
+        where = self._where(wanted, now)
         if where is None:
             return [], 0
         total = self._call(lambda client: client.count_flow_runs(flow_run_filter=where))
-        runs: list[FlowRun] = []
-        while len(runs) < min(limit, total - offset):
-            size, start = min(self._page, limit - len(runs)), offset + len(runs)
-            page = self._call(partial(_read_runs, where=where, limit=size, offset=start))
-            runs += page
-            if len(page) < size:
-                break
+        runs: Sequence[FlowRun]
+        if wanted.by_duration:
+            looked_at = self._runs(where, min(total, DURATIONS_LOOKED_AT), 0)
+            fitting = [r for r in looked_at if wanted.duration_fits(self._job(r, NO_PROGRESS), now)]
+            runs, total = fitting[offset : offset + limit], len(fitting)
+        else:
+            runs = self._runs(where, min(limit, total - offset), offset)
         progress = self._progress([run.id for run in runs if job_status(run) == "running"])
-        return [self._job(run, progress.get(run.id, Progress())) for run in runs], total
+        return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
+
+    def place_in_queue(self, job: Job) -> int:
+        """Return how many jobs wait, this one and those that were due before it."""
+        where = self._where(JobFilter(statuses=("accepted",)), job.created)
+        return self._call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job: one that waits never starts, one that runs is stopped by its worker."""
@@ -168,7 +188,8 @@ class PrefectGateway:
                 schedules=list(spec.schedules),
                 tags=[TAG],
                 work_pool_name=WORK_POOL,
-                job_variables={},
+                job_variables={"env": dict(spec.environment)} if spec.environment else {},
+                work_queue_name=SCHEDULED,
                 pull_steps=[],
             )
         )
@@ -188,7 +209,7 @@ class PrefectGateway:
         self._forget_deployments()
 
     def ensure_work_pool(self) -> None:
-        """Create our work pool where there is none yet."""
+        """Create our work pool and its queues where there are none yet."""
         pool = WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi")
 
         def create(client: SyncPrefectClient) -> None:
@@ -198,6 +219,8 @@ class PrefectGateway:
                 return
 
         self._call(create)
+        for name, priority in PRIORITIES.items():
+            self._call(partial(_put_queue, name=name, priority=priority))
 
     def ping(self) -> None:
         """Raise EngineUnavailableError unless the server answers."""
@@ -205,7 +228,7 @@ class PrefectGateway:
 
     def ui_url(self) -> str:
         """Return the address of the Prefect UI."""
-        return (self.api_url or "").removesuffix("/").removesuffix("/api")
+        return PREFECT_UI_URL.value() or (self.api_url or "").removesuffix("/").removesuffix("/api")
 
     def close(self) -> None:
         """Close the connection; a later call opens a new one."""
@@ -239,21 +262,31 @@ class PrefectGateway:
 
     def _job(self, run: FlowRun, progress: Progress) -> Job:
         deployment = self._deployments.get(run.deployment_id) if run.deployment_id else None
+        process = _process_of(deployment)
+        flow = IMPORT_FLOW if process == PROCESS_ID else PROCESS_FLOW
         name = deployment.name if deployment else ""
-        process = PROCESS_ID if deployment is None or deployment.entrypoint == import_entrypoint() else name
-        return Job.from_flow_run(run, name, process, progress, self._secrets)
+        return Job.from_flow_run(run, name, process, progress, self._secrets, flow)
 
-    def _ours(self, statuses: Sequence[JobStatus], now: datetime) -> FlowRunFilter | None:
+    def _where(self, wanted: JobFilter, now: datetime) -> FlowRunFilter | None:
+        """Return Prefect's filter for the wanted jobs; None when no run can match."""
         if time.monotonic() - self._deployments_read > self._ttl:
             self._read_deployments()
-        if not self._deployments:
-            return None
-        types = [state for state, status in STATUS_BY_STATE.items() if status in statuses]
-        return FlowRunFilter(
-            deployment_id=FlowRunFilterDeploymentId(any_=list(self._deployments)),
-            expected_start_time=FlowRunFilterExpectedStartTime(before_=now),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)) if statuses else None,
-        )
+        ids = [
+            id_
+            for id_, deployment in self._deployments.items()
+            if not wanted.process_ids or _process_of(deployment) in wanted.process_ids
+        ]
+        return flow_run_filter(wanted, ids, now) if ids and wanted.ours else None
+
+    def _runs(self, where: FlowRunFilter, limit: int, offset: int) -> Sequence[FlowRun]:
+        runs: list[FlowRun] = []
+        while len(runs) < limit:
+            size, start = min(self._page, limit - len(runs)), offset + len(runs)
+            page = self._call(partial(_read_runs, where=where, limit=size, offset=start))
+            runs += page
+            if len(page) < size:
+                break
+        return runs
 
     def _progress(self, run_ids: Sequence[UUID]) -> dict[UUID, Progress]:
         found: dict[UUID, Progress] = {}
@@ -291,6 +324,11 @@ class PrefectGateway:
         self._deployments_read = float("-inf")
 
 
+def _process_of(deployment: DeploymentResponse | None) -> str:
+    foreign = deployment is not None and deployment.entrypoint != import_entrypoint()
+    return deployment.name if deployment is not None and foreign else PROCESS_ID
+
+
 def import_entrypoint() -> str:
     """Return the entrypoint of the import flow, as deployments name it."""
     return f"flows.eo_aggregate_import:{IMPORT_FLOW}"
@@ -306,6 +344,19 @@ def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: Mapping[st
         "POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment_id}, json=dict(body)
     )
     return FlowRun.model_validate(response.json())
+
+
+def _put_queue(client: SyncPrefectClient, name: str, priority: int) -> None:
+    pool, content = {"work_pool_name": WORK_POOL}, {"name": name, "priority": priority}
+    try:
+        client.request("POST", "/work_pools/{work_pool_name}/queues", path_params=pool, json=content)
+    except ObjectAlreadyExists:
+        pass
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.CONFLICT:
+            raise
+    path = {**pool, "name": name}
+    client.request("PATCH", "/work_pools/{work_pool_name}/queues/{name}", path_params=path, json=content)
 
 
 def _read_deployments(client: SyncPrefectClient, where: DeploymentFilter, offset: int) -> Sequence[DeploymentResponse]:

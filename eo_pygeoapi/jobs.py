@@ -12,6 +12,19 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from eo_pygeoapi.redaction import redact, redact_json
 
 PROCESS_ID = "eo-aggregate-import"
+# labels that the worker puts on a run whose process died
+DEATHS = "eo-pygeoapi.deaths"
+ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+# the tasks of the import flow, in their order
+IMPORT_STEPS = (
+    "validate_inputs",
+    "load_org_units",
+    "extract_source_data",
+    "aggregate_to_org_units",
+    "build_dhis2_payload",
+    "import_to_dhis2",
+    "publish_results",
+)
 
 JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
 
@@ -63,10 +76,18 @@ class Job:
     request: Mapping[str, Any] = field(default_factory=dict)
     state_name: str = ""
     deployment: str = ""
+    attempts: int = 1
+    flow_name: str = ""
 
     @classmethod
     def from_flow_run(
-        cls, run: FlowRun, deployment: str, process_id: str, progress: Progress, secrets: Iterable[str] = ()
+        cls,
+        run: FlowRun,
+        deployment: str,
+        process_id: str,
+        progress: Progress,
+        secrets: Iterable[str] = (),
+        flow_name: str = "",
     ) -> "Job":
         """Read a job from a flow run; `deployment` and `process_id` say what it is a run of.
 
@@ -91,6 +112,8 @@ class Job:
             request=_mapping(parameters.get("request")),
             state_name=run.state.name or "" if run.state else "",
             deployment=deployment,
+            attempts=_attempts(run)[0],
+            flow_name=flow_name,
         )
 
     def to_pygeoapi(self) -> dict[str, Any]:
@@ -110,12 +133,17 @@ class Job:
             "mimetype": "application/json",
         }
 
-    def shown_inputs(self) -> str:
-        """Return the inputs as JSON text for people; those of foreign processes may hold anything and stay hidden."""
+    def visible_inputs(self) -> dict[str, Any]:
+        """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
         if self.process_id != PROCESS_ID:
-            return "{}"
+            return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
-        return json.dumps(redact_json(shown), ensure_ascii=False, default=str)
+        redacted: dict[str, Any] = redact_json(shown)
+        return redacted
+
+    def shown_inputs(self) -> str:
+        """Return the visible inputs as JSON text, as pygeoapi wants them."""
+        return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
 
 
 def job_status(run: FlowRun) -> JobStatus:
@@ -129,6 +157,20 @@ def to_rfc3339(moment: datetime) -> str:
 
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
+    words, (attempts, allowed) = _words(run, status, progress), _attempts(run)
+    again = status in ("accepted", "running") and attempts > 1 and not words.startswith("attempt ")
+    return f"attempt {attempts} of {allowed}: {words}" if again else words
+
+
+def _attempts(run: FlowRun) -> tuple[int, int]:
+    """Return which attempt a run is at, and how many there are; the worker counts those whose process died."""
+    deaths, allowed = run.labels.get(DEATHS), run.labels.get(ATTEMPTS_ALLOWED)
+    if not isinstance(deaths, int) or not isinstance(allowed, int):
+        return 1, 1
+    return min(deaths + 1, allowed), allowed
+
+
+def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     state = run.state
     said = _PREFECT_PREFIX.sub("", state.message or "") if state else ""
     if status in ("failed", "dismissed"):
@@ -139,6 +181,8 @@ def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return progress.step or _MESSAGES[status]
     if state and state.type == StateType.PENDING:
         return "starting"
+    if status == "accepted" and state and state.name == "Scheduled" and said.startswith("attempt "):
+        return said
     if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):
         return f"{state.name}: {said}" if said else str(state.name)
     return _MESSAGES[status]

@@ -1,33 +1,33 @@
 """The process manager that pygeoapi loads: it hands each execution to Prefect and answers `/jobs` from flow runs."""
 
 import json
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from copy import deepcopy
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from pygeoapi.process.base import JobNotFoundError, ProcessorExecuteError, UnknownProcessError
+from pygeoapi.process.base import BaseProcessor, JobNotFoundError, ProcessorExecuteError, UnknownProcessError
 from pygeoapi.process.manager.base import BaseManager
-from pygeoapi.util import JobStatus, RequestedProcessExecutionMode
+from pygeoapi.util import JobStatus, RequestedProcessExecutionMode, Subscriber
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from eo_pygeoapi.datasets import validate_inputs
-from eo_pygeoapi.errors import EoError, InputError, NoSuchJobError
-from eo_pygeoapi.execute_request import hold_features, parse_request
+from eo_pygeoapi.errors import EoError, NoSuchJobError
+from eo_pygeoapi.execute_request import ExecuteBody
+from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.gateway import PrefectGateway
-from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job
+from eo_pygeoapi.job_filter import STATUSES, JobFilter
+from eo_pygeoapi.job_outputs import encode, read_outputs
+from eo_pygeoapi.jobs import Job
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.registry import DatasetRegistry
 from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
 
-# not the bare `application/json`, for which pygeoapi would answer HTML to clients that accept anything
-JSON = "application/json; charset=utf-8"
 SYNCHRONOUS_SECONDS = 30.0
 RETRY_AFTER_SECONDS = 10
+
+Executed = tuple[str, str, Any, JobStatus, dict[str, str]]
 
 
 @lru_cache(maxsize=4)
@@ -54,9 +54,19 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self.supports_subscribing = True
         self._given_gateway = gateway
         self._given_settings = settings
-        self._registry: DatasetRegistry | None = None
+        self._executions: Executions | None = None
 
     # What pygeoapi calls
+
+    def get_processor(self, process_id: str) -> BaseProcessor:
+        """Return a processor whose description says what this manager can do with it, and is its own."""
+        processor = super().get_processor(process_id)
+        description = deepcopy(processor.metadata)
+        controls = description.setdefault("jobControlOptions", ["sync-execute"])
+        controls += [option for option in ("async-execute", "dismiss") if option not in controls]
+        description["outputTransmission"] = ["value", "reference"]
+        processor.metadata = description
+        return processor
 
     def execute_process(
         self,
@@ -64,33 +74,32 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         data_dict: Any,
         execution_mode: RequestedProcessExecutionMode | None = None,
         requested_outputs: Any = None,
-        subscriber: Any = None,
+        subscriber: Subscriber | None = None,
         requested_response: Any = "raw",
-    ) -> tuple[str, str, Any, JobStatus, dict[str, str]]:
+    ) -> Executed:
         """Check the request, hand it to Prefect and return (job id, media type, outputs, status, headers).
 
         Raises ProcessorExecuteError, which pygeoapi answers with its status, before any run exists.
         """
         if process_id not in self.processes:
             raise UnknownProcessError("Invalid process identifier")
+        description = self.get_processor(process_id).metadata
+        body = ExecuteBody(data_dict, requested_outputs, requested_response, _subscriber_object(subscriber))
         try:
-            if subscriber:
-                raise InputError("subscriber: callbacks are not supported by this server yet; leave it out")
-            output_ids = list(self.get_processor(process_id).metadata.get("outputs", {}))
-            request = parse_request(data_dict, requested_outputs, requested_response, output_ids)
-            if process_id == PROCESS_ID:
-                return self._submit_import(data_dict, request)
-            return self._submit_other(process_id, data_dict, request, execution_mode)
+            job = self.executions.submit(process_id, description, body)
+            if _is_asynchronous(execution_mode, description):
+                return _accepted(job)
+            return self._answer(self.executions.wait(job, SYNCHRONOUS_SECONDS))
         except EoError as error:
-            raise _execute_error(error, self._secrets) from error
+            raise _execute_error(error, self.secrets) from error
 
     def get_jobs(self, status: Any = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
         """Return a page of jobs, newest first, and the number of all."""
+        wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:
-            wanted = [JobStatus(status).value] if status else []
-            jobs, total = self._gateway.list(limit if limit is not None else 100, offset or 0, wanted)
+            jobs, total = self.executions.gateway.list(limit if limit is not None else 100, offset or 0, wanted)
         except EoError as error:
-            _answer_error(error, self._secrets)
+            _answer_error(error, self.secrets)
         return {"jobs": [job.to_pygeoapi() for job in jobs], "numberMatched": total}
 
     def get_job(self, job_id: str) -> dict[str, Any]:
@@ -101,108 +110,84 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """Return media type and body of a successful job's results."""
         job = self._job(job_id)
         try:
-            if job.status != "successful":
-                raise NoSuchJobError(f"job {job_id} is {job.status} and has no results")
-            if job.process_id == PROCESS_ID:
-                value = self._store.read_json(f"jobs/{job_id}/result.json")
-                document = job.request.get("response") == "document"
-                return JSON, json.dumps({"result": {"value": value}} if document else value, ensure_ascii=False)
-            return self._other_output(job)
+            self.executions.raise_unless_successful(job)
+            encoded = encode(read_outputs(self.executions.store, job), job.request, lambda id_: f"results/{id_}")
         except EoError as error:
-            _answer_error(error, self._secrets)
+            _answer_error(error, self.secrets)
+        # not the bare `application/json`, for which pygeoapi would answer HTML to clients that accept anything
+        media_type = encoded.headers.get("Content-Type", "text/plain")
+        return f"{media_type}; charset=utf-8" if media_type == "application/json" else media_type, encoded.body
 
     def delete_job(self, job_id: str) -> bool:
         """Dismiss a job that has not ended; forget one that has."""
-        job = self._job(job_id)
         try:
-            if job.status in FINAL:
-                self._gateway.delete(job_id)
-                self._store.delete(f"jobs/{job_id}")
-            else:
-                self._gateway.cancel(job_id)
+            self.executions.dismiss(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:
-            _answer_error(error, self._secrets)
+            _answer_error(error, self.secrets)
         return True
+
+    # What our API module uses beside
+
+    @property
+    def executions(self) -> Executions:
+        """What is shared by this manager and the API module; made at the first use."""
+        if self._executions is None:
+            gateway = self._given_gateway or shared_gateway(self.settings.prefect_api_url, self.secrets)
+            self._executions = Executions(gateway, ResultStore(self.settings.results), self.settings)
+        return self._executions
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read from the environment at the first use."""
+        self._given_settings = self._given_settings or Settings()
+        return self._given_settings
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets to keep out of answers."""
+        return tuple(self.settings.secrets())
 
     # Inside
 
-    def _submit_import(
-        self, inputs: Mapping[str, Any], request: dict[str, Any]
-    ) -> tuple[str, str, Any, JobStatus, dict[str, str]]:
-        if self._registry is None:
-            self._registry = DatasetRegistry(self._settings.config)
-        datasets = self._registry.datasets()
-        wanted = inputs.get("datasetId")
-        if isinstance(wanted, str) and wanted not in datasets:
-            self._registry.raise_if_not_applied(wanted)
-        execution = validate_inputs(inputs, datasets, datetime.now(UTC))
-        inputs, held = hold_features(inputs, self._store)
-        parameters = {"inputs": inputs, "request": request | held}
-        job = self._gateway.submit(execution.inputs.dataset_id, parameters)
-        return _accepted(job)
-
-    def _submit_other(
-        self,
-        process_id: str,
-        inputs: Mapping[str, Any],
-        request: dict[str, Any],
-        mode: RequestedProcessExecutionMode | None,
-    ) -> tuple[str, str, Any, JobStatus, dict[str, str]]:
-        job = self._gateway.submit(process_id, {"process_id": process_id, "inputs": dict(inputs), "request": request})
-        controls = self.get_processor(process_id).metadata.get("jobControlOptions", ["sync-execute"])
-        if mode == RequestedProcessExecutionMode.respond_async or "sync-execute" not in controls:
-            return _accepted(job)
-        job = self._wait(job, SYNCHRONOUS_SECONDS)
+    def _answer(self, job: Job) -> Executed:
         if job.status == "successful":
-            return job.id, *self._other_output(job), JobStatus.successful, {}
+            encoded = encode(read_outputs(self.executions.store, job), job.request, lambda id_: f"results/{id_}")
+            media_type = encoded.headers.get("Content-Type", "text/plain")
+            value = json.loads(encoded.body) if media_type == "application/json" else encoded.body
+            return job.id, media_type, value, JobStatus.successful, {}
         if job.status == "failed":
             answer = {"type": "InvalidParameterValue", "code": "InvalidParameterValue", "description": job.message}
             return job.id, "application/json", answer, JobStatus.failed, {}
         return _accepted(job)
 
-    def _wait(self, job: Job, seconds: float) -> Job:
-        until = time.monotonic() + seconds
-        while job.status not in FINAL and time.monotonic() < until:
-            time.sleep(0.25)
-            job = self._gateway.get(job.id)
-        return job
-
-    def _other_output(self, job: Job) -> tuple[str, Any]:
-        kept = self._store.read_json(f"jobs/{job.id}/output.json")
-        value = self._store.read_bytes(f"jobs/{job.id}/output.bin") if kept["binary"] else kept["value"]
-        if job.request.get("response") == "document":
-            return "application/json", {"outputs": [value]}
-        return kept["mediaType"], value
-
     def _job(self, job_id: str) -> Job:
         try:
-            return self._gateway.get(job_id)
+            return self.executions.gateway.get(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:
-            _answer_error(error, self._secrets)
-
-    @property
-    def _settings(self) -> Settings:
-        self._given_settings = self._given_settings or Settings()
-        return self._given_settings
-
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        return tuple(self._settings.secrets())
-
-    @property
-    def _gateway(self) -> PrefectGateway:
-        return self._given_gateway or shared_gateway(self._settings.prefect_api_url, self._secrets)
-
-    @property
-    def _store(self) -> ResultStore:
-        return ResultStore(self._settings.results)
+            _answer_error(error, self.secrets)
 
 
-def _accepted(job: Job) -> tuple[str, str, Any, JobStatus, dict[str, str]]:
+def _is_asynchronous(mode: RequestedProcessExecutionMode | None, description: Mapping[str, Any]) -> bool:
+    asked = mode == RequestedProcessExecutionMode.respond_async
+    return asked or "sync-execute" not in description["jobControlOptions"]
+
+
+def _subscriber_object(subscriber: Subscriber | None) -> dict[str, str] | None:
+    if subscriber is None:
+        return None
+    uris = {
+        "successUri": subscriber.success_uri,
+        "inProgressUri": subscriber.in_progress_uri,
+        "failedUri": subscriber.failed_uri,
+    }
+    return {name: uri for name, uri in uris.items() if uri is not None}
+
+
+def _accepted(job: Job) -> Executed:
     # without this header pygeoapi would not send a statusInfo
     return job.id, "application/json", None, JobStatus.accepted, {"Preference-Applied": "respond-async"}
 

@@ -5,13 +5,15 @@ in the flow, and the documentation. Names in JSON and YAML are camelCase, in Pyt
 nothing is coerced. A field that was not given has its empty default; whether it was given tells `model_fields_set`.
 """
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-SpatialStatistic = Literal["mean", "sum", "min", "max", "median", "count"]
+SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
+QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
 PERIOD_TYPES = (
     "daily",
@@ -24,6 +26,20 @@ PERIOD_TYPES = (
     "quarterly",
     "yearly",
 )
+
+
+def _known_statistic(name: str) -> str:
+    if name not in SPATIAL_STATISTICS and not re.fullmatch(QUANTILE, name):
+        known = ", ".join(SPATIAL_STATISTICS)
+        raise ValueError(f"{name!r} is not allowed; allowed: {known}, and quantiles from p1 to p99, such as p90")
+    return name
+
+
+SpatialStatistic = Annotated[
+    str,
+    AfterValidator(_known_statistic),
+    Field(json_schema_extra={"pattern": f"^({'|'.join(SPATIAL_STATISTICS)}|{QUANTILE})$"}),
+]
 
 
 def _dhis2_name_to_ours(value: Any) -> Any:
@@ -70,8 +86,15 @@ class Model(BaseModel):
 class Aggregation(Model):
     """How cells become one value per unit, and time steps one value per period."""
 
-    spatial: SpatialStatistic = Field("mean", description="statistic over the cells of an organisation unit")
+    spatial: SpatialStatistic = Field(
+        "mean",
+        description=f"statistic over the cells of an organisation unit: {', '.join(SPATIAL_STATISTICS)}, or a quantile "
+        "from p1 to p99",
+    )
     temporal: TemporalStatistic = Field("mean", description="statistic over the time steps of a period")
+    weight: Literal["cell", "area"] = Field(
+        "cell", description="what a cell weighs in `mean`, `std`, `median` and quantiles: all the same, or by its area"
+    )
 
 
 class Dhis2Target(Model):
@@ -233,6 +256,7 @@ class ImportOutputs(Model):
     import_summary: ImportSummary
     result_features_path: str = Field(description="key in the results store")
     left_out: list[LeftOut] = []
+    source: str = Field("", description="which data the values are of, such as their stage")
 
     def to_json(self, **kwargs: Any) -> dict[str, Any]:
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
@@ -243,6 +267,8 @@ class ImportOutputs(Model):
         for name in ("reason", "findings", "keptCount", "kept", "notes"):
             if not summary[name]:
                 del summary[name]
+        if not answer["source"]:
+            del answer["source"]
         return answer
 
 

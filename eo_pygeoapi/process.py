@@ -60,7 +60,7 @@ def describe(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
         "as data values. Without `dryRun: false` nothing in DHIS2 is changed.",
         "keywords": ["DHIS2", "climate", "population", "zonal statistics", *datasets],
         "jobControlOptions": ["async-execute", "dismiss"],
-        "outputTransmission": ["value"],
+        "outputTransmission": ["value", "reference"],
         "links": [],
         "inputs": inputs,
         "outputs": {

@@ -232,6 +232,7 @@ def publish_results(
     left_out: Sequence[LeftOut],
     preview: Any,
     org_unit_count: int | None = None,
+    source: str = "",
     now: Callable[[], datetime] = _utc_now,
 ) -> ImportOutputs:
     """Publish the values of a job as features, keep what the job leaves behind and return its output.
@@ -239,7 +240,8 @@ def publish_results(
     `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
     columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
     per unit and period. `org_unit_count` is how many units were asked for: by default those of `units` and of
-    `left_out`. Doing it again for the same job changes nothing but what the values say. Raises ResultsError.
+    `left_out`. `source` says which data the values are of. Doing it again for the same job changes nothing but what
+    the values say. Raises ResultsError.
     """
     folder = f"jobs/{job_id}"
     known = features.read_units(units)
@@ -254,6 +256,7 @@ def publish_results(
         import_summary=summary,
         result_features_path=f"{folder}/features.geojson",
         left_out=list(left_out),
+        source=source,
     )
     store.write_json(outputs.payload_preview_path, preview)
     with store.new_file(outputs.result_features_path) as path, path.open("w", encoding="utf-8") as stream:

@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eo_pygeoapi.errors import ConfigError
+
 DEFAULT_CONNECTION = "default"
 # names of variables whose values are secrets; those of AWS are for a results store on S3
 _SECRET = re.compile(
@@ -43,6 +45,15 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
+    concurrency: int = Field(2, ge=1, validation_alias="EO_CONCURRENCY")
+    stop_grace_seconds: float = Field(60.0, ge=0, validation_alias="EO_STOP_GRACE_SECONDS")
+    resume: int = Field(1, ge=0, le=10, validation_alias="EO_RESUME")
+    memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")
+    lost_after_seconds: int = Field(480, ge=90, validation_alias="EO_LOST_AFTER_SECONDS")
+    use_zygote: bool = Field(True, validation_alias="EO_ZYGOTE_ENABLED")
+    memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
+    dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
+    allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
@@ -54,6 +65,18 @@ class Settings(BaseSettings):
     def cache(self) -> str:
         """The download cache as an fsspec URL or path; `cache` in the data folder unless set."""
         return self.cache_url or str(self.data_dir.absolute() / "cache")
+
+    def cache_folder(self) -> Path:
+        """Return the download cache as a folder; ConfigError where it is somewhere that files cannot be opened in."""
+        scheme, colon, path = self.cache.partition("://")
+        if not colon:
+            return Path(self.cache)
+        if scheme == "file":
+            return Path(path)
+        raise ConfigError(
+            f"EO_CACHE_URL: {scheme} addresses are not allowed; allowed: a folder, such as a file system that all "
+            "workers share"
+        )
 
     def dhis2_connection(self, name: str = DEFAULT_CONNECTION) -> Dhis2Connection | None:
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.models import Model
 
 
@@ -31,6 +32,7 @@ def _time_that_exists(text: str) -> str:
     return text
 
 
+_ENERGY = re.compile("radiation|heat_flux")  # J/m2; what else accumulates is water, in m
 YamlText = Annotated[str, BeforeValidator(_text_from_yaml)]
 
 
@@ -61,7 +63,10 @@ class Chirps3Options(SourceOptions):
 
     requestable = ("stage", "flavor")
 
-    stage: Literal["final", "prelim"] = Field("final", description="final, or preliminary (about two days late)")
+    stage: Literal["final", "prelim", "latest"] = Field(
+        "final",
+        description="final; prelim: preliminary, within a week; latest: final where there is, else preliminary",
+    )
     flavor: Literal["rnl", "sat"] = Field("rnl", description="rnl: with reanalysis; sat: with satellite data only")
     base_url: YamlText = Field("", description="address of a mirror")
 
@@ -86,16 +91,15 @@ class Era5LandOptions(SourceOptions):
     base_url: YamlText = Field("", description="address of a mirror")
 
     def defaults(self) -> dict[str, Any]:
-        """Precipitation in mm, summed over time; temperatures in degC; everything else as it comes."""
-        if self.variable == "total_precipitation":
-            return {
-                "units": {"from": "m", "to": "mm"},
-                "aggregation": {"spatial": "mean", "temporal": "sum"},
-                "decimals": 2,
-            }
-        if re.search(r"temperature", self.variable):
-            return {"units": {"from": "K", "to": "degC"}, "decimals": 1}
-        return {}
+        """Water in mm, temperatures in degC, everything else as it comes; what accumulates is summed over time."""
+        known = ERA5_LAND_VARIABLES.get(self.variable)
+        if not known or not known.accumulated:
+            is_temperature = "temperature" in self.variable
+            return {"units": {"from": "K", "to": "degC"}, "decimals": 1} if is_temperature else {}
+        summed = {"aggregation": {"spatial": "mean", "temporal": "sum"}}
+        if _ENERGY.search(self.variable):
+            return summed
+        return summed | {"units": {"from": "m", "to": "mm"}, "decimals": 2}
 
 
 class WorldPopOptions(SourceOptions):

@@ -21,7 +21,10 @@ from eo_pygeoapi.sample import make_sample
 
 STATE = "up.json"
 START_SECONDS = 120.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 80.0
+WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
+WORKER_DEATHS = 5
+_WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
 
 Say = Callable[[str], None]
@@ -63,6 +66,7 @@ class LocalStack:
         self._asked = (port, prefect_port)
         self._say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._worker_deaths = 0
 
     def start(self, apply: Callable[["Running", Path], None]) -> Running:
         """Start all; `apply` is called once Prefect answers, before the worker starts."""
@@ -73,7 +77,7 @@ class LocalStack:
         self._spawn("web", _web(self.running, self.data_dir))
         self._wait_for("prefect-server", f"{self.running.prefect_api_url}/health")
         apply(self.running, effective)
-        self._spawn("worker", [sys.executable, "-m", "eo_pygeoapi", "worker"])
+        self._spawn("worker", _WORKER)
         self._wait_for("web", f"{self._local_url()}/conformance?f=json")
         self._remember()
         return self.running
@@ -85,9 +89,14 @@ class LocalStack:
             time.sleep(0.5)
 
     def check(self) -> None:
-        """Raise StackError if a child has died."""
-        for name, child in self._children.items():
+        """Raise StackError if a child has died; a worker is started again, and settles what the dead one left."""
+        for name, child in list(self._children.items()):
             if child.poll() is not None:
+                if name == "worker" and self._worker_deaths < WORKER_DEATHS:
+                    self._worker_deaths += 1
+                    self._say(f"the worker ended with status {child.returncode}; another is started")
+                    self._spawn("worker", _WORKER)
+                    continue
                 raise StackError(
                     f"{name} ended with status {child.returncode}; its log ends:\n{self._end_of_log(name)}"
                 )
@@ -148,7 +157,7 @@ class LocalStack:
             "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
             "PYTHONUNBUFFERED": "1",
         }
-        return {**os.environ, **own}
+        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **os.environ, **own}
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         with self.log_file(name).open("ab") as log:
@@ -211,7 +220,7 @@ def _prefect_server(port: int) -> list[str]:
 
 def _web(running: Running, data_dir: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "gunicorn", "pygeoapi.flask_app:APP"),
+        *(sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP"),
         *("--bind", f"{running.host}:{running.port}", "--pid", str(data_dir / "web.pid")),
         *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
         *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),

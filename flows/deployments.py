@@ -21,6 +21,7 @@ from eo_pygeoapi.gateway import (
     IMPORT_FLOW,
     PROCESS_FLOW,
     RETIRED,
+    SCHEDULED,
     DeploymentSpec,
     PrefectGateway,
     import_entrypoint,
@@ -79,6 +80,7 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             parameter_schema=_parameter_schema(),
             schedules=schedules,
             fingerprint="",
+            environment=_limits(dataset),
         )
     )
 
@@ -145,6 +147,12 @@ def _prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) 
     )
 
 
+def _limits(dataset: Dataset) -> dict[str, str]:
+    """Return what the dataset says of its runs' attempts and memory, as the worker reads it; else its own settings."""
+    said = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
 def _parameter_schema() -> dict[str, Any]:
     inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
     definitions = inputs.pop("$defs", {})
@@ -158,9 +166,10 @@ def _parameter_schema() -> dict[str, Any]:
 
 
 def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
-    content = {
+    content: dict[str, Any] = {
         "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
         "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
+        "runs": [SCHEDULED, dict(spec.environment)],
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return replace(spec, fingerprint=digest[:16])

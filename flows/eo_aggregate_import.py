@@ -8,9 +8,9 @@ flow run takes finished steps from their results.
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -28,8 +28,9 @@ from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.models import ImportSummary, LeftOut
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
+from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
-from flows import turns
+from flows import notifications, turns
 from flows.artifacts import show_payload, show_summary
 from flows.credentials import take_credentials
 from flows.kept import Kept
@@ -75,9 +76,10 @@ def load_org_units(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(name="extract_source_data", timeout_seconds=12 * HOUR, **_RETRIED)
-def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float]) -> dict[str, Any]:
+def extract_source_data(job_id: str, execution: dict[str, Any], bbox: list[float], report: Report) -> dict[str, Any]:
     """Fetch what the source has for the interval and the box."""
-    return sources.extract_source_data(_source_request(execution, bbox)).to_json()
+    request = replace(_source_request(execution, bbox), say=report.words, companions=_companions(execution))
+    return sources.extract_source_data(request).to_json()
 
 
 @task(name="aggregate_to_org_units", timeout_seconds=6 * HOUR, **_KEPT)
@@ -90,7 +92,9 @@ def aggregate_to_org_units(
     grid = sources.open_source_data(_source_request(execution, bbox), found)
     whole = periods.periods_in(checked.interval, checked.dataset.period_type)
     wanted = periods.without(whole, found.left_out)
-    aggregated = zonal.aggregate_to_org_units(grid, kept.read_units().frame, wanted, checked.dataset, report)
+    settings, frame = Settings(), kept.read_units().frame
+    with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
+        aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, checked.dataset, report, means)
     kept.write_values(aggregated.frame)
     return [entry.to_json() for entry in aggregated.left_out]
 
@@ -119,7 +123,7 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
 
 @task(name="publish_results", timeout_seconds=HOUR, **_RETRIED)
 def publish_results(
-    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]]
+    job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]], source: str
 ) -> dict[str, Any]:
     """Publish the values as features, dry run or not, and write the job's result."""
     dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
@@ -133,11 +137,18 @@ def publish_results(
         summary=ImportSummary.model_validate(summary),
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
         preview=data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()),
+        source=source,
     )
     return outputs.to_json()
 
 
-@flow(name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR)
+@flow(
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **notifications.HOOKS,
+)
 def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any] | None:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 
@@ -166,8 +177,8 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         execution = validate_inputs(whole, _scheduled_time().isoformat())
     with progress.step("load_org_units"):
         units = load_org_units(job_id, execution)
-    with progress.step("extract_source_data"):
-        extract = extract_source_data(job_id, execution, units["bbox"])
+    with progress.step("extract_source_data") as report:
+        extract = extract_source_data(job_id, execution, units["bbox"], report)
     with progress.step("aggregate_to_org_units") as report:
         without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
     with progress.step("build_dhis2_payload"):
@@ -179,7 +190,7 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
-        publish_results(job_id, execution, summary, left_out)
+        publish_results(job_id, execution, summary, left_out, extract["note"])
 
 
 def _scheduled_time() -> datetime:
@@ -193,8 +204,18 @@ def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.Sou
         dataset=checked.dataset,
         interval=checked.interval,
         bbox=(west, south, east, north),
-        cache=Path(Settings().cache),
+        cache=Settings().cache_folder(),
     )
+
+
+def _companions(execution: dict[str, Any]) -> tuple[datasets.Dataset, ...]:
+    """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
+    checked = Execution.model_validate(execution)
+    own, asked = checked.dataset, checked.inputs
+    if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or asked.features:
+        return ()
+    enabled = datasets.load_datasets(Settings().config)
+    return tuple(other for other in enabled.values() if other.source == own.source and other.org_units == own.org_units)
 
 
 def _connector(execution: Execution) -> Callable[[], Any] | None:

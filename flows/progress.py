@@ -1,11 +1,18 @@
 """Tell Prefect, and through it `/jobs`, how far a run is."""
 
+import contextvars
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
+from prefect import get_client
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
+from prefect.runtime import flow_run
 
 # percent at which each step ends; the download takes the longest
 STEPS: Mapping[str, int] = {
@@ -18,23 +25,42 @@ STEPS: Mapping[str, int] = {
     "publish_results": 100,
 }
 SECONDS_BETWEEN_UPDATES = 1.0
+LAST_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
-Report = Callable[[float], None]
+
+@dataclass(frozen=True)
+class Report:
+    """How a step tells how far it is: called with a fraction between 0 and 1, or with words on what it waits for."""
+
+    fraction: Callable[[float], None]
+    words: Callable[[str], None]
+
+    def __call__(self, fraction: float) -> None:
+        """Tell the fraction that is done."""
+        self.fraction(fraction)
 
 
 class RunProgress:
-    """The progress artifact of one run; percent only ever grows."""
+    """The progress artifact of one run; percent only ever grows.
+
+    A thread of its own tells Prefect, so that neither a slow server nor one that is away slows the work or ends it:
+    the begin of each step at once, what is between once a second, and of what waits only the newest.
+    """
 
     def __init__(self) -> None:
-        self._percent = 0.0
+        self._artifact, self._percent = _artifact_of_run()
         self._told_at = 0.0
-        artifact = create_progress_artifact(0.0, description="starting", _sync=True)  # type: ignore[call-arg]
-        assert isinstance(artifact, UUID)
-        self._artifact = artifact
+        self._waiting: tuple[float, str] | None = None
+        self._changed = threading.Condition()
+        self._ended = False
+        context = contextvars.copy_context()  # of Prefect's settings and run
+        self._teller = threading.Thread(target=context.run, args=(self._tell_on,), name="progress", daemon=True)
+        self._teller.start()
 
     @contextmanager
     def step(self, name: str) -> Iterator[Report]:
-        """Report a step's begin and end; the yielded function reports fractions between 0 and 1, once a second."""
+        """Report a step's begin and end; what the yielded report is told is told on, once a second."""
         names = list(STEPS)
         begin = STEPS[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
@@ -44,11 +70,56 @@ class RunProgress:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
                 self._tell(begin + fraction * (STEPS[name] - begin), words)
 
-        yield report
+        def say(more: str) -> None:
+            _log.info(more)
+            if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
+                self._tell(begin, f"{words}: {more}")
+
+        yield Report(report, say)
         if name == names[-1]:
-            self._tell(100, "finished")
+            self.end()
+
+    def end(self) -> None:
+        """Say that it is finished, before the run itself says so."""
+        self._tell(100, "finished")
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._teller.join(LAST_SECONDS)
 
     def _tell(self, percent: float, words: str) -> None:
-        self._percent = max(self._percent, min(percent, 100.0))
         self._told_at = time.monotonic()
-        update_progress_artifact(self._artifact, self._percent, description=words, _sync=True)  # type: ignore[call-arg]
+        with self._changed:
+            self._percent = max(self._percent, min(percent, 100.0))
+            self._waiting = (self._percent, words)
+            self._changed.notify()
+
+    def _tell_on(self) -> None:
+        while (said := self._next()) is not None:
+            try:
+                percent, words = said
+                update_progress_artifact(self._artifact, percent, description=words, _sync=True)  # type: ignore[call-arg]
+            except Exception:
+                # whatever it is, a run does not fail because it cannot say how far it is
+                _log.warning("Prefect cannot be told that the run is at %.0f %%", percent, exc_info=True)
+
+    def _next(self) -> tuple[float, str] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is not None or self._ended)
+            said, self._waiting = self._waiting, None
+            return said
+
+
+def _artifact_of_run() -> tuple[UUID, float]:
+    """Return the artifact and what it says: that of the first attempt, where this is another."""
+    if flow_run.run_count > 1:
+        where = ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(flow_run.id))]),
+            type=ArtifactFilterType(any_=["progress"]),
+        )
+        with get_client(sync_client=True) as client:
+            for found in client.read_artifacts(artifact_filter=where, limit=1):
+                return found.id, float(str(found.data))
+    made = create_progress_artifact(0.0, description="starting", _sync=True)  # type: ignore[call-arg]
+    assert isinstance(made, UUID)
+    return made, 0.0

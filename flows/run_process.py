@@ -11,37 +11,47 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.process.base import ProcessorExecuteError
 
 from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.job_outputs import Output, keep_outputs
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from flows import notifications
 
 
-@flow(name="run_process", validate_parameters=False, persist_result=False)
+@flow(name="run_process", validate_parameters=False, persist_result=False, **notifications.HOOKS)
 def run_process(
     process_id: str, inputs: dict[str, Any] | None = None, request: dict[str, Any] | None = None
 ) -> State[Any] | None:
-    """Execute the process plugin called `process_id` and keep its output with the job."""
+    """Execute the process plugin called `process_id` and keep its outputs with the job."""
     settings = Settings()
+    store, job_id = ResultStore(settings.results), str(flow_run.id)
     try:
-        media_type, value = execute(read_config(settings.config), process_id, inputs or {})
+        outputs = execute(read_config(settings.config), process_id, inputs or {})
     except Exception as error:
         said = error.message if isinstance(error, ProcessorExecuteError) and error.user_msg else str(error)
-        return Failed(message=redact(said or type(error).__name__, settings.secrets()))
-    keep_output(ResultStore(settings.results), str(flow_run.id), media_type, value)
+        message = redact(said or type(error).__name__, settings.secrets())
+        status, code = (400, "InvalidParameterValue") if isinstance(error, ProcessorExecuteError) else (500, "")
+        kept = {"status": status, "code": code or "NoApplicableCode", "detail": message}
+        store.write_json(f"jobs/{job_id}/error.json", kept)
+        return Failed(message=message)
+    keep_outputs(store, job_id, outputs)
     return None
 
 
-def execute(config: Mapping[str, Any], process_id: str, inputs: Mapping[str, Any]) -> tuple[str, Any]:
-    """Load the plugin that the configuration names for the process and execute it: (media type, output)."""
+def execute(config: Mapping[str, Any], process_id: str, inputs: Mapping[str, Any]) -> dict[str, Output]:
+    """Load the plugin that the configuration names for the process and execute it; returns outputs by their ids."""
     processor = load_plugin("process", config["resources"][process_id]["processor"])
+    described = processor.metadata.get("outputs") or {}
     media_type, value = processor.execute(dict(inputs))
-    return media_type, value
+    return outputs_by_id(described, media_type, value)
 
 
-def keep_output(store: ResultStore, job_id: str, media_type: str, value: Any) -> None:
-    """Keep the output of a process in the results store: JSON and text as JSON, anything else as bytes."""
-    binary = isinstance(value, bytes)
-    if binary:
-        store.write_bytes(f"jobs/{job_id}/output.bin", value)
-    kept = {"mediaType": media_type, "binary": binary, "value": None if binary else value}
-    store.write_json(f"jobs/{job_id}/output.json", kept)
+def outputs_by_id(described: Mapping[str, Any], media_type: str, value: Any) -> dict[str, Output]:
+    """Return what a plugin gave by the ids of its outputs; a plugin with several gives an object of them."""
+    if len(described) > 1 and isinstance(value, Mapping) and set(value) <= set(described):
+        return {id_: Output(_media_type(described[id_]), part) for id_, part in value.items()}
+    return {next(iter(described), "result"): Output(media_type or "application/json", value)}
+
+
+def _media_type(description: Mapping[str, Any]) -> str:
+    return str(description.get("schema", {}).get("contentMediaType", "application/json"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from tests.standins.cds import KEY as CDS_KEY
 from tests.standins.dhis2 import StandIn
 from tests.standins.dhis2_metadata import default_metadata
 
@@ -14,7 +15,6 @@ TOKEN = "d2pat_CanaryTokenOfTheMinistry1"
 PASSWORD = 'Canary/Pass+"word" & ünïcode'
 WRONG_PASSWORD = "CanaryPasswordThatIsWrong7"
 BLOCK_TOKEN = "d2pat_CanaryTokenOfABlock22222"
-CDS_KEY = "canary-cds-key-0123-4567-89ab"
 DESTINE_KEY = "CanaryDestinationEarthKey88"
 AWS_KEY = "CanaryAwsSecretAccessKey9999"
 ALL = (TOKEN, PASSWORD, WRONG_PASSWORD, BLOCK_TOKEN, CDS_KEY, DESTINE_KEY, AWS_KEY)
@@ -30,7 +30,7 @@ def metadata() -> dict[str, Any]:
 
 
 def environment(server: StandIn) -> dict[str, str]:
-    """Put canaries into every variable that may hold a secret."""
+    """Put canaries into every variable that may hold a secret; that of the Climate Data Store is its stand-in's."""
     return {
         "EO_DHIS2_NATIONAL_URL": server.url,
         "EO_DHIS2_NATIONAL_TOKEN": TOKEN,
@@ -40,8 +40,6 @@ def environment(server: StandIn) -> dict[str, str]:
         "EO_DHIS2_WRONG_URL": server.url,
         "EO_DHIS2_WRONG_USERNAME": WRONG_USER,
         "EO_DHIS2_WRONG_PASSWORD": WRONG_PASSWORD,
-        "ECMWF_DATASTORES_URL": f"{server.url}/no-cds",
-        "ECMWF_DATASTORES_KEY": CDS_KEY,
         "EO_DESTINE_KEY": DESTINE_KEY,
         "AWS_SECRET_ACCESS_KEY": AWS_KEY,
     }

@@ -7,9 +7,21 @@ from pathlib import Path
 import pytest
 
 from tests import canaries
+from tests.ogc.jobs import called, jobs  # noqa: F401
 from tests.servers import prefect_server
-from tests.stack import SHARED, Stack, base_config, collection, documented_datasets, make_rain, up
-from tests.standins import chc, dhis2
+from tests.stack import (
+    ERA5_DATASETS,
+    SHARED,
+    Stack,
+    base_config,
+    collection,
+    documented_datasets,
+    make_rain,
+    up,
+)
+from tests.standins import cds, chc, dhis2, worldpop
+
+LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +41,23 @@ def dhis2_server() -> Iterator[dhis2.StandIn]:
 def chc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
     root = tmp_path_factory.mktemp("chc")
     make_rain(root)
+    worldpop.make_year(root, "SLE", 2026)
     with chc.running(root) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
+def cds_server() -> Iterator[cds.StandIn]:
+    with cds.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def stack(
-    tmp_path_factory: pytest.TempPathFactory, dhis2_server: dhis2.StandIn, chc_server: chc.StandIn
+    tmp_path_factory: pytest.TempPathFactory,
+    dhis2_server: dhis2.StandIn,
+    chc_server: chc.StandIn,
+    cds_server: cds.StandIn,
 ) -> Iterator[Stack]:
     """`eo-pygeoapi up` with datasets for all end-to-end tests."""
     folder = tmp_path_factory.mktemp("stack")
@@ -44,7 +66,8 @@ def stack(
     config["resources"] |= _datasets(folder, chc_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
-    with up(folder, config, canaries.environment(dhis2_server)) as running:
+    environment = canaries.environment(dhis2_server) | cds_server.environment | LOCAL_CALLBACKS
+    with up(folder, config, environment) as running:
         yield running
 
 
@@ -58,6 +81,24 @@ def _datasets(folder: Path, server: chc.StandIn) -> dict[str, object]:
             options={"stage": "final", "flavor": "rnl", "baseUrl": server.url},
             orgUnits=units,
             dhis2=target,
+        ),
+        **{
+            f"era5-{name}": collection(
+                f"era5-{name}",
+                source="era5-land",
+                options={"provider": "cds", "variable": variable},
+                timeZone=zone,
+                orgUnits=units,
+                dhis2={"connection": "national"},
+            )
+            for name, variable, zone in ERA5_DATASETS
+        },
+        "worldpop": collection(
+            "worldpop",
+            source="worldpop",
+            options={"country": "SLE", "version": "global2", "baseUrl": server.url},
+            orgUnits=units,
+            dhis2={"connection": "national"},
         ),
         "no-raster": collection(
             "no-raster",

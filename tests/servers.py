@@ -58,17 +58,18 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[str]:
-    """Run a real Prefect server on SQLite in the folder; yields the address of its API."""
-    port, log = free_port(), folder / "prefect-server.log"
+def prefect_server(folder: Path, port: int = 0, variables: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run a real Prefect server, on SQLite in the folder by default; yields the address of its API."""
+    port, log = port or free_port(), folder / "prefect-server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     environment = {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_API_URL": "",
+        **(variables or {}),
     }
     api = f"http://127.0.0.1:{port}/api"
     with running(command, log, environment) as process:
-        wait_for(f"{api}/health", process, log, 240)  # a busy machine takes minutes to import Prefect
+        wait_for(f"{api}/health", process, log, 300)
         yield api

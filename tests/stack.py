@@ -26,6 +26,13 @@ SHARED = CHECKOUT.parent / "shared" / "data"
 PROCESS = "eo-aggregate-import"
 CHIRPS_SHAPE = (76, 76)
 RAINY_MONTH = (2024, 1)
+# name, variable, time zone
+ERA5_DATASETS = (
+    ("rain", "total_precipitation", "UTC"),
+    ("rain-nairobi", "total_precipitation", "Africa/Nairobi"),
+    ("rain-lima", "total_precipitation", "America/Lima"),
+    ("temperature", "2m_temperature", "UTC"),
+)
 
 
 @dataclass
@@ -105,7 +112,7 @@ def up(folder: Path, config: Mapping[str, Any], environment: Mapping[str, str]) 
     path.write_text(yaml.safe_dump(dict(config), sort_keys=False))
     command = [sys.executable, "-m", "eo_pygeoapi", "up", "--config", str(path), "--data-dir", str(data)]
     log = folder / "up.log"
-    own = {**environment, "EO_DATA_DIR": str(data)}
+    own = {**environment, "EO_DATA_DIR": str(data), "PYTHONPATH": str(CHECKOUT)}
     with running([*command, "--port", "0", "--prefect-port", "0"], log, own, signal.SIGINT) as process:
         until = time.monotonic() + 150
         while "Ctrl-C stops everything" not in log.read_text():
@@ -122,6 +129,9 @@ def base_config() -> dict[str, Any]:
     shipped = config["resources"]
     config["resources"] = {name: shipped[name] for name in (PROCESS, "sample-temperature")}
     config["resources"]["hello-world"] = {"type": "process", "processor": {"name": "HelloWorld"}}
+    two = {"name": "tests.ogc.plugins.TwoOutputs"}
+    config["resources"]["two-outputs"] = {"type": "process", "processor": two}
+    config["resources"]["echo"] = {"type": "process", "processor": {"name": "eo_pygeoapi.echo.EchoProcessor"}}
     return config
 
 

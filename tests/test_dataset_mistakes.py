@@ -51,7 +51,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{source: chirps3, units: {form: mm}}", "units.form: is not known here; allowed: from, to"),
         (
             "{source: chirps3, aggregation: {spacial: mean}}",
-            "aggregation.spacial: is not known here; allowed: spatial, temporal",
+            "aggregation.spacial: is not known here; allowed: spatial, temporal, weight",
         ),
         (
             "{source: chirps3, orgUnits: {source: geojson, href: a, level: 2}}",
@@ -107,7 +107,8 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{source: chirps3, units: }", "units: null is not allowed; allowed: an object"),
         (
             "{source: chirps3, aggregation: {spatial: avg}}",
-            "aggregation.spatial: 'avg' is not allowed; allowed: mean, sum, min, max, median, count",
+            "aggregation.spatial: 'avg' is not allowed; allowed: mean, sum, min, max, median, count, std, "
+            "and quantiles from p1 to p99, such as p90",
         ),
         (
             "{source: chirps3, timeZone: Freetown}",

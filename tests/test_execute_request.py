@@ -2,8 +2,17 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.execute_request import LARGE_BYTES, hold_features, parse_request, with_held_features
+from eo_pygeoapi.errors import InputError, ProblemsError
+from eo_pygeoapi.execute_request import (
+    LARGE_BYTES,
+    ExecuteBody,
+    held_subscriber,
+    hold_features,
+    hold_subscriber,
+    parse_request,
+    read_body,
+    with_held_features,
+)
 
 OUTPUTS = ["result"]
 
@@ -19,15 +28,26 @@ class Kept(dict[str, Any]):
 
 
 def problems(inputs: Any = None, outputs: Any = None, response: Any = "raw") -> list[str]:
-    with pytest.raises(InputError) as caught:
-        parse_request({} if inputs is None else inputs, outputs, response, OUTPUTS)
+    body = ExecuteBody({} if inputs is None else inputs, outputs, response)
+    with pytest.raises(ProblemsError) as caught:
+        parse_request(body, OUTPUTS)
     return caught.value.problems
 
 
-@pytest.mark.parametrize("outputs", [None, {}, {"result": {}}, {"result": {"transmissionMode": "value"}}])
+@pytest.mark.parametrize(
+    ("outputs", "kept"),
+    [
+        (None, {}),
+        ({}, {"outputs": {}}),
+        ({"result": {}}, {"outputs": {"result": "value"}}),
+        ({"result": {"transmissionMode": "value"}}, {"outputs": {"result": "value"}}),
+        ({"result": {"transmissionMode": "reference"}}, {"outputs": {"result": "reference"}}),
+    ],
+)
 @pytest.mark.parametrize("response", ["raw", "document"])
-def test_what_the_request_asked_for_is_kept(outputs: Any, response: str) -> None:
-    assert parse_request({"datasetId": "rain"}, outputs, response, OUTPUTS) == {"response": response}
+def test_what_the_request_asked_for_is_kept(outputs: Any, kept: dict[str, Any], response: str) -> None:
+    body = ExecuteBody({"datasetId": "rain"}, outputs, response)
+    assert parse_request(body, OUTPUTS) == {"response": response} | kept
 
 
 @pytest.mark.parametrize("inputs", [[1], "x", 5, [], True])
@@ -90,3 +110,50 @@ def test_each_request_has_its_own_key() -> None:
     store = Kept()
     keys = {hold_features({"features": features(LARGE_BYTES)}, store)[1]["featuresKey"] for _ in range(3)}
     assert len(keys) == len(store) == 3
+
+
+# Body
+
+
+@pytest.mark.parametrize("text", [b"", b"{not json", b"\xff", b'{"inputs": NaN}', b"[" * 100_000])
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(InputError, match="the body is not JSON"):
+        read_body(text)
+
+
+@pytest.mark.parametrize("text", [b"[1]", b"null", b"5", b'"x"', b"true"])
+def test_what_is_no_object_is_refused(text: bytes) -> None:
+    with pytest.raises(InputError, match="not a JSON object"):
+        read_body(text)
+
+
+# Subscriber
+
+
+def refuse(url: Any) -> None:
+    if url != "https://example.org/done":
+        raise InputError("no")
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "said"),
+    [
+        ("x", "subscriber: 'x' is not allowed; allowed: an object with successUri, inProgressUri, failedUri"),
+        ([], "subscriber: [] is not allowed; allowed: an object with successUri, inProgressUri, failedUri"),
+        ({}, "subscriber.successUri: is required"),
+        ({"successUrl": "https://example.org/done"}, "subscriber.successUri: is required"),
+        ({"successUri": "https://example.org/done", "failedUri": 5}, "subscriber.failedUri: no"),
+        ({"successUri": "ftp://example.org"}, "subscriber.successUri: no"),
+    ],
+)
+def test_a_subscriber_has_uris_that_may_be_called(subscriber: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_request(ExecuteBody({}, subscriber=subscriber), OUTPUTS, refuse)
+    assert caught.value.problems[0] == said
+
+
+def test_a_subscriber_is_kept_out_of_prefect() -> None:
+    store, subscriber = Kept(), {"successUri": "https://example.org/done?token=abc"}
+    held = hold_subscriber(subscriber, store)
+    assert "abc" not in str(held) and held_subscriber(held, store) == subscriber
+    assert hold_subscriber(None, store) == {} and held_subscriber({}, store) == {}

@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed, Running, Scheduled
 
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway import IMPORT_FLOW, DeploymentSpec, PrefectGateway, import_entrypoint, process_entrypoint
+from eo_pygeoapi.job_filter import JobFilter
 
 
 def spec(name: str, entrypoint: str = import_entrypoint()) -> DeploymentSpec:
@@ -133,7 +134,7 @@ def test_the_list_is_newest_first_counts_all_and_goes_beyond_a_page_of_prefects(
 def test_a_list_can_be_of_some_statuses(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:
     done, waiting = gateway.submit(dataset, {}), gateway.submit(dataset, {})
     prefect.set_flow_run_state(UUID(done.id), Completed(), force=True)
-    successful = [job.id for job in gateway.list(1000, statuses=["successful"])[0]]
+    successful = [job.id for job in gateway.list(1000, wanted=JobFilter(statuses=("successful",)))[0]]
     assert done.id in successful and waiting.id not in successful
 
 
@@ -153,7 +154,7 @@ def test_a_waiting_job_is_dismissed_at_once_and_stays_listed(gateway: PrefectGat
     job = gateway.submit(dataset, {})
     assert gateway.cancel(job.id).status == "dismissed"
     assert gateway.get(job.id).status == "dismissed"
-    assert job.id in [listed.id for listed in gateway.list(100, statuses=["dismissed"])[0]]
+    assert job.id in [listed.id for listed in gateway.list(100, wanted=JobFilter(statuses=("dismissed",)))[0]]
 
 
 def test_a_job_that_has_just_ended_is_not_dismissed(

@@ -13,7 +13,17 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from pygeoapi.api import processes
 from pygeoapi.util import JobStatus
 
-from eo_pygeoapi.jobs import FINAL, PROCESS_ID, STATUS_BY_STATE, Job, Progress, job_status, to_rfc3339
+from eo_pygeoapi.jobs import (
+    ATTEMPTS_ALLOWED,
+    DEATHS,
+    FINAL,
+    PROCESS_ID,
+    STATUS_BY_STATE,
+    Job,
+    Progress,
+    job_status,
+    to_rfc3339,
+)
 
 RUN_ID = UUID("0190a5a0-0000-7000-8000-000000000001")
 NO_PROGRESS = Progress()
@@ -251,3 +261,25 @@ def test_a_run_with_unknown_parameters_is_still_a_job(inputs: Any) -> None:
 def test_secrets_are_kept_out_of_inputs_which_stay_json(value: Any) -> None:
     text = json.dumps(shown({"datasetId": "rain", "start": value}))
     assert "abc" not in text and '"rain"' in text
+
+
+# Attempts
+
+
+def test_a_run_whose_process_died_says_at_which_attempt_it_is() -> None:
+    labels = {DEATHS: 1, ATTEMPTS_ALLOWED: 2}
+    waiting = job(states.Scheduled(message="attempt 2 of 2, because it was killed"), labels=labels)
+    assert (waiting.status, waiting.attempts) == ("accepted", 2)
+    assert waiting.message == "attempt 2 of 2, because it was killed"
+    assert job(states.Late(), labels=labels).message == "attempt 2 of 2: waiting for a worker"
+    again = job(states.Running(), Progress(10, "import (step 6 of 7)"), labels=labels)
+    assert (again.status, again.message) == ("running", "attempt 2 of 2: import (step 6 of 7)")
+    ended = job(states.Completed(), labels=labels)
+    assert (ended.message, ended.attempts) == ("finished", 2)
+    assert job(states.Crashed(message="killed"), labels={DEATHS: 2, ATTEMPTS_ALLOWED: 2}).message == "killed"
+
+
+def test_a_run_without_a_death_is_at_its_first_attempt() -> None:
+    for labels in ({}, {DEATHS: "x", ATTEMPTS_ALLOWED: 2}, {DEATHS: 1}):
+        assert job(states.Running(), labels=labels).attempts == 1
+    assert job(states.Running()).message == "running"

@@ -30,7 +30,7 @@ def test_the_description_has_what_the_standard_asks_for() -> None:
     description = describe(SHIPPED)
     assert description["id"] == "eo-aggregate-import" and description["version"] == "1.0.0"
     assert description["jobControlOptions"] == ["async-execute", "dismiss"]
-    assert description["outputTransmission"] == ["value"]
+    assert description["outputTransmission"] == ["value", "reference"]
     assert all(isinstance(word, str) for word in description["keywords"])
     assert list(description["outputs"]) == ["result"]
     assert description["outputs"]["result"]["schema"]["type"] == "object"

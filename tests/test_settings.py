@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Dhis2Connection, Settings, dhis2_connection
 
 NATIONAL = {
@@ -179,3 +180,15 @@ def test_nothing_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for shown in (repr(settings), str(settings), repr(connection), str(connection), str(settings.model_dump())):
         assert "secret-" not in shown
     assert "national.example.org" in repr(connection)
+
+
+@pytest.mark.parametrize(("url", "folder"), [("/srv/cache", "/srv/cache"), ("file:///srv/cache", "/srv/cache")])
+def test_the_cache_is_a_folder(monkeypatch: pytest.MonkeyPatch, url: str, folder: str) -> None:
+    monkeypatch.setenv("EO_CACHE_URL", url)
+    assert Settings().cache_folder() == Path(folder)
+
+
+def test_a_cache_in_which_files_cannot_be_opened_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EO_CACHE_URL", "s3://bucket/cache")
+    with pytest.raises(ConfigError, match="EO_CACHE_URL: s3 addresses are not allowed; allowed: a folder, such as"):
+        Settings().cache_folder()

@@ -157,11 +157,14 @@ NAMES = (
         ({**REQUEST, "dry_run": True}, [f"input dry_run: is not known here; allowed: {NAMES}"]),
         (
             {**REQUEST, "aggregation": {"spatial": "avg"}},
-            ["input aggregation.spatial: 'avg' is not allowed; allowed: mean, sum, min, max, median, count"],
+            [
+                "input aggregation.spatial: 'avg' is not allowed; allowed: mean, sum, min, max, median, count, std, "
+                "and quantiles from p1 to p99, such as p90"
+            ],
         ),
         (
             {**REQUEST, "aggregation": {"spacial": "mean"}},
-            ["input aggregation.spacial: is not known here; allowed: spatial, temporal"],
+            ["input aggregation.spacial: is not known here; allowed: spatial, temporal, weight"],
         ),
         ({**REQUEST, "aggregation": "mean"}, ["input aggregation: 'mean' is not allowed; allowed: an object"]),
         (

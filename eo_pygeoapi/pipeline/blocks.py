@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 
-BLOCK_BYTES = 16 * 2**20  # of float64: as much as a processor's cache holds, more is not faster
+MEMORY = 256 * 2**20  # that an aggregation may take beside its results, unless a setting says otherwise
+BLOCK_BYTES = 16 * 2**20  # of float64: larger ones are not read faster
+CHUNK_BYTES = 64 * 2**20  # of what a file keeps together, if it is not more, is read at once
+CELL_BYTES = 64  # that a cell of one time step takes at most: its values, read twice, its weight, what is made of it
 
 
 @dataclass(frozen=True)
@@ -25,26 +28,37 @@ class Block:
     values: NDArray[np.floating]
 
 
+def cells_at_once(memory: int = MEMORY) -> int:
+    """Return how many cells of one time step may be in use together."""
+    return max(1, memory // CELL_BYTES)
+
+
 def steps_per_block(cells: int, stored: int = 1) -> int:
     """Return how many time steps of so many cells make a block.
 
     It is a multiple of the `stored` steps that a file keeps together, unless these are far too large themselves.
     """
-    steps = max(1, BLOCK_BYTES // (8 * max(cells, 1)))
-    if stored <= 8 * steps:
-        return max(1, round(steps / stored)) * stored
+    cells = max(cells, 1)
+    steps = max(1, BLOCK_BYTES // (8 * cells))
+    if stored <= max(steps, CHUNK_BYTES // (4 * cells)):
+        return max(1, steps // stored) * stored
     return steps
 
 
-def blocks(grid: xr.DataArray, wanted: NDArray[np.integer]) -> Iterator[Block]:
+def blocks(grid: xr.DataArray, wanted: NDArray[np.integer], memory: int = MEMORY) -> Iterator[Block]:
     """Yield the blocks that hold the time steps at the `wanted` positions, ascending.
 
     `grid` has the dimensions (time, y, x). Its chunks are the blocks; a grid in memory is cut into views. A block
-    begins and ends with a wanted step. Raises SourceError, or SourceUnavailableError for what is read from a URL.
+    begins and ends with a wanted step. The next one is read ahead where both fit the memory. Raises SourceError, or
+    SourceUnavailableError for what is read from a URL.
     """
     ranges = list(_ranges(grid, wanted))
     if grid.chunks is None:
         yield from (Block(first, stop, grid.values[first:stop]) for first, stop in ranges)
+        return
+    largest = max((stop - first for first, stop in ranges), default=0) * grid[:1].nbytes
+    if 3 * largest > memory:
+        yield from (_read(grid, first, stop) for first, stop in ranges)
         return
     with ThreadPoolExecutor(1, "read-blocks") as reader:
         pending = [reader.submit(_read, grid, *ranges[0])] if ranges else []
@@ -53,6 +67,7 @@ def blocks(grid: xr.DataArray, wanted: NDArray[np.integer]) -> Iterator[Block]:
             if following:
                 pending.append(reader.submit(_read, grid, *following))
             yield block
+            del block  # before the next one is waited for
 
 
 def _ranges(grid: xr.DataArray, wanted: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
@@ -72,6 +87,11 @@ def _read(grid: xr.DataArray, first: int, stop: int) -> Block:
     except EoError:
         raise
     except Exception as error:  # whatever the driver of the format raises
-        source = grid.attrs.get("source", "the source")
-        message = f"{source}: cannot read the time steps {first} to {stop - 1}: {error}"
-        raise (SourceUnavailableError if "://" in source else SourceError)(message) from error
+        raise unreadable(grid, first, stop, error) from error
+
+
+def unreadable(grid: xr.DataArray, first: int, stop: int, error: Exception) -> SourceError:
+    """Return the error for time steps that the driver of the format, or a cluster, could not read."""
+    source = str(grid.attrs.get("source", "the source"))
+    message = f"{source}: cannot read the time steps {first} to {stop - 1}: {error}"
+    return SourceUnavailableError(message) if "://" in source else SourceError(message)

@@ -4,144 +4,213 @@ Geometries go in as WKB: exactextract would turn those of a GeoDataFrame into Ge
 times as long as the coverage itself.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
-import geopandas as gpd
 import numpy as np
 import shapely
-import xarray as xr
 from exactextract import exact_extract
 from exactextract.feature import FeatureSource, JSONFeature
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-# shares this much smaller than the unit's largest are rounding, where its border runs along the edge of a cell;
-# they would give `min` and `max` a cell that the unit does not have
-_SLIVER = 1e-10
+from eo_pygeoapi.pipeline.frames import Frame
+
+# shares this much smaller than the unit itself, or than a cell, are rounding, where its border runs along the edge of
+# a cell; they would give `min` and `max` a cell that the unit does not have
+SLIVER = 1e-10
+MANY_UNITS = 20_000  # from so many on, several processes compute what they cover
+_TOGETHER = 1000  # units whose results exactextract holds at a time
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class CoverageWeights:
     """A sparse matrix of (units, cells), and the cells that points may take their value from.
 
-    The grid, of `shape` (y, x), is counted row by row from its north-west corner; `cells` are the positions of the
-    cells in use. Unit number u covers the cells `cells[columns[indptr[u]:indptr[u + 1]]]` to the shares `weights` of
-    the same slice. `area` is the unit's area in cells, that outside the grid included; `on_grid` whether any of it is
-    on the grid. Point number p is the unit `points[p]`; `nearest[p]` are positions in `cells` from its own cell to
-    the farthest neighbour, -1 where the grid ends.
+    The grid `frame` is counted row by row from its north-west corner; `cells` are the positions of the cells in use.
+    Unit number u covers the cells `cells[columns[indptr[u]:indptr[u + 1]]]` to the shares `weights` of the same
+    slice. `area` is the unit's area in cells, that outside the grid included; `on_grid` whether any of it is on the
+    grid. Point number p is the unit `points[p]`; `nearest[p]` are positions in `cells` from its own cell to the
+    farthest neighbour, -1 where the grid ends.
     """
 
-    shape: tuple[int, int]
+    frame: Frame
     cells: NDArray[np.int64]
     indptr: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    area: NDArray[np.float64]
+    columns: NDArray[np.int32]
+    weights: Floats
+    area: Floats
     on_grid: NDArray[np.bool_]
     points: NDArray[np.int64]
     nearest: NDArray[np.int64]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return self.frame.shape
 
-def coverage_weights(grid: xr.DataArray, units: gpd.GeoDataFrame) -> CoverageWeights:
-    """Compute what every unit covers of the cells of a normalised grid; no values are read.
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
-    `units` has the columns `orgUnit` and `geometry`: Polygon, MultiPolygon or Point in EPSG:4326, valid, not empty.
+    @cached_property
+    def matrix(self) -> Any:
+        """The weights as SciPy's CSR array of (units, cells in use)."""
+        return csr_array((self.weights, self.columns, self.indptr), shape=(len(self.area), len(self.cells)))
+
+    @cached_property
+    def inside(self) -> Floats:
+        """The area of each unit that is on the grid, in cells."""
+        return row_sums(self.indptr, self.weights)
+
+    @cached_property
+    def covering(self) -> NDArray[np.intp]:
+        """The units that cover any cell."""
+        return np.flatnonzero(np.diff(self.indptr))
+
+    def by_area(self) -> "CoverageWeights":
+        """Return the weights with every cell weighed by its area on the sphere, that of one at the equator being 1."""
+        rows = self.frame.row_areas()
+        weights = self.weights * rows[self.cells[self.columns] // self.shape[1]]
+        inside = row_sums(self.indptr, weights)
+        scale = np.divide(inside, self.inside, out=np.ones_like(inside), where=self.inside > 0)
+        return replace(self, weights=weights, area=self.area * scale)
+
+
+def row_sums(indptr: NDArray[np.int64], weights: Floats) -> Floats:
+    """Return the sum of the weights of each unit."""
+    unit = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    return np.bincount(unit, weights, len(indptr) - 1).astype("float64")  # of nothing at all it makes integers
+
+
+def as_wkb(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Return geometries as exactextract takes them, and as their content is told by."""
+    return np.asarray(shapely.to_wkb(geometries, output_dimension=2), dtype=object)
+
+
+def weights_of(
+    frame: Frame, geometries: NDArray[Any], wkb: NDArray[Any] | None = None, processes: int | None = None
+) -> CoverageWeights:
+    """Compute what every geometry covers of the cells of a grid; no values are read.
+
+    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones cover nothing. `wkb` is
+    what `as_wkb` makes of them, where that is known. Many of them are computed by several processes, as many as there
+    are processors unless `processes` says how many.
     """
-    frame = _Frame.of(grid)
-    geometries = units.geometry.to_numpy()
-    is_point = shapely.get_type_id(geometries) == shapely.GeometryType.POINT
-    ids, shares = _covered(frame, list(units["orgUnit"]), geometries, is_point)
-    lengths = [len(found) for found in ids]
+    wkb = as_wkb(geometries) if wkb is None else wkb
+    kinds = shapely.get_type_id(geometries)
+    is_point = (kinds == shapely.GeometryType.POINT) & ~shapely.is_empty(geometries)
+    areal = np.flatnonzero((kinds >= 0) & ~is_point & ~shapely.is_empty(geometries))
+    least = SLIVER * np.minimum(1.0, shapely.area(geometries[areal]) / frame.cell_area)
+    covered = _covered_cells(frame, wkb[areal].tolist(), least, processes)
+    lengths = np.zeros(len(geometries), "int64")
+    lengths[areal] = covered.lengths
     nearest = frame.around(shapely.get_coordinates(geometries[is_point]))
-    covered = np.concatenate([np.empty(0, "int64"), *ids])
-    cells, position = _in_use(frame.shape, covered, nearest)
-    area = np.array([share.sum() for share in shares])
-    reaches_out = ~is_point & ~frame.holds(shapely.bounds(geometries))
-    area[reaches_out] = shapely.area(geometries[reaches_out]) / frame.cell_area
-    on_grid = np.array(lengths) > 0
+    cells, position = _in_use(frame.shape, covered.ids, nearest)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype("int64")
+    weights = covered.shares.astype("float64")
+    on_grid = lengths > 0
     on_grid[is_point] = nearest[:, 0] >= 0
     return CoverageWeights(
-        shape=frame.shape,
+        frame=frame,
         cells=cells,
-        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype("int64"),
-        columns=position[covered],
-        weights=np.concatenate([np.empty(0), *shares]),
-        area=area,
+        indptr=indptr,
+        columns=position[covered.ids],
+        weights=weights,
+        area=areas(frame, geometries, row_sums(indptr, weights)),
         on_grid=on_grid,
         points=np.flatnonzero(is_point),
-        nearest=position[nearest],
+        nearest=position[nearest].astype("int64"),
     )
 
 
+def areas(frame: Frame, geometries: NDArray[Any], inside: Floats) -> Floats:
+    """Return the areas in cells: those `inside`, or the geometry's own where it reaches out of the grid; 1 of a point.
+
+    Shares are exact to float32 only, so the sum of a unit's is the measure of what of it has data.
+    """
+    found = inside.copy()
+    reaches_out = ~frame.holds(shapely.bounds(geometries))
+    found[reaches_out] = shapely.area(geometries[reaches_out]) / frame.cell_area
+    found[shapely.get_type_id(geometries) == shapely.GeometryType.POINT] = 1.0
+    return np.nan_to_num(found)
+
+
 def _in_use(
-    shape: tuple[int, int], covered: NDArray[np.int64], nearest: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    shape: tuple[int, int], covered: NDArray[np.integer], nearest: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the ids of the cells in use, and for every id its position among them; for the id -1 that is -1."""
     used = np.zeros(shape[0] * shape[1], bool)
     used[covered] = True
     used[nearest[nearest >= 0]] = True
-    return np.flatnonzero(used), np.append(np.cumsum(used) - 1, -1)
+    position = np.full(used.size + 1, -1, "int32")
+    np.cumsum(used, dtype="int32", out=position[:-1])
+    position[:-1] -= 1
+    return np.flatnonzero(used), position
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Where a grid lies."""
+class Covered(NamedTuple):
+    """The cells of many units, one after the other: how many each has, their ids and their shares."""
 
-    shape: tuple[int, int]
-    west: float
-    south: float
-    east: float
-    north: float
+    lengths: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    shares: NDArray[np.float32]
 
-    @classmethod
-    def of(cls, grid: xr.DataArray) -> "_Frame":
-        y, x = grid["y"].values, grid["x"].values
-        half_y, half_x = (y[0] - y[-1]) / (y.size - 1) / 2, (x[-1] - x[0]) / (x.size - 1) / 2
-        return cls((y.size, x.size), x[0] - half_x, y[-1] - half_y, x[-1] + half_x, y[0] + half_y)
 
-    @property
-    def cell(self) -> tuple[float, float]:
-        """Height and width of a cell in degrees."""
-        return (self.north - self.south) / self.shape[0], (self.east - self.west) / self.shape[1]
+def _covered_cells(frame: Frame, wkb: list[bytes], least: Floats, processes: int | None) -> Covered:
+    """Return the cells that each Polygon or MultiPolygon covers to more than its `least` share, by exactextract."""
+    groups = [(wkb[n : n + _TOGETHER], least[n : n + _TOGETHER]) for n in range(0, len(wkb), _TOGETHER)]
+    processes = processes or (os.cpu_count() or 1 if len(wkb) >= MANY_UNITS else 1)
+    if processes == 1 or len(groups) == 1:
+        found = [_covered_by_group(frame, *group) for group in groups]
+    else:
+        # not forked: this process has threads
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+            found = list(pool.map(partial(_covered_by_group, frame), *zip(*groups, strict=True)))
+    empty = Covered(np.empty(0, "int64"), np.empty(0, "int32"), np.empty(0, "float32"))
+    return Covered(*(np.concatenate(parts) for parts in zip(empty, *found, strict=True)))
 
-    @property
-    def cell_area(self) -> float:
-        return self.cell[0] * self.cell[1]
 
-    def holds(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return whether each of the (west, south, east, north) lies within the grid."""
-        tolerance = 1e-9
-        low = (bounds[:, :2] >= (self.west - tolerance, self.south - tolerance)).all(axis=1)
-        return np.asarray(low & (bounds[:, 2:] <= (self.east + tolerance, self.north + tolerance)).all(axis=1))
+def _covered_by_group(frame: Frame, wkb: Sequence[bytes], least: Floats) -> Covered:
+    # one number for all cells: it takes no memory, and has no gaps that exactextract would skip
+    constant = np.broadcast_to(np.float32(1), frame.shape)
+    ids, shares = [np.empty(0, "int32")], [np.empty(0, "float32")]
+    lengths = np.zeros(len(wkb), "int64")
+    raster, units = raster_source(frame, constant), units_source(wkb)
+    for n, feature in enumerate(exact_extract(raster, units, ["cell_id", "coverage"], include_cols=["unit"])):
+        values = feature["properties"]
+        assert values["unit"] == n, "exactextract changed the order of the units"
+        kept = values["coverage"] > least[n]
+        ids.append(values["cell_id"][kept].astype("int32"))
+        shares.append(values["coverage"][kept].astype("float32"))  # exactextract's own precision
+        lengths[n] = ids[-1].size
+    return Covered(lengths, np.concatenate(ids), np.concatenate(shares))
 
-    def around(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the ids of the cell of each (x, y) and its eight neighbours, nearest first, -1 beyond the grid.
 
-        A point off the grid has none. Distances are on the ground: a degree of longitude shrinks with the latitude.
-        """
-        height, width = self.cell
-        rows, columns = self.shape
-        y = (self.north - points[:, 1]) / height
-        x = (points[:, 0] - self.west) / width
-        on_grid = (y >= 0) & (y <= rows) & (x >= 0) & (x <= columns)
-        # a point on the southern or eastern edge belongs to the last cell
-        row = np.clip(np.floor(y), 0, rows - 1)[:, None] + np.repeat([0, -1, 1], 3)
-        column = np.clip(np.floor(x), 0, columns - 1)[:, None] + np.tile([0, -1, 1], 3)
-        ids = np.where((row >= 0) & (row < rows) & (column >= 0) & (column < columns), row * columns + column, -1)
-        ids[~on_grid] = -1
-        shrink = np.cos(np.radians(points[:, 1]))[:, None]
-        distance = np.hypot((row + 0.5 - y[:, None]) * height, (column + 0.5 - x[:, None]) * width * shrink)
-        order = np.argsort(distance[:, 1:], axis=1) + 1
-        return np.take_along_axis(ids, np.insert(order, 0, 0, axis=1), axis=1).astype("int64")
+def raster_source(frame: Frame, values: NDArray[Any], **about: Any) -> NumPyRasterSource:
+    """Hand values of shape (y, x) to exactextract."""
+    return NumPyRasterSource(values, frame.west, frame.south, frame.east, frame.north, **about)
+
+
+def units_source(wkb: Sequence[bytes]) -> FeatureSource:
+    """Hand geometries to exactextract; their column `unit` counts them."""
+    return _WkbFeatures(wkb)
 
 
 class _WkbFeature(JSONFeature):  # type: ignore[misc]
     """A unit whose geometry is WKB. Its column is not called `id`, for which exactextract gives back row numbers."""
 
-    def __init__(self, org_unit: str, wkb: bytes) -> None:
-        super().__init__({"type": "Feature", "properties": {"orgUnit": org_unit}})
+    def __init__(self, number: int, wkb: bytes) -> None:
+        super().__init__({"type": "Feature", "properties": {"unit": number}})
         self.wkb = wkb
 
     def geometry(self) -> bytes:
@@ -151,37 +220,15 @@ class _WkbFeature(JSONFeature):  # type: ignore[misc]
 class _WkbFeatures(FeatureSource):  # type: ignore[misc]
     """Units for exactextract."""
 
-    def __init__(self, units: list[tuple[str, bytes]]) -> None:
+    def __init__(self, wkb: Sequence[bytes]) -> None:
         super().__init__()
-        self.units = units
+        self.wkb = wkb
 
     def count(self) -> int:
-        return len(self.units)
+        return len(self.wkb)
 
     def __iter__(self) -> Iterator[_WkbFeature]:
-        return (_WkbFeature(org_unit, wkb) for org_unit, wkb in self.units)
+        return (_WkbFeature(number, wkb) for number, wkb in enumerate(self.wkb))
 
     def srs_wkt(self) -> None:
         return None
-
-
-def _covered(
-    frame: _Frame, org_units: list[str], geometries: NDArray[Any], is_point: NDArray[np.bool_]
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-    """Return the ids of the cells that each unit covers, and to what share; nothing for points."""
-    ids = [np.empty(0, "int64")] * len(org_units)
-    shares = [np.empty(0)] * len(org_units)
-    areal = np.flatnonzero(~is_point)
-    if not areal.size:
-        return ids, shares
-    # one number for all cells: it takes no memory, and has no gaps that exactextract would skip
-    constant = np.broadcast_to(np.float32(1), frame.shape)
-    raster = NumPyRasterSource(constant, frame.west, frame.south, frame.east, frame.north)
-    units = _WkbFeatures([(org_units[n], shapely.to_wkb(geometries[n], output_dimension=2)) for n in areal])
-    found = exact_extract(raster, units, ["cell_id", "coverage"], include_cols=["orgUnit"])
-    for n, feature in zip(areal, found, strict=True):
-        values = feature["properties"]
-        assert values["orgUnit"] == org_units[n], "exactextract changed the order of the units"
-        kept = values["coverage"] > _SLIVER * values["coverage"].max(initial=0.0)
-        ids[n], shares[n] = values["cell_id"][kept], values["coverage"][kept]
-    return ids, shares

@@ -2,11 +2,12 @@
 
 A normalised grid is a DataArray with the dimensions (time, y, x): time ascending, the start of each step in UTC; y
 descending, x ascending in -180..180, both regular and in degrees; NaN where there are no data. Its attributes are
-`units`, `step` (hour, day, month or year), `step_hours` (of hours only) and `source` (for messages).
+`units`, `step` (hour, day, month or year), `step_hours` (of hours only), `source` (for messages) and, where there is
+one, `least`: what no sum of time steps can be less than.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import rioxarray  # noqa: F401  registers `.rio`
@@ -16,13 +17,13 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.blocks import steps_per_block
+from eo_pygeoapi.pipeline.blocks import cells_at_once, steps_per_block
+from eo_pygeoapi.pipeline.frames import cell_size
 
 Box = tuple[float, float, float, float]
 
 _NAMES = {"y": ("y", "lat", "latitude"), "x": ("x", "lon", "longitude"), "time": ("time", "valid_time")}
 _ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not reach into the next
-MANY_CELLS = 4_000_000  # that are not read at once, where that can be helped
 _STANDARD_NAMES = {"y": "latitude", "x": "longitude", "time": "time"}
 
 
@@ -44,10 +45,7 @@ def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
     one, and no coordinates but these. Raises SourceError where the grid is not regular in longitude and latitude,
     or does not reach the box; the message begins with `source`.
     """
-    _check_crs(data, source)
-    data = _only_our_dimensions(data, source)
-    y = _axis(data["y"].values, "latitudes", source)
-    x = _axis(_within_180(data["x"].values), "longitudes", source)
+    data, y, x = _with_axes(data, source)
     west, south, east, north = box
     rows, columns = y.covering(-north, -south), x.covering(west, east)
     if not rows or not columns:
@@ -55,8 +53,49 @@ def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
             f"{source}: covers {x.text(1)} and {y.text(-1)}; the organisation units lie in "
             f"{west:g} to {east:g} and {south:g} to {north:g}, which is outside"
         )
-    data = _taken(data.transpose(..., "y", "x"), y.positions[rows], x.positions[columns])
-    return _as_float(data.assign_coords(y=-y.centres[rows], x=x.centres[columns]))
+    return _cut(data, y, x, rows, columns)
+
+
+def oriented(data: xr.DataArray, source: str) -> xr.DataArray:
+    """Return the whole grid as `cut_to_box` does a part of it."""
+    data, y, x = _with_axes(data, source)
+    return _cut(data, y, x, slice(None), slice(None))
+
+
+def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, _Axis, _Axis]":
+    _check_crs(data, source)
+    sizes = _sizes_of_single_cells(data, source)
+    data = _only_our_dimensions(data, source)
+    y = _axis(data["y"].values, "latitudes", source, sizes)
+    x = _axis(_within_180(data["x"].values), "longitudes", source, sizes)
+    return data.transpose(..., "y", "x"), y, x.around_the_earth()
+
+
+def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice) -> xr.DataArray:
+    data = _taken(data, y.positions[rows], x.positions[columns])
+    return _as_float(
+        data.assign_coords(y=("y", -y.centres[rows], {"cell": y.size}), x=("x", x.centres[columns], {"cell": x.size}))
+    )
+
+
+def _sizes_of_single_cells(data: xr.DataArray, source: str) -> dict[str, float]:
+    """Return the size of a cell for axes that have only one: by the transform of a raster, else a square's."""
+    names = {axis: dimension(data, axis) for axis in ("y", "x")}
+    single = [axis for axis, name in names.items() if name and data.sizes[name] == 1]
+    if not single:
+        return {}
+    ours = {axis: data[name].attrs["cell"] for axis, name in names.items() if name and "cell" in data[name].attrs}
+    if len(ours) == 2:  # it has been through here before
+        return {"latitudes": ours["y"], "longitudes": ours["x"]}
+    transform = str(data.coords["spatial_ref"].attrs.get("GeoTransform", "")) if "spatial_ref" in data.coords else ""
+    if len(numbers := transform.split()) == 6:
+        return {"latitudes": abs(float(numbers[5])), "longitudes": abs(float(numbers[1]))}
+    other = names["x" if single == ["y"] else "y"]
+    if len(single) == 2 or other not in data.coords:
+        return {}
+    centres = data[other].values.astype("float64")
+    size = float(np.median(np.abs(np.diff(centres))))
+    return {"latitudes": size, "longitudes": size}
 
 
 def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
@@ -100,10 +139,19 @@ class _Axis:
 
     centres: NDArray[np.float64]
     positions: NDArray[np.integer]
+    size: float
 
-    @property
-    def size(self) -> float:
-        return float(self.centres[-1] - self.centres[0]) / (self.centres.size - 1)
+    def around_the_earth(self) -> "_Axis":
+        """Return longitudes with the cell that lies across 180 degrees at both ends, where they go all the way."""
+        west, east = self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2
+        if abs(east - west - 360) > 1e-3 * self.size:
+            return self
+        # the last cell comes once more before the first, and the first after the last, where they reach across
+        last = [-1] if west > -180 + 1e-3 * self.size else []
+        first = [0] if east < 180 - 1e-3 * self.size else []
+        centres = [self.centres[last] - 360, self.centres, self.centres[first] + 360]
+        positions = [self.positions[last], self.positions, self.positions[first]]
+        return replace(self, centres=np.concatenate(centres), positions=np.concatenate(positions))
 
     def covering(self, low: float, high: float) -> slice | None:
         """Return the cells from `low` to `high`, and one more on each side where there is one; None for none at all."""
@@ -121,12 +169,14 @@ class _Axis:
         return f"{ends[0]:g} to {ends[1]:g}"
 
 
-def _axis(values: NDArray[np.floating], what: str, source: str) -> _Axis:
+def _axis(values: NDArray[np.floating], what: str, source: str, sizes: Mapping[str, float]) -> _Axis:
     degrees = values.astype("float64")
     if what == "latitudes":
         degrees = -degrees
     if np.abs(degrees).max(initial=0) > 361:
         raise SourceError(f"{source}: its {what} are not degrees; expected longitudes and latitudes (EPSG:4326)")
+    if degrees.size == 1 and what in sizes:
+        return _Axis(degrees, np.zeros(1, int), sizes[what])
     if degrees.size < 2:
         raise SourceError(f"{source}: has only one of its {what}; at least two are needed to know the size of a cell")
     positions = np.argsort(degrees, kind="stable")
@@ -139,7 +189,7 @@ def _axis(values: NDArray[np.floating], what: str, source: str) -> _Axis:
     rounding = 4 * np.abs(degrees).max() * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
     if not np.allclose(degrees[positions], regular, rtol=0, atol=1e-3 * usual + rounding) or usual <= 0:
         raise SourceError(f"{source}: its {what} are not evenly spaced; expected a regular grid")
-    return _Axis(regular, positions)
+    return _Axis(regular, positions, float(regular[-1] - regular[0]) / (regular.size - 1))
 
 
 def _taken(data: xr.DataArray, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> xr.DataArray:
@@ -178,7 +228,7 @@ def _chunked(data: xr.DataArray) -> xr.DataArray:
     sizes = {str(name): -1 for name in data.dims}
     if "time" in sizes:
         sizes["time"] = steps_per_block(cells, stored.get("time", 1))
-    if cells > MANY_CELLS:
+    if cells > cells_at_once():
         sizes["y"] = steps_per_block(data.sizes["x"], stored.get("y", 1))
     return data.chunk(sizes)
 
@@ -191,8 +241,11 @@ def _as_float(data: xr.DataArray) -> xr.DataArray:
 
 def within(grid: xr.DataArray, box: Box) -> xr.DataArray:
     """Return the part of a normalised grid that covers the box, with one more cell on each side where there is one."""
-    y, x = (_Axis(sign * grid[axis].values, np.arange(grid.sizes[axis])) for axis, sign in (("y", -1), ("x", 1)))
     west, south, east, north = box
+    y, x = (
+        _Axis(sign * grid[axis].values, np.arange(grid.sizes[axis]), cell_size(grid, axis))
+        for axis, sign in (("y", -1), ("x", 1))
+    )
     # beside the grid there is nothing to read, and some cells will do to find that out
     rows = y.covering(-north, -south) or slice(0, 2)
     return grid.isel(y=rows, x=x.covering(west, east) or slice(0, 2))

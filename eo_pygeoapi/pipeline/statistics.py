@@ -1,149 +1,213 @@
-"""Statistics over the cells of each unit, for a block of time at once."""
+"""Statistics over the cells of each unit, for a block of time at once, in parts that can be put together.
 
-from itertools import pairwise
+A grid too large for memory is taken in strips, so what is computed of a block is not yet the statistic but what is
+needed of it: sums, extremes, or mean and squared deviations. `accumulation.py` puts these together.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.models import SpatialStatistic
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.quantiles import weighted_quantile
 
 Floats = NDArray[np.float64]
-_ROUNDING = 1e-9
+CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, more is slower
+
+_EXTREMES = {"min": (np.minimum, np.inf), "max": (np.maximum, -np.inf)}
 
 
-def aggregate(
-    block: NDArray[np.floating],
-    weights: CoverageWeights,
-    statistic: SpatialStatistic,
-    observed: NDArray[np.floating] | None = None,
-) -> tuple[Floats, Floats]:
-    """Aggregate a block of cells, shape (time, y, x), to units; returns values and valid fractions, (time, unit).
+def quantile_of(statistic: SpatialStatistic) -> float | None:
+    """Return which quantile a statistic is, as a share of 1; None for those that are none."""
+    if statistic == "median":
+        return 0.5
+    return int(statistic[1:]) / 100 if statistic[0] == "p" else None
 
-    Cells that are NaN do not count. `mean`, `sum` and `median` weigh cells by the share that the unit covers, as
-    `count` adds these shares up; `min` and `max` take every cell that the unit touches with an area. Where no cell
-    has a value, every statistic is NaN, for the sum over nothing is unknown and not 0. A point takes the value of
-    its cell, or of the nearest with data among the eight around it, whatever the statistic; its `count` is 1.
 
-    The valid fraction is the share of the unit's area, that outside the grid included, which has data; `observed`
-    (time, y, x), where given, says to what share each cell has.
+def weighs_cells(statistic: SpatialStatistic) -> bool:
+    """Return whether what a cell weighs (`weight: area`) changes the statistic's value, not its unit."""
+    return statistic in ("mean", "std") or quantile_of(statistic) is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """What a block says of its units, each array (unit, time); with one column where that is the same at all times.
+
+    `covered` is the area of valid cells, `present` that area times the share of the period's steps that these cells
+    have, None where they have all. `parts` depend on the statistic: `mean` and `sum` have the sum, `min`, `max` and
+    quantiles themselves, `std` the mean and the sum of squared deviations, `count` nothing.
     """
-    # cells first, so that each unit's rows lie together and the sums run along time
-    used = np.ascontiguousarray(block.reshape(len(block), -1)[:, weights.cells].T, dtype="float64")
-    valid = ~np.isnan(used)
-    covered = _product(weights, _unmoving(valid))
-    values = _values(used, valid, weights, statistic, covered)
-    values[np.broadcast_to(covered, values.shape) == 0] = np.nan
-    present = covered
-    if observed is not None:
-        shares = observed.reshape(len(observed), -1)[:, weights.cells].T
-        present = _product(weights, np.where(valid, shares, 0.0))
-    area = weights.area[:, None]
-    fractions = np.divide(present, area, out=np.zeros_like(present), where=area > 0)
-    # the same shares added up in another order differ in the last digits: whole is whole
-    fractions = np.where(np.broadcast_to(fractions, values.shape) > 1 - _ROUNDING, 1.0, fractions)
-    if weights.points.size:
-        values[weights.points], fractions[weights.points] = _sampled(used, weights, statistic, observed)
-    return values.T, fractions.T
+
+    steps: int
+    covered: Floats
+    present: Floats | None
+    parts: tuple[Floats, ...] = ()
 
 
-def _values(
-    used: Floats, valid: NDArray[np.bool_], weights: CoverageWeights, statistic: SpatialStatistic, covered: Floats
-) -> Floats:
-    """Return the statistic, shape (unit, time); what it is where no cell is valid does not matter."""
-    match statistic:
-        case "count":
-            return np.broadcast_to(covered, (len(covered), used.shape[1])).copy()
-        case "sum":
-            return _product(weights, np.where(valid, used, 0.0))
-        case "mean":
-            total = _product(weights, np.where(valid, used, 0.0))
-            return np.divide(total, covered, out=total, where=covered > 0)
-        case "min":
-            return _extremes(weights, np.where(valid, used, np.inf), np.minimum)
-        case "max":
-            return _extremes(weights, np.where(valid, used, -np.inf), np.maximum)
-        case "median":
-            return _medians(weights, used)
+class BlockStatistics:
+    """Computes one statistic of blocks of one grid; remembers the mask, which seldom moves."""
+
+    def __init__(self, weights: CoverageWeights, statistic: SpatialStatistic) -> None:
+        self.weights, self.statistic = weights, statistic
+        self._every_cell = len(weights.cells) == weights.shape[0] * weights.shape[1]
+        self._mask: NDArray[np.bool_] | None = None
+        self._covered: Floats = np.empty((0, 1))
+
+    def __call__(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None = None) -> Partial:
+        """Return what the cells of a block, shape (time, y, x), say; NaN cells do not count.
+
+        `observed` (time, y, x), where given, is the share of the period's steps that each cell has.
+        """
+        steps = max(1, CACHED_BYTES // (8 * max(1, len(self.weights.cells))))
+        pieces = [slice(first, first + steps) for first in range(0, len(block), steps)]
+        found = [self._piece(block[piece], None if observed is None else observed[piece]) for piece in pieces]
+        return found[0] if len(found) == 1 else _side_by_side(found, pieces, len(block))
+
+    def _piece(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None) -> Partial:
+        cells = self._used(block)
+        invalid = np.isnan(cells)
+        moves = bool((invalid[1:] != invalid[0]).any())
+        covered = self.weights.matrix @ (~invalid.T).astype("float64") if moves else self._unmoving(invalid[0])
+        present = None
+        if observed is not None:
+            shares = np.where(invalid, 0.0, self._used(observed))
+            present = self.weights.matrix @ np.ascontiguousarray(shares.T, dtype="float64")
+        parts = self._parts(cells, invalid if moves else invalid[:1])
+        if self.weights.points.size:
+            covered, present, parts = self._with_points(cells, observed, covered, present, parts)
+        return Partial(len(cells), covered, present, parts)
+
+    def _used(self, block: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the cells in use, shape (time, cell)."""
+        flat = block.reshape(len(block), -1)
+        return flat if self._every_cell else flat.take(self.weights.cells, axis=1)
+
+    def _unmoving(self, invalid: NDArray[np.bool_]) -> Floats:
+        """Return the area of valid cells, shape (unit, 1); computed anew only when the mask is another."""
+        if self._mask is None or not np.array_equal(self._mask, invalid):
+            self._mask = invalid.copy()
+            self._covered = (self.weights.matrix @ (~invalid).astype("float64"))[:, None]
+        return self._covered
+
+    def _parts(self, cells: NDArray[np.floating], invalid: NDArray[np.bool_]) -> tuple[Floats, ...]:
+        """Return the statistic's parts; what they are where no cell is valid does not matter."""
+        if self.statistic == "count":
+            return ()
+        if self.statistic in ("mean", "sum"):
+            return (self.weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
+        if self.statistic in _EXTREMES:
+            extreme, nothing = _EXTREMES[self.statistic]
+            return (self._reduced(extreme, _filled(cells, invalid, nothing, cells.dtype)),)
+        if self.statistic == "std":
+            return self._moments(_filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T))
+        quantile = quantile_of(self.statistic)
+        assert quantile is not None
+        return (self._quantiles(np.ascontiguousarray(cells.T, dtype="float64"), quantile),)
+
+    def _reduced(self, ufunc: np.ufunc, cells: NDArray[np.floating]) -> Floats:
+        """Reduce the (cell, time) values of the cells of each unit; units without cells come to NaN."""
+        found = np.full((len(self.weights.area), cells.shape[1]), np.nan)
+        covering = self.weights.covering
+        if covering.size:
+            touched = cells.take(self.weights.columns, axis=0)
+            found[covering] = ufunc.reduceat(touched, self.weights.indptr[covering], axis=0)
+        return found
+
+    def _moments(self, cells: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Return the mean and the sum of squared deviations from it, in two passes, for one pass loses digits."""
+        weights = self.weights
+        covered = weights.matrix @ valid.astype("float64")
+        mean = _quotient(weights.matrix @ cells, covered)
+        lengths = np.diff(weights.indptr)
+        deviations = cells.take(weights.columns, axis=0) - np.repeat(mean, lengths, axis=0)
+        deviations *= deviations
+        deviations *= valid.take(weights.columns, axis=0) * weights.weights[:, None]
+        squares = np.zeros_like(mean)
+        if weights.covering.size:
+            squares[weights.covering] = np.add.reduceat(deviations, weights.indptr[weights.covering], axis=0)
+        return mean, squares
+
+    def _quantiles(self, cells: Floats, quantile: float) -> Floats:
+        weights = self.weights
+        found = np.full((len(weights.area), cells.shape[1]), np.nan)
+        for unit in weights.covering.tolist():
+            here = slice(weights.indptr[unit], weights.indptr[unit + 1])
+            found[unit] = weighted_quantile(cells[weights.columns[here]], weights.weights[here], quantile)
+        return found
+
+    def _with_points(
+        self,
+        cells: NDArray[np.floating],
+        observed: NDArray[np.floating] | None,
+        covered: Floats,
+        present: Floats | None,
+        parts: tuple[Floats, ...],
+    ) -> tuple[Floats, Floats | None, tuple[Floats, ...]]:
+        """Put in the points: a point takes the value of its cell, else of the nearest with data around it."""
+        values, shares = _sampled(cells, None if observed is None else self._used(observed), self.weights.nearest)
+        own = {"std": (values, np.zeros_like(values)), "count": ()}.get(self.statistic, (values,))
+        points = self.weights.points
+        covered = np.broadcast_to(covered, (len(covered), len(cells))).copy()
+        covered[points] = ~np.isnan(values)
+        if present is not None:
+            present[points] = shares
+        for part, value in zip(parts, own, strict=True):
+            part[points] = value
+        return covered, present, parts
 
 
-def _unmoving(valid: NDArray[np.bool_]) -> Floats:
-    """Return the mask as numbers, one column where it is the same at all times of the block."""
-    first = valid[:, :1]
-    return (first if bool((valid == first).all()) else valid).astype("float64")
+def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: float, dtype: object) -> Floats:
+    """Return (time, cell) values as (cell, time), so that sums run along time, with a number where they are NaN."""
+    turned: Floats = np.ascontiguousarray(cells.T, dtype=dtype)  # type: ignore[call-overload]
+    if invalid.any():
+        turned = turned.copy() if np.shares_memory(turned, cells) else turned
+        if len(invalid) == 1:
+            turned[invalid[0]] = nothing
+        else:
+            turned[invalid.T] = nothing
+    return turned
 
 
-def _product(weights: CoverageWeights, cells: Floats) -> Floats:
-    """Multiply the (unit, cell) weights with (cell, time) numbers."""
-    units = len(weights.indptr) - 1
-    if cells.shape[1] == 1:
-        unit_of_share = np.repeat(np.arange(units), np.diff(weights.indptr))
-        sums = np.bincount(unit_of_share, weights.weights * cells[weights.columns, 0], units)
-        return sums.astype("float64")[:, None]  # of nothing at all it makes integers
-    product = np.zeros((units, cells.shape[1]))
-    for unit, (first, stop) in enumerate(pairwise(weights.indptr.tolist())):
-        np.dot(weights.weights[first:stop], cells.take(weights.columns[first:stop], axis=0), out=product[unit])
-    return product
+def _quotient(above: Floats, below: Floats) -> Floats:
+    below = np.broadcast_to(below, above.shape)
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
-def _extremes(weights: CoverageWeights, cells: Floats, extreme: np.ufunc) -> Floats:
-    found = np.full((len(weights.indptr) - 1, cells.shape[1]), np.nan)
-    for unit, (first, stop) in enumerate(pairwise(weights.indptr.tolist())):
-        if stop > first:
-            extreme.reduce(cells.take(weights.columns[first:stop], axis=0), axis=0, out=found[unit])
-    return found
+def _side_by_side(found: list[Partial], pieces: list[slice], steps: int) -> Partial:
+    """Put pieces of time beside each other."""
 
+    def joined(arrays: list[Floats]) -> Floats:
+        if all(array is arrays[0] for array in arrays):
+            return arrays[0]  # the mask did not move
+        whole = np.empty((len(arrays[0]), steps))
+        for piece, array in zip(pieces, arrays, strict=True):
+            whole[:, piece] = array
+        return whole
 
-def _medians(weights: CoverageWeights, cells: Floats) -> Floats:
-    found = np.full((len(weights.indptr) - 1, cells.shape[1]), np.nan)
-    for unit, (first, stop) in enumerate(pairwise(weights.indptr.tolist())):
-        if stop > first:
-            found[unit] = _weighted_median(cells[weights.columns[first:stop]], weights.weights[first:stop])
-    return found
-
-
-def _weighted_median(values: Floats, weights: Floats) -> Floats:
-    """Return the median of (cell, time) values along the cells, NaN left aside, as exactextract defines it.
-
-    With the n values sorted, and W(k) the sum of the weights before number k (counted from 0), value number k stands
-    at s(k) = k w(k) + (n - 1) W(k); the median is interpolated at half of (n - 1) times the sum of all weights.
-    """
-    order = np.argsort(values, axis=0)  # NaN last
-    values = np.take_along_axis(values, order, axis=0)
-    valid = ~np.isnan(values)
-    sorted_weights = np.where(valid, weights[order], 0.0)
-    n = valid.sum(axis=0)
-    after = np.cumsum(sorted_weights, axis=0)
-    rank = np.arange(len(values))[:, None]
-    place = rank * sorted_weights + (n - 1) * (after - sorted_weights)
-    half = 0.5 * (n - 1) * after[-1]
-    several, times = n > 1, np.arange(values.shape[1])
-    right = np.where(several, np.clip((valid & (place <= half)).sum(axis=0), 1, n - 1), 0)
-    left = np.maximum(right - 1, 0)
-    low, high = values[left, times], values[right, times]
-    distance = place[right, times] - place[left, times]
-    share = np.divide(half - place[left, times], distance, out=np.zeros_like(half), where=several)
-    return np.asarray(low + np.minimum(share, 1.0) * (high - low))
+    parts = zip(*(partial.parts for partial in found), strict=True)
+    present = [partial.present for partial in found if partial.present is not None]
+    return Partial(
+        steps=steps,
+        covered=joined([partial.covered for partial in found]),
+        present=joined(present) if present else None,
+        parts=tuple(joined(list(arrays)) for arrays in parts),
+    )
 
 
 def _sampled(
-    used: Floats, weights: CoverageWeights, statistic: SpatialStatistic, observed: NDArray[np.floating] | None
+    cells: NDArray[np.floating], observed: NDArray[np.floating] | None, nearest: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
-    """Return values and valid fractions of the points, shape (point, time)."""
-    shares: Floats = np.ones_like(used)
-    if observed is not None:
-        shares = observed.reshape(len(observed), -1)[:, weights.cells].T.astype("float64")
+    """Return values, NaN for none, and shares of the steps of the points, shape (point, time)."""
     # -1, beyond the grid, finds the row that is put last
-    used = np.vstack([used, np.full((1, used.shape[1]), np.nan)])
-    shares = np.vstack([shares, np.zeros((1, used.shape[1]))])
-    values, fractions = used[weights.nearest[:, 0]], shares[weights.nearest[:, 0]]
-    for neighbour in weights.nearest[:, 1:].T:
+    used = np.vstack([cells.T, np.full((1, len(cells)), np.nan)]).astype("float64")
+    shares = np.ones_like(used) if observed is None else np.vstack([observed.T, np.zeros((1, len(cells)))])
+    values, found = used[nearest[:, 0]], shares[nearest[:, 0]]
+    for neighbour in nearest[:, 1:].T:
         lacking = np.isnan(values)
         if not lacking.any():
             break
-        values[lacking], fractions[lacking] = used[neighbour][lacking], shares[neighbour][lacking]
-    nowhere = np.isnan(values)
-    fractions[nowhere] = 0.0
-    if statistic == "count":
-        values[~nowhere] = 1.0
-    return values, fractions
+        values[lacking], found[lacking] = used[neighbour][lacking], shares[neighbour][lacking]
+    found[np.isnan(values)] = 0.0
+    return values, found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.models import LeftOut, TemporalStatistic
-from eo_pygeoapi.pipeline.blocks import Block, blocks
+from eo_pygeoapi.pipeline.blocks import MEMORY, Block, blocks
 from eo_pygeoapi.pipeline.periods import Period
 
 # step of the source -> numpy's unit for it, and the period types that such steps can fill
@@ -102,7 +102,7 @@ class PeriodBlock:
 
 
 def to_periods(
-    grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic
+    grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic, memory: int = MEMORY
 ) -> Iterator[PeriodBlock]:
     """Aggregate time steps into periods, cell by cell, in blocks of bounded size; every period comes once, in order.
 
@@ -115,17 +115,19 @@ def to_periods(
       decides what is too few.
 
     Means weigh each step by its length, which matters for the months of a quarter or year. Sums and means are
-    float64; min and max keep the type of the grid. `complete` comes from `complete_periods`.
+    float64; min and max keep the type of the grid. A sum below the grid's attribute `least` is that: the hours of an
+    amount may be a little below nothing, for what they are the difference of was rounded, but their sum may not.
+    `complete` comes from `complete_periods`.
     """
     if all(steps.stop - steps.first == 1 for steps in complete):
-        yield from _passed_through(grid, complete)
+        yield from _passed_through(grid, complete, memory)
     else:
-        yield from _aggregated(grid, complete, statistic)
+        yield from _aggregated(grid, complete, statistic, memory)
 
 
-def _passed_through(grid: xr.DataArray, complete: Sequence[PeriodSteps]) -> Iterator[PeriodBlock]:
+def _passed_through(grid: xr.DataArray, complete: Sequence[PeriodSteps], memory: int) -> Iterator[PeriodBlock]:
     positions = np.array([steps.first for steps in complete], dtype=int)
-    for block in blocks(grid, positions):
+    for block in blocks(grid, positions, memory):
         here = np.flatnonzero((positions >= block.first) & (positions < block.stop))
         if here.size == block.stop - block.first:
             yield PeriodBlock(int(here[0]), block.values)
@@ -134,13 +136,14 @@ def _passed_through(grid: xr.DataArray, complete: Sequence[PeriodSteps]) -> Iter
 
 
 def _aggregated(
-    grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic
+    grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic, memory: int
 ) -> Iterator[PeriodBlock]:
     lengths = step_hours(grid)
     lengths = lengths / lengths[0]  # exactly 1 where all are the same
     wanted = np.concatenate([np.arange(steps.first, steps.stop) for steps in complete])
+    least = float(grid.attrs.get("least", -np.inf)) if statistic == "sum" else -np.inf
     number, cells = 0, _Cells(statistic, lengths)
-    for block in blocks(grid, wanted):
+    for block in blocks(grid, wanted, memory):
         done = []
         while number < len(complete) and complete[number].first < block.stop:
             steps = complete[number]
@@ -152,7 +155,8 @@ def _aggregated(
         if done:
             observed = np.stack([share for _, share in done])
             whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
-            yield PeriodBlock(number - len(done), np.stack([v for v, _ in done]), None if whole else observed)
+            values = np.maximum(np.stack([v for v, _ in done]), least)
+            yield PeriodBlock(number - len(done), values, None if whole else observed)
 
 
 def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:

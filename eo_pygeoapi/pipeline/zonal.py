@@ -5,7 +5,8 @@ time. Sums of shares are float64, whatever the grid is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import geopandas as gpd
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.models import LeftOut
-from eo_pygeoapi.pipeline.coverage import CoverageWeights, coverage_weights
-from eo_pygeoapi.pipeline.grids import MANY_CELLS, Box, within
+from eo_pygeoapi.pipeline.cluster import Cluster
+from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.periods import Period
-from eo_pygeoapi.pipeline.statistics import aggregate
-from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours, to_periods
+from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
+from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.units import Conversion, conversion
+from eo_pygeoapi.pipeline.weights_cache import Store, WeightsCache
+from eo_pygeoapi.pipeline.zonal_arrays import aggregate, coverage_weights
 
-__all__ = ["Aggregated", "CoverageWeights", "aggregate", "aggregate_to_org_units", "coverage_weights"]
+__all__ = ["Aggregated", "CoverageWeights", "Means", "aggregate", "aggregate_to_org_units", "coverage_weights", "means"]
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-9
@@ -48,68 +51,41 @@ def aggregate_to_org_units(
     periods: Sequence[Period],
     dataset: Dataset,
     progress: Callable[[float], None] | None = None,
+    means: Means | None = None,
 ) -> Aggregated:
     """Aggregate a grid to the units and periods, in the dataset's units and decimals.
 
     `grid` is normalised (see `grids.py`) and covers the units as far as the source does; `units` has the columns
     `orgUnit` and `geometry` (valid Polygon, MultiPolygon or Point, EPSG:4326). Time comes before space. Values whose
     valid fraction is under the dataset's `minValidFraction` are null, and listed. `progress` is told the share that
-    is done. Raises SourceError where steps are longer than periods, or units do not convert.
+    is done; `means` are kept weights, memory and cluster. Raises SourceError where steps are longer than periods, or
+    units do not convert.
     """
     grid, finish = _converted(grid, dataset)
     complete, left_out = complete_periods(grid, periods, dataset.time_zone)
-    values = np.full((len(complete), len(units)), np.nan)
-    fractions, on_grid = np.zeros_like(values), np.zeros(len(units), bool)
-    batches = list(_batches(grid, units))
-    for number, (members, around) in enumerate(batches):
-        weights = coverage_weights(around, units.iloc[members])
-        on_grid[members] = weights.on_grid
-        for block in to_periods(around, complete, dataset.aggregation.temporal):
-            stop = block.first + len(block.values)
-            here = np.ix_(np.arange(block.first, stop), members)
-            found = aggregate(block.values, weights, dataset.aggregation.spatial, block.observed)
-            values[here], fractions[here] = found
-            if progress:
-                progress((number + stop / len(complete)) / len(batches))
-    values = values * finish.scale + finish.offset
+    geometries = units.geometry.to_numpy()
+    found = aggregate_periods(grid, geometries, complete, dataset.aggregation, means or Means(), progress)
+    values, fractions, on_grid = found
+    values *= finish.scale
+    values += finish.offset
     why = _why_null(values, fractions, on_grid, dataset.min_valid_fraction)
     values[why > 0] = np.nan
     if dataset.decimals is not None:
-        values = values.round(dataset.decimals)
+        values.round(dataset.decimals, out=values)
     values += 0.0  # -0.0 becomes 0.0
     left_out += _left_out(why, fractions, list(units["orgUnit"]), complete, dataset.min_valid_fraction)
     return Aggregated(_frame(values, fractions, list(units["orgUnit"]), complete), left_out)
 
 
-def _batches(grid: xr.DataArray, units: gpd.GeoDataFrame) -> Iterator[tuple[NDArray[np.intp], xr.DataArray]]:
-    """Yield the units, as positions, in groups that lie together, and the part of the grid that covers each group.
-
-    A coarse grid is one group. Where a country has a hundred million cells, no more of them are in memory than a few
-    million, or as many as the largest unit has.
-    """
-    everything = np.arange(len(units))
-    if grid.sizes["y"] * grid.sizes["x"] <= MANY_CELLS:
-        yield everything, grid
-        return
-    bounds = units.geometry.bounds.to_numpy()
-    order = np.argsort(-bounds[:, 3], kind="stable")
-    first = 0
-    while first < len(order):
-        stop = first + 1
-        part = within(grid, _union(bounds[order[first:stop]]))
-        while stop < len(order):
-            larger = within(grid, _union(bounds[order[first : stop + 1]]))
-            if larger.sizes["y"] * larger.sizes["x"] > MANY_CELLS:
-                break
-            part, stop = larger, stop + 1
-        yield np.sort(order[first:stop]), part
-        first = stop
-
-
-def _union(bounds: Floats) -> Box:
-    west, south = bounds[:, :2].min(axis=0)
-    east, north = bounds[:, 2:].max(axis=0)
-    return float(west), float(south), float(east), float(north)
+@contextmanager
+def means(store: Store, memory_mib: int, scheduler: str = "") -> Iterator[Means]:
+    """Yield what an aggregation may use: a store for weights, memory, and the dask cluster of a scheduler's address."""
+    cluster = Cluster.at(scheduler) if scheduler else None
+    try:
+        yield Means(cache=WeightsCache(store), memory=memory_mib * 2**20, cluster=cluster)
+    finally:
+        if cluster:
+            cluster.close()
 
 
 def _converted(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
@@ -117,12 +93,14 @@ def _converted(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conv
 
     To convert a few results is faster than many cells, and does not cost float32 its digits. But an offset does not
     commute with a sum, and rates become amounts cell by cell where time steps differ in length. Shares of cells
-    (`count`) are not in the source's units at all.
+    (`count`) are not in the source's units at all, and a standard deviation is a difference, which has no offset.
     """
     statistics = dataset.aggregation
     if statistics.spatial == "count":
         return grid, Conversion()
     found = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
+    if statistics.spatial == "std":
+        found = replace(found, offset=0.0)
     hours = step_hours(grid)
     of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal)
     if not of_sums and not (found.per_hour and np.ptp(hours) > 0):

@@ -1,17 +1,37 @@
 """What Prefect reads from the environment, in the worker and in its runs."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from eo_pygeoapi.settings import Settings
 
+HEARTBEAT_SECONDS = 60
+_IN_WORKER = {
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_WORKER_PREFETCH_SECONDS": "0",
+    "PREFECT_WORKER_ENABLE_CANCELLATION": "false",  # we look after our runs ourselves
+    "PREFECT_CLIENT_MAX_RETRIES": "2",  # a poll that waits is no poll; each is tried again anyway
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,dhis2eo",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+# a run outlives a server that is away for minutes: 2 + 4 + … + 256 s
+_IN_RUNS = {
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+}
+
 
 def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> None:
     """Set what Prefect reads from the environment, here and in the runs, unless it is set already."""
-    environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "1")
-    environ.setdefault("PREFECT_RESULTS_DEFAULT_SERIALIZER", "json")
-    environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "eo_pygeoapi,dhis2eo")
-    environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    environ.setdefault("DO_NOT_TRACK", "1")
+    for name, value in _IN_WORKER.items():
+        environ.setdefault(name, value)
     if "://" not in settings.results:
         environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", str(Path(settings.results) / "prefect"))
+
+
+def run_environment(environ: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the environment of a run, from that of the worker and of its deployment."""
+    return {**{name: value for name, value in environ.items() if value is not None}, **_IN_RUNS}

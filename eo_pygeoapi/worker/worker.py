@@ -1,41 +1,215 @@
-"""Prefect's process worker on our work pool, with the interpreter that runs this one."""
+"""Prefect's process worker on our work pool: it starts runs at once, and looks after what becomes of them."""
 
 import asyncio
+import logging
 import os
-import signal
+import shlex
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
-from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
+import anyio.abc
+import httpx
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import get_current_settings
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from eo_pygeoapi.gateway import WORK_POOL
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.worker.deaths import Death, Undertaker
+from eo_pygeoapi.worker.environment import run_environment
+from eo_pygeoapi.worker.execute_run import HOOKS_ONLY
+from eo_pygeoapi.worker.records import Records, RunRecord
+from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
+
+_log = logging.getLogger(__name__)
+COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
+AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
+POLLED = "polled"
+WATCH_SECONDS = 1.0
+# how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
+LEAVE_SECONDS = 30.0
+HOOK_SECONDS = 120.0
 
 
 class ImportJobConfiguration(ProcessJobConfiguration):
-    """Runs start with this interpreter by its full path: a bare `python` may not be on PATH, or be another."""
+    """Runs start with our launcher, and with this interpreter by its full path."""
 
     def prepare_for_flow_run(self, *args: Any, **kwargs: Any) -> None:
         """Set the command where the deployment names none."""
-        self.command = self.command or f"{sys.executable} -m prefect.engine"
+        self.command = self.command or COMMAND
         super().prepare_for_flow_run(*args, **kwargs)
 
 
 class ImportWorker(ProcessWorker):
-    """The process worker that `eo-pygeoapi worker` starts."""
+    """The process worker that `eo-pygeoapi worker` starts; it ends runs by SIGKILL and settles every death itself."""
 
     type = "process"
     job_configuration = ImportJobConfiguration
 
+    def __init__(self, settings: Settings, records: Records, **given: Any) -> None:
+        super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
+        self.settings = settings
+        self.records = records
+        self.wake = asyncio.Event()
+        self.draining = False
+        self.zygote_address: Callable[[], str] = str
+        self._begun: dict[UUID, RunRecord] = {}
+        self._running: dict[UUID, RunProcess] = {}
+        self._seen_ended: dict[UUID, float] = {}
 
-def run_worker(name: str | None = None) -> None:
-    """Work until SIGTERM or SIGINT."""
-    worker = ImportWorker(work_pool_name=WORK_POOL, name=name, create_pool_if_not_found=True)
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        asyncio.run(worker.start(with_healthcheck=False))
-    except KeyboardInterrupt:
-        pass
+    @classmethod
+    def __dispatch_key__(cls) -> str:
+        """Leave the stock worker registered under its type."""
+        return "process of eo_pygeoapi"
+
+    # Taking runs
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Take the runs that are due; a server that is away is asked again, for ever."""
+        (self.records.folder / POLLED).touch()  # for those who ask whether this worker is well
+        if self.draining or self._client is None:
+            return []
+        try:
+            return await super().get_and_submit_flow_runs()
+        except AWAY as error:
+            _log.warning("Prefect cannot be asked for runs: %s", error)
+            await asyncio.sleep(2)
+            return []
+
+    async def sync_with_backend(self) -> None:
+        """Tell the server that we are here, where it is there itself."""
+        try:
+            await super().sync_with_backend()
+        except AWAY as error:
+            _log.warning("Prefect cannot be told that this worker lives: %s", error)
+
+    async def take_when_woken(self) -> None:
+        """Take runs as soon as somebody says that there are some."""
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            await self.get_and_submit_flow_runs()
+
+    async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
+        # written before, so that a run that we take and die with is found
+        record = self.records.begin(flow_run.id, self.name)
+        if self.draining or not await super()._propose_pending_state(flow_run):
+            record.forget()
+            return False
+        self._begun[flow_run.id] = replace(record, taken=True).write()
+        return True
+
+    async def _submit_run_and_capture_errors(self, flow_run: FlowRun, task_status: Any = None) -> Any:
+        try:
+            return await super()._submit_run_and_capture_errors(flow_run, task_status)
+        finally:
+            if record := self._begun.pop(flow_run.id, None):  # it never came to a process, and Prefect knows
+                record.forget()
+
+    # Running them
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: ProcessJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> ProcessWorkerResult:
+        """Run the flow run in a process of its own and settle what became of it."""
+        record = self._begun.pop(flow_run.id)
+        environment = self._environment(configuration.env, flow_run.id)
+        resume = _number(environment, "EO_RESUME", self.settings.resume)
+        limit = _number(environment, "EO_MEMORY_LIMIT_MIB", self.settings.memory_limit_mib) * 2**20
+        process = await RunProcess.start(
+            replace(record, resume=resume), configuration.command or "", environment, limit
+        )
+        self._running[flow_run.id] = process
+        if task_status is not None:
+            task_status.started(process.launcher.pid)
+        try:
+            death = await process.wait()
+            # dismissed, dead or ended: Prefect knows which
+            await self.undertaker().settle(flow_run.id, death, resume)
+            process.forget()
+        finally:
+            self._running.pop(flow_run.id, None)
+            self._seen_ended.pop(flow_run.id, None)
+            self.wake.set()
+        return ProcessWorkerResult(status_code=0, identifier=str(process.launcher.pid))
+
+    def undertaker(self) -> Undertaker:
+        """Return who settles deaths."""
+        return Undertaker(self.client, self._run_hooks)
+
+    def own_environment(self) -> dict[str, str]:
+        """Return what every run has in its environment before its deployment adds to it."""
+        return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+
+    def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
+        own = {
+            "PREFECT__FLOW_RUN_ID": str(run_id),
+            "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",
+            "EO_ZYGOTE": str(self.zygote_address()),
+        }
+        return {**run_environment(given), **own}
+
+    async def _run_hooks(self, run: FlowRun, state: State[Any]) -> None:
+        """Call the flow's hooks in a process of its own, for the flow is not loaded here."""
+        environment = self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
+        record = self.records.begin(run.id, self.name, "hooks")
+        process = await RunProcess.start(record, COMMAND, environment)
+        try:
+            await asyncio.wait_for(process.wait(), HOOK_SECONDS)
+        except TimeoutError:
+            _log.warning("run %s: its hooks took more than %.0f s and were ended", run.id, HOOK_SECONDS)
+            await process.end()
+        process.forget()
+
+    # Looking after them
+
+    @property
+    def running(self) -> list[RunProcess]:
+        """The runs that have a process now."""
+        return list(self._running.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are runs that are being started, run or being settled."""
+        return bool(self._running or self._begun)
+
+    async def watch(self) -> None:
+        """End the runs that were dismissed, or that Prefect says have ended, once a second; for ever."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self._running or self._client is None:
+                continue
+            try:
+                await self._watch_once()
+            except AWAY as error:
+                _log.warning("Prefect cannot be asked what was dismissed: %s", error)
+
+    async def _watch_once(self) -> None:
+        where = FlowRunFilter(id=FlowRunFilterId(any_=list(self._running)))
+        for run in await self.client.read_flow_runs(flow_run_filter=where, sort=FlowRunSort.ID_DESC):
+            process, state = self._running.get(run.id), run.state
+            if process is None or state is None or process.ending:
+                continue
+            if state.is_cancelling() or state.is_cancelled():
+                asyncio.create_task(process.end(Death("dismissed", again=False)))  # noqa: RUF006
+            elif state.is_final() and self._is_overdue(run.id):
+                asyncio.create_task(process.end(Death("ended by others", again=False)))  # noqa: RUF006
+
+    def _is_overdue(self, run_id: UUID) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now - self._seen_ended.setdefault(run_id, now) > LEAVE_SECONDS
 
 
-def _interrupt(_signal: int, _frame: Any) -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def _number(environment: dict[str, str], name: str, default: int) -> int:
+    """Return what a deployment says in its environment, or the worker's own setting."""
+    text = environment.get(name, "")
+    return int(text) if text.isdigit() else default

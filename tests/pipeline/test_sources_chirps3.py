@@ -81,7 +81,7 @@ def served(interval: Interval, plus: float = 0) -> np.ndarray[Any, Any]:
 
 
 def kept(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in folder.rglob("*.nc"))
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +163,27 @@ def test_a_provider_that_is_down_is_worth_another_try_in_the_same_process(
     assert np.array_equal(source.open(asked, source.extract(asked)).values, served(JULY), equal_nan=True)
 
 
-@pytest.mark.parametrize("damage", [{"truncate": 9000}, {"drop": 5000}, {"stall": 6}])
-def test_half_a_file_is_not_kept(server: chc.StandIn, ask: Ask, tmp_path: Path, damage: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        ({"truncate": 9000}, SourceUnavailableError),
+        ({"truncate": 0}, SourceUnavailableError),
+        ({"content": "<html>Welcome</html>"}, SourceUnavailableError),
+        ({"drop": 5000}, SourceUnavailableError),
+        ({"stall": 6}, SourceUnavailableError),
+        ({"status": 429}, SourceUnavailableError),
+        ({"status": 401}, SourceError),
+        ({"status": 403}, SourceError),
+    ],
+)
+def test_what_goes_wrong_is_said_is_not_kept_and_heals(
+    server: chc.StandIn, ask: Ask, tmp_path: Path, damage: dict[str, object], error: type[Exception]
+) -> None:
     asked, source = ask("2025-08-01", "2025-08-03"), on(2025, 8, 15)
     server.faults({"path": "*2025.08.02*"} | damage)
-    with pytest.raises(SourceUnavailableError, match="cannot read 2025-08-02"):
+    with pytest.raises(SourceError, match=r"^CHIRPS v3 final \(rnl\): .*(cannot read|refuses) 2025-08-02") as caught:
         source.extract(asked)
+    assert type(caught.value) is error
     assert kept(tmp_path) == ["precip_2025-08-01.nc"]
     server.faults()
     grid = source.open(asked, source.extract(asked))
@@ -190,7 +205,7 @@ def test_days_that_are_not_published_yet_are_expected_and_not_asked_for_one_by_o
 def test_a_period_is_left_out_once_with_its_days(ask: Ask) -> None:
     extract = on(2025, 8, 20).extract(ask("2025-07-28", "2025-08-17", periodType="weekly"))
     assert [(e.period, e.reason, e.expected) for e in extract.left_out] == [
-        ("2025W33", "not published: 2025-08-11, 2025-08-12, 2025-08-13, …", "2025-09-21")
+        ("2025W33", "not published: 2025-08-11 to 2025-08-17", "2025-09-21")
     ]
 
 
@@ -212,6 +227,29 @@ def test_preliminary_days_come_by_the_pentad(ask: Ask, tmp_path: Path) -> None:
     assert np.array_equal(grid.values, expected, equal_nan=True)
 
 
+def test_the_latest_days_are_preliminary_until_the_final_ones_are_published(
+    server: chc.StandIn, ask: Ask, tmp_path: Path
+) -> None:
+    asked, source = ask("2025-08-01", "2025-08-03", options={"stage": "latest"}), on(2025, 9, 1)
+    server.faults({"path": "*/final/*", "status": 404})
+    extract = source.extract(asked)
+    assert extract.note == "CHIRPS v3 prelim (sat)"
+    assert np.array_equal(source.open(asked, extract).values, served(asked.interval, plus=50), equal_nan=True)
+    # a part is final, each day once
+    server.faults({"path": "*/final/*2025.08.03*", "status": 404})
+    extract = source.extract(asked)
+    assert extract.note == (
+        "CHIRPS v3 final (rnl) 2025-08-01 to 2025-08-02, CHIRPS v3 prelim (sat) 2025-08-03 to 2025-08-03"
+    )
+    mixed = source.open(asked, extract).values
+    assert np.array_equal(mixed[:2], served(asked.interval)[:2], equal_nan=True)
+    assert np.array_equal(mixed[2:], served(asked.interval, plus=50)[2:], equal_nan=True)
+    server.faults()
+    extract = source.extract(asked)
+    assert extract.note == "CHIRPS v3 final (rnl)"
+    assert np.array_equal(source.open(asked, extract).values, served(asked.interval), equal_nan=True)
+
+
 def test_what_is_kept_is_kept_apart_by_stage_flavor_and_box(ask: Ask, tmp_path: Path) -> None:
     source = on(2025, 8, 8)
     source.extract(ask("2025-08-01", "2025-08-01"))
@@ -219,7 +257,7 @@ def test_what_is_kept_is_kept_apart_by_stage_flavor_and_box(ask: Ask, tmp_path: 
     source.extract(ask("2025-08-01", "2025-08-01", (-12.0, 8.0, -11.0, 9.0)))
     # within the same cells: the same file
     source.extract(ask("2025-08-01", "2025-08-01", (-12.0 + 0.001, 8.001, -11.0 - 0.001, 9.0 - 0.001)))
-    assert kept(tmp_path) == ["precip_2025-08-01.nc"] * 3
+    assert kept(tmp_path) == ["precip_2025-08-01.nc"] * 2 + ["precip_2025-08-01.provisional.nc"]
 
 
 def test_a_single_point_has_its_cell_and_the_neighbours(ask: Ask) -> None:

@@ -4,25 +4,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.errors import InputError, NoDataError, SourceError
-from eo_pygeoapi.pipeline.sources import SOURCES, Extract, SourceRequest, extract_source_data, open_source_data
-from eo_pygeoapi.source_options import OPTIONS
-from tests.pipeline.made_files import BOX, check, cube, daily_files, geotiff, numbers, opened, request, written
-
-
-def test_every_source_has_options_and_the_code_that_is_there_is_listed() -> None:
-    assert set(SOURCES) <= set(OPTIONS)
-    assert list(SOURCES) == ["file", "chirps3"]
-
-
-def test_a_source_that_is_not_there_yet_says_so(tmp_path: Path) -> None:
-    asked = request(tmp_path, "x.nc")
-    options = {"variable": "2m_temperature"}
-    missing = Dataset.model_validate({"id": "made", "source": "era5-land", "options": options})
-    asked = SourceRequest(missing, asked.interval, BOX, tmp_path)
-    with pytest.raises(SourceError, match=r"source 'era5-land' is not available yet \(available: file, chirps3\)"):
-        extract_source_data(asked)
+from eo_pygeoapi.pipeline.sources import Extract, extract_source_data, open_source_data
+from tests.pipeline.made_files import check, cube, daily_files, geotiff, numbers, opened, request, written
 
 
 def test_a_netcdf_is_opened_lazily_in_our_form(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ requests since the start, or since `DELETE /_log`. A rule is a mapping with `pat
 - `status`: answer with this status and no content;
 - `stall`: wait so many seconds before answering;
 - `truncate`: serve the file as if it had only so many bytes, as during an upload;
+- `content`: serve this text in place of the file;
 - `drop`: announce the whole answer, but close the connection after so many bytes;
 
 and with `times` (how often, default for ever) and `method` (default any).
@@ -51,6 +52,7 @@ class Faults:
     def __init__(self) -> None:
         self.rules: list[dict[str, Any]] = []
         self.log: list[dict[str, Any]] = []
+        self.stalls = 0
         self.lock = threading.Lock()
 
     def take(self, method: str, path: str) -> Mapping[str, Any]:
@@ -82,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/_log":
             self._answer(HTTPStatus.OK, json.dumps(self.faults.log).encode())
+        elif self.path == "/_stalls":
+            self._answer(HTTPStatus.OK, json.dumps(self.faults.stalls).encode())
         else:
             self._serve()
 
@@ -105,7 +109,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         rule = self.faults.take(self.command, self.path)
-        time.sleep(rule.get("stall", 0))
+        if "stall" in rule:
+            self.faults.stalls += 1
+            time.sleep(rule["stall"])
         if status := rule.get("status"):
             self._log(status)
             return self._answer(HTTPStatus(status))
@@ -117,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("If-None-Match") == validators["ETag"]:
             self._log(HTTPStatus.NOT_MODIFIED)
             return self._answer(HTTPStatus.NOT_MODIFIED, headers=validators)
-        content = file.read_bytes()[: rule.get("truncate")]
+        content = str(rule["content"]).encode() if "content" in rule else file.read_bytes()[: rule.get("truncate")]
         status, part, headers = self._part(content)
         self._log(status)
         self._answer(status, part, headers | validators, drop=rule.get("drop"))
@@ -180,6 +186,10 @@ class StandIn:
         """Return the requests so far: `method`, `path`, `status`, `range`."""
         entries: list[dict[str, Any]] = json.loads(self._call("GET", "/_log"))
         return entries
+
+    def stalls(self) -> int:
+        """Return how many requests were made to stall so far."""
+        return int(self._call("GET", "/_stalls"))
 
     def clear_log(self) -> None:
         """Forget the requests so far."""

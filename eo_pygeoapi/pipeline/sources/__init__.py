@@ -5,25 +5,27 @@ from dataclasses import replace
 import xarray as xr
 
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.errors import InputError, SourceError
+from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.periods import partial_periods, periods_in, span
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
+from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource
 from eo_pygeoapi.pipeline.sources.file import FileSource
 from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
+from eo_pygeoapi.pipeline.sources.worldpop import WorldPopSource
 
 __all__ = ["SOURCES", "Extract", "Source", "SourceRequest", "extract_source_data", "open_source_data", "source_for"]
 
 SOURCES: dict[str, Source] = {
     "file": FileSource(),
     "chirps3": Chirps3Source(),
+    "era5-land": Era5LandSource(),
+    "worldpop": WorldPopSource(),
 }
 
 
 def source_for(dataset: Dataset) -> Source:
-    """Return what fetches this dataset's data; SourceError for a source that is not available yet."""
-    if dataset.source not in SOURCES:
-        raise SourceError(f"source {dataset.source!r} is not available yet (available: {', '.join(SOURCES)})")
+    """Return what fetches this dataset's data."""
     return SOURCES[dataset.source]
 
 

@@ -1,6 +1,6 @@
 """From the opened files of a source to the one normalised grid of a request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -12,24 +12,34 @@ from eo_pygeoapi.pipeline.temporal import utc_bounds
 from eo_pygeoapi.pipeline.time_axis import Step
 
 
-def assemble(parts: Sequence[xr.DataArray], request: SourceRequest, source: str, known: Step | None) -> xr.DataArray:
+def assemble(
+    parts: Sequence[xr.DataArray],
+    request: SourceRequest,
+    source: str,
+    known: Step | None,
+    made: Callable[[xr.DataArray], xr.DataArray] = lambda data: data,
+) -> xr.DataArray:
     """Join grids of different times, all cut to the box, and take the time steps of the request's interval.
 
-    `known` is what a time step is, where that is known without looking at the times. The units are those of the
+    `known` is what a time step is, where that is known without looking at the times; `made` makes of the joined time
+    steps those of the grid, such as the amounts of hours of amounts since midnight. The units are those of the
     dataset's configuration, else the file's. Raises SourceError for grids or times that do not fit together, and
     NoDataError where no time step lies in the interval; messages begin with `source`.
     """
     dataset, interval = request.dataset, request.interval
     otherwise: Step = "year" if dataset.period_type == "yearly" else "month" if _of_months(request) else "day"
     data = time_axis.ordered(grids.joined(parts, source), known, otherwise, source)
+    data = made(data)
     times = data["time"].values
     bounds = utc_bounds(interval.start, interval.end, data.attrs["step"], dataset.time_zone)
     first, stop = np.searchsorted(times, np.array(bounds))
     if first == stop:
+        if not times.size:
+            raise NoDataError(f"{source}: holds no whole time step from {interval.start} to {interval.end}")
         held = " to ".join(str(time.astype("M8[D]")) for time in (times[0], times[-1]))
         raise NoDataError(f"{source}: holds {held}; nothing from {interval.start} to {interval.end}")
     units = dataset.units.from_ or str(data.attrs.get("units", ""))
-    about = {name: data.attrs[name] for name in ("step", "step_hours") if name in data.attrs}
+    about = {name: data.attrs[name] for name in ("step", "step_hours", "least") if name in data.attrs}
     return data.isel(time=slice(int(first), int(stop))).drop_attrs().assign_attrs(about, units=units, source=source)
 
 

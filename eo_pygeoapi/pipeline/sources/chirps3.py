@@ -1,85 +1,38 @@
 """The source `chirps3`: CHIRPS v3 daily rainfall of the Climate Hazards Center, through dhis2eo.
 
 Days are UTC days and cannot be shifted. Months that are published whole come through dhis2eo's `download`, the days
-of younger months one by one. What is kept is named by all that it depends on, written beside its place, and moved
-there only when it was found complete.
+of younger months one by one.
 """
 
 import calendar
-import hashlib
-import json
-import logging
 import math
-import os
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import xarray as xr
-from dhis2eo.data.chc.chirps3 import daily
-from rasterio.errors import RasterioError
-from rioxarray.exceptions import RioXarrayError
 
-from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.cache import CachedFile, days_text
+from eo_pygeoapi.errors import NoDataError, SourceError
 from eo_pygeoapi.intervals import days
 from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.grids import Box, cut_to_box
 from eo_pygeoapi.pipeline.periods import period_of
+from eo_pygeoapi.pipeline.sources import chc
 from eo_pygeoapi.pipeline.sources.assembly import assemble
-from eo_pygeoapi.pipeline.sources.formats import open_variable
 from eo_pygeoapi.pipeline.sources.gdal import configure_gdal
+from eo_pygeoapi.pipeline.sources.loggers import without_handlers
+from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.source_options import Chirps3Options
 
-PROVIDER = "https://data.chc.ucsb.edu"
-_VARIABLE = "precip"
 _CELLS_PER_DEGREE = 20
 _NORTH, _EAST = 60, 180  # where its grid ends, and negated its southern and western end
-_SEAM = threading.Lock()
-
-
-class _NotPublishedError(Exception):
-    """The provider has no file for a day."""
-
-
-@dataclass(frozen=True)
-class _Product:
-    """A stage and flavor of CHIRPS in a box, and the folder where its files are kept."""
-
-    stage: str
-    flavor: str
-    base_url: str
-    box: Box
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """What messages and notes call it."""
-        return f"CHIRPS v3 {self.stage} ({self.flavor})"
-
-    def file(self, dates: str) -> Path:
-        """Return where a month (2025-07) or day (2025-07-01) is kept."""
-        return self.folder / f"{_VARIABLE}_{dates}.nc"
-
-    def expected(self, day: date) -> date:
-        """Return when a day is to be published: final by the month, preliminary by the pentad."""
-        if self.stage == "final":
-            return _published_whole(day)
-        last_of_pentad = min((day.day - 1) // 5 * 5 + 5, 30)
-        last_of_month = calendar.monthrange(day.year, day.month)[1]
-        return day.replace(day=last_of_month if last_of_pentad >= 30 else last_of_pentad) + timedelta(2)
-
-
-def _published_whole(day: date) -> date:
-    """Return when dhis2eo takes the month of `day` for published: after the 20th of the following month."""
-    return (day.replace(day=1) + timedelta(31)).replace(day=21)
+_STAGES = {"final": ("final",), "prelim": ("prelim",), "latest": ("final", "prelim")}
+_NAME = "CHIRPS v3"
 
 
 @dataclass(frozen=True)
@@ -90,38 +43,73 @@ class Chirps3Source:
 
     def extract(self, request: SourceRequest) -> Extract:
         """Fetch the days of the interval that are published; the periods of the others are left out."""
-        product, today = _product(request), self.today()
-        product.folder.mkdir(parents=True, exist_ok=True)
+        options = cast(Chirps3Options, request.dataset.options)
+        today, missing = self.today(), days(request.interval)
         configure_gdal()
-        _without_handlers()
-        files: list[Path] = []
-        missing: list[date] = []
-        with _served_by(product.base_url):
-            for _, month in groupby(days(request.interval), lambda day: (day.year, day.month)):
-                fetched, not_there = _fetch_month(product, list(month), today)
-                files += fetched
-                missing += not_there
+        without_handlers()
+        found: list[CachedFile] = []
+        stages: dict[str, list[CachedFile]] = {}
+        for stage in _STAGES[options.stage]:
+            product = _product(request, stage)
+            with product.folder.locked(request.say):
+                files, missing = _fetch(product, missing, today, request.say)
+            if files:
+                found += files
+                stages[product.name] = files
         left_out = _left_out(missing, request, product, today)
-        if not files:
+        if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
             raise NoDataError(f"{product.name}: nothing is published for {missing[0]} to {missing[-1]}{expected}")
-        return Extract(files=[str(file) for file in files], left_out=left_out, note=product.name)
+        # final files first: where they overlap, these count
+        return Extract(files=[str(file.path) for file in found], left_out=left_out, note=_note(stages))
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the months and days as one normalised grid."""
-        name = _product(request).name
-        parts = [cut_to_box(open_variable(file, _VARIABLE, name), request.bbox, name) for file in extract.files]
-        return assemble(parts, request, name, "day")
+        parts = [cut_to_box(part, request.bbox, _NAME) for part in opened(extract.files, _NAME)]
+        return assemble(parts, request, _NAME, "day")
 
 
-def _product(request: SourceRequest) -> _Product:
+@dataclass(frozen=True)
+class _Product:
+    """A stage and flavor of CHIRPS, where it is fetched from and where its files are kept."""
+
+    served: chc.Served
+    folder: ProductFolder
+
+    @property
+    def name(self) -> str:
+        """What messages and notes call it."""
+        return self.served.name
+
+    @property
+    def is_final(self) -> bool:
+        return self.served.stage == "final"
+
+    def published_whole(self, day: date) -> date:
+        """Return when the month of a day is published whole: dhis2eo takes the 21st of the following month."""
+        return (day.replace(day=1) + timedelta(31)).replace(day=21)
+
+    def expected(self, day: date) -> date:
+        """Return when a day is to be published: final by the month, preliminary by the pentad."""
+        if self.is_final:
+            return self.published_whole(day)
+        last_of_pentad = min((day.day - 1) // 5 * 5 + 5, 30)
+        last_of_month = calendar.monthrange(day.year, day.month)[1]
+        return day.replace(day=last_of_month if last_of_pentad >= 30 else last_of_pentad) + timedelta(2)
+
+    def kept(self, wanted: Sequence[date], today: date) -> tuple[list[CachedFile], list[date]]:
+        """Return the kept files of these days, and the days that are missing."""
+        final_from = None if self.is_final else self.published_whole
+        return self.folder.covering(chc.VARIABLE, wanted, today, final_from)
+
+
+def _product(request: SourceRequest, stage: str) -> _Product:
     options = cast(Chirps3Options, request.dataset.options)
-    flavor = "sat" if options.stage == "prelim" else options.flavor  # there is no other preliminary one
-    base_url = options.base_url.rstrip("/") or PROVIDER
-    box = _box(request.bbox)
-    key = hashlib.sha256(json.dumps(["chirps3", base_url, options.stage, flavor, box]).encode()).hexdigest()[:16]
-    folder = request.cache / "chirps3" / f"{options.stage}-{flavor}-{key}"
-    return _Product(options.stage, flavor, base_url, box, folder)
+    flavor = "sat" if stage == "prelim" else options.flavor  # there is no other preliminary one
+    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or chc.PROVIDER, _box(request.bbox))
+    key = {"address": served.base_url, "box": list(served.box)}
+    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
+    return _Product(served, folder)
 
 
 def _box(bbox: Box) -> Box:
@@ -145,123 +133,61 @@ def _first_cell(edge: float, end: int) -> int:
     return max(math.floor(edge * _CELLS_PER_DEGREE + 1e-9) - 1, end * _CELLS_PER_DEGREE)
 
 
-def _fetch_month(product: _Product, wanted: Sequence[date], today: date) -> tuple[list[Path], list[date]]:
-    """Fetch these days of one month; return the files that hold them, and the days that are not published."""
-    whole = product.file(f"{wanted[0]:%Y-%m}")
-    if whole.exists():
-        return [whole], []
-    if today < _published_whole(wanted[0]):
-        return _fetch_days(product, wanted, today, in_order=True)
-    # days that are kept say that the month was not whole when it was last asked for
-    if not any(product.folder.glob(product.file(f"{wanted[0]:%Y-%m}-*").name)):
-        try:
-            if _download_month(product, wanted[0], whole):
-                return [whole], []
-        except _NotPublishedError:
-            pass
-    return _fetch_days(product, wanted, today, in_order=False)
+def _fetch(
+    product: _Product, wanted: Sequence[date], today: date, say: Callable[[str], None]
+) -> tuple[list[CachedFile], list[date]]:
+    """Fetch what is not kept of these days; return the files, in order, and the days that are not published."""
+    _, missing = product.kept(wanted, today)
+    if not missing:
+        files, _ = product.kept(wanted, today)
+        return sorted(files, key=lambda file: file.first), []
+    with chc.served_by(product.served.base_url):
+        for _, month in groupby(missing, lambda day: (day.year, day.month)):
+            lacking = list(month)
+            say(f"downloads {product.name} {lacking[0]:%Y-%m}")
+            _fetch_month(product, lacking, today)
+    files, missing = product.kept(wanted, today)
+    return sorted(files, key=lambda file: file.first), missing
 
 
-def _download_month(product: _Product, day: date, whole: Path) -> bool:
-    """Download the whole month of `day`; return whether dhis2eo takes it for published."""
-    month = f"{day:%Y-%m}"
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=product.folder) as unfinished:
-        with _translated(product, month):
-            files = daily.download(
-                start=month,
-                end=month,
-                bbox=product.box,
-                dirname=unfinished,
-                prefix=_VARIABLE,
-                stage=product.stage,
-                flavor=product.flavor,
-                var_name=_VARIABLE,
-            )
-        if files:
-            length = calendar.monthrange(day.year, day.month)[1]
-            _keep(product, Path(files[0]), whole, [day.replace(day=1 + n) for n in range(length)])
-        return bool(files)
+def _fetch_month(product: _Product, lacking: Sequence[date], today: date) -> None:
+    """Fetch these days of one month, or all of it where it is published whole."""
+    if today < product.published_whole(lacking[0]):
+        return _fetch_days(product, lacking, today, in_order=True)
+    first = lacking[0].replace(day=1)
+    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+    # days that are kept say that the month was not whole when it was last asked for; dhis2eo fetches none for prelim
+    if product.is_final and not product.kept([first + timedelta(n) for n in range(last.day)], today)[0]:
+        with product.folder.unfinished() as unfinished:
+            try:
+                if file := chc.download_month(product.served, first, unfinished):
+                    product.folder.keep(file, chc.VARIABLE, first, last)
+                    return None
+            except chc.NotPublishedError:
+                pass
+    return _fetch_days(product, lacking, today, in_order=False)
 
 
-def _fetch_days(
-    product: _Product, wanted: Sequence[date], today: date, *, in_order: bool
-) -> tuple[list[Path], list[date]]:
+def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_order: bool) -> None:
     """Fetch days one by one; where they are published in order, none is asked for after the first that is not."""
-    files: list[Path] = []
-    missing: list[date] = []
-    for day in wanted:
-        file = product.file(day.isoformat())
-        asked = day <= today and not (in_order and missing)
-        if file.exists() or (asked and _fetch_day(product, day, file)):
-            files.append(file)
-        else:
-            missing.append(day)
-    return files, missing
+    for day in lacking:
+        if day > today:
+            return
+        with product.folder.unfinished() as unfinished:
+            try:
+                file = chc.download_day(product.served, day, Path(unfinished, "day.nc"))
+            except chc.NotPublishedError:
+                if in_order:
+                    return
+                continue
+            product.folder.keep(file, chc.VARIABLE, day, day, provisional=not product.is_final)
 
 
-def _fetch_day(product: _Product, day: date, file: Path) -> bool:
-    """Fetch a day; return whether it is published."""
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=product.folder) as folder,
-            _translated(product, day.isoformat()),
-        ):
-            unfinished = Path(folder, file.name)
-            daily.fetch_day(day, product.box, _VARIABLE, product.stage, product.flavor).to_netcdf(unfinished)
-            _keep(product, unfinished, file, [day])
-    except _NotPublishedError:
-        return False
-    return True
-
-
-def _keep(product: _Product, unfinished: Path, file: Path, expected: Sequence[date]) -> None:
-    """Move a file to its place, after having seen that it holds these days; SourceError where it does not."""
-    data = open_variable(str(unfinished), _VARIABLE, product.name)
-    held = data["time"].values.astype("M8[D]")
-    data.close()
-    if not np.array_equal(held, np.array(expected, "M8[D]")):
-        raise SourceError(f"{product.name}: expected {expected[0]} to {expected[-1]}, received {held.size} days")
-    os.replace(unfinished, file)
-
-
-@contextmanager
-def _translated(product: _Product, what: str) -> Iterator[None]:
-    """Turn what dhis2eo, rioxarray and GDAL raise into our errors."""
-    try:
-        yield
-    except RasterioError as error:
-        text = f"{error} {error.__cause__ or ''}".strip()
-        if "HTTP response code: 404" in text:
-            raise _NotPublishedError(text) from error
-        raise SourceUnavailableError(
-            f"{product.name}: cannot read {what} from {product.base_url}: {text}; try again later"
-        ) from error
-    except RioXarrayError as error:
-        raise SourceError(f"{product.name}: {what} cannot be cut to {product.box}: {error}") from error
-    except OSError as error:
-        raise SourceError(f"{product.name}: cannot keep {what} in {product.folder}: {error}") from error
-
-
-@contextmanager
-def _served_by(base_url: str) -> Iterator[None]:
-    """Let dhis2eo read from `base_url`, which it has no option for; one at a time, for it is done to its module."""
-    with _SEAM:
-        original = daily.url_for_day
-
-        def url_for_day(*args: object, **kwargs: object) -> str:
-            return base_url + str(original(*args, **kwargs)).removeprefix(PROVIDER)
-
-        daily.url_for_day = url_for_day
-        try:
-            yield
-        finally:
-            daily.url_for_day = original
-
-
-def _without_handlers() -> None:
-    """Take away the handlers that dhis2eo gives its loggers, or every line is printed twice."""
-    for name in ("dhis2eo.data.utils", daily.__name__):
-        logging.getLogger(name).handlers.clear()
+def _note(stages: Mapping[str, Sequence[CachedFile]]) -> str:
+    """Return which stage the values are of, with the days where there are several."""
+    if len(stages) == 1:
+        return next(iter(stages))
+    return ", ".join(f"{name} {files[0].first} to {files[-1].last}" for name, files in stages.items())
 
 
 def _left_out(missing: Sequence[date], request: SourceRequest, product: _Product, today: date) -> list[LeftOut]:
@@ -269,11 +195,10 @@ def _left_out(missing: Sequence[date], request: SourceRequest, product: _Product
     for period, group in groupby(missing, lambda day: period_of(day, request.dataset.period_type)):
         lacking = list(group)
         expected = product.expected(lacking[-1])
-        dates = ", ".join(day.isoformat() for day in lacking[:3]) + (", …" if len(lacking) > 3 else "")
         found.append(
             LeftOut(
                 period=period.id,
-                reason=f"not published: {dates}",
+                reason=f"not published: {days_text(lacking)}",
                 expected=expected.isoformat() if expected > today else "",
             )
         )

@@ -1,5 +1,6 @@
 """What a source is asked for, what it says it has, and what it must be able to do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,18 +12,25 @@ from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.models import Interval, LeftOut, Model
 
 
+def _silent(words: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True)
 class SourceRequest:
     """The data that a job needs: a dataset, days, a box, and a local folder to keep downloads in.
 
     `bbox` is west, south, east, north in degrees, of the organisation units. A source is handed an interval that
-    consists of whole periods of the dataset's period type.
+    consists of whole periods of the dataset's period type. `companions` are the enabled datasets of the same units,
+    whose data may come with the same download. `say` tells people what a long step is waiting for.
     """
 
     dataset: Dataset
     interval: Interval
     bbox: tuple[float, float, float, float]
     cache: Path
+    companions: tuple[Dataset, ...] = ()
+    say: Callable[[str], None] = _silent
 
 
 class Extract(Model):

@@ -1,0 +1,170 @@
+"""How long the job calls take, beside the same Prefect calls made directly, with few and with many flow runs.
+
+    uv run python bench/api.py [--runs 10,1000,10000] [--repeat 40]
+
+Starts a Prefect server (SQLite) and the application, fills Prefect with finished flow runs straight through its
+database, and times, interleaved in one loop, each call of ours, the raw Prefect calls that it stands for, made with
+a kept client in this process, and `GET /processes/echo`, which is pygeoapi's own cost. Prints a table of medians and
+
+- ratio: ours / (raw Prefect calls + `GET /processes/echo`), at most 1.5;
+- flat: (ours / raw) with the most runs over that with the fewest, at most 1.2.
+"""
+
+import argparse
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import requests
+from prefect.client.orchestration import SyncPrefectClient
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from eo_pygeoapi.applying import apply_to_prefect
+from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.gateway_filters import ANY_JOB
+from eo_pygeoapi.job_filter import JobFilter
+from eo_pygeoapi.settings import Settings
+from tests.servers import prefect_server
+from tests.stack import base_config
+from tests.web import web
+
+LIST = 10
+BODY = {"inputs": {"text": "hello"}}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", default="10,1000,10000")
+    parser.add_argument("--repeat", type=int, default=40)
+    arguments = parser.parse_args()
+    config = base_config()
+    del config["resources"]["two-outputs"]
+    measured = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with prefect_server(folder) as api, web(folder / "web", config, api) as url:
+            settings = Settings().model_copy(update={"prefect_api_url": api})
+            apply_to_prefect(folder / "web" / "my-config.yml", settings)
+            for count in map(int, arguments.runs.split(",")):
+                fill(folder / "prefect" / "prefect.db", api, url, count)
+                measured[count] = measure(api, url, arguments.repeat)
+                report(count, measured[count])
+    report_flatness(measured)
+
+
+def fill(database: Path, api: str, url: str, count: int) -> None:
+    """Have Prefect hold `count` runs of ours: copies of one that the API made, finished."""
+    requests.post(f"{url}/processes/echo/execution", json=BODY, headers={"Prefer": "respond-async"}, timeout=60)
+    gateway = PrefectGateway(api)
+    job, total = gateway.list(1)
+    gateway.close()
+    with sqlite3.connect(database, timeout=60) as connection:
+        run, state = (
+            row_of(connection, "flow_run", "id", job[0].id),
+            row_of(connection, "flow_run_state", "flow_run_id", job[0].id),
+        )
+        for _ in range(max(0, count - total)):
+            ids = {"run": str(uuid4()), "state": str(uuid4())}
+            done = {"state_id": ids["state"], "state_type": "COMPLETED", "state_name": "Completed"}
+            times = {"start_time": run["expected_start_time"], "end_time": run["expected_start_time"]}
+            insert(connection, "flow_run", run | done | times | {"id": ids["run"], "idempotency_key": ids["run"]})
+            ended = {"id": ids["state"], "flow_run_id": ids["run"], "type": "COMPLETED", "name": "Completed"}
+            insert(connection, "flow_run_state", state | ended)
+
+
+def row_of(connection: sqlite3.Connection, table: str, column: str, value: str) -> dict[str, object]:
+    """Return a row by the names of its columns."""
+    names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    found = connection.execute(f"SELECT {', '.join(names)} FROM {table} WHERE {column} = ?", (value,)).fetchone()
+    return dict(zip(names, found, strict=True))
+
+
+def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
+    """Add a row."""
+    places = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+
+
+def measure(api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
+    """Time every call, ours and raw in turn; returns medians in milliseconds."""
+    gateway = PrefectGateway(api, deployments_ttl=3.0)
+    jobs, _ = gateway.list(1, wanted=JobFilter(statuses=("successful",)))
+    job_id = (jobs or gateway.list(1)[0])[0].id
+    where = gateway._where(ANY_JOB, datetime.now(UTC))
+    deployment = gateway.deployments()["echo"].id
+    session = requests.Session()
+
+    def raw(ask: Callable[[SyncPrefectClient], object]) -> Callable[[], object]:
+        return lambda: gateway._call(ask)
+
+    def read(client: SyncPrefectClient) -> object:
+        return client.read_flow_run(UUID(job_id))
+
+    def listed(client: SyncPrefectClient) -> object:
+        from prefect.client.schemas.sorting import FlowRunSort
+
+        total = client.count_flow_runs(flow_run_filter=where)
+        return total, client.read_flow_runs(
+            flow_run_filter=where, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=LIST
+        )
+
+    def create(client: SyncPrefectClient) -> object:
+        body = {"state": {"type": "SCHEDULED"}, "parameters": {"process_id": "echo", "inputs": BODY["inputs"]}}
+        return client.request("POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment}, json=body)
+
+    def post() -> object:
+        return session.post(
+            f"{url}/processes/echo/execution", json=BODY, headers={"Prefer": "respond-async"}, timeout=60
+        )
+
+    calls: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "GET /jobs/{id}": (lambda: session.get(f"{url}/jobs/{job_id}", timeout=60), raw(read)),
+        f"GET /jobs?limit={LIST}": (lambda: session.get(f"{url}/jobs?limit={LIST}", timeout=60), raw(listed)),
+        "POST execution": (post, raw(create)),
+    }
+    found = {}
+    for name, (ours, direct) in calls.items():
+        times: dict[str, list[float]] = {"ours": [], "raw": [], "process": []}
+        for _ in range(repeat):
+            times["ours"].append(timed(ours))
+            times["raw"].append(timed(direct))
+            times["process"].append(timed(lambda: session.get(f"{url}/processes/echo", timeout=60)))
+        found[name] = {kind: statistics.median(values) for kind, values in times.items()}
+    gateway.close()
+    return found
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Milliseconds that a call takes."""
+    begun = time.perf_counter()
+    call()
+    return (time.perf_counter() - begun) * 1000
+
+
+def report(count: int, found: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the medians and the ratio."""
+    print(f"\n{count} flow runs{'ours':>26}{'raw':>9}{'process':>9}{'ratio':>9}")
+    for name, ms in found.items():
+        ratio = ms["ours"] / (ms["raw"] + ms["process"])
+        print(f"  {name:28}{ms['ours']:9.1f}{ms['raw']:9.1f}{ms['process']:9.1f}{ratio:9.2f}")
+
+
+def report_flatness(measured: Mapping[int, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print how the ratio to the raw calls moves from the fewest runs to the most."""
+    counts: Sequence[int] = sorted(measured)
+    print(f"\nours / raw, {counts[-1]} over {counts[0]} flow runs")
+    for name in measured[counts[0]]:
+        few, many = (measured[c][name]["ours"] / measured[c][name]["raw"] for c in (counts[0], counts[-1]))
+        print(f"  {name:28}{few:9.2f} ->{many:6.2f}   flat: {many / few:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""How soon a job runs, side by side with Prefect's stock process worker; `uv run python -m bench.start`.
+
+Both workers are idle and up all the time, and are asked in turns. Ours is asked as clients do, by a POST to the API;
+the stock one by a POST to Prefect itself, which spares it the API, and with the shortest poll that makes sense.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+
+from eo_pygeoapi.gateway import PROCESS_FLOW, process_entrypoint
+from flows.deployments import process_spec
+from tests.servers import running
+from tests.worker.farm import Farm, farm, until, zygote_pid
+
+STOCK = "stock"
+Times = tuple[float, float]
+BODY = {"inputs": {"name": "bench"}}
+
+
+def ours(work: Farm) -> Callable[[], StateType]:
+    """Execute a process through the API; returns what asks for the state of its run."""
+    url = f"{work.url}/processes/hello-world/execution"
+    answer = requests.post(url, json=BODY, headers={"Prefer": "respond-async"}, timeout=30)
+    assert answer.status_code == 201, answer.text
+    return asking(work.prefect_api, answer.json()["jobID"])
+
+
+def stock(work: Farm, deployment: str) -> Callable[[], StateType]:
+    """Create a run of the same flow for the stock worker."""
+    body = {"state": {"type": "SCHEDULED"}, "parameters": {"process_id": "hello-world", **BODY}}
+    answer = requests.post(f"{work.prefect_api}/deployments/{deployment}/create_flow_run", json=body, timeout=30)
+    return asking(work.prefect_api, answer.json()["id"])
+
+
+def asking(api: str, run: str) -> Callable[[], StateType]:
+    return lambda: StateType(requests.get(f"{api}/flow_runs/{run}", timeout=30).json()["state_type"])
+
+
+def measure(start: Callable[[], Callable[[], StateType]], at_once: int = 1) -> list[Times]:
+    """Start so many runs; returns for each the seconds until it ran and until it had succeeded."""
+    begun: list[float] = []
+    asks: list[Callable[[], StateType]] = []
+    ran: dict[int, float] = {}
+    ended: dict[int, float] = {}
+    for _ in range(at_once):
+        begun.append(time.monotonic())
+        asks.append(start())
+    while len(ended) < at_once:
+        for index, ask in enumerate(asks):
+            if index in ended:
+                continue
+            state, now = ask(), time.monotonic() - begun[index]
+            if state in (StateType.RUNNING, StateType.COMPLETED):
+                ran.setdefault(index, now)
+            assert state not in (StateType.FAILED, StateType.CRASHED), state
+            if state == StateType.COMPLETED:
+                ended[index] = now
+        time.sleep(0.01)
+    return [(ran[index], ended[index]) for index in range(at_once)]
+
+
+def summary(times: list[Times]) -> dict[str, float]:
+    """Median and slowest, to running and to successful."""
+    ran, ended = sorted(t[0] for t in times), sorted(t[1] for t in times)
+    return {
+        "running, median": round(statistics.median(ran), 2),
+        "running, slowest": round(ran[-1], 2),
+        "successful, median": round(statistics.median(ended), 2),
+        "successful, slowest": round(ended[-1], 2),
+    }
+
+
+def idle_cost(pid: int, seconds: float = 10.0) -> dict[str, float]:
+    """Memory of a process that is not shared with others, and its use of a core while nothing happens."""
+    private = sum(
+        int(line.split()[1])
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        if line.startswith(("Private_Clean", "Private_Dirty"))
+    )
+    before = cpu_seconds(pid)
+    time.sleep(seconds)
+    return {"MiB": round(private / 1024), "% of a core": round((cpu_seconds(pid) - before) / seconds * 100, 2)}
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def stock_worker(work: Farm, folder: Path) -> Iterator[str]:
+    """Run `prefect worker start` on a pool of its own; yields the id of its deployment."""
+    with SyncPrefectClient(work.prefect_api) as client:
+        client.create_work_pool(WorkPoolCreate(name=STOCK, type="process"))
+        flow = client.create_flow_from_name(PROCESS_FLOW)
+        deployment = client.create_deployment(
+            flow_id=flow,
+            name="stock",
+            entrypoint=process_entrypoint(),
+            work_pool_name=STOCK,
+            pull_steps=[],
+            enforce_parameter_schema=False,
+        )
+    environment = {
+        **work.environment,
+        "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "EO_DATA_DIR": str(folder),
+    }
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", STOCK, "--type", "process"]
+    log = folder / "stock.log"
+    with running(command, log, environment):
+        until(lambda: "started!" in log.read_text(), 120)
+        yield str(deployment)
+
+
+def main() -> None:
+    """Measure, and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with farm(folder) as work, stock_worker(work, folder) as deployment:
+            work.gateway.put_deployment(process_spec("hello-world"))
+            worker = work.worker(folder / "data", zygote=True, EO_CONCURRENCY="20", EO_RESULTS_URL=str(folder))
+            measure(lambda: ours(work))
+            measure(lambda: stock(work, deployment))
+            one: dict[str, list[Times]] = {"ours": [], "stock": []}
+            for _ in range(runs):
+                one["ours"] += measure(lambda: ours(work))
+                one["stock"] += measure(lambda: stock(work, deployment))
+            figures = {f"{who}, one at a time": summary(times) for who, times in one.items()}
+            for at_once in (5, 20):
+                figures[f"ours, {at_once} at once"] = summary(measure(lambda: ours(work), at_once))
+            figures["stock, 5 at once"] = summary(measure(lambda: stock(work, deployment), 5))
+            figures["idle zygote"] = idle_cost(zygote_pid(worker))
+            figures["idle worker"] = idle_cost(worker.process.pid)
+    load = os.getloadavg()[0]
+    print(json.dumps({"load of the machine": load, **figures}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

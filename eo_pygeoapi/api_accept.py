@@ -1,0 +1,28 @@
+"""What pygeoapi's core cannot read in a request, made readable before it gets there."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+_HEADERS = ("HTTP_ACCEPT", "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING")
+# "not acceptable": core divides by it
+_REFUSED = re.compile(r"(?i)^[^;]*;\s*q\s*=\s*0(\.0*)?\s*$")
+
+
+class AcceptMiddleware:
+    """Take what a client refuses out of its Accept headers, and keep a request with odd ones from being a 500."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Hand the request on."""
+        for name in _HEADERS:
+            if name in environ:
+                environ[name] = readable(environ[name])
+        return self._app(environ, start_response)
+
+
+def readable(header: str) -> str:
+    """Return an Accept header without the entries of quality 0."""
+    return ",".join(part for part in header.split(",") if not _REFUSED.match(part))

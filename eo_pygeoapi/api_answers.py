@@ -1,0 +1,119 @@
+"""What the functions of our API have in common: f(api, request, …) -> (headers, status, content)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
+from pygeoapi.util import TEMPLATESDIR, render_j2_template
+
+from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.errors import QueryError
+from eo_pygeoapi.executions import Executions
+from eo_pygeoapi.job_documents import HTML, JSON, JobLinks, link
+from eo_pygeoapi.manager import PrefectManager
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """Content that is sent in pieces from the results store."""
+
+    key: str
+
+
+def manager_of(api: API) -> PrefectManager:
+    """Return the manager; the application is made for ours."""
+    manager = api.manager
+    assert isinstance(manager, PrefectManager), "server.manager.name must be eo_pygeoapi.manager.PrefectManager"
+    return manager
+
+
+def executions_of(api: API) -> Executions:
+    """Return what executes and reads jobs."""
+    return manager_of(api).executions
+
+
+def links_of(api: API) -> JobLinks:
+    """Return where the API and the Prefect UI are."""
+    return JobLinks(api.base_url, executions_of(api).gateway.ui_url())
+
+
+def headers_of(api: API, request: APIRequest, media_type: str = JSON, **more: str) -> dict[str, str]:
+    """Return the headers that every answer has, and more."""
+    headers: dict[str, str] = request.get_response_headers(SYSTEM_LOCALE, force_type=media_type, **api.api_headers)
+    return {**headers, **more}
+
+
+def answer_json(api: API, request: APIRequest, document: Any, status: int = 200, **headers: str) -> Answer:
+    """Return a JSON document as an answer."""
+    indent = 4 if api.pretty_print else None
+    content = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
+    return headers_of(api, request, JSON, **headers), status, content
+
+
+def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, Any], status: int = 200) -> Answer:
+    """Return a page; the operators' own template of this name, where they have one, wins over ours."""
+    config = {**api.tpl_config, "resources": {}}  # not shown, and large
+    content = render_j2_template(config, template_folder(api, template), template, data, request.locale)
+    return headers_of(api, request, HTML), status, content
+
+
+def answer_either(api: API, request: APIRequest, document: dict[str, Any], template: str, **data: Any) -> Answer:
+    """Return a document as a page to those who prefer HTML, else as JSON."""
+    if request.format == "html":
+        return answer_page(api, request, template, {**document, **data})
+    return answer_json(api, request, document)
+
+
+def use_templates(server: dict[str, Any]) -> None:
+    """Have pygeoapi's pages use our templates, unless the configuration names others."""
+    templates = server.setdefault("templates", {})
+    if templates.get("path") in (None, TEMPLATESDIR, str(TEMPLATESDIR)):
+        templates["path"] = str(TEMPLATES)
+
+
+def template_folder(api: API, template: str) -> dict[str, str]:
+    """Return the folder of a template, as pygeoapi takes it."""
+    own = Path(api.config["server"]["templates"]["path"])
+    return {"path": str(own if (own / template).is_file() else TEMPLATES)}
+
+
+def page_of(api: API, request: APIRequest) -> tuple[int, int]:
+    """Return limit and offset; QueryError when they are no whole numbers of the right size."""
+    try:
+        limit = int(evaluate_limit(request.params.get("limit"), api.config["server"].get("limits", {}), {}))
+    except ValueError as error:
+        raise QueryError(f"limit: {request.params.get('limit')!r} is not allowed; allowed: 1 or more") from error
+    text = request.params.get("offset", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise QueryError(f"offset: {text!r} is not allowed; allowed: 0 or more")
+    return limit, int(text)
+
+
+def paging_links(
+    request: APIRequest, url: str, limit: int, offset: int, matched: int, media_type: str = JSON
+) -> list[dict[str, str]]:
+    """Return the links to the next and the previous page; they keep all other parameters."""
+    kept = [(name, value) for name, value in pairs(request.params) if name not in ("offset", "limit")]
+
+    def page(rel: str, start: int, title: str) -> dict[str, str]:
+        return link(f"{url}?{urlencode([*kept, ('limit', limit), ('offset', start)])}", rel, media_type, title)
+
+    links = []
+    if offset + limit < matched:
+        links.append(page("next", offset + limit, "Next page"))
+    if offset > 0:
+        links.append(page("prev", max(0, offset - limit), "Previous page"))
+    return links
+
+
+def pairs(parameters: Any) -> list[tuple[str, str]]:
+    """Return query parameters as (name, value), repeated ones each."""
+    if hasattr(parameters, "multi_items"):  # Starlette
+        return list(parameters.multi_items())
+    return list(parameters.items(multi=True) if hasattr(parameters, "getlist") else parameters.items())

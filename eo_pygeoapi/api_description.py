@@ -1,0 +1,105 @@
+"""What the API says of itself: landing page, conformance, OpenAPI document, and the pages of the process list."""
+
+import json
+from typing import Any
+
+import pygeoapi.api as core_api
+import pygeoapi.api.processes as processes_api
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api_answers import answer_page, page_of, paging_links
+from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.errors import NoSuchProcessError
+from eo_pygeoapi.job_documents import JSON, RELATION, link
+from eo_pygeoapi.openapi_document import with_our_operations
+
+CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
+# every class of OGC API - Processes 1.0 whose requirements tests/ogc shows to hold
+CONFORMANCE_CLASSES = (
+    "core", "ogc-process-description", "json", "html", "oas30", "job-list", "dismiss", "callback",
+)  # fmt: skip
+
+
+def landing_page(api: API, request: APIRequest) -> Answer:
+    """Return pygeoapi's landing page with the relations that OGC API - Processes asks for."""
+    if request.format not in (None, "json", "html"):
+        answer: Answer = core_api.landing_page(api, request)
+        return answer
+    headers, status, content = core_api.landing_page(api, _as_json(request))
+    document = json.loads(content)
+    document["links"] += [
+        link(f"{api.base_url}/conformance", f"{RELATION}conformance", JSON, "Conformance"),
+        link(f"{api.base_url}/health", "status", JSON, "Whether the service lives"),
+    ]
+    if request.format == "html":
+        return answer_page(api, request, "landing_page.html", document, status)
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+
+
+def conformance(api: API, request: APIRequest) -> Answer:
+    """Return pygeoapi's declaration with the classes of OGC API - Processes that hold here, and no others."""
+    if request.format == "html":
+        headers, status, content = core_api.conformance(api, _as_json(request))
+        return answer_page(api, request, "conformance.html", _declared(content), status)
+    headers, status, content = core_api.conformance(api, request)
+    return headers, status, json.dumps(_declared(content), indent=4 if api.pretty_print else None)
+
+
+def openapi(api: API, request: APIRequest) -> Answer:
+    """Return pygeoapi's OpenAPI document with the operations of this application in place of the stock ones."""
+    headers, status, content = core_api.openapi_(api, _as_json(request))
+    document = with_our_operations(json.loads(content), list(api.manager.processes))
+    if request.format == "html":
+        return answer_page(api, request, "openapi/index.html", document, status)
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+
+
+def get_processes(api: API, request: APIRequest) -> Answer:
+    """Return a page of the process list."""
+    limit, offset = page_of(api, request)
+    if request.format == "html":
+        answer: Answer = processes_api.describe_processes(api, request)
+        return answer
+    headers, status, content = processes_api.describe_processes(api, _Unlimited(request))
+    if status != 200 or request.format not in (None, "json"):
+        return headers, status, content
+    document: dict[str, Any] = json.loads(content)
+    known = document["processes"]
+    document["processes"] = known[offset : offset + limit]
+    document["links"] += paging_links(request, f"{api.base_url}/processes", limit, offset, len(known))
+    document |= {"numberMatched": len(known), "numberReturned": len(document["processes"])}
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+
+
+def get_process(api: API, request: APIRequest, process_id: str) -> Answer:
+    """Return a process description."""
+    if process_id not in api.manager.processes:
+        raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {', '.join(api.manager.processes)})")
+    answer: Answer = processes_api.describe_processes(api, request, process_id)
+    return answer
+
+
+class _Unlimited:
+    """A request without its own limit: all processes are described, and the page is cut from them."""
+
+    def __init__(self, request: APIRequest) -> None:
+        self._request = request
+        self.params: dict[str, str] = {"limit": "1000000"}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+class _Json(_Unlimited):
+    format = "json"
+
+
+def _as_json(request: APIRequest) -> Any:
+    return _Json(request)
+
+
+def _declared(content: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(content)
+    others = [uri for uri in document["conformsTo"] if not uri.startswith(CONFORMANCE)]
+    document["conformsTo"] = sorted([*others, *(CONFORMANCE + name for name in CONFORMANCE_CLASSES)])
+    return document

@@ -1,0 +1,76 @@
+"""Executions over HTTP: synchronous, asynchronous, or as long as the client is willing to wait."""
+
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api_answers import answer_json, executions_of, headers_of, links_of, manager_of
+from eo_pygeoapi.api_problems import Answer, problem_of
+from eo_pygeoapi.errors import EoError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
+from eo_pygeoapi.execute_request import read_body
+from eo_pygeoapi.job_documents import status_document
+from eo_pygeoapi.job_outputs import encode, read_outputs
+from eo_pygeoapi.jobs import FINAL, Job
+from eo_pygeoapi.prefer import Preferences, parse_prefer
+
+# a request holds a thread of the web process while it waits
+LONGEST_WAIT_SECONDS = 30
+
+
+def execute(api: API, request: APIRequest, process_id: str) -> Answer:
+    """Make a job of an execute request; answer with its results, or with its status where that takes longer."""
+    manager = manager_of(api)
+    if process_id not in manager.processes:
+        allowed = ", ".join(manager.processes)
+        raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {allowed})")
+    description = manager.get_processor(process_id).metadata
+    _refuse_forms(request)
+    preferences = parse_prefer(_header(request, "Prefer"))
+    job = manager.executions.submit(process_id, description, read_body(request.data))
+    controls = description["jobControlOptions"]
+    if "sync-execute" in controls and not _is_asynchronous(preferences, controls):
+        seconds = LONGEST_WAIT_SECONDS if preferences.wait is None else min(preferences.wait, LONGEST_WAIT_SECONDS)
+        job = manager.executions.wait(job, seconds)
+        if job.status in FINAL:
+            return _results(api, request, job)
+    elif preferences.wait:
+        job = manager.executions.wait(job, min(preferences.wait, LONGEST_WAIT_SECONDS))
+    headers = {"Preference-Applied": "respond-async"} if preferences.respond_async else {}
+    links = links_of(api)
+    return answer_json(api, request, status_document(job, links), 201, Location=links.job(job.id), **headers)
+
+
+def _is_asynchronous(preferences: Preferences, controls: list[str]) -> bool:
+    return preferences.respond_async and "async-execute" in controls
+
+
+def _results(api: API, request: APIRequest, job: Job) -> Answer:
+    """Answer with the results of a job that has ended; where it can be found is in the header `Link`."""
+    executions, links = executions_of(api), links_of(api)
+    monitor = f'<{links.job(job.id)}>; rel="monitor"'
+    try:
+        executions.raise_unless_successful(job)
+        encoded = encode(read_outputs(executions.store, job), job.request, lambda id_: links.output(job.id, id_))
+    except ResultNotAvailableError as error:
+        if job.status == "successful":  # no outputs were asked for
+            return headers_of(api, request, Link=monitor), 204, ""
+        return _with_link(problem_of(error, manager_of(api).secrets), monitor)
+    except EoError as error:
+        return _with_link(problem_of(error, manager_of(api).secrets), monitor)
+    sent = dict(encoded.headers)
+    sent["Link"] = ", ".join(value for value in (monitor, sent.get("Link")) if value)
+    return {**headers_of(api, request), **sent}, encoded.status, encoded.body
+
+
+def _with_link(answer: Answer, monitor: str) -> Answer:
+    headers, status, content = answer
+    return {**headers, "Link": monitor}, status, content
+
+
+def _refuse_forms(request: APIRequest) -> None:
+    """Say what is wrong with what curl sends when nobody tells it the media type; other types are let pass."""
+    given = _header(request, "Content-Type").partition(";")[0].strip().lower()
+    if given in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        raise MediaTypeError(f"Content-Type: {given!r} is not allowed; allowed: application/json")
+
+
+def _header(request: APIRequest, name: str) -> str:
+    return next((str(value) for key, value in request.headers.items() if key.lower() == name.lower()), "")

@@ -1,0 +1,90 @@
+"""Jobs over HTTP: the list, one job, its log, and its dismissal."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api_answers import (
+    answer_either,
+    answer_json,
+    executions_of,
+    links_of,
+    page_of,
+    paging_links,
+    pairs,
+)
+from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.gateway import DURATIONS_LOOKED_AT
+from eo_pygeoapi.job_documents import HTML, JSON, link, status_document
+from eo_pygeoapi.job_filter import STATUSES, parse_job_filter
+from eo_pygeoapi.jobs import to_rfc3339
+
+LOG_LINES = 199  # Prefect answers 200 in one call
+
+
+def get_jobs(api: API, request: APIRequest) -> Answer:
+    """Return the job list."""
+    wanted = parse_job_filter(request.params)
+    limit, offset = page_of(api, request)
+    jobs, matched = executions_of(api).gateway.list(limit, offset, wanted)
+    links, url = links_of(api), f"{api.base_url}/jobs"
+    asked = urlencode([(n, v) for n, v in pairs(request.params) if n != "f"])
+    query = f"&{asked}" if asked else ""
+    html = request.format == "html"
+    document: dict[str, Any] = {
+        "jobs": [status_document(job, links) for job in jobs],
+        "numberMatched": matched,
+        "numberReturned": len(jobs),
+        "timeStamp": to_rfc3339(datetime.now(UTC)),
+        "links": [
+            link(f"{url}?f=json{query}", "alternate" if html else "self", JSON, "This document"),
+            link(f"{url}?f=html{query}", "self" if html else "alternate", HTML, "This document as a page"),
+            *paging_links(request, url, limit, offset, matched, HTML if html else JSON),
+        ],
+    }
+    if wanted.by_duration:
+        document["durationsLookedAt"] = DURATIONS_LOOKED_AT
+    processes = list(api.manager.processes)
+    return answer_either(
+        api, request, document, "jobs/index.html", asked=request.params, statuses=STATUSES, processes=processes
+    )
+
+
+def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Return the status of a job."""
+    executions = executions_of(api)
+    job = executions.gateway.get(job_id)
+    document = status_document(job, links_of(api), executions.details(job))
+    return answer_either(api, request, document, "jobs/job.html", jobs=document)
+
+
+def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Stop a job that has not ended, or forget one that has."""
+    job = executions_of(api).dismiss(job_id)
+    dismissed = replace(job, status="dismissed", message="dismissed" if job.status != "dismissed" else job.message)
+    return answer_json(api, request, status_document(dismissed, links_of(api)))
+
+
+def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Return lines of a job's log, oldest first, redacted."""
+    gateway = executions_of(api).gateway
+    job = gateway.get(job_id)
+    limit, offset = page_of(api, request)
+    limit = min(limit, LOG_LINES)
+    # one line more tells whether there is a next page
+    lines = gateway.details.log(job.id, limit + 1, offset)
+    url = f"{links_of(api).job(job.id)}/logs"
+    document = {
+        "jobID": job.id,
+        "logs": [{"timestamp": to_rfc3339(e.timestamp), "level": e.level, "message": e.message} for e in lines[:limit]],
+        "links": [
+            link(f"{url}?f=json", "self", JSON, "This document"),
+            link(f"{url}?f=html", "alternate", HTML, "This document as a page"),
+            link(links_of(api).job(job.id), "up", JSON, "The job"),
+            *paging_links(request, url, limit, offset, offset + len(lines)),
+        ],
+    }
+    return answer_either(api, request, document, "jobs/logs.html")

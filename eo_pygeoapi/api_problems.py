@@ -1,0 +1,57 @@
+"""Errors as the API answers them: RFC 7807 problem documents, with the exception types of OGC as URIs."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.redaction import redact
+
+MEDIA_TYPE = "application/problem+json"
+OGC_TYPES = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+OWN_TYPES = "urn:eo-pygeoapi:error:"
+RETRY_AFTER_SECONDS = 10
+
+# codes that have a type of OGC's; every other one has a type of our own
+OGC_TYPE_BY_CODE: Mapping[str, str] = {
+    "NoSuchProcess": "no-such-process",
+    "NoSuchJob": "no-such-job",
+    "NoSuchOutput": "no-such-output",
+    "ResultNotReady": "result-not-ready",
+    "ResultNotAvailable": "result-not-available",
+    "InvalidQueryParameterValue": "invalid-query-parameter-value",
+}
+
+Answer = tuple[dict[str, str], int, Any]
+
+
+def type_uri(code: str) -> str:
+    """Return the URI of an exception type: OGC's where it has one, else one of ours."""
+    if code in OGC_TYPE_BY_CODE:
+        return OGC_TYPES + OGC_TYPE_BY_CODE[code]
+    return OWN_TYPES + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", code).lower()
+
+
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return the answer for an error; a 503 says when to try again."""
+    phrase = HTTPStatus(status).phrase
+    body = {"type": type_uri(code), "title": phrase, "status": int(status), "detail": detail or phrase}
+    sent = {**(headers or {}), "Content-Type": MEDIA_TYPE}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        sent.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return sent, int(status), json.dumps(body, ensure_ascii=False)
+
+
+def problem_of(error: EoError, secrets: Iterable[str] = ()) -> Answer:
+    """Return the answer for one of our errors."""
+    return problem(error.status, error.code, redact(str(error), secrets))
+
+
+def problem_of_pygeoapi(status: int, body: Any, secrets: Iterable[str] = ()) -> Answer:
+    """Return the answer for an error as pygeoapi's core words it: `{code, type, description}`."""
+    described = body if isinstance(body, Mapping) else {}
+    code = str(described.get("code") or HTTPStatus(status).phrase.title().replace(" ", ""))
+    detail = str(described.get("description") or HTTPStatus(status).phrase)
+    return problem(status, code, redact(detail, secrets))

@@ -1,0 +1,98 @@
+"""What a job leaves behind, over HTTP: its results, one output, the payload preview and files."""
+
+import csv
+import io
+from typing import Any
+
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api_answers import (
+    StoredFile,
+    answer_either,
+    answer_page,
+    executions_of,
+    headers_of,
+    links_of,
+)
+from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
+from eo_pygeoapi.executions import Executions
+from eo_pygeoapi.job_documents import CSV, FILES, PREVIEW, status_document
+from eo_pygeoapi.job_outputs import encode, read_output, read_outputs
+from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job
+from eo_pygeoapi.result_page import result_page
+
+CSV_COLUMNS = (
+    "dataElement", "period", "orgUnit", "categoryOptionCombo", "attributeOptionCombo", "value",
+)  # fmt: skip
+
+
+def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Return the results of a job in the form that the execution asked for; as a page to those who prefer HTML."""
+    executions, links = executions_of(api), links_of(api)
+    job = executions.gateway.get(job_id)
+    executions.raise_unless_successful(job)
+    outputs = read_outputs(executions.store, job)
+    encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_))
+    if request.format == "html":
+        details = executions.details(job)
+        shown = result_page(executions.store, job, request.params)
+        values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
+        data = {"jobs": status_document(job, links, details), "job": {"id": job.id}, "result": values, **shown}
+        return answer_page(api, request, "jobs/results/index.html", data)
+    return {**headers_of(api, request), **encoded.headers}, encoded.status, encoded.body
+
+
+def get_output(api: API, request: APIRequest, job_id: str, output_id: str) -> Answer:
+    """Return the bare value of one output."""
+    executions = executions_of(api)
+    job = executions.gateway.get(job_id)
+    executions.raise_unless_successful(job)
+    output = read_output(executions.store, job, output_id)
+    return headers_of(api, request, output.media_type), 200, output.body()
+
+
+def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Return what DHIS2 was, or would have been, sent: the first values, as JSON, CSV or a page."""
+    executions = executions_of(api)
+    job = executions.gateway.get(job_id)
+    key = _key_of(executions, job, PREVIEW)
+    preview: dict[str, Any] = executions.store.read_json(key)
+    if _wants_csv(request):
+        name = f'attachment; filename="payload-preview-{job.id}.csv"'
+        return headers_of(api, request, f"{CSV}; charset=utf-8", **{"Content-Disposition": name}), 200, to_csv(preview)
+    job_link = links_of(api).job(job.id)
+    return answer_either(api, request, preview, "jobs/preview.html", job={"id": job.id, "href": job_link})
+
+
+def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
+    """Return a file that a job left in the results store."""
+    executions = executions_of(api)
+    job = executions.gateway.get(job_id)
+    if name not in FILES:
+        raise ResultNotAvailableError(f"{name!r} is no file of a job; there may be: {', '.join(FILES)}")
+    return headers_of(api, request, FILES[name][0]), 200, StoredFile(_key_of(executions, job, name))
+
+
+def to_csv(preview: dict[str, Any]) -> str:
+    """Write the data values of a preview as DHIS2 takes them in CSV: one column per dimension."""
+    common = {name: preview.get(name, "") for name in CSV_COLUMNS}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**common, **value} for value in preview.get("dataValues", []))
+    return text.getvalue()
+
+
+def _wants_csv(request: APIRequest) -> bool:
+    accepted = next((str(v) for k, v in request.headers.items() if k.lower() == "accept"), "")
+    return request.format == "csv" or (not request.params.get("f") and accepted.strip().startswith(CSV))
+
+
+def _key_of(executions: Executions, job: Job, name: str) -> str:
+    key = f"jobs/{job.id}/{name}"
+    if job.process_id == PROCESS_ID and executions.store.exists(key):
+        return key
+    if job.status not in FINAL:
+        raise ResultNotReadyError(f"job {job.id} is {job.status}; {name} is not ready")
+    raise ResultNotAvailableError(f"job {job.id} has no {name}")

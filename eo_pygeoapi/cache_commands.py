@@ -1,0 +1,73 @@
+"""The commands `eo-pygeoapi cache …`: list, size, prune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+from eo_pygeoapi.cache import Product, products, prune
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.settings import Settings
+
+app = typer.Typer(help="List, size and prune the cache of downloads.", no_args_is_help=True)
+out = Console(highlight=False, soft_wrap=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder that holds the cache [default: .eo-pygeoapi]")]
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None) -> None:
+    """List what is kept: each product and box, its days, files and size."""
+    table = Table("product", "days", "files", "size", "provisional", "box", box=None, pad_edge=False)
+    for product in products(_folder(data_dir)):
+        box = ", ".join(f"{edge:g}" for edge in product.about.get("box", []))
+        provisional = str(product.provisional or "")
+        table.add_row(escape(product.name), _days(product), str(product.files), decimal(product.size), provisional, box)
+    out.print(table)
+
+
+@app.command()
+def size(data_dir: DataDir = None) -> None:
+    """Say how much the cache takes, by source."""
+    sizes: dict[str, int] = {}
+    for product in products(_folder(data_dir)):
+        source = product.name.partition("/")[0]
+        sizes[source] = sizes.get(source, 0) + product.size
+    for source, bytes_ in sizes.items():
+        out.print(f"{source}: {decimal(bytes_)}")
+    out.print(f"total: {decimal(sum(sizes.values()))} in {_folder(data_dir)}")
+
+
+@app.command("prune")
+def prune_(
+    product: Annotated[list[str] | None, typer.Argument(help="Products or sources, as listed [default: all]")] = None,
+    older_than: Annotated[int, typer.Option(min=0, help="Days since the download")] = 365,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove old downloads, and what killed ones left; a run that needs them downloads them again."""
+    folder = _folder(data_dir)
+    known = {found.name for found in products(folder)}
+    known |= {name.partition("/")[0] for name in known}
+    if unknown := [name for name in product or [] if name not in known]:
+        raise ConfigError(f"cache: holds no {unknown[0]!r} (it holds: {', '.join(sorted(known)) or 'nothing'})")
+    done = prune(folder, older_than, product or (), dry_run=dry_run)
+    word = "would remove" if dry_run else "removed"
+    out.print(f"{word} {done.files} files, {decimal(done.size)}")
+
+
+def _folder(data_dir: Path | None) -> Path:
+    settings = Settings()
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    return settings.cache_folder()
+
+
+def _days(product: Product) -> str:
+    if product.first is None:
+        return ""
+    return f"{product.first}" if product.first == product.last else f"{product.first} to {product.last}"

@@ -1,0 +1,190 @@
+"""A map and a line chart as SVG text, drawn on the server: no script, no tiles, nothing from other hosts."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import shapely
+from markupsafe import escape
+
+# light to dark, readable for the colour-blind and in print
+COLOURS = ("#ffffd9", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#0c2c84")
+NO_VALUE = "#e3e3e3"
+MAP_SIZE = 560
+CHART_WIDTH, CHART_HEIGHT = 760, 240
+_LEFT, _BOTTOM, _TOP, _RIGHT = 60, 34, 12, 12
+_POINT_RADIUS = 5
+
+
+@dataclass(frozen=True)
+class Area:
+    """A unit on the map."""
+
+    org_unit: str
+    name: str
+    geometry: Mapping[str, Any] | None
+    value: float | None
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A colour and the values that it stands for."""
+
+    colour: str
+    label: str
+
+
+def legend(values: Sequence[float]) -> list[LegendEntry]:
+    """Return the colours of a map and what they stand for: equal steps from the lowest to the highest value."""
+    edges = class_edges(values)
+    return [
+        LegendEntry(COLOURS[_colour(i, len(edges) - 1)], f"{number(low)} to {number(high)}")
+        for i, (low, high) in enumerate(pairwise(edges))
+    ]
+
+
+def class_edges(values: Sequence[float]) -> list[float]:
+    """Return the edges of the classes of a map; one class where all values are the same."""
+    if not values:
+        return []
+    low, high = min(values), max(values)
+    count = len(COLOURS) if high > low else 1
+    return [low + (high - low) * i / count for i in range(count)] + [high]
+
+
+def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
+    """Draw the areas, coloured by value; each links to its chart at `href` with the unit's id appended."""
+    shapes = {area.org_unit: shape for area in areas if (shape := _shape(area.geometry)) is not None}
+    if not shapes:
+        return ""
+    west, south, east, north = shapely.total_bounds(np.array(list(shapes.values())))
+    narrow = math.cos(math.radians((south + north) / 2)) or 1.0
+    width, height = max((east - west) * narrow, 1e-6), max(north - south, 1e-6)
+    scale = (MAP_SIZE - 2 * _POINT_RADIUS) / max(width, height)
+    edges = class_edges([area.value for area in areas if area.value is not None])
+
+    def project(points: Any) -> Any:
+        x = (points[:, 0] - west) * narrow * scale + _POINT_RADIUS
+        return np.column_stack([x, (north - points[:, 1]) * scale + _POINT_RADIUS])
+
+    drawn = "".join(
+        f'<a href="{escape(href + area.org_unit)}">{piece}<title>{escape(_said(area))}</title></path></a>'
+        for area in areas
+        if area.org_unit in shapes
+        for piece in _path(shapely.transform(shapes[area.org_unit], project), _fill(area.value, edges))
+    )
+    size = f"{width * scale + 2 * _POINT_RADIUS:.0f} {height * scale + 2 * _POINT_RADIUS:.0f}"
+    return f'<svg class="map" viewBox="0 0 {size}" role="img" aria-label="{escape(title)}">{drawn}</svg>'
+
+
+def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str) -> str:
+    """Draw a line through values in time; it breaks where there is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    if low == high:
+        low, high = low - 1, high + 1
+    inner_width, inner_height = CHART_WIDTH - _LEFT - _RIGHT, CHART_HEIGHT - _TOP - _BOTTOM
+
+    def x(index: int) -> float:
+        return _LEFT + (inner_width * index / (len(values) - 1) if len(values) > 1 else inner_width / 2)
+
+    def y(value: float) -> float:
+        return _TOP + inner_height * (high - value) / (high - low)
+
+    ticks = "".join(_tick(low + (high - low) * i / 4, y(low + (high - low) * i / 4)) for i in range(5))
+    base = CHART_HEIGHT - 10
+    marks = "".join(
+        f'<text x="{x(i):.0f}" y="{base}" text-anchor="{_anchor(i, len(labels))}">{escape(labels[i])}</text>'
+        for i in _spread(len(labels), 6)
+    )
+    lines = "".join(
+        f'<polyline points="{" ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in run)}"/>' for run in _runs(values)
+    )
+    dots = "".join(
+        f'<circle cx="{x(i):.1f}" cy="{y(v):.1f}" r="2.5"><title>{escape(labels[i])}: {number(v)}</title></circle>'
+        for i, v in enumerate(values)
+        if v is not None
+    )
+    box = f'viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{escape(title)}"'
+    return f'<svg class="chart" {box}>{ticks}{marks}{lines}{dots if len(values) <= 400 else ""}</svg>'
+
+
+def number(value: float) -> str:
+    """Write a number for people: as many digits as tell it apart."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _shape(geometry: Mapping[str, Any] | None) -> Any:
+    if not geometry:
+        return None
+    shape = shapely.from_geojson(json.dumps(geometry))
+    if shape.is_empty:
+        return None
+    west, south, east, north = shape.bounds
+    # what is smaller than a pixel is not seen
+    return shapely.simplify(shape, max(east - west, north - south) / MAP_SIZE, preserve_topology=False) or shape
+
+
+def _path(shape: Any, fill: str) -> Iterator[str]:
+    if shape.geom_type in ("Point", "MultiPoint"):
+        r = _POINT_RADIUS
+        centres = shapely.get_coordinates(shape)
+        data = "".join(f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0Z" for x, y in centres)
+    else:
+        data = "".join(
+            "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in shapely.get_coordinates(ring)) + "Z"
+            for polygon in shapely.get_parts(shape)
+            for ring in shapely.get_rings(polygon)
+        )
+    if data:
+        yield f'<path fill-rule="evenodd" fill="{fill}" d="{data}">'
+
+
+def _fill(value: float | None, edges: Sequence[float]) -> str:
+    if value is None or not edges:
+        return NO_VALUE
+    classes = len(edges) - 1
+    index = next((i for i in range(classes) if value <= edges[i + 1]), classes - 1)
+    return COLOURS[_colour(index, classes)]
+
+
+def _colour(index: int, classes: int) -> int:
+    return index if classes > 1 else len(COLOURS) // 2
+
+
+def _said(area: Area) -> str:
+    return f"{area.name}: {number(area.value) if area.value is not None else 'no value'}"
+
+
+def _tick(value: float, y: float) -> str:
+    line = f'<line x1="{_LEFT}" x2="{CHART_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return f'{line}<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+
+
+def _anchor(index: int, count: int) -> str:
+    """Return where a label hangs; the last one would not fit in the middle."""
+    return "end" if index == count - 1 and count > 1 else "middle"
+
+
+def _spread(count: int, most: int) -> Sequence[int]:
+    if count <= most:
+        return range(count)
+    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
+
+
+def _runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
+    run: list[tuple[int, float]] = []
+    for index, value in enumerate(values):
+        if value is not None:
+            run.append((index, value))
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run

@@ -1,0 +1,79 @@
+"""The variables of ERA5-Land: what they are called in its files, and what the number of an hour is.
+
+From the tables of the data set's documentation (ECMWF, "ERA5-Land: data documentation").
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+# instant: the state at the hour. amount: what came since 00 UTC, never less than nothing.
+# balance: what came or went since 00 UTC, of either sign
+Kind = Literal["instant", "amount", "balance"]
+
+
+@dataclass(frozen=True)
+class Era5LandVariable:
+    """The variable's name in files, and what the number of an hour is."""
+
+    short: str
+    kind: Kind = "instant"
+
+    @property
+    def accumulated(self) -> bool:
+        """Whether values count from 00 UTC of the day, and the last of a day stands at 00 UTC of the next."""
+        return self.kind != "instant"
+
+
+_V = Era5LandVariable
+ERA5_LAND_VARIABLES: dict[str, Era5LandVariable] = {
+    "2m_temperature": _V("t2m"),
+    "2m_dewpoint_temperature": _V("d2m"),
+    "skin_temperature": _V("skt"),
+    "10m_u_component_of_wind": _V("u10"),
+    "10m_v_component_of_wind": _V("v10"),
+    "surface_pressure": _V("sp"),
+    "total_precipitation": _V("tp", "amount"),
+    "snowfall": _V("sf", "amount"),
+    "snowmelt": _V("smlt", "amount"),
+    "runoff": _V("ro", "amount"),
+    "surface_runoff": _V("sro", "amount"),
+    "sub_surface_runoff": _V("ssro", "amount"),
+    "total_evaporation": _V("e", "balance"),
+    "potential_evaporation": _V("pev", "balance"),
+    "evaporation_from_bare_soil": _V("evabs", "balance"),
+    "evaporation_from_open_water_surfaces_excluding_oceans": _V("evaow", "balance"),
+    "evaporation_from_the_top_of_canopy": _V("evatc", "balance"),
+    "evaporation_from_vegetation_transpiration": _V("evavt", "balance"),
+    "snow_evaporation": _V("es", "balance"),
+    "surface_solar_radiation_downwards": _V("ssrd", "amount"),
+    "surface_thermal_radiation_downwards": _V("strd", "amount"),
+    "surface_net_solar_radiation": _V("ssr", "amount"),
+    "surface_net_thermal_radiation": _V("str", "balance"),
+    "surface_latent_heat_flux": _V("slhf", "balance"),
+    "surface_sensible_heat_flux": _V("sshf", "balance"),
+    "volumetric_soil_water_layer_1": _V("swvl1"),
+    "volumetric_soil_water_layer_2": _V("swvl2"),
+    "volumetric_soil_water_layer_3": _V("swvl3"),
+    "volumetric_soil_water_layer_4": _V("swvl4"),
+    "soil_temperature_level_1": _V("stl1"),
+    "soil_temperature_level_2": _V("stl2"),
+    "soil_temperature_level_3": _V("stl3"),
+    "soil_temperature_level_4": _V("stl4"),
+    "skin_reservoir_content": _V("src"),
+    "leaf_area_index_high_vegetation": _V("lai_hv"),
+    "leaf_area_index_low_vegetation": _V("lai_lv"),
+    "forecast_albedo": _V("fal"),
+    "snow_albedo": _V("asn"),
+    "snow_cover": _V("snowc"),
+    "snow_density": _V("rsn"),
+    "snow_depth": _V("sde"),
+    "snow_depth_water_equivalent": _V("sd"),
+    "temperature_of_snow_layer": _V("tsn"),
+    "lake_bottom_temperature": _V("lblt"),
+    "lake_ice_depth": _V("licd"),
+    "lake_ice_temperature": _V("lict"),
+    "lake_mix_layer_depth": _V("lmld"),
+    "lake_mix_layer_temperature": _V("lmlt"),
+    "lake_shape_factor": _V("lshf"),
+    "lake_total_layer_temperature": _V("ltlt"),
+}

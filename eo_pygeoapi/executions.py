@@ -1,0 +1,144 @@
+"""From an execute request to a job, and from a job to its answer: what the manager and the API module share."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from eo_pygeoapi import described_inputs, outbound
+from eo_pygeoapi.datasets import validate_inputs
+from eo_pygeoapi.errors import EoError, InputError, ResultNotAvailableError, ResultNotReadyError
+from eo_pygeoapi.execute_request import ExecuteBody, hold_features, hold_subscriber, parse_request
+from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.job_documents import FILES, PREVIEW, Details
+from eo_pygeoapi.job_outputs import JSON, results_media_type
+from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job
+from eo_pygeoapi.registry import DatasetRegistry
+from eo_pygeoapi.results import MissingResultError, ResultStore
+from eo_pygeoapi.settings import Settings
+
+WAITING = ("Scheduled", "Late")
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
+FETCH_SECONDS, FETCH_BYTES = 10.0, 10_000_000
+
+
+class JobFailedError(EoError):
+    """A job failed; it carries the reason, the HTTP status and the code of what went wrong in the worker."""
+
+    def __init__(self, message: str, status: int, code: str) -> None:
+        super().__init__(message)
+        self.failed_status = status
+        self.failed_code = code
+
+
+class Executions:
+    """Submits executions to the gateway and reads what they leave in the store."""
+
+    def __init__(self, gateway: PrefectGateway, store: ResultStore, settings: Settings) -> None:
+        self.gateway = gateway
+        self.store = store
+        self._settings = settings
+        self._registry = DatasetRegistry(settings.config)
+
+    def submit(self, process_id: str, description: Mapping[str, Any], body: ExecuteBody) -> Job:
+        """Check a request against the process description and make a job of it; nothing remains of a refused one."""
+        request = parse_request(body, list(description.get("outputs", {})), self._check_url)
+        described = description.get("inputs", {})
+        inputs = described_inputs.resolve(described, body.inputs, self._fetch)
+        if process_id == PROCESS_ID:
+            return self._submit_import(inputs, request, body.subscriber)
+        described_inputs.check(described, inputs)
+        request |= hold_subscriber(body.subscriber, self.store)
+        return self.gateway.submit(process_id, {"process_id": process_id, "inputs": inputs, "request": request})
+
+    def wait(self, job: Job, seconds: float) -> Job:
+        """Return the job as it is when it has ended, or after so many seconds."""
+        until, pause = time.monotonic() + seconds, FIRST_POLL_SECONDS
+        while job.status not in FINAL and (left := until - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+            job = self.gateway.get(job.id)
+        return job
+
+    def raise_unless_successful(self, job: Job) -> None:
+        """Raise the error that the results of a job are answered with, unless there are some."""
+        if job.status == "successful":
+            return
+        if job.status == "failed":
+            self._raise_failure(job)
+        if job.status == "dismissed":
+            raise ResultNotAvailableError(f"job {job.id} was dismissed and has no results")
+        raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
+
+    def dismiss(self, job_id: str) -> Job:
+        """Stop a job that has not ended; forget one that has. Returns the job as it was, or is now."""
+        job = self.gateway.get(job_id)
+        if job.status not in FINAL:
+            return self.gateway.cancel(job_id)
+        self.gateway.delete(job_id)
+        self.store.delete(f"jobs/{job_id}")
+        return job
+
+    def details(self, job: Job) -> Details:
+        """Return what is told of a job where it is asked for alone."""
+        imports = job.process_id == PROCESS_ID
+        steps = self.gateway.details.steps(job.id) if imports and job.status != "accepted" else ()
+        return Details(
+            message=self._waiting_message(job) if job.state_name in WAITING else "",
+            steps=steps,
+            import_summary=self._import_summary(job) if imports else None,
+            files=self._files(job),
+            results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
+        )
+
+    # Inside
+
+    def _submit_import(self, inputs: Mapping[str, Any], request: dict[str, Any], subscriber: Any) -> Job:
+        datasets = self._registry.datasets()
+        wanted = inputs.get("datasetId")
+        if isinstance(wanted, str) and wanted not in datasets:
+            self._registry.raise_if_not_applied(wanted)
+        execution = validate_inputs(inputs, datasets, datetime.now(UTC))
+        inputs, held = hold_features(inputs, self.store)
+        held |= hold_subscriber(subscriber, self.store)
+        return self.gateway.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request | held})
+
+    def _check_url(self, url: Any) -> None:
+        outbound.check_url(url, allow_private=self._settings.allow_private_callbacks)
+
+    def _fetch(self, url: str) -> bytes:
+        allow = self._settings.allow_private_callbacks
+        reply = outbound.request("GET", url, seconds=FETCH_SECONDS, largest=FETCH_BYTES, allow_private=allow)
+        if reply.status != 200:
+            raise InputError(f"{url!r} was answered with {reply.status}")
+        return reply.body
+
+    def _raise_failure(self, job: Job) -> NoReturn:
+        try:
+            kept: Mapping[str, Any] = self.store.read_json(f"jobs/{job.id}/error.json")
+        except MissingResultError:
+            kept = {}
+        raise JobFailedError(job.message, int(kept.get("status", 500)), str(kept.get("code", EoError.code)))
+
+    def _waiting_message(self, job: Job) -> str:
+        place = self.gateway.place_in_queue(job)
+        queue = f"number {place} in the queue" if place else ""
+        if self.gateway.details.workers():
+            return f"{job.message} ({queue})" if queue else job.message
+        no_worker = "no worker is running; start one with `eo-pygeoapi worker`"
+        return f"{job.message}: {no_worker} ({queue})" if queue else f"{job.message}: {no_worker}"
+
+    def _import_summary(self, job: Job) -> Mapping[str, Any] | None:
+        if job.status != "successful":
+            return None
+        try:
+            whole: Mapping[str, Any] = self.store.read_json(f"jobs/{job.id}/result.json")
+        except MissingResultError:
+            return None
+        summary: Mapping[str, Any] | None = whole.get("importSummary")
+        return summary
+
+    def _files(self, job: Job) -> Sequence[str]:
+        if job.process_id != PROCESS_ID or job.status == "accepted":
+            return ()
+        return [name for name in (PREVIEW, *FILES) if self.store.exists(f"jobs/{job.id}/{name}")]

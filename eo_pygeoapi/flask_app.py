@@ -1,0 +1,177 @@
+"""The application: pygeoapi's own, with what its plugins cannot reach. `WSGI_APP=eo_pygeoapi.flask_app:APP`.
+
+Our routes come first, pygeoapi's follow; none of its functions is changed. Importing this module reads the
+configuration, as importing `pygeoapi.flask_app` does.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
+
+import pygeoapi.flask_app as stock
+from flask import Blueprint, Flask, Response, g, make_response, request
+from flask_cors import CORS
+from pygeoapi.api import APIRequest, apply_gzip
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.wsgi import wrap_file
+
+from eo_pygeoapi import api_description, api_execute, api_health, api_jobs, api_results
+from eo_pygeoapi.api_accept import AcceptMiddleware
+from eo_pygeoapi.api_answers import StoredFile, answer_page, executions_of, manager_of, use_templates
+from eo_pygeoapi.api_problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.errors import EoError, QueryError
+from eo_pygeoapi.executions import JobFailedError
+
+LOG = logging.getLogger(__name__)
+LARGEST_BODY = 32 * 1024 * 1024
+
+BLUEPRINT = Blueprint("eo_pygeoapi", __name__, url_prefix=stock.API_RULES.get_url_prefix("flask"))
+
+# path, methods, function, further formats
+ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...]], ...] = (
+    ("/", "GET", api_description.landing_page, ()),
+    ("/conformance", "GET", api_description.conformance, ()),
+    ("/openapi", "GET", api_description.openapi, ()),
+    ("/processes", "GET", api_description.get_processes, ()),
+    ("/processes/<process_id>", "GET", api_description.get_process, ()),
+    ("/processes/<process_id>/execution", "POST", api_execute.execute, ()),
+    ("/jobs", "GET", api_jobs.get_jobs, ()),
+    ("/jobs/<job_id>", "GET", api_jobs.get_job, ()),
+    ("/jobs/<job_id>", "DELETE", api_jobs.dismiss_job, ()),
+    ("/jobs/<job_id>/logs", "GET", api_jobs.get_job_log, ()),
+    ("/jobs/<job_id>/results", "GET", api_results.get_results, ()),
+    ("/jobs/<job_id>/results/<output_id>", "GET", api_results.get_output, ()),
+    ("/jobs/<job_id>/payload-preview", "GET", api_results.get_payload_preview, ("csv",)),
+    ("/jobs/<job_id>/files/<name>", "GET", api_results.get_file, ()),
+    ("/health", "GET", api_health.health, ()),
+    ("/ready", "GET", api_health.ready, ()),
+)
+
+
+def make_app() -> Flask:
+    """Make the application: our routes, then pygeoapi's."""
+    for config in (stock.api_.config, stock.api_.tpl_config):
+        use_templates(config["server"])
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = stock.APP.url_map.strict_slashes
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    for path, method, function, formats in ROUTES:
+        endpoint = f"{function.__name__}_{method.lower()}"
+        BLUEPRINT.add_url_rule(path, endpoint, _view(function, formats), methods=[method])
+    app.register_blueprint(BLUEPRINT)
+    app.register_blueprint(stock.BLUEPRINT)
+    if stock.CONFIG["server"].get("admin"):
+        app.register_blueprint(stock.ADMIN_BLUEPRINT)
+    if stock.CONFIG["server"].get("cors", False):
+        CORS(app, expose_headers="*")
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_any_error)
+    app.after_request(_as_problem)
+    app.wsgi_app = AcceptMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _view(function: Callable[..., Answer], formats: Iterable[str]) -> Callable[..., Response]:
+    def view(**arguments: str) -> Response:
+        api_request = APIRequest.from_flask(request, stock.api_.locales)
+        try:
+            if not api_request.is_valid(list(formats)):
+                asked = api_request.format
+                raise QueryError(
+                    f"f: {asked!r} is not allowed; allowed: json, html{''.join(f', {f}' for f in formats)}"
+                )
+            answer = function(stock.api_, api_request, **arguments)
+        except EoError as error:
+            answer = _error_answer(error)
+        return _respond(*answer)
+
+    return view
+
+
+def _error_answer(error: EoError) -> Answer:
+    secrets = manager_of(stock.api_).secrets
+    if isinstance(error, JobFailedError):
+        return problem(error.failed_status, error.failed_code, str(error))
+    if error.status >= 500:
+        LOG.warning("%s: %s", type(error).__name__, error)
+    return problem_of(error, secrets)
+
+
+def _respond(headers: dict[str, str], status: int, content: Any) -> Response:
+    if isinstance(content, StoredFile):
+        return _send_file(headers, content)
+    response = make_response(apply_gzip(headers, content), status)
+    for name, value in headers.items():
+        response.headers[name] = value
+    if status == 204:
+        del response.headers["Content-Type"]
+    return response
+
+
+def _send_file(headers: dict[str, str], content: StoredFile) -> Response:
+    """Send a file of the results store in pieces, or the part of it that was asked for."""
+    store = executions_of(stock.api_).store
+    stream: BinaryIO = store.open(content.key)
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    response = Response(wrap_file(request.environ, stream), direct_passthrough=True, headers=headers)
+    response.content_length = size
+    response.call_on_close(stream.close)
+    response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+    return response
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    """Answer with an error of the framework (404, 405, 413 …), or with a response that a function raised."""
+    if error.response is not None:
+        return error.get_response()  # type: ignore[return-value]
+    status = error.code or 500
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return _respond(*problem(status, (error.name or "Error").replace(" ", ""), error.description or "", headers))
+
+
+def _answer_any_error(error: Exception) -> Response:
+    LOG.error("unexpected error at %s", request.path, exc_info=error)
+    return _respond(*problem(500, "InternalError", "something unexpected went wrong; the log of the service says more"))
+
+
+def _as_problem(response: Response) -> Response:
+    """Write the errors of pygeoapi's core as problem documents, or as pages for those who prefer HTML."""
+    if not isinstance(response.headers, Headers):
+        response.headers = Headers(response.headers)  # pygeoapi puts a plain dictionary there
+    if response.status_code < 400 or request.path.endswith("/ready"):
+        return response
+    if response.mimetype == "application/json" and not response.direct_passthrough:
+        try:
+            body = json.loads(response.get_data())
+        except ValueError:
+            body = None
+        headers, _, content = problem_of_pygeoapi(response.status_code, body, manager_of(stock.api_).secrets)
+        response.set_data(content)
+        response.headers.extend({k: v for k, v in headers.items() if k not in response.headers})
+        response.headers["Content-Type"] = MEDIA_TYPE
+    if response.mimetype == MEDIA_TYPE and _wants_page() and "shown" not in g:
+        g.shown = True
+        return _error_page(response)
+    return response
+
+
+def _wants_page() -> bool:
+    asked = request.args.get("f", "")
+    best = next((mime for mime, _ in request.accept_mimetypes), "")
+    return asked == "html" or (not asked and best == "text/html")
+
+
+def _error_page(response: Response) -> Response:
+    document = json.loads(response.get_data())
+    api_request = APIRequest.from_flask(request, stock.api_.locales)
+    data = {"code": document["type"], "description": document["detail"], **document}
+    headers, _, content = answer_page(stock.api_, api_request, "exception.html", data)
+    response.set_data(content)
+    response.headers["Content-Type"] = headers["Content-Type"]
+    return response
+
+
+APP = make_app()

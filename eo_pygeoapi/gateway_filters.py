@@ -1,0 +1,38 @@
+"""From the jobs that a client wants to Prefect's filters."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+
+from eo_pygeoapi.job_filter import JobFilter
+from eo_pygeoapi.jobs import STATUS_BY_STATE
+
+ANY_JOB = JobFilter()
+
+
+def flow_run_filter(wanted: JobFilter, deployments: Sequence[UUID], now: datetime) -> FlowRunFilter:
+    """Return the filter for the runs of these deployments that are due and wanted; durations are not in it."""
+    until = min(wanted.created_until, now) if wanted.created_until else now
+    return FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=list(deployments)),
+        expected_start_time=FlowRunFilterExpectedStartTime(before_=until, after_=wanted.created_from),
+        state=_state(wanted),
+        start_time=FlowRunFilterStartTime(is_null_=False) if wanted.by_duration else None,
+    )
+
+
+def _state(wanted: JobFilter) -> FlowRunFilterState | None:
+    if not wanted.statuses:
+        return None
+    types: list[StateType] = [state for state, status in STATUS_BY_STATE.items() if status in wanted.statuses]
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=types))

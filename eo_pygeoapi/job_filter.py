@@ -1,0 +1,111 @@
+"""Which jobs a list is of: the query parameters of `GET /jobs`."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+from eo_pygeoapi.errors import QueryError
+from eo_pygeoapi.jobs import FINAL, Job, JobStatus
+
+STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
+JOB_TYPE = "process"
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_MILLISECOND = timedelta(microseconds=999)
+_SECONDS = re.compile(r"\d{1,12}", re.ASCII)
+_DATETIME = "an RFC 3339 date-time such as 2025-07-01T00:00:00Z, or start/end, where .. or nothing is open"
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """All of it has to hold; an empty tuple and None ask nothing. `types` says whether jobs of our type are wanted."""
+
+    statuses: tuple[JobStatus, ...] = ()
+    process_ids: tuple[str, ...] = ()
+    ours: bool = True
+    created_from: datetime | None = None
+    created_until: datetime | None = None
+    min_duration: int | None = None
+    max_duration: int | None = None
+
+    @property
+    def by_duration(self) -> bool:
+        """Whether durations matter, for which Prefect has no filter."""
+        return self.min_duration is not None or self.max_duration is not None
+
+    def duration_fits(self, job: Job, now: datetime) -> bool:
+        """Tell whether a job took, or takes by now, as long as is wanted; one without times never does."""
+        until = job.finished if job.status in FINAL else now
+        if job.status == "accepted" or job.started is None or until is None:
+            return False
+        seconds = (until - job.started).total_seconds()
+        at_least = self.min_duration is None or seconds >= self.min_duration
+        return at_least and (self.max_duration is None or seconds <= self.max_duration)
+
+
+def parse_job_filter(parameters: Mapping[str, Any]) -> JobFilter:
+    """Read a filter from query parameters, repeated or comma-separated; QueryError names every mistake."""
+    problems: list[str] = []
+
+    def read[T](name: str, parse: Callable[[str], T]) -> T | None:
+        text = parameters.get(name)
+        try:
+            return parse(text) if text is not None else None
+        except (ValueError, OverflowError) as error:
+            problems.append(f"{name}: {text!r} is not allowed; allowed: {error}")
+            return None
+
+    statuses = _several(parameters, "status")
+    problems += [f"status: {s!r} is not allowed; allowed: {', '.join(STATUSES)}" for s in statuses if s not in STATUSES]
+    types = _several(parameters, "type")
+    created = read("datetime", _interval) or (None, None)
+    least, most = read("minDuration", _seconds), read("maxDuration", _seconds)
+    if problems:
+        raise QueryError(problems)
+    return JobFilter(
+        statuses=tuple(status for status in STATUSES if status in statuses),
+        process_ids=tuple(_several(parameters, "processID")),
+        ours=not types or JOB_TYPE in types,
+        created_from=created[0],
+        created_until=created[1],
+        min_duration=least,
+        max_duration=most,
+    )
+
+
+def _several(parameters: Mapping[str, Any], name: str) -> list[str]:
+    getlist = getattr(parameters, "getlist", None)
+    texts = getlist(name) if getlist else [parameters[name]] if name in parameters else []
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def _seconds(text: str) -> int:
+    if not _SECONDS.fullmatch(text):
+        raise ValueError("whole seconds, 0 or more")
+    return int(text)
+
+
+def _interval(text: str) -> tuple[datetime | None, datetime | None]:
+    parts = text.split("/")
+    if len(parts) > 2 or (len(parts) == 1 and parts[0] in ("", "..")):
+        raise ValueError(_DATETIME)
+    start, end = _instant(parts[0]), _instant(parts[-1])
+    if start and end and end < start:
+        raise ValueError("a start that is not after the end")
+    # what the API shows is cut to the millisecond
+    return start, end + _MILLISECOND if end else None
+
+
+def _instant(text: str) -> datetime | None:
+    if text in ("", ".."):
+        return None
+    if not _INSTANT.fullmatch(text):
+        # a `+` in a query that was not escaped arrives as a space
+        text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(_DATETIME)
+    try:
+        return datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
+    except ValueError as error:
+        raise ValueError(_DATETIME) from error

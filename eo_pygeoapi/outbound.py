@@ -1,0 +1,152 @@
+"""Requests to addresses that a client of the API named: callbacks, and inputs by reference.
+
+Such an address must not become a way into the server's own network. Its host is resolved here, every address is
+checked, and the connection goes to the address that was checked, so that a second answer of the name server changes
+nothing. Redirects are not followed.
+"""
+
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from urllib.parse import SplitResult, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from eo_pygeoapi.errors import EoError, InputError
+
+ALLOWED = "an absolute http or https URL of a public address"
+_READ_AT_ONCE = 65_536
+
+
+class OutboundError(EoError):
+    """An address that a client named cannot be reached, or does not answer as it should."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+def check_url(url: object, *, allow_private: bool = False) -> SplitResult:
+    """Return the parts of a URL that may be asked; InputError says what is wrong with it.
+
+    A host that cannot be resolved passes: that is for the one who connects to find out.
+    """
+    parts = _parts(url)
+    if not allow_private:
+        try:
+            addresses = _addresses(parts)
+        except OSError:
+            return parts
+        _refuse_private(parts, addresses)
+    return parts
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = 10.0,
+    largest: int = 1_000_000,
+    allow_private: bool = False,
+) -> Reply:
+    """Ask a URL that a client named; OutboundError when it cannot be had, InputError when it must not be asked."""
+    parts = _parts(url)
+    try:
+        addresses = _addresses(parts)
+    except OSError as error:
+        raise OutboundError(f"{parts.hostname} cannot be resolved") from error
+    if not allow_private:
+        _refuse_private(parts, addresses)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    sent = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "eo-pygeoapi", **(headers or {})}
+    try:
+        with _in_time(_connection(parts, addresses[0], seconds), seconds) as connection:
+            connection.request(method, target, body=body, headers=sent, preload_content=False)
+            answer = connection.getresponse()
+            content = _read(answer, largest)
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+        raise OutboundError(f"{parts.scheme}://{parts.hostname} does not answer: {type(error).__name__}") from error
+    return Reply(answer.status, answer.headers.get("Content-Type", "").partition(";")[0].strip(), content)
+
+
+@contextmanager
+def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[HTTPConnection]:
+    """Cut the connection after so many seconds: its own timeout starts anew with every byte that arrives."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        if connection.sock is not None:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield connection
+        if late.is_set():  # what was read may end in the middle
+            raise TimeoutError
+    finally:
+        timer.cancel()
+        connection.close()
+
+
+def _parts(url: object) -> SplitResult:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        usable = parts is not None and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if parts is None or not usable or not str(url).isprintable() or " " in str(url):
+        raise InputError(f"{str(url)[:80]!r} is not allowed; allowed: {ALLOWED}")
+    return parts
+
+
+def _addresses(parts: SplitResult) -> Sequence[str]:
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+def _refuse_private(parts: SplitResult, addresses: Sequence[str]) -> None:
+    for text in addresses:
+        address = ipaddress.ip_address(text.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        if not address.is_global or address.is_multicast:
+            raise InputError(f"{parts.hostname} is a private address; allowed: {ALLOWED}")
+
+
+def _connection(parts: SplitResult, address: str, seconds: float) -> HTTPConnection:
+    if parts.scheme == "http":
+        return HTTPConnection(address, parts.port or 80, timeout=seconds)
+    return HTTPSConnection(
+        address,
+        parts.port or 443,
+        timeout=seconds,
+        ssl_context=ssl.create_default_context(),
+        server_hostname=parts.hostname,
+        assert_hostname=parts.hostname,
+    )
+
+
+def _read(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
+    content = b""
+    while piece := answer.read(_READ_AT_ONCE):
+        content += piece
+        if len(content) > largest:
+            raise OutboundError(f"the answer is larger than {largest} bytes")
+    return content

@@ -1,0 +1,120 @@
+"""Let a dask cluster read and aggregate the blocks of a grid; without one, nothing of this is used."""
+
+import importlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.models import Aggregation
+from eo_pygeoapi.pipeline.blocks import unreadable
+from eo_pygeoapi.pipeline.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial
+from eo_pygeoapi.pipeline.temporal import PeriodSteps, to_periods
+
+_SECONDS = 30  # that the scheduler may take to answer
+_AHEAD = 2  # tasks for each thread of the cluster, so that none waits for the next
+
+
+class Cluster:
+    """A dask.distributed cluster; its workers need this package, and must reach the files that a grid is read from."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @classmethod
+    def at(cls, address: str) -> "Cluster":
+        """Connect to the scheduler at an address such as `tcp://scheduler:8786`; raises a SourceError if that fails."""
+        try:
+            distributed: Any = importlib.import_module("distributed")
+        except ImportError as error:
+            message = "EO_DASK_SCHEDULER is set, but distributed is not installed; install eo-pygeoapi[distributed]"
+            raise SourceError(message) from error
+        try:
+            return cls(distributed.Client(address, timeout=_SECONDS, set_as_default=False))
+        except (OSError, TimeoutError, ValueError) as error:
+            raise SourceUnavailableError(f"the dask scheduler at {address} does not answer: {error}") from error
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._client.close()
+
+    def partials(
+        self,
+        grid: xr.DataArray,
+        complete: Sequence[PeriodSteps],
+        aggregation: Aggregation,
+        weights: CoverageWeights,
+        memory: int,
+    ) -> Iterator[tuple[int, Partial]]:
+        """Yield what the blocks of a grid say, in order, with the number of the first period of each.
+
+        A task reads the steps of some whole periods, those that begin in the same chunk, and aggregates them; what
+        comes back is a few numbers for each unit.
+        """
+        scattered = self._client.scatter(weights, broadcast=True, hash=False)
+        most = _AHEAD * max(1, sum(self._client.nthreads().values()))
+        waiting: deque[tuple[PeriodSteps, PeriodSteps, Any]] = deque()
+        for group in _groups(grid, complete):
+            if len(waiting) >= most:
+                yield from _result(grid, *waiting.popleft())
+            task = _task(grid, group[0][0], [steps for _, steps in group], aggregation, scattered, memory)
+            waiting.append((group[0][1], group[-1][1], self._client.compute(task)))
+        while waiting:
+            yield from _result(grid, *waiting.popleft())
+
+
+def _groups(grid: xr.DataArray, complete: Sequence[PeriodSteps]) -> Iterator[list[tuple[int, PeriodSteps]]]:
+    edges = np.cumsum(grid.chunks[0]) if grid.chunks else np.array([grid.sizes["time"]])
+    for _, group in groupby(enumerate(complete), lambda numbered: int(np.searchsorted(edges, numbered[1].first + 1))):
+        yield list(group)
+
+
+def _task(
+    grid: xr.DataArray,
+    number: int,
+    periods: list[PeriodSteps],
+    aggregation: Aggregation,
+    weights: Any,
+    memory: int,
+) -> Any:
+    begin = periods[0].first
+    steps = slice(begin, periods[-1].stop)
+    shifted = [replace(period, first=period.first - begin, stop=period.stop - begin) for period in periods]
+    about = (grid["time"].values[steps], dict(grid.attrs))
+    aggregated = delayed(_aggregated, pure=False)
+    return aggregated(grid.data[steps], *about, number, shifted, aggregation, weights, memory)
+
+
+def _aggregated(
+    values: NDArray[np.floating],
+    times: NDArray[np.datetime64],
+    attrs: dict[str, Any],
+    number: int,
+    periods: list[PeriodSteps],
+    aggregation: Aggregation,
+    weights: CoverageWeights,
+    memory: int,
+) -> list[tuple[int, Partial]]:
+    """Aggregate some periods, on a worker."""
+    grid = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": times}, attrs=attrs)
+    statistics = BlockStatistics(weights, aggregation.spatial)
+    blocks = to_periods(grid, periods, aggregation.temporal, memory)
+    return [(number + block.first, statistics(block.values, block.observed)) for block in blocks]
+
+
+def _result(grid: xr.DataArray, first: PeriodSteps, last: PeriodSteps, future: Any) -> list[tuple[int, Partial]]:
+    try:
+        found: list[tuple[int, Partial]] = future.result()
+    except EoError:
+        raise
+    except Exception as error:  # whatever the driver of the format, or the cluster, raises
+        raise unreadable(grid, first.first, last.stop, error) from error
+    return found

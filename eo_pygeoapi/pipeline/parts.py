@@ -1,0 +1,96 @@
+"""Which units are computed together from which part of a grid, so that a bounded number of cells is in memory.
+
+A grid of a usual size is one part with all units. A larger one is cut into strips of whole file chunks, each with the
+units that it touches, for what is needed of a unit can be added up. Points, which look at their neighbours, and
+quantiles, which must see all cells of a unit at once, take the part of the grid around some units that lie together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from eo_pygeoapi.models import SpatialStatistic
+from eo_pygeoapi.pipeline.frames import Frame
+from eo_pygeoapi.pipeline.grids import Box, within
+from eo_pygeoapi.pipeline.statistics import quantile_of
+
+Positions = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Units, as positions or all of them, and the part of the grid that they are computed from."""
+
+    members: Positions | slice
+    grid: xr.DataArray
+
+    @property
+    def cells(self) -> int:
+        """How many cells a time step has."""
+        return self.grid.sizes["y"] * self.grid.sizes["x"]
+
+
+def parts(grid: xr.DataArray, geometries: NDArray[Any], statistic: SpatialStatistic, most: int) -> Iterator[Part]:
+    """Yield the parts of a normalised grid; none has more than `most` cells, if it can be helped."""
+    if grid.sizes["y"] * grid.sizes["x"] <= most:
+        yield Part(slice(None), grid)
+        return
+    whole = shapely.get_type_id(geometries) == shapely.GeometryType.POINT
+    if quantile_of(statistic) is not None:
+        whole[:] = True
+    usable = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    yield from _together(grid, geometries, np.flatnonzero(whole & usable), most)
+    yield from _strips(grid, geometries, np.flatnonzero(~whole & usable), most)
+
+
+def _together(grid: xr.DataArray, geometries: NDArray[Any], members: Positions, most: int) -> Iterator[Part]:
+    """Yield units in groups that lie together, from north to south; the largest unit alone may need more cells."""
+    bounds = shapely.bounds(geometries)
+    order = members[np.argsort(-bounds[members, 3], kind="stable")]
+    first = 0
+    while first < len(order):
+        stop, box = first + 1, _union(bounds[order[first : first + 1]])
+        while stop < len(order):
+            larger = _union(np.vstack([box, bounds[order[stop]]]))
+            if _cells(grid, larger) > most:
+                break
+            box, stop = larger, stop + 1
+        yield Part(np.sort(order[first:stop]), within(grid, box))
+        first = stop
+
+
+def _cells(grid: xr.DataArray, box: Box) -> float:
+    height, width = Frame.of(grid).cell
+    return ((box[2] - box[0]) / width + 2) * ((box[3] - box[1]) / height + 2)
+
+
+def _union(bounds: NDArray[np.float64]) -> Box:
+    west, south = bounds[:, :2].min(axis=0)
+    east, north = bounds[:, 2:].max(axis=0)
+    return float(west), float(south), float(east), float(north)
+
+
+def _strips(grid: xr.DataArray, geometries: NDArray[Any], members: Positions, most: int) -> Iterator[Part]:
+    bounds = shapely.bounds(geometries[members])
+    for rows in _rows(grid, max(1, most // grid.sizes["x"])):
+        strip = grid.isel(y=rows)
+        frame = Frame.of(strip)
+        touched = (bounds[:, 1] < frame.north) & (bounds[:, 3] > frame.south)
+        if touched.any():
+            yield Part(members[touched], strip)
+
+
+def _rows(grid: xr.DataArray, most: int) -> Iterator[slice]:
+    """Yield strips of at most so many rows, of whole chunks where these are no larger."""
+    rows, first = grid.sizes["y"], 0
+    edges = np.cumsum(grid.chunks[1]) if grid.chunks else np.arange(1, rows + 1)
+    while first < rows:
+        possible = edges[(edges > first) & (edges <= first + most)]
+        stop = int(possible[-1]) if possible.size else min(first + most, rows)
+        yield slice(first, stop)
+        first = stop

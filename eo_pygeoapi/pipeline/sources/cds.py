@@ -1,0 +1,185 @@
+"""The Climate Data Store of ECMWF and Copernicus, through dhis2eo's request and ECMWF's client.
+
+A request is a job there, which waits in a queue: one a user at a time. Address and key are those of the client itself:
+ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY, or its file.
+"""
+
+import re
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+from dhis2eo.data.cds.era5_land import hourly
+from ecmwf.datastores import Client
+from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
+
+from eo_pygeoapi.cache import days_text
+from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.sources.provider import NotPublishedError, Wanted
+
+ADDRESS = "https://cds.climate.copernicus.eu/api"
+_NOT_YET = re.compile(r"requested is available yet|latest date available")
+_LATEST = re.compile(r"latest date available\D*(\d{4}-\d{2}-\d{2})")
+_MINUTE, _HOUR = 60, 3600
+_LONGEST_TEXT = 600  # of the provider's own words, which may be the traceback of a server
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try and to wait, in seconds; the client's own are 500 tries of two minutes each."""
+
+    tries: int = 4
+    between_tries: float = 5.0
+    answer: float = 60.0
+    between_looks: float = 30.0
+    queue: float = 9 * _HOUR
+
+
+@dataclass(frozen=True)
+class ClimateDataStore:
+    """ERA5-Land hourly data of the Climate Data Store."""
+
+    base_url: str = ""
+    patience: Patience = Patience()
+
+    name = "Climate Data Store"
+    delay = timedelta(6)
+
+    def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
+        """Request the hours, wait until the job there is done, and download what it made; see `HourlyProvider`."""
+        with _translated(self.name, _what(wanted)):
+            client = self._client()
+            client.check_authentication()
+            first = wanted.days[0]
+            narrow = _OfDays(client, wanted.days)
+            remote = hourly.request_month(narrow, first.year, first.month, wanted.box, list(wanted.variables), True)
+            self._wait(remote, _what(wanted), say)
+            say(f"downloads {_what(wanted)} from the {self.name}")
+            target = folder / "received.nc"
+            remote.download(str(target))
+        return _unpacked(target)
+
+    def _client(self) -> Any:
+        options: dict[str, Any] = {
+            "timeout": self.patience.answer,
+            "retry_after": self.patience.between_tries,
+            "maximum_tries": self.patience.tries,
+            "sleep_max": self.patience.between_looks,
+            "progress": False,
+        }
+        with warnings.catch_warnings():
+            # of a missing key, and of a message board that does not answer: what matters fails later, with an error
+            warnings.simplefilter("ignore", UserWarning)
+            if self.base_url:
+                return Client(url=self.base_url, **options)
+            try:
+                return Client(**options)
+            except (FileNotFoundError, KeyError):
+                return Client(url=ADDRESS, **options)
+
+    def _wait(self, remote: Any, what: str, say: Callable[[str], None]) -> None:
+        """Wait until the job at the provider is done, and say what it waits for."""
+        began, pause = time.monotonic(), 1.0
+        while not remote.results_ready:
+            waited = time.monotonic() - began
+            if waited > self.patience.queue:
+                raise SourceUnavailableError(
+                    f"{self.name}: {what} is not ready after {waited / _HOUR:.0f} hours (request {remote.request_id}, "
+                    f"{remote.last_status}); try again later"
+                )
+            words = "waits in the queue of" if remote.last_status == "accepted" else "is being prepared by"
+            say(f"{what} {words} the {self.name}, since {waited / _MINUTE:.0f} min (request {remote.request_id})")
+            time.sleep(min(pause, self.patience.between_looks))
+            pause *= 1.5
+
+
+@dataclass(frozen=True)
+class _OfDays:
+    """A client that asks for some days where dhis2eo asks for all of a month."""
+
+    client: Any
+    days: Sequence[date]
+
+    def submit(self, collection: str, request: Mapping[str, Any]) -> Any:
+        """Submit the request, for these days."""
+        return self.client.submit(collection, {**request, "day": [f"{day:%d}" for day in self.days]})
+
+
+def _what(wanted: Wanted) -> str:
+    return f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"
+
+
+def _unpacked(path: Path) -> list[Path]:
+    """Return the NetCDF files received: the file itself, or what is in it if the provider packed several."""
+    if not zipfile.is_zipfile(path):
+        return [path]
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(path.parent)
+        return [path.parent / name for name in archive.namelist()]
+
+
+@contextmanager
+def _translated(name: str, what: str) -> Iterator[None]:
+    """Turn what the client raises into our errors, with the provider's own words."""
+    try:
+        yield
+    except EoError:
+        raise
+    except requests.HTTPError as error:
+        raise _of_answer(error, name, what) from error
+    except (requests.RequestException, DownloadError, AssertionError) as error:
+        # the client asserts the size of what it downloads
+        problem = f"no answer, or not a whole one, for {what}: {error}"
+        raise SourceUnavailableError(f"{name}: {problem}; try again later") from error
+    except ProcessingFailedError as error:
+        raise SourceUnavailableError(f"{name}: the request for {what} failed: {_short(str(error))}") from error
+    except ValueError as error:
+        if "API key" not in str(error):
+            raise SourceUnavailableError(f"{name}: answers what cannot be read, for {what}: {error}") from error
+        raise SourceError(f"{name}: no key; set ECMWF_DATASTORES_KEY (your profile at the {name} shows it)") from error
+    except (LinkError, KeyError, TypeError) as error:
+        raise SourceUnavailableError(f"{name}: answers something unexpected for {what}: {error!r}") from error
+    except FileNotFoundError as error:  # the client does not say why it downloaded nothing
+        raise SourceUnavailableError(f"{name}: its file of {what} cannot be downloaded; try again later") from error
+    except OSError as error:
+        raise SourceError(f"{name}: cannot keep {what}: {error}") from error
+
+
+_REFUSALS = {
+    401: "refuses the key; check ECMWF_DATASTORES_KEY",
+    403: "refuses; the licence of the data must be accepted once, by the owner of the key",
+}
+
+
+def _of_answer(error: requests.HTTPError, name: str, what: str) -> Exception:
+    answer = error.response
+    status, text = answer.status_code, _short(_words(answer))
+    if status == requests.codes.bad_request and _NOT_YET.search(text):
+        latest = _LATEST.search(text)
+        return NotPublishedError(text, date.fromisoformat(latest[1]) if latest else None)
+    if status >= 500 or status in (requests.codes.too_many, requests.codes.request_timeout):
+        return SourceUnavailableError(f"{name}: answers {status} for {what}: {text}; try again later")
+    why = _REFUSALS.get(status, f"refuses the request for {what} ({status})")
+    return SourceError(f"{name}: {why}: {text}")
+
+
+def _words(answer: requests.Response) -> str:
+    """Return what the provider says in its answer."""
+    try:
+        said = answer.json()
+        parts = [str(said[key]) for key in ("title", "traceback", "detail", "message") if said.get(key)]
+    except (ValueError, AttributeError, TypeError):
+        parts = []
+    return ". ".join(parts) or f"{answer.reason or 'no reason given'}"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TEXT else f"…{text[-_LONGEST_TEXT:]}"

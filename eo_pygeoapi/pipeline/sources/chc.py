@@ -1,0 +1,101 @@
+"""The Climate Hazards Center's server of CHIRPS v3, through dhis2eo: a month or a day into a file."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from dhis2eo.data.chc.chirps3 import daily
+from rasterio.errors import RasterioError
+from rioxarray.exceptions import RioXarrayError
+
+from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.grids import Box
+
+PROVIDER = "https://data.chc.ucsb.edu"
+VARIABLE = "precip"
+_SEAM = threading.Lock()
+
+
+class NotPublishedError(Exception):
+    """The provider has no file for a day."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A stage and flavor of CHIRPS in a box, and the address that it is read from."""
+
+    stage: str
+    flavor: str
+    base_url: str
+    box: Box
+
+    @property
+    def name(self) -> str:
+        """What messages and notes call it."""
+        return f"CHIRPS v3 {self.stage} ({self.flavor})"
+
+
+def download_month(served: Served, day: date, folder: Path) -> Path | None:
+    """Download the whole month of `day` into the folder; None where dhis2eo takes it for not published.
+
+    Raises NotPublishedError where a day of it is not there, and SourceUnavailableError or SourceError for all else.
+    """
+    month = f"{day:%Y-%m}"
+    with _translated(served, month):
+        files = daily.download(
+            start=month,
+            end=month,
+            bbox=served.box,
+            dirname=str(folder),
+            prefix=VARIABLE,
+            stage=served.stage,
+            flavor=served.flavor,
+            var_name=VARIABLE,
+        )
+    return Path(files[0]) if files else None
+
+
+def download_day(served: Served, day: date, file: Path) -> Path:
+    """Download a day into the file, and return it; raises as `download_month` does."""
+    with _translated(served, day.isoformat()):
+        daily.fetch_day(day, served.box, VARIABLE, served.stage, served.flavor).to_netcdf(file)
+    return file
+
+
+@contextmanager
+def served_by(base_url: str) -> Iterator[None]:
+    """Let dhis2eo read from `base_url`, which it has no option for; one at a time, for it is done to its module."""
+    with _SEAM:
+        original = daily.url_for_day
+
+        def url_for_day(*args: object, **kwargs: object) -> str:
+            return base_url + str(original(*args, **kwargs)).removeprefix(PROVIDER)
+
+        daily.url_for_day = url_for_day
+        try:
+            yield
+        finally:
+            daily.url_for_day = original
+
+
+@contextmanager
+def _translated(served: Served, what: str) -> Iterator[None]:
+    """Turn what dhis2eo, rioxarray and GDAL raise into our errors."""
+    try:
+        yield
+    except RasterioError as error:
+        text = f"{error} {error.__cause__ or ''}".strip()
+        if "HTTP response code: 404" in text:
+            raise NotPublishedError(text) from error
+        if refused := next((code for code in ("401", "403") if f"HTTP response code: {code}" in text), ""):
+            raise SourceError(f"{served.name}: {served.base_url} refuses {what} ({refused}): {text}") from error
+        raise SourceUnavailableError(
+            f"{served.name}: cannot read {what} from {served.base_url}: {text}; try again later"
+        ) from error
+    except RioXarrayError as error:
+        raise SourceError(f"{served.name}: {what} cannot be cut to {served.box}: {error}") from error
+    except OSError as error:
+        raise SourceError(f"{served.name}: cannot keep {what}: {error}") from error

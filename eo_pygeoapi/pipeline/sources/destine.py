@@ -1,0 +1,119 @@
+"""ERA5-Land of Destination Earth's Earth Data Hub, a Zarr store, through dhis2eo.
+
+It needs an account, whose key stands in `~/.netrc`. A chunk that the store lacks reads as NaN, as the sea does: hours
+without any value are taken for missing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from aiohttp import ClientResponseError
+from dhis2eo.data.destine.era5_land import hourly
+
+from eo_pygeoapi.cache import days_text
+from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
+from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.sources.provider import NotPublishedError, Wanted
+
+_SEAM = threading.Lock()
+
+
+@dataclass(frozen=True)
+class EarthDataHub:
+    """ERA5-Land hourly data of Destination Earth; `base_url` is the address of another Zarr store."""
+
+    base_url: str = ""
+
+    name = "Earth Data Hub"
+    delay = timedelta(35)
+
+    def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
+        """Read the hours from the store into a file; see `HourlyProvider`."""
+        what = f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"
+        say(f"reads {what} from the {self.name}")
+        with _translated(self.name, what):
+            store = self._open([_short(name) for name in wanted.variables])
+            latest = store["valid_time"].values[-1].astype("M8[D]").item()
+            data = hourly.get_zarr_region(store, wanted.box)
+            data = hourly.get_zarr_month(data, year=wanted.days[0].year, month=wanted.days[0].month)
+            mine = np.isin(data["valid_time"].values.astype("M8[D]"), np.array(wanted.days, "M8[D]"))
+            data = _published(data.isel(valid_time=np.flatnonzero(mine)).load(), self.name, what)
+        if not data.sizes["valid_time"]:
+            raise NotPublishedError(f"{self.name}: holds none of {what}", latest)
+        target = folder / "received.nc"
+        data.drop_encoding().to_netcdf(target)
+        return [target]
+
+    def _open(self, variables: list[str]) -> xr.Dataset:
+        with _served_from(self.base_url):
+            opened: xr.Dataset = hourly.open_zarr(variables)
+        return opened
+
+
+def _short(variable: str) -> str:
+    return ERA5_LAND_VARIABLES[variable].short if variable in ERA5_LAND_VARIABLES else variable
+
+
+def _published(data: xr.Dataset, name: str, what: str) -> xr.Dataset:
+    """Return the hours up to the last that has values; refuse hours without any before it."""
+    filled = np.ones(data.sizes["valid_time"], bool)
+    for variable in data.data_vars:
+        filled &= data[variable].notnull().any(["latitude", "longitude"]).values
+    stop = int(np.flatnonzero(filled).max(initial=-1)) + 1
+    if not filled[:stop].all():
+        moment = np.datetime_as_string(data["valid_time"].values[int(np.argmin(filled))], "h")
+        raise SourceUnavailableError(f"{name}: lacks {moment} of {what}; try again later")
+    return data.isel(valid_time=slice(stop))
+
+
+@contextmanager
+def _served_from(base_url: str) -> Iterator[None]:
+    """Let dhis2eo open another store, which it has no option for; one at a time, for it is done to its module."""
+    if not base_url:
+        yield
+        return
+    with _SEAM:
+        original = hourly.xr
+        hourly.xr = _Opener(base_url)
+        try:
+            yield
+        finally:
+            hourly.xr = original
+
+
+@dataclass(frozen=True)
+class _Opener:
+    """What dhis2eo takes for xarray while it opens a store: it opens ours instead."""
+
+    place: str
+
+    def open_dataset(self, _place: str, **kwargs: Any) -> xr.Dataset:
+        """Open the store, with the options that dhis2eo gives for its own where they apply."""
+        if "://" not in self.place:
+            kwargs.pop("storage_options", None)
+        return xr.open_dataset(self.place, **kwargs)
+
+
+@contextmanager
+def _translated(name: str, what: str) -> Iterator[None]:
+    """Turn what zarr, fsspec and aiohttp raise into our errors."""
+    try:
+        yield
+    except (EoError, NotPublishedError):
+        raise
+    except ClientResponseError as error:
+        message = f"{name}: answers {error.status} {error.message} for {what}"
+        if error.status in (401, 403):
+            raise SourceError(f"{message}; the key stands in ~/.netrc of the worker") from error
+        raise SourceUnavailableError(f"{message}; try again later") from error
+    except KeyError as error:
+        raise SourceError(f"{name}: has no variable {error} ({what})") from error
+    except Exception as error:  # each of the libraries below has its own
+        raise SourceUnavailableError(f"{name}: cannot read {what}: {error}; try again later") from error

@@ -1,0 +1,213 @@
+"""The source `era5-land`: hourly ERA5-Land, of the Climate Data Store or of Destination Earth, through dhis2eo.
+
+The hours of UTC days are kept by variable, and gathered into the days of the dataset's time zone. A request to the
+provider asks for the days of a month that are not kept yet, for all datasets that need them.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import groupby
+from typing import cast
+
+import xarray as xr
+
+from eo_pygeoapi.cache import CachedFile, days_text
+from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
+from eo_pygeoapi.errors import NoDataError
+from eo_pygeoapi.models import LeftOut
+from eo_pygeoapi.pipeline.grids import Box, cut_to_box
+from eo_pygeoapi.pipeline.periods import periods_in
+from eo_pygeoapi.pipeline.sources.assembly import assemble
+from eo_pygeoapi.pipeline.sources.cds import ClimateDataStore
+from eo_pygeoapi.pipeline.sources.destine import EarthDataHub
+from eo_pygeoapi.pipeline.sources.hours import amounts, needed_days
+from eo_pygeoapi.pipeline.sources.loggers import without_handlers
+from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
+from eo_pygeoapi.pipeline.sources.provider import HourlyProvider, NotPublishedError, Wanted
+from eo_pygeoapi.pipeline.sources.received import check, read, write_days
+from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.source_options import Era5LandOptions
+
+_LOG = logging.getLogger(__name__)
+_CELLS_PER_DEGREE = 10
+
+Providers = Mapping[str, Callable[[str], HourlyProvider]]
+PROVIDERS: Providers = {"cds": ClimateDataStore, "destine": EarthDataHub}
+
+
+@dataclass(frozen=True)
+class Era5LandSource:
+    """ERA5-Land; `today` tells what cannot be published yet, `providers` makes a provider for a base address."""
+
+    today: Callable[[], date] = date.today
+    providers: Providers = field(default_factory=lambda: PROVIDERS)
+
+    def extract(self, request: SourceRequest) -> Extract:
+        """Fetch the UTC days that the interval needs; the periods of those that are not published are left out."""
+        options = cast(Era5LandOptions, request.dataset.options)
+        provider = self.providers[options.provider](options.base_url.rstrip("/"))
+        without_handlers()
+        fetching = _Fetching(request, provider, _folder(request, provider), self.today())
+        own = _needed(request.dataset, request)
+        with fetching.folder.locked(request.say):
+            fetching.fetch_missing(_variables(request), own)
+            kept, missing = fetching.kept(options.variable, own)
+        left_out = _left_out(request, set(missing), fetching.expected)
+        if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
+            raise NoDataError(_nothing(provider, request, missing, left_out))
+        provisional = [file for file in kept if file.provisional]
+        note = f"ERA5-Land ({provider.name})"
+        if provisional:
+            note += f", provisional (ERA5T) from {min(file.first for file in provisional)}"
+        return Extract(files=[str(file.path) for file in kept], left_out=left_out, note=note)
+
+    def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
+        """Open the kept days as one normalised grid of hours."""
+        variable = cast(Era5LandOptions, request.dataset.options).variable
+        name = f"ERA5-Land {variable}"
+        parts = [cut_to_box(part, request.bbox, name) for part in opened(extract.files, name)]
+        known = ERA5_LAND_VARIABLES.get(variable)
+        accumulated = known.accumulated if known else parts[0].attrs.get("GRIB_stepType") == "accum"
+        if known and known.kind == "amount":
+            parts = [part.assign_attrs(least=0.0) for part in parts]
+        return assemble(parts, request, name, "hour", amounts if accumulated else lambda data: data)
+
+
+def _folder(request: SourceRequest, provider: HourlyProvider) -> ProductFolder:
+    options = cast(Era5LandOptions, request.dataset.options)
+    key = {"provider": options.provider, "address": options.base_url.rstrip("/"), "box": list(box_of(request.bbox))}
+    name = f"ERA5-Land of the {provider.name}"
+    return ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
+
+
+def box_of(bbox: Box) -> Box:
+    """Return the grid points that surround `bbox`, and one more on each side.
+
+    The provider interpolates to the corner that it is given, so this must be one of its own points.
+    """
+    west, south, east, north = (edge * _CELLS_PER_DEGREE for edge in bbox)
+    low = (_below(west) - 1, _below(south) - 1)
+    high = (-_below(-east) + 1, -_below(-north) + 1)
+    ends = (180 * _CELLS_PER_DEGREE, 90 * _CELLS_PER_DEGREE)
+    cells = [max(value, -end) for value, end in zip(low, ends, strict=True)]
+    cells += [min(value, end) for value, end in zip(high, ends, strict=True)]
+    return tuple(cell / _CELLS_PER_DEGREE for cell in cells)  # type: ignore[return-value]
+
+
+def _below(cells: float) -> int:
+    return int((cells + 1e-6) // 1)
+
+
+def _needed(dataset: Dataset, request: SourceRequest) -> list[date]:
+    """Return the UTC days that a dataset needs for the request's interval."""
+    known = ERA5_LAND_VARIABLES.get(cast(Era5LandOptions, dataset.options).variable)
+    interval = request.interval
+    return needed_days(
+        interval.start, interval.end, dataset.time_zone, accumulated=known is not None and known.accumulated
+    )
+
+
+def _variables(request: SourceRequest) -> dict[str, list[date]]:
+    """Return the variables to fetch and the days needed of each: the dataset's own, and its companions'.
+
+    Variables that are not known stay alone: what the provider refuses of one dataset must not fail another.
+    """
+    own = cast(Era5LandOptions, request.dataset.options)
+    found = {own.variable: _needed(request.dataset, request)}
+    if own.variable not in ERA5_LAND_VARIABLES:
+        return found
+    for other in request.companions:
+        if not isinstance(options := other.options, Era5LandOptions):
+            continue
+        same = (options.provider, options.base_url) == (own.provider, own.base_url)
+        if same and options.variable in ERA5_LAND_VARIABLES:
+            found[options.variable] = sorted({*found.get(options.variable, ()), *_needed(other, request)})
+    return found
+
+
+@dataclass
+class _Fetching:
+    """The download for one request; `latest` is the last day that is published, once the provider has said it."""
+
+    request: SourceRequest
+    provider: HourlyProvider
+    folder: ProductFolder
+    today: date
+    latest: date | None = None
+
+    def kept(self, variable: str, days: Sequence[date]) -> tuple[list[CachedFile], list[date]]:
+        """Return the kept files of these days, and the days that are missing."""
+        return self.folder.covering(variable, days, self.today, final_from)
+
+    def fetch_missing(self, variables: Mapping[str, Sequence[date]], own: Sequence[date]) -> None:
+        """Fetch what is not kept, a request a month; nothing at all where the dataset itself lacks nothing."""
+        mine = next(iter(variables))
+        if not self.kept(mine, own)[1]:
+            return
+        missing = {variable: self.kept(variable, days)[1] for variable, days in variables.items()}
+        wanted = sorted({day for days in missing.values() for day in days if day <= self.today})
+        for _, month in groupby(wanted, lambda day: (day.year, day.month)):
+            days = [day for day in month if self.latest is None or day <= self.latest]
+            lacking = [variable for variable, lacks in missing.items() if set(lacks) & set(days)]
+            if days:
+                self._fetch(lacking, days)
+
+    def _fetch(self, variables: Sequence[str], days: Sequence[date]) -> None:
+        _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(variables), days_text(days))
+        with self.folder.unfinished() as unfinished:
+            try:
+                received = self.provider.fetch(
+                    Wanted(variables, days, box_of(self.request.bbox)), unfinished, self.request.say
+                )
+            except NotPublishedError as error:
+                self.latest = error.latest or self.latest
+                _LOG.info("%s: %s", self.provider.name, error)
+                return
+            for variable in variables:
+                found = read(received, variable, self.folder.name)
+                check(found, days, self.request.bbox, self.folder.name)
+                for part in write_days(found, days, unfinished):
+                    self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+
+    def expected(self, day: date) -> str:
+        """Return when the data of a day are to be published; nothing where that should have been already."""
+        delay = max(self.today - self.latest, timedelta(1)) if self.latest else self.provider.delay
+        return (day + delay).isoformat() if day + delay > self.today else ""
+
+
+def final_from(day: date) -> date:
+    """Return when the final data take the place of the provisional ones (ERA5T) of a day: after two to three months."""
+    months = day.year * 12 + day.month - 1 + 3
+    return date(months // 12, months % 12 + 1, 6)
+
+
+def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[date], str]) -> list[LeftOut]:
+    dataset, found = request.dataset, []
+    known = ERA5_LAND_VARIABLES.get(cast(Era5LandOptions, dataset.options).variable)
+    accumulated = known is not None and known.accumulated
+    for period in periods_in(request.interval, dataset.period_type) if missing else ():
+        needed = needed_days(period.start, period.end, dataset.time_zone, accumulated=accumulated)
+        lacking = [day for day in needed if day in missing]
+        if lacking:
+            found.append(
+                LeftOut(
+                    period=period.id,
+                    reason=f"not published: {days_text(lacking)} (UTC)",
+                    expected=expected(lacking[-1]),
+                )
+            )
+    return found
+
+
+def _nothing(
+    provider: HourlyProvider, request: SourceRequest, missing: Sequence[date], left_out: Sequence[LeftOut]
+) -> str:
+    interval = request.interval
+    expected = f"; expected {left_out[0].expected}" if left_out[0].expected else ""
+    return (
+        f"ERA5-Land of the {provider.name}: nothing is published for {interval.start} to {interval.end} "
+        f"(it lacks {days_text(missing)} (UTC)){expected}"
+    )

@@ -1,0 +1,125 @@
+"""From what a provider of hourly data sent to files of one variable and whole days."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.backends import NetCDF4BackendEntrypoint
+
+from eo_pygeoapi.cache import days_text, file_name, runs
+from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
+from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.grids import Box, cut_to_box, dimension
+
+_PROVISIONAL = ("5", "0005")  # ERA5T, of the experiment versions in `expver`
+_HOURS = np.arange(24)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A variable as it was received, with `time`, and the version of each time step, where the file says it."""
+
+    array: xr.DataArray
+    versions: NDArray[Any] | None
+
+
+@dataclass(frozen=True)
+class WrittenDays:
+    """A file of consecutive whole days."""
+
+    path: Path
+    first: date
+    last: date
+    provisional: bool
+
+
+def read(paths: Sequence[Path], variable: str, name: str) -> Received:
+    """Read a variable, by its name at the Climate Data Store, from the files received.
+
+    Raises SourceUnavailableError for files that cannot be read, SourceError where none holds the variable.
+    """
+    found: list[str] = []
+    known = ERA5_LAND_VARIABLES.get(variable)
+    for path in paths:
+        try:
+            with xr.open_dataset(path, engine=NetCDF4BackendEntrypoint, decode_timedelta=False) as dataset:
+                gridded = [str(key) for key, data in dataset.data_vars.items() if dimension(data, "x")]
+                wanted = known.short if known else (gridded[0] if len(gridded) == 1 else variable)
+                if wanted in gridded:
+                    return _of(dataset, wanted, name)
+                found += gridded
+        except SourceError:
+            raise
+        except Exception as error:  # each driver has its own
+            text = " ".join(str(error).replace(str(path), "the file").split())
+            raise SourceUnavailableError(f"{name}: received what cannot be read: {text}; try again later") from error
+    raise SourceError(f"{name}: received {', '.join(found) or 'no variable'}; expected {variable}")
+
+
+def _of(dataset: xr.Dataset, wanted: str, name: str) -> Received:
+    array = dataset[wanted]
+    time = dimension(array, "time")
+    if time is None or array[time].dtype.kind != "M":
+        raise SourceError(f"{name}: what was received has no time axis")
+    versions = dataset["expver"] if "expver" in dataset.variables else None
+    array = array.drop_vars([key for key in array.coords if key not in array.dims]).load()
+    if time != "time":
+        array = array.rename({time: "time"})
+    return Received(array, versions.values.astype(str) if versions is not None and versions.dims == (time,) else None)
+
+
+def check(received: Received, wanted: Sequence[date], box: Box, name: str) -> None:
+    """See that what was received is what was asked for, but for days at the end, which may not be published yet.
+
+    Raises SourceUnavailableError for other days or a hole between days, SourceError for another place.
+    """
+    cut_to_box(received.array, box, name)
+    times = received.array["time"].values.astype("M8[h]")
+    held = sorted(set(times.astype("M8[D]").tolist()) & set(wanted))
+    if not held:
+        ends = " to ".join(str(time) for time in (times.min(), times.max())) if times.size else "no time step"
+        raise SourceUnavailableError(f"{name}: received {ends}; expected {days_text(wanted)}; try again later")
+    lacking = [day for day in wanted if day < held[-1] and not _is_whole(times[times.astype("M8[D]") == _day(day)])]
+    if lacking:
+        raise SourceUnavailableError(
+            f"{name}: what was received lacks hours of {lacking[0]}, but has {held[-1]}; try again later"
+        )
+
+
+def _day(day: date) -> np.datetime64:
+    return np.datetime64(day, "D")
+
+
+def _is_whole(times: NDArray[np.datetime64]) -> bool:
+    return bool(np.array_equal(np.sort(times.astype("int64") % 24), _HOURS))
+
+
+def write_days(received: Received, wanted: Sequence[date], folder: Path) -> Iterator[WrittenDays]:
+    """Write the wanted days that were received whole, consecutive ones of one version into one file."""
+    times = received.array["time"].values.astype("M8[h]")
+    by_day = {day: np.flatnonzero(times.astype("M8[D]") == _day(day)) for day in wanted}
+    whole = {day: at for day, at in by_day.items() if _is_whole(times[at])}
+    provisional = {day for day, at in whole.items() if _is_provisional(received.versions, at)}
+    for group in (sorted(whole.keys() - provisional), sorted(provisional)):
+        for first, last in runs(group):
+            at = np.concatenate([whole[day] for day in group if first <= day <= last])
+            part = received.array.isel(time=at[np.argsort(times[at])])
+            path = folder / file_name(str(received.array.name), first, last)
+            _write(part, path)
+            yield WrittenDays(path, first, last, bool(group and group[0] in provisional))
+
+
+def _is_provisional(versions: NDArray[Any] | None, at: NDArray[np.integer]) -> bool:
+    return versions is not None and bool(np.isin(versions[at], _PROVISIONAL).any())
+
+
+def _write(array: xr.DataArray, path: Path) -> None:
+    array = array.drop_encoding()
+    rows, columns = array.shape[1:]
+    chunks = (min(array.shape[0], 24 * 8), rows, columns)
+    array.to_netcdf(path, encoding={str(array.name): {"zlib": True, "complevel": 1, "chunksizes": chunks}})

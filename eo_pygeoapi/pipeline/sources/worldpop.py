@@ -1,0 +1,116 @@
+"""The source `worldpop`: WorldPop's yearly population counts of a country at 100 m.
+
+The address of a year's GeoTIFF is dhis2eo's; the file is downloaded as it is, in pieces and with time limits, and read
+window by window, for that of a large country has more cells than fit into memory.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import rasterio
+import xarray as xr
+from dhis2eo.data.worldpop.pop_total import yearly
+from rasterio.errors import RasterioError
+
+from eo_pygeoapi.cache import CachedFile, parse
+from eo_pygeoapi.errors import NoDataError, SourceUnavailableError
+from eo_pygeoapi.models import LeftOut
+from eo_pygeoapi.pipeline.grids import cut_to_box
+from eo_pygeoapi.pipeline.periods import periods_in
+from eo_pygeoapi.pipeline.sources.assembly import assemble
+from eo_pygeoapi.pipeline.sources.download import download
+from eo_pygeoapi.pipeline.sources.formats import open_variable
+from eo_pygeoapi.pipeline.sources.loggers import without_handlers
+from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
+from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.source_options import WorldPopOptions
+
+PROVIDER = "https://data.worldpop.org"
+_VARIABLE = "population"
+_YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
+
+
+class WorldPopSource:
+    """WorldPop population counts."""
+
+    def extract(self, request: SourceRequest) -> Extract:
+        """Download the years of the interval that there are; the periods of the others are left out."""
+        without_handlers()
+        folder, name = _folder(request), _name(request)
+        years = range(request.interval.start.year, request.interval.end.year + 1)
+        with folder.locked(request.say):
+            found = {year: file for year in years if (file := _fetch(request, folder, year))}
+        if not found:
+            first, last = _YEARS[cast(WorldPopOptions, request.dataset.options).version]
+            asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
+            raise NoDataError(f"{name}: there is nothing for {asked}; this version covers {first} to {last}")
+        left_out = _left_out([year for year in years if year not in found], request, name)
+        return Extract(files=[str(file.path) for file in found.values()], left_out=left_out, note=name)
+
+    def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
+        """Open the years as one normalised grid of people per cell."""
+        name, parts = _name(request), []
+        for path in extract.files:
+            cells = cut_to_box(open_variable(path, "", name), request.bbox, name)
+            file = parse(Path(path))
+            assert file is not None  # `extract` named it
+            # there are no fewer than nobody: what is below is a mark for no data that the file does not declare
+            people = cells.where(cells >= 0)
+            parts.append(people.expand_dims(time=[np.datetime64(file.first, "ns")]))
+        return assemble(parts, request, name, "year")
+
+
+def _name(request: SourceRequest) -> str:
+    options = cast(WorldPopOptions, request.dataset.options)
+    return f"WorldPop {options.version} {options.country}"
+
+
+def _folder(request: SourceRequest) -> ProductFolder:
+    options = cast(WorldPopOptions, request.dataset.options)
+    product = f"{options.version}-{options.country}"
+    key = {"address": options.base_url.rstrip("/") or PROVIDER}
+    return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key)
+
+
+def _fetch(request: SourceRequest, folder: ProductFolder, year: int) -> CachedFile | None:
+    """Return the file of a year, downloaded if it is not kept; None where there is none."""
+    options = cast(WorldPopOptions, request.dataset.options)
+    first, last = date(year, 1, 1), date(year, 12, 31)
+    files, _ = folder.covering(_VARIABLE, [first], last)
+    if files:
+        return files[0]
+    begin, end = _YEARS[options.version]
+    if not begin <= year <= end:
+        return None
+    url = str(yearly.url_country_for_year(year, options.country, options.version))
+    url = (options.base_url.rstrip("/") or PROVIDER) + url.removeprefix(PROVIDER)
+    request.say(f"downloads {folder.name} {year}")
+    with folder.unfinished() as unfinished:
+        file = download(url, unfinished)
+        if file is None:
+            return None
+        _check_whole(file, f"{folder.name} {year}")
+        return parse(folder.keep(file, _VARIABLE, first, last))
+
+
+def _check_whole(path: Path, name: str) -> None:
+    """Read all of a raster once: one that was cut off opens well, and fails in its last rows."""
+    try:
+        with rasterio.open(path) as raster:
+            for _, window in raster.block_windows(1):
+                raster.read(1, window=window)
+    except RasterioError as error:
+        text = str(error.__cause__ or error).replace(str(path), "the file")
+        raise SourceUnavailableError(f"{name}: what was received cannot be read: {text}; try again later") from error
+
+
+def _left_out(missing: Sequence[int], request: SourceRequest, name: str) -> list[LeftOut]:
+    periods = periods_in(request.interval, request.dataset.period_type) if missing else []
+    return [
+        LeftOut(period=period.id, reason=f"{name} has no {period.start.year}")
+        for period in periods
+        if period.start.year in missing
+    ]

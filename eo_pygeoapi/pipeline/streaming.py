@@ -1,0 +1,131 @@
+"""From a grid and geometries to values of periods and units, a bounded number of cells at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from eo_pygeoapi.models import Aggregation
+from eo_pygeoapi.pipeline.accumulation import Accumulated
+from eo_pygeoapi.pipeline.blocks import MEMORY, cells_at_once
+from eo_pygeoapi.pipeline.cluster import Cluster
+from eo_pygeoapi.pipeline.coverage import CoverageWeights, Floats, areas, as_wkb
+from eo_pygeoapi.pipeline.direct import asked
+from eo_pygeoapi.pipeline.frames import Frame, with_cell_sizes
+from eo_pygeoapi.pipeline.parts import Part, parts
+from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, weighs_cells
+from eo_pygeoapi.pipeline.temporal import PeriodSteps, to_periods
+from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an aggregation may use: weights of before, bytes of memory beside its results, a dask cluster."""
+
+    cache: WeightsCache = field(default_factory=WeightsCache)
+    memory: int = MEMORY
+    cluster: Cluster | None = None
+
+
+class Found(NamedTuple):
+    """Values, NaN for none, and valid fractions, shape (period, unit), and which units are on the grid."""
+
+    values: Floats
+    fractions: Floats
+    on_grid: NDArray[np.bool_]
+
+
+def aggregate_periods(
+    grid: xr.DataArray,
+    geometries: NDArray[Any],
+    complete: Sequence[PeriodSteps],
+    aggregation: Aggregation,
+    means: Means,
+    progress: Callable[[float], None] | None = None,
+) -> Found:
+    """Aggregate a normalised grid to geometries and periods; time comes before space.
+
+    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones have no value. `progress`
+    is told the share that is done, after every block.
+    """
+    grid = with_cell_sizes(grid)
+    whole = Accumulated(aggregation.spatial, len(complete), len(geometries))
+    seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
+    listed = list(parts(grid, geometries, aggregation.spatial, cells_at_once(means.memory)))
+    for number, part in enumerate(listed):
+        for first, partial, its_units in _partials(part, geometries[part.members], complete, aggregation, means):
+            whole.add(first, part.members, partial)
+            if first == 0:
+                seen.add(part.members, its_units)
+            if progress:
+                progress((number + (first + partial.steps) / len(complete)) / len(listed))
+    area = areas(Frame.of(grid), geometries, seen.inside)
+    area *= np.divide(seen.weighed, seen.inside, out=np.ones_like(area), where=seen.inside > 0)
+    values, fractions = whole.finished(area)
+    return Found(values, fractions, seen.on_grid)
+
+
+class _Seen(NamedTuple):
+    """What of the units is on the grid: its area in cells, the same as weights have it, and whether anything is."""
+
+    inside: Floats
+    weighed: Floats
+    on_grid: NDArray[np.bool_]
+
+    def add(self, members: NDArray[np.intp] | slice, more: "_Seen") -> None:
+        self.inside[members] += more.inside
+        self.weighed[members] += more.weighed
+        self.on_grid[members] |= more.on_grid
+
+
+def _partials(
+    part: Part, geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation, means: Means
+) -> Iterator[tuple[int, Partial, _Seen]]:
+    """Yield what each block of a part says: the number of its first period, and of which units."""
+    frame = Frame.of(part.grid)
+    wkb = as_wkb(geometries)
+    key = content_key(frame, wkb)
+    weights = means.cache.find(key, frame, len(geometries))
+    if weights is None:
+        if _may_be_asked(geometries, complete, aggregation):
+            yield from _asked(part, frame, wkb.tolist(), complete, aggregation)
+            return
+        weights = means.cache.computed(key, frame, geometries, wkb)
+    inside, on_grid = weights.inside, weights.on_grid
+    if aggregation.weight == "area" and weighs_cells(aggregation.spatial):
+        weights = weights.by_area()
+    computed = means.cluster.partials if means.cluster else _here
+    for first, partial in computed(part.grid, complete, aggregation, weights, means.memory):
+        yield first, partial, _Seen(inside, weights.inside, on_grid)
+
+
+def _here(
+    grid: xr.DataArray,
+    complete: Sequence[PeriodSteps],
+    aggregation: Aggregation,
+    weights: CoverageWeights,
+    memory: int,
+) -> Iterator[tuple[int, Partial]]:
+    statistics = BlockStatistics(weights, aggregation.spatial)
+    for block in to_periods(grid, complete, aggregation.temporal, memory):
+        yield block.first, statistics(block.values, block.observed)
+
+
+def _may_be_asked(geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
+    """Return whether this is a single step, and one that is a matter for exactextract itself."""
+    single = len(complete) == 1 and complete[0].stop - complete[0].first == 1
+    weighs = aggregation.weight == "area" and weighs_cells(aggregation.spatial)
+    areal = shapely.get_type_id(geometries) >= shapely.GeometryType.POLYGON
+    return bool(single and not weighs and areal.all() and not shapely.is_empty(geometries).any())
+
+
+def _asked(
+    part: Part, frame: Frame, wkb: Sequence[bytes], complete: Sequence[PeriodSteps], aggregation: Aggregation
+) -> Iterator[tuple[int, Partial, _Seen]]:
+    for block in to_periods(part.grid, complete, aggregation.temporal):
+        partial, inside = asked(frame, block.values[0], wkb, aggregation.spatial)
+        yield 0, partial, _Seen(inside, inside, inside > 0)

@@ -1,0 +1,121 @@
+"""Weights that were computed before: in the memory of the process, and on fine grids in a store that workers share.
+
+The key is the content, grid and geometries, never a name: it cannot be out of date.
+"""
+
+import hashlib
+import io
+import logging
+from collections import OrderedDict
+from dataclasses import fields
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.pipeline.coverage import CoverageWeights, as_wkb, weights_of
+from eo_pygeoapi.pipeline.frames import Frame
+
+KEPT_BYTES = 32 * 2**20  # of memory, the latest ones
+SLOW = 1_000_000  # cells of the grid from which on weights are worth a file: it takes seconds to build them
+SLOW_UNITS = 10_000
+_FORM = "1"  # of the file; a new one for what older versions would misread
+
+_logger = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """Bytes by key, such as `results.ResultStore`."""
+
+    def read_bytes(self, key: str) -> bytes:
+        """Return what is kept; raises EoError where nothing is."""
+
+    def write_bytes(self, key: str, value: bytes) -> None:
+        """Keep bytes."""
+
+
+def content_key(frame: Frame, wkb: NDArray[Any]) -> str:
+    """Return the name of the weights of a grid and of geometries `as_wkb`: a hash of both, in their order."""
+    digest = hashlib.sha256(f"{_FORM} {version('exactextract')} {frame!r} {len(wkb)}".encode())
+    for geometry in wkb:
+        digest.update(b"none" if geometry is None else geometry)
+    return digest.hexdigest()
+
+
+class WeightsCache:
+    """Finds weights or computes them; `store`, where there is one, keeps those that take long."""
+
+    def __init__(self, store: Store | None = None, kept_bytes: int = KEPT_BYTES) -> None:
+        self.store = store
+        self._kept_bytes = kept_bytes
+        self._latest: OrderedDict[str, CoverageWeights] = OrderedDict()
+
+    def find(self, key: str, frame: Frame, units: int) -> CoverageWeights | None:
+        """Return the weights with this `content_key`, if they were computed before."""
+        if key in self._latest:
+            self._latest.move_to_end(key)
+            return self._latest[key]
+        if self.store and _is_slow(frame, units):
+            return _read(self.store, key, frame, units)
+        return None
+
+    def computed(self, key: str, frame: Frame, geometries: NDArray[Any], wkb: NDArray[Any]) -> CoverageWeights:
+        """Compute the weights, and keep them."""
+        weights = weights_of(frame, geometries, wkb)
+        if self.store and _is_slow(frame, len(geometries)):
+            _write(self.store, key, weights)
+        self._keep(key, weights)
+        return weights
+
+    def weights(self, frame: Frame, geometries: NDArray[Any]) -> CoverageWeights:
+        """Return the weights, computed now if they were not before."""
+        wkb = as_wkb(geometries)
+        key = content_key(frame, wkb)
+        found = self.find(key, frame, len(geometries))
+        return self.computed(key, frame, geometries, wkb) if found is None else found
+
+    def _keep(self, key: str, weights: CoverageWeights) -> None:
+        if weights.nbytes > self._kept_bytes // 2:
+            return
+        self._latest[key] = weights
+        while sum(kept.nbytes for kept in self._latest.values()) > self._kept_bytes:
+            self._latest.popitem(last=False)
+
+
+def _is_slow(frame: Frame, units: int) -> bool:
+    return frame.shape[0] * frame.shape[1] >= SLOW or units >= SLOW_UNITS
+
+
+_ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")
+
+
+def _file_of(key: str) -> str:
+    return f"weights/{key}.npz"
+
+
+def _read(store: Store, key: str, frame: Frame, units: int) -> CoverageWeights | None:
+    try:
+        with np.load(io.BytesIO(store.read_bytes(_file_of(key))), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in _ARRAYS}
+        arrays["weights"] = arrays["weights"].astype("float64")
+        found = CoverageWeights(frame=frame, **arrays)
+        if len(found.area) == units and found.indptr[-1] == len(found.columns) == len(found.weights):
+            return found
+    except EoError:
+        return None
+    except Exception as error:  # whatever a damaged file makes of numpy and zipfile
+        _logger.warning("weights %s cannot be read and are computed anew: %s", key[:12], error)
+    return None
+
+
+def _write(store: Store, key: str, weights: CoverageWeights) -> None:
+    file = io.BytesIO()
+    arrays = {name: getattr(weights, name) for name in _ARRAYS}
+    arrays["weights"] = arrays["weights"].astype("float32")  # exactextract's own precision, nothing is lost
+    np.savez(file, **arrays)
+    try:
+        store.write_bytes(_file_of(key), file.getvalue())
+    except EoError as error:  # the numbers are right without it
+        _logger.warning("weights %s cannot be kept: %s", key[:12], error)

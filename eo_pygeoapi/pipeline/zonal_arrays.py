@@ -1,0 +1,158 @@
+"""Zonal statistics for whoever has an array and polygons, and wants nothing else of this package.
+
+    weights = coverage_weights(grid, units)
+    values, valid_fraction = aggregate(grid, weights, "mean")
+
+`docs/zonal.md` tells the whole of it.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from eo_pygeoapi.errors import OrgUnitsError, SourceError
+from eo_pygeoapi.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
+from eo_pygeoapi.pipeline.accumulation import Accumulated
+from eo_pygeoapi.pipeline.blocks import MEMORY, blocks
+from eo_pygeoapi.pipeline.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.frames import Frame
+from eo_pygeoapi.pipeline.geojson import usable_geometry
+from eo_pygeoapi.pipeline.grids import oriented
+from eo_pygeoapi.pipeline.statistics import BlockStatistics
+from eo_pygeoapi.pipeline.weights_cache import WeightsCache
+
+_NAME = "the grid"
+_CACHE = WeightsCache()  # the latest weights of this process
+
+
+class Zonal(NamedTuple):
+    """Values, NaN for none, and valid fractions: both (time, unit), DataArrays where the values were one."""
+
+    values: Any
+    valid_fraction: Any
+
+
+def coverage_weights(
+    grid: xr.DataArray,
+    units: gpd.GeoDataFrame,
+    *,
+    weight: Literal["cell", "area"] = "cell",
+    cache: WeightsCache | None = None,
+) -> CoverageWeights:
+    """Compute what every unit covers of the cells of a grid; no values are read.
+
+    `grid` has dimensions for latitude and longitude (`y`, `lat`, `latitude`, …) in degrees, in any direction, and
+    perhaps `time`. `units` are Polygons, MultiPolygons or Points in any coordinate reference system, in degrees where
+    it has none; what is not valid is repaired, and a unit without a geometry covers nothing. With `weight="area"`
+    cells weigh by their area on the sphere. Weights of the same grid and geometries are computed once. Raises
+    SourceError for a grid that is not regular, OrgUnitsError for coordinates that are not on the earth.
+    """
+    frame = Frame.of(_normalised(grid))
+    found = (cache or _CACHE).weights(frame, _geometries(units))
+    return found.by_area() if weight == "area" else found
+
+
+def aggregate(
+    values: xr.DataArray | NDArray[np.floating],
+    weights: CoverageWeights,
+    statistic: SpatialStatistic = "mean",
+    *,
+    memory: int = MEMORY,
+    progress: Callable[[float], None] | None = None,
+) -> Zonal:
+    """Aggregate cells to units at every time step; returns values and valid fractions, each (time, unit) float64.
+
+    `values` is a DataArray on the grid of the weights, which is read block by block where it is lazy; or an array of
+    shape (time, y, x) or (y, x), rows from north to south. Cells that are NaN do not count. `mean`, `sum`, `std`,
+    `median` and quantiles (`p90`) weigh cells by the share that the unit covers, as `count` adds these shares up;
+    `min` and `max` take every cell that the unit touches with an area. Where no cell has a value, every statistic is
+    NaN, for the sum over nothing is unknown and not 0. A point takes the value of its cell, or of the nearest with
+    data among the eight around it, whatever the statistic; its `count` is 1 and its `std` 0.
+
+    The valid fraction is the share of the unit's area, that outside the grid included, which has data. Raises
+    SourceError for another grid than that of the weights, ValueError for an unknown statistic.
+    """
+    if statistic not in SPATIAL_STATISTICS and not re.fullmatch(QUANTILE, statistic):
+        raise ValueError(f"unknown statistic {statistic!r}; allowed: {', '.join(SPATIAL_STATISTICS)}, p1 to p99")
+    grid = _on_the_grid_of(weights, values)
+    steps = grid.sizes["time"]
+    whole = Accumulated(statistic, steps, len(weights.area))
+    statistics = BlockStatistics(weights, statistic)
+    for block in blocks(grid, np.arange(steps), memory):
+        whole.add(block.first, slice(None), statistics(block.values))
+        if progress:
+            progress(block.stop / steps)
+    found = whole.finished(weights.area)
+    if not isinstance(values, xr.DataArray):
+        return Zonal(*found)
+    times = {"time": values["time"]} if "time" in values.coords and "time" in values.dims else {}
+    return Zonal(*(xr.DataArray(array, dims=("time", "unit"), coords=times) for array in found))
+
+
+def _on_the_grid_of(weights: CoverageWeights, values: xr.DataArray | NDArray[np.floating]) -> xr.DataArray:
+    """Return values as a grid of (time, y, x), after a look whether its cells are those of the weights."""
+    if not isinstance(values, xr.DataArray):
+        array = np.asarray(values)
+        if array.ndim not in (2, 3) or array.shape[-2:] != weights.shape:
+            raise SourceError(f"an array of shape {array.shape}; the weights are for (time, {weights.shape})")
+        array = array if array.dtype.kind == "f" else array.astype("float64")
+        return xr.DataArray(array.reshape(-1, *weights.shape), dims=("time", "y", "x"))
+    grid = _normalised(values)
+    frame = Frame.of(grid)
+    if frame.shape != weights.shape or not _alike(frame, weights.frame):
+        raise SourceError(f"the grid is {frame}; the weights are for {weights.frame}")
+    return grid if "time" in grid.dims else grid.expand_dims("time")
+
+
+def _alike(one: Frame, other: Frame) -> bool:
+    here, there = (np.array([frame.west, frame.south, frame.east, frame.north]) for frame in (one, other))
+    return bool(np.abs(here - there).max() <= 1e-3 * min(one.cell))
+
+
+def _normalised(data: xr.DataArray) -> xr.DataArray:
+    return oriented(_decoded(data), _NAME)
+
+
+def _decoded(data: xr.DataArray) -> xr.DataArray:
+    """Return values as the attributes of CF mean them, where nothing has decoded these yet."""
+    attrs = data.attrs
+    missing = [attrs[name] for name in ("_FillValue", "missing_value") if name in attrs]
+    for value in missing:
+        data = data.where(data != value)
+    if "scale_factor" in attrs or "add_offset" in attrs:
+        data = data.astype("float64") * attrs.get("scale_factor", 1.0) + attrs.get("add_offset", 0.0)
+    return data
+
+
+def _geometries(units: gpd.GeoDataFrame) -> NDArray[Any]:
+    """Return valid geometries in degrees, None for those that cannot be used."""
+    if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
+        units = units.to_crs("EPSG:4326")
+    geometries: NDArray[Any] = units.geometry.to_numpy().copy()
+    bounds = shapely.bounds(geometries)
+    if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
+        raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
+    usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
+    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
+    for n in np.flatnonzero(~usual):
+        found = usable_geometry(_across_180(geometries[n]))
+        geometries[n] = None if isinstance(found, str) else found
+    return geometries
+
+
+def _across_180(geometry: Any) -> Any:
+    """Return a geometry whose longitudes go beyond 180 degrees, to either side, in two parts within them."""
+    if geometry is None or shapely.is_empty(geometry) or np.abs(shapely.bounds(geometry)[[0, 2]]).max() <= 180:
+        return geometry
+    if not shapely.is_valid(geometry):
+        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    turns = [(shapely.box(-180 + turn, -90, 180 + turn, 90), turn) for turn in (-360, 0, 360)]
+    parts = [shapely.transform(geometry & box, lambda xy, by=turn: xy - (by, 0)) for box, turn in turns]
+    return shapely.union_all([part for part in parts if not shapely.is_empty(part)])

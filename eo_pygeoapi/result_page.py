@@ -1,0 +1,82 @@
+"""What the page of an import's results shows: a map of one period, and the values of one unit in time."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from eo_pygeoapi.charts import Area, choropleth, legend, line_chart
+from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.jobs import PROCESS_ID, Job
+from eo_pygeoapi.results import ResultStore
+
+# more areas than this would make a page that no browser likes
+LARGEST_MAP = 3000
+
+
+def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the template shows of the values; nothing where the job has none.
+
+    `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
+    """
+    values, units = f"jobs/{job.id}/steps/values.parquet", f"jobs/{job.id}/steps/org-units.json"
+    if job.process_id != PROCESS_ID or not (store.exists(values) and store.exists(units)):
+        return {}
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        path = store.local_path(values)
+        if path is None:
+            path = Path(folder, "values.parquet")
+            store.copy_to(values, path)
+        try:
+            return _shown(connection, str(path), store.read_json(units), asked)
+        except duckdb.Error as error:
+            raise ResultsError(f"cannot read the values of job {job.id}") from error
+
+
+def _shown(
+    connection: duckdb.DuckDBPyConnection, path: str, collection: Mapping[str, Any], asked: Mapping[str, str]
+) -> dict[str, Any]:
+    features = {f["properties"]["orgUnit"]: f for f in collection["features"]}
+    query = "SELECT period, count(value) FROM read_parquet(?) GROUP BY ALL ORDER BY period"
+    counts = connection.execute(query, [path]).fetchall()
+    periods = [period for period, _ in counts]
+    if not periods:
+        return {}
+    filled = [period for period, count in counts if count]
+    period = asked["period"] if asked.get("period") in periods else (filled or periods)[-1]
+    query = 'SELECT "orgUnit", value FROM read_parquet(?) WHERE period = ? ORDER BY "orgUnit"'
+    areas = [_area(features[u], v) for u, v in connection.execute(query, [path, period]).fetchall() if u in features]
+    unit = asked["unit"] if asked.get("unit") in features else areas[0].org_unit if areas else ""
+    query = 'SELECT period, value FROM read_parquet(?) WHERE "orgUnit" = ? ORDER BY period'
+    series = connection.execute(query, [path, unit]).fetchall()
+    return _drawn(areas, periods, period, unit, [(p, _finite(v)) for p, v in series])
+
+
+def _drawn(
+    areas: Sequence[Area], periods: list[str], period: str, unit: str, series: Sequence[tuple[str, float | None]]
+) -> dict[str, Any]:
+    names = {area.org_unit: area.name for area in areas}
+    on_map = areas if len(areas) <= LARGEST_MAP else ()
+    return {
+        "periods": periods,
+        "period": period,
+        "areas": areas,
+        "unit": unit,
+        "unit_name": names.get(unit, unit),
+        "map": choropleth(on_map, f"Map of period {period}", f"?f=html&period={period}&unit="),
+        "legend": legend([area.value for area in areas if area.value is not None]),
+        "chart": line_chart([p for p, _ in series], [v for _, v in series], f"Values of {names.get(unit, unit)}"),
+    }
+
+
+def _area(feature: Mapping[str, Any], value: float | None) -> Area:
+    properties = feature["properties"]
+    return Area(
+        properties["orgUnit"], properties.get("name") or properties["orgUnit"], feature.get("geometry"), _finite(value)
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and value == value else None

@@ -1,0 +1,86 @@
+"""The process of one run: what it needs before Prefect's engine executes the flow. `python -m` for a cold start.
+
+It ends by itself or by SIGKILL. SIGTERM and SIGINT, which systemd or a terminal sends to all processes at once, are
+for the worker, who gives its runs time; here they are blocked.
+"""
+
+import ctypes
+import logging
+import os
+import random
+import runpy
+import signal
+import sys
+import warnings
+from pathlib import Path
+from uuid import UUID
+
+from eo_pygeoapi.worker.processes import Process
+from eo_pygeoapi.worker.records import said_path
+
+RECORD = "EO_RUN_RECORD"
+PARENT = "EO_RUN_PARENT"
+HOOKS_ONLY = "EO_RUN_HOOKS_ONLY"
+_PR_SET_PDEATHSIG = 1
+_log = logging.getLogger(__name__)
+
+
+def execute_run() -> None:
+    """Execute the flow run that PREFECT__FLOW_RUN_ID names; ends the interpreter as Prefect's engine does."""
+    prepare()
+    if os.environ.pop(HOOKS_ONLY, ""):
+        run_hooks(UUID(os.environ["PREFECT__FLOW_RUN_ID"]))
+        return
+    sys.argv = ["prefect.engine", os.environ["PREFECT__FLOW_RUN_ID"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # it is imported already where the libraries are preloaded
+        runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
+
+
+def prepare() -> None:
+    """Make this process one that can be found and ended, and that shares no random numbers with others."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    if record := os.environ.get(RECORD):
+        own = Process.of(os.getpid())
+        path = said_path(Path(record))
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(f"{own.pid} {own.started}")
+        os.replace(unfinished, path)
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+
+
+def run_hooks(run_id: UUID) -> None:
+    """Call the flow's hooks for the state in which the run ended, where its own process could not."""
+    from prefect.client.schemas.objects import StateType
+    from prefect.flow_engine import load_flow, load_flow_run
+
+    run = load_flow_run(flow_run_id=run_id)
+    flow, state = load_flow(run), run.state
+    if state is None:
+        return
+    hooks = {
+        StateType.CRASHED: flow.on_crashed_hooks,
+        StateType.CANCELLED: flow.on_cancellation_hooks,
+        StateType.FAILED: flow.on_failure_hooks,
+    }
+    for hook in hooks.get(state.type, []):
+        try:
+            hook(flow=flow, flow_run=run, state=state)
+        except Exception:
+            _log.exception("the hook %s failed", getattr(hook, "__name__", hook))
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, where it can (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    die_with(int(os.environ.get(PARENT, os.getppid())))
+    execute_run()

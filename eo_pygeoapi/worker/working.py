@@ -1,0 +1,145 @@
+"""`eo-pygeoapi worker`: work until SIGTERM or SIGINT, then drain."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from eo_pygeoapi.errors import EngineUnavailableError
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.wakeup import listen
+from eo_pygeoapi.worker.deaths import Death
+from eo_pygeoapi.worker.environment import run_environment
+from eo_pygeoapi.worker.heartbeats import watch_heartbeats
+from eo_pygeoapi.worker.reaper import Reaper, remove_old_unfinished
+from eo_pygeoapi.worker.records import Records
+from eo_pygeoapi.worker.worker import AWAY, ImportWorker
+from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_environment
+
+_log = logging.getLogger(__name__)
+REAP_SECONDS = 10.0
+STOPPED = "the worker was stopped, and the run had not ended after the {:.0f} s that it was given"
+SETTLE_SECONDS = 60.0  # to say what became of them, and to call hooks
+
+
+def run_worker(settings: Settings, name: str | None = None) -> None:
+    """Work until SIGTERM or SIGINT; a second signal ends what runs at once."""
+    if not settings.prefect_api_url:
+        raise EngineUnavailableError("PREFECT_API_URL is not set, so there is no Prefect server to take jobs from")
+    logging.getLogger("eo_pygeoapi").setLevel(logging.INFO)
+    asyncio.run(_Work(settings, name).until_stopped())
+
+
+class _Work:
+    """One worker and all that runs beside its loops."""
+
+    def __init__(self, settings: Settings, name: str | None) -> None:
+        self._settings = settings
+        self._records = Records(settings.data_dir.absolute() / "runs")
+        self._name = name
+        self._stops = 0
+        self._stopped = asyncio.Event()
+        self._hurried = asyncio.Event()
+
+    async def until_stopped(self) -> None:
+        """Start everything, wait for a signal, drain, and stop everything."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell's background has SIGINT ignored
+            loop.add_signal_handler(number, self._stop)
+        self._records.enter()
+        given = {"name": self._name} if self._name else {}
+        self.worker = ImportWorker(self._settings, self._records, **given)
+        serving = asyncio.create_task(self.worker.start())
+        parts = (self._reap, self.worker.watch, self.worker.take_when_woken, self._watch_heartbeats)
+        beside = [asyncio.create_task(_for_ever(part)) for part in parts]
+        keeper = self._keep_zygote(beside)
+        socket_path = self._listen(loop)
+        stopping = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                await self._drain()
+        finally:
+            for task in (*beside, stopping, serving):
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            if keeper is not None:
+                await keeper.close()
+            if socket_path is not None:
+                socket_path.unlink(missing_ok=True)
+        self._records.leave()
+        with suppress(asyncio.CancelledError):
+            await serving  # its error, where it ended by itself
+
+    def _stop(self) -> None:
+        self._stops += 1
+        self.worker.draining = True
+        (self._stopped if self._stops == 1 else self._hurried).set()
+
+    async def _drain(self) -> None:
+        """Take no more runs, give those that run their time, then end and settle them."""
+        grace = self._settings.stop_grace_seconds
+        _log.warning("stopping: no new runs; %d that run have %.0f s", len(self.worker.running), grace)
+        until = asyncio.get_running_loop().time() + grace
+        while self.worker.busy and asyncio.get_running_loop().time() < until and not self._hurried.is_set():
+            await asyncio.sleep(0.1)
+        why = Death(STOPPED.format(grace))
+        await asyncio.gather(*(process.end(why) for process in self.worker.running))
+        until = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        while self.worker.busy and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.05)
+        if self.worker.busy:
+            _log.warning("Prefect could not be told of all runs that were ended; the next worker will")
+
+    async def _reap(self) -> None:
+        await asyncio.to_thread(remove_old_unfinished, self._settings.cache)
+        while True:
+            if self.worker.is_setup and not self.worker.draining:
+                try:
+                    await Reaper(self._records, self.worker.client, self.worker.undertaker()).reap()
+                except AWAY as error:
+                    _log.warning("Prefect cannot be told of dead runs: %s", error)
+                await asyncio.sleep(REAP_SECONDS)
+            await asyncio.sleep(0.2)
+
+    async def _watch_heartbeats(self) -> None:
+        while not self.worker.is_setup:
+            await asyncio.sleep(0.5)
+        await watch_heartbeats(self.worker.client, self._settings.lost_after_seconds)
+        await asyncio.Event().wait()
+
+    def _keep_zygote(self, beside: list[asyncio.Task[None]]) -> ZygoteKeeper | None:
+        if not self._settings.use_zygote or not can_fork():
+            return None
+        keeper = ZygoteKeeper(zygote_environment(run_environment(self.worker.own_environment())))
+        beside.append(asyncio.create_task(_for_ever(keeper.keep)))
+        self.worker.zygote_address = lambda: keeper.address
+        return keeper
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> Any:
+        found = listen(self._settings.prefect_api_url or "", str(os.getpid()))
+        if found is None:
+            return None
+        receiver, path = found
+
+        def woken() -> None:
+            with suppress(OSError):
+                receiver.recv(64)
+            self.worker.wake.set()
+
+        loop.add_reader(receiver, woken)
+        return path
+
+
+async def _for_ever(part: Any) -> None:
+    """Run a part of the worker; whatever goes wrong in it is logged, and it is begun again."""
+    while True:
+        try:
+            work: Coroutine[Any, Any, None] = part()
+            await work
+        except Exception:
+            _log.exception("%s failed; it is begun again", getattr(part, "__name__", part))
+            await asyncio.sleep(5)

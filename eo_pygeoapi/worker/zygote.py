@@ -1,0 +1,260 @@
+"""The zygote: a process with all libraries loaded, of which each run is a fork, so that none waits for imports.
+
+Optional: whoever gets no answer from it starts cold. It has one thread and no connections, and is asked by launchers
+over a unix socket (`EO_ZYGOTE`). It ends with the worker (its standard input ends) and kills its runs then; when it is
+killed itself, the kernel kills them. When code on disk is newer than what it has loaded it takes no more runs, and ends
+after the last one; the worker starts another.
+"""
+
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from eo_pygeoapi.worker.execute_run import die_with, execute_run
+from eo_pygeoapi.worker.processes import Process, end_tree
+
+PRELOADED = ("prefect.engine", "prefect.flow_engine", "flows.eo_aggregate_import", "flows.run_process")
+READY = "zygote is ready"
+STALE = 76  # exit status of one that should be replaced
+_HARMLESS = ("/proc/", "/dev/", "anon_inode:")
+_REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork
+_OWN_PACKAGES = ("eo_pygeoapi", "flows")
+_REQUEST_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a launcher hands over: environment, folder and output of a run."""
+
+    environment: dict[bytes, bytes]
+    folder: bytes
+    output: tuple[int, int]
+
+    @property
+    def settings(self) -> dict[bytes, bytes]:
+        """What Prefect read at import, and what a fork would therefore not read again."""
+        return prefect_settings(self.environment)
+
+
+@dataclass
+class Zygote:
+    """Serves launchers until its standard input ends; `serve` returns in each child, with what it shall run."""
+
+    listener: socket.socket
+    settings: dict[bytes, bytes]
+    fingerprint: dict[Path, float]
+    _launchers: dict[int, socket.socket] = field(default_factory=dict)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _stale: bool = False
+
+    def serve(self) -> Request | None:
+        """Fork a child for each request; returns the request in the child, and None in the zygote at its end."""
+        ended, wake = _on_child_death()
+        self._selector.register(self.listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(0, selectors.EVENT_READ, None)
+        self._selector.register(ended, selectors.EVENT_READ, self._reap)
+        while not (self._stale and not self._launchers):
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    self._kill_all()
+                    return None
+                if (request := key.data(key.fileobj)) is not None:
+                    signal.set_wakeup_fd(-1)
+                    ended.close()
+                    wake.close()
+                    self._selector.close()
+                    return cast(Request, request)
+        sys.exit(STALE)
+
+    def _accept(self, listener: socket.socket) -> Request | None:
+        connection, _ = listener.accept()
+        connection.settimeout(_REQUEST_SECONDS)
+        try:
+            request = _receive(connection)
+            if reason := self._refuses(request):
+                print(f"the zygote refuses a run: {reason}; it starts cold", file=sys.stderr, flush=True)
+                connection.sendall(b"n")
+                _close(request, connection)
+                return None
+            connection.sendall(b"y")
+        except (OSError, ValueError):
+            connection.close()
+            return None
+        own = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(connection, own)
+            return request
+        _close(request)
+        self._launchers[pid] = connection
+        self._selector.register(connection, selectors.EVENT_READ, self._launcher_gone)
+        return None
+
+    def _refuses(self, request: Request) -> str:
+        if self._stale or modified(self.fingerprint) != self.fingerprint:
+            self._stale = True
+            return "the code on disk is newer than what is loaded"
+        differing = {name.decode() for name, _ in self.settings.items() ^ request.settings.items()}
+        return f"other settings of Prefect: {', '.join(sorted(differing))}" if differing else ""
+
+    def _become_child(self, connection: socket.socket, parent: int) -> None:
+        os.setsid()
+        die_with(parent)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for open_socket in (connection, self.listener, *self._launchers.values()):
+            open_socket.close()
+
+    def _launcher_gone(self, connection: socket.socket) -> None:
+        """Kill the run whose launcher died; its death is then reaped like any other."""
+        self._selector.unregister(connection)
+        for pid, known in self._launchers.items():
+            if known is connection:
+                end_tree(Process.of(pid))
+
+    def _reap(self, ended: socket.socket) -> None:
+        ended.recv(4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if (connection := self._launchers.pop(pid, None)) is not None:
+                self._report(connection, status)
+
+    def _report(self, connection: socket.socket, status: int) -> None:
+        try:
+            self._selector.unregister(connection)
+        except KeyError:
+            pass
+        try:
+            connection.sendall(status.to_bytes(4, "big"))
+        except OSError:
+            pass
+        connection.close()
+
+    def _kill_all(self) -> None:
+        for pid in self._launchers:
+            end_tree(Process.of(pid))
+
+
+def main(address: str) -> None:
+    """Load the libraries, then serve launchers at the address; refuses where a fork would not be safe."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    settings = prefect_settings(dict(os.environb))
+    for name in PRELOADED:
+        importlib.import_module(name)
+    if shared := unsafe_to_share():
+        sys.exit(f"the zygote cannot be used, for a fork would share {', '.join(shared)}; runs start cold")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(address)
+    listener.listen(128)
+    gc.collect()
+    gc.freeze()
+    print(READY, flush=True)
+    request = Zygote(listener, settings, modified(own_files())).serve()
+    if request is not None:
+        _become_run(request)
+        execute_run()
+
+
+def prefect_settings(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the part of an environment that Prefect reads as settings; its internals begin with two underscores."""
+    return {k: v for k, v in environment.items() if k.startswith(b"PREFECT_") and not k.startswith(b"PREFECT__")}
+
+
+def own_files() -> list[Path]:
+    """Return the files of what is loaded of our packages, and the folders of the others."""
+    own, folders = set(), set()
+    for name, module in list(sys.modules.items()):
+        if file := getattr(module, "__file__", None):
+            if name.split(".")[0] in _OWN_PACKAGES:
+                own.add(Path(file))
+            elif "site-packages" in file:
+                folders.add(Path(file.split("site-packages")[0]) / "site-packages")
+    return sorted(own | folders)
+
+
+def modified(files: "list[Path] | dict[Path, float]") -> dict[Path, float]:
+    """Return when each file was written last; 0 where it is gone."""
+    return {file: file.stat().st_mtime if file.exists() else 0.0 for file in files}
+
+
+def unsafe_to_share() -> list[str]:
+    """Return what a fork must not share: threads, and open files and connections."""
+    found = [f"the thread {thread.name}" for thread in threading.enumerate() if thread is not threading.main_thread()]
+    tasks = Path("/proc/self/task")
+    if tasks.exists() and not found and (count := len(list(tasks.iterdir()))) > 1:
+        found.append(f"{count - 1} threads of a C library")
+    return found + [f"the open file {name}" for name in _open_files()]
+
+
+def _open_files() -> Iterator[str]:
+    folder = Path("/proc/self/fd")
+    for entry in folder.iterdir() if folder.exists() else ():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if int(entry.name) > 2 and not target.startswith(_HARMLESS) and Path(target).name not in _REOPENED:
+            yield target
+
+
+def _receive(connection: socket.socket) -> Request:
+    head, descriptors, _, _ = socket.recv_fds(connection, 4, 2)
+    size, parts = int.from_bytes(head, "big"), b""
+    while len(parts) < size and (piece := connection.recv(size - len(parts))):
+        parts += piece
+    if len(parts) < size or len(descriptors) != 2:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise ValueError("broken request")
+    folder, *pairs = parts.split(b"\0")
+    environment = dict(pair.split(b"=", 1) for pair in pairs)
+    return Request(environment, folder, (descriptors[0], descriptors[1]))
+
+
+def _close(request: Request, connection: socket.socket | None = None) -> None:
+    for descriptor in request.output:
+        os.close(descriptor)
+    if connection is not None:
+        connection.close()
+
+
+def _become_run(request: Request) -> None:
+    """Take the environment, folder and output of the run; its standard input is empty."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (request.output[0], 1), (request.output[1], 2)):
+        os.dup2(source, target)
+    for descriptor in (nothing, *request.output):
+        if descriptor > 2:
+            os.close(descriptor)
+    os.environb.clear()
+    os.environb.update(request.environment)
+    os.chdir(request.folder)
+
+
+def _on_child_death() -> tuple[socket.socket, socket.socket]:
+    """Return a socket that becomes readable when a child has died, and its other end."""
+    ended, wake = socket.socketpair()
+    ended.setblocking(False)
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    return ended, wake
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

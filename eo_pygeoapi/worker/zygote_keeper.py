@@ -1,0 +1,81 @@
+"""Keeps a zygote: starts it, starts another when it ends, and says where it is once it is ready."""
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from eo_pygeoapi.worker.processes import Process, end_tree
+from eo_pygeoapi.worker.zygote import READY, STALE
+
+_log = logging.getLogger(__name__)
+SLOWEST_RESTART = 60.0
+
+
+class ZygoteKeeper:
+    """Supervises one zygote with this environment; without it, or until it is ready, `address` is empty."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}  # threads do not survive a fork
+        self._folder = Path(tempfile.mkdtemp(prefix="eo-zygote-"))
+        self._process: asyncio.subprocess.Process | None = None
+        self._started = 0
+        self.address = ""
+
+    async def keep(self) -> None:
+        """Run zygotes for ever: at once where one was stale or killed, ever more slowly where they fail at start."""
+        pause = 1.0
+        while True:
+            begun = time.monotonic()
+            status = await self._run_one()
+            _log.info("zygote ended with status %s; runs start cold until there is another", status)
+            healthy = status == STALE or time.monotonic() - begun > SLOWEST_RESTART
+            pause = 0.2 if healthy else min(pause * 2, SLOWEST_RESTART)
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        """End the zygote, and with it whatever still runs in it."""
+        if self._process is not None:
+            if self._process.returncode is None:
+                end_tree(Process.of(self._process.pid))
+            await self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _run_one(self) -> int:
+        self._started += 1
+        path = self._folder / f"{self._started}.sock"
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "eo_pygeoapi.worker.zygote", str(path)),
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,  # its end tells the zygote that we are gone
+            stdout=asyncio.subprocess.PIPE,
+            cwd=self._folder,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        try:
+            async for line in self._process.stdout:
+                if line.decode().strip() == READY:
+                    self.address = str(path)
+                    _log.info("zygote %d is ready", self._process.pid)
+            return await self._process.wait()
+        finally:
+            self.address = ""
+            path.unlink(missing_ok=True)
+
+
+def zygote_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a zygote: that of its runs, without what belongs to one run."""
+    return {name: value for name, value in environ.items() if not name.startswith("PREFECT__")}
+
+
+def can_fork() -> bool:
+    """Return whether this system can have a zygote."""
+    return hasattr(os, "fork") and sys.platform == "linux"

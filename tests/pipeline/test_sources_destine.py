@@ -1,0 +1,126 @@
+"""ERA5-Land of Destination Earth, from a Zarr store on this machine in place of the Earth Data Hub's."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from dhis2eo.data.destine.era5_land import hourly
+from shapely.geometry import box
+
+from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.models import Interval
+from eo_pygeoapi.pipeline.periods import periods_in
+from eo_pygeoapi.pipeline.sources import SourceRequest
+from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource
+from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
+from tests.pipeline import made
+from tests.standins import cds, chc
+
+BOX = (-0.6, 6.9, 0.6, 8.0)  # on both sides of where the longitudes of the store begin
+
+
+def make_store(path: Path, *, hole: bool = False) -> Path:
+    """Write hours of a week as the Earth Data Hub keeps them: longitudes 0 to 360, latitudes from north to south."""
+    times = np.arange(np.datetime64("2026-03-28", "h"), np.datetime64("2026-04-04", "h"))
+    latitudes, longitudes = 8.4 - 0.1 * np.arange(20), np.round(np.arange(0, 360, 0.1), 1)
+    rain = np.array([cds.accumulated(moment) for moment in times], "float32")
+    # a degree east has a metre less, to tell the columns
+    columns = np.where(longitudes > 180, longitudes - 360, longitudes).astype("float32")
+    dimensions = ("valid_time", "latitude", "longitude")
+    shape = (times.size, latitudes.size, longitudes.size)
+    data = xr.Dataset(
+        {
+            "tp": (dimensions, np.broadcast_to(rain[:, None, None], shape), {"units": "m"}),
+            "t2m": (dimensions, np.broadcast_to(290 - columns, shape).copy(), {"units": "K"}),
+        },
+        coords={"valid_time": times.astype("M8[ns]"), "latitude": latitudes, "longitude": longitudes},
+    )
+    if hole:
+        data["t2m"][30:33] = np.nan
+    data.chunk(valid_time=24, longitude=900).to_zarr(path, zarr_format=2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("destine") / "era5-land.zarr")
+
+
+def ask(tmp_path: Path, place: object, start: str, end: str, variable: str = "total_precipitation") -> SourceRequest:
+    options = {"provider": "destine", "variable": variable, "baseUrl": str(place)}
+    block = {"id": "x", "source": "era5-land", "options": options}
+    defaults = Dataset.model_validate(block).options.defaults()
+    interval = Interval(start=date.fromisoformat(start), end=date.fromisoformat(end))
+    return SourceRequest(Dataset.model_validate(block | defaults), interval, BOX, tmp_path / "cache")
+
+
+def source() -> Era5LandSource:
+    return Era5LandSource(lambda: date(2026, 5, 1))
+
+
+def test_rain_is_that_of_the_other_provider(tmp_path: Path, store: Path) -> None:
+    asked = ask(tmp_path, store, "2026-03-31", "2026-03-31")
+    extract = source().extract(asked)
+    grid = source().open(asked, extract)
+    units = made.units({"a": box(-0.5, 7.0, 0.5, 7.9)})
+    found = aggregate_to_org_units(grid, units, periods_in(asked.interval, "daily"), asked.dataset)
+    assert found.frame["value"].tolist() == [77.16]
+    assert extract.note == "ERA5-Land (Earth Data Hub)"
+    # what is kept is not asked for again
+    gone = source().extract(asked)
+    assert gone == extract
+
+
+def test_both_sides_of_the_meridian_are_there_and_in_their_place(tmp_path: Path, store: Path) -> None:
+    asked = ask(tmp_path, store, "2026-03-31", "2026-03-31", "2m_temperature")
+    grid = source().open(asked, source().extract(asked))
+    assert grid["x"].values[[0, -1]] == pytest.approx([-0.7, 0.7])
+    assert grid.values[0, 0] == pytest.approx(290 - grid["x"].values)
+
+
+def test_days_beyond_the_end_of_the_store_are_left_out(tmp_path: Path, store: Path) -> None:
+    extract = source().extract(ask(tmp_path, store, "2026-04-02", "2026-04-04", "2m_temperature"))
+    assert [(e.period, e.reason, e.expected) for e in extract.left_out] == [
+        ("20260404", "not published: 2026-04-04 (UTC)", "2026-05-09")
+    ]
+    with pytest.raises(
+        NoDataError, match=r"ERA5-Land of the Earth Data Hub: nothing is published for .*; expected 2026-05-19"
+    ):
+        source().extract(ask(tmp_path, store, "2026-04-20", "2026-04-21"))
+
+
+def test_hours_that_the_store_lacks_are_not_taken_for_sea(tmp_path: Path) -> None:
+    holed = make_store(tmp_path / "holed.zarr", hole=True)
+    with pytest.raises(SourceUnavailableError, match="Earth Data Hub: lacks 2026-03-29T06 of ERA5-Land"):
+        source().extract(ask(tmp_path, holed, "2026-03-29", "2026-03-29", "2m_temperature"))
+
+
+def test_a_variable_that_the_store_lacks(tmp_path: Path, store: Path) -> None:
+    with pytest.raises(SourceError, match=r"has no variable .*sp"):
+        source().extract(ask(tmp_path, store, "2026-03-29", "2026-03-29", "surface_pressure"))
+
+
+@pytest.fixture
+def server(store: Path) -> Iterator[chc.StandIn]:
+    with chc.running(store.parent) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message"),
+    [(401, SourceError, "answers 401 .*netrc"), (503, SourceUnavailableError, "try again later")],
+)
+def test_what_the_store_answers(
+    tmp_path: Path, server: chc.StandIn, status: int, error: type[Exception], message: str
+) -> None:
+    asked = ask(tmp_path, f"{server.url}/era5-land.zarr", "2026-03-29", "2026-03-29", "2m_temperature")
+    server.faults({"path": "*", "status": status})
+    with pytest.raises(error, match=message):
+        source().extract(asked)
+    server.faults()
+    assert source().open(asked, source().extract(asked)).sizes["time"] == 24
+    assert hourly.xr is xr

@@ -1,0 +1,121 @@
+"""WorldPop against a static server, with a small country in place of a real one."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shapely.geometry import box
+
+from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.models import Interval
+from eo_pygeoapi.pipeline.periods import periods_in
+from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
+from tests.pipeline import made
+from tests.standins import chc, worldpop
+
+BOX = (-13.4, 6.9, -10.3, 10.1)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[chc.StandIn]:
+    root = tmp_path / "served"
+    for year in (2025, 2026):
+        worldpop.make_year(root, "SLE", year)
+    worldpop.make_year(root, "SLE", 2020, "global1", nodata=None)
+    with chc.running(root) as running:
+        yield running
+
+
+def ask(server: chc.StandIn, tmp_path: Path, first: int, last: int, **options: Any) -> SourceRequest:
+    given = {"country": "SLE", "baseUrl": f"{server.url}/"} | options
+    block = {"id": "people", "source": "worldpop", "options": given}
+    defaults = Dataset.model_validate(block).options.defaults()
+    interval = Interval(start=date(first, 1, 1), end=date(last, 12, 31))
+    return SourceRequest(Dataset.model_validate(block | defaults), interval, BOX, tmp_path / "cache")
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in tmp_path.joinpath("cache").rglob("*.tif"))
+
+
+def test_people_are_summed_over_units_and_no_data_are_nobody(server: chc.StandIn, tmp_path: Path) -> None:
+    asked = ask(server, tmp_path, 2025, 2026)
+    extract = extract_source_data(asked)
+    assert (extract.left_out, extract.note) == ([], "WorldPop global2 SLE")
+    # the whole country, and a part whose rows are without data but for half of the last
+    units = made.units({"all": box(-13.5, 6.2, -9.9, 10.2), "north": box(-13.5, 9.925, -9.9, 10.2)})
+    grid = open_source_data(asked, extract)
+    found = aggregate_to_org_units(grid, units, periods_in(asked.interval, "yearly"), asked.dataset)
+    values = dict(
+        zip(zip(found.frame["orgUnit"], found.frame["period"], strict=True), found.frame["value"], strict=True)
+    )
+    for year in (2025, 2026):
+        cells = np.where(worldpop.people(year) < 0, 0, worldpop.people(year)).astype("float64")
+        # the box of the request cuts off the southern rows and the columns outside it
+        inside = cells[:67, 1:65]
+        assert values["all", str(year)] == round(inside.sum())
+        assert values["north", str(year)] == round(0.5 * inside[5].sum())
+
+
+def test_a_year_is_downloaded_once(server: chc.StandIn, tmp_path: Path) -> None:
+    extract = extract_source_data(ask(server, tmp_path, 2026, 2026))
+    server.clear_log()
+    assert extract_source_data(ask(server, tmp_path, 2026, 2026)) == extract
+    assert server.log() == []
+    assert kept(tmp_path) == ["population_2026.tif"]
+
+
+def test_the_older_version_has_its_own_file_and_what_is_below_nobody_is_no_data(
+    server: chc.StandIn, tmp_path: Path
+) -> None:
+    asked = ask(server, tmp_path, 2020, 2020, version="global1")
+    grid = open_source_data(asked, extract_source_data(asked))
+    assert np.isnan(grid.values[0, :3]).all()
+    assert float(np.nanmin(grid.values)) > 0
+
+
+def test_years_that_there_are_none_of_are_left_out(server: chc.StandIn, tmp_path: Path) -> None:
+    extract = extract_source_data(ask(server, tmp_path, 2026, 2027))
+    assert [(e.period, e.reason) for e in extract.left_out] == [("2027", "WorldPop global2 SLE has no 2027")]
+    with pytest.raises(NoDataError, match="there is nothing for 2031; this version covers 2015 to 2030"):
+        extract_source_data(ask(server, tmp_path, 2031, 2031))
+    with pytest.raises(NoDataError, match="WorldPop global2 XXX: there is nothing for 2026"):
+        extract_source_data(ask(server, tmp_path, 2026, 2026, country="XXX"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        ({"status": 401}, SourceError, "answers 401"),
+        ({"status": 403}, SourceError, "answers 403"),
+        ({"status": 429}, SourceUnavailableError, "answers 429 .*try again later"),
+        ({"status": 503}, SourceUnavailableError, "answers 503 .*try again later"),
+        ({"drop": 3000}, SourceUnavailableError, "no answer, or not a whole one"),
+        ({"truncate": 3000}, SourceUnavailableError, "WorldPop global2 SLE 2026: what was received cannot be read"),
+        ({"truncate": 0}, SourceUnavailableError, "what was received cannot be read"),
+    ],
+)
+def test_what_goes_wrong_is_said_is_not_kept_and_heals(
+    server: chc.StandIn, tmp_path: Path, fault: dict[str, int], error: type[Exception], message: str
+) -> None:
+    server.faults({"path": "*_2026_*"} | fault)
+    with pytest.raises(SourceError, match=message) as caught:
+        extract_source_data(ask(server, tmp_path, 2026, 2026))
+    assert type(caught.value) is error
+    assert kept(tmp_path) == []
+    server.faults()
+    asked = ask(server, tmp_path, 2026, 2026)
+    assert open_source_data(asked, extract_source_data(asked)).sizes["time"] == 1
+
+
+def test_a_file_that_is_no_raster_is_not_kept(server: chc.StandIn, tmp_path: Path) -> None:
+    path = server.root / worldpop.year_path("SLE", 2026)
+    path.write_text("<html>Welcome</html>")
+    with pytest.raises(SourceUnavailableError, match="cannot be read"):
+        extract_source_data(ask(server, tmp_path, 2026, 2026))
+    assert kept(tmp_path) == []

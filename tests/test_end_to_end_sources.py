@@ -1,0 +1,94 @@
+"""Every source through the whole job over HTTP, beside stand-ins of the providers."""
+
+import time
+
+import numpy as np
+import pytest
+
+from tests.stack import Stack
+from tests.standins import cds, worldpop
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"), [("era5-rain", 77.16), ("era5-rain-nairobi", 76.86), ("era5-rain-lima", 62.16)]
+)
+def test_rain_of_a_local_day_is_right_to_the_last_digit(stack: Stack, dataset: str, expected: float) -> None:
+    result = stack.result(datasetId=dataset, start="2024-01-31", end="2024-01-31")
+    assert result["leftOut"] == []
+    assert result["source"] == "ERA5-Land (Climate Data Store)"
+    values = {f["properties"]["value"] for f in stack.features(dataset)}
+    assert values == {expected}
+    assert {f["properties"]["period"] for f in stack.features(dataset)} == {"20240131"}
+
+
+def test_datasets_share_requests_to_the_provider(stack: Stack, cds_server: cds.StandIn) -> None:
+    cds_server.clear_log()
+    stack.result(datasetId="era5-temperature", start="2024-03-05", end="2024-03-05")
+    (request,) = cds_server.executions()
+    assert (sorted(request["variable"]), request["day"]) == (
+        ["2m_temperature", "total_precipitation"],
+        ["04", "05", "06"],
+    )
+    cds_server.clear_log()
+    stack.result(datasetId="era5-rain-nairobi", start="2024-03-05", end="2024-03-05")
+    assert cds_server.executions() == []
+    (value,) = {f["properties"]["value"] for f in stack.features("era5-temperature")}
+    assert value == pytest.approx(290 + 11.5 - 0.5 - 273.15, abs=0.051)
+
+
+def test_a_job_says_that_it_waits_in_the_queue_of_the_provider(stack: Stack, cds_server: cds.StandIn) -> None:
+    cds_server.state(polls=4)
+    try:
+        job, said = stack.submit(datasetId="era5-rain", start="2024-04-05", end="2024-04-05"), set()
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            status = stack.get(f"{job}?f=json").json()
+            said.add(status["message"])
+            if status["status"] in ("successful", "failed"):
+                break
+            time.sleep(0.3)
+    finally:
+        cds_server.state()
+    assert status["status"] == "successful", status
+    assert any("waits in the queue of the Climate Data Store" in words for words in said), said
+
+
+def test_days_that_are_not_published_are_listed_with_their_day(stack: Stack, cds_server: cds.StandIn) -> None:
+    cds_server.state(latest="2024-05-06")
+    try:
+        result = stack.result(datasetId="era5-temperature", start="2024-05-06", end="2024-05-07")
+        message = stack.failure(datasetId="era5-temperature", start="2024-05-10", end="2024-05-11")
+    finally:
+        cds_server.state()
+    assert [(e["period"], e["reason"]) for e in result["leftOut"]] == [("20240507", "not published: 2024-05-07 (UTC)")]
+    assert "expected" in result["leftOut"][0]
+    assert result["rowCount"] > 0
+    assert "nothing is published for 2024-05-10 to 2024-05-11" in message and "expected" in message
+    # a later run recovers
+    assert stack.result(datasetId="era5-temperature", start="2024-05-06", end="2024-05-07")["leftOut"] == []
+
+
+def test_a_licence_that_was_not_accepted_fails_the_job_at_once_in_the_providers_words(
+    stack: Stack, cds_server: cds.StandIn
+) -> None:
+    cds_server.clear_log()
+    cds_server.faults({"path": f"{cds.PROCESS}/execution", "status": 403, "json": cds.LICENCE})
+    try:
+        message = stack.failure(datasetId="era5-rain", start="2024-06-05", end="2024-06-05")
+    finally:
+        cds_server.faults()
+    assert "please visit https://cds.example/licences to accept" in message
+    assert cds.KEY not in message
+    assert len(cds_server.executions()) == 1
+    assert stack.result(datasetId="era5-rain", start="2024-06-05", end="2024-06-05")["leftOut"] == []
+
+
+def test_population_is_summed_without_the_mark_for_no_data(stack: Stack) -> None:
+    result = stack.result(datasetId="worldpop", start="2026", end="2026")
+    values = [f["properties"]["value"] for f in stack.features("worldpop")]
+    assert len(values) == result["orgUnitCount"]
+    counted = [value for value in values if value is not None]
+    cells = worldpop.people(2026)
+    assert all(value == round(value) and value > 0 for value in counted)
+    assert 0 < sum(counted) <= cells[cells > 0].sum() + 0.5 * len(counted)
+    assert np.isfinite(counted).all()

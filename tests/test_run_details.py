@@ -1,0 +1,62 @@
+"""Task runs and workers are made here as the Prefect client gives them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prefect import states
+from prefect.client.schemas.objects import Log, State, StateType, TaskRun, Worker
+
+from eo_pygeoapi.jobs import IMPORT_STEPS
+from eo_pygeoapi.run_details import STEP_STATUS_BY_STATE, RunDetails, Step
+from flows.progress import STEPS
+
+NOW = datetime.now(UTC)
+JOB = str(uuid4())
+
+
+def details(answer: Sequence[Any], secrets: Sequence[str] = ()) -> RunDetails:
+    return RunDetails(lambda _: answer, "pool", secrets)
+
+
+def task(name: str, state: State[Any], began: int) -> TaskRun:
+    start = NOW + timedelta(seconds=began)
+    times = {"start_time": start, "end_time": start + timedelta(seconds=5) if state.is_final() else None}
+    return TaskRun(name=f"{name}-abc", task_key=name, dynamic_key="0", flow_run_id=uuid4(), state=state, **times)
+
+
+def test_the_steps_are_those_of_the_flow() -> None:
+    assert IMPORT_STEPS == tuple(STEPS)
+    assert set(STEP_STATUS_BY_STATE) == set(StateType)
+
+
+def test_steps_stand_in_their_order_begun_or_not() -> None:
+    runs = [task("load_org_units", states.Running(), 6), task("validate_inputs", states.Completed(), 0)]
+    steps = details(runs).steps(JOB)
+    assert [step.name for step in steps] == list(IMPORT_STEPS)
+    assert steps[0] == Step("validate_inputs", "successful", NOW, NOW + timedelta(seconds=5))
+    assert (steps[1].status, steps[1].finished) == ("running", None)
+    assert steps[2:] == [Step(name) for name in IMPORT_STEPS[2:]]
+
+
+def test_of_several_attempts_the_last_counts() -> None:
+    runs = [task("validate_inputs", states.Crashed(), 0), task("validate_inputs", states.Completed(), 60)]
+    for order in (runs, runs[::-1]):
+        assert details(order).steps(JOB)[0].status == "successful"
+
+
+@pytest.mark.parametrize(("level", "word"), [(10, "debug"), (20, "info"), (40, "error"), (50, "critical")])
+def test_the_log_is_redacted(level: int, word: str) -> None:
+    line = Log(name="x", level=level, message="token=abc and hunter2", timestamp=NOW, flow_run_id=uuid4())
+    (shown,) = details([line], ["hunter2"]).log(JOB, 10, 0)
+    assert (shown.level, shown.message) == (word, "token=******** and ********")
+
+
+@pytest.mark.parametrize(("silence", "alive"), [(0, True), (80, True), (100, False)])
+def test_a_worker_that_is_silent_for_three_heartbeats_is_gone(silence: int, alive: bool) -> None:
+    heard = NOW - timedelta(seconds=silence)
+    worker = Worker(name="w", work_pool_id=uuid4(), last_heartbeat_time=heard, heartbeat_interval_seconds=30)
+    never = Worker(name="n", work_pool_id=uuid4())
+    assert details([worker, never]).workers() == (["w"] if alive else [])

@@ -1,0 +1,32 @@
+"""The web process alone, beside a Prefect server of one's choice."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
+from tests.servers import free_port, running, wait_for
+
+
+@contextmanager
+def web(folder: Path, config: Mapping[str, Any], prefect_api: str) -> Iterator[str]:
+    """Run the application under gunicorn; yields its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    edited, port = folder / "my-config.yml", free_port()
+    edited.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+    write_effective(edited, folder, port)
+    environment = {
+        "EO_DATA_DIR": str(folder),
+        "PREFECT_API_URL": prefect_api,
+        "PYGEOAPI_CONFIG": str(folder / CONFIG),
+        "PYGEOAPI_OPENAPI": str(folder / OPENAPI),
+    }
+    command = [sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP", "--bind", f"127.0.0.1:{port}"]
+    log = folder / "web.log"
+    with running([*command, "--worker-class", "gthread", "--threads", "8"], log, environment) as process:
+        wait_for(f"http://127.0.0.1:{port}/health", process, log)
+        yield f"http://localhost:{port}"

@@ -1,0 +1,43 @@
+"""What becomes of runs when their worker is killed, or everything at once; read through `/jobs`."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from eo_pygeoapi.worker.processes import Process
+from tests.worker.farm import Farm, launcher_pid, lines, until, zygote_pid
+
+
+@pytest.mark.parametrize("zygote", [False, True])
+def test_a_killed_worker_takes_its_runs_with_it_and_the_next_one_says_so(
+    work: Farm, tmp_path: Path, zygote: bool
+) -> None:
+    said = tmp_path / "said"
+    worker = work.worker(tmp_path / "data", zygote=zygote)
+    job = work.submit("sleepy", path=str(said), seconds=60)
+    until(lambda: "began" in lines(said))
+    child = worker.run_pid(job)
+    worker.kill()
+    until(lambda: not Process.of(child).is_alive(), 5)
+    work.worker(tmp_path / "data")
+    status = work.ended(job, 20)
+    assert (status["status"], status["message"]) == ("failed", "the worker was killed while the run was going on")
+
+
+def test_when_all_are_killed_at_once_the_run_goes_on_at_the_next_start(work: Farm, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    worker = work.worker(tmp_path / "data", zygote=True)
+    job = work.submit("steps", path=str(said), seconds=60)
+    until(lambda: "second step" in lines(said))
+    victims = [worker.process.pid, zygote_pid(worker), launcher_pid(worker, job), worker.run_pid(job)]
+    for pid in victims:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    worker.process.wait()
+    assert work.job(job)["status"] == "running"
+    work.worker(tmp_path / "data")
+    assert work.ended(job, 60)["status"] == "successful"
+    assert lines(said) == ["first step", "second step", "second step", "result 42"]
