@@ -6,6 +6,7 @@ configuration, as importing `pygeoapi.flask_app` does.
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
@@ -25,6 +26,7 @@ from eo_pygeoapi.errors import EoError, QueryError
 from eo_pygeoapi.executions import JobFailedError
 
 LOG = logging.getLogger(__name__)
+_ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
 LARGEST_BODY = 32 * 1024 * 1024
 
 BLUEPRINT = Blueprint("eo_pygeoapi", __name__, url_prefix=stock.API_RULES.get_url_prefix("flask"))
@@ -141,6 +143,8 @@ def _as_problem(response: Response) -> Response:
     """Write the errors of pygeoapi's core as problem documents, or as pages for those who prefer HTML."""
     if not isinstance(response.headers, Headers):
         response.headers = Headers(response.headers)  # pygeoapi puts a plain dictionary there
+    if response.mimetype == "application/json" and response.status_code == 200 and _ITEMS.search(request.path):
+        response.headers["Content-Type"] = "application/geo+json"  # as for those who ask for f=json
     if response.status_code < 400 or request.path.endswith("/ready"):
         return response
     if response.mimetype == "application/json" and not response.direct_passthrough:
