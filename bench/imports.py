@@ -127,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--values", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--version", default="2.42")
+    parser.add_argument("--repetitions", type=int, default=3, help="the best counts")
     parser.add_argument("--step", nargs=3)
     options = parser.parse_args()
     if options.step:
@@ -135,7 +136,7 @@ def main() -> None:
     print("|    values | step    | seconds |  values/s | ratio | MB more |")
     print("|----------:|---------|--------:|----------:|------:|-------:|")
     for count in options.values:
-        compare(count, options.version, repetitions=1 if count > 100_000 else 2)
+        compare(count, options.version, 1 if count > 100_000 else options.repetitions)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 from prefect.client.orchestration import SyncPrefectClient
@@ -32,21 +33,30 @@ BODY = {"inputs": {"name": "bench"}}
 
 def ours(work: Farm) -> Callable[[], StateType]:
     """Execute a process through the API; returns what asks for the state of its run."""
-    url = f"{work.url}/processes/hello-world/execution"
-    answer = requests.post(url, json=BODY, headers={"Prefer": "respond-async"}, timeout=30)
-    assert answer.status_code == 201, answer.text
-    return asking(work.prefect_api, answer.json()["jobID"])
+    answer = posted(f"{work.url}/processes/hello-world/execution", BODY)
+    return asking(work.prefect_api, answer["jobID"])
 
 
 def stock(work: Farm, deployment: str) -> Callable[[], StateType]:
     """Create a run of the same flow for the stock worker."""
     body = {"state": {"type": "SCHEDULED"}, "parameters": {"process_id": "hello-world", **BODY}}
-    answer = requests.post(f"{work.prefect_api}/deployments/{deployment}/create_flow_run", json=body, timeout=30)
-    return asking(work.prefect_api, answer.json()["id"])
+    answer = posted(f"{work.prefect_api}/deployments/{deployment}/create_flow_run", body)
+    return asking(work.prefect_api, answer["id"])
+
+
+def posted(url: str, body: Any) -> dict[str, Any]:
+    """Post, again where SQLite was locked: on a busy machine it is now and then, for either worker."""
+    while True:
+        answer = requests.post(url, json=body, headers={"Prefer": "respond-async"}, timeout=60)
+        if answer.status_code == 201:
+            found: dict[str, Any] = answer.json()
+            return found
+        assert answer.status_code == 503, answer.text
+        time.sleep(0.5)
 
 
 def asking(api: str, run: str) -> Callable[[], StateType]:
-    return lambda: StateType(requests.get(f"{api}/flow_runs/{run}", timeout=30).json()["state_type"])
+    return lambda: StateType(requests.get(f"{api}/flow_runs/{run}", timeout=60).json()["state_type"])
 
 
 def measure(start: Callable[[], Callable[[], StateType]], at_once: int = 1) -> list[Times]:

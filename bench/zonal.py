@@ -170,6 +170,7 @@ def file_to_values(steps: int, folder: str) -> Callable[[], Any]:
 
     path, frame = the_file(steps, Path(folder)), usual_units()
     ours(as_grid(values(2))[:, :3, :3], frame[:2], "mean")  # imports
+    cut_to_box(open_variable(str(path), "v", "v"), (1, 1, 1.1, 1.1), "v")[:1].load()
 
     def run() -> Any:
         grid = cut_to_box(open_variable(str(path), "v", "v"), tuple(frame.total_bounds), "v")
@@ -201,6 +202,7 @@ def fine_to_values(shape: list[int], folder: str, count: int = 150, years: int =
 
     path, frame = fine_raster(shape, folder), units(count, 1500, shape[1] * 0.001, shape[0] * 0.001)
     ours(as_grid(values(1))[:, :3, :3], frame[:2], "sum")  # imports
+    cut_to_box(open_variable(str(path), "", "people"), (1, 1, 1.01, 1.01), "people").load()
 
     def run() -> Any:
         of_year = cut_to_box(open_variable(str(path), "", "people"), tuple(frame.total_bounds), "people")

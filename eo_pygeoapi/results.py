@@ -5,6 +5,8 @@
 | `jobs/{jobID}/payload-preview.json` | what DHIS2 was, or would have been, sent |
 | `jobs/{jobID}/features.geojson` | the values of the job, one feature per unit and period |
 | `jobs/{jobID}/published.json` | when the job was first published |
+| `jobs/{jobID}/payload.json` … | what the import leaves; see `pipeline/import_files.py` |
+| `jobs/{jobID}/values.csv`, `chap.csv` | the values for other programs; see `pipeline/exports.py` |
 | `jobs/{jobID}/result.json` | the job's output; it comes last, so where it is, the rest is |
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
 """

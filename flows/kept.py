@@ -20,7 +20,7 @@ from eo_pygeoapi.pipeline.org_units import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
 
-SORT_MEMORY = "256MB"
+SORT_MEMORY = "64MB"
 ROWS_AT_ONCE = 10_000
 
 

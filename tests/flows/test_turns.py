@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,10 +16,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.turns import limit_name, turn
 
+Holder = Callable[[str, float], subprocess.Popen[str]]
+
 HOLD = """
 import sys, time
 from flows.turns import turn
-connection, seconds, log = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+connection, seconds = sys.argv[1], float(sys.argv[2])
 with turn({job!r}, connection, "RainDaily01"):
     print(time.time(), "has it", flush=True)
     time.sleep(seconds)
@@ -25,15 +29,24 @@ with turn({job!r}, connection, "RainDaily01"):
 """
 
 
-def holder(api: str, folder: Path, connection: str, seconds: float) -> subprocess.Popen[str]:
-    code = HOLD.format(job=str(uuid4()))
-    return subprocess.Popen(
-        [sys.executable, "-c", code, connection, str(seconds), str(folder)],
-        env={**os.environ, "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "ERROR"},
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def holder(prefect_api: str) -> Iterator[Holder]:
+    """Start processes that hold the turn of a connection for so many seconds."""
+    with ExitStack() as started:
+
+        def start(connection: str, seconds: float) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "-c", HOLD.format(job=str(uuid4())), connection, str(seconds)],
+                env={**os.environ, "PREFECT_API_URL": prefect_api, "PREFECT_LOGGING_LEVEL": "ERROR"},
+                cwd=Path(__file__).parents[2],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield start
 
 
 def line(process: subprocess.Popen[str]) -> float:
@@ -41,10 +54,10 @@ def line(process: subprocess.Popen[str]) -> float:
     return float(process.stdout.readline().split()[0])
 
 
-def test_one_at_a_time_for_one_data_element(prefect_api: str, tmp_path: Path) -> None:
-    first = holder(prefect_api, tmp_path, "turns-a", 4)
+def test_one_at_a_time_for_one_data_element(holder: Holder) -> None:
+    first = holder("turns-a", 4)
     got = line(first)
-    second, other = (holder(prefect_api, tmp_path, name, 0) for name in ("turns-a", "turns-b"))
+    second, other = holder("turns-a", 0), holder("turns-b", 0)
     gone = line(first)
     assert gone - got >= 4
     assert line(second) >= gone  # it waited for the first
@@ -61,11 +74,11 @@ def test_the_limit_is_made_when_it_is_needed_and_free_afterwards(prefect_api: st
 
 
 @pytest.mark.slow
-def test_a_dead_holder_loses_its_turn_within_two_minutes(prefect_api: str, tmp_path: Path) -> None:
-    first = holder(prefect_api, tmp_path, "turns-c", 600)
+def test_a_dead_holder_loses_its_turn_within_two_minutes(holder: Holder) -> None:
+    first = holder("turns-c", 600)
     line(first)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    died, second = time.time(), holder(prefect_api, tmp_path, "turns-c", 0)
+    died, second = time.time(), holder("turns-c", 0)
     assert line(second) - died < 120
     assert second.wait(60) == 0

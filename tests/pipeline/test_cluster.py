@@ -18,10 +18,10 @@ UNITS = np.array([box(0.5, 0.5, 2.5, 3.1), box(3, 2, 9, 9), Point(1.5, 1.5), Non
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A scheduler and two worker processes on this machine."""
+    """A scheduler and a worker of two threads, spoken to over TCP."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", memory_limit=0
+        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=None
     ) as local:
         found = Cluster.at(local.scheduler_address)
         yield found

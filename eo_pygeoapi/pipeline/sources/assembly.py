@@ -40,7 +40,8 @@ def assemble(
         raise NoDataError(f"{source}: holds {held}; nothing from {interval.start} to {interval.end}")
     units = dataset.units.from_ or str(data.attrs.get("units", ""))
     about = {name: data.attrs[name] for name in ("step", "step_hours", "least") if name in data.attrs}
-    return data.isel(time=slice(int(first), int(stop))).drop_attrs().assign_attrs(about, units=units, source=source)
+    steps = data.isel(time=slice(int(first), int(stop)))
+    return steps.drop_attrs(deep=False).assign_attrs(about, units=units, source=source)
 
 
 def _of_months(request: SourceRequest) -> bool:

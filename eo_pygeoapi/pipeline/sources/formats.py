@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import rioxarray
 import xarray as xr
 from rasterio.errors import RasterioError
@@ -28,6 +29,7 @@ _MAGIC = {
     b"MM\x00+": "GeoTIFF",
 }
 _SUFFIXES = {".tif": "GeoTIFF", ".tiff": "GeoTIFF", ".cog": "GeoTIFF", ".zarr": "Zarr"}
+_CHUNK_CACHE = 8 * 2**20
 _CODED: dict[str, Any] = {"decode_coords": "all", "decode_timedelta": False}
 
 
@@ -62,14 +64,18 @@ def open_variable(place: str, variable: str, source: str) -> xr.DataArray:
     try:
         if kind == "GeoTIFF":
             return _open_geotiff(place, source)
-        dataset = (
-            _open_zarr(place) if kind == "Zarr" else xr.open_dataset(place, engine=NetCDF4BackendEntrypoint, **_CODED)
-        )
+        dataset = _open_zarr(place) if kind == "Zarr" else _open_netcdf(place)
     except SourceError:
         raise
     except Exception as error:  # each driver raises its own
         raise _translated(error, kind, place, source) from error
     return _one_variable(dataset, variable, source)
+
+
+def _open_netcdf(place: str) -> xr.Dataset:
+    # every chunk is read once; by default the library would keep 64 MiB of them
+    netCDF4.set_chunk_cache(_CHUNK_CACHE)
+    return xr.open_dataset(place, engine=NetCDF4BackendEntrypoint, **_CODED)
 
 
 def _open_zarr(place: str) -> xr.Dataset:
