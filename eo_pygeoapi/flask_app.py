@@ -69,7 +69,6 @@ def make_app() -> Flask:
     if stock.CONFIG["server"].get("cors", False):
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(UnicodeDecodeError, _answer_no_text)
     app.register_error_handler(Exception, _answer_any_error)
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app)  # type: ignore[method-assign]
@@ -135,12 +134,9 @@ def _answer_http_error(error: HTTPException) -> Response:
     return _respond(*problem(status, (error.name or "Error").replace(" ", ""), error.description or "", headers))
 
 
-def _answer_no_text(_error: UnicodeDecodeError) -> Response:
-    """Answer to a body that pygeoapi's core takes for text, such as a CQL2 filter."""
-    return _respond(*problem(400, "InvalidParameterValue", "the body is not UTF-8 text"))
-
-
 def _answer_any_error(error: Exception) -> Response:
+    if isinstance(error.__context__, UnicodeDecodeError):  # pygeoapi 0.24 stumbles when it reports such a filter
+        return _respond(*problem(400, "InvalidParameterValue", "the body is not UTF-8 text"))
     LOG.error("unexpected error at %s", request.path, exc_info=error)
     return _respond(*problem(500, "InternalError", "something unexpected went wrong; the log of the service says more"))
 
