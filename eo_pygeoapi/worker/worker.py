@@ -112,6 +112,17 @@ class ImportWorker(ProcessWorker):
             if record := self._begun.pop(flow_run.id, None):  # it never came to a process, and Prefect knows
                 record.forget()
 
+    async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
+        try:
+            await super()._give_worker_labels_to_flow_run(flow_run_id)
+        except AWAY as error:
+            _log.warning("run %s: Prefect cannot be told who has it: %s", flow_run_id, error)
+
+    async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: Any = None) -> None:
+        """Have a run that could not be started tried again: nothing of it has begun, and Prefect may only be busy."""
+        death = Death(f"the run could not be started: {message}")
+        await self.undertaker().settle(flow_run.id, death, max(1, self.settings.resume))
+
     # Running them
 
     async def run(
