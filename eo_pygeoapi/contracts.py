@@ -55,6 +55,7 @@ class JobDocument(Document):
     status: JobStatus
     message: str = Field(description="what the job does, or why it failed")
     progress: int = Field(ge=0, le=100)
+    attempts: int = Field(1, ge=1, description="which attempt this is; a job whose process died is begun again")
     created: datetime
     started: datetime = ABSENT
     finished: datetime = ABSENT

@@ -112,6 +112,7 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
         "status": job.status,
         "message": (details.message if details else "") or job.message,
         "progress": job.progress,
+        "attempts": job.attempts,
         **{name: to_rfc3339(moment) for name, moment in times.items() if moment},
         **_known(flowName=job.flow_name, prefectState=job.state_name, dataset=_dataset(job)),
     }
