@@ -26,7 +26,7 @@ from prefect.client.orchestration import SyncPrefectClient
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from eo_pygeoapi.applying import apply_to_prefect
+from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.gateway_filters import ANY_JOB

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eo_pygeoapi.cache_commands import app as cache_app
+from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
@@ -39,7 +39,7 @@ PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes 
 @app.command()
 def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
-    from eo_pygeoapi.local import run_up
+    from eo_pygeoapi.commands.local import run_up
 
     run_up(_settings(config, data_dir), port, prefect_port, out)
 
@@ -47,7 +47,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
 @app.command()
 def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine, execute the sample once and show its results."""
-    from eo_pygeoapi.local import run_demo
+    from eo_pygeoapi.commands.local import run_demo
 
     run_demo(_settings(config, data_dir), port, prefect_port, out)
 
@@ -55,7 +55,7 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
 @app.command()
 def check(config: Config = None) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
-    from eo_pygeoapi.checks import check as check_file
+    from eo_pygeoapi.commands.checks import check as check_file
 
     settings = _settings(config)
     report = check_file(settings.config, settings)
@@ -85,7 +85,7 @@ def datasets(config: Config = None) -> None:
 @app.command()
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
-    from eo_pygeoapi.applying import apply as apply_file
+    from eo_pygeoapi.commands.applying import apply as apply_file
 
     outcome = apply_file(_settings(config, data_dir))
     done = outcome.deployments

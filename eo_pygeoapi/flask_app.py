@@ -18,10 +18,10 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi import api_description, api_execute, api_health, api_jobs, api_results
-from eo_pygeoapi.api_accept import AcceptMiddleware
-from eo_pygeoapi.api_answers import StoredFile, answer_page, executions_of, manager_of, use_templates
-from eo_pygeoapi.api_problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api import description, execute, health, jobs, results
+from eo_pygeoapi.api.accept import AcceptMiddleware
+from eo_pygeoapi.api.answers import StoredFile, answer_page, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.errors import EoError, QueryError
 from eo_pygeoapi.executions import JobFailedError
 
@@ -33,22 +33,22 @@ BLUEPRINT = Blueprint("eo_pygeoapi", __name__, url_prefix=stock.API_RULES.get_ur
 
 # path, methods, function, further formats
 ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...]], ...] = (
-    ("/", "GET", api_description.landing_page, ()),
-    ("/conformance", "GET", api_description.conformance, ()),
-    ("/openapi", "GET", api_description.openapi, ()),
-    ("/processes", "GET", api_description.get_processes, ()),
-    ("/processes/<process_id>", "GET", api_description.get_process, ()),
-    ("/processes/<process_id>/execution", "POST", api_execute.execute, ()),
-    ("/jobs", "GET", api_jobs.get_jobs, ()),
-    ("/jobs/<job_id>", "GET", api_jobs.get_job, ()),
-    ("/jobs/<job_id>", "DELETE", api_jobs.dismiss_job, ()),
-    ("/jobs/<job_id>/logs", "GET", api_jobs.get_job_log, ()),
-    ("/jobs/<job_id>/results", "GET", api_results.get_results, ()),
-    ("/jobs/<job_id>/results/<output_id>", "GET", api_results.get_output, ()),
-    ("/jobs/<job_id>/payload-preview", "GET", api_results.get_payload_preview, ("csv",)),
-    ("/jobs/<job_id>/files/<name>", "GET", api_results.get_file, ()),
-    ("/health", "GET", api_health.health, ()),
-    ("/ready", "GET", api_health.ready, ()),
+    ("/", "GET", description.landing_page, ()),
+    ("/conformance", "GET", description.conformance, ()),
+    ("/openapi", "GET", description.openapi, ()),
+    ("/processes", "GET", description.get_processes, ()),
+    ("/processes/<process_id>", "GET", description.get_process, ()),
+    ("/processes/<process_id>/execution", "POST", execute.execute, ()),
+    ("/jobs", "GET", jobs.get_jobs, ()),
+    ("/jobs/<job_id>", "GET", jobs.get_job, ()),
+    ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
+    ("/jobs/<job_id>/logs", "GET", jobs.get_job_log, ()),
+    ("/jobs/<job_id>/results", "GET", results.get_results, ()),
+    ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
+    ("/jobs/<job_id>/payload-preview", "GET", results.get_payload_preview, ("csv",)),
+    ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ()),
+    ("/health", "GET", health.health, ()),
+    ("/ready", "GET", health.ready, ()),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from tests.servers import free_port, running, wait_for
 
 

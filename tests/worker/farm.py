@@ -15,7 +15,7 @@ from typing import Any
 import requests
 import yaml
 
-from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway import ON_DEMAND, DeploymentSpec, PrefectGateway
 from eo_pygeoapi.worker.processes import Process, end_tree

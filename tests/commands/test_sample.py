@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from shapely.geometry import box, shape
 
+from eo_pygeoapi.commands.sample import DAYS, make_sample, temperature
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.request_features import feature_problems
-from eo_pygeoapi.sample import DAYS, make_sample, temperature
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_what_is_there_is_left_alone_and_what_is_missing_is_made(folder: Path, t
 
 
 def test_the_shipped_configuration_names_these_files() -> None:
-    config = read_config(Path(__file__).parents[1] / "pygeoapi-config.yml")
+    config = read_config(Path(__file__).parents[2] / "pygeoapi-config.yml")
     block = config["resources"]["sample-temperature"]["eo"]
     assert Path(block["options"]["href"]).parts[-2:] == ("sample", "temperature.nc")
     assert Path(block["orgUnits"]["href"]).parts[-2:] == ("sample", "districts.geojson")

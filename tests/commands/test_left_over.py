@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from eo_pygeoapi.left_over import born, end_left_over
+from eo_pygeoapi.commands.left_over import born, end_left_over
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"

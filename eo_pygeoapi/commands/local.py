@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from eo_pygeoapi.applying import apply_to_prefect
-from eo_pygeoapi.checks import check
+from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.commands.checks import check
+from eo_pygeoapi.commands.stack import LocalStack, Running
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.jobs import PROCESS_ID
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.stack import LocalStack, Running
 
 POLL_SECONDS = 0.3
 

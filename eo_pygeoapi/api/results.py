@@ -6,7 +6,7 @@ from typing import Any
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api_answers import (
+from eo_pygeoapi.api.answers import (
     StoredFile,
     answer_either,
     answer_page,
@@ -14,13 +14,13 @@ from eo_pygeoapi.api_answers import (
     headers_of,
     links_of,
 )
-from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.result_page import result_page
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.job_documents import CSV, FILES, PREVIEW, status_document
 from eo_pygeoapi.job_outputs import encode, read_output, read_outputs
 from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job
-from eo_pygeoapi.result_page import result_page
 
 CSV_COLUMNS = (
     "dataElement", "period", "orgUnit", "categoryOptionCombo", "attributeOptionCombo", "value",

@@ -7,12 +7,12 @@ import yaml
 from pygeoapi.config import validate_config
 from pygeoapi.util import yaml_load
 
+from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, effective, write_effective
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.datasets import load_datasets
-from eo_pygeoapi.effective_config import CONFIG, OPENAPI, effective, write_effective
 from eo_pygeoapi.registry import edited_file
 
-SHIPPED = Path(__file__).parents[1] / "pygeoapi-config.yml"
+SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
 EDITED = Path("/etc/eo/edited.yml")
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eo_pygeoapi.blocks import read_blocks, register
-from eo_pygeoapi.checks import check
+from eo_pygeoapi.commands.checks import check
+from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
+from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.datasets import load_datasets
-from eo_pygeoapi.effective_config import write_effective, write_openapi
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.stack import running_stack
 from flows.deployments import Applied, apply_deployments
 
 WEB_PID = "web.pid"

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from eo_pygeoapi.charts import Area, choropleth, legend, line_chart
+from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.jobs import PROCESS_ID, Job
 from eo_pygeoapi.results import ResultStore

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from eo_pygeoapi.checks import PROVIDER, Report, check, installation_problems
+from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems
 from eo_pygeoapi.settings import Settings
 
-SHIPPED = Path(__file__).parents[1] / "pygeoapi-config.yml"
+SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
 # what a machine lacks or has is no matter of these tests
 SETTINGS = Settings(ecmwf_key=SecretStr("key"))
 Edit = Callable[[dict[str, Any]], None]

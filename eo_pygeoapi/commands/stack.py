@@ -13,11 +13,11 @@ from pathlib import Path
 
 import requests
 
+from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.left_over import born, end_left_over
+from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.config_file import read_config
-from eo_pygeoapi.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.left_over import born, end_left_over
-from eo_pygeoapi.sample import make_sample
 
 STATE = "up.json"
 START_SECONDS = 120.0

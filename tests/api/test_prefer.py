@@ -1,6 +1,6 @@
 import pytest
 
-from eo_pygeoapi.prefer import Preferences, parse_prefer
+from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 
 
 @pytest.mark.parametrize(

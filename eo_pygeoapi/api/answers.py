@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
 from pygeoapi.util import TEMPLATESDIR, render_j2_template
 
-from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.job_documents import HTML, JSON, JobLinks, link

@@ -7,11 +7,11 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api_answers import answer_page, page_of, paging_links
-from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.api.answers import answer_page, page_of, paging_links
+from eo_pygeoapi.api.openapi_document import with_our_operations
+from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.job_documents import JSON, RELATION, link
-from eo_pygeoapi.openapi_document import with_our_operations
 
 CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
 # every class of OGC API - Processes 1.0 whose requirements tests/ogc shows to hold

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from eo_pygeoapi.charts import COLOURS, NO_VALUE, Area, choropleth, class_edges, legend, line_chart, number
+from eo_pygeoapi.api.charts import COLOURS, NO_VALUE, Area, choropleth, class_edges, legend, line_chart, number
 from tests.results_data import square
 
 

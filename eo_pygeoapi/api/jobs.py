@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api_answers import (
+from eo_pygeoapi.api.answers import (
     answer_either,
     answer_json,
     executions_of,
@@ -16,7 +16,7 @@ from eo_pygeoapi.api_answers import (
     paging_links,
     pairs,
 )
-from eo_pygeoapi.api_problems import Answer
+from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.gateway import DURATIONS_LOOKED_AT
 from eo_pygeoapi.job_documents import HTML, JSON, link, status_document
 from eo_pygeoapi.job_filter import STATUSES, parse_job_filter

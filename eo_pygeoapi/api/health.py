@@ -5,8 +5,8 @@ from typing import Any
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api_answers import answer_json, executions_of
-from eo_pygeoapi.api_problems import RETRY_AFTER_SECONDS, Answer
+from eo_pygeoapi.api.answers import answer_json, executions_of
+from eo_pygeoapi.api.problems import RETRY_AFTER_SECONDS, Answer
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.executions import Executions
 

@@ -1,0 +1,4 @@
+"""What pygeoapi's plugins cannot reach, as functions f(api, request, …) -> (headers, status, content), by subject.
+
+`flask_app.py`, one folder up, routes requests to them; `templates/` are the pages for people.
+"""
