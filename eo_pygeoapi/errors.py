@@ -3,6 +3,8 @@
     EoError
     ├── InputError               400  a request's inputs; lists every problem at once
     │   └── OrgUnitsError        400  organisation units that do not exist or have no geometry
+    ├── UnauthorizedError        401  a request without a token, where one is needed
+    ├── ForbiddenError           403  a token that does not allow what was asked for
     ├── MediaTypeError           415  a body that is not JSON by its own account
     ├── QueryError               400  a query parameter of a request
     ├── NoSuchOutputError        400  an output that the process does not have
@@ -54,6 +56,24 @@ class InputError(ProblemsError):
 
 class OrgUnitsError(InputError):
     """The organisation units that were asked for cannot be had."""
+
+
+class UnauthorizedError(EoError):
+    """A request needs a token, and has none that is known."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "Unauthorized"
+
+
+class ForbiddenError(EoError):
+    """A token does not allow what was asked for; `scope` is what would."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "Forbidden"
+
+    def __init__(self, message: str, scope: str) -> None:
+        super().__init__(message)
+        self.scope = scope
 
 
 class MediaTypeError(EoError):

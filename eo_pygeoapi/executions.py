@@ -1,12 +1,12 @@
 """From an execute request to a job, and from a job to its answer: what the manager and the API module share."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from eo_pygeoapi import described_inputs, outbound
-from eo_pygeoapi.datasets import validate_inputs
+from eo_pygeoapi.datasets import Dataset, validate_inputs
 from eo_pygeoapi.errors import EoError, InputError, ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.execute_request import ExecuteBody, hold_features, hold_subscriber, parse_request
 from eo_pygeoapi.gateway import PrefectGateway
@@ -17,6 +17,7 @@ from eo_pygeoapi.registry import DatasetRegistry
 from eo_pygeoapi.results import MissingResultError, ResultStore
 from eo_pygeoapi.settings import Settings
 
+Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
 FETCH_SECONDS, FETCH_BYTES = 10.0, 10_000_000
@@ -40,13 +41,18 @@ class Executions:
         self._settings = settings
         self._registry = DatasetRegistry(settings.config)
 
-    def submit(self, process_id: str, description: Mapping[str, Any], body: ExecuteBody) -> Job:
-        """Check a request against the process description and make a job of it; nothing remains of a refused one."""
+    def submit(
+        self, process_id: str, description: Mapping[str, Any], body: ExecuteBody, permit: Permit = lambda _: None
+    ) -> Job:
+        """Check a request against the process description and make a job of it; nothing remains of a refused one.
+
+        `permit` is told the DHIS2 connection of an import, and raises where the client may not use it.
+        """
         request = parse_request(body, list(description.get("outputs", {})), self._check_url)
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
-            return self._submit_import(inputs, request, body.subscriber)
+            return self._submit_import(inputs, request, body.subscriber, permit)
         described_inputs.check(described, inputs)
         request |= hold_subscriber(body.subscriber, self.store)
         return self.gateway.submit(process_id, {"process_id": process_id, "inputs": inputs, "request": request})
@@ -70,9 +76,13 @@ class Executions:
             raise ResultNotAvailableError(f"job {job.id} was dismissed and has no results")
         raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
 
-    def dismiss(self, job_id: str) -> Job:
+    def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
         """Stop a job that has not ended; forget one that has. Returns the job as it was, or is now."""
         job = self.gateway.get(job_id)
+        if (dataset := self._registry.datasets().get(job.deployment)) is not None:
+            given = job.inputs.get("dhis2")
+            asked = given.get("connection") if isinstance(given, Mapping) else None
+            permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL:
             return self.gateway.cancel(job_id)
         self.gateway.delete(job_id)
@@ -91,14 +101,21 @@ class Executions:
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
         )
 
+    def datasets(self) -> Mapping[str, Dataset]:
+        """Return the enabled datasets by id."""
+        return self._registry.datasets()
+
     # Inside
 
-    def _submit_import(self, inputs: Mapping[str, Any], request: dict[str, Any], subscriber: Any) -> Job:
+    def _submit_import(
+        self, inputs: Mapping[str, Any], request: dict[str, Any], subscriber: Any, permit: Permit
+    ) -> Job:
         datasets = self._registry.datasets()
         wanted = inputs.get("datasetId")
         if isinstance(wanted, str) and wanted not in datasets:
             self._registry.raise_if_not_applied(wanted)
         execution = validate_inputs(inputs, datasets, datetime.now(UTC))
+        permit(execution.dataset.dhis2.connection)
         inputs, held = hold_features(inputs, self.store)
         held |= hold_subscriber(subscriber, self.store)
         return self.gateway.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request | held})

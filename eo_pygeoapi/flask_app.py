@@ -20,10 +20,12 @@ from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi.api import description, execute, health, jobs, results
 from eo_pygeoapi.api.accept import AcceptMiddleware
+from eo_pygeoapi.api.access import Access, refuse_open_server
 from eo_pygeoapi.api.answers import StoredFile, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
-from eo_pygeoapi.errors import EoError, QueryError
+from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.executions import JobFailedError
+from eo_pygeoapi.settings import Settings
 
 LOG = logging.getLogger(__name__)
 _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
@@ -56,6 +58,8 @@ def make_app() -> Flask:
     """Make the application: our routes, then pygeoapi's."""
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
+    settings = Settings()
+    refuse_open_server(str(stock.CONFIG["server"]["bind"]["host"]), settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = stock.APP.url_map.strict_slashes
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -70,9 +74,26 @@ def make_app() -> Flask:
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
+    app.before_request(_checked(Access(settings, lambda: executions_of(stock.api_).datasets())))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _checked(access: Access) -> Callable[[], Response | None]:
+    """Return what looks at a request's token before anything else does."""
+    prefix = stock.API_RULES.get_url_prefix("flask")
+
+    def check() -> Response | None:
+        rule = request.url_rule.rule.removeprefix(prefix) if request.url_rule else ""
+        collection = str((request.view_args or {}).get("collection_id", ""))
+        try:
+            access.check(request.method, rule, collection, request.headers.get("Authorization", ""))
+        except EoError as error:
+            return _respond(*_error_answer(error))
+        return None
+
+    return check
 
 
 def _view(function: Callable[..., Answer], formats: Iterable[str]) -> Callable[..., Response]:
@@ -98,7 +119,12 @@ def _error_answer(error: EoError) -> Answer:
         return problem(error.failed_status, error.failed_code, str(error))
     if error.status >= 500:
         LOG.warning("%s: %s", type(error).__name__, error)
-    return problem_of(error, secrets)
+    headers, status, content = problem_of(error, secrets)
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="eo_pygeoapi"'
+    if isinstance(error, ForbiddenError):
+        headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+    return headers, status, content
 
 
 def _respond(headers: dict[str, str], status: int, content: Any) -> Response:

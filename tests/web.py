@@ -13,7 +13,9 @@ from tests.servers import free_port, running, wait_for
 
 
 @contextmanager
-def web(folder: Path, config: Mapping[str, Any], prefect_api: str) -> Iterator[str]:
+def web(
+    folder: Path, config: Mapping[str, Any], prefect_api: str, more: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run the application under gunicorn; yields its address."""
     folder.mkdir(parents=True, exist_ok=True)
     edited, port = folder / "my-config.yml", free_port()
@@ -24,6 +26,7 @@ def web(folder: Path, config: Mapping[str, Any], prefect_api: str) -> Iterator[s
         "PREFECT_API_URL": prefect_api,
         "PYGEOAPI_CONFIG": str(folder / CONFIG),
         "PYGEOAPI_OPENAPI": str(folder / OPENAPI),
+        **(more or {}),
     }
     command = [sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP", "--bind", f"127.0.0.1:{port}"]
     log = folder / "web.log"

@@ -8,10 +8,11 @@ import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_page, page_of, paging_links
-from eo_pygeoapi.api.openapi_document import with_our_operations
+from eo_pygeoapi.api.openapi_document import with_our_operations, with_security
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.job_documents import JSON, RELATION, link
+from eo_pygeoapi.settings import Settings
 
 CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
 # every class of OGC API - Processes 1.0 whose requirements tests/ogc shows to hold
@@ -49,6 +50,8 @@ def openapi(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's OpenAPI document with the operations of this application in place of the stock ones."""
     headers, status, content = core_api.openapi_(api, _as_json(request))
     document = with_our_operations(json.loads(content), list(api.manager.processes))
+    if Settings().api_tokens_file:
+        document = with_security(document)
     if request.format == "html":
         return answer_page(api, request, "openapi/index.html", document, status)
     return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)

@@ -2,6 +2,7 @@
 
 from pygeoapi.api import API, APIRequest
 
+from eo_pygeoapi.api.access import permit
 from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
@@ -24,7 +25,7 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     description = manager.get_processor(process_id).metadata
     _refuse_forms(request)
     preferences = parse_prefer(_header(request, "Prefer"))
-    job = manager.executions.submit(process_id, description, read_body(request.data))
+    job = manager.executions.submit(process_id, description, read_body(request.data), permit)
     controls = description["jobControlOptions"]
     if "sync-execute" in controls and not _is_asynchronous(preferences, controls):
         seconds = LONGEST_WAIT_SECONDS if preferences.wait is None else min(preferences.wait, LONGEST_WAIT_SECONDS)

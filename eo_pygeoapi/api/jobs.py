@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
 
+from eo_pygeoapi.api.access import permit
 from eo_pygeoapi.api.answers import (
     answer_either,
     answer_json,
@@ -63,7 +64,7 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
 
 def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
     """Stop a job that has not ended, or forget one that has."""
-    job = executions_of(api).dismiss(job_id)
+    job = executions_of(api).dismiss(job_id, permit)
     dismissed = replace(job, status="dismissed", message="dismissed" if job.status != "dismissed" else job.message)
     return answer_json(api, request, status_document(dismissed, links_of(api)))
 

@@ -25,6 +25,7 @@ _LOCAL: Mapping[str, tuple[str, dict[str, Any]]] = {
     "datetime": ("parameters", {"name": "datetime", "in": "query", "schema": {"type": "string"}}),
     "sortby": ("parameters", {"name": "sortby", "in": "query", "schema": {"type": "string"}}),
 }
+_METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = {"InvalidParameter": "400", "NotFound": "404", "ServerError": "500"}
 
 
@@ -47,6 +48,19 @@ def with_our_operations(document: Mapping[str, Any], processes: Sequence[str]) -
     components["responses"] |= {"problem": _problem("An error"), "default": _problem("An error")}
     for name, (section, definition) in _LOCAL.items():
         components[section][name] = definition
+    return whole
+
+
+def with_security(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document where tokens are needed: for jobs, executions and published values."""
+    whole: dict[str, Any] = deepcopy(dict(document))
+    whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in whole["paths"].items():
+        values = path.startswith("/collections/") and "/items" in path
+        if values or path.startswith("/jobs") or path.endswith("/execution"):
+            for method, operation in operations.items():
+                if method in _METHODS:
+                    operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public
     return whole
 
 

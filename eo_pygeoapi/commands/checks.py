@@ -14,6 +14,7 @@ from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
+from eo_pygeoapi.api.access import refuse_open_server
 from eo_pygeoapi.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets import Dataset, inspect_datasets
 from eo_pygeoapi.errors import ConfigError
@@ -50,7 +51,7 @@ def check(path: Path, settings: Settings) -> Report:
     except ConfigError as error:
         report.problems += error.problems
         return report
-    report.problems += schema_problems(config)
+    report.problems += schema_problems(config) + _access_problems(config, settings)
     report.datasets, problems = inspect_datasets(config, path.absolute().parent)
     report.problems += problems + cron_problems(report.datasets) + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
@@ -78,6 +79,17 @@ def installation_problems(bad_versions: Iterable[tuple[str, str, str]] = BAD_VER
 def _nearest(error: ValidationError) -> ValidationError:
     """Return the mistake itself where pygeoapi's schema only says that none of several forms fits."""
     return best_match([error]) or error if error.validator in ("oneOf", "anyOf") else error
+
+
+def _access_problems(config: Mapping[str, Any], settings: Settings) -> list[str]:
+    server = config.get("server")
+    bind = server.get("bind") if isinstance(server, dict) else None
+    host = bind.get("host") if isinstance(bind, dict) else None
+    try:
+        refuse_open_server(str(host or "127.0.0.1"), settings)
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 def _provider_problems(config: Mapping[str, Any]) -> list[str]:

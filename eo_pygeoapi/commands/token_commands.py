@@ -1,0 +1,60 @@
+"""The commands `eo-pygeoapi token …`: create, list, revoke."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.tokens import TokenFile
+
+app = typer.Typer(help="Tokens for the API, kept as hashes in EO_API_TOKENS_FILE.", no_args_is_help=True)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Scope(StrEnum):
+    read = "read"
+    execute = "execute"
+
+
+Name = Annotated[str, typer.Argument(help="What the token is called, such as the program that uses it")]
+Scopes = Annotated[list[_Scope], typer.Option("--scope", help="execute includes read; may be repeated")]
+Connection = Annotated[str, typer.Option(help="The only DHIS2 connection that it may execute for [default: any]")]
+
+
+@app.command()
+def create(name: Name, scope: Scopes, connection: Connection = "") -> None:
+    """Make a token and print it, this once; only its hash is kept."""
+    value = _file().create(name, [one.value for one in scope], connection)
+    out.print(value, markup=False)
+    err.print(
+        f"Send it as the header `Authorization: Bearer …`. It cannot be shown again; {_file().path} has its hash."
+    )
+
+
+@app.command("list")
+def list_() -> None:
+    """List the tokens, without what could be used."""
+    table = Table("name", "scopes", "DHIS2 connection", "created", box=None, pad_edge=False)
+    for token in _file().tokens():
+        table.add_row(escape(token.name), ", ".join(token.scopes), escape(token.connection) or "any", token.created)
+    out.print(table)
+
+
+@app.command()
+def revoke(name: Name) -> None:
+    """Make a token worthless, at once."""
+    _file().revoke(name)
+    out.print(f"revoked {name}", markup=False)
+
+
+def _file() -> TokenFile:
+    path = Settings().api_tokens_file
+    if path is None:
+        raise ConfigError("EO_API_TOKENS_FILE is not set; it is the file that holds the hashes of the tokens")
+    return TokenFile(path)

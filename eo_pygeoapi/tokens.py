@@ -1,0 +1,116 @@
+"""API tokens: who may execute and who may read, in a file that holds only hashes.
+
+A token is 32 random bytes, so a plain SHA-256 is hash enough: there is nothing to guess. The file is JSON; it is read
+again when it has changed, so that a revoked token is refused at once.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.models import GivenIdentifier, Model
+
+Scope = Literal["read", "execute"]
+PREFIX = "eo_"
+
+
+class Token(Model):
+    """What is kept of a token; `connection`, where given, is the only DHIS2 connection it may execute for."""
+
+    name: GivenIdentifier
+    scopes: list[Scope] = Field(min_length=1)
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    created: str
+    connection: str = ""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it allows this; who may execute may also read."""
+        return scope in self.scopes or (scope == "read" and "execute" in self.scopes)
+
+
+class _File(Model):
+    tokens: list[Token] = []
+
+
+class TokenFile:
+    """The tokens in the file at `path`; safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._read_at: tuple[int, int] | None = None
+        self._tokens: list[Token] = []
+
+    def tokens(self) -> list[Token]:
+        """Return the tokens as the file has them now, none where there is no file; ConfigError for a broken one."""
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigError(f"EO_API_TOKENS_FILE: cannot read {self.path}: {error.strerror}") from error
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        with self._lock:
+            if stamp != self._read_at:
+                self._tokens, self._read_at = self._read(), stamp
+            return self._tokens
+
+    def find(self, presented: str) -> Token | None:
+        """Return the token that was presented; takes as long for one that is wrong."""
+        digest = _hash(presented)
+        found = None
+        for token in self.tokens():
+            if hmac.compare_digest(token.hash, digest):
+                found = token
+        return found
+
+    def create(self, name: str, scopes: Sequence[Scope], connection: str = "") -> str:
+        """Add a token and return it; it cannot be had again. ConfigError for a name that is taken."""
+        if any(token.name == name for token in self.tokens()):
+            raise ConfigError(f"there is a token {name!r} already; revoke it first")
+        value = PREFIX + secrets.token_urlsafe(32)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            added = Token(name=name, scopes=list(scopes), hash=_hash(value), created=now, connection=connection)
+        except ValidationError as error:
+            raise ConfigError(f"{name!r} is no name; allowed: up to 255 characters without spaces") from error
+        self._write([*self.tokens(), added])
+        return value
+
+    def revoke(self, name: str) -> None:
+        """Take a token out of the file; ConfigError where there is none of this name."""
+        kept = [token for token in self.tokens() if token.name != name]
+        if len(kept) == len(self.tokens()):
+            names = ", ".join(token.name for token in kept) or "none"
+            raise ConfigError(f"there is no token {name!r} (there are: {names})")
+        self._write(kept)
+
+    def _read(self) -> list[Token]:
+        try:
+            return _File.model_validate_json(self.path.read_bytes()).tokens
+        except (OSError, ValidationError) as error:
+            # without pydantic's words, which would show what is in the file
+            raise ConfigError(f"EO_API_TOKENS_FILE: {self.path} is not what `eo-pygeoapi token` writes") from error
+
+    def _write(self, tokens: Sequence[Token]) -> None:
+        """Write the file in one go, readable by this user alone."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(prefix=".tokens-", dir=self.path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(_File(tokens=list(tokens)).to_json(), stream, indent=1)
+        os.replace(unfinished, self.path)
+
+
+def _hash(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
