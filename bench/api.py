@@ -137,16 +137,23 @@ def measure(api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
         f"GET /jobs?limit={LIST}": (lambda: session.get(f"{url}/jobs?limit={LIST}", timeout=60), raw(listed)),
         "POST execution": (post, raw(create)),
     }
-    found = {}
-    for name, (ours, direct) in calls.items():
-        times: dict[str, list[float]] = {"ours": [], "raw": [], "process": []}
-        for _ in range(repeat):
-            times["ours"].append(timed(ours))
-            times["raw"].append(timed(direct))
-            times["process"].append(timed(lambda: session.get(f"{url}/processes/echo", timeout=60)))
-        found[name] = {kind: statistics.median(values) for kind, values in times.items()}
+    found = {
+        name: in_turn(*pair, lambda: session.get(f"{url}/processes/echo", timeout=60), repeat)
+        for name, pair in calls.items()
+    }
     gateway.close()
     return found
+
+
+def in_turn(
+    ours: Callable[[], object], raw: Callable[[], object], process: Callable[[], object], repeat: int
+) -> dict[str, float]:
+    """Time three calls in turn, so that what else the machine does slows all of them; returns medians."""
+    times: dict[str, list[float]] = {"ours": [], "raw": [], "process": []}
+    for _ in range(repeat):
+        for kind, call in (("ours", ours), ("raw", raw), ("process", process)):
+            times[kind].append(timed(call))
+    return {kind: statistics.median(values) for kind, values in times.items()}
 
 
 def timed(call: Callable[[], object]) -> float:

@@ -15,21 +15,13 @@ from prefect.client.schemas.objects import Log, StateType, TaskRun, Worker
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import ObjectNotFound
 
-from eo_pygeoapi.jobs import IMPORT_STEPS
+from eo_pygeoapi.jobs import IMPORT_STEPS, STATUS_BY_STATE
 from eo_pygeoapi.redaction import redact
 
 StepStatus = Literal["waiting", "running", "successful", "failed", "dismissed"]
 
 STEP_STATUS_BY_STATE: dict[StateType, StepStatus] = {
-    StateType.SCHEDULED: "waiting",
-    StateType.PENDING: "waiting",
-    StateType.PAUSED: "waiting",
-    StateType.RUNNING: "running",
-    StateType.CANCELLING: "running",
-    StateType.COMPLETED: "successful",
-    StateType.FAILED: "failed",
-    StateType.CRASHED: "failed",
-    StateType.CANCELLED: "dismissed",
+    state: "waiting" if status == "accepted" else status for state, status in STATUS_BY_STATE.items()
 }
 _LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"), (0, "debug"))
 # a worker that says nothing for so many of its own intervals is gone
