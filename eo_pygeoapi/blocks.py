@@ -5,7 +5,6 @@ connection that datasets name: `dhis2.connection: national` is the block `dhis2-
 what is secret in them. What the environment says goes before what a block says.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
@@ -16,6 +15,8 @@ from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field, SecretStr
+
+from eo_pygeoapi.settings import connection_prefix
 
 PAGE = 200
 
@@ -55,9 +56,8 @@ class DestinationEarth(Block):
 
 
 def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    prefix = f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
     for member in ("url", "token", "username", "password", "ca_file"):
-        yield prefix + member.upper(), data.get(member) or ""
+        yield connection_prefix(name) + member.upper(), data.get(member) or ""
 
 
 def _of_cds(_name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:

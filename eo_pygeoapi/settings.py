@@ -102,10 +102,21 @@ class Settings(BaseSettings):
         return list(dict.fromkeys(key + [value for name, value in known if value and _is_secret(name)]))
 
 
+def connection_prefix(name: str) -> str:
+    """Return how the variables of the DHIS2 connection called `name` begin."""
+    return f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
+
+
+def how_to_connect(name: str) -> str:
+    """Say which environment variables, or which Prefect block, make the connection called `name`."""
+    prefix = connection_prefix(name)
+    variables = f"{prefix}URL and {prefix}TOKEN (or {prefix}USERNAME and {prefix}PASSWORD)"
+    return f"set {variables}, or make the Prefect block dhis2-connection/{name}"
+
+
 def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:
     """Read a connection from `EO_DHIS2_<NAME>_*`, or from `DHIS2_*` for the one called `default`."""
-    prefix = f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
-    found = dict(_members(prefix, environ))
+    found = dict(_members(connection_prefix(name), environ))
     if "url" not in found and name == DEFAULT_CONNECTION and environ.get("DHIS2_BASE_URL"):
         found = {
             "url": environ["DHIS2_BASE_URL"],

@@ -29,7 +29,7 @@ from eo_pygeoapi.gateway import (
 )
 from eo_pygeoapi.jobs import PROCESS_ID
 from eo_pygeoapi.models import ImportInputs
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import Settings, how_to_connect
 
 
 @dataclass
@@ -114,11 +114,10 @@ def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str
     name = dataset.dhis2.connection
     needs_dhis2 = isinstance(dataset.org_units, OrgUnitsFromDhis2) or schedule.inputs.get("dryRun") is False
     if needs_dhis2 and settings.dhis2_connection(name) is None:
-        variable = f"EO_DHIS2_{name.upper()}_URL" if name != "default" else "DHIS2_BASE_URL"
-        missing.append(f"no DHIS2 connection {name!r} (set {variable} and its credentials)")
+        missing.append(f"there is no DHIS2 connection {name!r} ({how_to_connect(name)})")
     cds = dataset.source == "era5-land" and getattr(dataset.options, "provider", "") == "cds"
     if cds and not settings.has_ecmwf_key and not (Path.home() / ".ecmwfdatastoresrc").exists():
-        missing.append("no key for the Climate Data Store (set ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY)")
+        missing.append("there is no key for the Climate Data Store (set ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY)")
     return "; ".join(missing)
 
 

@@ -220,13 +220,6 @@ class Dhis2:
         return translating(self._client.base_url, asked, self._secrets)
 
 
-def how_to_connect(name: str) -> str:
-    """Say which environment variables, or which Prefect block, make the connection called `name`."""
-    prefix = f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
-    variables = f"{prefix}_URL and {prefix}_TOKEN (or {prefix}_USERNAME and {prefix}_PASSWORD)"
-    return f"set {variables}, or make the Prefect block dhis2-connection/{name}"
-
-
 def _org_unit_filters(levels: Sequence[int], parent: str, group: str) -> list[str]:
     filters = []
     if levels:

@@ -17,7 +17,7 @@ from eo_pygeoapi.datasets import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.models import Finding, ImportSummary
 from eo_pygeoapi.pipeline.data_values import DataValue, Payload, data_value_set
-from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2, how_to_connect
+from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.dhis2_facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2_preflight import preflight
 from eo_pygeoapi.pipeline.dhis2_send import Sender, Sent, screened
@@ -25,6 +25,7 @@ from eo_pygeoapi.pipeline.dhis2_sent import SentValues
 from eo_pygeoapi.pipeline.dhis2_stored import Cell, Compared, StoredValues, compared
 from eo_pygeoapi.pipeline.dhis2_summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.import_files import ImportFiles, digest_of
+from eo_pygeoapi.settings import how_to_connect
 
 BATCH = 10_000
 PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again

@@ -183,7 +183,7 @@ def test_schedules_that_cannot_run_are_remarked_upon(checked: Callable[[Edit], R
     assert report.problems == []
     assert any(
         remark.startswith(
-            "schedule chirps3-daily/rain is paused: no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL"
+            "schedule chirps3-daily/rain is paused: there is no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL"
         )
         for remark in report.remarks
     )

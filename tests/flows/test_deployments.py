@@ -101,7 +101,7 @@ def test_a_schedule_without_what_it_needs_is_paused_and_the_reason_given(gateway
     applied = apply_deployments(gateway, enabled, {}, SETTINGS)
     assert [s.active for s in gateway.deployments()[name].schedules] == [False, False]
     assert list(applied.paused) == [f"{name}/daily"]
-    assert "no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL" in applied.paused[f"{name}/daily"]
+    assert "there is no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL" in applied.paused[f"{name}/daily"]
     assert "ECMWF_DATASTORES_KEY" in applied.paused[f"{name}/daily"]
 
 
