@@ -22,7 +22,8 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
 
 
 KEYS = (
-    "aggregation, decimals, dhis2, minValidFraction, options, orgUnits, periodType, public, schedules, source, "
+    "aggregation, decimals, dhis2, memoryLimitMib, minValidFraction, options, orgUnits, periodType, public, resume, "
+    "schedules, source, "
     "timeZone, units"
 )
 SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
@@ -83,7 +84,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{source: chirps3, options: [stage]}", "options: ['stage'] is not allowed; allowed: an object"),
         (
             "{source: chirps3, options: {stage: finl}}",
-            "options.stage: 'finl' is not allowed; allowed: final, prelim",
+            "options.stage: 'finl' is not allowed; allowed: final, prelim, latest",
         ),
         (
             "{source: worldpop, options: {country: NO}}",

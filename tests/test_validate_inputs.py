@@ -184,7 +184,7 @@ NAMES = (
         ),
         (
             {**REQUEST, "parameters": {"stage": "finl"}},
-            ["input parameters.stage: 'finl' is not allowed; allowed: final, prelim"],
+            ["input parameters.stage: 'finl' is not allowed; allowed: final, prelim, latest"],
         ),
         (
             {**REQUEST, "datasetId": "heat"},
