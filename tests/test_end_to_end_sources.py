@@ -1,6 +1,7 @@
 """Every source through the whole job over HTTP, beside stand-ins of the providers."""
 
 import time
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -54,18 +55,22 @@ def test_a_job_says_that_it_waits_in_the_queue_of_the_provider(stack: Stack, cds
 
 
 def test_days_that_are_not_published_are_listed_with_their_day(stack: Stack, cds_server: cds.StandIn) -> None:
-    cds_server.state(latest="2024-05-06")
+    latest = datetime.now(UTC).date() - timedelta(6)
+    missing, later = latest + timedelta(1), latest + timedelta(3)
+    two_days = {"datasetId": "era5-temperature", "start": latest.isoformat(), "end": missing.isoformat()}
+    cds_server.state(latest=latest.isoformat())
     try:
-        result = stack.result(datasetId="era5-temperature", start="2024-05-06", end="2024-05-07")
-        message = stack.failure(datasetId="era5-temperature", start="2024-05-10", end="2024-05-11")
+        result = stack.result(**two_days)
+        message = stack.failure(datasetId="era5-temperature", start=later.isoformat(), end=later.isoformat())
     finally:
         cds_server.state()
-    assert [(e["period"], e["reason"]) for e in result["leftOut"]] == [("20240507", "not published: 2024-05-07 (UTC)")]
-    assert "expected" in result["leftOut"][0]
+    (left_out,) = result["leftOut"]
+    assert (left_out["period"], left_out["reason"]) == (f"{missing:%Y%m%d}", f"not published: {missing} (UTC)")
+    assert date.fromisoformat(left_out["expected"]) > latest + timedelta(6)
     assert result["rowCount"] > 0
-    assert "nothing is published for 2024-05-10 to 2024-05-11" in message and "expected" in message
+    assert f"nothing is published for {later} to {later}" in message and "expected" in message
     # a later run recovers
-    assert stack.result(datasetId="era5-temperature", start="2024-05-06", end="2024-05-07")["leftOut"] == []
+    assert stack.result(**two_days)["leftOut"] == []
 
 
 def test_a_licence_that_was_not_accepted_fails_the_job_at_once_in_the_providers_words(
