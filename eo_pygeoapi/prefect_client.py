@@ -36,6 +36,7 @@ class KeptClient:
         self.api_url = api_url
         self._secrets = tuple(secrets)
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self._busy_seconds = max(BUSY_SECONDS, read_timeout)
         self._lock = threading.Lock()
         self._client: SyncPrefectClient | None = None
         self._context: SettingsContext | None = None
@@ -48,7 +49,7 @@ class KeptClient:
         """
         with _translated(self.api_url, self._secrets):
             client, settings = self._connected()
-            for attempt in _while_busy():
+            for attempt in _while_busy(self._busy_seconds):
                 with attempt, settings.model_copy():
                     answer = ask(client)
             return answer
@@ -82,12 +83,12 @@ class KeptClient:
         return client.__enter__()
 
 
-def _while_busy() -> Retrying:
+def _while_busy(seconds: float) -> Retrying:
     """Try again for a moment while Prefect says 503: SQLite was locked, and nothing has happened."""
     return Retrying(
         retry=retry_if_exception(_is_busy),
         wait=wait_random(0.05, 0.3),
-        stop=stop_after_delay(BUSY_SECONDS),
+        stop=stop_after_delay(seconds),
         reraise=True,
     )
 

@@ -31,7 +31,7 @@ def spec(name: str, entrypoint: str = import_entrypoint()) -> DeploymentSpec:
 
 @pytest.fixture
 def gateway(prefect_api: str) -> Iterator[PrefectGateway]:
-    gateway = PrefectGateway(prefect_api, deployments_ttl=0.0)
+    gateway = PrefectGateway(prefect_api, deployments_ttl=0.0, read_timeout=30.0)
     gateway.ensure_work_pool()
     yield gateway
     gateway.close()

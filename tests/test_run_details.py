@@ -56,7 +56,7 @@ def test_the_log_is_redacted(level: int, word: str) -> None:
 
 @pytest.mark.parametrize(("silence", "alive"), [(0, True), (80, True), (100, False)])
 def test_a_worker_that_is_silent_for_three_heartbeats_is_gone(silence: int, alive: bool) -> None:
-    heard = NOW - timedelta(seconds=silence)
+    heard = datetime.now(UTC) - timedelta(seconds=silence)
     worker = Worker(name="w", work_pool_id=uuid4(), last_heartbeat_time=heard, heartbeat_interval_seconds=30)
     never = Worker(name="n", work_pool_id=uuid4())
     assert details([worker, never]).workers() == (["w"] if alive else [])

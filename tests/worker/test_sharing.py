@@ -39,5 +39,5 @@ def test_of_two_workers_one_is_killed_and_every_job_ends_once(work: Farm, tmp_pa
     os.kill(victim.process.pid, signal.SIGKILL)
     victim.process.wait()
     for job in jobs.values():
-        assert work.ended(job, 120)["status"] == "successful"
+        assert (status := work.ended(job, 120))["status"] == "successful", status
     assert all(lines(path).count("ended") == 1 for path in said.values())
