@@ -6,6 +6,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from eo_pygeoapi.gateway import BACKFILL, ON_DEMAND, SCHEDULED
 from tests.worker.farm import Farm, lines, until
 
@@ -29,6 +31,7 @@ def test_one_at_a_time_and_in_order_of_priority(work: Farm, tmp_path: Path) -> N
     assert not said.exists()
 
 
+@pytest.mark.slow
 def test_of_two_workers_one_is_killed_and_every_job_ends_once(work: Farm, tmp_path: Path) -> None:
     workers = [work.worker(tmp_path / "data", zygote=True, EO_CONCURRENCY="2") for _ in range(2)]
     said = {number: tmp_path / f"said-{number}" for number in range(8)}
