@@ -34,6 +34,8 @@ def run_up(settings: Settings, port: int | None, prefect_port: int | None, out: 
 
 def run_demo(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
     """Run the stack, execute the process description's example, show its results, go on until Ctrl-C."""
+    if settings.api_tokens_file is not None:
+        raise EoError("the demo sends no token; unset EO_API_TOKENS_FILE for it, or run `eo-pygeoapi up`")
     begun = time.monotonic()
     with _stack(settings, port, prefect_port, out) as (stack, running):
         job = _execute_example(running, out)
@@ -54,8 +56,8 @@ def _stack(
     report = check(settings.config, settings)
     if report.problems:
         raise ConfigError(report.problems)
-    for remark in report.remarks:
-        out.print(f"note: {remark}", markup=False)
+    if report.remarks:  # a newcomer has no connection yet: one line, and where to read on
+        out.print(f"note: `eo-pygeoapi check` has {len(report.remarks)} remarks, such as on schedules that are paused")
     stack = LocalStack(
         settings.config, settings.data_dir, port, prefect_port, lambda text: out.print(text, markup=False)
     )

@@ -18,6 +18,7 @@ from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.worker.records import has_polled
 
 STATE = "up.json"
 START_SECONDS = 120.0
@@ -79,6 +80,7 @@ class LocalStack:
         apply(self.running, effective)
         self._spawn("worker", _WORKER)
         self._wait_for("web", f"{self._local_url()}/conformance?f=json")
+        self._wait_for_worker()
         self._remember()
         return self.running
 
@@ -183,6 +185,15 @@ class LocalStack:
                 pass
             time.sleep(0.1)
         raise StackError(f"{name} does not answer at {url}; its log ends:\n{self._end_of_log(name)}")
+
+    def _wait_for_worker(self) -> None:
+        """Wait until the worker asks for runs, so that the first job is not told that there is none."""
+        until = time.monotonic() + START_SECONDS
+        while not (polled := has_polled(self.data_dir, self.running.births["up"])) and time.monotonic() < until:
+            self.check()
+            time.sleep(0.1)
+        if not polled:
+            raise StackError(f"the worker takes no jobs; its log ends:\n{self._end_of_log('worker')}")
 
     def _local_url(self) -> str:
         host = "127.0.0.1" if self.running.host in ("0.0.0.0", "") else self.running.host

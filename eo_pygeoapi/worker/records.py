@@ -13,6 +13,8 @@ from uuid import UUID, uuid4
 
 from eo_pygeoapi.worker.processes import Process, place
 
+FOLDER, POLLED = "runs", "polled"
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -100,6 +102,10 @@ class Records:
             self._lock.close()
             (self.folder / self._worker).unlink(missing_ok=True)
 
+    def polled(self) -> None:
+        """Say, for those who ask whether this worker is well, that it asks for runs."""
+        (self.folder / POLLED).touch()
+
     def begin(self, run_id: UUID, worker_name: str, purpose: str = "run") -> RunRecord:
         """Write that this worker is about to take the run, or to call its hooks."""
         path = self.folder / f"{run_id}-{self._worker[7:15]}-{purpose}.json"
@@ -137,6 +143,14 @@ class Records:
                 yield False
                 return
             yield True
+
+
+def has_polled(data_dir: Path, since: float) -> bool:
+    """Tell whether a worker with this data folder has asked for runs since then (seconds since 1970)."""
+    try:
+        return (data_dir / FOLDER / POLLED).stat().st_mtime >= since
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> RunRecord | None:

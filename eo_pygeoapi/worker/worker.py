@@ -30,7 +30,6 @@ from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
 _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
-POLLED = "polled"
 WATCH_SECONDS = 1.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
 LEAVE_SECONDS = 30.0
@@ -72,7 +71,7 @@ class ImportWorker(ProcessWorker):
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take the runs that are due; a server that is away is asked again, for ever."""
-        (self.records.folder / POLLED).touch()  # for those who ask whether this worker is well
+        self.records.polled()
         if self.draining or self._client is None:
             return []
         try:
@@ -102,7 +101,8 @@ class ImportWorker(ProcessWorker):
         if self.draining or not await super()._propose_pending_state(flow_run):
             record.forget()
             return False
-        self._begun[flow_run.id] = replace(record, taken=True).write()
+        # killed from here on and before its process starts, it has done nothing: another attempt is always right
+        self._begun[flow_run.id] = replace(record, taken=True, resume=max(1, self.settings.resume)).write()
         return True
 
     async def _submit_run_and_capture_errors(self, flow_run: FlowRun, task_status: Any = None) -> Any:

@@ -15,7 +15,7 @@ from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.heartbeats import watch_heartbeats
 from eo_pygeoapi.worker.reaper import Reaper, remove_old_unfinished
-from eo_pygeoapi.worker.records import Records
+from eo_pygeoapi.worker.records import FOLDER, Records
 from eo_pygeoapi.worker.worker import AWAY, ImportWorker
 from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_environment
 
@@ -38,7 +38,7 @@ class _Work:
 
     def __init__(self, settings: Settings, name: str | None) -> None:
         self._settings = settings
-        self._records = Records(settings.data_dir.absolute() / "runs")
+        self._records = Records(settings.data_dir.absolute() / FOLDER)
         self._name = name
         self._stops = 0
         self._stopped = asyncio.Event()

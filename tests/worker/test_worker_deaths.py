@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,35 @@ def test_when_all_are_killed_at_once_the_run_goes_on_at_the_next_start(work: Far
     work.worker(tmp_path / "data")
     assert work.ended(job, 60)["status"] == "successful"
     assert lines(said) == ["first step", "second step", "second step", "result 42"]
+
+
+TAKES_A_RUN_AND_DIES = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from uuid import UUID
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.worker.records import Records
+from eo_pygeoapi.worker.worker import ImportWorker
+
+async def main():
+    records = Records(Path(sys.argv[1]))
+    records.enter()
+    async with ImportWorker(Settings(), records) as worker:
+        run = await worker.client.read_flow_run(UUID(sys.argv[2]))
+        assert await worker._propose_pending_state(run)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+def test_a_run_whose_worker_is_killed_before_it_has_begun_begins_with_the_next(work: Farm, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    job = work.submit("sleepy", path=str(said), seconds=0.1)  # no attempt is left to this one once it has begun
+    command = [sys.executable, "-c", TAKES_A_RUN_AND_DIES, str(tmp_path / "data" / "runs"), job]
+    done = subprocess.run(command, env={**os.environ, **work.environment}, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert work.job(job)["status"] == "accepted"
+    work.worker(tmp_path / "data")
+    assert work.ended(job, 60)["status"] == "successful"
+    assert lines(said) == ["began", "ended"]
