@@ -19,6 +19,7 @@ from eo_pygeoapi.settings import Settings
 
 Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
+ENDED_FIRST = ("successful", "failed")  # of a job that was to be stopped: it is dealt with as one that has ended
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
 FETCH_SECONDS, FETCH_BYTES = 10.0, 10_000_000
 
@@ -83,8 +84,8 @@ class Executions:
             given = job.inputs.get("dhis2")
             asked = given.get("connection") if isinstance(given, Mapping) else None
             permit(str(asked or dataset.dhis2.connection))
-        if job.status not in FINAL:
-            return self.gateway.cancel(job_id)
+        if job.status not in FINAL and (stopped := self.gateway.cancel(job_id)).status not in ENDED_FIRST:
+            return stopped
         self.gateway.delete(job_id)
         self.store.delete(f"jobs/{job_id}")
         return job

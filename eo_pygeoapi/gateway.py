@@ -33,7 +33,7 @@ from prefect.states import Cancelled, Cancelling
 from eo_pygeoapi.errors import NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway_filters import ANY_JOB, flow_run_filter
 from eo_pygeoapi.job_filter import JobFilter
-from eo_pygeoapi.jobs import PROCESS_ID, Job, Progress, job_status
+from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job, Progress, job_status
 from eo_pygeoapi.prefect_client import KeptClient
 from eo_pygeoapi.run_details import RunDetails
 from eo_pygeoapi.wakeup import wake_workers
@@ -150,14 +150,17 @@ class PrefectGateway:
         return self._call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job: one that waits never starts, one that runs is stopped by its worker."""
+        """Stop a job: one that waits never starts, one that a worker has taken is ended by it.
+
+        One that has ended stays as it ended, also where it does so in this moment.
+        """
         run = self._run(job_id)
-        status = job_status(run)
-        if status == "accepted":
-            # forced, for a run that is just being picked up must not slip through
-            self._set_state(run.id, Cancelled(message="dismissed before it started"), force=True)
-        elif status == "running":
-            # not forced: one that has ended in this moment stays as it ended
+        if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
+            # it waits for another attempt: to Prefect it has a process still, and would wait for its end
+            self._set_state(run.id, Cancelled(message="dismissed before its next attempt"), force=True)
+        elif job_status(run) not in FINAL:
+            # Prefect makes this Cancelled where no worker has the run yet; and unlike Cancelled, a run that is just
+            # being started cannot leave it
             self._set_state(run.id, Cancelling(message="dismissed"), force=False)
         return self.get(job_id)
 

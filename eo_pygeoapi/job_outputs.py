@@ -68,12 +68,14 @@ def keep_outputs(store: ResultStore, job_id: str, outputs: Mapping[str, Output])
 
 
 def read_outputs(store: ResultStore, job: Job) -> dict[str, Output]:
-    """Return the outputs of a successful job that were asked for, in their order."""
-    if job.process_id == PROCESS_ID:
-        found = {RESULT: Output(JSON, store.read_json(f"jobs/{job.id}/result.json"))}
-    else:
-        kept: dict[str, Any] = store.read_json(f"jobs/{job.id}/output.json")
-        found = {id_: _read(store, job.id, number, entry) for number, (id_, entry) in enumerate(kept.items())}
+    """Return the outputs of a successful job that were asked for, in their order.
+
+    Raises ResultNotAvailableError where they were removed from the results store, or are in another one.
+    """
+    try:
+        found = _read_all(store, job)
+    except MissingResultError as error:
+        raise ResultNotAvailableError(f"the results of job {job.id} are not in the results store any more") from error
     wanted = job.request.get("outputs")
     return found if wanted is None else {id_: output for id_, output in found.items() if id_ in wanted}
 
@@ -114,9 +116,16 @@ def results_media_type(store: ResultStore, job: Job) -> str:
     """Return the media type that the results of a successful job are sent as."""
     try:
         encoded = encode(read_outputs(store, job), job.request, lambda _: "http://localhost")
-    except (MissingResultError, ResultNotAvailableError):
+    except ResultNotAvailableError:
         return JSON
     return encoded.headers.get("Content-Type", JSON).partition(";")[0]
+
+
+def _read_all(store: ResultStore, job: Job) -> dict[str, Output]:
+    if job.process_id == PROCESS_ID:
+        return {RESULT: Output(JSON, store.read_json(f"jobs/{job.id}/result.json"))}
+    kept: dict[str, Any] = store.read_json(f"jobs/{job.id}/output.json")
+    return {id_: _read(store, job.id, number, entry) for number, (id_, entry) in enumerate(kept.items())}
 
 
 def _read(store: ResultStore, job_id: str, number: int, entry: Mapping[str, Any]) -> Output:

@@ -174,6 +174,8 @@ def _attempts(run: FlowRun) -> tuple[int, int]:
 def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     state = run.state
     said = _PREFECT_PREFIX.sub("", state.message or "") if state else ""
+    if status == "dismissed" and not said and run.run_count == 0:
+        return "dismissed before it started"
     if status in ("failed", "dismissed"):
         return said or _MESSAGES[status]
     if status == "successful":

@@ -5,13 +5,15 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Failed, Running, Scheduled
+from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway import IMPORT_FLOW, DeploymentSpec, PrefectGateway, import_entrypoint, process_entrypoint
@@ -154,7 +156,7 @@ def test_listing_makes_no_call_per_job(gateway: PrefectGateway, dataset: str, pr
 def test_a_waiting_job_is_dismissed_at_once_and_stays_listed(gateway: PrefectGateway, dataset: str) -> None:
     job = gateway.submit(dataset, {})
     assert gateway.cancel(job.id).status == "dismissed"
-    assert gateway.get(job.id).status == "dismissed"
+    assert gateway.get(job.id).message == "dismissed before it started"
     assert job.id in [listed.id for listed in gateway.list(100, wanted=JobFilter(statuses=("dismissed",)))[0]]
 
 
@@ -164,6 +166,30 @@ def test_a_job_that_has_just_ended_is_not_dismissed(
     job = gateway.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Completed(), force=True)
     assert gateway.cancel(job.id).status == "successful"
+
+
+def test_a_dismissed_job_that_a_worker_is_just_starting_neither_runs_nor_succeeds(
+    gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
+) -> None:
+    job = gateway.submit(dataset, {})
+    prefect.set_flow_run_state(UUID(job.id), Pending())
+    gateway.cancel(job.id)
+    proposed: list[State[Any]] = [Running(), Completed()]
+    for state in proposed:  # as the process of the run proposes them
+        prefect.set_flow_run_state(UUID(job.id), state)
+        assert gateway.get(job.id).message == "being dismissed"
+    prefect.set_flow_run_state(UUID(job.id), Cancelled())
+    assert gateway.get(job.id).status == "dismissed"
+
+
+def test_a_job_that_waits_for_another_attempt_is_dismissed_at_once(
+    gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
+) -> None:
+    job = gateway.submit(dataset, {})
+    prefect.set_flow_run_state(UUID(job.id), Running(), force=True)
+    prefect.update_flow_run(UUID(job.id), infrastructure_pid="123")
+    prefect.set_flow_run_state(UUID(job.id), Scheduled())
+    assert gateway.cancel(job.id).status == "dismissed"
 
 
 def test_a_job_that_ends_while_it_is_dismissed_stays_as_it_ended(

@@ -68,6 +68,12 @@ def test_the_import_has_one_output(store: ResultStore) -> None:
     assert read_outputs(store, job({}, PROCESS_ID)) == {"result": Output("application/json", {"rowCount": 3})}
 
 
+@pytest.mark.parametrize("process", [PROCESS_ID, "echo"])
+def test_results_that_were_removed_are_not_available_any_more(store: ResultStore, process: str) -> None:
+    with pytest.raises(ResultNotAvailableError, match="not in the results store any more"):
+        read_outputs(store, job({}, process))
+
+
 @pytest.mark.parametrize(
     ("request_", "media_type"),
     [

@@ -123,7 +123,7 @@ def test_a_run_without_a_state_has_not_begun() -> None:
         (states.Failed(message=""), Progress(), "failed without a message; see the logs of the run"),
         (states.Crashed(message="exited with -9"), Progress(), "exited with -9"),
         (states.Failed(name="TimedOut", message="exceeded timeout"), Progress(), "exceeded timeout"),
-        (states.Cancelled(), Progress(), "dismissed"),
+        (states.Cancelled(), Progress(), "dismissed before it started"),
         (states.Cancelled(message="by the client"), Progress(), "by the client"),
     ],
 )
