@@ -47,7 +47,7 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 def problem_of(error: EoError, secrets: Iterable[str] = ()) -> Answer:
     """Return the answer for one of our errors; a failed job's is that of what went wrong in the worker."""
-    status, code = error.status, error.code
+    status, code = int(error.status), error.code
     if isinstance(error, JobFailedError):
         status, code = error.failed_status, error.failed_code
     return problem(status, code, redact(str(error), secrets))

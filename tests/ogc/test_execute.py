@@ -2,7 +2,8 @@
 
 import json
 import time
-from http.client import HTTPConnection
+from contextlib import closing
+from http.client import HTTPConnection, HTTPMessage
 from typing import Any
 
 import jsonschema
@@ -102,23 +103,31 @@ FORMS = [
 ]
 
 
+def executed(stack: Stack, lines: list[str]) -> tuple[int, HTTPMessage]:
+    """Execute with several lines `Prefer`, which `requests` cannot send."""
+    body = json.dumps({"inputs": {"text": "x", "pause": 60}}).encode()
+    with closing(HTTPConnection(stack.url.removeprefix("http://"), timeout=60)) as connection:
+        connection.putrequest("POST", "/processes/echo/execution")
+        connection.putheader("Content-Length", str(len(body)))
+        for line in lines:
+            connection.putheader("Prefer", line)
+        connection.endheaders(body)
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status, answer.headers
+
+
 @requirement("core/process-execute-honor-prefer#forms")
 @pytest.mark.parametrize("lines", FORMS)
 def test_the_preference_is_understood_in_every_form(stack: Stack, lines: list[str]) -> None:
-    body = json.dumps({"inputs": {"text": "x", "pause": 60}}).encode()
-    connection = HTTPConnection(stack.url.removeprefix("http://"), timeout=60)
-    connection.putrequest("POST", "/processes/echo/execution")
-    for name, value in [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]:
-        connection.putheader(name, value)
-    for line in lines:
-        connection.putheader("Prefer", line)
-    begun = time.monotonic()
-    connection.endheaders(body)
-    answer = connection.getresponse()
-    assert (answer.status, answer.headers["Preference-Applied"]) == (201, "respond-async"), answer.read()
+    for _ in range(10):
+        begun = time.monotonic()
+        status, headers = executed(stack, lines)
+        if status != 503:  # on a busy machine Prefect may be late, and the service says to try again
+            break
+    assert (status, headers["Preference-Applied"]) == (201, "respond-async")
     assert time.monotonic() - begun < 20
-    requests.delete(answer.headers["Location"], timeout=30)
-    connection.close()
+    requests.delete(headers["Location"], timeout=30)
 
 
 @requirement("execute-unknown-process")
