@@ -15,6 +15,7 @@ from eo_pygeoapi.errors import EoError, InputError
 _BESIDE_VALUE = frozenset({"value", "mediaType", "encoding", "schema"})
 _BESIDE_HREF = frozenset({"href", "rel", "type", "hreflang", "title"})
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+_BBOX = "ogc-bbox"
 _SHOWN = 80
 
 Fetch = Callable[[str], bytes]
@@ -95,14 +96,24 @@ def _problems(name: str, description: Mapping[str, Any], value: Any) -> Iterator
 
 
 def _schema_problems(name: str, schema: Mapping[str, Any], value: Any) -> Iterator[str]:
-    if schema.get("format") == "ogc-bbox":
+    if _BBOX in (schema.get("format"), *(part.get("format") for part in schema.get("allOf", ()))):
         yield from _bbox_problems(name, value)
         return
     # OpenAPI 3.0 writes schemas as JSON Schema's draft 4 did: boolean exclusiveMinimum, one type
-    for error in Draft4Validator(schema).iter_errors(value):
+    for error in Draft4Validator(_without_references(schema)).iter_errors(value):
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
         said = error.message if len(error.message) <= 3 * _SHOWN else f"{error.message[: 3 * _SHOWN]}..."
         yield f"input {name}{path}: {said}"
+
+
+def _without_references(schema: Any) -> Any:
+    """Return a schema that allows anything where it refers to another document, which is not fetched."""
+    if isinstance(schema, list):
+        return [_without_references(entry) for entry in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    refers = isinstance(schema.get("$ref"), str) and not schema["$ref"].startswith("#")
+    return {} if refers else {name: _without_references(entry) for name, entry in schema.items()}
 
 
 def _bbox_problems(name: str, value: Any) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from eo_pygeoapi import described_inputs, outbound
 from eo_pygeoapi.datasets import Dataset, validate_inputs
-from eo_pygeoapi.errors import EoError, InputError, ResultNotAvailableError, ResultNotReadyError
+from eo_pygeoapi.errors import EngineUnavailableError, EoError, InputError, ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.execute_request import ExecuteBody, hold_features, hold_subscriber, parse_request
 from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.job_documents import FILES, PREVIEW, Details
@@ -59,12 +60,16 @@ class Executions:
         return self.gateway.submit(process_id, {"process_id": process_id, "inputs": inputs, "request": request})
 
     def wait(self, job: Job, seconds: float) -> Job:
-        """Return the job as it is when it has ended, or after so many seconds."""
+        """Return the job as it is when it has ended, or after so many seconds.
+
+        A Prefect that is away meanwhile is no error: the job is made, and who hears of an error executes it again.
+        """
         until, pause = time.monotonic() + seconds, FIRST_POLL_SECONDS
         while job.status not in FINAL and (left := until - time.monotonic()) > 0:
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
-            job = self.gateway.get(job.id)
+            with suppress(EngineUnavailableError):
+                job = self.gateway.get(job.id)
         return job
 
     def raise_unless_successful(self, job: Job) -> None:

@@ -115,9 +115,7 @@ def _view(function: Callable[..., Answer], formats: Iterable[str]) -> Callable[.
 
 def _error_answer(error: EoError) -> Answer:
     secrets = manager_of(stock.api_).secrets
-    if isinstance(error, JobFailedError):
-        return problem(error.failed_status, error.failed_code, str(error))
-    if error.status >= 500:
+    if error.status >= 500 and not isinstance(error, JobFailedError):
         LOG.warning("%s: %s", type(error).__name__, error)
     headers, status, content = problem_of(error, secrets)
     if isinstance(error, UnauthorizedError):

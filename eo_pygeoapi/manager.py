@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -10,13 +11,15 @@ from typing import Any, NoReturn
 from pygeoapi.process.base import BaseProcessor, JobNotFoundError, ProcessorExecuteError, UnknownProcessError
 from pygeoapi.process.manager.base import BaseManager
 from pygeoapi.util import JobStatus, RequestedProcessExecutionMode, Subscriber
-from werkzeug.exceptions import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from werkzeug.exceptions import HTTPException as FlaskHTTPException
 from werkzeug.wrappers import Response
 
 from eo_pygeoapi.errors import EoError, NoSuchJobError
 from eo_pygeoapi.execute_request import ExecuteBody
 from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.job_documents import JobLinks, status_document
 from eo_pygeoapi.job_filter import STATUSES, JobFilter
 from eo_pygeoapi.job_outputs import encode, read_outputs
 from eo_pygeoapi.jobs import Job
@@ -28,6 +31,19 @@ SYNCHRONOUS_SECONDS = 30.0
 RETRY_AFTER_SECONDS = 10
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str]]
+
+
+class WholeAnswer(StarletteHTTPException, FlaskHTTPException):
+    """An answer that pygeoapi's core has no way to give: it passes through core as an exception.
+
+    `pygeoapi serve` runs on Flask or on Starlette, and each sends an exception of its own as the answer it holds.
+    """
+
+    def __init__(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        content = json.dumps(document, ensure_ascii=False)
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        FlaskHTTPException.__init__(self, response=Response(content, status=status, headers=sent))
+        StarletteHTTPException.__init__(self, status, content, sent)
 
 
 @lru_cache(maxsize=4)
@@ -119,14 +135,19 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         return f"{media_type}; charset=utf-8" if media_type == "application/json" else media_type, encoded.body
 
     def delete_job(self, job_id: str) -> bool:
-        """Dismiss a job that has not ended; forget one that has."""
+        """Dismiss a job that has not ended; forget one that has.
+
+        Answers with the job itself: what pygeoapi would answer has no media type, on which Starlette fails.
+        """
         try:
-            self.executions.dismiss(job_id)
+            job = self.executions.dismiss(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:
             _answer_error(error, self.secrets)
-        return True
+        document = status_document(replace(job, status="dismissed", message="dismissed"), JobLinks(""))
+        del document["links"]  # a manager is not told the address of the API
+        raise WholeAnswer(HTTPStatus.OK, document)
 
     # What our API module uses beside
 
@@ -201,12 +222,7 @@ def _execute_error(error: EoError, secrets: tuple[str, ...]) -> ProcessorExecute
 
 
 def _answer_error(error: EoError, secrets: tuple[str, ...]) -> NoReturn:
-    """Answer with an error where pygeoapi's core knows none but "not found" and a bare 500.
-
-    An HTTPException passes through core to Flask, which sends its response as it stands.
-    """
+    """Answer with an error where pygeoapi's core knows none but "not found" and a bare 500."""
     body = {"code": error.code, "type": error.code, "description": redact(str(error), secrets)}
-    response = Response(json.dumps(body), status=int(error.status), mimetype="application/json")
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    raise HTTPException(response=response) from error
+    away = error.status == HTTPStatus.SERVICE_UNAVAILABLE
+    raise WholeAnswer(error.status, body, {"Retry-After": str(RETRY_AFTER_SECONDS)} if away else {}) from error

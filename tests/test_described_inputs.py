@@ -14,6 +14,11 @@ DESCRIBED: dict[str, Any] = {
     "shape": {"schema": {"type": "object", "required": ["a"]}, "minOccurs": 0},
     "box": {"schema": {"format": "ogc-bbox"}, "minOccurs": 0},
     "either": {"schema": {"oneOf": [{"type": "string"}, {"type": "object"}]}, "minOccurs": 0},
+    "standard_box": {
+        "schema": {"allOf": [{"format": "ogc-bbox"}, {"$ref": "https://example.org/bbox.yaml"}]},
+        "minOccurs": 0,
+    },
+    "elsewhere": {"schema": {"type": "array", "items": {"$ref": "http://127.0.0.1:9/x.json"}}, "minOccurs": 0},
     "binary": {"schema": {"type": "string", "contentEncoding": "base64"}, "minOccurs": 0},
 }
 GOOD = {"text": "x", "colours": ["red"]}
@@ -32,6 +37,9 @@ def problems(**inputs: Any) -> list[str]:
     return caught.value.problems
 
 
+@pytest.mark.requirement(
+    "core/process-execute-inputs", "core/process-execute-input-inline-bbox", "core/process-execute-input-inline-binary"
+)
 @pytest.mark.parametrize(
     "inputs",
     [
@@ -44,12 +52,17 @@ def problems(**inputs: Any) -> list[str]:
         {"either": "x"},
         {"either": {}},
         {"binary": "aGk="},
+        {"standard_box": {"bbox": [0, 0, 1, 1]}},
+        {"elsewhere": [1, {}]},
     ],
 )
 def test_what_is_described_passes(inputs: dict[str, Any]) -> None:
     check(DESCRIBED, {**GOOD, **inputs})
 
 
+@pytest.mark.requirement(
+    "core/process-execute-input-validation", "core/process-execute-input-array", "core/process-execute-input-mixed-type"
+)
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
@@ -64,6 +77,7 @@ def test_what_is_described_passes(inputs: dict[str, Any]) -> None:
         ({"shape": {}}, "input shape: 'a' is a required property"),
         ({"shape": 7}, "input shape: 7 is not of type 'object'"),
         ({"nope": 1}, f"input nope: is not known here; allowed: {', '.join(DESCRIBED)}"),
+        ({"elsewhere": 5}, "input elsewhere: 5 is not of type 'array'"),
         ({"either": 5}, "input either: 5 is not valid under any of the given schemas"),
     ],
 )
@@ -71,11 +85,13 @@ def test_what_is_not_is_named(inputs: dict[str, Any], said: str) -> None:
     assert problems(**inputs) == [said]
 
 
+@pytest.mark.requirement("core/process-execute-input-inline-bbox")
 @pytest.mark.parametrize("box", [5, {}, {"bbox": [1, 2]}, {"bbox": [1, 2, 3, "4"]}, {"bbox": [0, 0, 1, 1], "crs": 5}])
 def test_a_box_is_four_or_six_numbers(box: Any) -> None:
-    assert len(problems(box=box)) == 1
+    assert len(problems(box=box)) == len(problems(standard_box=box)) == 1
 
 
+@pytest.mark.requirement("core/process-execute-input-validation#abstract-test")
 def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(InputError) as caught:
         check(DESCRIBED, {"level": "x", "nope": 1})
@@ -87,6 +103,7 @@ def test_every_mistake_is_named_at_once() -> None:
     ]
 
 
+@pytest.mark.requirement("core/process-execute-input-inline-object", "core/process-execute-inputs")
 def test_values_are_unwrapped_and_references_fetched() -> None:
     given = {
         "text": {"href": "https://a/text", "type": "text/plain"},
@@ -108,6 +125,7 @@ def test_an_object_that_only_looks_like_one_stays() -> None:
     assert resolve(DESCRIBED, {"shape": {"value": 1, "a": 2}}, fetch) == {"shape": {"value": 1, "a": 2}}
 
 
+@pytest.mark.requirement("core/process-execute-inputs")
 def test_references_that_cannot_be_had_are_named() -> None:
     given = {"text": {"href": "https://nowhere"}, "shape": {"href": "https://a/no-json"}}
     with pytest.raises(InputError) as caught:

@@ -160,6 +160,7 @@ def test_the_newest_job_is_first_and_pages_are_whole(stack: Stack) -> None:
     stack.ended(newest)
 
 
+@pytest.mark.requirement("dismiss/job-dismiss-op", "dismiss/job-dismiss-status", "dismissed-stays-dismissed")
 def test_a_waiting_job_that_is_dismissed_never_starts_and_a_running_one_stops(stack: Stack) -> None:
     job = stack.submit(**SAMPLE)
     assert requests.delete(stack.url + job, timeout=30).status_code == 200

@@ -76,6 +76,7 @@ def job(status: JobStatus, started: int | None = 0, finished: int | None = None)
     return Job("id", "echo", status, "", 0, NOON, NOON, at(started), at(finished))
 
 
+@pytest.mark.requirement("job-list/duration-response")
 @pytest.mark.parametrize(
     ("which", "fits"),
     [

@@ -156,12 +156,14 @@ def test_secrets_are_kept_out_of_messages() -> None:
 # Times
 
 
+@pytest.mark.requirement("job-list-newest-first")
 def test_a_job_is_created_when_its_run_is_due() -> None:
     found = job(states.Completed())
     assert (found.created, found.started, found.finished, found.updated) == (DUE, minutes(1), minutes(5), minutes(5))
     assert job(states.Completed(), expected_start_time=None).created == DUE - timedelta(days=1)
 
 
+@pytest.mark.requirement("core/job-status")
 def test_what_has_not_begun_was_not_started_and_what_runs_is_not_finished() -> None:
     assert job(states.Scheduled()).started is None
     running = job(states.Running(), end_time=minutes(3))

@@ -152,6 +152,7 @@ def test_a_mistake_is_named_and_nothing_is_applied(stack: Stack) -> None:
 # Prefect hangs
 
 
+@pytest.mark.requirement("engine-away-is-503")
 def test_when_prefect_hangs_jobs_say_so_in_time_and_the_rest_goes_on(stack: Stack) -> None:
     job = stack.submit(**SAMPLE)
     stack.ended(job)

@@ -24,6 +24,7 @@ def test_what_is_no_absolute_http_url_is_refused(url: object) -> None:
         check_url(url, allow_private=True)
 
 
+@pytest.mark.requirement("core/process-execute-inputs", "unreachable-subscriber-does-not-fail-job")
 @pytest.mark.parametrize(
     "host",
     [
@@ -42,6 +43,7 @@ def test_public_addresses_pass(url: str) -> None:
     assert check_url(url).geturl() == url
 
 
+@pytest.mark.requirement("core/process-execute-inputs")
 def test_what_is_answered_is_bounded_and_redirects_are_not_followed() -> None:
     with subscriber.running() as server:
         reply = request("GET", f"{server.url}/text", allow_private=True)
@@ -52,6 +54,7 @@ def test_what_is_answered_is_bounded_and_redirects_are_not_followed() -> None:
         assert "/redirected" not in server.posts
 
 
+@pytest.mark.requirement("core/process-execute-inputs", "unreachable-subscriber-does-not-fail-job")
 def test_who_does_not_answer_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging, socket.socket() as refused:
         refused.bind(("127.0.0.1", 0))

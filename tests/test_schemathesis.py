@@ -29,6 +29,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[
         yield address
 
 
+@pytest.mark.requirement("oas30/completeness", "oas30/exceptions-codes")
 @pytest.mark.timeout(280)
 def test_no_server_error_and_no_undocumented_status(url: str, tmp_path: Path) -> None:
     command = [

@@ -27,13 +27,11 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     preferences = parse_prefer(_header(request, "Prefer"))
     job = manager.executions.submit(process_id, description, read_body(request.data), permit)
     controls = description["jobControlOptions"]
-    if "sync-execute" in controls and not _is_asynchronous(preferences, controls):
-        seconds = LONGEST_WAIT_SECONDS if preferences.wait is None else min(preferences.wait, LONGEST_WAIT_SECONDS)
+    synchronous = "sync-execute" in controls and not _is_asynchronous(preferences, controls)
+    if seconds := preferences.held_seconds(synchronous, LONGEST_WAIT_SECONDS):
         job = manager.executions.wait(job, seconds)
-        if job.status in FINAL:
-            return _results(api, request, job)
-    elif preferences.wait:
-        job = manager.executions.wait(job, min(preferences.wait, LONGEST_WAIT_SECONDS))
+    if synchronous and job.status in FINAL:
+        return _results(api, request, job)
     headers = {"Preference-Applied": "respond-async"} if preferences.respond_async else {}
     links = links_of(api)
     return answer_json(api, request, status_document(job, links), 201, Location=links.job(job.id), **headers)

@@ -19,6 +19,14 @@ class Preferences:
     respond_async: bool = False
     wait: int | None = None
 
+    def held_seconds(self, synchronous: bool, longest: int) -> int:
+        """Return how long the answer waits for the job's end: as long as the client is willing to, within bounds.
+
+        Who says nothing waits for results as long as can be (`synchronous`), and for a job not at all.
+        """
+        willing = (longest if synchronous else 0) if self.wait is None else self.wait
+        return min(willing, longest)
+
 
 def parse_prefer(header: str) -> Preferences:
     """Read the header (several lines joined by commas).

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.executions import JobFailedError
 from eo_pygeoapi.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"
@@ -45,8 +46,11 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 
 def problem_of(error: EoError, secrets: Iterable[str] = ()) -> Answer:
-    """Return the answer for one of our errors."""
-    return problem(error.status, error.code, redact(str(error), secrets))
+    """Return the answer for one of our errors; a failed job's is that of what went wrong in the worker."""
+    status, code = int(error.status), error.code
+    if isinstance(error, JobFailedError):
+        status, code = error.failed_status, error.failed_code
+    return problem(status, code, redact(str(error), secrets))
 
 
 def problem_of_pygeoapi(status: int, body: Any, secrets: Iterable[str] = ()) -> Answer:

@@ -70,6 +70,7 @@ NEEDS = [
 ]
 
 
+@pytest.mark.requirement("oas30/security")
 @pytest.mark.parametrize(("method", "path", "scope"), NEEDS)
 def test_what_needs_a_token_is_refused_without_one_and_with_another_scope(
     server: Server, method: str, path: str, scope: str
@@ -130,6 +131,7 @@ def test_a_revoked_token_is_refused_at_once(server: Server) -> None:
     assert server.ask("GET", "/jobs?f=json", value).status_code == 401
 
 
+@pytest.mark.requirement("oas30/security")
 def test_the_openapi_document_says_where_tokens_are_needed(server: Server) -> None:
     document = server.ask("GET", "/openapi?f=json").json()
     assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}

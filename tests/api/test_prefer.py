@@ -3,6 +3,7 @@ import pytest
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 
 
+@pytest.mark.requirement("core/process-execute-honor-prefer#forms")
 @pytest.mark.parametrize(
     ("header", "asynchronous", "wait"),
     [
@@ -35,3 +36,14 @@ from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 )
 def test_preferences_are_read_as_rfc_7240_says(header: str, asynchronous: bool, wait: int | None) -> None:
     assert parse_prefer(header) == Preferences(asynchronous, wait)
+
+
+@pytest.mark.requirement("wait-is-bounded")
+@pytest.mark.parametrize(
+    ("wait", "synchronous", "held"),
+    [(None, True, 30), (None, False, 0), (1, True, 1), (1, False, 1), (0, True, 0), (99999, True, 30), (31, False, 30)],
+)
+def test_an_answer_is_held_as_long_as_the_client_waits_and_no_longer_than_we_do(
+    wait: int | None, synchronous: bool, held: int
+) -> None:
+    assert Preferences(wait=wait).held_seconds(synchronous, 30) == held

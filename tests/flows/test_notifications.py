@@ -19,6 +19,7 @@ def test_what_is_taken_is_sent_once() -> None:
         assert server.posts == {"/done": [("application/json", b"{}")]} and pauses == []
 
 
+@pytest.mark.requirement("unreachable-subscriber-does-not-fail-job")
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_what_is_not_taken_is_sent_again_and_then_left(status: int, caplog: pytest.LogCaptureFixture) -> None:
     pauses: list[float] = []
@@ -30,6 +31,7 @@ def test_what_is_not_taken_is_sent_again_and_then_left(status: int, caplog: pyte
     assert f"attempt 4 of 4: answered with {status}" in caplog.text and uri not in caplog.text
 
 
+@pytest.mark.requirement("unreachable-subscriber-does-not-fail-job")
 def test_who_is_not_there_is_tried_again_and_then_left() -> None:
     pauses: list[float] = []
     assert not callbacks(pauses, successUri="http://127.0.0.1:9/x").post("successUri", b"{}", "application/json")

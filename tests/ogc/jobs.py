@@ -12,6 +12,15 @@ from tests.ogc.subscriber import Subscriber
 from tests.stack import PROCESS, Stack
 
 EXAMPLE = {"datasetId": "sample-temperature", "start": "2025-07-01", "end": "2025-07-03", "dryRun": True}
+# inputs of the process two-outputs, in the forms that the standard allows
+FORMS = {
+    "text": {"value": "x", "mediaType": "text/plain"},
+    "area": {"bbox": [-10, 5, 10.5, 15]},
+    "scan": {"value": "iVBORw0KGgo=", "encoding": "base64", "mediaType": "image/png"},
+    "either": {"value": {"a": 1}, "mediaType": "application/json"},
+    "many": [{"value": 1}],
+    "elsewhere": {"b": 2},
+}
 REASON = "no luck & 1 < 2"
 
 
@@ -39,7 +48,7 @@ class Jobs:
             self._ended[name] = self._stack.ended(self[name], 240)
         return self._ended[name]
 
-    def results(self, name: str, accept: str = "*/*") -> requests.Response:
+    def results(self, name: str, accept: str | None = "*/*") -> requests.Response:
         self.ended(name)
         return self._stack.get(f"{self[name]}/results", headers={"Accept": accept})
 
@@ -63,7 +72,10 @@ def called() -> Iterator[Subscriber]:
 def jobs(stack: Stack, called: Subscriber) -> Jobs:
     text: dict[str, Any] = {"inputs": {"text": "teststring"}}
     reference = {"transmissionMode": "reference"}
+    examples = {id_: stack.get(f"/processes/{id_}").json()["example"] for id_ in (PROCESS, "echo")}
     rude = {"successUri": f"{called.url}/status/500"}
+    moved = {"successUri": f"{called.url}/status/302", "inProgressUri": f"{called.url}/status/302"}
+    nobody = {"successUri": "http://127.0.0.1:9/", "inProgressUri": "http://127.0.0.1:9/"}
     return Jobs(
         stack,
         {
@@ -72,11 +84,15 @@ def jobs(stack: Stack, called: Subscriber) -> Jobs:
                 "echo",
                 text | {"response": "document", "subscriber": rude},
             ),
-            "reference": ("echo", text | {"outputs": {"text": reference}}),
+            "reference": ("echo", text | {"outputs": {"text": reference}, "subscriber": nobody}),
             "none": ("echo", text | {"outputs": {}}),
             "failed": ("echo", {"inputs": {"text": REASON, "fail": True}, "subscriber": uris(called, "failed")}),
-            "two": ("two-outputs", text | {"outputs": {"note": {}, "picture": reference}}),
-            "import": (PROCESS, {"inputs": EXAMPLE}),
+            "two": ("two-outputs", text | {"outputs": {"note": {}, "picture": reference}, "subscriber": moved}),
+            "forms": ("two-outputs", {"inputs": FORMS, "outputs": {"note": {}}}),
+            "example": (PROCESS, examples[PROCESS]),
+            "echo-example": ("echo", examples["echo"]),
+            "no-raster": (PROCESS, {"inputs": {"datasetId": "no-raster", "start": "2026", "end": "2026"}}),
+            "import": (PROCESS, {"inputs": EXAMPLE, "subscriber": uris(called, "import")}),
             "import-document": (
                 PROCESS,
                 {"inputs": EXAMPLE, "response": "document", "outputs": {"result": reference}},

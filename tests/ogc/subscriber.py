@@ -5,16 +5,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 @dataclass
 class Subscriber:
-    """`posts` maps the path to what was posted there: (media type, body). `/status/NNN` answers with that status."""
+    """`posts` maps the path to what was posted there: (media type, body), `first` to when the first of it came.
+
+    `/status/NNN` answers with that status.
+    """
 
     url: str = ""
     posts: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
+    first: dict[str, datetime] = field(default_factory=dict)
 
     def waited(self, path: str, seconds: float = 15) -> tuple[str, bytes]:
         until = time.monotonic() + seconds
@@ -32,6 +37,7 @@ def running() -> Iterator[Subscriber]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             sent = (self.headers.get("Content-Type", ""), body)
+            subscriber.first.setdefault(self.path, datetime.now(UTC))
             subscriber.posts.setdefault(self.path, []).append(sent)
             status = int(self.path.rpartition("/")[2]) if self.path.startswith("/status/") else 200
             self.send_response(status)

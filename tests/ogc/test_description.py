@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from eo_pygeoapi.described_inputs import check
 from tests.ogc.uris import CONFORMANCE, assert_problem, href, hrefs
-from tests.stack import PROCESS, Stack
+from tests.stack import CHECKOUT, PROCESS, Stack
 
 requirement = pytest.mark.requirement
 
@@ -40,19 +40,32 @@ def test_the_landing_page_links_to_everything(stack: Stack) -> None:
 )
 def test_every_definition_answers_in_its_own_type(stack: Stack) -> None:
     links = [link for link in stack.get("/").json()["links"] if link["rel"] in ("service-desc", "service-doc")]
-    assert links
+    assert ("service-desc", "application/vnd.oai.openapi+json;version=3.0") in {(o["rel"], o["type"]) for o in links}
     for link in links:
         answer = requests.get(link["href"], headers={"Accept": link["type"]}, timeout=30)
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].startswith(link["type"].split(";")[0])
+        assert link["rel"] == "service-desc" or {"html", "body"} <= Page(answer.text).tags
     document = stack.get("/openapi")
     assert document.headers["Content-Type"] == "application/vnd.oai.openapi+json;version=3.0"
 
 
-@requirement("oas30/oas-impl", "oas30/completeness", "oas30/exceptions-codes", "job-list/definitions")
+@requirement(
+    "oas30/oas-definition-1",
+    "oas30/oas-impl",
+    "oas30/completeness",
+    "oas30/exceptions-codes",
+    "job-list/limit-definition",
+    "job-list/status-definition",
+    "job-list/type-definition",
+    "job-list/processID-definition",
+    "job-list/datetime-definition",
+    "job-list/duration-definition",
+)
 def test_the_openapi_document_is_valid_whole_and_refers_to_nothing_elsewhere(stack: Stack) -> None:
     document = stack.get("/openapi").json()
     validate(document)
+    assert document["openapi"].startswith("3.0.")
     assert '"$ref": "http' not in json.dumps(document) and re.search(r'"enum": \[\]', json.dumps(document)) is None
     operations = [o for path in document["paths"].values() for m, o in path.items() if m in ("get", "post", "delete")]
     ids = [operation["operationId"] for operation in operations]
@@ -71,7 +84,9 @@ def test_the_openapi_document_is_valid_whole_and_refers_to_nothing_elsewhere(sta
     assert parameters >= {"limit", "offset", "status", "type", "processID", "datetime", "minDuration", "maxDuration"}
     execution = document["paths"]["/processes/echo/execution"]["post"]["responses"]
     assert set(execution) >= {"200", "201", "204", "400", "401", "403", "404", "413", "503", "default"}
-    assert "200" in document["paths"]["/jobs/{jobId}"]["delete"]["responses"]
+    errors = {"401", "403", "404", "503", "default"}
+    assert set(document["paths"]["/jobs/{jobId}"]["delete"]["responses"]) >= {"200", *errors}
+    assert set(document["paths"]["/jobs/{jobId}/results"]["get"]["responses"]) >= {"200", "204", *errors}
 
 
 @requirement("core/conformance-op", "core/conformance-success", "conformance-declaration")
@@ -93,9 +108,10 @@ def test_the_process_list_is_as_the_standard_says(stack: Stack) -> None:
         assert set(process["jobControlOptions"]) <= {"sync-execute", "async-execute", "dismiss"}
         assert set(process["outputTransmission"]) <= {"value", "reference"}
         assert all(isinstance(word, str) for word in process["keywords"]) and process["links"]
+        assert all(entry.keys() <= {"title", "role", "href"} for entry in process.get("metadata", []))
 
 
-@requirement("core/pl-limit-definition", "core/pl-limit-response", "core/next")
+@requirement("core/pl-limit-definition", "core/pl-limit-response", "core/next-1", "core/next-2", "core/next-3")
 def test_the_process_list_comes_in_pages(stack: Stack) -> None:
     for wrong in ("0", "abc", "-1"):
         assert_problem(stack.get(f"/processes?limit={wrong}"), 400, "invalid-query-parameter-value")
@@ -113,7 +129,11 @@ def test_the_process_list_comes_in_pages(stack: Stack) -> None:
 @requirement("core/process", "core/process-success", "execute-link", "jobControlOptions-has-dismiss")
 @pytest.mark.parametrize("process", [*PROCESSES, "hello-world"])
 def test_a_description_says_how_to_execute(stack: Stack, process: str) -> None:
-    description = stack.get(f"/processes/{process}").json()
+    answer = stack.get(f"/processes/{process}")
+    assert answer.status_code == 200
+    description = answer.json()
+    listed = next(p for p in stack.get("/processes").json()["processes"] if p["id"] == process)
+    assert all(description[name] == listed[name] for name in ("id", "version", "title", "jobControlOptions"))
     assert description["inputs"] and description["outputs"] and "dismiss" in description["jobControlOptions"]
     assert href(description, "REL:execute").split("?")[0] == f"{stack.url}/processes/{process}/execution"
 
@@ -124,10 +144,11 @@ def test_an_unknown_process_is_said_so(stack: Stack) -> None:
 
 
 @requirement(
-    *(
-        f"ogc-process-description/{n}"
-        for n in ("json-encoding", "inputs-def", "input-def", "outputs-def", "output-def")
-    ),
+    "ogc-process-description/json-encoding",
+    "ogc-process-description/inputs-def",
+    "ogc-process-description/input-def",
+    "ogc-process-description/outputs-def",
+    "ogc-process-description/output-def",
     "ogc-process-description/input-mixed-type",
     "ogc-process-description/output-mixed-type",
 )
@@ -162,6 +183,19 @@ def test_the_example_is_a_valid_request(stack: Stack, process: str) -> None:
     check(description["inputs"], description["example"]["inputs"])
 
 
+@requirement("description-example-is-valid")
+def test_the_requests_in_the_documents_are_valid(stack: Stack) -> None:
+    described = stack.get(f"/processes/{PROCESS}").json()["inputs"]
+    described["datasetId"]["schema"].pop("enum")  # the documents tell of other datasets too
+    found = []
+    for path in (CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")):
+        text = path.read_text()
+        found += [json.JSONDecoder().raw_decode(text, m.start())[0] for m in re.finditer(r'\{"inputs":', text)]
+    assert len(found) > 2
+    for document in found:
+        check(described, document["inputs"])
+
+
 class Page(HTMLParser):
     """Collects tags and the targets of links."""
 
@@ -189,8 +223,8 @@ PAGES = ["/", "/conformance", "/processes", f"/processes/{PROCESS}", "/processes
 @requirement("json/definition", "html/definition")
 @pytest.mark.parametrize("path", PAGES)
 def test_json_is_the_default_and_pages_are_for_those_who_ask(stack: Stack, path: str) -> None:
-    for headers in ({"Accept": "application/json"}, {"Accept": ""}, {"Accept": "*/*"}):
-        answer = stack.get(path, headers=headers)
+    for accept in ("application/json", "", "*/*", None, "application/json, text/html;q=0.5"):
+        answer = stack.get(path, headers={"Accept": accept})
         assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("application/json")
     browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     for answer in (stack.get(path, headers=browser), stack.get(f"{path}?f=html")):
@@ -221,7 +255,11 @@ def test_head_and_cors(stack: Stack) -> None:
     origin = {"Origin": "https://example.org"}
     answer = stack.get("/jobs", headers=origin)
     assert answer.headers["Access-Control-Allow-Origin"] in ("*", origin["Origin"])
-    assert "Access-Control-Expose-Headers" in answer.headers
+    made = stack.execute({"inputs": {"text": "x"}}, "echo", Prefer="respond-async", **origin)
+    for each in (answer, made):
+        assert each.headers["Access-Control-Expose-Headers"] in ("*", "Location")
+    assert made.status_code == 201 and made.headers["Access-Control-Allow-Origin"]
+    requests.delete(made.headers["Location"], timeout=30)
     asked = {
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type, prefer, authorization",

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.ogc.uris import assert_problem
-from tests.stack import PROCESS, base_config
+from tests.stack import PROCESS, base_config, collection
 from tests.web import web
 
 JOB = "/jobs/00000000-0000-0000-0000-000000000000"
@@ -19,7 +19,9 @@ BODY = {"inputs": {"datasetId": "sample-temperature", "start": "2025-07-01", "en
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = base_config()
-    del config["resources"]["two-outputs"]  # lives in the tests
+    broken = collection("broken")
+    broken["providers"][0]["name"] = "tests.ogc.plugins.BrokenProvider"
+    config["resources"]["broken"] = {name: value for name, value in broken.items() if name != "eo"}
     with socket.socket() as refused:
         refused.bind(("127.0.0.1", 0))
         api = f"http://127.0.0.1:{refused.getsockname()[1]}/api"
@@ -74,3 +76,20 @@ def test_a_filter_that_is_no_text_is_no_server_error(url: str) -> None:
     headers = {"Content-Type": "application/json"}
     answer = requests.post(f"{url}/collections/sample-temperature/items", data=b"\xff{", headers=headers, timeout=30)
     assert "UTF-8" in assert_problem(answer, 400)["detail"]
+
+
+@pytest.mark.requirement("core/problem-details")
+def test_what_nobody_foresaw_is_a_problem_without_a_trace(url: str) -> None:
+    problem = assert_problem(requests.get(f"{url}/collections/broken/items", timeout=30), 500)
+    assert "not for clients" not in str(problem) and "File " not in str(problem)
+
+
+@pytest.mark.requirement("unreachable-subscriber-does-not-fail-job", "core/process-execute-inputs")
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "10.0.0.1", "[::1]"])
+def test_private_addresses_are_refused_unless_they_are_allowed(url: str, host: str) -> None:
+    address = {"successUri": f"http://{host}/"}
+    answer = requests.post(f"{url}/processes/{PROCESS}/execution", json={**BODY, "subscriber": address}, timeout=30)
+    assert "subscriber.successUri" in assert_problem(answer, 400)["detail"]
+    inputs = {"text": {"href": f"http://{host}/"}}
+    answer = requests.post(f"{url}/processes/echo/execution", json={"inputs": inputs}, timeout=30)
+    assert "input text.href" in assert_problem(answer, 400)["detail"]
