@@ -109,6 +109,20 @@ def test_a_cog_that_is_missing_is_one_thing_and_a_provider_that_is_away_another(
     )
 
 
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")  # a job only logs what tests fail for
+@pytest.mark.usefixtures("impatient_gdal")
+def test_a_cog_whose_header_breaks_off_is_not_taken_for_one_from_0_degrees_on(
+    tmp_path: Path, server: chc.StandIn
+) -> None:
+    geotiff(server.root / "world.tif", numbers(1)[0], driver="COG")
+    asked = request(tmp_path, f"{server.url}/world.tif", options={"time": "2025-07-01"})
+    server.faults({"path": "/world.tif", "truncate": 500})
+    with pytest.raises(
+        SourceUnavailableError, match=r"world\.tif: cannot be read: .*no geotransform.*; try again later"
+    ):
+        extract_source_data(asked)
+
+
 def test_a_zarr_at_a_url(tmp_path: Path, server: chc.StandIn) -> None:
     cube().to_zarr(server.root / "t2m.zarr", zarr_format=2, consolidated=True)
     check(opened(request(tmp_path, f"{server.url}/t2m.zarr")))
