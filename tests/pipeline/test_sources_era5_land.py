@@ -354,7 +354,7 @@ def test_what_goes_wrong_is_said_is_not_kept_and_heals(
     ask: Ask, server: cds.StandIn, tmp_path: Path, fault: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     server.faults(fault)
-    patience = {"answer": 0.5} if fault.keys() & {"stall", "slow"} else {}
+    patience: dict[str, Any] = {"answer": 0.5} if fault.keys() & {"stall", "slow"} else {}
     with pytest.raises(SourceError, match=f"^(ERA5-Land of the )?Climate Data Store: .*{message}") as caught:
         source(**patience).extract(ask(*DAY))
     assert type(caught.value) is error
