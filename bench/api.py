@@ -21,15 +21,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import requests
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import PrefectHTTPStatusError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from eo_pygeoapi.commands.applying import apply_to_prefect
-from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway import PrefectGateway
-from eo_pygeoapi.gateway_filters import ANY_JOB
+from eo_pygeoapi.gateway_filters import ANY_JOB, flow_run_filter
 from eo_pygeoapi.job_filter import JobFilter
 from eo_pygeoapi.settings import Settings
 from tests.servers import prefect_server
@@ -96,18 +98,27 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
 
 def measure(api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
     """Time every call, ours and raw in turn; returns medians in milliseconds."""
+    with SyncPrefectClient(api) as prefect:
+        return _measure(prefect, api, url, repeat)
+
+
+def _measure(prefect: SyncPrefectClient, api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
     gateway = PrefectGateway(api, deployments_ttl=3.0)
     jobs, _ = gateway.list(1, wanted=JobFilter(statuses=("successful",)))
     job_id = (jobs or gateway.list(1)[0])[0].id
-    where = gateway._where(ANY_JOB, datetime.now(UTC))
-    deployment = gateway.deployments()["echo"].id
+    deployments = gateway.deployments()
+    where = flow_run_filter(ANY_JOB, [found.id for found in deployments.values()], datetime.now(UTC))
+    deployment = deployments["echo"].id
     session = requests.Session()
 
     def raw(ask: Callable[[SyncPrefectClient], object]) -> Callable[[], object]:
         def call() -> object:
             try:
-                return gateway._call(ask)
-            except EngineUnavailableError:  # SQLite was locked for too long: a slow call, not the end
+                return ask(prefect)
+            except (
+                httpx.HTTPError,
+                PrefectHTTPStatusError,
+            ):  # SQLite was locked: a slow call, not the end
                 return None
 
         return call
@@ -116,8 +127,6 @@ def measure(api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
         return client.read_flow_run(UUID(job_id))
 
     def listed(client: SyncPrefectClient) -> object:
-        from prefect.client.schemas.sorting import FlowRunSort
-
         total = client.count_flow_runs(flow_run_filter=where)
         return total, client.read_flow_runs(
             flow_run_filter=where, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=LIST

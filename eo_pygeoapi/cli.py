@@ -58,10 +58,11 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
 def check(config: Config = None) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
     from eo_pygeoapi.commands.checks import check as check_file
+    from eo_pygeoapi.commands.checks import with_known_blocks
 
-    settings = _settings(config)
+    settings, remarks = with_known_blocks(_settings(config))
     report = check_file(settings.config, settings)
-    for remark in report.remarks:
+    for remark in (*remarks, *report.remarks):
         out.print(f"note: {escape(remark)}")
     if report.problems:
         raise ConfigError(report.problems)
@@ -88,6 +89,7 @@ def datasets(config: Config = None) -> None:
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
+    from eo_pygeoapi.commands.checks import paused_remarks
 
     outcome = apply_file(_settings(config, data_dir))
     done = outcome.deployments
@@ -96,8 +98,8 @@ def apply(config: Config = None, data_dir: DataDir = None) -> None:
     ):  # fmt: skip
         if names:
             out.print(f"{word}: {', '.join(names)}")
-    for name, why in done.paused.items():
-        out.print(f"note: schedule {escape(name)} is paused: {escape(why)}")
+    for remark in paused_remarks(done.paused.items()):
+        out.print(f"note: {escape(remark)}")
     out.print(
         "The running API takes it up now."
         if outcome.web_told

@@ -155,9 +155,10 @@ class PrefectGateway:
         status = job_status(run)
         if status == "accepted":
             # forced, for a run that is just being picked up must not slip through
-            self._set_state(run.id, Cancelled(message="dismissed before it started"))
+            self._set_state(run.id, Cancelled(message="dismissed before it started"), force=True)
         elif status == "running":
-            self._set_state(run.id, Cancelling(message="dismissed"))
+            # not forced: one that has ended in this moment stays as it ended
+            self._set_state(run.id, Cancelling(message="dismissed"), force=False)
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
@@ -236,8 +237,8 @@ class PrefectGateway:
 
     # Inside
 
-    def _set_state(self, run_id: UUID, state: State[Any]) -> None:
-        self._call(lambda client: client.set_flow_run_state(run_id, state, force=True))
+    def _set_state(self, run_id: UUID, state: State[Any], *, force: bool) -> None:
+        self._call(lambda client: client.set_flow_run_state(run_id, state, force=force))
 
     def _run(self, job_id: str) -> FlowRun:
         try:

@@ -49,6 +49,7 @@ _MESSAGES: dict[JobStatus, str] = {
     "dismissed": "dismissed",
 }
 _PREFECT_PREFIX = re.compile(r"^(Flow run encountered an exception:?|Task run encountered an exception:?)\s*")
+_PREFECT_SAYS_NOTHING = ("", "All states completed.")
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     said = _PREFECT_PREFIX.sub("", state.message or "") if state else ""
     if status in ("failed", "dismissed"):
         return said or _MESSAGES[status]
+    if status == "successful":
+        return _MESSAGES[status] if said in _PREFECT_SAYS_NOTHING else said
     if status == "running" and state and state.type == StateType.CANCELLING:
         return "being dismissed"
     if status == "running":

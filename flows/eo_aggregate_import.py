@@ -17,7 +17,7 @@ from prefect import flow, task
 from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
 from eo_pygeoapi import datasets, results
@@ -27,6 +27,7 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.models import ImportSummary, LeftOut
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, periods, sources, zonal
+from eo_pygeoapi.pipeline.dhis2_summary import in_words
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
@@ -108,7 +109,7 @@ def build_dhis2_payload(job_id: str, execution: dict[str, Any]) -> list[dict[str
 
 # the time includes waiting for the turn
 @task(name="import_to_dhis2", timeout_seconds=12 * HOUR, **_RETRIED)
-def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
+def import_to_dhis2(job_id: str, execution: dict[str, Any], report: Report) -> dict[str, Any]:
     """Import the data value set, or ask DHIS2 what an import would do."""
     checked = Execution.model_validate(execution)
     summary = dhis2_import.import_to_dhis2(
@@ -117,6 +118,7 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any]) -> dict[str, Any]:
         checked.inputs.dry_run,
         _connector(checked),
         turn=partial(turns.turn, job_id, checked.dataset.dhis2.connection),
+        report=report,
     )
     return summary.to_json()
 
@@ -149,7 +151,7 @@ def publish_results(
     timeout_seconds=24 * HOUR,
     **notifications.HOOKS,
 )
-def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any] | None:
+def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State[Any]:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 
     `inputs` are those of the process `eo-aggregate-import`; `request` is what else the execute request said.
@@ -159,7 +161,7 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
     job_id = str(flow_run.id)
     _redact_logs(settings)
     try:
-        _run_steps(job_id, inputs, request or {}, RunProgress())
+        return Completed(message=f"finished: {_run_steps(job_id, inputs, request or {}, RunProgress())}")
     except EoError as error:
         return _failed(job_id, error, settings)
     except TimeoutError:
@@ -168,10 +170,10 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
         logging.getLogger(__name__).exception("unexpected error")
         unexpected = EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run")
         return _failed(job_id, unexpected, settings)
-    return None
 
 
-def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any], progress: RunProgress) -> None:
+def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any], progress: RunProgress) -> str:
+    """Take the seven steps; returns in words what came of it."""
     with progress.step("validate_inputs"):
         whole = with_held_features(inputs, request, Kept(job_id).store)
         execution = validate_inputs(whole, _scheduled_time().isoformat())
@@ -183,14 +185,15 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
         without_values = aggregate_to_org_units(job_id, execution, units["bbox"], extract, report)
     with progress.step("build_dhis2_payload"):
         dropped = build_dhis2_payload(job_id, execution)
-    with progress.step("import_to_dhis2"):
-        summary = import_to_dhis2(job_id, execution)
+    with progress.step("import_to_dhis2") as report:
+        summary = import_to_dhis2(job_id, execution, report)
         kept = Kept(job_id)
         show_payload(data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()))
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
-        publish_results(job_id, execution, summary, left_out, extract["note"])
+        outputs = publish_results(job_id, execution, summary, left_out, extract["note"])
+    return in_words(outputs["rowCount"], ImportSummary.model_validate(summary))
 
 
 def _scheduled_time() -> datetime:

@@ -14,16 +14,10 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
 from prefect.runtime import flow_run
 
+from eo_pygeoapi.jobs import IMPORT_STEPS
+
 # percent at which each step ends; the download takes the longest
-STEPS: Mapping[str, int] = {
-    "validate_inputs": 2,
-    "load_org_units": 8,
-    "extract_source_data": 55,
-    "aggregate_to_org_units": 75,
-    "build_dhis2_payload": 80,
-    "import_to_dhis2": 93,
-    "publish_results": 100,
-}
+STEPS: Mapping[str, int] = dict(zip(IMPORT_STEPS, (2, 8, 55, 75, 80, 93, 100), strict=True))
 SECONDS_BETWEEN_UPDATES = 1.0
 LAST_SECONDS = 5.0
 _log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from eo_pygeoapi.blocks import VARIABLES, ClimateDataStore, DestinationEarth, Dhis2Connection, read_blocks, register
+from eo_pygeoapi.commands.checks import with_known_blocks
 from eo_pygeoapi.settings import Settings
 from flows.credentials import take_credentials
 
@@ -52,6 +53,21 @@ def test_blocks_say_what_variables_would_say(api: str) -> None:
     assert settings.has_ecmwf_key
     assert {"d2pat_x", "pw", "cds-key", "edh-key"} <= set(settings.secrets())
     assert "d2pat_x" not in repr(settings) and "cds-key" not in str(settings.model_dump())
+
+
+def test_the_check_of_the_file_knows_them(api: str) -> None:
+    register(api)
+    Dhis2Connection(url="https://dhis2.example.org", token=SecretStr("d2pat_x")).save("checked", overwrite=True)
+    settings = Settings().model_copy(update={"prefect_api_url": api})
+    known, remarks = with_known_blocks(settings)
+    assert known.dhis2_connection("checked") and not settings.dhis2_connection("checked") and not remarks
+
+
+def test_the_check_says_that_prefect_is_away() -> None:
+    settings = Settings().model_copy(update={"prefect_api_url": "http://127.0.0.1:9/api"})
+    assert with_known_blocks(settings)[1] == [
+        "Prefect at http://127.0.0.1:9/api does not answer, so what its blocks hold is not known"
+    ]
 
 
 def test_all_secrets_are_secret_to_prefect() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -163,6 +164,22 @@ def test_a_job_that_has_just_ended_is_not_dismissed(
     job = gateway.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Completed(), force=True)
     assert gateway.cancel(job.id).status == "successful"
+
+
+def test_a_job_that_ends_while_it_is_dismissed_stays_as_it_ended(
+    gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
+) -> None:
+    job = gateway.submit(dataset, {})
+    prefect.set_flow_run_state(UUID(job.id), Running(), force=True)
+    client, _ = gateway._client._connected()
+
+    def end_it(request: httpx.Request) -> None:
+        if request.url.path.endswith("/set_state"):
+            prefect.set_flow_run_state(UUID(job.id), Completed(), force=True)
+
+    client._client.event_hooks["request"].append(end_it)
+    assert gateway.cancel(job.id).status == "successful"
+    assert gateway.get(job.id).status == "successful"
 
 
 def test_a_deleted_job_is_gone(gateway: PrefectGateway, dataset: str) -> None:

@@ -112,6 +112,7 @@ def test_a_run_without_a_state_has_not_begun() -> None:
         (states.Retrying(), Progress(30, "extract_source_data"), "extract_source_data"),
         (states.Cancelling(), Progress(30, "extract_source_data"), "being dismissed"),
         (states.Completed(message="All states completed."), Progress(90, "publish_results"), "finished"),
+        (states.Completed(message="finished: 403 values"), Progress(90, "x"), "finished: 403 values"),
         (states.Failed(message="DHIS2 refuses: E7619"), Progress(90, "x"), "DHIS2 refuses: E7619"),
         (
             states.Failed(message="Flow run encountered an exception: ValueError: no"),

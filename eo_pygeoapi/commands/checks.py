@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
 from eo_pygeoapi.api.access import refuse_open_server
+from eo_pygeoapi.blocks import read_blocks
+from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets import Dataset, inspect_datasets
-from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
+from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.pipeline.units import units_problem
 from eo_pygeoapi.settings import Settings
 from flows.deployments import cron_problems, paused_schedules
@@ -55,8 +58,33 @@ def check(path: Path, settings: Settings) -> Report:
     report.datasets, problems = inspect_datasets(config, path.absolute().parent)
     report.problems += problems + cron_problems(report.datasets) + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
-    report.remarks += [f"schedule {name} is paused: {why}" for name, why in paused_schedules(report.datasets, settings)]
+    report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report
+
+
+def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a sentence for every reason why schedules are paused."""
+    names: dict[str, list[str]] = {}
+    for name, why in paused:
+        names.setdefault(why, []).append(name)
+    for why, found in names.items():
+        yield f"schedule{'s' * (len(found) > 1)} {', '.join(found)} {'are' if len(found) > 1 else 'is'} paused: {why}"
+
+
+def with_known_blocks(settings: Settings) -> tuple[Settings, list[str]]:
+    """Return the settings with what blocks of Prefect hold, where one is known; and a remark where it is away."""
+    running = running_stack(settings.data_dir)
+    api = running.prefect_api_url if running else settings.prefect_api_url
+    if not api:
+        return settings, []
+    gateway = PrefectGateway(api)
+    try:
+        gateway.ping()  # it says within seconds that Prefect is away
+        return settings.with_blocks(read_blocks(api)), []
+    except EngineUnavailableError:
+        return settings, [f"Prefect at {api} does not answer, so what its blocks hold is not known"]
+    finally:
+        gateway.close()
 
 
 def schema_problems(config: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ from eo_pygeoapi.settings import how_to_connect
 BATCH = 10_000
 PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
 
+Report = Callable[[float], None]  # told which fraction of the values is dealt with
 # takes its turn among the jobs that write to one data element (its UID), and gives it back
 Turn = Callable[[str], AbstractContextManager[object]]
 Row = dict[str, str]  # a value beside what DHIS2 holds
@@ -43,6 +44,7 @@ def import_to_dhis2(
     connect: Connect | None,
     *,
     turn: Turn = nullcontext,
+    report: Report = lambda _fraction: None,
     batch_size: int = BATCH,
     pauses: Sequence[float] = PAUSES,
 ) -> ImportSummary:
@@ -67,7 +69,7 @@ def import_to_dhis2(
         assert facts.element
         with nullcontext() if dry_run else turn(str(facts.element["id"])):
             run = _Import.of(dhis2, files, payload.target, dataset, facts, schemes, dry_run)
-            tally = _all_batches(run, batch_size, pauses)
+            tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
     files.store.write_json(files.key("steps/import-rows.json"), tally.rows)
     return _summary(tally, facts, findings, dry_run)
 
@@ -174,8 +176,8 @@ class _Attempts:
     sent: dict[Cell, Compared] = field(default_factory=dict)
 
 
-def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float]) -> Tally:
-    tally, count = Tally(), 0
+def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]) -> Tally:
+    tally, count, done = Tally(), 0, 0
     with run.files.data_values() as values:
         for number, batch in enumerate(batches(values, batch_size)):
             digest = digest_of(batch)
@@ -186,7 +188,8 @@ def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float]) -> Tall
                 result = result.model_copy(update={"digest": digest})
                 run.files.finish(number, result, rows)
             tally.add(result)
-            count = number + 1
+            count, done = number + 1, done + len(batch)
+            report(done)
     run.files.collect(count)
     return tally
 

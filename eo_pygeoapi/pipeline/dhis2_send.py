@@ -82,6 +82,7 @@ class Sender:
         counts = Counter(answer.counts)
         if answer.refuses_all and not counts["ignored"]:
             counts["ignored"] = len(answer.values)  # 2.43 counts nothing then
+        counts["ignored"] += max(len(answer.values) - counts.total(), 0)  # a dropped zero is counted nowhere
         sent.counts.update(counts)
         sent.statuses.add(answer.status)
         if answer.refuses_all:

@@ -80,6 +80,22 @@ class Tally:
         )
 
 
+def in_words(row_count: int, summary: ImportSummary) -> str:
+    """Return in one sentence what a job has done: how many values it computed, and what became of them in DHIS2."""
+    if summary.status == "SKIPPED":
+        return f"{row_count} values; nothing was sent to DHIS2: {summary.reason}"
+    counts = {
+        "new": summary.imported,
+        "changed": summary.updated,
+        "unchanged": summary.unchanged,
+        "kept": summary.kept_count,
+        "rejected": summary.rejected_count,
+    }
+    listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
+    sent = "a dry run, nothing is stored; in DHIS2 they would be" if summary.dry_run else "in DHIS2"
+    return "; ".join([f"{row_count} values", f"{sent}: {listed}", *summary.notes[:1]])
+
+
 class Answer:
     """DHIS2's import summary of `values`, in the order they were sent in."""
 

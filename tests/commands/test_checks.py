@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems
+from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems, paused_remarks
 from eo_pygeoapi.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
@@ -187,6 +187,13 @@ def test_schedules_that_cannot_run_are_remarked_upon(checked: Callable[[Edit], R
         )
         for remark in report.remarks
     )
+
+
+def test_schedules_that_are_paused_for_the_same_reason_are_one_remark() -> None:
+    assert list(paused_remarks([("a/x", "no key"), ("b/y", "no key"), ("c/z", "no connection")])) == [
+        "schedules a/x, b/y are paused: no key",
+        "schedule c/z is paused: no connection",
+    ]
 
 
 # The installation

@@ -64,7 +64,11 @@ class Importer:
         opens = other.pop("connect", None) or connector(dhis2)
         options = {"pauses": (), **other}
         made = files(self.folder, cells, target, f"job{self.jobs}")
-        return import_to_dhis2(made, dataset(dhis2=target.to_json(), **eo), dry_run, opens, **options)
+        summary = import_to_dhis2(made, dataset(dhis2=target.to_json(), **eo), dry_run, opens, **options)
+        stopped = summary.status == "SKIPPED" or any(finding.severity == "error" for finding in summary.findings)
+        if not stopped:  # every value is in one count, whatever happened
+            assert accounted(summary) == made.payload().count
+        return summary
 
     def json(self, name: str) -> Any:
         """Return a file of the last job."""
@@ -73,6 +77,11 @@ class Importer:
     def text(self, name: str) -> str:
         """Return a file of the last job as text."""
         return ResultStore(str(self.folder)).read_bytes(f"jobs/job{self.jobs}/{name}").decode()
+
+
+def accounted(summary: ImportSummary) -> int:
+    """Return of how many values the summary says what became of them."""
+    return summary.imported + summary.updated + summary.deleted + summary.ignored + summary.unchanged
 
 
 def stored(dhis2: StandIn) -> dict[tuple[str, str], float]:
