@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,20 @@ from tests.pipeline.made_files import (
 from tests.standins import chc
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[chc.StandIn]:
-    with chc.running(tmp_path / "served") as standin:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
+    with chc.running(tmp_path_factory.mktemp("served")) as standin:
         yield standin
+
+
+@pytest.fixture
+def server(running: chc.StandIn) -> Iterator[chc.StandIn]:
+    """The stand-in with nothing to serve and without faults."""
+    running.clear_log()
+    yield running
+    running.faults()
+    shutil.rmtree(running.root)
+    running.root.mkdir()
 
 
 @pytest.fixture
