@@ -97,3 +97,21 @@ def test_population_is_summed_without_the_mark_for_no_data(stack: Stack) -> None
     assert all(value == round(value) and value > 0 for value in counted)
     assert 0 < sum(counted) <= cells[cells > 0].sum() + 0.5 * len(counted)
     assert np.isfinite(counted).all()
+
+
+def test_units_on_both_sides_of_180_degrees_are_two_small_downloads(stack: Stack, cds_server: cds.StandIn) -> None:
+    rings = [
+        [[west, -19], [east, -19], [east, -17], [west, -17], [west, -19]] for west, east in ((178, 180), (-180, -179))
+    ]
+    geometry = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
+    feature = {"type": "Feature", "id": "islands", "properties": {"name": "Islands"}, "geometry": geometry}
+    cds_server.clear_log()
+    features = {"type": "FeatureCollection", "features": [feature]}
+    result = stack.result(datasetId="era5-rain", start="2024-05-10", end="2024-05-10", features=features)
+    assert (result["leftOut"], result["source"]) == ([], "ERA5-Land (Climate Data Store)")
+    assert [request["area"] for request in cds_server.executions()] == [
+        [-16.9, 177.9, -19.1, 180.0],
+        [-16.9, -180.0, -19.1, -178.9],
+    ]
+    values = [f["properties"] for f in stack.features("era5-rain") if f["properties"]["orgUnit"] == "islands"]
+    assert [found["value"] for found in values] == [26.76]

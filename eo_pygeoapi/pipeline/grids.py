@@ -1,9 +1,9 @@
 """One form for the grids of all sources, and only the box that the units need.
 
 A normalised grid is a DataArray with the dimensions (time, y, x): time ascending, the start of each step in UTC; y
-descending, x ascending in -180..180, both regular and in degrees; NaN where there are no data. Its attributes are
-`units`, `step` (hour, day, month or year), `step_hours` (of hours only), `source` (for messages) and, where there is
-one, `least`: what no sum of time steps can be less than.
+descending, x ascending in -180..180 or, across these, on beyond 180, both regular and in degrees; NaN where there are
+no data. Its attributes are `units`, `step` (hour, day, month or year), `step_hours` (of hours only), `source` (for
+messages) and, where there is one, `least`: what no sum of time steps can be less than.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,12 +41,12 @@ def dimension(data: xr.DataArray | xr.Dataset, axis: str) -> str | None:
 def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
     """Return the cells that cover the box and one more on each side, lazily, as float, in our orientation.
 
-    `box` is west, south, east, north in degrees. The result has the dimensions (y, x), after `time` where there is
-    one, and no coordinates but these. Raises SourceError where the grid is not regular in longitude and latitude,
-    or does not reach the box; the message begins with `source`.
+    `box` is west, south, east, north in degrees; all longitudes where west is greater than east. The result has the
+    dimensions (y, x), after `time` where there is one, and no coordinates but these. Raises SourceError where the grid
+    is not regular in longitude and latitude, or does not reach the box; the message begins with `source`.
     """
     data, y, x = _with_axes(data, source)
-    west, south, east, north = box
+    west, south, east, north = box if box[0] <= box[2] else (-180, box[1], 180, box[3])
     rows, columns = y.covering(-north, -south), x.covering(west, east)
     if not rows or not columns:
         raise SourceError(

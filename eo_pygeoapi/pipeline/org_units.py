@@ -15,6 +15,7 @@ from shapely.geometry import mapping
 from eo_pygeoapi.datasets import Execution, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.models import ImportInputs, LeftOut
+from eo_pygeoapi.pipeline.antimeridian import box_around
 from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.geojson import Area, read_features, read_geojson, usable_geometry
 from eo_pygeoapi.redaction import redact
@@ -87,9 +88,8 @@ def from_geojson(document: dict[str, Any]) -> OrgUnits:
 
 
 def bbox(units: OrgUnits) -> tuple[float, float, float, float]:
-    """Return the box around all units: west, south, east, north, in degrees."""
-    west, south, east, north = (float(side) for side in units.frame.total_bounds)
-    return west, south, east, north
+    """Return the box around all units: west, south, east, north, in degrees; west > east across 180 degrees."""
+    return box_around(units.frame.geometry.to_numpy())
 
 
 def _org_units(areas: Sequence[Area]) -> OrgUnits:

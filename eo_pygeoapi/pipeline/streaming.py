@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.models import Aggregation
 from eo_pygeoapi.pipeline.accumulation import Accumulated
+from eo_pygeoapi.pipeline.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.blocks import MEMORY, cells_at_once
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import CoverageWeights, Floats, areas, as_wkb
@@ -53,6 +54,7 @@ def aggregate_periods(
     is told the share that is done, after every block.
     """
     grid = with_cell_sizes(grid)
+    geometries = beyond_180(geometries, Frame.of(grid))
     whole = Accumulated(aggregation.spatial, len(complete), len(geometries))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
     listed = list(parts(grid, geometries, aggregation.spatial, cells_at_once(means.memory)))

@@ -1,7 +1,9 @@
 """ERA5-Land of Destination Earth, from a Zarr store on this machine in place of the Earth Data Hub's."""
 
+import time
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,11 @@ from dhis2eo.data.destine.era5_land import hourly
 from shapely.geometry import box
 
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.models import Interval
 from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import SourceRequest
+from eo_pygeoapi.pipeline.sources.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource
 from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
 from tests.pipeline import made
@@ -104,23 +107,54 @@ def test_a_variable_that_the_store_lacks(tmp_path: Path, store: Path) -> None:
         source().extract(ask(tmp_path, store, "2026-03-29", "2026-03-29", "surface_pressure"))
 
 
+@pytest.fixture(scope="module")
+def running(store: Path) -> Iterator[chc.StandIn]:
+    with chc.running(store.parent) as standin:
+        yield standin
+
+
 @pytest.fixture
-def server(store: Path) -> Iterator[chc.StandIn]:
-    with chc.running(store.parent) as running:
-        yield running
+def server(running: chc.StandIn) -> Iterator[chc.StandIn]:
+    yield running
+    running.faults()
+
+
+CHUNK = "*/t2m/1.0.*"  # the hours of the day that is asked for
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "message"),
-    [(401, SourceError, "answers 401 .*netrc"), (503, SourceUnavailableError, "try again later")],
+    ("fault", "error", "message"),
+    [
+        ({"path": "*", "status": 401}, SourceError, "answers 401 .*netrc"),
+        ({"path": "*", "status": 403}, SourceError, "answers 403 .*netrc"),
+        ({"path": "*", "status": 503}, SourceUnavailableError, "answers 503 .*try again later"),
+        ({"path": "*", "status": 404}, SourceUnavailableError, "cannot read .*try again later"),
+        ({"path": CHUNK, "status": 403}, SourceError, "answers 403 .*netrc"),
+        ({"path": CHUNK, "status": 429}, SourceUnavailableError, "answers 429 .*try again later"),
+        ({"path": CHUNK, "status": 503}, SourceUnavailableError, "answers 503 .*try again later"),
+        ({"path": CHUNK, "status": 404}, NoDataError, r"nothing is published for .* \(it lacks 2026-03-29 \(UTC\)\)"),
+        ({"path": CHUNK, "drop": 300}, SourceUnavailableError, "cannot read .*try again later"),
+        ({"path": CHUNK, "truncate": 300}, SourceUnavailableError, "cannot read .*try again later"),
+        ({"path": CHUNK, "truncate": 0}, SourceUnavailableError, "cannot read .*try again later"),
+        ({"path": CHUNK, "content": "<html>Welcome</html>"}, SourceUnavailableError, "cannot read .*try again later"),
+        ({"path": CHUNK, "stall": 30}, SourceUnavailableError, "does not answer in time .*try again later"),
+        ({"path": CHUNK, "slow": 30}, SourceUnavailableError, "does not answer in time .*try again later"),
+    ],
 )
-def test_what_the_store_answers(
-    tmp_path: Path, server: chc.StandIn, status: int, error: type[Exception], message: str
+def test_what_goes_wrong_is_said_is_not_kept_and_heals(
+    tmp_path: Path, server: chc.StandIn, fault: dict[str, object], error: type[Exception], message: str
 ) -> None:
     asked = ask(tmp_path, f"{server.url}/era5-land.zarr", "2026-03-29", "2026-03-29", "2m_temperature")
-    server.faults({"path": "*", "status": status})
-    with pytest.raises(error, match=message):
-        source().extract(asked)
-    server.faults()
-    assert source().open(asked, source().extract(asked)).sizes["time"] == 24
+    server.faults(fault)
+    began = time.monotonic()
+    quick = partial(EarthDataHub, timeouts=(5.0, 0.5 if fault.keys() & {"stall", "slow"} else 5.0))
+    with pytest.raises(EoError, match=f"^(ERA5-Land of the )?Earth Data Hub: .*{message}") as caught:
+        Era5LandSource(lambda: date(2026, 5, 1), {"destine": quick}).extract(asked)
+    assert type(caught.value) is error
+    assert time.monotonic() - began < 15
+    assert list(tmp_path.rglob("*.nc")) == []
     assert hourly.xr is xr
+    server.faults()
+    grid = source().open(asked, source().extract(asked))
+    assert grid.sizes["time"] == 24
+    assert grid.values[0, 0] == pytest.approx(290 - grid["x"].values)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,20 @@ from tests.pipeline.made_files import (
 from tests.standins import chc
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[chc.StandIn]:
-    with chc.running(tmp_path / "served") as standin:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
+    with chc.running(tmp_path_factory.mktemp("served")) as standin:
         yield standin
+
+
+@pytest.fixture
+def server(running: chc.StandIn) -> Iterator[chc.StandIn]:
+    """The stand-in with nothing to serve and without faults."""
+    running.clear_log()
+    yield running
+    running.faults()
+    shutil.rmtree(running.root)
+    running.root.mkdir()
 
 
 @pytest.fixture
@@ -107,6 +118,20 @@ def test_a_cog_that_is_missing_is_one_thing_and_a_provider_that_is_away_another(
         ),
         days=1,
     )
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")  # a job only logs what tests fail for
+@pytest.mark.usefixtures("impatient_gdal")
+def test_a_cog_whose_header_breaks_off_is_not_taken_for_one_from_0_degrees_on(
+    tmp_path: Path, server: chc.StandIn
+) -> None:
+    geotiff(server.root / "world.tif", numbers(1)[0], driver="COG")
+    asked = request(tmp_path, f"{server.url}/world.tif", options={"time": "2025-07-01"})
+    server.faults({"path": "/world.tif", "truncate": 450})
+    with pytest.raises(
+        SourceUnavailableError, match=r"world\.tif: cannot be read: .*no geotransform.*; try again later"
+    ):
+        extract_source_data(asked)
 
 
 def test_a_zarr_at_a_url(tmp_path: Path, server: chc.StandIn) -> None:

@@ -1,5 +1,6 @@
 """WorldPop against a static server, with a small country in place of a real one."""
 
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.models import Interval
 from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.sources.worldpop import WorldPopSource
 from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import chc, worldpop
@@ -21,14 +23,21 @@ from tests.standins import chc, worldpop
 BOX = (-13.4, 6.9, -10.3, 10.1)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[chc.StandIn]:
-    root = tmp_path / "served"
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
+    root = tmp_path_factory.mktemp("worldpop")
     for year in (2025, 2026):
         worldpop.make_year(root, "SLE", year)
     worldpop.make_year(root, "SLE", 2020, "global1", nodata=None)
-    with chc.running(root) as running:
-        yield running
+    with chc.running(root) as standin:
+        yield standin
+
+
+@pytest.fixture
+def server(running: chc.StandIn) -> Iterator[chc.StandIn]:
+    running.clear_log()
+    yield running
+    running.faults()
 
 
 def ask(server: chc.StandIn, tmp_path: Path, first: int, last: int, **options: Any) -> SourceRequest:
@@ -98,10 +107,11 @@ def test_years_that_there_are_none_of_are_left_out(server: chc.StandIn, tmp_path
         ({"drop": 3000}, SourceUnavailableError, "no answer, or not a whole one"),
         ({"truncate": 3000}, SourceUnavailableError, "WorldPop global2 SLE 2026: what was received cannot be read"),
         ({"truncate": 0}, SourceUnavailableError, "what was received cannot be read"),
+        ({"content": "<html>Welcome</html>"}, SourceUnavailableError, "what was received cannot be read"),
     ],
 )
 def test_what_goes_wrong_is_said_is_not_kept_and_heals(
-    server: chc.StandIn, tmp_path: Path, fault: dict[str, int], error: type[Exception], message: str
+    server: chc.StandIn, tmp_path: Path, fault: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     server.faults({"path": "*_2026_*"} | fault)
     with pytest.raises(SourceError, match=message) as caught:
@@ -113,9 +123,33 @@ def test_what_goes_wrong_is_said_is_not_kept_and_heals(
     assert open_source_data(asked, extract_source_data(asked)).sizes["time"] == 1
 
 
-def test_a_file_that_is_no_raster_is_not_kept(server: chc.StandIn, tmp_path: Path) -> None:
-    path = server.root / worldpop.year_path("SLE", 2026)
-    path.write_text("<html>Welcome</html>")
-    with pytest.raises(SourceUnavailableError, match="cannot be read"):
-        extract_source_data(ask(server, tmp_path, 2026, 2026))
-    assert kept(tmp_path) == []
+@pytest.mark.parametrize("fault", [{"stall": 30}, {"slow": 30}])
+def test_a_provider_that_falls_silent_is_given_up_in_time(
+    server: chc.StandIn, tmp_path: Path, fault: dict[str, int]
+) -> None:
+    server.faults({"path": "*_2026_*"} | fault)
+    asked = ask(server, tmp_path, 2025, 2026)
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailableError, match=r"_2026_.*no answer, or not a whole one.*; try again later"):
+        WorldPopSource(timeouts=(5, 0.5)).extract(asked)
+    assert time.monotonic() - began < 15
+    # the other year is whole, and of this one nothing stays behind
+    files = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    assert files == {"population_2025.tif", "about.json", ".lock"}
+    server.faults()
+    server.clear_log()
+    grid = WorldPopSource().open(asked, WorldPopSource().extract(asked))
+    assert {entry["path"] for entry in server.log()} == {"/" + worldpop.year_path("SLE", 2026)}
+    served = worldpop.people(2026)[1:67, 1:65]
+    assert np.array_equal(grid.values[1], np.where(served < 0, np.nan, served), equal_nan=True)
+
+
+def test_a_year_that_is_not_there_yet_is_left_out_until_it_is(server: chc.StandIn, tmp_path: Path) -> None:
+    server.faults({"path": "*_2026_*", "status": 404})
+    asked = ask(server, tmp_path, 2025, 2026)
+    assert [(e.period, e.reason) for e in extract_source_data(asked).left_out] == [
+        ("2026", "WorldPop global2 SLE has no 2026")
+    ]
+    assert kept(tmp_path) == ["population_2025.tif"]
+    server.faults()
+    assert extract_source_data(asked).left_out == []

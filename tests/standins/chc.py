@@ -13,6 +13,7 @@ requests since the start, or since `DELETE /_log`. A rule is a mapping with `pat
 - `truncate`: serve the file as if it had only so many bytes, as during an upload;
 - `content`: serve this text in place of the file;
 - `drop`: announce the whole answer, but close the connection after so many bytes;
+- `slow`: send the first bytes, then nothing for so many seconds;
 
 and with `times` (how often, default for ever) and `method` (default any).
 """
@@ -43,6 +44,7 @@ from numpy.typing import NDArray
 CHECKOUT = Path(__file__).parents[2]
 NODATA = -9999.0
 CELL = 0.05
+_FIRST_BYTES = 500
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -126,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
         content = str(rule["content"]).encode() if "content" in rule else file.read_bytes()[: rule.get("truncate")]
         status, part, headers = self._part(content)
         self._log(status)
-        self._answer(status, part, headers | validators, drop=rule.get("drop"))
+        self._answer(status, part, headers | validators, drop=rule.get("drop"), slow=rule.get("slow", 0))
 
     def _part(self, content: bytes) -> tuple[HTTPStatus, bytes, dict[str, str]]:
         match = _RANGE.fullmatch(self.headers.get("Range", ""))
@@ -144,7 +146,12 @@ class Handler(BaseHTTPRequestHandler):
         self.faults.record(self.command, self.path, int(status), self.headers.get("Range", ""))
 
     def _answer(
-        self, status: HTTPStatus, body: bytes = b"", headers: Mapping[str, str] | None = None, drop: int | None = None
+        self,
+        status: HTTPStatus,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        drop: int | None = None,
+        slow: float = 0,
     ) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
@@ -154,7 +161,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body[:drop])
+            with contextlib.suppress(ConnectionError):  # of those who did not wait
+                if slow:
+                    self.wfile.write(body[:_FIRST_BYTES])
+                    self.faults.stalls += 1
+                    time.sleep(slow)
+                    body = body[_FIRST_BYTES:]
+                self.wfile.write(body[:drop])
         self.close_connection = self.close_connection or drop is not None
 
 

@@ -8,6 +8,7 @@ from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.periods import partial_periods, periods_in, span
+from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
 from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource
 from eo_pygeoapi.pipeline.sources.file import FileSource
@@ -18,8 +19,8 @@ __all__ = ["SOURCES", "Extract", "Source", "SourceRequest", "extract_source_data
 
 SOURCES: dict[str, Source] = {
     "file": FileSource(),
-    "chirps3": Chirps3Source(),
-    "era5-land": Era5LandSource(),
+    "chirps3": ByHalves(Chirps3Source()),
+    "era5-land": ByHalves(Era5LandSource()),
     "worldpop": WorldPopSource(),
 }
 

@@ -1,6 +1,7 @@
 """The Climate Hazards Center's server of CHIRPS v3, through dhis2eo: a month or a day into a file."""
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from dhis2eo.data.chc.chirps3 import daily
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rioxarray.exceptions import RioXarrayError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
@@ -83,10 +84,16 @@ def served_by(base_url: str) -> Iterator[None]:
 
 @contextmanager
 def _translated(served: Served, what: str) -> Iterator[None]:
-    """Turn what dhis2eo, rioxarray and GDAL raise into our errors."""
+    """Turn what dhis2eo, rioxarray and GDAL raise into our errors.
+
+    Where reading breaks off in the header of a GeoTIFF, GDAL goes on without the tags that say where it lies, as if
+    that were from 0 degrees on, and rasterio merely warns.
+    """
     try:
-        yield
-    except RasterioError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", NotGeoreferencedWarning)
+            yield
+    except (RasterioError, NotGeoreferencedWarning) as error:
         text = f"{error} {error.__cause__ or ''}".strip()
         if "HTTP response code: 404" in text:
             raise NotPublishedError(text) from error
@@ -96,6 +103,10 @@ def _translated(served: Served, what: str) -> Iterator[None]:
             f"{served.name}: cannot read {what} from {served.base_url}: {text}; try again later"
         ) from error
     except RioXarrayError as error:
-        raise SourceError(f"{served.name}: {what} cannot be cut to {served.box}: {error}") from error
+        # CHIRPS has all cells of the box, for this ends where its grid does
+        raise SourceUnavailableError(
+            f"{served.name}: cannot read {what} from {served.base_url}: what was received cannot be cut to "
+            f"{served.box}: {error}; try again later"
+        ) from error
     except OSError as error:
         raise SourceError(f"{served.name}: cannot keep {what}: {error}") from error

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from aiohttp import ClientResponseError
+from aiohttp import ClientResponseError, ClientTimeout
 from dhis2eo.data.destine.era5_land import hourly
 
 from eo_pygeoapi.cache import days_text
 from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts
 from eo_pygeoapi.pipeline.sources.provider import NotPublishedError, Wanted
 
 _SEAM = threading.Lock()
@@ -27,9 +28,13 @@ _SEAM = threading.Lock()
 
 @dataclass(frozen=True)
 class EarthDataHub:
-    """ERA5-Land hourly data of Destination Earth; `base_url` is the address of another Zarr store."""
+    """ERA5-Land hourly data of Destination Earth; `base_url` is the address of another Zarr store.
+
+    `timeouts` are seconds to connect, and between two reads.
+    """
 
     base_url: str = ""
+    timeouts: Timeouts = TIMEOUTS
 
     name = "Earth Data Hub"
     delay = timedelta(35)
@@ -52,7 +57,7 @@ class EarthDataHub:
         return [target]
 
     def _open(self, variables: list[str]) -> xr.Dataset:
-        with _served_from(self.base_url):
+        with _served_from(_Opener(self.base_url, self.timeouts)):
             opened: xr.Dataset = hourly.open_zarr(variables)
         return opened
 
@@ -74,14 +79,11 @@ def _published(data: xr.Dataset, name: str, what: str) -> xr.Dataset:
 
 
 @contextmanager
-def _served_from(base_url: str) -> Iterator[None]:
-    """Let dhis2eo open another store, which it has no option for; one at a time, for it is done to its module."""
-    if not base_url:
-        yield
-        return
+def _served_from(opener: "_Opener") -> Iterator[None]:
+    """Let this open the store for dhis2eo, which has no options for it; one at a time, as it is done to its module."""
     with _SEAM:
         original = hourly.xr
-        hourly.xr = _Opener(base_url)
+        hourly.xr = opener
         try:
             yield
         finally:
@@ -90,15 +92,21 @@ def _served_from(base_url: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Opener:
-    """What dhis2eo takes for xarray while it opens a store: it opens ours instead."""
+    """What dhis2eo takes for xarray while it opens a store: it opens ours where there is one, and waits so long."""
 
-    place: str
+    base_url: str
+    timeouts: Timeouts
 
-    def open_dataset(self, _place: str, **kwargs: Any) -> xr.Dataset:
+    def open_dataset(self, place: str, storage_options: dict[str, Any], **kwargs: Any) -> xr.Dataset:
         """Open the store, with the options that dhis2eo gives for its own where they apply."""
-        if "://" not in self.place:
-            kwargs.pop("storage_options", None)
-        return xr.open_dataset(self.place, **kwargs)
+        place = self.base_url or place
+        if "://" not in place:
+            return xr.open_dataset(place, **kwargs)
+        connect, read = self.timeouts
+        # not of all of it, which may be much over a slow line
+        timeout = ClientTimeout(total=None, sock_connect=connect, sock_read=read)
+        client = storage_options["client_kwargs"] | {"timeout": timeout}
+        return xr.open_dataset(place, storage_options={**storage_options, "client_kwargs": client}, **kwargs)
 
 
 @contextmanager
@@ -113,6 +121,8 @@ def _translated(name: str, what: str) -> Iterator[None]:
         if error.status in (401, 403):
             raise SourceError(f"{message}; the key stands in ~/.netrc of the worker") from error
         raise SourceUnavailableError(f"{message}; try again later") from error
+    except TimeoutError as error:  # it has no words of its own
+        raise SourceUnavailableError(f"{name}: does not answer in time for {what}; try again later") from error
     except KeyError as error:
         raise SourceError(f"{name}: has no variable {error} ({what})") from error
     except Exception as error:  # each of the libraries below has its own

@@ -11,12 +11,13 @@ import requests
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 
-TIMEOUTS = (15, 120)  # seconds to connect, and between two reads
+Timeouts = tuple[float, float]
+TIMEOUTS: Timeouts = (15, 120)  # seconds to connect, and between two reads
 _PIECE = 2**20
 _NOT_THERE = (requests.codes.not_found, requests.codes.gone)
 
 
-def download(url: str, folder: Path) -> Path | None:
+def download(url: str, folder: Path, timeouts: Timeouts = TIMEOUTS) -> Path | None:
     """Return the file at `url`, kept in `folder`; None where the provider has none.
 
     What is there already is asked for with its validators (ETag, Last-Modified) and used only where the provider
@@ -26,7 +27,7 @@ def download(url: str, folder: Path) -> Path | None:
     path = cached(url, folder)
     validators = path.with_name(f"{path.name}.validators")
     try:
-        with requests.get(url, headers=_conditions(path, validators), stream=True, timeout=TIMEOUTS) as answer:
+        with requests.get(url, headers=_conditions(path, validators), stream=True, timeout=timeouts) as answer:
             if answer.status_code == requests.codes.not_modified:
                 return path
             if answer.status_code in _NOT_THERE:

@@ -3,6 +3,7 @@
 xarray's backends are named as classes: by their names it would load every backend there is, GRIB's among them.
 """
 
+import warnings
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import netCDF4
 import rioxarray
 import xarray as xr
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from xarray.backends import NetCDF4BackendEntrypoint, ZarrBackendEntrypoint
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
@@ -87,7 +88,10 @@ def _open_zarr(place: str) -> xr.Dataset:
 
 def _open_geotiff(place: str, source: str) -> xr.DataArray:
     configure_gdal()
-    data = rioxarray.open_rasterio(place, mask_and_scale=True, lock=False)
+    with warnings.catch_warnings():
+        # without these tags GDAL takes a file for one from 0 degrees on; over HTTP they may be what was cut off
+        warnings.simplefilter("error", NotGeoreferencedWarning)
+        data = rioxarray.open_rasterio(place, mask_and_scale=True, lock=False)
     if not isinstance(data, xr.DataArray):
         raise SourceError(f"{source}: holds several rasters; expected one")
     if data.sizes["band"] != 1:

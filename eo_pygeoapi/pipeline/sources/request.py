@@ -20,7 +20,8 @@ def _silent(words: str) -> None:
 class SourceRequest:
     """The data that a job needs: a dataset, days, a box, and a local folder to keep downloads in.
 
-    `bbox` is west, south, east, north in degrees, of the organisation units. A source is handed an interval that
+    `bbox` is west, south, east, north in degrees, of the organisation units; west is greater than east where it goes
+    across 180 degrees. A source is handed an interval that
     consists of whole periods of the dataset's period type. `companions` are the enabled datasets of the same units,
     whose data may come with the same download. `say` tells people what a long step is waiting for.
     """
@@ -39,6 +40,7 @@ class Extract(Model):
     files: list[str]
     left_out: list[LeftOut] = []
     note: str = Field("", description="what to record with the result, such as stage and flavor")
+    beyond: "Extract | None" = Field(None, description="the same of the part of the box beyond 180 degrees")
 
 
 class Source(Protocol):

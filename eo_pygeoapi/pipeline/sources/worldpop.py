@@ -5,6 +5,7 @@ window by window, for that of a large country has more cells than fit into memor
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import cast
@@ -21,7 +22,7 @@ from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.grids import cut_to_box
 from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources.assembly import assemble
-from eo_pygeoapi.pipeline.sources.download import download
+from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
 from eo_pygeoapi.pipeline.sources.formats import open_variable
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
@@ -33,8 +34,11 @@ _VARIABLE = "population"
 _YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 
 
+@dataclass(frozen=True)
 class WorldPopSource:
-    """WorldPop population counts."""
+    """WorldPop population counts; `timeouts` are seconds to connect, and between two reads."""
+
+    timeouts: Timeouts = TIMEOUTS
 
     def extract(self, request: SourceRequest) -> Extract:
         """Download the years of the interval that there are; the periods of the others are left out."""
@@ -42,7 +46,7 @@ class WorldPopSource:
         folder, name = _folder(request), _name(request)
         years = range(request.interval.start.year, request.interval.end.year + 1)
         with folder.locked(request.say):
-            found = {year: file for year in years if (file := _fetch(request, folder, year))}
+            found = {year: file for year in years if (file := _fetch(request, folder, year, self.timeouts))}
         if not found:
             first, last = _YEARS[cast(WorldPopOptions, request.dataset.options).version]
             asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
@@ -75,7 +79,7 @@ def _folder(request: SourceRequest) -> ProductFolder:
     return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key)
 
 
-def _fetch(request: SourceRequest, folder: ProductFolder, year: int) -> CachedFile | None:
+def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: Timeouts) -> CachedFile | None:
     """Return the file of a year, downloaded if it is not kept; None where there is none."""
     options = cast(WorldPopOptions, request.dataset.options)
     first, last = date(year, 1, 1), date(year, 12, 31)
@@ -89,7 +93,7 @@ def _fetch(request: SourceRequest, folder: ProductFolder, year: int) -> CachedFi
     url = (options.base_url.rstrip("/") or PROVIDER) + url.removeprefix(PROVIDER)
     request.say(f"downloads {folder.name} {year}")
     with folder.unfinished() as unfinished:
-        file = download(url, unfinished)
+        file = download(url, unfinished, timeouts)
         if file is None:
             return None
         _check_whole(file, f"{folder.name} {year}")

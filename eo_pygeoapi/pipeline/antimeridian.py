@@ -1,0 +1,61 @@
+"""Across 180 degrees: boxes whose west is greater than their east, such as Fiji's, and grids that go on beyond."""
+
+from typing import Any
+
+import numpy as np
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.frames import Frame, cell_size
+from eo_pygeoapi.pipeline.grids import Box
+
+
+def box_around(geometries: NDArray[Any]) -> Box:
+    """Return west, south, east, north; west is greater than east where they lie within half the earth across 180."""
+    west, south, east, north = (float(edge) for edge in shapely.total_bounds(geometries))
+    if east - west > 180:
+        bounds = shapely.bounds(shapely.get_parts(geometries))
+        bounds = bounds[np.argsort(bounds[:, 0])]
+        reached = np.maximum.accumulate(bounds[:-1, 2])
+        gaps = bounds[1:, 0] - reached
+        widest = int(np.argmax(gaps)) if gaps.size else 0
+        if gaps.size and gaps[widest] > 180:
+            west, east = float(bounds[widest + 1, 0]), float(reached[widest])
+    return west, south, east, north
+
+
+def halves(box: Box) -> list[Box]:
+    """Return the boxes on either side of 180 degrees, or the box itself where it does not cross them."""
+    west, south, east, north = box
+    return [box] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
+
+
+def joined_at_180(before: xr.DataArray, after: xr.DataArray, source: str) -> xr.DataArray:
+    """Put the grids of both halves together, lazily, with the longitudes beyond 180 degrees counted on.
+
+    Only time steps that both have remain. Raises SourceError where the cells of one do not follow those of the other.
+    """
+    cell, rows, columns = cell_size(before, "x"), before["y"], after["x"].values + 360
+    fresh = columns > before["x"].values[-1] + cell / 2  # both may have the cell that lies across 180 degrees
+    longitudes = np.concatenate([before["x"].values, columns[fresh]])
+    same_rows = after.sizes["y"] == rows.size and np.allclose(after["y"], rows, rtol=0, atol=1e-3 * cell)
+    if not same_rows or not np.allclose(np.diff(longitudes), cell, rtol=1e-3):
+        raise SourceError(f"{source}: its cells on both sides of 180 degrees do not make one grid")
+    after = after.isel(x=np.flatnonzero(fresh)).assign_coords(y=rows)
+    grid = xr.concat([before, after], "x", join="inner", combine_attrs="override", coords="minimal", compat="override")
+    return grid.assign_coords(x=("x", longitudes, {"cell": cell}))
+
+
+def beyond_180(geometries: NDArray[Any], frame: Frame) -> NDArray[Any]:
+    """Return geometries with what lies west of a grid that reaches beyond 180 degrees counted on, as the grid is."""
+    if frame.east <= 180:
+        return geometries
+    geometries = geometries.copy()
+    for n in np.flatnonzero(shapely.bounds(geometries)[:, 0] < frame.west):
+        parts = shapely.get_parts(geometries[n])
+        west = shapely.bounds(parts)[:, 2] < frame.west
+        parts[west] = shapely.transform(parts[west], lambda xy: xy + np.array([360.0, 0.0]))
+        geometries[n] = shapely.union_all(parts) if west.any() else geometries[n]
+    return geometries

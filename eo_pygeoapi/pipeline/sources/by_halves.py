@@ -1,0 +1,35 @@
+"""What downloads a box and nothing else, asked for a box across 180 degrees: once on either side of these."""
+
+from dataclasses import dataclass, replace
+
+import xarray as xr
+
+from eo_pygeoapi.pipeline.antimeridian import halves, joined_at_180
+from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
+
+
+@dataclass(frozen=True)
+class ByHalves:
+    """A source of which a box across 180 degrees is two, where all longitudes would be a hundred times as much."""
+
+    source: Source
+
+    def extract(self, request: SourceRequest) -> Extract:
+        """Fetch both halves; a period that one of them lacks is left out."""
+        found, *more = [self.source.extract(replace(request, bbox=box)) for box in halves(request.bbox)]
+        if not more:
+            return found
+        beyond, known = more[0], {entry.period for entry in found.left_out}
+        left_out = found.left_out + [entry for entry in beyond.left_out if entry.period not in known]
+        note = found.note if found.note == beyond.note else f"{found.note}; beyond 180 degrees {beyond.note}"
+        return found.model_copy(update={"left_out": left_out, "note": note, "beyond": beyond})
+
+    def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
+        """Open both halves as one normalised grid."""
+        boxes, extracts = halves(request.bbox), [extract, extract.beyond]
+        found, *more = [
+            self.source.open(replace(request, bbox=box), part)
+            for box, part in zip(boxes, extracts, strict=False)
+            if part is not None
+        ]
+        return joined_at_180(found, more[0], str(found.attrs["source"])) if more else found
