@@ -153,7 +153,7 @@ print(import_to_dhis2(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("version", ["2.42", "2.43"])
+@pytest.mark.parametrize("version", ["2.42", pytest.param("2.43", marks=pytest.mark.slow)])
 def test_a_killed_import_of_fifty_thousand_goes_on_where_it_was(tmp_path: Path, version: str) -> None:
     cells = big_cells()
     assert len(cells) == 50_000
