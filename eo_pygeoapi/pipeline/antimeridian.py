@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 import xarray as xr
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.frames import Frame, cell_size
@@ -30,6 +31,15 @@ def halves(box: Box) -> list[Box]:
     """Return the boxes on either side of 180 degrees, or the box itself where it does not cross them."""
     west, south, east, north = box
     return [box] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
+
+
+def within_180(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a valid geometry whose longitudes go beyond 180 degrees, to either side, in parts within them."""
+    if np.abs(shapely.bounds(geometry)[[0, 2]]).max() <= 180:
+        return geometry
+    turns = [(shapely.box(-180 + turn, -90, 180 + turn, 90), turn) for turn in (-360, 0, 360)]
+    parts = [shapely.transform(geometry & box, lambda xy, by=turn: xy - (by, 0)) for box, turn in turns]
+    return shapely.union_all([part for part in parts if not shapely.is_empty(part)])
 
 
 def joined_at_180(before: xr.DataArray, after: xr.DataArray, source: str) -> xr.DataArray:

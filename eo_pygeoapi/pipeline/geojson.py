@@ -19,6 +19,7 @@ from shapely.geometry import MultiPolygon, shape
 from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
+from eo_pygeoapi.pipeline.antimeridian import within_180
 
 MAX_BYTES = 200 * 1024 * 1024
 SECONDS = 300.0
@@ -162,7 +163,7 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
     """Return a valid Polygon, MultiPolygon or Point in two dimensions, or the reason why there is none.
 
     Of invalid polygons the parts that overlap are joined and self-crossing rings are cut; of collections the
-    polygons are kept.
+    polygons are kept. Longitudes beyond 180 degrees, which some write for what lies across, are counted back.
     """
     if geometry is None:
         return "has no geometry"
@@ -180,7 +181,9 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
         return f"its geometry is a {found.geom_type}; {ALLOWED}"
     if found.is_empty:
         return f"its geometry has no area; {ALLOWED}"
-    return found if _on_earth(found.bounds) else "its coordinates are no longitudes and latitudes in degrees"
+    if not _on_earth(found.bounds):
+        return "its coordinates are no longitudes and latitudes in degrees"
+    return within_180(found)
 
 
 def _polygons(geometry: BaseGeometry) -> BaseGeometry:
@@ -201,4 +204,4 @@ def _flat(geometry: BaseGeometry) -> Sequence[BaseGeometry]:
 
 def _on_earth(bounds: tuple[float, float, float, float]) -> bool:
     west, south, east, north = bounds
-    return west >= -180 and east <= 180 and south >= -90 and north <= 90
+    return west >= -360 and east <= 360 and south >= -90 and north <= 90

@@ -142,17 +142,6 @@ def _geometries(units: gpd.GeoDataFrame) -> NDArray[Any]:
     usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
     usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
     for n in np.flatnonzero(~usual):
-        found = usable_geometry(_across_180(geometries[n]))
+        found = usable_geometry(geometries[n])
         geometries[n] = None if isinstance(found, str) else found
     return geometries
-
-
-def _across_180(geometry: Any) -> Any:
-    """Return a geometry whose longitudes go beyond 180 degrees, to either side, in two parts within them."""
-    if geometry is None or shapely.is_empty(geometry) or np.abs(shapely.bounds(geometry)[[0, 2]]).max() <= 180:
-        return geometry
-    if not shapely.is_valid(geometry):
-        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
-    turns = [(shapely.box(-180 + turn, -90, 180 + turn, 90), turn) for turn in (-360, 0, 360)]
-    parts = [shapely.transform(geometry & box, lambda xy, by=turn: xy - (by, 0)) for box, turn in turns]
-    return shapely.union_all([part for part in parts if not shapely.is_empty(part)])

@@ -148,6 +148,16 @@ def test_a_property_of_another_name_holds_the_uid(tmp_path: Path) -> None:
     assert (ids(units), list(units.frame["name"])) == ([BO], ["Bo"])
 
 
+def test_longitudes_beyond_180_degrees_are_counted_back(tmp_path: Path) -> None:
+    across = {"type": "Polygon", "coordinates": [[[179, -18], [181, -18], [181, -17], [179, -17], [179, -18]]]}
+    document = collection(feature("island", across), feature("school", {"type": "Point", "coordinates": [182.5, -17]}))
+    units = from_file(tmp_path, document)
+    island, school = units.frame.geometry
+    assert (island.geom_type, island.bounds, island.area) == ("MultiPolygon", (-180, -18, 180, -17), 2)
+    assert (school.x, school.y) == (-177.5, -17) and not units.left_out
+    assert bbox(units) == (179, -18, -177.5, -17)
+
+
 def test_features_without_a_usable_geometry_are_left_out(tmp_path: Path) -> None:
     bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
     line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
