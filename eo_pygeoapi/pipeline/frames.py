@@ -79,7 +79,7 @@ def cell_size(grid: xr.DataArray, axis: str) -> float:
 
 def with_cell_sizes(grid: xr.DataArray) -> xr.DataArray:
     """Return a normalised grid with the size of a cell beside its coordinates, for parts of a single row or column."""
+    grid = grid.copy(deep=False)
     for axis in ("y", "x"):
-        values = grid[axis].values
-        grid = grid.assign_coords({axis: (axis, values, {"cell": cell_size(grid, axis)})})
+        grid[axis].attrs["cell"] = cell_size(grid, axis)
     return grid

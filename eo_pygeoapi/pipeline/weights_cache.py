@@ -21,7 +21,7 @@ from eo_pygeoapi.pipeline.frames import Frame
 KEPT_BYTES = 32 * 2**20  # of memory, the latest ones
 SLOW = 1_000_000  # cells of the grid from which on weights are worth a file: it takes seconds to build them
 SLOW_UNITS = 10_000
-_FORM = "1"  # of the file; a new one for what older versions would misread
+_FORM = f"1 {version('exactextract')}"  # of the file; a new one for what older versions would misread
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Store(Protocol):
 
 def content_key(frame: Frame, wkb: NDArray[Any]) -> str:
     """Return the name of the weights of a grid and of geometries `as_wkb`: a hash of both, in their order."""
-    digest = hashlib.sha256(f"{_FORM} {version('exactextract')} {frame!r} {len(wkb)}".encode())
+    digest = hashlib.sha256(f"{_FORM} {frame!r} {len(wkb)}".encode())
     for geometry in wkb:
         digest.update(b"none" if geometry is None else geometry)
     return digest.hexdigest()
@@ -51,6 +51,11 @@ class WeightsCache:
         self.store = store
         self._kept_bytes = kept_bytes
         self._latest: OrderedDict[str, CoverageWeights] = OrderedDict()
+
+    def may_have(self, frame: Frame, units: int) -> bool:
+        """Return whether it is worth while to compute a `content_key` of so many units on this grid."""
+        known = any(kept.frame == frame and len(kept.area) == units for kept in self._latest.values())
+        return known or (self.store is not None and _is_slow(frame, units))
 
     def find(self, key: str, frame: Frame, units: int) -> CoverageWeights | None:
         """Return the weights with this `content_key`, if they were computed before."""
