@@ -70,15 +70,15 @@ class LocalStack:
         self._worker_deaths = 0
 
     def start(self, apply: Callable[["Running", Path], None]) -> Running:
-        """Start all; `apply` is called once Prefect answers, before the worker starts."""
+        """Start all, at the same time as far as they do not need each other; `apply` is called once Prefect answers."""
         self._prepare_folder()
         self.running = self._choose_ports()
-        effective = write_effective(self.config, self.data_dir, self.running.port)
         self._spawn("prefect-server", _prefect_server(self.running.prefect_port))
+        effective = write_effective(self.config, self.data_dir, self.running.port)
+        self._spawn("worker", _WORKER)
         self._spawn("web", _web(self.running, self.data_dir))
         self._wait_for("prefect-server", f"{self.running.prefect_api_url}/health")
         apply(self.running, effective)
-        self._spawn("worker", _WORKER)
         self._wait_for("web", f"{self._local_url()}/conformance?f=json")
         self._wait_for_worker()
         self._remember()

@@ -5,7 +5,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,10 @@ LEAVE_SECONDS = 30.0
 HOOK_SECONDS = 120.0
 
 
+async def _no_zygote() -> str:
+    return ""
+
+
 class ImportJobConfiguration(ProcessJobConfiguration):
     """Runs start with our launcher, and with this interpreter by its full path."""
 
@@ -57,7 +61,7 @@ class ImportWorker(ProcessWorker):
         self.records = records
         self.wake = asyncio.Event()
         self.draining = False
-        self.zygote_address: Callable[[], str] = str
+        self.zygote_address: Callable[[], Awaitable[str]] = _no_zygote
         self._begun: dict[UUID, RunRecord] = {}
         self._running: dict[UUID, RunProcess] = {}
         self._seen_ended: dict[UUID, float] = {}
@@ -133,7 +137,7 @@ class ImportWorker(ProcessWorker):
     ) -> ProcessWorkerResult:
         """Run the flow run in a process of its own and settle what became of it."""
         record = self._begun.pop(flow_run.id)
-        environment = self._environment(configuration.env, flow_run.id)
+        environment = await self._environment(configuration.env, flow_run.id)
         resume = _number(environment, "EO_RESUME", self.settings.resume)
         limit = _number(environment, "EO_MEMORY_LIMIT_MIB", self.settings.memory_limit_mib) * 2**20
         process = await RunProcess.start(
@@ -161,17 +165,17 @@ class ImportWorker(ProcessWorker):
         """Return what every run has in its environment before its deployment adds to it."""
         return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
 
-    def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
+    async def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {
             "PREFECT__FLOW_RUN_ID": str(run_id),
             "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",
-            "EO_ZYGOTE": str(self.zygote_address()),
+            "EO_ZYGOTE": await self.zygote_address(),
         }
         return {**run_environment(given), **own}
 
     async def _run_hooks(self, run: FlowRun, state: State[Any]) -> None:
         """Call the flow's hooks in a process of its own, for the flow is not loaded here."""
-        environment = self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
+        environment = await self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
         record = self.records.begin(run.id, self.name, "hooks")
         process = await RunProcess.start(record, COMMAND, environment)
         try:

@@ -6,9 +6,11 @@ import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from eo_pygeoapi.errors import EngineUnavailableError
+from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.wakeup import listen
 from eo_pygeoapi.worker.deaths import Death
@@ -22,6 +24,7 @@ from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_envi
 _log = logging.getLogger(__name__)
 REAP_SECONDS = 10.0
 STOPPED = "the worker was stopped, and the run had not ended after the {:.0f} s that it was given"
+ZYGOTE_SECONDS = 20.0  # that a run waits for a zygote which is loading
 SETTLE_SECONDS = 60.0  # to say what became of them, and to call hooks
 
 
@@ -41,6 +44,7 @@ class _Work:
         self._records = Records(settings.data_dir.absolute() / FOLDER)
         self._name = name
         self._stops = 0
+        self._said_away = False
         self._stopped = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -52,7 +56,7 @@ class _Work:
         self._records.enter()
         given = {"name": self._name} if self._name else {}
         self.worker = ImportWorker(self._settings, self._records, **given)
-        serving = asyncio.create_task(self.worker.start())
+        serving = asyncio.create_task(self._serve())
         parts = (self._reap, self.worker.watch, self.worker.take_when_woken, self._watch_heartbeats)
         beside = [asyncio.create_task(_for_ever(part)) for part in parts]
         keeper = self._keep_zygote(beside)
@@ -73,6 +77,26 @@ class _Work:
         self._records.leave()
         with suppress(asyncio.CancelledError):
             await serving  # its error, where it ended by itself
+
+    async def _serve(self) -> None:
+        """Take runs, as soon as there is a Prefect server, and a work pool in it."""
+        gateway = PrefectGateway(self._settings.prefect_api_url)
+        try:
+            while not await self._made_work_pool(gateway):
+                await asyncio.sleep(0.5)
+        finally:
+            gateway.close()
+        await self.worker.start()
+
+    async def _made_work_pool(self, gateway: PrefectGateway) -> bool:
+        try:
+            await asyncio.to_thread(gateway.ensure_work_pool)
+        except EngineUnavailableError as error:
+            if not self._said_away:
+                _log.warning("%s; waiting for it", error)
+            self._said_away = True
+            return False
+        return True
 
     def _stop(self) -> None:
         self._stops += 1
@@ -116,7 +140,7 @@ class _Work:
             return None
         keeper = ZygoteKeeper(zygote_environment(run_environment(self.worker.own_environment())))
         beside.append(asyncio.create_task(_for_ever(keeper.keep)))
-        self.worker.zygote_address = lambda: keeper.address
+        self.worker.zygote_address = partial(keeper.ready_address, ZYGOTE_SECONDS)
         return keeper
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> Any:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from eo_pygeoapi.worker.processes import Process, end_tree
@@ -25,6 +26,7 @@ class ZygoteKeeper:
         self._folder = Path(tempfile.mkdtemp(prefix="eo-zygote-"))
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0
+        self._settled = asyncio.Event()
         self.address = ""
 
     async def keep(self) -> None:
@@ -38,6 +40,15 @@ class ZygoteKeeper:
             pause = 0.2 if healthy else min(pause * 2, SLOWEST_RESTART)
             await asyncio.sleep(pause)
 
+    async def ready_address(self, seconds: float) -> str:
+        """Return the address; of a zygote that is loading after so many seconds at most, and empty if there is none.
+
+        A run that starts cold meanwhile would load the same, and be no earlier.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled.wait(), seconds)
+        return self.address
+
     async def close(self) -> None:
         """End the zygote, and with it whatever still runs in it."""
         if self._process is not None:
@@ -50,6 +61,7 @@ class ZygoteKeeper:
 
     async def _run_one(self) -> int:
         self._started += 1
+        self._settled.clear()
         path = self._folder / f"{self._started}.sock"
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "eo_pygeoapi.worker.zygote", str(path)),
@@ -64,10 +76,12 @@ class ZygoteKeeper:
             async for line in self._process.stdout:
                 if line.decode().strip() == READY:
                     self.address = str(path)
+                    self._settled.set()
                     _log.info("zygote %d is ready", self._process.pid)
             return await self._process.wait()
         finally:
             self.address = ""
+            self._settled.set()
             path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Parts of the worker that need no server: processes, records, wake-up, and what the launcher does by itself."""
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from eo_pygeoapi.worker.processes import Process, end_tree, place, resident_byte
 from eo_pygeoapi.worker.records import Records, said_path
 from eo_pygeoapi.worker.run_process import LAUNCHER
 from eo_pygeoapi.worker.zygote import modified, prefect_settings, unsafe_to_share
+from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, zygote_environment
 from tests.worker.farm import until
 
 TREE = "import subprocess, time; subprocess.Popen(['sleep', '300'], start_new_session=True); time.sleep(300)"
@@ -116,6 +118,23 @@ def test_without_a_zygote_the_launcher_becomes_the_run(tmp_path: Path, address: 
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.PIPE, timeout=120
     )
     assert ended.returncode == 1 and "Invalid flow run id" in ended.stderr
+
+
+def test_runs_wait_for_a_zygote_that_is_loading_and_not_for_one_that_fails() -> None:
+    async def address(environment: dict[str, str], seconds: float) -> str:
+        keeper = ZygoteKeeper(environment)
+        keeping = asyncio.create_task(keeper.keep())
+        await asyncio.sleep(0.1)  # it has been started
+        try:
+            found = await keeper.ready_address(seconds)
+            return found if not found or Path(found).is_socket() else "nothing is there"
+        finally:
+            keeping.cancel()
+            await keeper.close()
+
+    assert asyncio.run(address(zygote_environment(os.environ), 120)).endswith(".sock")
+    assert asyncio.run(address(zygote_environment(os.environ), 0.01)) == ""
+    assert asyncio.run(address({"PYTHONHOME": "/nowhere"}, 60)) == ""
 
 
 def test_only_settings_of_prefect_are_compared() -> None:
