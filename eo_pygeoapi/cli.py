@@ -41,6 +41,7 @@ PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes 
 @app.command()
 def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
+    _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_up
 
     run_up(_settings(config, data_dir), port, prefect_port, out)
@@ -49,6 +50,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
 @app.command()
 def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine, execute the sample once and show its results."""
+    _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_demo
 
     run_demo(_settings(config, data_dir), port, prefect_port, out)
@@ -133,6 +135,15 @@ def main() -> None:
         _fail(error.problems)
     except EoError as error:
         _fail([str(error)])
+
+
+def _keep_compiled_code() -> None:
+    """Have this process and those it starts share what Python compiles, also where the environment says not to.
+
+    uv installs sources only: without it each of the five processes would compile all libraries, at every start.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _settings(config: Path | None = None, data_dir: Path | None = None) -> Settings:
