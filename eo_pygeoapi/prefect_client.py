@@ -6,7 +6,6 @@ and nowhere else.
 """
 
 import os
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +15,10 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE, PREFECT_CLIENT_MAX_RETRIES
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_CLIENT_MAX_RETRIES
 
 from eo_pygeoapi.errors import EngineUnavailableError, EoError
+from eo_pygeoapi.patience import PatientTransport, ServerBusyError, certificates
 from eo_pygeoapi.redaction import redact
 
 BUSY_SECONDS = 3.0
@@ -49,10 +48,8 @@ class KeptClient:
         """
         with _translated(self.api_url, self._secrets):
             client, settings = self._connected()
-            for attempt in _while_busy(self._busy_seconds):
-                with attempt, settings.model_copy():
-                    answer = ask(client)
-            return answer
+            with settings.model_copy():
+                return ask(client)
 
     def close(self) -> None:
         """Close the connection; a later call opens a new one."""
@@ -71,8 +68,9 @@ class KeptClient:
         if not self.api_url:
             raise EngineUnavailableError("PREFECT_API_URL is not set, so no Prefect server is known")
         # a transport of our own, for Prefect's would try to connect four times
-        transport = httpx.HTTPTransport(
-            verify=ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None),
+        transport = PatientTransport(
+            self._busy_seconds,
+            verify=certificates(),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=25),
         )
         client = SyncPrefectClient(
@@ -81,20 +79,6 @@ class KeptClient:
             httpx_settings={"timeout": self._timeout, "transport": transport},
         )
         return client.__enter__()
-
-
-def _while_busy(seconds: float) -> Retrying:
-    """Try again for a moment while Prefect says 503: SQLite was locked, and nothing has happened."""
-    return Retrying(
-        retry=retry_if_exception(_is_busy),
-        wait=wait_random(0.05, 0.3),
-        stop=stop_after_delay(seconds),
-        reraise=True,
-    )
-
-
-def _is_busy(error: BaseException) -> bool:
-    return isinstance(error, PrefectHTTPStatusError) and error.response.status_code == 503
 
 
 def _without_retries() -> SettingsContext:
@@ -113,6 +97,8 @@ def _translated(api_url: str | None, secrets: Sequence[str]) -> Iterator[None]:
         raise
     except httpx.TimeoutException as error:
         raise EngineUnavailableError(f"{where} does not answer in time") from error
+    except ServerBusyError as error:
+        raise EngineUnavailableError(f"{where} answered 503") from error
     except PrefectHTTPStatusError as error:
         if error.response.status_code in (408, 429, 500, 502, 503, 504):
             raise EngineUnavailableError(f"{where} answered {error.response.status_code}") from error

@@ -5,6 +5,7 @@ import logging
 import os
 import shlex
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import anyio.abc
 import httpx
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.sorting import FlowRunSort
@@ -20,6 +22,7 @@ from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from eo_pygeoapi.gateway import WORK_POOL
+from eo_pygeoapi.patience import PatientAsyncTransport, certificates
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.deaths import Death, Undertaker
 from eo_pygeoapi.worker.environment import run_environment
@@ -31,6 +34,7 @@ _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
 WATCH_SECONDS = 1.0
+FULL_SECONDS = 20.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
 LEAVE_SECONDS = 30.0
 HOOK_SECONDS = 120.0
@@ -56,12 +60,14 @@ class ImportWorker(ProcessWorker):
     job_configuration = ImportJobConfiguration
 
     def __init__(self, settings: Settings, records: Records, **given: Any) -> None:
+        self._patient_client: PrefectClient | None = None
         super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
         self.settings = settings
         self.records = records
         self.wake = asyncio.Event()
         self.draining = False
         self.zygote_address: Callable[[], Awaitable[str]] = _no_zygote
+        self._asked = 0.0
         self._begun: dict[UUID, RunRecord] = {}
         self._running: dict[UUID, RunProcess] = {}
         self._seen_ended: dict[UUID, float] = {}
@@ -71,12 +77,23 @@ class ImportWorker(ProcessWorker):
         """Leave the stock worker registered under its type."""
         return "process of eo_pygeoapi"
 
+    @property
+    def _client(self) -> PrefectClient | None:
+        """The client that Prefect's worker uses."""
+        return self._patient_client
+
+    @_client.setter
+    def _client(self, given: PrefectClient | None) -> None:
+        """Take a patient one instead of the one that Prefect's worker opens; a 503 would cost that 2 s and more."""
+        transport = PatientAsyncTransport(verify=certificates())
+        self._patient_client = get_client(httpx_settings={"transport": transport}) if given else None
+
     # Taking runs
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take the runs that are due; a server that is away is asked again, for ever."""
         self.records.polled()
-        if self.draining or self._client is None:
+        if self.draining or self._client is None or self._is_full():
             return []
         try:
             return await super().get_and_submit_flow_runs()
@@ -84,6 +101,14 @@ class ImportWorker(ProcessWorker):
             _log.warning("Prefect cannot be asked for runs: %s", error)
             await asyncio.sleep(2)
             return []
+
+    def _is_full(self) -> bool:
+        """Return whether to ask for runs is in vain; now and then it is done, to say that the queues are served."""
+        now = time.monotonic()
+        if self._limiter and not self._limiter.available_tokens and now - self._asked < FULL_SECONDS:
+            return True
+        self._asked = now
+        return False
 
     async def sync_with_backend(self) -> None:
         """Tell the server that we are here, where it is there itself."""

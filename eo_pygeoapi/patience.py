@@ -1,0 +1,70 @@
+"""Connections to a Prefect server on SQLite, which answers 503 in the moments when two of its transactions collide.
+
+Nothing has happened then, and an instant later it works. Prefect's own client sleeps for seconds after a 503, even
+where it is told to try only once.
+"""
+
+import ssl
+from typing import Any
+
+import httpx
+from prefect.settings import PREFECT_API_SSL_CERT_FILE
+from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+BUSY_SECONDS = 5.0
+
+
+class ServerBusyError(httpx.TransportError):
+    """The server has answered 503 for too long."""
+
+
+class PatientTransport(httpx.HTTPTransport):
+    """Asks again while the server answers 503, `busy_seconds` at most; then raises ServerBusyError."""
+
+    def __init__(self, busy_seconds: float = BUSY_SECONDS, **given: Any) -> None:
+        super().__init__(**given)
+        self._retrying = Retrying(**_patience(busy_seconds))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request until there is another answer than 503."""
+        return self._retrying.copy()(self._once, request)
+
+    def _once(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            response.close()
+            raise ServerBusyError("the server answers 503", request=request)
+        return response
+
+
+class PatientAsyncTransport(httpx.AsyncHTTPTransport):
+    """The same for asynchronous clients."""
+
+    def __init__(self, busy_seconds: float = BUSY_SECONDS, **given: Any) -> None:
+        super().__init__(**given)
+        self._retrying = AsyncRetrying(**_patience(busy_seconds))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request until there is another answer than 503."""
+        return await self._retrying.copy()(self._once, request)
+
+    async def _once(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            await response.aclose()
+            raise ServerBusyError("the server answers 503", request=request)
+        return response
+
+
+def certificates() -> ssl.SSLContext:
+    """Return the authorities that are trusted, those of Prefect's settings included."""
+    return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None)
+
+
+def _patience(seconds: float) -> dict[str, Any]:
+    return {
+        "retry": retry_if_exception_type(ServerBusyError),
+        "wait": wait_random_exponential(multiplier=0.05, max=1.0),
+        "stop": stop_after_delay(seconds),
+        "reraise": True,
+    }
