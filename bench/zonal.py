@@ -1,4 +1,4 @@
-"""Measure the zonal statistics: `uv run python bench/zonal.py [--quick] [--only WORD]`.
+"""Measure the zonal statistics: `uv run --with rasterstats --with regionmask python bench/zonal.py [--quick]`.
 
 Grids and units are synthetic. Every measurement has a process of its own; the variants of a case take turns, and what
 is printed are ratios of the least of their times within this run, for machines differ and are shared. Memory is the
@@ -103,6 +103,7 @@ def exactextract_well(steps: int, statistic: str = "mean") -> Callable[[], Any]:
 
 
 def exactextract_plainly(steps: int, count: int = 1500) -> Callable[[], Any]:
+    import rioxarray  # noqa: F401  what exactextract needs to know where a DataArray lies
     from exactextract import exact_extract
 
     frame, grid = usual_units()[:count], as_grid(values(steps)).rio.write_crs("EPSG:4326")
