@@ -93,7 +93,8 @@ def in_words(row_count: int, summary: ImportSummary) -> str:
     }
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
     sent = "a dry run, nothing is stored; in DHIS2 they would be" if summary.dry_run else "in DHIS2"
-    return "; ".join([f"{row_count} values", f"{sent}: {listed}", *summary.notes[:1]])
+    more = [summary.reason] if summary.status == "ERROR" and summary.reason else summary.notes[:1]
+    return "; ".join([f"{row_count} values", f"{sent}: {listed}", *more])
 
 
 class Answer:

@@ -4,7 +4,7 @@ import pytest
 
 from eo_pygeoapi.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2_summary import Answer, BatchResult, Tally
+from eo_pygeoapi.pipeline.dhis2_summary import Answer, BatchResult, Tally, in_words
 
 BATCH = [DataValue(f"ou{n}", "20250701", str(n)) for n in range(4)]
 
@@ -105,3 +105,12 @@ def test_the_counts_are_added_and_the_first_hundred_listed() -> None:
 def test_a_reason_is_given_once() -> None:
     batch = BatchResult(statuses=["ERROR"], reasons=["Data set not found"])
     assert total(batch, batch).reason == "Data set not found"
+
+
+def test_a_job_says_in_a_sentence_what_came_of_its_values() -> None:
+    done = ImportSummary(status="WARNING", dry_run=False, imported=3, unchanged=2, rejected_count=1, notes=["soon"])
+    assert in_words(6, done) == "6 values; in DHIS2: 3 new, 2 unchanged, 1 rejected; soon"
+    asked = ImportSummary(status="SUCCESS", dry_run=True, updated=1)
+    assert in_words(1, asked) == "1 values; a dry run, nothing is stored; in DHIS2 they would be: 1 changed"
+    refused = ImportSummary(status="ERROR", dry_run=False, reason="the data set is closed")
+    assert in_words(4, refused) == "4 values; in DHIS2: none; the data set is closed"
