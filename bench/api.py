@@ -115,11 +115,8 @@ def _measure(prefect: SyncPrefectClient, api: str, url: str, repeat: int) -> dic
         def call() -> object:
             try:
                 return ask(prefect)
-            except (
-                httpx.HTTPError,
-                PrefectHTTPStatusError,
-            ):  # SQLite was locked: a slow call, not the end
-                return None
+            except (httpx.HTTPError, PrefectHTTPStatusError):
+                return None  # SQLite was locked: a slow call, not the end
 
         return call
 

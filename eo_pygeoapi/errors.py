@@ -30,6 +30,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
+RETRY_AFTER_SECONDS = 10  # what a 503 tells clients to wait
+
 
 class EoError(Exception):
     """Base of all errors that a person is meant to read."""

@@ -20,7 +20,7 @@ from eo_pygeoapi.settings import Settings
 
 Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
-ENDED_FIRST = ("successful", "failed")  # of a job that was to be stopped: it is dealt with as one that has ended
+ENDED_FIRST = FINAL - {"dismissed"}  # of a job that was to be stopped: it is dealt with as one that has ended
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
 FETCH_SECONDS, FETCH_BYTES = 10.0, 10_000_000
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from werkzeug.exceptions import HTTPException as FlaskHTTPException
 from werkzeug.wrappers import Response
 
-from eo_pygeoapi.errors import EoError, NoSuchJobError
+from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError, NoSuchJobError
 from eo_pygeoapi.execute_request import ExecuteBody
 from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.gateway import PrefectGateway
@@ -28,7 +28,6 @@ from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
 
 SYNCHRONOUS_SECONDS = 30.0
-RETRY_AFTER_SECONDS = 10
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str]]
 

@@ -21,7 +21,7 @@ from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.patience import PatientTransport, ServerBusyError, certificates
 from eo_pygeoapi.redaction import redact
 
-BUSY_SECONDS = 3.0
+LEAST_BUSY_SECONDS = 3.0
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class KeptClient:
         self.api_url = api_url
         self._secrets = tuple(secrets)
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._busy_seconds = max(BUSY_SECONDS, read_timeout)
+        self._busy_seconds = max(LEAST_BUSY_SECONDS, read_timeout)
         self._lock = threading.Lock()
         self._client: SyncPrefectClient | None = None
         self._context: SettingsContext | None = None

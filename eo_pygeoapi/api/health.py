@@ -6,8 +6,8 @@ from typing import Any
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_json, executions_of
-from eo_pygeoapi.api.problems import RETRY_AFTER_SECONDS, Answer
-from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
 from eo_pygeoapi.executions import Executions
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
 from eo_pygeoapi.executions import JobFailedError
 from eo_pygeoapi.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"
 OGC_TYPES = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 OWN_TYPES = "urn:eo-pygeoapi:error:"
-RETRY_AFTER_SECONDS = 10
 
 # codes that have a type of OGC's; every other one has a type of our own
 OGC_TYPE_BY_CODE: Mapping[str, str] = {

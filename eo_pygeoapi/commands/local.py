@@ -107,7 +107,9 @@ def _wait(job: str, out: Console) -> dict[str, Any]:
         task, said = bar.add_task("accepted", total=100), ""
         while True:
             status = _get(f"{job}?f=json")
-            bar.update(task, completed=status["progress"], description=status["message"])
+            # the end of a long message would take the bar's place; the table says it again
+            words = status["message"].partition(";")[0]
+            bar.update(task, completed=status["progress"], description=words)
             if not out.is_terminal and status["message"] != said:
                 said = status["message"]
                 out.print(f"{status['progress']:3d} % {said}", markup=False)

@@ -77,10 +77,10 @@ class LocalStack:
         effective = write_effective(self.config, self.data_dir, self.running.port)
         self._spawn("worker", _WORKER)
         self._spawn("web", _web(self.running, self.data_dir))
-        self._wait_for("prefect-server", f"{self.running.prefect_api_url}/health")
+        self._wait_for_answer("prefect-server", f"{self.running.prefect_api_url}/health")
         apply(self.running, effective)
-        self._wait_for("web", f"{self._local_url()}/conformance?f=json")
-        self._wait_for_worker()
+        self._wait_for_answer("web", f"{self._local_url()}/conformance?f=json")
+        self._wait_for("worker", self._asks_for_runs, "the worker takes no jobs")
         self._remember()
         return self.running
 
@@ -174,26 +174,21 @@ class LocalStack:
             )
         self._remember()
 
-    def _wait_for(self, name: str, url: str) -> None:
+    def _wait_for(self, name: str, ready: Callable[[], bool], trouble: str) -> None:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             self.check()
-            try:
-                if requests.get(url, timeout=5).ok:
-                    return
-            except requests.RequestException:
-                pass
+            if ready():
+                return
             time.sleep(0.1)
-        raise StackError(f"{name} does not answer at {url}; its log ends:\n{self._end_of_log(name)}")
+        raise StackError(f"{trouble}; its log ends:\n{self._end_of_log(name)}")
 
-    def _wait_for_worker(self) -> None:
-        """Wait until the worker asks for runs, so that the first job is not told that there is none."""
-        until = time.monotonic() + START_SECONDS
-        while not (polled := has_polled(self.data_dir, self.running.births["up"])) and time.monotonic() < until:
-            self.check()
-            time.sleep(0.1)
-        if not polled:
-            raise StackError(f"the worker takes no jobs; its log ends:\n{self._end_of_log('worker')}")
+    def _wait_for_answer(self, name: str, url: str) -> None:
+        self._wait_for(name, lambda: _answers(url), f"{name} does not answer at {url}")
+
+    def _asks_for_runs(self) -> bool:
+        """Return whether the worker does; before that the first job would be told that there is none."""
+        return has_polled(self.data_dir, self.running.births["up"])
 
     def _local_url(self) -> str:
         host = "127.0.0.1" if self.running.host in ("0.0.0.0", "") else self.running.host
@@ -247,6 +242,13 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
 
 
 def _is_free(host: str, port: int) -> bool:

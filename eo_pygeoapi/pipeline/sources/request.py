@@ -21,9 +21,9 @@ class SourceRequest:
     """The data that a job needs: a dataset, days, a box, and a local folder to keep downloads in.
 
     `bbox` is west, south, east, north in degrees, of the organisation units; west is greater than east where it goes
-    across 180 degrees. A source is handed an interval that
-    consists of whole periods of the dataset's period type. `companions` are the enabled datasets of the same units,
-    whose data may come with the same download. `say` tells people what a long step is waiting for.
+    across 180 degrees. A source is handed an interval that consists of whole periods of the dataset's period type.
+    `companions` are the enabled datasets of the same units, whose data may come with the same download. `say` tells
+    people what a long step is waiting for.
     """
 
     dataset: Dataset
