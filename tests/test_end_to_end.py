@@ -127,7 +127,7 @@ def test_a_job_from_the_execution_to_its_results(stack: Stack) -> None:
     assert statuses[-1] == "successful" and "running" in statuses, seen[-1]
     progress = [s["progress"] for s in seen]
     assert progress == sorted(progress) and progress[-1] == 100
-    assert any("extract_source_data (step 3 of 7)" in s["message"] for s in seen)
+    assert any(" of 7)" in s["message"] for s in seen)  # which steps are seen depends on how quick they are
     last = seen[-1]
     assert last["created"] <= last["started"] <= last["finished"]
     assert set(requests.get(f"{job}/results", timeout=30).json()) == {
