@@ -1,11 +1,13 @@
 """Read a grid along time, in blocks of bounded size.
 
-One reader, for HDF5 has a global lock; it fetches the next block while the present one is used.
+One reader, for HDF5 has a global lock; it fetches the next blocks while the present one is used.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import xarray as xr
@@ -16,6 +18,7 @@ from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 MEMORY = 256 * 2**20  # that an aggregation may take beside its results, unless a setting says otherwise
 BLOCK_BYTES = 16 * 2**20  # of float64: larger ones are not read faster
 CHUNK_BYTES = 64 * 2**20  # of what a file keeps together, if it is not more, is read at once
+AHEAD_BYTES = 32 * 2**20  # of blocks that are read before they are asked for, and one block at least
 CELL_BYTES = 64  # that a cell of one time step takes at most: its values, read twice, its weight, what is made of it
 
 
@@ -49,7 +52,7 @@ def blocks(grid: xr.DataArray, wanted: NDArray[np.integer], memory: int = MEMORY
     """Yield the blocks that hold the time steps at the `wanted` positions, ascending.
 
     `grid` has the dimensions (time, y, x). Its chunks are the blocks; a grid in memory is cut into views. A block
-    begins and ends with a wanted step. The next one is read ahead where both fit the memory. Raises SourceError, or
+    begins and ends with a wanted step. The next ones are read ahead where these fit the memory. Raises SourceError, or
     SourceUnavailableError for what is read from a URL.
     """
     ranges = list(_ranges(grid, wanted))
@@ -60,14 +63,17 @@ def blocks(grid: xr.DataArray, wanted: NDArray[np.integer], memory: int = MEMORY
     if 3 * largest > memory:
         yield from (_read(grid, first, stop) for first, stop in ranges)
         return
-    with ThreadPoolExecutor(1, "read-blocks") as reader:
-        pending = [reader.submit(_read, grid, *ranges[0])] if ranges else []
-        for following in [*ranges[1:], None]:
-            block = pending.pop().result()
-            if following:
-                pending.append(reader.submit(_read, grid, *following))
+    ahead = max(1, min(AHEAD_BYTES, memory // 3) // max(1, largest))
+    reader, waiting = ThreadPoolExecutor(1, "read-blocks"), iter(ranges)
+    try:
+        pending = deque(reader.submit(_read, grid, *each) for each in islice(waiting, ahead))
+        while pending:
+            block = pending.popleft().result()
+            pending.extend(reader.submit(_read, grid, *each) for each in islice(waiting, 1))
             yield block
             del block  # before the next one is waited for
+    finally:
+        reader.shutdown(cancel_futures=True)  # after an error nobody asks for more
 
 
 def _ranges(grid: xr.DataArray, wanted: NDArray[np.integer]) -> Iterator[tuple[int, int]]:

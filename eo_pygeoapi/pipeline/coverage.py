@@ -65,7 +65,9 @@ class CoverageWeights:
     @cached_property
     def matrix(self) -> Any:
         """The weights as SciPy's CSR array of (units, cells in use)."""
-        return csr_array((self.weights, self.columns, self.indptr), shape=(len(self.area), len(self.cells)))
+        # SciPy takes the larger of the two types of integer for both
+        indptr = self.indptr.astype("int32") if self.weights.size <= np.iinfo("int32").max else self.indptr
+        return csr_array((self.weights, self.columns, indptr), shape=(len(self.area), len(self.cells)))
 
     @cached_property
     def inside(self) -> Floats:

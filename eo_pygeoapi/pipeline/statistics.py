@@ -4,6 +4,8 @@ A grid too large for memory is taken in strips, so what is computed of a block i
 needed of it: sums, extremes, or mean and squared deviations. `accumulation.py` puts these together.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,11 @@ Floats = NDArray[np.float64]
 CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, more is slower
 
 _EXTREMES = {"min": (np.minimum, np.inf), "max": (np.maximum, -np.inf)}
+
+
+def processors() -> int:
+    """Return how many threads compute the statistics of a block: of no use beyond what memory can feed."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def quantile_of(statistic: SpatialStatistic) -> float | None:
@@ -49,11 +56,11 @@ class Partial:
 class BlockStatistics:
     """Computes one statistic of blocks of one grid; remembers the mask, which seldom moves."""
 
-    def __init__(self, weights: CoverageWeights, statistic: SpatialStatistic) -> None:
+    def __init__(self, weights: CoverageWeights, statistic: SpatialStatistic, threads: int = 1) -> None:
         self.weights, self.statistic = weights, statistic
+        self._threads = ThreadPoolExecutor(threads, "zonal") if threads > 1 else None
         self._every_cell = len(weights.cells) == weights.shape[0] * weights.shape[1]
-        self._mask: NDArray[np.bool_] | None = None
-        self._covered: Floats = np.empty((0, 1))
+        self._of_mask: tuple[NDArray[np.bool_], Floats] | None = None
 
     def __call__(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None = None) -> Partial:
         """Return what the cells of a block, shape (time, y, x), say; NaN cells do not count.
@@ -62,19 +69,22 @@ class BlockStatistics:
         """
         steps = max(1, CACHED_BYTES // (8 * max(1, len(self.weights.cells))))
         pieces = [slice(first, first + steps) for first in range(0, len(block), steps)]
-        found = [self._piece(block[piece], None if observed is None else observed[piece]) for piece in pieces]
+        # what is larger than a cache is large, and several of it would be more than the memory that may be used
+        each = self._threads.map if self._threads and steps > 1 else map
+        parts = [None if observed is None else observed[piece] for piece in pieces]
+        found = list(each(self._piece, [block[piece] for piece in pieces], parts))
         return found[0] if len(found) == 1 else _side_by_side(found, pieces, len(block))
 
     def _piece(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None) -> Partial:
         cells = self._used(block)
-        invalid = np.isnan(cells)
-        moves = bool((invalid[1:] != invalid[0]).any())
+        invalid = _invalid(cells)
+        moves = len(invalid) > 1
         covered = self.weights.matrix @ (~invalid.T).astype("float64") if moves else self._unmoving(invalid[0])
         present = None
         if observed is not None:
             shares = np.where(invalid, 0.0, self._used(observed))
             present = self.weights.matrix @ np.ascontiguousarray(shares.T, dtype="float64")
-        parts = self._parts(cells, invalid if moves else invalid[:1])
+        parts = self._parts(cells, invalid)
         if self.weights.points.size:
             covered, present, parts = self._with_points(cells, observed, covered, present, parts)
         return Partial(len(cells), covered, present, parts)
@@ -86,10 +96,10 @@ class BlockStatistics:
 
     def _unmoving(self, invalid: NDArray[np.bool_]) -> Floats:
         """Return the area of valid cells, shape (unit, 1); computed anew only when the mask is another."""
-        if self._mask is None or not np.array_equal(self._mask, invalid):
-            self._mask = invalid.copy()
-            self._covered = (self.weights.matrix @ (~invalid).astype("float64"))[:, None]
-        return self._covered
+        last = self._of_mask
+        if last is None or not np.array_equal(last[0], invalid):
+            last = self._of_mask = invalid.copy(), (self.weights.matrix @ (~invalid).astype("float64"))[:, None]
+        return last[1]
 
     def _parts(self, cells: NDArray[np.floating], invalid: NDArray[np.bool_]) -> tuple[Floats, ...]:
         """Return the statistic's parts; what they are where no cell is valid does not matter."""
@@ -156,6 +166,14 @@ class BlockStatistics:
         for part, value in zip(parts, own, strict=True):
             part[points] = value
         return covered, present, parts
+
+
+def _invalid(cells: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return where (time, cell) values are NaN; one row only where that is the same at all times."""
+    if not np.isnan(cells.min(initial=np.inf)):  # quicker than to look at every one
+        return np.zeros((1, cells.shape[1]), bool)
+    invalid = np.isnan(cells)
+    return invalid if (invalid[1:] != invalid[0]).any() else invalid[:1]
 
 
 def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: float, dtype: object) -> Floats:

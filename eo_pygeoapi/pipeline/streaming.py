@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,16 +11,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.models import Aggregation
-from eo_pygeoapi.pipeline.accumulation import Accumulated
+from eo_pygeoapi.pipeline.accumulation import Accumulated, AccumulatedStrips
 from eo_pygeoapi.pipeline.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.blocks import MEMORY, cells_at_once
 from eo_pygeoapi.pipeline.cluster import Cluster
-from eo_pygeoapi.pipeline.coverage import CoverageWeights, Floats, areas, as_wkb
+from eo_pygeoapi.pipeline.coverage import Floats, areas, as_wkb
 from eo_pygeoapi.pipeline.direct import asked
 from eo_pygeoapi.pipeline.frames import Frame, with_cell_sizes
 from eo_pygeoapi.pipeline.parts import Part, parts
-from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, weighs_cells
-from eo_pygeoapi.pipeline.temporal import PeriodSteps, to_periods
+from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, processors, weighs_cells
+from eo_pygeoapi.pipeline.temporal import PeriodBlock, PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
 
 
@@ -55,12 +56,13 @@ def aggregate_periods(
     """
     grid = with_cell_sizes(grid)
     geometries = beyond_180(geometries, Frame.of(grid))
-    whole = Accumulated(aggregation.spatial, len(complete), len(geometries))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
     listed = list(parts(grid, geometries, aggregation.spatial, cells_at_once(means.memory)))
+    all_at_once = len(listed) == 1 and isinstance(listed[0].members, slice)
+    whole = (Accumulated if all_at_once else AccumulatedStrips)(aggregation.spatial, len(complete), len(geometries))
     for number, part in enumerate(listed):
         for first, partial, its_units in _partials(part, geometries[part.members], complete, aggregation, means):
-            whole.add(first, part.members, partial)
+            whole.add(first, partial, part.members)
             if first == 0:
                 seen.add(part.members, its_units)
             if progress:
@@ -94,28 +96,32 @@ def _partials(
     # the hash of all geometries takes a tenth of the time of a single step
     key = content_key(frame, wkb) if not single or means.cache.may_have(frame, len(geometries)) else ""
     weights = means.cache.find(key, frame, len(geometries)) if key else None
+    blocks = to_periods(part.grid, complete, aggregation.temporal, means.memory)
     if weights is None:
         if single:
-            yield from _asked(part, frame, wkb.tolist(), complete, aggregation)
+            yield from _asked(frame, blocks, wkb.tolist(), aggregation)
             return
+        if not means.cluster:
+            blocks = _begun(blocks)
         weights = means.cache.computed(key, frame, geometries, wkb)
     inside, on_grid = weights.inside, weights.on_grid
     if aggregation.weight == "area" and weighs_cells(aggregation.spatial):
         weights = weights.by_area()
-    computed = means.cluster.partials if means.cluster else _here
-    for first, partial in computed(part.grid, complete, aggregation, weights, means.memory):
+    if means.cluster:
+        found = means.cluster.partials(part.grid, complete, aggregation, weights, means.memory)
+    else:
+        found = _here(blocks, BlockStatistics(weights, aggregation.spatial, processors()))
+    for first, partial in found:
         yield first, partial, _Seen(inside, weights.inside, on_grid)
 
 
-def _here(
-    grid: xr.DataArray,
-    complete: Sequence[PeriodSteps],
-    aggregation: Aggregation,
-    weights: CoverageWeights,
-    memory: int,
-) -> Iterator[tuple[int, Partial]]:
-    statistics = BlockStatistics(weights, aggregation.spatial)
-    for block in to_periods(grid, complete, aggregation.temporal, memory):
+def _begun(blocks: Iterator[PeriodBlock]) -> Iterator[PeriodBlock]:
+    """Fetch the first block; what reads ahead goes on with the next ones while something else is done."""
+    return chain(list(islice(blocks, 1)), blocks)
+
+
+def _here(blocks: Iterator[PeriodBlock], statistics: BlockStatistics) -> Iterator[tuple[int, Partial]]:
+    for block in blocks:
         yield block.first, statistics(block.values, block.observed)
 
 
@@ -128,8 +134,8 @@ def _may_be_asked(geometries: NDArray[Any], complete: Sequence[PeriodSteps], agg
 
 
 def _asked(
-    part: Part, frame: Frame, wkb: Sequence[bytes], complete: Sequence[PeriodSteps], aggregation: Aggregation
+    frame: Frame, blocks: Iterator[PeriodBlock], wkb: Sequence[bytes], aggregation: Aggregation
 ) -> Iterator[tuple[int, Partial, _Seen]]:
-    for block in to_periods(part.grid, complete, aggregation.temporal):
+    for block in blocks:
         partial, inside = asked(frame, block.values[0], wkb, aggregation.spatial)
         yield 0, partial, _Seen(inside, inside, inside > 0)

@@ -25,7 +25,7 @@ from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.geojson import usable_geometry
 from eo_pygeoapi.pipeline.grids import oriented
-from eo_pygeoapi.pipeline.statistics import BlockStatistics
+from eo_pygeoapi.pipeline.statistics import BlockStatistics, processors
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache
 
 _NAME = "the grid"
@@ -84,9 +84,9 @@ def aggregate(
     grid = _on_the_grid_of(weights, values)
     steps = grid.sizes["time"]
     whole = Accumulated(statistic, steps, len(weights.area))
-    statistics = BlockStatistics(weights, statistic)
+    statistics = BlockStatistics(weights, statistic, processors())
     for block in blocks(grid, np.arange(steps), memory):
-        whole.add(block.first, slice(None), statistics(block.values))
+        whole.add(block.first, statistics(block.values))
         if progress:
             progress(block.stop / steps)
     found = whole.finished(weights.area)

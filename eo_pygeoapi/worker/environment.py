@@ -17,10 +17,11 @@ _IN_WORKER = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
-# a run outlives a server that is away for minutes: 2 + 4 + … + 256 s
 _IN_RUNS = {
+    # a run outlives a server that is away for minutes: 2 + 4 + … + 256 s
     "PREFECT_CLIENT_MAX_RETRIES": "8",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",  # the worker has asked
 }
 
 

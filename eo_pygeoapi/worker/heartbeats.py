@@ -17,27 +17,48 @@ from eo_pygeoapi.gateway import WORK_POOL
 
 NAME = "eo-pygeoapi: runs without a sign of life"
 _HEARTBEAT = "prefect.flow-run.heartbeat"
+# after which no heartbeat follows. Not every event of a run: for each one that is expected the server locks SQLite,
+# and Pending and Running come before the first heartbeat
+_SAID_LAST = {
+    f"prefect.flow-run.{state}"
+    for state in (
+        "Completed",
+        "Failed",
+        "TimedOut",
+        "Crashed",
+        "Cancelling",
+        "Cancelled",
+        "Scheduled",
+        "AwaitingRetry",
+        "Paused",
+        "Suspended",
+    )
+}
 
 
 async def watch_heartbeats(client: PrefectClient, seconds: int) -> None:
     """Have the server end runs of ours that have been silent for so long; replaces what it was told before."""
     wanted = lost_runs(seconds)
     for known in await client.read_automations_by_name(NAME):
-        if known.description == wanted.description:
+        if known.description == wanted.description and _expected(known) == _expected(wanted):
             return
         await client.delete_automation(known.id)
     await client.create_automation(wanted)
 
 
+def _expected(automation: AutomationCore) -> set[str]:
+    return automation.trigger.expect if isinstance(automation.trigger, EventTrigger) else set()
+
+
 def lost_runs(seconds: int) -> AutomationCore:
-    """Return the automation: after a heartbeat, another one or any other event of the run is expected in time."""
+    """Return the automation: after a heartbeat, another one or the run's end is expected in time."""
     said = f"no sign of life for {seconds // 60} minutes: the machine of the run is lost or cut off"
     return AutomationCore(
         name=NAME,
         description=said,
         trigger=EventTrigger(
             after={_HEARTBEAT},
-            expect={"prefect.flow-run.*"},
+            expect={_HEARTBEAT, *_SAID_LAST},
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             match_related=ResourceSpecification(
                 {"prefect.resource.role": "work-pool", "prefect.resource.name": WORK_POOL}

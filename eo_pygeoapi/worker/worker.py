@@ -13,7 +13,7 @@ from uuid import UUID
 
 import anyio.abc
 import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.sorting import FlowRunSort
@@ -22,8 +22,8 @@ from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from eo_pygeoapi.gateway import WORK_POOL
-from eo_pygeoapi.patience import PatientAsyncTransport, certificates
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.worker.client import WorkerClient
 from eo_pygeoapi.worker.deaths import Death, Undertaker
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.execute_run import HOOKS_ONLY
@@ -67,7 +67,7 @@ class ImportWorker(ProcessWorker):
         self.wake = asyncio.Event()
         self.draining = False
         self.zygote_address: Callable[[], Awaitable[str]] = _no_zygote
-        self._asked = 0.0
+        self._asked = float("-inf")
         self._begun: dict[UUID, RunRecord] = {}
         self._running: dict[UUID, RunProcess] = {}
         self._seen_ended: dict[UUID, float] = {}
@@ -85,16 +85,30 @@ class ImportWorker(ProcessWorker):
     @_client.setter
     def _client(self, given: PrefectClient | None) -> None:
         """Take a patient one instead of the one that Prefect's worker opens; a 503 would cost that 2 s and more."""
-        transport = PatientAsyncTransport(verify=certificates())
-        self._patient_client = get_client(httpx_settings={"transport": transport}) if given else None
+        self._patient_client = WorkerClient() if given else None
 
     # Taking runs
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """Take the runs that are due; a server that is away is asked again, for ever."""
+        """Take the runs that are due, as Prefect's worker does every second, unless that has just been done."""
         self.records.polled()
-        if self.draining or self._client is None or self._is_full():
+        return [] if time.monotonic() - self._asked < WATCH_SECONDS / 2 else await self._take_runs()
+
+    async def take_when_woken(self) -> None:
+        """Take runs as soon as somebody says that there are some."""
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            await self._take_runs()
+
+    async def _take_runs(self) -> list[FlowRun]:
+        """Take the runs that are due; a server that is away is asked again, for ever."""
+        if self.draining or self._client is None:
             return []
+        now = time.monotonic()
+        if self._is_full and now - self._asked < FULL_SECONDS:
+            return []  # in vain; now and then it is asked all the same, to say that the queues are served
+        self._asked = now
         try:
             return await super().get_and_submit_flow_runs()
         except AWAY as error:
@@ -102,13 +116,9 @@ class ImportWorker(ProcessWorker):
             await asyncio.sleep(2)
             return []
 
+    @property
     def _is_full(self) -> bool:
-        """Return whether to ask for runs is in vain; now and then it is done, to say that the queues are served."""
-        now = time.monotonic()
-        if self._limiter and not self._limiter.available_tokens and now - self._asked < FULL_SECONDS:
-            return True
-        self._asked = now
-        return False
+        return bool(self._limiter and not self._limiter.available_tokens)
 
     async def sync_with_backend(self) -> None:
         """Tell the server that we are here, where it is there itself."""
@@ -116,13 +126,6 @@ class ImportWorker(ProcessWorker):
             await super().sync_with_backend()
         except AWAY as error:
             _log.warning("Prefect cannot be told that this worker lives: %s", error)
-
-    async def take_when_woken(self) -> None:
-        """Take runs as soon as somebody says that there are some."""
-        while True:
-            await self.wake.wait()
-            self.wake.clear()
-            await self.get_and_submit_flow_runs()
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
         # written before, so that a run that we take and die with is found
@@ -146,6 +149,9 @@ class ImportWorker(ProcessWorker):
             await super()._give_worker_labels_to_flow_run(flow_run_id)
         except AWAY as error:
             _log.warning("run %s: Prefect cannot be told who has it: %s", flow_run_id, error)
+
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """Say nothing between taking a run and starting it; that takes longer than the start itself."""
 
     async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: Any = None) -> None:
         """Have a run that could not be started tried again: nothing of it has begun, and Prefect may only be busy."""
@@ -179,7 +185,8 @@ class ImportWorker(ProcessWorker):
         finally:
             self._running.pop(flow_run.id, None)
             self._seen_ended.pop(flow_run.id, None)
-            self.wake.set()
+            if self._is_full:
+                self.wake.set()
         return ProcessWorkerResult(status_code=0, identifier=str(process.launcher.pid))
 
     def undertaker(self) -> Undertaker:

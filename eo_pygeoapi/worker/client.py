@@ -1,0 +1,45 @@
+"""What a worker asks the Prefect server with: patient, and not asking the same again for every step of a start."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import UUID
+
+from cachetools import TTLCache
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import Flow
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
+
+from eo_pygeoapi.patience import PatientAsyncTransport, certificates
+
+# for as long as a start takes; what `eo-pygeoapi apply` changed must count for the next one
+_SECONDS = 1.0
+
+
+class WorkerClient(PrefectClient):
+    """Prefect's client for PREFECT_API_URL; of deployments and flows it remembers what it read in the last second."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            PREFECT_API_URL.value() or "",
+            auth_string=PREFECT_API_AUTH_STRING.value(),
+            httpx_settings={"transport": PatientAsyncTransport(verify=certificates())},
+        )
+        self._deployments: MutableMapping[UUID, DeploymentResponse] = TTLCache(100, _SECONDS)
+        self._flows: MutableMapping[UUID, Flow] = TTLCache(100, _SECONDS)
+
+    async def read_deployment(self, deployment_id: UUID | str) -> DeploymentResponse:
+        """Read a deployment, as it was a second ago at most."""
+        return await _kept(self._deployments, UUID(str(deployment_id)), super().read_deployment)
+
+    async def read_flow(self, flow_id: UUID) -> Flow:
+        """Read a flow, as it was a second ago at most."""
+        return await _kept(self._flows, flow_id, super().read_flow)
+
+
+async def _kept[T](known: MutableMapping[UUID, T], key: UUID, read: Callable[[UUID], Awaitable[T]]) -> T:
+    found: Any = known.get(key)
+    if found is None:
+        found = known[key] = await read(key)
+    answer: T = found.model_copy(deep=True)
+    return answer
