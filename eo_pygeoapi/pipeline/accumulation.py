@@ -122,11 +122,14 @@ class _Rows:
 
 def _finish(statistic: SpatialStatistic, values: Floats, covered: Floats) -> None:
     """Make values final, in place; `covered` has as many rows, or one."""
+    nothing = covered == 0
     if statistic in ("mean", "std"):
-        np.divide(values, covered, out=values, where=covered > 0)
+        with np.errstate(invalid="ignore"):  # of nothing it makes NaN
+            values /= covered
     if statistic == "std":
         np.sqrt(values, out=values)
-    np.copyto(values, np.nan, where=covered == 0)
+    if nothing.any():
+        np.copyto(values, np.nan, where=nothing)
 
 
 def _fractions(present: Floats, area: Floats) -> Floats:

@@ -34,7 +34,7 @@ def asked(
     quantile = quantile_of(statistic)
     wanted = _PARTS.get(statistic, (f"quantile(q={quantile},min_coverage_frac={SLIVER})",))
     ops = ["covered=count", *(f"part{n}={op}" for n, op in enumerate(wanted))]
-    gaps = bool(np.isnan(values).any())
+    gaps = bool(np.isnan(values.min()))
     if gaps:
         ops.append("inside=count(default_value=0)")
     raster = raster_source(frame, values, **({"nodata": np.nan} if gaps else {}))

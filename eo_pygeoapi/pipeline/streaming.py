@@ -24,6 +24,10 @@ from eo_pygeoapi.pipeline.temporal import PeriodBlock, PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
 
 
+# of what may be in memory, the share whose values may be there while weights are computed, which take as much
+_SMALL = 8
+
+
 @dataclass(frozen=True)
 class Means:
     """What an aggregation may use: weights of before, bytes of memory beside its results, a dask cluster."""
@@ -57,7 +61,9 @@ def aggregate_periods(
     grid = with_cell_sizes(grid)
     geometries = beyond_180(geometries, Frame.of(grid))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
-    listed = list(parts(grid, geometries, aggregation.spatial, cells_at_once(means.memory)))
+    nothing_to_hold = grid.chunks is None and _may_be_asked(geometries, complete, aggregation)
+    most = grid[0].size if nothing_to_hold else cells_at_once(means.memory)
+    listed = list(parts(grid, geometries, aggregation.spatial, most))
     all_at_once = len(listed) == 1 and isinstance(listed[0].members, slice)
     whole = (Accumulated if all_at_once else AccumulatedStrips)(aggregation.spatial, len(complete), len(geometries))
     for number, part in enumerate(listed):
@@ -101,7 +107,7 @@ def _partials(
         if single:
             yield from _asked(frame, blocks, wkb.tolist(), aggregation)
             return
-        if not means.cluster:
+        if not means.cluster and part.cells <= cells_at_once(means.memory) // _SMALL:
             blocks = _begun(blocks)
         weights = means.cache.computed(key, frame, geometries, wkb)
     inside, on_grid = weights.inside, weights.on_grid
