@@ -19,7 +19,9 @@ MEMORY = 256 * 2**20  # that an aggregation may take beside its results, unless 
 BLOCK_BYTES = 8 * 2**20  # of float64: larger ones are not read faster
 CHUNK_BYTES = 64 * 2**20  # of what a file keeps together, if it is not more, is read at once
 AHEAD_BYTES = 16 * 2**20  # of blocks that are read before they are asked for, and one block at least
-CELL_BYTES = 64  # that a cell of one time step takes at most: its values, read twice, its weight, what is made of it
+# that a cell of one time step takes at most: its values, read twice, and what is made of them
+CELL_BYTES = 64
+WEIGHED_BYTES = 128  # with its weights, while these are made
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Block:
     values: NDArray[np.floating]
 
 
-def cells_at_once(memory: int = MEMORY) -> int:
+def cells_at_once(memory: int = MEMORY, cell_bytes: int = WEIGHED_BYTES) -> int:
     """Return how many cells of one time step may be in use together."""
-    return max(1, memory // CELL_BYTES)
+    return max(1, memory // cell_bytes)
 
 
 def steps_per_block(cells: int, stored: int = 1) -> int:

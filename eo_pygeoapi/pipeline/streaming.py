@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.models import Aggregation
 from eo_pygeoapi.pipeline.accumulation import Accumulated, AccumulatedStrips
 from eo_pygeoapi.pipeline.antimeridian import beyond_180
-from eo_pygeoapi.pipeline.blocks import MEMORY, cells_at_once
+from eo_pygeoapi.pipeline.blocks import CELL_BYTES, MEMORY, cells_at_once
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import Floats, areas, as_wkb
 from eo_pygeoapi.pipeline.direct import asked
@@ -22,7 +22,6 @@ from eo_pygeoapi.pipeline.parts import Part, parts
 from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, processors, weighs_cells
 from eo_pygeoapi.pipeline.temporal import PeriodBlock, PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
-
 
 # of what may be in memory, the share whose values may be there while weights are computed, which take as much
 _SMALL = 8
@@ -61,8 +60,7 @@ def aggregate_periods(
     grid = with_cell_sizes(grid)
     geometries = beyond_180(geometries, Frame.of(grid))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
-    nothing_to_hold = grid.chunks is None and _may_be_asked(geometries, complete, aggregation)
-    most = grid[0].size if nothing_to_hold else cells_at_once(means.memory)
+    most = _most_cells(grid, geometries, complete, aggregation, means)
     listed = list(parts(grid, geometries, aggregation.spatial, most))
     all_at_once = len(listed) == 1 and isinstance(listed[0].members, slice)
     whole = (Accumulated if all_at_once else AccumulatedStrips)(aggregation.spatial, len(complete), len(geometries))
@@ -129,6 +127,20 @@ def _begun(blocks: Iterator[PeriodBlock]) -> Iterator[PeriodBlock]:
 def _here(blocks: Iterator[PeriodBlock], statistics: BlockStatistics) -> Iterator[tuple[int, Partial]]:
     for block in blocks:
         yield block.first, statistics(block.values, block.observed)
+
+
+def _most_cells(
+    grid: xr.DataArray,
+    geometries: NDArray[Any],
+    complete: Sequence[PeriodSteps],
+    aggregation: Aggregation,
+    means: Means,
+) -> int:
+    """Return how many cells a part may have."""
+    if not _may_be_asked(geometries, complete, aggregation):
+        return cells_at_once(means.memory)
+    # what is in memory already takes nothing more
+    return cells_at_once(means.memory, CELL_BYTES) if grid.chunks else int(grid[0].size)
 
 
 def _may_be_asked(geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
