@@ -1,12 +1,15 @@
 """How soon a job runs, side by side with Prefect's stock process worker; `uv run python -m bench.start`.
 
-Both workers are idle and up all the time, and are asked in turns. Ours is asked as clients do, by a POST to the API;
-the stock one by a POST to Prefect itself, which spares it the API, and with the shortest poll that makes sense.
+Both workers are up all the time and asked in turns; the other one is stopped meanwhile (SIGSTOP), so that neither
+pays for the polls of the other. Ours is asked as clients do, by a POST to the API; the stock one by a POST to Prefect,
+which spares it the API, and with the shortest poll that makes sense. Prefect is asked for the states every 50 ms: more
+often it would be measuring how it answers that.
 """
 
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -27,6 +30,8 @@ from tests.servers import running
 from tests.worker.farm import Farm, farm, until, zygote_pid
 
 STOCK = "stock"
+LOOK_SECONDS = 0.05
+BURSTS = 5
 Times = tuple[float, float]
 BODY = {"inputs": {"name": "bench"}}
 
@@ -78,7 +83,7 @@ def measure(start: Callable[[], Callable[[], StateType]], at_once: int = 1) -> l
             assert state not in (StateType.FAILED, StateType.CRASHED), state
             if state == StateType.COMPLETED:
                 ended[index] = now
-        time.sleep(0.01)
+        time.sleep(LOOK_SECONDS)
     return [(ran[index], ended[index]) for index in range(at_once)]
 
 
@@ -111,8 +116,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def stock_worker(work: Farm, folder: Path) -> Iterator[str]:
-    """Run `prefect worker start` on a pool of its own; yields the id of its deployment."""
+def stock_worker(work: Farm, folder: Path) -> Iterator[tuple[str, int]]:
+    """Run `prefect worker start` on a pool of its own; yields the id of its deployment, and its process."""
     with SyncPrefectClient(work.prefect_api) as client:
         client.create_work_pool(WorkPoolCreate(name=STOCK, type="process"))
         flow = client.create_flow_from_name(PROCESS_FLOW)
@@ -132,9 +137,19 @@ def stock_worker(work: Farm, folder: Path) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", STOCK, "--type", "process"]
     log = folder / "stock.log"
-    with running(command, log, environment):
+    with running(command, log, environment) as process:
         until(lambda: "started!" in log.read_text(), 120)
-        yield str(deployment)
+        yield str(deployment), process.pid
+
+
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    """Stop a process while the block runs."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def main() -> None:
@@ -144,19 +159,30 @@ def main() -> None:
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with farm(folder) as work, stock_worker(work, folder) as deployment:
+        with farm(folder) as work, stock_worker(work, folder) as (deployment, stock_pid):
             work.gateway.put_deployment(process_spec("hello-world"))
             worker = work.worker(folder / "data", zygote=True, EO_CONCURRENCY="20", EO_RESULTS_URL=str(folder))
-            measure(lambda: ours(work))
-            measure(lambda: stock(work, deployment))
+
+            def of_ours(at_once: int = 1) -> list[Times]:
+                with paused(stock_pid):
+                    return measure(lambda: ours(work), at_once)
+
+            def of_stock(at_once: int = 1) -> list[Times]:
+                with paused(worker.process.pid):
+                    return measure(lambda: stock(work, deployment), at_once)
+
+            of_ours(), of_stock()
             one: dict[str, list[Times]] = {"ours": [], "stock": []}
+            five: dict[str, list[Times]] = {"ours": [], "stock": []}
             for _ in range(runs):
-                one["ours"] += measure(lambda: ours(work))
-                one["stock"] += measure(lambda: stock(work, deployment))
+                one["ours"] += of_ours()
+                one["stock"] += of_stock()
+            for _ in range(BURSTS):
+                five["ours"] += of_ours(5)
+                five["stock"] += of_stock(5)
             figures = {f"{who}, one at a time": summary(times) for who, times in one.items()}
-            for at_once in (5, 20):
-                figures[f"ours, {at_once} at once"] = summary(measure(lambda: ours(work), at_once))
-            figures["stock, 5 at once"] = summary(measure(lambda: stock(work, deployment), 5))
+            figures |= {f"{who}, 5 at once": summary(times) for who, times in five.items()}
+            figures["ours, 20 at once"] = summary(of_ours(20))
             figures["idle zygote"] = idle_cost(zygote_pid(worker))
             figures["idle worker"] = idle_cost(worker.process.pid)
     load = os.getloadavg()[0]

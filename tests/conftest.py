@@ -24,6 +24,18 @@ from tests.standins import cds, chc, dhis2, worldpop
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
+# by their slowest parts; the tests of each run one after the other
+SHARED_SERVERS = ("stack", "servers", "prefect_api")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one of pytest-xdist's processes what shares servers, what is in one file, and what takes minutes."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        shared = next((name for name in SHARED_SERVERS if name in item.fixturenames), item.path.name)
+        item.add_marker(pytest.mark.xdist_group("slow" if item.get_closest_marker("slow") else shared))
+
+
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prefect server without a worker: runs stay as they are."""

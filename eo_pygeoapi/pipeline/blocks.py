@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 
 MEMORY = 256 * 2**20  # that an aggregation may take beside its results, unless a setting says otherwise
-BLOCK_BYTES = 8 * 2**20  # of float64: larger ones are not read faster
+BLOCK_BYTES = 16 * 2**20  # of float64: larger ones are not read faster
 CHUNK_BYTES = 64 * 2**20  # of what a file keeps together, if it is not more, is read at once
-AHEAD_BYTES = 16 * 2**20  # of blocks that are read before they are asked for, and one block at least
+AHEAD_BYTES = 8 * 2**20  # of blocks that are read before they are asked for, and one block at least
 # that a cell of one time step takes at most: its values, read twice, and what is made of them
 CELL_BYTES = 64
 WEIGHED_BYTES = 128  # with its weights, while these are made

@@ -21,9 +21,13 @@ CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, mo
 _EXTREMES = {"min": (np.minimum, np.inf), "max": (np.maximum, -np.inf)}
 
 
-def processors() -> int:
-    """Return how many threads compute the statistics of a block: of no use beyond what memory can feed."""
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+def processors(*, but: int = 0) -> int:
+    """Return how many threads compute the statistics of a block, `but` those that are needed for something else.
+
+    One at least, and four at most: more wait for memory.
+    """
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(4, max(1, here - but))
 
 
 def quantile_of(statistic: SpatialStatistic) -> float | None:

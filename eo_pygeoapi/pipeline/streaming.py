@@ -114,7 +114,8 @@ def _partials(
     if means.cluster:
         found = means.cluster.partials(part.grid, complete, aggregation, weights, means.memory)
     else:
-        found = _here(blocks, BlockStatistics(weights, aggregation.spatial, processors()))
+        threads = processors(but=1 if part.grid.chunks else 0)  # one reads ahead
+        found = _here(blocks, BlockStatistics(weights, aggregation.spatial, threads))
     for first, partial in found:
         yield first, partial, _Seen(inside, weights.inside, on_grid)
 

@@ -84,7 +84,7 @@ def aggregate(
     grid = _on_the_grid_of(weights, values)
     steps = grid.sizes["time"]
     whole = Accumulated(statistic, steps, len(weights.area))
-    statistics = BlockStatistics(weights, statistic, processors())
+    statistics = BlockStatistics(weights, statistic, processors(but=1 if grid.chunks else 0))
     for block in blocks(grid, np.arange(steps), memory):
         whole.add(block.first, statistics(block.values))
         if progress:

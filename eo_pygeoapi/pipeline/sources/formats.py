@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import netCDF4
+import numpy as np
 import rioxarray
 import xarray as xr
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -31,7 +32,10 @@ _MAGIC = {
 }
 _SUFFIXES = {".tif": "GeoTIFF", ".tiff": "GeoTIFF", ".cog": "GeoTIFF", ".zarr": "Zarr"}
 _CHUNK_CACHE = 8 * 2**20
-_CODED: dict[str, Any] = {"decode_coords": "all", "decode_timedelta": False}
+# nothing decoded; `decode_cf=False` fails with engines that are classes
+_RAW: dict[str, Any] = dict.fromkeys(
+    ("mask_and_scale", "decode_times", "decode_timedelta", "decode_coords", "concat_characters"), False
+)
 
 
 def format_of(place: str, source: str) -> str:
@@ -76,14 +80,23 @@ def open_variable(place: str, variable: str, source: str) -> xr.DataArray:
 def _open_netcdf(place: str) -> xr.Dataset:
     # every chunk is read once; by default the library would keep 64 MiB of them
     netCDF4.set_chunk_cache(_CHUNK_CACHE)
-    return xr.open_dataset(place, engine=NetCDF4BackendEntrypoint, **_CODED)
+    return _decoded(xr.open_dataset(place, engine=NetCDF4BackendEntrypoint, **_RAW))
 
 
 def _open_zarr(place: str) -> xr.Dataset:
     try:
-        return xr.open_dataset(place, engine=ZarrBackendEntrypoint, consolidated=True, **_CODED)
+        raw = xr.open_dataset(place, engine=ZarrBackendEntrypoint, **_RAW, consolidated=True)
     except (KeyError, ValueError):  # no consolidated metadata
-        return xr.open_dataset(place, engine=ZarrBackendEntrypoint, consolidated=False, **_CODED)
+        raw = xr.open_dataset(place, engine=ZarrBackendEntrypoint, **_RAW, consolidated=False)
+    return _decoded(raw)
+
+
+def _decoded(raw: xr.Dataset) -> xr.Dataset:
+    """Decode by CF. To look for a fill value of NaN, which is NaN already, takes a tenth of the time of reading."""
+    for variable in raw.variables.values():
+        if np.ndim(fill := variable.attrs.get("_FillValue", 0)) == 0 and fill != fill:
+            del variable.attrs["_FillValue"]
+    return xr.decode_cf(raw, decode_coords="all", decode_timedelta=False)
 
 
 def _open_geotiff(place: str, source: str) -> xr.DataArray:
