@@ -31,6 +31,9 @@ def execute_run() -> None:
     if os.environ.pop(HOOKS_ONLY, ""):
         run_hooks(UUID(os.environ["PREFECT__FLOW_RUN_ID"]))
         return
+    from eo_pygeoapi.worker.suspension import observe_beside  # not above: it loads Prefect
+
+    observe_beside()
     sys.argv = ["prefect.engine", os.environ["PREFECT__FLOW_RUN_ID"]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # it is imported already where the libraries are preloaded
