@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eo_pygeoapi.commands.cache_commands import app as cache_app
+from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
@@ -84,7 +85,7 @@ def datasets(config: Config = None) -> None:
         how = dataset.aggregation
         schedules = ", ".join(f"{s.cron} {s.timezone}{'' if s.active else ' (off)'}" for s in dataset.schedules)
         table.add_row(id_, dataset.source, dataset.period_type, how.spatial, how.temporal, schedules, dataset.title)
-    Console(width=None if out.is_terminal else 200).print(table)
+    print_table(table)
 
 
 @app.command()

@@ -28,6 +28,7 @@ LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 SHARED_SERVERS = ("stack", "servers", "prefect_api")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep in one of pytest-xdist's processes what shares servers, what is in one file, and what takes minutes."""
     for item in items:

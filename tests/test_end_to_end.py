@@ -131,7 +131,7 @@ def test_a_job_from_the_execution_to_its_results(stack: Stack) -> None:
     assert statuses == sorted(statuses)
     assert progress == sorted(progress) and progress[-1] == 100
     words = {s["message"] for s in seen if s["status"] == "running"}
-    assert all(re.fullmatch(r"running|finished|\w+ \(step [1-7] of 7\).*", each) for each in words), words
+    assert all(re.fullmatch(r"starting|running|finished|\w+ \(step [1-7] of 7\).*", each) for each in words), words
     assert [step["status"] for step in last["steps"]] == ["successful"] * 7
     assert last["created"] <= last["started"] <= last["finished"]
     assert set(requests.get(f"{job}/results", timeout=30).json()) == {

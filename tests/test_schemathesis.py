@@ -35,7 +35,7 @@ def test_no_server_error_and_no_undocumented_status(url: str, tmp_path: Path) ->
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi", "--url", url),
         *("--checks", "not_a_server_error,status_code_conformance", "--phases", "examples,fuzzing"),
-        *("--max-examples", "5", "--max-time", "40", "--continue-on-failure", "--no-color", "--seed", "7"),
+        *("--max-examples", "5", "--max-time", "30", "--continue-on-failure", "--no-color", "--seed", "7"),
         *("--exclude-path", "/ready"),  # 503 while no worker runs, which is what it is for
         *("--suppress-health-check", "all", "--request-timeout", "30"),
     ]

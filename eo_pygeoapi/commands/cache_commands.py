@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eo_pygeoapi.cache import Product, products, prune
+from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
 
@@ -27,7 +28,7 @@ def list_(data_dir: DataDir = None) -> None:
         box = ", ".join(f"{edge:g}" for edge in product.about.get("box", []))
         provisional = str(product.provisional or "")
         table.add_row(escape(product.name), _days(product), str(product.files), decimal(product.size), provisional, box)
-    out.print(table)
+    print_table(table)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.tokens import TokenFile
@@ -43,7 +44,7 @@ def list_() -> None:
     table = Table("name", "scopes", "DHIS2 connection", "created", box=None, pad_edge=False)
     for token in _file().tokens():
         table.add_row(escape(token.name), ", ".join(token.scopes), escape(token.connection) or "any", token.created)
-    out.print(table)
+    print_table(table)
 
 
 @app.command()
