@@ -24,24 +24,11 @@ from tests.standins import cds, chc, dhis2, worldpop
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
-# by their slowest parts; the tests of each run one after the other
-SHARED_SERVERS = ("stack", "servers", "prefect_api")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run what takes minutes in one process, for it is measured."""
     if config.option.markexpr == "slow":
         config.option.numprocesses = 0
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks; its 3.8 does not find it with pytest 9.2
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one of pytest-xdist's processes what shares servers, and what is in one file."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        shared = next((name for name in SHARED_SERVERS if name in item.fixturenames), item.path.name)
-        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")
