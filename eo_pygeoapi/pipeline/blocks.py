@@ -3,6 +3,7 @@
 One reader, for HDF5 has a global lock; it fetches the next blocks while the present one is used.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,13 @@ def blocks(grid: xr.DataArray, wanted: NDArray[np.integer], memory: int = MEMORY
             del block  # before the next one is waited for
     finally:
         reader.shutdown(cancel_futures=True)  # after an error nobody asks for more
+
+
+def threads_beside(grid: xr.DataArray) -> int:
+    """Return how many threads may compute while the blocks of a grid are read; beyond four they wait for memory."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    reading = 1 if grid.chunks else 0
+    return min(4, max(1, here - reading))
 
 
 def _ranges(grid: xr.DataArray, wanted: NDArray[np.integer]) -> Iterator[tuple[int, int]]:

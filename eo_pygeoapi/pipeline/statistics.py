@@ -4,7 +4,6 @@ A grid too large for memory is taken in strips, so what is computed of a block i
 needed of it: sums, extremes, or mean and squared deviations. `accumulation.py` puts these together.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,15 +18,6 @@ Floats = NDArray[np.float64]
 CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, more is slower
 
 _EXTREMES = {"min": (np.minimum, np.inf), "max": (np.maximum, -np.inf)}
-
-
-def processors(*, but: int = 0) -> int:
-    """Return how many threads compute the statistics of a block, `but` those that are needed for something else.
-
-    One at least, and four at most: more wait for memory.
-    """
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(4, max(1, here - but))
 
 
 def quantile_of(statistic: SpatialStatistic) -> float | None:

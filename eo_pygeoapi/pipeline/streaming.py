@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from eo_pygeoapi.models import Aggregation
 from eo_pygeoapi.pipeline.accumulation import Accumulated, AccumulatedStrips
 from eo_pygeoapi.pipeline.antimeridian import beyond_180
-from eo_pygeoapi.pipeline.blocks import CELL_BYTES, MEMORY, cells_at_once
+from eo_pygeoapi.pipeline.blocks import CELL_BYTES, MEMORY, cells_at_once, threads_beside
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import Floats, areas, as_wkb
 from eo_pygeoapi.pipeline.direct import asked
 from eo_pygeoapi.pipeline.frames import Frame, with_cell_sizes
 from eo_pygeoapi.pipeline.parts import Part, parts
-from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, processors, weighs_cells
+from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, weighs_cells
 from eo_pygeoapi.pipeline.temporal import PeriodBlock, PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
 
@@ -114,8 +114,7 @@ def _partials(
     if means.cluster:
         found = means.cluster.partials(part.grid, complete, aggregation, weights, means.memory)
     else:
-        threads = processors(but=1 if part.grid.chunks else 0)  # one reads ahead
-        found = _here(blocks, BlockStatistics(weights, aggregation.spatial, threads))
+        found = _here(blocks, BlockStatistics(weights, aggregation.spatial, threads_beside(part.grid)))
     for first, partial in found:
         yield first, partial, _Seen(inside, weights.inside, on_grid)
 

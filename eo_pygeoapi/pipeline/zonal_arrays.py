@@ -20,12 +20,12 @@ from pyproj import CRS
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
 from eo_pygeoapi.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
 from eo_pygeoapi.pipeline.accumulation import Accumulated
-from eo_pygeoapi.pipeline.blocks import MEMORY, blocks
+from eo_pygeoapi.pipeline.blocks import MEMORY, blocks, threads_beside
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.geojson import usable_geometry
 from eo_pygeoapi.pipeline.grids import oriented
-from eo_pygeoapi.pipeline.statistics import BlockStatistics, processors
+from eo_pygeoapi.pipeline.statistics import BlockStatistics
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache
 
 _NAME = "the grid"
@@ -84,7 +84,7 @@ def aggregate(
     grid = _on_the_grid_of(weights, values)
     steps = grid.sizes["time"]
     whole = Accumulated(statistic, steps, len(weights.area))
-    statistics = BlockStatistics(weights, statistic, processors(but=1 if grid.chunks else 0))
+    statistics = BlockStatistics(weights, statistic, threads_beside(grid))
     for block in blocks(grid, np.arange(steps), memory):
         whole.add(block.first, statistics(block.values))
         if progress:

@@ -1,7 +1,6 @@
 """What a worker asks the Prefect server with: patient, and not asking the same again for every step of a start."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from uuid import UUID
 
 from cachetools import TTLCache
@@ -9,6 +8,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import Flow
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
+from pydantic import BaseModel
 
 from eo_pygeoapi.patience import PatientAsyncTransport, certificates
 
@@ -37,9 +37,8 @@ class WorkerClient(PrefectClient):
         return await _kept(self._flows, flow_id, super().read_flow)
 
 
-async def _kept[T](known: MutableMapping[UUID, T], key: UUID, read: Callable[[UUID], Awaitable[T]]) -> T:
-    found: Any = known.get(key)
+async def _kept[T: BaseModel](known: MutableMapping[UUID, T], key: UUID, read: Callable[[UUID], Awaitable[T]]) -> T:
+    found = known.get(key)
     if found is None:
         found = known[key] = await read(key)
-    answer: T = found.model_copy(deep=True)
-    return answer
+    return found.model_copy(deep=True)

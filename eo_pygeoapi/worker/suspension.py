@@ -13,7 +13,7 @@ from typing import Any
 from prefect import flow_engine
 
 _NAME = "observe_flow_run_suspension"
-LAST_SECONDS = 2.0  # that the engine itself waits for it to end
+_LAST_SECONDS = 2.0  # that the engine itself waits for it to end
 
 
 def observe_beside() -> None:
@@ -40,6 +40,6 @@ def beside(observe: Callable[..., AbstractContextManager[None]]) -> Callable[...
             yield
         finally:
             over.set()
-            thread.join(LAST_SECONDS)
+            thread.join(_LAST_SECONDS)
 
     return entered_beside

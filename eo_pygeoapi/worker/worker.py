@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
 WATCH_SECONDS = 1.0
+JUST_NOW_SECONDS = 0.5  # who has asked for runs within these need not do so again
 FULL_SECONDS = 20.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
 LEAVE_SECONDS = 30.0
@@ -92,7 +93,7 @@ class ImportWorker(ProcessWorker):
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take the runs that are due, as Prefect's worker does every second, unless that has just been done."""
         self.records.polled()
-        return [] if time.monotonic() - self._asked < WATCH_SECONDS / 2 else await self._take_runs()
+        return [] if time.monotonic() - self._asked < JUST_NOW_SECONDS else await self._take_runs()
 
     async def take_when_woken(self) -> None:
         """Take runs as soon as somebody says that there are some."""
