@@ -63,7 +63,7 @@ def as_grid(array: Any, cell: float = CELL) -> Any:
 def every_step(steps: int) -> Any:
     from datetime import date
 
-    from eo_pygeoapi.pipeline.periods import Period
+    from eo_pygeoapi.contract.periods import Period
     from eo_pygeoapi.pipeline.temporal import PeriodSteps
 
     day = date(2025, 1, 1)
@@ -71,7 +71,7 @@ def every_step(steps: int) -> Any:
 
 
 def ours(grid: Any, frame: Any, statistic: str) -> Any:
-    from eo_pygeoapi.models import Aggregation
+    from eo_pygeoapi.contract.models import Aggregation
     from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
 
     asked = Aggregation(spatial=statistic)

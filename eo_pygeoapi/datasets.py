@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from eo_pygeoapi.config_file import problems_of, read_config, yaml_path
+from eo_pygeoapi.contract.intervals import resolve_interval, unreadable_dates
+from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
+from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.dataset_block import (
     Dataset,
     DatasetBlock,
@@ -24,9 +27,6 @@ from eo_pygeoapi.dataset_block import (
     Units,
 )
 from eo_pygeoapi.errors import ConfigError, InputError
-from eo_pygeoapi.intervals import resolve_interval, unreadable_dates
-from eo_pygeoapi.models import ImportInputs, Interval, Model
-from eo_pygeoapi.request_features import feature_problems
 from eo_pygeoapi.source_options import OPTIONS, SourceOptions
 
 __all__ = [

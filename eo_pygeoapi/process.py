@@ -11,11 +11,11 @@ from typing import Any
 
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
+from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs
+from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
 from eo_pygeoapi.datasets import Dataset, load_datasets
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs import PROCESS_ID
-from eo_pygeoapi.models import ImportInputs, ImportOutputs
-from eo_pygeoapi.ogc_schema import ogc_inputs, ogc_schema
 from eo_pygeoapi.settings import Settings
 
 VERSION = "1.0.0"

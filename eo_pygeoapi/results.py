@@ -26,8 +26,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from eo_pygeoapi import features, published
+from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.redaction import redact
 
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
-from eo_pygeoapi.models import Model
 
 
 def _text_from_yaml(value: Any) -> Any:

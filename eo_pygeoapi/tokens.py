@@ -18,8 +18,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from eo_pygeoapi.contract.models import GivenIdentifier, Model
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.models import GivenIdentifier, Model
 
 Scope = Literal["read", "execute"]
 PREFIX = "eo_"

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from eo_pygeoapi.models import ImportSummary
+from eo_pygeoapi.contract.models import ImportSummary
 
 
 def show_payload(preview: Mapping[str, Any]) -> None:

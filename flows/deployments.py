@@ -16,6 +16,7 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
 from pydantic import ValidationError
 
+from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.datasets import Dataset, OrgUnitsFromDhis2, Schedule
 from eo_pygeoapi.gateway import (
     IMPORT_FLOW,
@@ -28,7 +29,6 @@ from eo_pygeoapi.gateway import (
     process_entrypoint,
 )
 from eo_pygeoapi.jobs import PROCESS_ID
-from eo_pygeoapi.models import ImportInputs
 from eo_pygeoapi.settings import Settings, how_to_connect
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from eo_pygeoapi.contracts import json_schema
+from eo_pygeoapi.contract.documents import json_schema
 from tests.ogc.jobs import Jobs
 from tests.ogc.uris import assert_problem, hrefs
 from tests.stack import Stack

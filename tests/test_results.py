@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.results import MissingResultError, ResultStore
 from tests.results_data import SQUARES, publish, square, table, units
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from eo_pygeoapi.contract.intervals import ALLOWED
+from eo_pygeoapi.contract.models import ImportInputs, Interval
 from eo_pygeoapi.datasets import Dataset, Execution, read_datasets, validate_inputs
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.intervals import ALLOWED
-from eo_pygeoapi.models import ImportInputs, Interval
 from eo_pygeoapi.source_options import Chirps3Options
 
 NOW = datetime(2025, 7, 31, 6, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from eo_pygeoapi.contracts import JobDocument, JobList, ProblemDocument
+from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
+from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.job_documents import CSV, FILES, HTML, JSON
 from eo_pygeoapi.job_filter import STATUSES
-from eo_pygeoapi.ogc_schema import ogc_schema
 
 PROBLEM = "application/problem+json"
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")

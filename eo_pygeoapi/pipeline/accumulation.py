@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.models import SpatialStatistic
+from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.statistics import CACHED_BYTES, Floats, Partial
 
 _ROUNDING = 1e-9

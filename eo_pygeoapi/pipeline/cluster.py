@@ -12,8 +12,8 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
-from eo_pygeoapi.models import Aggregation
 from eo_pygeoapi.pipeline.blocks import unreadable
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
+from eo_pygeoapi.contract.models import LeftOut, Model
 from eo_pygeoapi.datasets import DatasetTarget
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.models import LeftOut, Model
 
 PREVIEW_ROWS = 100
 # the columns of DHIS2's own CSV, which it tells apart by their places

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2 import UID, Dhis2
-from eo_pygeoapi.pipeline.periods import period_of
 
 NEW_IMPORT = (2, 43)  # from here on DHIS2 takes or refuses all that is sent together
 ELEMENT_FIELDS = (

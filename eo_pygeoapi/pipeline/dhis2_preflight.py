@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
+from eo_pygeoapi.contract.models import Finding
+from eo_pygeoapi.contract.periods import period_with_id
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.models import Finding
 from eo_pygeoapi.pipeline.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2_facts import Facts
-from eo_pygeoapi.pipeline.periods import period_with_id
 
 NAMED = 5  # so many of many names stand in a message
 KNOWN_VERSIONS = ((2, 38), (2, 43))

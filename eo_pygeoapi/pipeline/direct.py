@@ -10,7 +10,7 @@ import numpy as np
 from exactextract import exact_extract
 from numpy.typing import NDArray
 
-from eo_pygeoapi.models import SpatialStatistic
+from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.coverage import SLIVER, Floats, raster_source, units_source
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.statistics import Partial, quantile_of

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from eo_pygeoapi.models import Model
+from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.pipeline.data_values import DataValue, Payload, read_data_values
 from eo_pygeoapi.pipeline.dhis2_summary import BatchResult
 from eo_pygeoapi.results import MissingResultError, ResultStore

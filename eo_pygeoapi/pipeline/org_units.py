@@ -12,9 +12,9 @@ import geopandas as gpd
 import pandas as pd
 from shapely.geometry import mapping
 
+from eo_pygeoapi.contract.models import ImportInputs, LeftOut
 from eo_pygeoapi.datasets import Execution, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.errors import OrgUnitsError
-from eo_pygeoapi.models import ImportInputs, LeftOut
 from eo_pygeoapi.pipeline.antimeridian import box_around
 from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.geojson import Area, read_features, read_geojson, usable_geometry

@@ -14,7 +14,7 @@ import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
-from eo_pygeoapi.models import SpatialStatistic
+from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.grids import Box, within
 from eo_pygeoapi.pipeline.statistics import quantile_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.models import SpatialStatistic
+from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.quantiles import weighted_quantile
 

@@ -10,7 +10,7 @@ import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
-from eo_pygeoapi.models import Aggregation
+from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.pipeline.accumulation import Accumulated, AccumulatedStrips
 from eo_pygeoapi.pipeline.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.blocks import CELL_BYTES, MEMORY, cells_at_once, threads_beside

@@ -15,11 +15,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
-from eo_pygeoapi.pipeline.periods import Period
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
 from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.units import Conversion, conversion

@@ -17,8 +17,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from eo_pygeoapi.contract.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
-from eo_pygeoapi.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
 from eo_pygeoapi.pipeline.accumulation import Accumulated
 from eo_pygeoapi.pipeline.blocks import MEMORY, blocks, threads_beside
 from eo_pygeoapi.pipeline.coverage import CoverageWeights

@@ -9,7 +9,7 @@ from shapely.geometry import box, shape
 
 from eo_pygeoapi.commands.sample import DAYS, make_sample, temperature
 from eo_pygeoapi.config_file import read_config
-from eo_pygeoapi.request_features import feature_problems
+from eo_pygeoapi.contract.request_features import feature_problems
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import requests
 
-from eo_pygeoapi.contracts import json_schema
+from eo_pygeoapi.contract.documents import json_schema
 from tests.ogc.jobs import EXAMPLE, Jobs, taken
 from tests.ogc.subscriber import Subscriber
 from tests.ogc.uris import assert_problem, href, hrefs

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import requests
 
-from eo_pygeoapi.contracts import json_schema
+from eo_pygeoapi.contract.documents import json_schema
 from tests.ogc.jobs import REASON, Jobs, taken
 from tests.ogc.test_description import Page
 from tests.ogc.uris import assert_problem, href, hrefs, relation

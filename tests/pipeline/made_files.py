@@ -10,8 +10,8 @@ import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 
+from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.models import Interval
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 
 BOX = (-2.0, 1.0, 3.0, 4.0)

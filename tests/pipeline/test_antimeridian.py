@@ -13,13 +13,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Point, box
 
+from eo_pygeoapi.contract.models import Interval, LeftOut
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.models import Interval, LeftOut
 from eo_pygeoapi.pipeline import org_units
 from eo_pygeoapi.pipeline.antimeridian import box_around, joined_at_180
 from eo_pygeoapi.pipeline.grids import cut_to_box
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import Extract, Source, SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from shapely.geometry import Point, box
 
+from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.models import Aggregation
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
 from eo_pygeoapi.pipeline.temporal import complete_periods

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.datasets import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.pipeline.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2_import import batches, id_schemes, import_to_dhis2
 from tests.pipeline.imports import JULY, KONO, TARGET, TODAY, Importer, connector, files, july, put, sent, stored

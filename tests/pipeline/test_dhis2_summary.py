@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.models import ImportSummary, KeptValue, Rejected
+from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.pipeline.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2_summary import Answer, BatchResult, Tally, in_words
 

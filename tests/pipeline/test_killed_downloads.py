@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.models import Interval
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 from tests.standins import cds, chc
 

@@ -14,12 +14,12 @@ import xarray as xr
 from dhis2eo.data.chc.chirps3 import daily
 from shapely.geometry import box
 
+from eo_pygeoapi.contract.intervals import days
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
-from eo_pygeoapi.intervals import days
-from eo_pygeoapi.models import Interval
 from eo_pygeoapi.pipeline.grids import Box
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
 from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units

@@ -12,10 +12,10 @@ import xarray as xr
 from dhis2eo.data.destine.era5_land import hourly
 from shapely.geometry import box
 
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError
-from eo_pygeoapi.models import Interval
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import SourceRequest
 from eo_pygeoapi.pipeline.sources.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource

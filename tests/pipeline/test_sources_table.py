@@ -7,10 +7,10 @@ from typing import Any, get_args, get_origin
 import pytest
 import yaml
 
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.dataset_block import DatasetBlock
 from eo_pygeoapi.datasets import load_datasets, validate_inputs
 from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import SOURCES
 from eo_pygeoapi.source_options import OPTIONS, SourceOptions
 from tests.stack import CHECKOUT

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from eo_pygeoapi.contract.models import Interval, PeriodType, TemporalStatistic
+from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.models import Interval, PeriodType, TemporalStatistic
 from eo_pygeoapi.pipeline.blocks import BLOCK_BYTES, blocks, steps_per_block
-from eo_pygeoapi.pipeline.periods import Period, periods_in
 from eo_pygeoapi.pipeline.temporal import complete_periods, to_periods, utc_bounds
 from tests.pipeline import made
 

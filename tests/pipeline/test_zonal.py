@@ -12,10 +12,10 @@ import xarray as xr
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
+from eo_pygeoapi.contract.models import Interval, PeriodType, SpatialStatistic
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.models import Interval, PeriodType, SpatialStatistic
 from eo_pygeoapi.pipeline import zonal
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 from tests.pipeline import made
 from tests.pipeline.made import NINE

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from eo_pygeoapi.models import Aggregation
+from eo_pygeoapi.contract.models import Aggregation
+from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.pipeline import zonal
-from eo_pygeoapi.pipeline.periods import Period
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
 from eo_pygeoapi.pipeline.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal_arrays import coverage_weights

@@ -16,11 +16,11 @@ from typing import cast
 import xarray as xr
 
 from eo_pygeoapi.cache import CachedFile, days_text
+from eo_pygeoapi.contract.intervals import days
+from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.errors import NoDataError, SourceError
-from eo_pygeoapi.intervals import days
-from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.grids import Box, cut_to_box
-from eo_pygeoapi.pipeline.periods import period_of
 from eo_pygeoapi.pipeline.sources import chc
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.gdal import configure_gdal

@@ -14,12 +14,12 @@ from typing import cast
 import xarray as xr
 
 from eo_pygeoapi.cache import CachedFile, days_text
+from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets import Dataset
 from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import NoDataError
-from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.grids import Box, cut_to_box
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.cds import ClimateDataStore
 from eo_pygeoapi.pipeline.sources.destine import EarthDataHub

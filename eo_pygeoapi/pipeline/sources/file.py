@@ -10,11 +10,11 @@ from typing import cast
 import numpy as np
 import xarray as xr
 
+from eo_pygeoapi.contract.intervals import days
+from eo_pygeoapi.contract.models import Interval, LeftOut
+from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.intervals import days
-from eo_pygeoapi.models import Interval, LeftOut
 from eo_pygeoapi.pipeline.grids import cut_to_box
-from eo_pygeoapi.pipeline.periods import period_of
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import cached, download, exists
 from eo_pygeoapi.pipeline.sources.formats import format_of, open_variable

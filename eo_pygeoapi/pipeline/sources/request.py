@@ -8,8 +8,8 @@ from typing import Protocol
 import xarray as xr
 from pydantic import Field
 
+from eo_pygeoapi.contract.models import Interval, LeftOut, Model
 from eo_pygeoapi.datasets import Dataset
-from eo_pygeoapi.models import Interval, LeftOut, Model
 
 
 def _silent(words: str) -> None:

@@ -17,10 +17,10 @@ from dhis2eo.data.worldpop.pop_total import yearly
 from rasterio.errors import RasterioError
 
 from eo_pygeoapi.cache import CachedFile, parse
+from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.errors import NoDataError, SourceUnavailableError
-from eo_pygeoapi.models import LeftOut
 from eo_pygeoapi.pipeline.grids import cut_to_box
-from eo_pygeoapi.pipeline.periods import periods_in
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
 from eo_pygeoapi.pipeline.sources.formats import open_variable

@@ -8,8 +8,8 @@ from typing import Any
 
 import isodate
 
+from eo_pygeoapi.contract.models import ImportInputs, Interval
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.models import ImportInputs, Interval
 
 ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, weeks, months or years such as -P30D"
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)

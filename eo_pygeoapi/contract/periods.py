@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from eo_pygeoapi.models import Interval, LeftOut, PeriodType
+from eo_pygeoapi.contract.models import Interval, LeftOut, PeriodType
 
 # first day of the week (Monday is 0), and what stands between year and number
 _WEEKS = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eo_pygeoapi.models import PERIOD_TYPES, Interval, LeftOut, PeriodType
-from eo_pygeoapi.pipeline.periods import Period, partial_periods, period_of, periods_in, span, without
+from eo_pygeoapi.contract.models import PERIOD_TYPES, Interval, LeftOut, PeriodType
+from eo_pygeoapi.contract.periods import Period, partial_periods, period_of, periods_in, span, without
 
 
 def interval(start: str, end: str) -> Interval:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from eo_pygeoapi.models import (
+from eo_pygeoapi.contract.models import (
     PERIOD_TYPES,
     Aggregation,
     ImportInputs,

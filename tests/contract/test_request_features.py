@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.request_features import feature_problems
+from eo_pygeoapi.contract.request_features import feature_problems
 
 POINT = {"type": "Point", "coordinates": [0, 0]}
 IDS = "expected text or a number in id, properties.id or properties.orgUnit"

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft4Validator
 from pydantic import BaseModel, Field
 
-from eo_pygeoapi.models import ImportInputs, ImportOutputs, ImportSummary, LeftOut, Rejected
-from eo_pygeoapi.ogc_schema import ogc_inputs, ogc_schema
+from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary, LeftOut, Rejected
+from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
 
 # every keyword of a Schema Object in OpenAPI 3.0.3
 KEYWORDS = {

@@ -1,6 +1,6 @@
 """The documents that other programs rely on, as models: they feed the JSON Schemas in docs/ and the OpenAPI document.
 
-A change here changes `docs/schemas/` (`python -m eo_pygeoapi.contracts`), and is a line in the changelog.
+A change here changes `docs/schemas/` (`python -m eo_pygeoapi.contract.documents`), and is a line in the changelog.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary
 from eo_pygeoapi.jobs import JobStatus
-from eo_pygeoapi.models import ImportInputs, ImportOutputs, ImportSummary
 from eo_pygeoapi.run_details import StepStatus
 
 ABSENT: Any = None  # in documents: a member that is not known is left out

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eo_pygeoapi.contract.intervals import ALLOWED, days, resolve_interval, unreadable_dates
+from eo_pygeoapi.contract.models import ImportInputs, Interval
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.intervals import ALLOWED, days, resolve_interval, unreadable_dates
-from eo_pygeoapi.models import ImportInputs, Interval
 
 TODAY = date(2025, 7, 31)
 

@@ -1,0 +1,1 @@
+"""What a job takes and what it gives: inputs, outputs, intervals, periods, and the schemas made from them."""
