@@ -75,7 +75,7 @@ def check(config: Config = None) -> None:
 @app.command()
 def datasets(config: Config = None) -> None:
     """List the enabled datasets."""
-    from eo_pygeoapi.datasets import load_datasets
+    from eo_pygeoapi.datasets.read import load_datasets
 
     table = Table(box=None, pad_edge=False)
     table.add_column("dataset", no_wrap=True)  # what people copy

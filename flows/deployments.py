@@ -17,7 +17,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from pydantic import ValidationError
 
 from eo_pygeoapi.contract.models import ImportInputs
-from eo_pygeoapi.datasets import Dataset, OrgUnitsFromDhis2, Schedule
+from eo_pygeoapi.datasets.read import Dataset, OrgUnitsFromDhis2, Schedule
 from eo_pygeoapi.gateway import (
     IMPORT_FLOW,
     PROCESS_FLOW,

@@ -20,11 +20,12 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
-from eo_pygeoapi import datasets, results
+from eo_pygeoapi import results
 from eo_pygeoapi.blocks import read_blocks
 from eo_pygeoapi.contract import periods
 from eo_pygeoapi.contract.models import ImportSummary, LeftOut
-from eo_pygeoapi.datasets import Execution
+from eo_pygeoapi.datasets import read as datasets
+from eo_pygeoapi.datasets.read import Execution
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, sources, zonal

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.pipeline import data_values, exports
 from eo_pygeoapi.pipeline.data_values import DataValue, Payload, Row

@@ -15,7 +15,7 @@ from typing import Any
 from prefect.client.schemas.objects import Flow, FlowRun, State
 
 from eo_pygeoapi import outbound
-from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.execute_request import held_subscriber
 from eo_pygeoapi.gateway import PrefectGateway

@@ -10,7 +10,7 @@ from prefect.states import Failed
 from pygeoapi.plugin import load_plugin
 from pygeoapi.process.base import ProcessorExecuteError
 
-from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.job_outputs import Output, keep_outputs
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.results import ResultStore

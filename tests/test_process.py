@@ -8,7 +8,7 @@ import pytest
 from pygeoapi.plugin import load_plugin
 from pygeoapi.process.base import ProcessorExecuteError
 
-from eo_pygeoapi.datasets import Dataset, load_datasets, read_datasets, validate_inputs
+from eo_pygeoapi.datasets.read import Dataset, load_datasets, read_datasets, validate_inputs
 from eo_pygeoapi.process import AggregateImportProcessor, describe, example
 
 CONFIG = Path(__file__).parents[1] / "pygeoapi-config.yml"

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
-from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import ConfigError, ForbiddenError, UnauthorizedError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.tokens import Scope, Token, TokenFile

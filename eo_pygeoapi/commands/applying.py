@@ -9,8 +9,8 @@ from eo_pygeoapi.blocks import read_blocks, register
 from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.stack import running_stack
-from eo_pygeoapi.config_file import read_config
-from eo_pygeoapi.datasets import load_datasets
+from eo_pygeoapi.datasets.config_file import read_config
+from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings

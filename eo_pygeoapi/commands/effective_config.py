@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 from pygeoapi.openapi import generate_openapi_document
 
-from eo_pygeoapi.config_file import HAS_VARIABLE, read_config
+from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, read_config
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 CONFIG = "pygeoapi-config.yml"

@@ -16,7 +16,7 @@ import requests
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.sample import make_sample
-from eo_pygeoapi.config_file import read_config
+from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.worker.records import has_polled
 

@@ -2,7 +2,7 @@
 
 | step                     | file                                                                  |
 |--------------------------|-----------------------------------------------------------------------|
-| `validate_inputs`        | `eo_pygeoapi/datasets.py` (the web process checks with the same code)   |
+| `validate_inputs`        | `eo_pygeoapi/datasets/read.py` (the web process checks with the same code)   |
 | `load_org_units`         | `org_units.py`                                                        |
 | `extract_source_data`    | `sources/__init__.py`; one file a source beside it                    |
 | `aggregate_to_org_units` | `zonal.py`, with `temporal.py` for the periods and `units.py`          |

@@ -13,7 +13,7 @@ import pandas as pd
 from shapely.geometry import mapping
 
 from eo_pygeoapi.contract.models import ImportInputs, LeftOut
-from eo_pygeoapi.datasets import Execution, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.read import Execution, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.antimeridian import box_around
 from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
-from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods

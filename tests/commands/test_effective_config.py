@@ -8,9 +8,9 @@ from pygeoapi.config import validate_config
 from pygeoapi.util import yaml_load
 
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, effective, write_effective
-from eo_pygeoapi.config_file import read_config
-from eo_pygeoapi.datasets import load_datasets
-from eo_pygeoapi.registry import edited_file
+from eo_pygeoapi.datasets.config_file import read_config
+from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.datasets.registry import edited_file
 
 SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
 EDITED = Path("/etc/eo/edited.yml")

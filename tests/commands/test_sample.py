@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shapely.geometry import box, shape
 
 from eo_pygeoapi.commands.sample import DAYS, make_sample, temperature
-from eo_pygeoapi.config_file import read_config
 from eo_pygeoapi.contract.request_features import feature_problems
+from eo_pygeoapi.datasets.config_file import read_config
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from eo_pygeoapi.datasets import Dataset, read_datasets
+from eo_pygeoapi.datasets.read import Dataset, read_datasets
 from eo_pygeoapi.gateway import RETIRED, PrefectGateway
 from eo_pygeoapi.jobs import Job
 from eo_pygeoapi.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eo_pygeoapi.contract.models import ImportSummary
-from eo_pygeoapi.datasets import DatasetTarget
+from eo_pygeoapi.datasets.read import DatasetTarget
 from eo_pygeoapi.pipeline.data_values import build_dhis2_payload
 from eo_pygeoapi.pipeline.dhis2 import Dhis2, connect
 from eo_pygeoapi.pipeline.dhis2_import import import_to_dhis2

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.datasets import DatasetTarget
+from eo_pygeoapi.datasets.read import DatasetTarget
 from eo_pygeoapi.pipeline.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2_facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2_import import id_schemes

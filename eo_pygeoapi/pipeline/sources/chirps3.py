@@ -19,6 +19,7 @@ from eo_pygeoapi.cache import CachedFile, days_text
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import period_of
+from eo_pygeoapi.datasets.source_options import Chirps3Options
 from eo_pygeoapi.errors import NoDataError, SourceError
 from eo_pygeoapi.pipeline.grids import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources import chc
@@ -27,7 +28,6 @@ from eo_pygeoapi.pipeline.sources.gdal import configure_gdal
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
-from eo_pygeoapi.source_options import Chirps3Options
 
 _CELLS_PER_DEGREE = 20
 _NORTH, _EAST = 60, 180  # where its grid ends, and negated its southern and western end

@@ -16,7 +16,8 @@ import xarray as xr
 from eo_pygeoapi.cache import CachedFile, days_text
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets import Dataset
+from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.source_options import Era5LandOptions
 from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids import Box, cut_to_box
@@ -29,7 +30,6 @@ from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.provider import HourlyProvider, NotPublishedError, Wanted
 from eo_pygeoapi.pipeline.sources.received import check, read, write_days
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
-from eo_pygeoapi.source_options import Era5LandOptions
 
 _LOG = logging.getLogger(__name__)
 _CELLS_PER_DEGREE = 10

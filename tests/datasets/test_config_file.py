@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pygeoapi.util import yaml_load
 
-from eo_pygeoapi.config_file import read_config, yaml_path
+from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.errors import ConfigError
 
 Write = Callable[[str | bytes], Path]
@@ -226,7 +226,7 @@ def test_equal_names_in_different_places_and_merges_are_none(write: Write, text:
 
 
 def test_the_shipped_file_reads_as_in_pygeoapi() -> None:
-    path = Path(__file__).parents[1] / "pygeoapi-config.yml"
+    path = Path(__file__).parents[2] / "pygeoapi-config.yml"
     with path.open(encoding="utf-8") as file:
         assert read_config(path) == yaml_load(file)
 

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from eo_pygeoapi.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.contract.intervals import resolve_interval, unreadable_dates
 from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
 from eo_pygeoapi.contract.request_features import feature_problems
-from eo_pygeoapi.dataset_block import (
+from eo_pygeoapi.datasets.block import (
     Dataset,
     DatasetBlock,
     DatasetTarget,
@@ -26,8 +25,9 @@ from eo_pygeoapi.dataset_block import (
     Schedule,
     Units,
 )
+from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
+from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
 from eo_pygeoapi.errors import ConfigError, InputError
-from eo_pygeoapi.source_options import OPTIONS, SourceOptions
 
 __all__ = [
     "Dataset",

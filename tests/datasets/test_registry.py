@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eo_pygeoapi.datasets.registry import DatasetRegistry, edited_file
 from eo_pygeoapi.errors import ConfigError, NotAppliedError
-from eo_pygeoapi.registry import DatasetRegistry, edited_file
 
 
 def write(path: Path, *ids: str, origin: Path | None = None, wrong: str = "") -> Path:

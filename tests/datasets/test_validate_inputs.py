@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from eo_pygeoapi.contract.intervals import ALLOWED
 from eo_pygeoapi.contract.models import ImportInputs, Interval
-from eo_pygeoapi.datasets import Dataset, Execution, read_datasets, validate_inputs
+from eo_pygeoapi.datasets.read import Dataset, Execution, read_datasets, validate_inputs
+from eo_pygeoapi.datasets.source_options import Chirps3Options
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.source_options import Chirps3Options
 
 NOW = datetime(2025, 7, 31, 6, tzinfo=UTC)
 BLOCKS: dict[str, Any] = {

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from eo_pygeoapi.datasets import Dataset, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON, read_datasets
-from eo_pygeoapi.source_options import OPTIONS, Chirps3Options, FileOptions
+from eo_pygeoapi.datasets.read import Dataset, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON, read_datasets
+from eo_pygeoapi.datasets.source_options import OPTIONS, Chirps3Options, FileOptions
 
 BASE = Path("/etc/eo")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def read(text: str) -> dict[str, Dataset]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
-from eo_pygeoapi.source_options import OPTIONS, SourceOptions, YamlText
+from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions, YamlText
 
 
 def _known_zone(name: str) -> str:

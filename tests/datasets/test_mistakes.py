@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eo_pygeoapi.datasets import inspect_datasets, read_datasets
+from eo_pygeoapi.datasets.read import inspect_datasets, read_datasets
 from eo_pygeoapi.errors import ConfigError
 
 BASE = Path("/etc/eo")
