@@ -15,8 +15,8 @@ from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.job_documents import FILES, PREVIEW, Details
 from eo_pygeoapi.job_outputs import JSON, results_media_type
 from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job
-from eo_pygeoapi.results import MissingResultError, ResultStore
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")

@@ -16,7 +16,7 @@ from typing import Any
 
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.jobs import PROCESS_ID, Job
-from eo_pygeoapi.results import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 JSON = "application/json"
 RESULT = "result"

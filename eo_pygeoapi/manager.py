@@ -24,8 +24,8 @@ from eo_pygeoapi.job_filter import STATUSES, JobFilter
 from eo_pygeoapi.job_outputs import encode, read_outputs
 from eo_pygeoapi.jobs import Job
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
 
 SYNCHRONOUS_SECONDS = 30.0
 

@@ -16,8 +16,9 @@ from pygeoapi.provider.base import (
 )
 
 from eo_pygeoapi.errors import InputError, ResultsError
-from eo_pygeoapi.features import feature_id
-from eo_pygeoapi.filters import (
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.features import feature_id
+from eo_pygeoapi.store.item_filters import (
     FIELDS,
     bbox_condition,
     cql_condition,
@@ -25,9 +26,8 @@ from eo_pygeoapi.filters import (
     property_condition,
     text_condition,
 )
-from eo_pygeoapi.published_reader import Condition, Order, PublishedReader
-from eo_pygeoapi.results import ResultStore
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.reader import Condition, Order, PublishedReader
+from eo_pygeoapi.store.store import ResultStore
 
 
 @lru_cache(maxsize=4)

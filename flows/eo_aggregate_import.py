@@ -20,7 +20,6 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
-from eo_pygeoapi import results
 from eo_pygeoapi.blocks import read_blocks
 from eo_pygeoapi.contract import periods
 from eo_pygeoapi.contract.models import ImportSummary, LeftOut
@@ -31,8 +30,9 @@ from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, sources, zonal
 from eo_pygeoapi.pipeline.dhis2_summary import in_words
 from eo_pygeoapi.redaction import RedactingFilter, redact
-from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store import store as results
+from eo_pygeoapi.store.store import ResultStore
 from flows import notifications, turns
 from flows.artifacts import show_payload, show_summary
 from flows.credentials import take_credentials

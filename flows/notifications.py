@@ -23,8 +23,8 @@ from eo_pygeoapi.job_documents import JobLinks, status_document
 from eo_pygeoapi.job_outputs import Encoded, encode, read_outputs
 from eo_pygeoapi.jobs import FINAL, Job
 from eo_pygeoapi.outbound import OutboundError
-from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0

@@ -13,8 +13,8 @@ from pygeoapi.process.base import ProcessorExecuteError
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.job_outputs import Output, keep_outputs
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
 from flows import notifications
 
 

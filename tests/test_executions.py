@@ -8,8 +8,8 @@ from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.gateway import PrefectGateway
 from eo_pygeoapi.jobs import Job, JobStatus
-from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.job_outputs import Output, encode, keep_outputs, read_output, read_outputs, results_media_type
 from eo_pygeoapi.jobs import PROCESS_ID, Job
-from eo_pygeoapi.results import ResultStore
+from eo_pygeoapi.store.store import ResultStore
 from flows.run_process import outputs_by_id
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)

@@ -21,10 +21,10 @@ from pygeoapi.provider.base import (
 from pygeofilter.parsers.cql2_text import parse  # type: ignore[import-untyped]
 
 from eo_pygeoapi.provider import ResultsProvider
-from eo_pygeoapi.published_reader import PublishedReader
-from eo_pygeoapi.results import ResultStore
-from tests.results_data import daily, publish, square, table, units
+from eo_pygeoapi.store.reader import PublishedReader
+from eo_pygeoapi.store.store import ResultStore
 from tests.servers import free_port, running, wait_for
+from tests.store.results_data import daily, publish, square, table, units
 
 DEFINITION = {
     "type": "feature",

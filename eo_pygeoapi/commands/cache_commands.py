@@ -9,10 +9,10 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from eo_pygeoapi.cache import Product, products, prune
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.download_cache import Product, products, prune
 
 app = typer.Typer(help="List, size and prune the cache of downloads.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)

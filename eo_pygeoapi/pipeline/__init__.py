@@ -8,7 +8,7 @@
 | `aggregate_to_org_units` | `zonal.py`, with `temporal.py` for the periods and `units.py`          |
 | `build_dhis2_payload`    | `data_values.py`                                                      |
 | `import_to_dhis2`        | `dhis2_import.py`, which uses the other `dhis2_*.py`; `dhis2.py` is the client |
-| `publish_results`        | `eo_pygeoapi/results.py` (the web process reads with the same code)     |
+| `publish_results`        | `eo_pygeoapi/store/store.py` (the web process reads with the same code)     |
 
 Each step is one function with the step's name; `flows/` only wires them. Nothing here knows pygeoapi or Prefect.
 """

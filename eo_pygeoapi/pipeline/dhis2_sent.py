@@ -14,7 +14,7 @@ from itertools import groupby
 
 from eo_pygeoapi.pipeline.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2_stored import Cell
-from eo_pygeoapi.results import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 MANY_UNITS = 1000
 MONTH = 6  # characters of `202507`; it divides the ids of all period types well enough

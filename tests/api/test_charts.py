@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from eo_pygeoapi.api.charts import COLOURS, NO_VALUE, Area, choropleth, class_edges, legend, line_chart, number
-from tests.results_data import square
+from tests.store.results_data import square
 
 
 def test_classes_are_equal_steps_from_the_lowest_to_the_highest() -> None:

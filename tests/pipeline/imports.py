@@ -13,8 +13,8 @@ from eo_pygeoapi.pipeline.data_values import build_dhis2_payload
 from eo_pygeoapi.pipeline.dhis2 import Dhis2, connect
 from eo_pygeoapi.pipeline.dhis2_import import import_to_dhis2
 from eo_pygeoapi.pipeline.import_files import ImportFiles
-from eo_pygeoapi.results import ResultStore
 from eo_pygeoapi.settings import Dhis2Connection
+from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn
 from tests.standins.dhis2_metadata import BO, DAILY, DISTRICTS, RAIN, default_metadata

@@ -143,7 +143,7 @@ from eo_pygeoapi.pipeline.dhis2_import import import_to_dhis2
 from tests.pipeline.imports import TARGET, StandIn, connector, SUMMED
 from tests.pipeline.made import dataset
 from eo_pygeoapi.pipeline.import_files import ImportFiles
-from eo_pygeoapi.results import ResultStore
+from eo_pygeoapi.store.store import ResultStore
 folder, *server = sys.argv[1:]
 files = ImportFiles(ResultStore(folder), "job")
 print(import_to_dhis2(

@@ -7,7 +7,7 @@ from shapely.geometry import Point, box
 from eo_pygeoapi.pipeline.coverage import CoverageWeights, as_wkb, weights_of
 from eo_pygeoapi.pipeline.frames import Frame
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
-from eo_pygeoapi.results import ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 FINE = Frame((1000, 1000), 0.0, 0.0, 10.0, 10.0)
 COARSE = Frame((10, 10), 0.0, 0.0, 10.0, 10.0)

@@ -20,9 +20,9 @@ from dhis2eo.data.cds.era5_land import hourly
 from ecmwf.datastores import Client
 from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
 
-from eo_pygeoapi.cache import days_text
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.provider import NotPublishedError, Wanted
+from eo_pygeoapi.store.download_cache import days_text
 
 ADDRESS = "https://cds.climate.copernicus.eu/api"
 _NOT_YET = re.compile(r"requested is available yet|latest date available")

@@ -15,7 +15,6 @@ from typing import cast
 
 import xarray as xr
 
-from eo_pygeoapi.cache import CachedFile, days_text
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import period_of
@@ -28,6 +27,7 @@ from eo_pygeoapi.pipeline.sources.gdal import configure_gdal
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _CELLS_PER_DEGREE = 20
 _NORTH, _EAST = 60, 180  # where its grid ends, and negated its southern and western end

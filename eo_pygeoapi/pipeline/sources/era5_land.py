@@ -13,7 +13,6 @@ from typing import cast
 
 import xarray as xr
 
-from eo_pygeoapi.cache import CachedFile, days_text
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.read import Dataset
@@ -30,6 +29,7 @@ from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.provider import HourlyProvider, NotPublishedError, Wanted
 from eo_pygeoapi.pipeline.sources.received import check, read, write_days
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _LOG = logging.getLogger(__name__)
 _CELLS_PER_DEGREE = 10

@@ -1,6 +1,6 @@
 """What a source keeps of one product in one box: whole, verified, and found again by every run and worker.
 
-The naming is that of `eo_pygeoapi/cache.py`. A download is written into a folder beside its place and moved there only
+The naming is that of `eo_pygeoapi/store/download_cache.py`. A download is written into a folder beside its place and moved there only
 after it was found complete; what is found again is looked at again, and fetched anew where it is damaged.
 """
 
@@ -20,9 +20,19 @@ import xarray as xr
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from eo_pygeoapi.cache import ABOUT, LOCK, UNFINISHED, CachedFile, dates_text, file_name, parse, remove, sweep
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.formats import open_variable
+from eo_pygeoapi.store.download_cache import (
+    ABOUT,
+    LOCK,
+    UNFINISHED,
+    CachedFile,
+    dates_text,
+    file_name,
+    parse,
+    remove,
+    sweep,
+)
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 6 * 3600  # seconds for another job to fetch the same data

@@ -16,7 +16,6 @@ import xarray as xr
 from dhis2eo.data.worldpop.pop_total import yearly
 from rasterio.errors import RasterioError
 
-from eo_pygeoapi.cache import CachedFile, parse
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.source_options import WorldPopOptions
@@ -28,6 +27,7 @@ from eo_pygeoapi.pipeline.sources.formats import open_variable
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.store.download_cache import CachedFile, parse
 
 PROVIDER = "https://data.worldpop.org"
 _VARIABLE = "population"

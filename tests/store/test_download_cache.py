@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from eo_pygeoapi.cache import dates_text, days_text, file_name, parse, products, prune
 from eo_pygeoapi.cli import app
+from eo_pygeoapi.store.download_cache import dates_text, days_text, file_name, parse, products, prune
 
 DAY = 86400
 

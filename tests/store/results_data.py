@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary
-from eo_pygeoapi.results import ResultStore, publish_results
+from eo_pygeoapi.store.store import ResultStore, publish_results
 
 SUMMARY = ImportSummary(status="SKIPPED", dry_run=True, reason="no DHIS2 connection")
 NOON = datetime(2025, 8, 1, 12, tzinfo=UTC)

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.published import FILES_BEFORE_MERGE, compact
-from eo_pygeoapi.published_reader import DEFAULT_ORDER, Order, Page, PublishedReader
-from eo_pygeoapi.results import ResultStore
-from tests.results_data import daily, publish, square, table, units
+from eo_pygeoapi.store.publish import FILES_BEFORE_MERGE, compact
+from eo_pygeoapi.store.reader import DEFAULT_ORDER, Order, Page, PublishedReader
+from eo_pygeoapi.store.store import ResultStore
+from tests.store.results_data import daily, publish, square, table, units
 
 
 @pytest.fixture(params=["folder", "memory"])

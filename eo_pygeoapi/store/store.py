@@ -25,10 +25,11 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from eo_pygeoapi import features, published
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.store import features
+from eo_pygeoapi.store import publish as published
 
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
 

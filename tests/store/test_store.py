@@ -10,8 +10,8 @@ import pytest
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.results import MissingResultError, ResultStore
-from tests.results_data import SQUARES, publish, square, table, units
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from tests.store.results_data import SQUARES, publish, square, table, units
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -129,9 +129,7 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
     store = ResultStore(str(tmp_path))
     store.write_json("a.json", {"b": 1})
 
-    code = (
-        "import sys; from eo_pygeoapi.results import ResultStore; print(ResultStore(sys.argv[1]).read_json('a.json'))"
-    )
+    code = "import sys; from eo_pygeoapi.store.store import ResultStore; print(ResultStore(sys.argv[1]).read_json('a.json'))"
     url = store.url("a.json").removesuffix("/a.json")
     done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
 

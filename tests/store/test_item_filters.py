@@ -9,7 +9,7 @@ from pygeofilter.parsers.cql2_json import parse as parse_json  # type: ignore[im
 from pygeofilter.parsers.cql2_text import parse as parse_text  # type: ignore[import-untyped]
 
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.filters import (
+from eo_pygeoapi.store.item_filters import (
     FIELDS,
     bbox_condition,
     cql_condition,
@@ -17,9 +17,9 @@ from eo_pygeoapi.filters import (
     property_condition,
     text_condition,
 )
-from eo_pygeoapi.published_reader import DEFAULT_ORDER, PROPERTIES, Condition, PublishedReader
-from eo_pygeoapi.results import ResultStore
-from tests.results_data import publish, square, table, units
+from eo_pygeoapi.store.reader import DEFAULT_ORDER, PROPERTIES, Condition, PublishedReader
+from eo_pygeoapi.store.store import ResultStore
+from tests.store.results_data import publish, square, table, units
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_a_long_cql_is_answered_and_a_very_long_one_refused(reader: PublishedRea
 
 
 def test_districts_of_a_real_country(tmp_path: Path) -> None:
-    data = Path(__file__).parents[1] / "../shared/data/sierra-leone-districts.geojson"
+    data = Path(__file__).parents[2] / "../shared/data/sierra-leone-districts.geojson"
     if not data.exists():
         pytest.skip("the shared data are not beside the checkout")
     districts = json.loads(data.read_text())["features"]

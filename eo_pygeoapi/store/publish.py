@@ -25,10 +25,10 @@ from urllib.parse import quote
 import duckdb
 
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.features import Table, Unit
+from eo_pygeoapi.store.features import Table, Unit
 
 if TYPE_CHECKING:
-    from eo_pygeoapi.results import ResultStore
+    from eo_pygeoapi.store.store import ResultStore
 
 # so many files of a year, or of geometries, are left lying before a job that publishes merges them
 FILES_BEFORE_MERGE = 4

@@ -14,7 +14,7 @@ from typing import Any
 from pygeofilter import ast  # type: ignore[import-untyped]
 
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.published_reader import Condition
+from eo_pygeoapi.store.reader import Condition
 
 FIELDS: dict[str, dict[str, str]] = {
     "orgUnit": {"type": "string"},
