@@ -30,9 +30,9 @@ from prefect.exceptions import PrefectHTTPStatusError
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from eo_pygeoapi.commands.applying import apply_to_prefect
-from eo_pygeoapi.gateway import PrefectGateway
-from eo_pygeoapi.gateway_filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.job_filter import JobFilter
+from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.settings import Settings
 from tests.servers import prefect_server
 from tests.stack import base_config

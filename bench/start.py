@@ -24,8 +24,8 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
-from eo_pygeoapi.gateway import PROCESS_FLOW, process_entrypoint
-from flows.deployments import process_spec
+from eo_pygeoapi.gateway.deployments import process_spec
+from eo_pygeoapi.gateway.gateway import PROCESS_FLOW, process_entrypoint
 from tests.servers import running
 from tests.worker.farm import Farm, farm, until, zygote_pid
 

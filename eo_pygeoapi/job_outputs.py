@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
-from eo_pygeoapi.jobs import PROCESS_ID, Job
+from eo_pygeoapi.gateway.job import PROCESS_ID, Job
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 JSON = "application/json"

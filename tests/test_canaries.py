@@ -10,7 +10,7 @@ import requests
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from eo_pygeoapi.blocks import Dhis2Connection
+from eo_pygeoapi.gateway.credentials import Dhis2Connection
 from tests import canaries
 from tests.stack import RAINY_MONTH, Stack
 from tests.standins import dhis2

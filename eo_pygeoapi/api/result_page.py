@@ -9,7 +9,7 @@ import duckdb
 
 from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.jobs import PROCESS_ID, Job
+from eo_pygeoapi.gateway.job import PROCESS_ID, Job
 from eo_pygeoapi.store.store import ResultStore
 
 # more areas than this would make a page that no browser likes

@@ -5,16 +5,16 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from eo_pygeoapi.blocks import read_blocks, register
 from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.gateway.credentials import read_blocks, register
+from eo_pygeoapi.gateway.deployments import Applied, apply_deployments
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
-from flows.deployments import Applied, apply_deployments
 
 WEB_PID = "web.pid"
 

@@ -15,15 +15,15 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
 from eo_pygeoapi.api.access import refuse_open_server
-from eo_pygeoapi.blocks import read_blocks
 from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.read import Dataset, inspect_datasets
 from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
-from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.gateway.credentials import read_blocks
+from eo_pygeoapi.gateway.deployments import cron_problems, paused_schedules
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.pipeline.units import units_problem
 from eo_pygeoapi.settings import Settings
-from flows.deployments import cron_problems, paused_schedules
 
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)

@@ -10,7 +10,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from pydantic import BaseModel
 
-from eo_pygeoapi.patience import PatientAsyncTransport, certificates
+from eo_pygeoapi.gateway.patience import PatientAsyncTransport, certificates
 
 # for as long as a start takes; what `eo-pygeoapi apply` changed must count for the next one
 _SECONDS = 1.0

@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Crashed, Failed, Scheduled
 from prefect.utilities.engine import propose_state
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from eo_pygeoapi.jobs import ATTEMPTS_ALLOWED, DEATHS
+from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS
 from eo_pygeoapi.worker.launcher import LOST_ZYGOTE
 
 _log = logging.getLogger(__name__)

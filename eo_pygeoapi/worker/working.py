@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from eo_pygeoapi.errors import EngineUnavailableError
-from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.wakeup import listen
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.wakeup import listen
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.heartbeats import watch_heartbeats

@@ -17,7 +17,7 @@ import yaml
 
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.errors import EngineUnavailableError
-from eo_pygeoapi.gateway import ON_DEMAND, DeploymentSpec, PrefectGateway
+from eo_pygeoapi.gateway.gateway import ON_DEMAND, DeploymentSpec, PrefectGateway
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server, running, wait_for
 from tests.stack import CHECKOUT, base_config

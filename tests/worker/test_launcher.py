@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from eo_pygeoapi.wakeup import is_private, listen, wake_folder, wake_workers
+from eo_pygeoapi.gateway.wakeup import is_private, listen, wake_folder, wake_workers
 from eo_pygeoapi.worker.processes import Process, end_tree, place, resident_bytes, tree
 from eo_pygeoapi.worker.records import Records, said_path
 from eo_pygeoapi.worker.run_process import LAUNCHER

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.burst import DATABASES, burst
-from eo_pygeoapi.gateway import PrefectGateway
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server
 from tests.worker.farm import Farm, deploy, launcher_pid, lines, patiently, until, web, worker_environment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eo_pygeoapi.gateway import BACKFILL, ON_DEMAND, SCHEDULED
+from eo_pygeoapi.gateway.gateway import BACKFILL, ON_DEMAND, SCHEDULED
 from tests.worker.farm import Farm, lines, until
 
 

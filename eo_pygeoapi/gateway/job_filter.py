@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from eo_pygeoapi.errors import QueryError
-from eo_pygeoapi.jobs import FINAL, Job, JobStatus
+from eo_pygeoapi.gateway.job import FINAL, Job, JobStatus
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 JOB_TYPE = "process"

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import Log, StateType, TaskRun, Worker
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import ObjectNotFound
 
-from eo_pygeoapi.jobs import IMPORT_STEPS, STATUS_BY_STATE
+from eo_pygeoapi.gateway.job import IMPORT_STEPS, STATUS_BY_STATE
 from eo_pygeoapi.redaction import redact
 
 StepStatus = Literal["waiting", "running", "successful", "failed", "dismissed"]

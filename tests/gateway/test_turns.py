@@ -14,13 +14,13 @@ import pytest
 import requests
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.turns import limit_name, turn
+from eo_pygeoapi.gateway.turns import limit_name, turn
 
 Holder = Callable[[str, float], subprocess.Popen[str]]
 
 HOLD = """
 import sys, time
-from flows.turns import turn
+from eo_pygeoapi.gateway.turns import turn
 connection, seconds = sys.argv[1], float(sys.argv[2])
 with turn({job!r}, connection, "RainDaily01"):
     print(time.time(), "has it", flush=True)

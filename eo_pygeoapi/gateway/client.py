@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_CLIENT_MAX_RETRIES
 
 from eo_pygeoapi.errors import EngineUnavailableError, EoError
-from eo_pygeoapi.patience import PatientTransport, ServerBusyError, certificates
+from eo_pygeoapi.gateway.patience import PatientTransport, ServerBusyError, certificates
 from eo_pygeoapi.redaction import redact
 
 LEAST_BUSY_SECONDS = 3.0

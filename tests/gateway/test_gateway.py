@@ -16,8 +16,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
-from eo_pygeoapi.gateway import IMPORT_FLOW, DeploymentSpec, PrefectGateway, import_entrypoint, process_entrypoint
-from eo_pygeoapi.job_filter import JobFilter
+from eo_pygeoapi.gateway.gateway import (
+    IMPORT_FLOW,
+    DeploymentSpec,
+    PrefectGateway,
+    import_entrypoint,
+    process_entrypoint,
+)
+from eo_pygeoapi.gateway.job_filter import JobFilter
 
 
 def spec(name: str, entrypoint: str = import_entrypoint()) -> DeploymentSpec:

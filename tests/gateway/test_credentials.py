@@ -8,8 +8,15 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from eo_pygeoapi.blocks import VARIABLES, ClimateDataStore, DestinationEarth, Dhis2Connection, read_blocks, register
 from eo_pygeoapi.commands.checks import with_known_blocks
+from eo_pygeoapi.gateway.credentials import (
+    VARIABLES,
+    ClimateDataStore,
+    DestinationEarth,
+    Dhis2Connection,
+    read_blocks,
+    register,
+)
 from eo_pygeoapi.settings import Settings
 from flows.credentials import take_credentials
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.datasets.read import Dataset, OrgUnitsFromDhis2, Schedule
-from eo_pygeoapi.gateway import (
+from eo_pygeoapi.gateway.gateway import (
     IMPORT_FLOW,
     PROCESS_FLOW,
     RETIRED,
@@ -28,7 +28,7 @@ from eo_pygeoapi.gateway import (
     import_entrypoint,
     process_entrypoint,
 )
-from eo_pygeoapi.jobs import PROCESS_ID
+from eo_pygeoapi.gateway.job import PROCESS_ID
 from eo_pygeoapi.settings import Settings, how_to_connect
 
 

@@ -9,9 +9,9 @@ import pytest
 from prefect import states
 from prefect.client.schemas.objects import Log, State, StateType, TaskRun, Worker
 
-from eo_pygeoapi.jobs import IMPORT_STEPS
-from eo_pygeoapi.run_details import STEP_STATUS_BY_STATE, RunDetails, Step
-from flows.progress import STEPS
+from eo_pygeoapi.gateway.details import STEP_STATUS_BY_STATE, RunDetails, Step
+from eo_pygeoapi.gateway.job import IMPORT_STEPS
+from eo_pygeoapi.gateway.progress import STEPS
 
 NOW = datetime.now(UTC)
 JOB = str(uuid4())

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from eo_pygeoapi.datasets.read import Dataset, read_datasets
-from eo_pygeoapi.gateway import RETIRED, PrefectGateway
-from eo_pygeoapi.jobs import Job
+from eo_pygeoapi.gateway.deployments import apply_deployments, missing_for
+from eo_pygeoapi.gateway.gateway import RETIRED, PrefectGateway
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.settings import Settings
-from flows.deployments import apply_deployments, missing_for
 
 
 @pytest.fixture

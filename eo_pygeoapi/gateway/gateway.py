@@ -31,12 +31,12 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Cancelling
 
 from eo_pygeoapi.errors import NoSuchJobError, NotAppliedError
-from eo_pygeoapi.gateway_filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.job_filter import JobFilter
-from eo_pygeoapi.jobs import FINAL, PROCESS_ID, Job, Progress, job_status
-from eo_pygeoapi.prefect_client import KeptClient
-from eo_pygeoapi.run_details import RunDetails
-from eo_pygeoapi.wakeup import wake_workers
+from eo_pygeoapi.gateway.client import KeptClient
+from eo_pygeoapi.gateway.details import RunDetails
+from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
+from eo_pygeoapi.gateway.job import FINAL, PROCESS_ID, Job, Progress, job_status
+from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.gateway.wakeup import wake_workers
 
 WORK_POOL = "eo-pygeoapi"
 # work queues, and whose runs a worker takes first: somebody waits for an execution, nobody for a backfill

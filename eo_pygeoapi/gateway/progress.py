@@ -14,7 +14,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
 from prefect.runtime import flow_run
 
-from eo_pygeoapi.jobs import IMPORT_STEPS
+from eo_pygeoapi.gateway.job import IMPORT_STEPS
 
 # percent at which each step ends; the download takes the longest
 STEPS: Mapping[str, int] = dict(zip(IMPORT_STEPS, (2, 8, 55, 75, 80, 93, 100), strict=True))

@@ -14,8 +14,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 
-from eo_pygeoapi.job_filter import JobFilter
-from eo_pygeoapi.jobs import STATUS_BY_STATE
+from eo_pygeoapi.gateway.job import STATUS_BY_STATE
+from eo_pygeoapi.gateway.job_filter import JobFilter
 
 ANY_JOB = JobFilter()
 

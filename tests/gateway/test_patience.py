@@ -13,8 +13,8 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
 from eo_pygeoapi.errors import EngineUnavailableError
-from eo_pygeoapi.patience import PatientAsyncTransport, PatientTransport, ServerBusyError
-from eo_pygeoapi.prefect_client import KeptClient
+from eo_pygeoapi.gateway.client import KeptClient
+from eo_pygeoapi.gateway.patience import PatientAsyncTransport, PatientTransport, ServerBusyError
 
 
 @contextmanager

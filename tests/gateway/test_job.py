@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from pygeoapi.api import processes
 from pygeoapi.util import JobStatus
 
-from eo_pygeoapi.jobs import (
+from eo_pygeoapi.gateway.job import (
     ATTEMPTS_ALLOWED,
     DEATHS,
     FINAL,
