@@ -24,7 +24,7 @@ from eo_pygeoapi.api.access import Access, refuse_open_server
 from eo_pygeoapi.api.answers import StoredFile, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
-from eo_pygeoapi.executions import JobFailedError
+from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.settings import Settings
 
 LOG = logging.getLogger(__name__)

@@ -16,13 +16,13 @@ from werkzeug.exceptions import HTTPException as FlaskHTTPException
 from werkzeug.wrappers import Response
 
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError, NoSuchJobError
-from eo_pygeoapi.execute_request import ExecuteBody
-from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import STATUSES, JobFilter
-from eo_pygeoapi.job_documents import JobLinks, status_document
-from eo_pygeoapi.job_outputs import encode, read_outputs
+from eo_pygeoapi.jobs.documents import JobLinks, status_document
+from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.jobs.request import ExecuteBody
+from eo_pygeoapi.jobs.results import encode, read_outputs
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore

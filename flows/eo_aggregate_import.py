@@ -25,11 +25,11 @@ from eo_pygeoapi.contract.models import ImportSummary, LeftOut
 from eo_pygeoapi.datasets import read as datasets
 from eo_pygeoapi.datasets.read import Execution
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.execute_request import with_held_features
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.progress import Report, RunProgress
+from eo_pygeoapi.jobs.request import with_held_features
 from eo_pygeoapi.pipeline import data_values, dhis2, dhis2_import, org_units, sources, zonal
 from eo_pygeoapi.pipeline.dhis2_summary import in_words
 from eo_pygeoapi.redaction import RedactingFilter, redact

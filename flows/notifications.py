@@ -14,15 +14,15 @@ from typing import Any
 
 from prefect.client.schemas.objects import Flow, FlowRun, State
 
-from eo_pygeoapi import outbound
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.execute_request import held_subscriber
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import FINAL, Job
-from eo_pygeoapi.job_documents import JobLinks, status_document
-from eo_pygeoapi.job_outputs import Encoded, encode, read_outputs
-from eo_pygeoapi.outbound import OutboundError
+from eo_pygeoapi.jobs import outbound
+from eo_pygeoapi.jobs.documents import JobLinks, status_document
+from eo_pygeoapi.jobs.outbound import OutboundError
+from eo_pygeoapi.jobs.request import held_subscriber
+from eo_pygeoapi.jobs.results import Encoded, encode, read_outputs
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 

@@ -11,7 +11,7 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.process.base import ProcessorExecuteError
 
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.job_outputs import Output, keep_outputs
+from eo_pygeoapi.jobs.results import Output, keep_outputs
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore

@@ -12,8 +12,8 @@ from pygeoapi.util import TEMPLATESDIR, render_j2_template
 
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import QueryError
-from eo_pygeoapi.executions import Executions
-from eo_pygeoapi.job_documents import HTML, JSON, JobLinks, link
+from eo_pygeoapi.jobs.documents import HTML, JSON, JobLinks, link
+from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.manager import PrefectManager
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -11,7 +11,7 @@ from eo_pygeoapi.api.answers import answer_page, page_of, paging_links
 from eo_pygeoapi.api.openapi_document import with_our_operations, with_security
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import NoSuchProcessError
-from eo_pygeoapi.job_documents import JSON, RELATION, link
+from eo_pygeoapi.jobs.documents import JSON, RELATION, link
 from eo_pygeoapi.settings import Settings
 
 CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"

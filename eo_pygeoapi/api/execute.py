@@ -7,10 +7,10 @@ from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, link
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
 from eo_pygeoapi.errors import EoError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
-from eo_pygeoapi.execute_request import read_body
 from eo_pygeoapi.gateway.job import FINAL, Job
-from eo_pygeoapi.job_documents import status_document
-from eo_pygeoapi.job_outputs import encode, read_outputs
+from eo_pygeoapi.jobs.documents import status_document
+from eo_pygeoapi.jobs.request import read_body
+from eo_pygeoapi.jobs.results import encode, read_outputs
 
 # a request holds a thread of the web process while it waits
 LONGEST_WAIT_SECONDS = 30

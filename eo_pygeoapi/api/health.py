@@ -8,7 +8,7 @@ from pygeoapi.api import API, APIRequest
 from eo_pygeoapi.api.answers import answer_json, executions_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
-from eo_pygeoapi.executions import Executions
+from eo_pygeoapi.jobs.executions import Executions
 
 
 class _NoWorkerError(EoError):

@@ -21,7 +21,7 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.gateway.gateway import DURATIONS_LOOKED_AT
 from eo_pygeoapi.gateway.job import to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
-from eo_pygeoapi.job_documents import HTML, JSON, link, status_document
+from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
 
 LOG_LINES = 199  # Prefect answers 200 in one call
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.gateway.job_filter import STATUSES
-from eo_pygeoapi.job_documents import CSV, FILES, HTML, JSON
+from eo_pygeoapi.jobs.documents import CSV, FILES, HTML, JSON
 
 PROBLEM = "application/problem+json"
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")

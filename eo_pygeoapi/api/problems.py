@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
-from eo_pygeoapi.executions import JobFailedError
+from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"

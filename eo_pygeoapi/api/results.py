@@ -17,10 +17,10 @@ from eo_pygeoapi.api.answers import (
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import result_page
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
-from eo_pygeoapi.executions import Executions
 from eo_pygeoapi.gateway.job import FINAL, PROCESS_ID, Job
-from eo_pygeoapi.job_documents import CSV, FILES, PREVIEW, status_document
-from eo_pygeoapi.job_outputs import encode, read_output, read_outputs
+from eo_pygeoapi.jobs.documents import CSV, FILES, PREVIEW, status_document
+from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.jobs.results import encode, read_output, read_outputs
 
 CSV_COLUMNS = (
     "dataElement", "period", "orgUnit", "categoryOptionCombo", "attributeOptionCombo", "value",

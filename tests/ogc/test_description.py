@@ -9,7 +9,7 @@ import pytest
 import requests
 from openapi_spec_validator import validate
 
-from eo_pygeoapi.described_inputs import check
+from eo_pygeoapi.jobs.described_inputs import check
 from tests.ogc.uris import CONFORMANCE, assert_problem, href, hrefs
 from tests.stack import CHECKOUT, PROCESS, Stack
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.errors import InputError, ProblemsError
-from eo_pygeoapi.execute_request import (
+from eo_pygeoapi.jobs.request import (
     LARGE_BYTES,
     ExecuteBody,
     held_subscriber,

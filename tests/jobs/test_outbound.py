@@ -7,7 +7,7 @@ import time
 import pytest
 
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.outbound import OutboundError, check_url, request
+from eo_pygeoapi.jobs.outbound import OutboundError, check_url, request
 from tests.ogc import subscriber
 
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.described_inputs import check, resolve
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.outbound import OutboundError
+from eo_pygeoapi.jobs.described_inputs import check, resolve
+from eo_pygeoapi.jobs.outbound import OutboundError
 
 DESCRIBED: dict[str, Any] = {
     "text": {"schema": {"type": "string"}},

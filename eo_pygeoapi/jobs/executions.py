@@ -6,15 +6,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from eo_pygeoapi import described_inputs, outbound
 from eo_pygeoapi.datasets.read import Dataset, validate_inputs
 from eo_pygeoapi.datasets.registry import DatasetRegistry
 from eo_pygeoapi.errors import EngineUnavailableError, EoError, InputError, ResultNotAvailableError, ResultNotReadyError
-from eo_pygeoapi.execute_request import ExecuteBody, hold_features, hold_subscriber, parse_request
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import FINAL, PROCESS_ID, Job
-from eo_pygeoapi.job_documents import FILES, PREVIEW, Details
-from eo_pygeoapi.job_outputs import JSON, results_media_type
+from eo_pygeoapi.jobs import described_inputs, outbound
+from eo_pygeoapi.jobs.documents import FILES, PREVIEW, Details
+from eo_pygeoapi.jobs.request import ExecuteBody, hold_features, hold_subscriber, parse_request
+from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
