@@ -64,7 +64,7 @@ def every_step(steps: int) -> Any:
     from datetime import date
 
     from eo_pygeoapi.contract.periods import Period
-    from eo_pygeoapi.pipeline.temporal import PeriodSteps
+    from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 
     day = date(2025, 1, 1)
     return [PeriodSteps(Period(str(n), day, day), n, n + 1) for n in range(steps)]
@@ -167,7 +167,7 @@ def file_loaded(steps: int, folder: str) -> Callable[[], Any]:
 
 
 def file_to_values(steps: int, folder: str) -> Callable[[], Any]:
-    from eo_pygeoapi.pipeline.grids import cut_to_box
+    from eo_pygeoapi.pipeline.grids.grid import cut_to_box
     from eo_pygeoapi.pipeline.sources.formats import open_variable
 
     path, frame = the_file(steps, Path(folder)), usual_units()
@@ -199,7 +199,7 @@ def fine_raster(shape: list[int], folder: str) -> Path:
 
 
 def fine_to_values(shape: list[int], folder: str, count: int = 150, years: int = 1) -> Callable[[], Any]:
-    from eo_pygeoapi.pipeline.grids import cut_to_box, joined
+    from eo_pygeoapi.pipeline.grids.grid import cut_to_box, joined
     from eo_pygeoapi.pipeline.sources.formats import open_variable
 
     path, frame = fine_raster(shape, folder), units(count, 1500, shape[1] * 0.001, shape[0] * 0.001)

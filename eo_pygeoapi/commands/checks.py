@@ -22,7 +22,7 @@ from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.deployments import cron_problems, paused_schedules
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.pipeline.units import units_problem
+from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings
 
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"

@@ -20,7 +20,7 @@ from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from eo_pygeoapi.pipeline.frames import Frame
+from eo_pygeoapi.pipeline.grids.frames import Frame
 
 # shares this much smaller than the unit itself, or than a cell, are rounding, where its border runs along the edge of
 # a cell; they would give `min` and `max` a cell that the unit does not have

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.coverage import SLIVER, Floats, raster_source, units_source
-from eo_pygeoapi.pipeline.frames import Frame
+from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.statistics import Partial, quantile_of
 
 # the parts of our statistics, in exactextract's words; a cell that is covered by rounding only would be one of the

@@ -19,7 +19,7 @@ from shapely.geometry import MultiPolygon, shape
 from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
-from eo_pygeoapi.pipeline.antimeridian import within_180
+from eo_pygeoapi.pipeline.grids.antimeridian import within_180
 
 MAX_BYTES = 200 * 1024 * 1024
 SECONDS = 300.0

@@ -15,8 +15,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
-from eo_pygeoapi.pipeline.frames import Frame
-from eo_pygeoapi.pipeline.grids import Box, within
+from eo_pygeoapi.pipeline.grids.frames import Frame
+from eo_pygeoapi.pipeline.grids.grid import Box, within
 from eo_pygeoapi.pipeline.statistics import quantile_of
 
 Positions = NDArray[np.intp]

@@ -20,9 +20,9 @@ from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
+from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
-from eo_pygeoapi.pipeline.temporal import PeriodSteps, complete_periods, step_hours
-from eo_pygeoapi.pipeline.units import Conversion, conversion
 from eo_pygeoapi.pipeline.weights_cache import Store, WeightsCache
 from eo_pygeoapi.pipeline.zonal_arrays import aggregate, coverage_weights
 

@@ -8,10 +8,10 @@ from shapely.geometry import Point, box
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.cluster import Cluster
+from eo_pygeoapi.pipeline.grids.temporal import complete_periods
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
-from eo_pygeoapi.pipeline.temporal import complete_periods
 from tests.pipeline import made
-from tests.pipeline.test_temporal import periods
+from tests.pipeline.grids.test_temporal import periods
 
 UNITS = np.array([box(0.5, 0.5, 2.5, 3.1), box(3, 2, 9, 9), Point(1.5, 1.5), None], dtype=object)
 

@@ -19,7 +19,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.grids import Box
+from eo_pygeoapi.pipeline.grids.grid import Box
 from eo_pygeoapi.pipeline.sources import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
 from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units

@@ -133,8 +133,8 @@ def test_temperature_of_a_day(ask: Ask, statistic: str, kelvin: float) -> None:
 
 
 def test_what_accumulates_is_taken_apart_by_the_clock_and_a_day_is_never_below_nothing() -> None:
+    from eo_pygeoapi.pipeline.grids.temporal import complete_periods, to_periods
     from eo_pygeoapi.pipeline.sources.hours import amounts
-    from eo_pygeoapi.pipeline.temporal import complete_periods, to_periods
 
     # 5 mm fall in the second hour; packing makes the numbers after it a little smaller, and the second day's zeros less
     first = np.array([0, 5, *[5 - 4e-5 * n for n in range(22)]])
@@ -148,8 +148,8 @@ def test_what_accumulates_is_taken_apart_by_the_clock_and_a_day_is_never_below_n
 
 
 def test_an_hour_without_the_one_before_is_left_out_and_so_is_its_day() -> None:
+    from eo_pygeoapi.pipeline.grids.temporal import complete_periods
     from eo_pygeoapi.pipeline.sources.hours import amounts
-    from eo_pygeoapi.pipeline.temporal import complete_periods
 
     times = np.arange(np.datetime64("2025-02-20T01", "h"), np.datetime64("2025-02-22T01", "h"))
     holed = np.delete(times, 5)

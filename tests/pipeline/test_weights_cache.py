@@ -5,7 +5,7 @@ import pytest
 from shapely.geometry import Point, box
 
 from eo_pygeoapi.pipeline.coverage import CoverageWeights, as_wkb, weights_of
-from eo_pygeoapi.pipeline.frames import Frame
+from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
 from eo_pygeoapi.store.store import ResultStore
 

@@ -18,8 +18,8 @@ from shapely.geometry.base import BaseGeometry
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.pipeline import zonal
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
-from eo_pygeoapi.pipeline.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal_arrays import coverage_weights
 from tests.pipeline import made
 

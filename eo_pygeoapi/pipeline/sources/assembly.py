@@ -6,10 +6,11 @@ import numpy as np
 import xarray as xr
 
 from eo_pygeoapi.errors import NoDataError
-from eo_pygeoapi.pipeline import grids, time_axis
+from eo_pygeoapi.pipeline.grids import grid as grids
+from eo_pygeoapi.pipeline.grids import time_axis
+from eo_pygeoapi.pipeline.grids.temporal import utc_bounds
+from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.request import SourceRequest
-from eo_pygeoapi.pipeline.temporal import utc_bounds
-from eo_pygeoapi.pipeline.time_axis import Step
 
 
 def assemble(

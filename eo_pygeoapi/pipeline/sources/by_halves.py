@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import xarray as xr
 
-from eo_pygeoapi.pipeline.antimeridian import halves, joined_at_180
+from eo_pygeoapi.pipeline.grids.antimeridian import halves, joined_at_180
 from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
 
 

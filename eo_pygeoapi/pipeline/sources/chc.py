@@ -13,7 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rioxarray.exceptions import RioXarrayError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.grids import Box
+from eo_pygeoapi.pipeline.grids.grid import Box
 
 PROVIDER = "https://data.chc.ucsb.edu"
 VARIABLE = "precip"

@@ -19,7 +19,7 @@ from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.datasets.source_options import Era5LandOptions
 from eo_pygeoapi.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import NoDataError
-from eo_pygeoapi.pipeline.grids import Box, cut_to_box
+from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.cds import ClimateDataStore
 from eo_pygeoapi.pipeline.sources.destine import EarthDataHub

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import xarray as xr
 
-from eo_pygeoapi.pipeline.temporal import utc_bounds
+from eo_pygeoapi.pipeline.grids.temporal import utc_bounds
 
 _HOUR = np.timedelta64(1, "h")
 

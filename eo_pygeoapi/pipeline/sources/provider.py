@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from eo_pygeoapi.pipeline.grids import Box
+from eo_pygeoapi.pipeline.grids.grid import Box
 
 
 class NotPublishedError(Exception):

@@ -20,7 +20,7 @@ from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.source_options import WorldPopOptions
 from eo_pygeoapi.errors import NoDataError, SourceUnavailableError
-from eo_pygeoapi.pipeline.grids import cut_to_box
+from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
 from eo_pygeoapi.pipeline.sources.formats import open_variable

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.units import conversion, convert_units, units_problem
+from eo_pygeoapi.pipeline.grids.units import conversion, convert_units, units_problem
 
 
 @pytest.mark.parametrize(

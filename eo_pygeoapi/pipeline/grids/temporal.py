@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.models import LeftOut, TemporalStatistic
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.blocks import MEMORY, Block, blocks
+from eo_pygeoapi.pipeline.grids.blocks import MEMORY, Block, blocks
 
 # step of the source -> numpy's unit for it, and the period types that such steps can fill
 _STEPS = {

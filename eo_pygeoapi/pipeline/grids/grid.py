@@ -17,8 +17,8 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.blocks import cells_at_once, steps_per_block
-from eo_pygeoapi.pipeline.frames import cell_size
+from eo_pygeoapi.pipeline.grids.blocks import cells_at_once, steps_per_block
+from eo_pygeoapi.pipeline.grids.frames import cell_size
 
 Box = tuple[float, float, float, float]
 
