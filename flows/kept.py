@@ -16,7 +16,7 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.pipeline import data_values, exports
 from eo_pygeoapi.pipeline.data_values import DataValue, Payload, Row
 from eo_pygeoapi.pipeline.import_files import ImportFiles
-from eo_pygeoapi.pipeline.org_units import OrgUnits, from_geojson, to_geojson
+from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 

@@ -17,9 +17,9 @@ from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline import org_units
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around, joined_at_180
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
+from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.sources import Extract, Source, SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source

@@ -13,12 +13,12 @@ from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.datasets.read import Dataset, Execution, validate_inputs
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.dhis2 import Dhis2, connect
-from eo_pygeoapi.pipeline.org_units import OrgUnits, bbox, from_geojson, load_org_units, to_geojson
+from eo_pygeoapi.pipeline.org_units.load import OrgUnits, bbox, from_geojson, load_org_units, to_geojson
 from eo_pygeoapi.settings import Dhis2Connection
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2_metadata import BO, CHIEFDOM_WITHOUT_GEOMETRY, COUNTRY, DISTRICTS, default_metadata
 
-SHARED = Path(__file__).parents[2] / "../shared/data"
+SHARED = Path(__file__).parents[3] / "../shared/data"
 SQUARE: dict[str, Any] = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]}
 
 Connector = Callable[[], AbstractContextManager[Dhis2]]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
-from eo_pygeoapi.pipeline.geojson import read_geojson
+from eo_pygeoapi.pipeline.org_units.geojson import read_geojson
 from tests.standins.dhis2 import StandIn, running
 
 DOCUMENT = {"type": "FeatureCollection", "features": []}
