@@ -72,7 +72,7 @@ def every_step(steps: int) -> Any:
 
 def ours(grid: Any, frame: Any, statistic: str) -> Any:
     from eo_pygeoapi.contract.models import Aggregation
-    from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
+    from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
 
     asked = Aggregation(spatial=statistic)
     return aggregate_periods(grid, frame.geometry.to_numpy(), every_step(grid.sizes["time"]), asked, Means())
@@ -91,7 +91,7 @@ def exactextract_well(steps: int, statistic: str = "mean") -> Callable[[], Any]:
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
 
-    from eo_pygeoapi.pipeline.coverage import as_wkb, units_source
+    from eo_pygeoapi.pipeline.zonal.coverage import as_wkb, units_source
 
     frame, array = usual_units(), values(steps)
     edges = (0, 0, SHAPE[1] * CELL, SHAPE[0] * CELL)
@@ -220,7 +220,7 @@ def fine_exactextract(shape: list[int], folder: str, count: int = 150) -> Callab
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
 
-    from eo_pygeoapi.pipeline.coverage import as_wkb, units_source
+    from eo_pygeoapi.pipeline.zonal.coverage import as_wkb, units_source
 
     path, frame = fine_raster(shape, folder), units(count, 1500, shape[1] * 0.001, shape[0] * 0.001)
 
@@ -242,7 +242,7 @@ def fine_exactextract_in_memory(shape: list[int], count: int = 150) -> Callable[
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
 
-    from eo_pygeoapi.pipeline.coverage import as_wkb, units_source
+    from eo_pygeoapi.pipeline.zonal.coverage import as_wkb, units_source
 
     frame, array = units(count, 1500, shape[1] * 0.001, shape[0] * 0.001), fine_grid(shape).values[0]
     raster = NumPyRasterSource(array, 0, 0, shape[1] * 0.001, shape[0] * 0.001, nodata=np.nan)

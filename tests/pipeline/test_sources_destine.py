@@ -19,7 +19,7 @@ from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavaila
 from eo_pygeoapi.pipeline.sources import SourceRequest
 from eo_pygeoapi.pipeline.sources.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource
-from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
+from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import cds, chc
 

@@ -20,7 +20,7 @@ from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.cds import ClimateDataStore, Patience
 from eo_pygeoapi.pipeline.sources.era5_land import PROVIDERS, Era5LandSource, box_of, final_from
-from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
+from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import cds
 

@@ -24,7 +24,7 @@ from eo_pygeoapi.pipeline.sources import Extract, Source, SourceRequest, extract
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
 from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource, box_of
-from eo_pygeoapi.pipeline.zonal import aggregate_to_org_units
+from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.pipeline.test_sources_chirps3 import quick_gdal
 from tests.pipeline.test_sources_destine import ask, make_store

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
-from eo_pygeoapi.pipeline.coverage import CoverageWeights
-from eo_pygeoapi.pipeline.quantiles import weighted_quantile
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.zonal.quantiles import weighted_quantile
 
 Floats = NDArray[np.float64]
 CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, more is slower

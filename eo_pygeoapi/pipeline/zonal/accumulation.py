@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
-from eo_pygeoapi.pipeline.statistics import CACHED_BYTES, Floats, Partial
+from eo_pygeoapi.pipeline.zonal.statistics import CACHED_BYTES, Floats, Partial
 
 _ROUNDING = 1e-9
 # how many parts a statistic has, and what they are before anything is known

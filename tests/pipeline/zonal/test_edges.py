@@ -9,7 +9,7 @@ import xarray as xr
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
-from eo_pygeoapi.pipeline.zonal_arrays import aggregate, coverage_weights
+from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
 from tests.pipeline import made
 from tests.pipeline.made import NINE
 from tests.pipeline.made_files import geotiff, opened, request

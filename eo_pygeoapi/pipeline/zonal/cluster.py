@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.grids.blocks import unreadable
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, to_periods
-from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial
 
 _SECONDS = 30  # that the scheduler may take to answer
 _AHEAD = 2  # tasks for each thread of the cluster, so that none waits for the next

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.grids.grid import Box, within
-from eo_pygeoapi.pipeline.statistics import quantile_of
+from eo_pygeoapi.pipeline.zonal.statistics import quantile_of
 
 Positions = NDArray[np.intp]
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.read import Dataset
-from eo_pygeoapi.pipeline.cluster import Cluster
-from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
-from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
-from eo_pygeoapi.pipeline.weights_cache import Store, WeightsCache
-from eo_pygeoapi.pipeline.zonal_arrays import aggregate, coverage_weights
+from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
+from eo_pygeoapi.pipeline.zonal.cluster import Cluster
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
+from eo_pygeoapi.pipeline.zonal.weights_cache import Store, WeightsCache
 
 __all__ = ["Aggregated", "CoverageWeights", "Means", "aggregate", "aggregate_to_org_units", "coverage_weights", "means"]
 

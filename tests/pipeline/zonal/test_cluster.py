@@ -7,9 +7,9 @@ from shapely.geometry import Point, box
 
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.cluster import Cluster
 from eo_pygeoapi.pipeline.grids.temporal import complete_periods
-from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
+from eo_pygeoapi.pipeline.zonal.cluster import Cluster
+from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
 from tests.pipeline import made
 from tests.pipeline.grids.test_temporal import periods
 

@@ -17,10 +17,10 @@ from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.contract.periods import Period
-from eo_pygeoapi.pipeline import zonal
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
-from eo_pygeoapi.pipeline.streaming import Means, aggregate_periods
-from eo_pygeoapi.pipeline.zonal_arrays import coverage_weights
+from eo_pygeoapi.pipeline.zonal import step as zonal
+from eo_pygeoapi.pipeline.zonal.arrays import coverage_weights
+from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
 from tests.pipeline import made
 
 STATISTICS = {

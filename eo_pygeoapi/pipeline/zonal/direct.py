@@ -11,9 +11,9 @@ from exactextract import exact_extract
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
-from eo_pygeoapi.pipeline.coverage import SLIVER, Floats, raster_source, units_source
 from eo_pygeoapi.pipeline.grids.frames import Frame
-from eo_pygeoapi.pipeline.statistics import Partial, quantile_of
+from eo_pygeoapi.pipeline.zonal.coverage import SLIVER, Floats, raster_source, units_source
+from eo_pygeoapi.pipeline.zonal.statistics import Partial, quantile_of
 
 # the parts of our statistics, in exactextract's words; a cell that is covered by rounding only would be one of the
 # smallest or largest, and move a quantile

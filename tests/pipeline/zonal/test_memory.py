@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-BENCH = Path(__file__).parents[2] / "bench" / "zonal.py"
+BENCH = Path(__file__).parents[3] / "bench" / "zonal.py"
 BOUND_MIB = 256
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.pipeline.coverage import CoverageWeights, as_wkb, weights_of
 from eo_pygeoapi.pipeline.grids.frames import Frame
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, as_wkb, weights_of
 
 KEPT_BYTES = 32 * 2**20  # of memory, the latest ones
 SLOW = 1_000_000  # cells of the grid from which on weights are worth a file: it takes seconds to build them

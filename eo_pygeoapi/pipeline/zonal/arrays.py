@@ -19,14 +19,14 @@ from pyproj import CRS
 
 from eo_pygeoapi.contract.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
-from eo_pygeoapi.pipeline.accumulation import Accumulated
-from eo_pygeoapi.pipeline.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, blocks, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.grids.grid import oriented
 from eo_pygeoapi.pipeline.org_units.geojson import usable_geometry
-from eo_pygeoapi.pipeline.statistics import BlockStatistics
-from eo_pygeoapi.pipeline.weights_cache import WeightsCache
+from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics
+from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache
 
 _NAME = "the grid"
 _CACHE = WeightsCache()  # the latest weights of this process

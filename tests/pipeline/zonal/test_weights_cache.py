@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from shapely.geometry import Point, box
 
-from eo_pygeoapi.pipeline.coverage import CoverageWeights, as_wkb, weights_of
 from eo_pygeoapi.pipeline.grids.frames import Frame
-from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, as_wkb, weights_of
+from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache, content_key
 from eo_pygeoapi.store.store import ResultStore
 
 FINE = Frame((1000, 1000), 0.0, 0.0, 10.0, 10.0)

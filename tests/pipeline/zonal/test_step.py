@@ -15,13 +15,13 @@ from shapely.geometry.base import BaseGeometry
 from eo_pygeoapi.contract.models import Interval, PeriodType, SpatialStatistic
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline import zonal
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.zonal import step as zonal
 from tests.pipeline import made
 from tests.pipeline.made import NINE
 
 NAN = np.nan
-DATA = Path(__file__).parents[2] / "../shared/data"
+DATA = Path(__file__).parents[3] / "../shared/data"
 STATISTICS: tuple[SpatialStatistic, ...] = ("mean", "sum", "min", "max", "median", "count")
 real_data = pytest.mark.skipif(not DATA.exists(), reason="the shared real data are not beside this checkout")
 

@@ -11,17 +11,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Aggregation
-from eo_pygeoapi.pipeline.accumulation import Accumulated, AccumulatedStrips
-from eo_pygeoapi.pipeline.cluster import Cluster
-from eo_pygeoapi.pipeline.coverage import Floats, areas, as_wkb
-from eo_pygeoapi.pipeline.direct import asked
 from eo_pygeoapi.pipeline.grids.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.grids.blocks import CELL_BYTES, MEMORY, cells_at_once, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame, with_cell_sizes
 from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock, PeriodSteps, to_periods
-from eo_pygeoapi.pipeline.parts import Part, parts
-from eo_pygeoapi.pipeline.statistics import BlockStatistics, Partial, weighs_cells
-from eo_pygeoapi.pipeline.weights_cache import WeightsCache, content_key
+from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated, AccumulatedStrips
+from eo_pygeoapi.pipeline.zonal.cluster import Cluster
+from eo_pygeoapi.pipeline.zonal.coverage import Floats, areas, as_wkb
+from eo_pygeoapi.pipeline.zonal.direct import asked
+from eo_pygeoapi.pipeline.zonal.parts import Part, parts
+from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial, weighs_cells
+from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache, content_key
 
 # of what may be in memory, the share whose values may be there while weights are computed, which take as much
 _SMALL = 8

@@ -1,0 +1,1 @@
+"""Zonal statistics: coverage weights once, then sparse products."""
