@@ -19,12 +19,12 @@ from pathlib import Path
 
 import httpx
 
-from eo_pygeoapi.pipeline.data_values import Row, build_dhis2_payload, data_value_set
-from eo_pygeoapi.pipeline.dhis2_import import batches, import_to_dhis2
-from eo_pygeoapi.pipeline.import_files import ImportFiles
+from eo_pygeoapi.pipeline.dhis2.data_values import Row, build_dhis2_payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
+from eo_pygeoapi.pipeline.dhis2.importing import batches, import_to_dhis2
 from eo_pygeoapi.store.store import ResultStore
 from flows.kept import _rows_by_period, _save
-from tests.pipeline.imports import SUMMED, TARGET, big_metadata, connector
+from tests.pipeline.dhis2.imports import SUMMED, TARGET, big_metadata, connector
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running
 

@@ -13,9 +13,10 @@ import pandas as pd
 
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.pipeline import data_values, exports
-from eo_pygeoapi.pipeline.data_values import DataValue, Payload, Row
-from eo_pygeoapi.pipeline.import_files import ImportFiles
+from eo_pygeoapi.pipeline import exports
+from eo_pygeoapi.pipeline.dhis2 import data_values
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, Row
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore

@@ -13,7 +13,7 @@ import pytest
 import requests
 import xarray as xr
 
-from tests.pipeline.imports import BIG_METADATA, SUMMED, TODAY, big_cells, stored
+from tests.pipeline.dhis2.imports import BIG_METADATA, SUMMED, TODAY, big_cells, stored
 from tests.stack import Stack, base_config, collection, up
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2_metadata import DAILY, RAIN

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 
-from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2_stored import Cell
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.stored import Cell
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 MANY_UNITS = 1000

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
-from tests.pipeline.imports import BIG_METADATA, TODAY, Importer, big_cells, connector, files, july, sent, stored
+from tests.pipeline.dhis2.imports import BIG_METADATA, TODAY, Importer, big_cells, connector, files, july, sent, stored
 from tests.standins.dhis2 import StandIn, running
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 PAGE = "<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body>…</body></html>"
 HTML = {"body": PAGE, "contentType": "text/html"}
 QUICK = (0.0, 0.0)
@@ -139,10 +139,10 @@ def test_reading_may_fail_too(run: Importer, dhis2: StandIn) -> None:
 
 IMPORT = """
 import sys
-from eo_pygeoapi.pipeline.dhis2_import import import_to_dhis2
-from tests.pipeline.imports import TARGET, StandIn, connector, SUMMED
+from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
+from tests.pipeline.dhis2.imports import TARGET, StandIn, connector, SUMMED
 from tests.pipeline.made import dataset
-from eo_pygeoapi.pipeline.import_files import ImportFiles
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.store.store import ResultStore
 folder, *server = sys.argv[1:]
 files = ImportFiles(ResultStore(folder), "job")

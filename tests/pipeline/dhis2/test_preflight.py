@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.datasets.read import DatasetTarget
-from eo_pygeoapi.pipeline.data_values import Payload
-from eo_pygeoapi.pipeline.dhis2_facts import Facts, read_facts
-from eo_pygeoapi.pipeline.dhis2_import import id_schemes
-from eo_pygeoapi.pipeline.dhis2_preflight import preflight
-from tests.pipeline.imports import KONO, TODAY, connector
+from eo_pygeoapi.pipeline.dhis2.data_values import Payload
+from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
+from eo_pygeoapi.pipeline.dhis2.importing import id_schemes
+from eo_pygeoapi.pipeline.dhis2.preflight import preflight
+from tests.pipeline.dhis2.imports import KONO, TODAY, connector
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import running
 from tests.standins.dhis2_metadata import (

@@ -11,8 +11,8 @@ from typing import Literal
 from eo_pygeoapi.contract.models import Finding
 from eo_pygeoapi.contract.periods import period_with_id
 from eo_pygeoapi.datasets.read import Dataset
-from eo_pygeoapi.pipeline.data_values import Payload
-from eo_pygeoapi.pipeline.dhis2_facts import Facts
+from eo_pygeoapi.pipeline.dhis2.data_values import Payload
+from eo_pygeoapi.pipeline.dhis2.facts import Facts
 
 NAMED = 5  # so many of many names stand in a message
 KNOWN_VERSIONS = ((2, 38), (2, 43))

@@ -14,11 +14,11 @@ from typing import Any
 from eo_pygeoapi.contract.models import Rejected
 from eo_pygeoapi.contract.periods import period_with_id
 from eo_pygeoapi.datasets.read import Dataset
-from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2 import UID
-from eo_pygeoapi.pipeline.dhis2_facts import Facts
-from eo_pygeoapi.pipeline.dhis2_stored import StoredValues, same_number
-from eo_pygeoapi.pipeline.dhis2_summary import Answer, Status, rejection
+from eo_pygeoapi.pipeline.dhis2.client import UID
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.facts import Facts
+from eo_pygeoapi.pipeline.dhis2.stored import StoredValues, same_number
+from eo_pygeoapi.pipeline.dhis2.summary import Answer, Status, rejection
 
 # refusals since 2.43 that are about something which all values share: halving would not help
 ABOUT_ALL = ("E8001", "E8002", "E8003", "E8005", "E8020")

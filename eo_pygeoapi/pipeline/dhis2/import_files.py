@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eo_pygeoapi.contract.models import Model
-from eo_pygeoapi.pipeline.data_values import DataValue, Payload, read_data_values
-from eo_pygeoapi.pipeline.dhis2_summary import BatchResult
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, read_data_values
+from eo_pygeoapi.pipeline.dhis2.summary import BatchResult
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change")

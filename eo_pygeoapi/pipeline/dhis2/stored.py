@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 from eo_pygeoapi.contract.models import KeptValue
 from eo_pygeoapi.datasets.read import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2 import DEFAULT_OPTION_COMBO, Dhis2
+from eo_pygeoapi.pipeline.dhis2.client import DEFAULT_OPTION_COMBO, Dhis2
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 
 Change = Literal["new", "changed", "unchanged", "kept", "ignored", "rejected"]
 Cell = tuple[str, str]  # organisation unit, period

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
-from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2_summary import Answer, BatchResult, Tally, in_words
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.summary import Answer, BatchResult, Tally, in_words
 
 BATCH = [DataValue(f"ou{n}", "20250701", str(n)) for n in range(4)]
 

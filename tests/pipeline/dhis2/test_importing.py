@@ -7,9 +7,9 @@ import pytest
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.datasets.read import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2_import import batches, id_schemes, import_to_dhis2
-from tests.pipeline.imports import JULY, KONO, TARGET, TODAY, Importer, connector, files, july, put, sent, stored
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.importing import batches, id_schemes, import_to_dhis2
+from tests.pipeline.dhis2.imports import JULY, KONO, TARGET, TODAY, Importer, connector, files, july, put, sent, stored
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2_metadata import (

@@ -9,10 +9,10 @@ from typing import Any
 
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.read import DatasetTarget
-from eo_pygeoapi.pipeline.data_values import build_dhis2_payload
-from eo_pygeoapi.pipeline.dhis2 import Dhis2, connect
-from eo_pygeoapi.pipeline.dhis2_import import import_to_dhis2
-from eo_pygeoapi.pipeline.import_files import ImportFiles
+from eo_pygeoapi.pipeline.dhis2.client import Dhis2, connect
+from eo_pygeoapi.pipeline.dhis2.data_values import build_dhis2_payload
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
+from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from eo_pygeoapi.settings import Dhis2Connection
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.made import dataset

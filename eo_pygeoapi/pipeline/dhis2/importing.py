@@ -16,15 +16,15 @@ from itertools import batched, groupby
 from eo_pygeoapi.contract.models import Finding, ImportSummary
 from eo_pygeoapi.datasets.read import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.data_values import DataValue, Payload, data_value_set
-from eo_pygeoapi.pipeline.dhis2 import UID, Connect, Dhis2
-from eo_pygeoapi.pipeline.dhis2_facts import Facts, read_facts
-from eo_pygeoapi.pipeline.dhis2_preflight import preflight
-from eo_pygeoapi.pipeline.dhis2_send import Sender, Sent, screened
-from eo_pygeoapi.pipeline.dhis2_sent import SentValues
-from eo_pygeoapi.pipeline.dhis2_stored import Cell, Compared, StoredValues, compared
-from eo_pygeoapi.pipeline.dhis2_summary import SHOWN, BatchResult, Tally
-from eo_pygeoapi.pipeline.import_files import ImportFiles, digest_of
+from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
+from eo_pygeoapi.pipeline.dhis2.preflight import preflight
+from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent, screened
+from eo_pygeoapi.pipeline.dhis2.sent import SentValues
+from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, StoredValues, compared
+from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.settings import how_to_connect
 
 BATCH = 10_000

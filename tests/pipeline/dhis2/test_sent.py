@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from eo_pygeoapi.pipeline.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2_sent import SentValues
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.store.store import ResultStore
 
 VALUES = [DataValue("a", "20250701", "1"), DataValue("b", "20250701", "2"), DataValue("a", "20250801", "3")]

@@ -20,7 +20,7 @@ from dhis2_client import DHIS2Client
 from dhis2_client.errors import DHIS2HTTPError
 
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2_errors import translating
+from eo_pygeoapi.pipeline.dhis2.errors import translating
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Dhis2Connection
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Model, Rejected
-from eo_pygeoapi.pipeline.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 
 SHOWN = 100
 COUNTS = ("imported", "updated", "ignored", "deleted")

@@ -11,7 +11,7 @@ from dhis2_client import DHIS2Client
 from pydantic import SecretStr
 
 from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
-from eo_pygeoapi.pipeline.dhis2 import connect
+from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.settings import Dhis2Connection, how_to_connect
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2_metadata import BO, DAILY, DEFAULT_COMBO, IN_NO_SET, IN_TWO_SETS, RAIN, TEMPERATURE
@@ -188,7 +188,7 @@ def test_an_answer_that_is_no_object(dhis2: StandIn, body: str) -> None:
 
 def test_errors_are_not_printed(dhis2: StandIn) -> None:
     code = (
-        "import sys; from eo_pygeoapi.pipeline.dhis2 import connect; from eo_pygeoapi.errors import Dhis2Error\n"
+        "import sys; from eo_pygeoapi.pipeline.dhis2.client import connect; from eo_pygeoapi.errors import Dhis2Error\n"
         "from eo_pygeoapi.settings import Dhis2Connection, how_to_connect\n"
         f"with connect(Dhis2Connection(url='{dhis2.url}', username='admin', password='wrong')) as api:\n"
         "    try: api.system_info()\n"
