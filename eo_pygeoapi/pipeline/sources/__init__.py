@@ -9,11 +9,11 @@ from eo_pygeoapi.contract.periods import partial_periods, periods_in, span
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
-from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
-from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource
-from eo_pygeoapi.pipeline.sources.file import FileSource
+from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source
+from eo_pygeoapi.pipeline.sources.era5_land.source import Era5LandSource
+from eo_pygeoapi.pipeline.sources.file.source import FileSource
 from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
-from eo_pygeoapi.pipeline.sources.worldpop import WorldPopSource
+from eo_pygeoapi.pipeline.sources.worldpop.source import WorldPopSource
 
 __all__ = ["SOURCES", "Extract", "Source", "SourceRequest", "extract_source_data", "open_source_data", "source_for"]
 

@@ -22,12 +22,12 @@ from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.sources import Extract, Source, SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
-from eo_pygeoapi.pipeline.sources.chirps3 import Chirps3Source
-from eo_pygeoapi.pipeline.sources.era5_land import Era5LandSource, box_of
+from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source
+from eo_pygeoapi.pipeline.sources.era5_land.source import Era5LandSource, box_of
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
-from tests.pipeline.test_sources_chirps3 import quick_gdal
-from tests.pipeline.test_sources_destine import ask, make_store
+from tests.pipeline.sources.test_chirps3 import quick_gdal
+from tests.pipeline.sources.test_destine import ask, make_store
 from tests.standins import cds, chc
 
 WEST, EAST = box(-180, -19, -179, -17), box(178, -19, 180, -17)

@@ -18,8 +18,8 @@ from eo_pygeoapi.contract.periods import periods_in, without
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
-from eo_pygeoapi.pipeline.sources.cds import ClimateDataStore, Patience
-from eo_pygeoapi.pipeline.sources.era5_land import PROVIDERS, Era5LandSource, box_of, final_from
+from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore, Patience
+from eo_pygeoapi.pipeline.sources.era5_land.source import PROVIDERS, Era5LandSource, box_of, final_from
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import cds
@@ -134,7 +134,7 @@ def test_temperature_of_a_day(ask: Ask, statistic: str, kelvin: float) -> None:
 
 def test_what_accumulates_is_taken_apart_by_the_clock_and_a_day_is_never_below_nothing() -> None:
     from eo_pygeoapi.pipeline.grids.temporal import complete_periods, to_periods
-    from eo_pygeoapi.pipeline.sources.hours import amounts
+    from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts
 
     # 5 mm fall in the second hour; packing makes the numbers after it a little smaller, and the second day's zeros less
     first = np.array([0, 5, *[5 - 4e-5 * n for n in range(22)]])
@@ -149,7 +149,7 @@ def test_what_accumulates_is_taken_apart_by_the_clock_and_a_day_is_never_below_n
 
 def test_an_hour_without_the_one_before_is_left_out_and_so_is_its_day() -> None:
     from eo_pygeoapi.pipeline.grids.temporal import complete_periods
-    from eo_pygeoapi.pipeline.sources.hours import amounts
+    from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts
 
     times = np.arange(np.datetime64("2025-02-20T01", "h"), np.datetime64("2025-02-22T01", "h"))
     holed = np.delete(times, 5)
@@ -378,7 +378,7 @@ def test_a_variable_that_the_provider_does_not_have_is_its_refusal(ask: Ask) -> 
 
 
 def test_a_file_of_other_days_is_refused(ask: Ask, server: cds.StandIn, tmp_path: Path) -> None:
-    from eo_pygeoapi.pipeline.sources import received
+    from eo_pygeoapi.pipeline.sources.era5_land import received
 
     asked = ask(*DAY)
     extract = source().extract(asked)

@@ -23,7 +23,7 @@ WORKER = """
 import json, sys
 from datetime import date
 from pathlib import Path
-from tests.pipeline.test_killed_downloads import request
+from tests.pipeline.sources.test_killed_downloads import request
 from eo_pygeoapi.pipeline.sources import extract_source_data
 extract_source_data(request(json.loads(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
 """

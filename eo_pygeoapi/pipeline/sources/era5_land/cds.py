@@ -21,7 +21,7 @@ from ecmwf.datastores import Client
 from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
 
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.sources.provider import NotPublishedError, Wanted
+from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
 from eo_pygeoapi.store.download_cache import days_text
 
 ADDRESS = "https://cds.climate.copernicus.eu/api"

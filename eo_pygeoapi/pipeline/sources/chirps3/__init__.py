@@ -1,0 +1,1 @@
+"""CHIRPS v3 daily rainfall of the Climate Hazards Center."""

@@ -1,0 +1,1 @@
+"""ERA5-Land of the Climate Data Store or of Destination Earth."""

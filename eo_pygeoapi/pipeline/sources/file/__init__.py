@@ -1,0 +1,1 @@
+"""Files that people bring: NetCDF, GeoTIFF and Zarr."""

@@ -1,0 +1,1 @@
+"""WorldPop population counts."""
