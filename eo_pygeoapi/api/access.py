@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
+from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
 from eo_pygeoapi.datasets.read import Dataset
 from eo_pygeoapi.errors import ConfigError, ForbiddenError, UnauthorizedError
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.tokens import Scope, Token, TokenFile
 
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _COLLECTION = "/collections/<path:collection_id>"

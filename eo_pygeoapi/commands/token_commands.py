@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.tokens import TokenFile
 
 app = typer.Typer(help="Tokens for the API, kept as hashes in EO_API_TOKENS_FILE.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)

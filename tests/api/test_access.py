@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from eo_pygeoapi.api.access import refuse_open_server
+from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.tokens import TokenFile
 from tests.stack import PROCESS, base_config
 from tests.web import web
 

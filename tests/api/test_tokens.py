@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.tokens import TokenFile
 
 
 @pytest.fixture
