@@ -13,9 +13,10 @@ from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs
 from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
-from eo_pygeoapi.datasets.read import Dataset, load_datasets
+from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.gateway.job import PROCESS_ID
 from eo_pygeoapi.settings import Settings
 
 VERSION = "1.0.0"

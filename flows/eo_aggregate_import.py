@@ -22,8 +22,10 @@ from prefect.tasks import exponential_backoff
 
 from eo_pygeoapi.contract import periods
 from eo_pygeoapi.contract.models import ImportSummary, LeftOut
-from eo_pygeoapi.datasets import read as datasets
-from eo_pygeoapi.datasets.read import Execution
+from eo_pygeoapi.datasets import validate
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
@@ -71,8 +73,8 @@ _RETRIED: dict[str, Any] = {
 @task(name="validate_inputs", timeout_seconds=MINUTE, **_KEPT)
 def validate_inputs(inputs: dict[str, Any], now: str) -> dict[str, Any]:
     """Check the inputs again, for scheduled runs never passed the web process; dates count from `now`."""
-    enabled = datasets.load_datasets(Settings().config)
-    return datasets.validate_inputs(inputs, enabled, datetime.fromisoformat(now)).to_json()
+    enabled = load_datasets(Settings().config)
+    return validate.validate_inputs(inputs, enabled, datetime.fromisoformat(now)).to_json()
 
 
 @task(name="load_org_units", timeout_seconds=10 * MINUTE, **_RETRIED)
@@ -219,13 +221,13 @@ def _source_request(execution: dict[str, Any], bbox: list[float]) -> sources.Sou
     )
 
 
-def _companions(execution: dict[str, Any]) -> tuple[datasets.Dataset, ...]:
+def _companions(execution: dict[str, Any]) -> tuple[Dataset, ...]:
     """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
     checked = Execution.model_validate(execution)
     own, asked = checked.dataset, checked.inputs
     if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or asked.features:
         return ()
-    enabled = datasets.load_datasets(Settings().config)
+    enabled = load_datasets(Settings().config)
     return tuple(other for other in enabled.values() if other.source == own.source and other.org_units == own.org_units)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.pipeline import exports
 from eo_pygeoapi.pipeline.dhis2 import data_values

@@ -14,10 +14,11 @@ from typing import Any
 
 from prefect.client.schemas.objects import Flow, FlowRun, State
 
+from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import FINAL, Job
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs import outbound
 from eo_pygeoapi.jobs.documents import JobLinks, status_document
 from eo_pygeoapi.jobs.outbound import OutboundError

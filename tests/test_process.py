@@ -8,7 +8,9 @@ import pytest
 from pygeoapi.plugin import load_plugin
 from pygeoapi.process.base import ProcessorExecuteError
 
-from eo_pygeoapi.datasets.read import Dataset, load_datasets, read_datasets, validate_inputs
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import load_datasets, read_datasets
+from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.process import AggregateImportProcessor, describe, example
 
 CONFIG = Path(__file__).parents[1] / "pygeoapi-config.yml"

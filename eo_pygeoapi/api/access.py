@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import ConfigError, ForbiddenError, UnauthorizedError
 from eo_pygeoapi.settings import Settings
 

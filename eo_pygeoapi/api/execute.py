@@ -6,8 +6,9 @@ from eo_pygeoapi.api.access import permit
 from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
+from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import EoError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
-from eo_pygeoapi.gateway.job import FINAL, Job
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import status_document
 from eo_pygeoapi.jobs.request import read_body
 from eo_pygeoapi.jobs.results import encode, read_outputs

@@ -8,8 +8,9 @@ from typing import Any
 import duckdb
 
 from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.gateway.job import PROCESS_ID, Job
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.store import ResultStore
 
 # more areas than this would make a page that no browser likes

@@ -16,8 +16,9 @@ from eo_pygeoapi.api.answers import (
 )
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import result_page
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
-from eo_pygeoapi.gateway.job import FINAL, PROCESS_ID, Job
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, PREVIEW, status_document
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.results import encode, read_output, read_outputs

@@ -16,8 +16,9 @@ from pygeoapi.util import to_json
 
 from eo_pygeoapi.api.access import refuse_open_server
 from eo_pygeoapi.commands.stack import running_stack
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
-from eo_pygeoapi.datasets.read import Dataset, inspect_datasets
+from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.deployments import cron_problems, paused_schedules

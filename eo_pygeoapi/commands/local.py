@@ -17,8 +17,8 @@ from rich.table import Table
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.stack import LocalStack, Running
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
-from eo_pygeoapi.gateway.job import PROCESS_ID
 from eo_pygeoapi.settings import Settings
 
 POLL_SECONDS = 0.3

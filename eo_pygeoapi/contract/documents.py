@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary
-from eo_pygeoapi.gateway.details import StepStatus
-from eo_pygeoapi.gateway.job import JobStatus
+from eo_pygeoapi.contract.status import JobStatus, StepStatus
 
 ABSENT: Any = None  # in documents: a member that is not known is left out
 

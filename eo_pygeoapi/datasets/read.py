@@ -1,4 +1,4 @@
-"""The datasets that the configuration file enables, and the check of a request against them.
+"""Read the datasets that the configuration file enables.
 
 A dataset is a `type: collection` resource with an `eo:` block. What the block does not say comes from the top-level
 `eo: {defaults: …}`, then from the source.
@@ -13,50 +13,17 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from eo_pygeoapi.contract.intervals import resolve_interval, unreadable_dates
-from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
-from eo_pygeoapi.contract.request_features import feature_problems
-from eo_pygeoapi.datasets.block import (
-    Dataset,
-    DatasetBlock,
-    DatasetTarget,
-    OrgUnitsFromDhis2,
-    OrgUnitsFromGeoJSON,
-    Schedule,
-    Units,
-)
+from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
+from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
-
-__all__ = [
-    "Dataset",
-    "DatasetTarget",
-    "Execution",
-    "OrgUnitsFromDhis2",
-    "OrgUnitsFromGeoJSON",
-    "Schedule",
-    "Units",
-    "inspect_datasets",
-    "load_datasets",
-    "read_datasets",
-    "validate_inputs",
-]
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "orgUnits", "timeZone")
 _OF_THE_FILE = ("defaults", "origin")  # `origin` is ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
-_OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs whose members all may be left out
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a path of URLs, a key of the store, a name in Prefect
-
-
-class Execution(Model):
-    """A checked request: its inputs, the dataset with the request's overrides, and the days it means."""
-
-    inputs: ImportInputs
-    dataset: Dataset
-    interval: Interval
 
 
 def load_datasets(path: Path) -> dict[str, Dataset]:
@@ -208,96 +175,3 @@ def _schedule_problems(dataset: Dataset, datasets: Mapping[str, Dataset]) -> lis
         except InputError as error:
             problems += [f"{path}.inputs.{problem.removeprefix('input ')}" for problem in error.problems]
     return problems
-
-
-def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], now: datetime) -> Execution:
-    """Check the inputs of a request against the contract and the enabled datasets.
-
-    `now` is the moment that relative dates count from: the scheduled time of the run. Raises InputError with every
-    mistake, each naming the input, the value and what is allowed.
-    """
-    if not isinstance(inputs, Mapping):
-        raise InputError("inputs: expected an object with the inputs by their ids")
-    parsed, problems = _parsed(inputs)
-    problems += _unknown_dataset(inputs, datasets) + _empty_inputs(inputs)
-    dataset = _dataset_of(inputs, datasets)
-    today = now.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
-    interval = None
-    try:
-        interval = resolve_interval(parsed, today) if parsed else None
-    except InputError as error:
-        problems += error.problems
-    if parsed is None:
-        problems += unreadable_dates(inputs, today)
-    if isinstance(features := inputs.get("features"), Mapping) and features:
-        problems += feature_problems(features)
-    if dataset and isinstance(parameters := inputs.get("parameters"), Mapping):
-        problems += _parameter_problems(parameters, dataset)
-    if parsed and dataset and not problems:
-        dataset = dataset.overridden_by(parsed)
-        problems += _unit_problems(parsed, dataset) + _target_problems(parsed, dataset)
-    if problems or parsed is None or dataset is None or interval is None:
-        raise InputError(problems)
-    return Execution(inputs=parsed, dataset=dataset, interval=interval)
-
-
-def _parsed(inputs: Mapping[str, Any]) -> tuple[ImportInputs | None, list[str]]:
-    try:
-        return ImportInputs.model_validate(dict(inputs), by_name=False), []
-    except ValidationError as error:
-        return None, problems_of(error, _input_name, ImportInputs)
-
-
-def _input_name(loc: Sequence[str | int]) -> str:
-    return f"input {yaml_path(*loc)}" if loc else ""
-
-
-def _dataset_of(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Dataset | None:
-    wanted = inputs.get("datasetId")
-    return datasets.get(wanted) if isinstance(wanted, str) else None
-
-
-def _unknown_dataset(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> list[str]:
-    wanted = inputs.get("datasetId")
-    if not isinstance(wanted, str) or wanted in datasets:
-        return []
-    return [f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})"]
-
-
-def _empty_inputs(inputs: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each input that is there and says nothing: it would silently mean the dataset's own."""
-    target = inputs.get("dhis2")
-    members = {f"dhis2.{name}": v for name, v in target.items()} if isinstance(target, Mapping) else {}
-    empty = [name for name, v in {**inputs, **members}.items() if v in ("", [], {}) and name not in _OBJECTS]
-    return [f"input {name}: is empty; leave it out or give a value" for name in empty]
-
-
-def _parameter_problems(parameters: Mapping[str, Any], dataset: Dataset) -> list[str]:
-    allowed = dataset.options.requestable
-    problems = [
-        f"input parameters.{name}: requests cannot set it; allowed for {dataset.id}: {', '.join(allowed) or 'none'}"
-        for name in parameters
-        if name not in allowed
-    ]
-    if not problems and parameters:
-        try:
-            type(dataset.options).model_validate(dataset.options.model_dump(by_alias=True) | dict(parameters))
-        except ValidationError as error:
-            problems += problems_of(error, lambda loc: _input_name(("parameters", *loc)), type(dataset.options))
-    return problems
-
-
-def _unit_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
-    asked = inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids or inputs.features
-    if asked or dataset.org_units:
-        return []
-    return [
-        f"input orgUnitLevel: dataset {dataset.id!r} has no organisation units of its own; "
-        "give orgUnitLevel, orgUnitIds or features"
-    ]
-
-
-def _target_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
-    if inputs.dry_run or dataset.dhis2.data_element:
-        return []
-    return [f"input dhis2.dataElement: is required to import (dryRun: false); dataset {dataset.id!r} names none"]

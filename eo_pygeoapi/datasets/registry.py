@@ -3,8 +3,9 @@
 import threading
 from pathlib import Path
 
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.read import Dataset, inspect_datasets, load_datasets
+from eo_pygeoapi.datasets.read import inspect_datasets, load_datasets
 from eo_pygeoapi.errors import ConfigError, NotAppliedError
 
 

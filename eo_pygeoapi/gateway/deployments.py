@@ -17,7 +17,8 @@ from prefect.client.schemas.schedules import CronSchedule
 from pydantic import ValidationError
 
 from eo_pygeoapi.contract.models import ImportInputs
-from eo_pygeoapi.datasets.read import Dataset, OrgUnitsFromDhis2, Schedule
+from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, Schedule
 from eo_pygeoapi.gateway.gateway import (
     IMPORT_FLOW,
     PROCESS_FLOW,
@@ -28,7 +29,6 @@ from eo_pygeoapi.gateway.gateway import (
     import_entrypoint,
     process_entrypoint,
 )
-from eo_pygeoapi.gateway.job import PROCESS_ID
 from eo_pygeoapi.settings import Settings, how_to_connect
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -15,10 +15,9 @@ from prefect.client.schemas.objects import Log, StateType, TaskRun, Worker
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import ObjectNotFound
 
+from eo_pygeoapi.contract.status import StepStatus
 from eo_pygeoapi.gateway.job import IMPORT_STEPS, STATUS_BY_STATE
 from eo_pygeoapi.redaction import redact
-
-StepStatus = Literal["waiting", "running", "successful", "failed", "dismissed"]
 
 STEP_STATUS_BY_STATE: dict[StateType, StepStatus] = {
     state: "waiting" if status == "accepted" else status for state, status in STATUS_BY_STATE.items()

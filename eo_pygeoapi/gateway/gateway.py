@@ -30,11 +30,12 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPS
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Cancelling
 
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.details import RunDetails
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import FINAL, PROCESS_ID, Job, Progress, job_status
+from eo_pygeoapi.gateway.job import Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
 

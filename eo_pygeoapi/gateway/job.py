@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from prefect.client.schemas.objects import FlowRun, StateType
 
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
 from eo_pygeoapi.redaction import redact, redact_json
 
-PROCESS_ID = "eo-aggregate-import"
 # labels that the worker puts on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
@@ -26,7 +26,6 @@ IMPORT_STEPS = (
     "publish_results",
 )
 
-JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
 
 STATUS_BY_STATE: dict[StateType, JobStatus] = {
     StateType.SCHEDULED: "accepted",
@@ -39,7 +38,6 @@ STATUS_BY_STATE: dict[StateType, JobStatus] = {
     StateType.CRASHED: "failed",
     StateType.CANCELLED: "dismissed",
 }
-FINAL: frozenset[JobStatus] = frozenset({"successful", "failed", "dismissed"})
 
 _MESSAGES: dict[JobStatus, str] = {
     "accepted": "waiting for a worker",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
+from eo_pygeoapi.contract.status import FINAL, JobStatus
 from eo_pygeoapi.errors import QueryError
-from eo_pygeoapi.gateway.job import FINAL, Job, JobStatus
+from eo_pygeoapi.gateway.job import Job
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 JOB_TYPE = "process"

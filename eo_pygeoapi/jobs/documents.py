@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.details import Step
-from eo_pygeoapi.gateway.job import PROCESS_ID, Job, to_rfc3339
+from eo_pygeoapi.gateway.job import Job, to_rfc3339
 
 JSON, HTML, CSV, GEOJSON = "application/json", "text/html", "text/csv", "application/geo+json"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0/"

@@ -6,11 +6,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from eo_pygeoapi.datasets.read import Dataset, validate_inputs
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import DatasetRegistry
+from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import EngineUnavailableError, EoError, InputError, ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import FINAL, PROCESS_ID, Job
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, PREVIEW, Details
 from eo_pygeoapi.jobs.request import ExecuteBody, hold_features, hold_subscriber, parse_request

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
-from eo_pygeoapi.gateway.job import PROCESS_ID, Job
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 JSON = "application/json"

@@ -8,7 +8,7 @@ import geopandas as gpd
 import pandas as pd
 from dhis2eo.integrations.chap import dataframe_to_chap_csv
 
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 
 CHAP_FREQUENCIES: dict[str, Literal["monthly", "weekly"]] = {"monthly": "monthly", "weekly": "weekly"}
 TIDY_QUERY = """

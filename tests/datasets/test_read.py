@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from eo_pygeoapi.datasets.read import Dataset, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON, read_datasets
+from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.datasets.source_options import OPTIONS, Chirps3Options, FileOptions
 
 BASE = Path("/etc/eo")

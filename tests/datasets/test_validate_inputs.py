@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from eo_pygeoapi.contract.intervals import ALLOWED
 from eo_pygeoapi.contract.models import ImportInputs, Interval
-from eo_pygeoapi.datasets.read import Dataset, Execution, read_datasets, validate_inputs
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.datasets.source_options import Chirps3Options
+from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.errors import InputError
 
 NOW = datetime(2025, 7, 31, 6, tzinfo=UTC)

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from eo_pygeoapi.datasets.read import Dataset, read_datasets
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.deployments import apply_deployments, missing_for
 from eo_pygeoapi.gateway.gateway import RETIRED, PrefectGateway
 from eo_pygeoapi.gateway.job import Job

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.filters import flow_run_filter
-from eo_pygeoapi.gateway.job import STATUS_BY_STATE, Job, JobStatus
+from eo_pygeoapi.gateway.job import STATUS_BY_STATE, Job
 from eo_pygeoapi.gateway.job_filter import STATUSES, JobFilter, parse_job_filter
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import Job, JobStatus
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from shapely.geometry.base import BaseGeometry
 
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 
 NINE = np.arange(1.0, 10.0).reshape(3, 3)
 

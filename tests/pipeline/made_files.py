@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Interval
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 
 BOX = (-2.0, 1.0, 3.0, 4.0)

@@ -129,7 +129,7 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
     store = ResultStore(str(tmp_path))
     store.write_json("a.json", {"b": 1})
 
-    code = "import sys; from eo_pygeoapi.store.store import ResultStore; print(ResultStore(sys.argv[1]).read_json('a.json'))"
+    code = "import sys; from eo_pygeoapi.store.store import ResultStore as S; print(S(sys.argv[1]).read_json('a.json'))"
     url = store.url("a.json").removesuffix("/a.json")
     done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
 

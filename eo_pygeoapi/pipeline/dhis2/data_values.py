@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from eo_pygeoapi.contract.models import LeftOut, Model
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import SourceError
 
 PREVIEW_ROWS = 100

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from eo_pygeoapi.contract.periods import period_of
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.client import UID, Dhis2
 
 NEW_IMPORT = (2, 43)  # from here on DHIS2 takes or refuses all that is sent together

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import batched, groupby
 
 from eo_pygeoapi.contract.models import Finding, ImportSummary
-from eo_pygeoapi.datasets.read import Dataset, DatasetTarget
+from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, data_value_set

@@ -10,7 +10,7 @@ from typing import Literal
 
 from eo_pygeoapi.contract.models import Finding
 from eo_pygeoapi.contract.periods import period_with_id
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from eo_pygeoapi.contract.models import Rejected
 from eo_pygeoapi.contract.periods import period_with_id
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.client import UID
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.facts import Facts

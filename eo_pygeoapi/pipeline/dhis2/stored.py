@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple
 
 from eo_pygeoapi.contract.models import KeptValue
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import DEFAULT_OPTION_COMBO, Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue

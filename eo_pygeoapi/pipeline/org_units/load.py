@@ -13,11 +13,13 @@ import pandas as pd
 from shapely.geometry import mapping
 
 from eo_pygeoapi.contract.models import ImportInputs, LeftOut
-from eo_pygeoapi.datasets.read import Execution, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.block import OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around
-from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson, usable_geometry
+from eo_pygeoapi.pipeline.grids.geometry import usable_geometry
+from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import partial_periods, periods_in, span
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source

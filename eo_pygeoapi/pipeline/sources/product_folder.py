@@ -1,7 +1,8 @@
 """What a source keeps of one product in one box: whole, verified, and found again by every run and worker.
 
-The naming is that of `eo_pygeoapi/store/download_cache.py`. A download is written into a folder beside its place and moved there only
-after it was found complete; what is found again is looked at again, and fetched anew where it is damaged.
+The naming is that of `eo_pygeoapi/store/download_cache.py`. A download is written into a folder beside its
+place and moved there only after it was found complete; what is found again is looked at again, and fetched anew
+where it is damaged.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ import xarray as xr
 from pydantic import Field
 
 from eo_pygeoapi.contract.models import Interval, LeftOut, Model
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 
 
 def _silent(words: str) -> None:

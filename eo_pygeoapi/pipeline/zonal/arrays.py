@@ -21,8 +21,8 @@ from eo_pygeoapi.contract.models import QUANTILE, SPATIAL_STATISTICS, SpatialSta
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, blocks, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame
+from eo_pygeoapi.pipeline.grids.geometry import usable_geometry
 from eo_pygeoapi.pipeline.grids.grid import oriented
-from eo_pygeoapi.pipeline.org_units.geojson import usable_geometry
 from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eo_pygeoapi.contract.models import ImportSummary
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2, connect
 from eo_pygeoapi.pipeline.dhis2.data_values import build_dhis2_payload
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles

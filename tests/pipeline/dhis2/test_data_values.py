@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eo_pygeoapi.contract.models import LeftOut
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.dhis2.data_values import (
     CSV_HEADER,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.importing import batches, id_schemes, import_to_dhis2

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.datasets.read import DatasetTarget
+from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.importing import id_schemes

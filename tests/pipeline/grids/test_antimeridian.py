@@ -15,7 +15,7 @@ from shapely.geometry import MultiPolygon, Point, box
 
 from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around, joined_at_180
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box

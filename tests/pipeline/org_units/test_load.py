@@ -10,7 +10,8 @@ import pytest
 from shapely.geometry import Polygon, mapping
 
 from eo_pygeoapi.contract.models import LeftOut
-from eo_pygeoapi.datasets.read import Dataset, Execution, validate_inputs
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2, connect
 from eo_pygeoapi.pipeline.org_units.load import OrgUnits, bbox, from_geojson, load_org_units, to_geojson

@@ -17,7 +17,7 @@ from shapely.geometry import box
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.grids.grid import Box
 from eo_pygeoapi.pipeline.sources import Extract, SourceRequest

@@ -14,7 +14,7 @@ from shapely.geometry import box
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources import SourceRequest
 from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub

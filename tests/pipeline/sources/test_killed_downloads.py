@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from eo_pygeoapi.contract.models import Interval
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 from tests.standins import cds, chc
 

@@ -9,8 +9,9 @@ import yaml
 
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import DatasetBlock
-from eo_pygeoapi.datasets.read import load_datasets, validate_inputs
+from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
+from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.pipeline.sources import SOURCES
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from tests.stack import CHECKOUT

@@ -12,7 +12,7 @@ from shapely.geometry import box
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.worldpop.source import WorldPopSource

@@ -15,7 +15,7 @@ import xarray as xr
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.read import Dataset
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source_options import Era5LandOptions
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
