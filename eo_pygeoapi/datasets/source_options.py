@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from eo_pygeoapi.contract.models import Model
-from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
+from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
 
 
 def _text_from_yaml(value: Any) -> Any:

@@ -9,11 +9,11 @@ import yaml
 
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import DatasetBlock
+from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.pipeline.sources import SOURCES
-from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from tests.stack import CHECKOUT
 
 DOCUMENT = (CHECKOUT / "docs" / "datasets.md").read_text()

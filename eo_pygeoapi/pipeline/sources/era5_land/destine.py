@@ -17,10 +17,10 @@ import xarray as xr
 from aiohttp import ClientResponseError, ClientTimeout
 from dhis2eo.data.destine.era5_land import hourly
 
+from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts
 from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
-from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.store.download_cache import days_text
 
 _SEAM = threading.Lock()

@@ -16,6 +16,7 @@ import xarray as xr
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.datasets.source_options import Era5LandOptions
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
@@ -25,7 +26,6 @@ from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts, needed_days
 from eo_pygeoapi.pipeline.sources.era5_land.provider import HourlyProvider, NotPublishedError, Wanted
 from eo_pygeoapi.pipeline.sources.era5_land.received import check, read, write_days
-from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
