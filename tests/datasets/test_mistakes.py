@@ -218,7 +218,8 @@ def test_names_of_schedules_are_used_once() -> None:
         (
             "{defaults: {units: {from: K}, level: 2}}",
             [
-                f"eo.defaults.{key}: is not known here; allowed: dhis2, minValidFraction, notify, orgUnits, policy, timeZone"
+                f"eo.defaults.{key}: is not known here; "
+                "allowed: dhis2, minValidFraction, notify, orgUnits, policy, timeZone"
                 for key in ("units", "level")
             ],
         ),
