@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
@@ -27,6 +27,18 @@ def _five_fields(text: str) -> str:
     return text
 
 
+def _low_and_high(value: Any) -> Any:
+    """Refuse what is no two numbers, the lower one first; null stands for an open end."""
+    ends = list(value) if isinstance(value, list | tuple) else []
+    numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+    if len(ends) != 2 or any(end is not None and end not in numbers for end in ends):
+        raise ValueError(f"{value!r} is no range; allowed: [low, high], numbers or null, such as [0, 500] or [0, null]")
+    if len(numbers) == 2 and not numbers[0] < numbers[1]:
+        raise ValueError(f"{value!r} holds nothing; allowed: [low, high] with low < high")
+    return tuple(ends)
+
+
+Plausible = Annotated[tuple[float | None, float | None], BeforeValidator(_low_and_high)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, AfterValidator(_five_fields)]
 
@@ -93,6 +105,9 @@ class DatasetBlock(Model):
     aggregation: Aggregation = Aggregation()
     decimals: Annotated[int, Field(ge=0, le=15)] | None = None
     min_valid_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    plausible: Plausible | None = Field(
+        None, description="what a value can be: [low, high], in the units of `units.to`"
+    )
     org_units: OrgUnitsSource | None = None
     dhis2: DatasetTarget = DatasetTarget()
     schedules: list[Schedule] = []

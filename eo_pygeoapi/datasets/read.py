@@ -18,7 +18,7 @@ from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
-from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
+from eo_pygeoapi.datasets.source_options import AT_LEAST_NOTHING, OPTIONS, SourceOptions
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
 
@@ -108,7 +108,7 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
     problems = _collection_problems(id_, resource, around["bbox"])
     own = {"options": {}} | dict(defaults) | block
     options = _options(id_, own, problems)
-    given = options.defaults()
+    given = _in_its_units(options.defaults(), own)
     own = given | own | {"options": options}
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
     if "dhis2" in defaults and isinstance(own["dhis2"], dict):
@@ -117,6 +117,20 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
     if problems:
         raise ConfigError(problems)
     return Dataset.model_validate(own | around | {"base": str(base)})
+
+
+def _in_its_units(given: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the source gives, without limits of values where these are in other units than the block's.
+
+    At least 0 is that in all units.
+    """
+    units = own.get("units")
+    other = isinstance(units, dict) and units.get("to", given.get("units", {}).get("to")) != given.get("units", {}).get(
+        "to"
+    )
+    if other and given.get("plausible", AT_LEAST_NOTHING) != AT_LEAST_NOTHING:
+        return {key: value for key, value in given.items() if key != "plausible"}
+    return given
 
 
 def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:

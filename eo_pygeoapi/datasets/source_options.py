@@ -24,7 +24,7 @@ def _text_from_yaml(value: Any) -> Any:
 
 
 def _time_that_exists(text: str) -> str:
-    year, month, day = [*text.split("-"), "01", "01"][:3]
+    year, month, day = [*text.partition("/")[0].split("-"), "01", "01"][:3]
     try:
         date(int(year or 1), int(month), int(day))
     except ValueError as error:
@@ -33,6 +33,9 @@ def _time_that_exists(text: str) -> str:
 
 
 _ENERGY = re.compile("radiation|heat_flux")  # J/m2; what else accumulates is water, in m
+_NEVER_NEGATIVE = re.compile("precipitation|runoff|snow")  # what evaporates has a sign
+AT_LEAST_NOTHING = [0, None]  # what can be plausible of amounts, in whichever units
+_TIME = r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/P([0-9]+[DWMY]|T[0-9]+H))?)?$"
 YamlText = Annotated[str, BeforeValidator(_text_from_yaml)]
 
 
@@ -53,9 +56,12 @@ class FileOptions(SourceOptions):
         description="path, relative to the configuration file, or URL; may hold {YYYY}, {MM} and {DD}"
     )
     variable: YamlText = Field("", description="variable of a NetCDF or Zarr; may be left out where there is only one")
-    time: Annotated[
-        YamlText, Field(pattern=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$"), AfterValidator(_time_that_exists)
-    ] = Field("", description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD")
+    time: Annotated[YamlText, Field(pattern=_TIME), AfterValidator(_time_that_exists)] = Field(
+        "",
+        description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD; with a step after it (2024-01/P1M) "
+        "its bands are time steps",
+    )
+    band: Annotated[int, Field(ge=0)] = Field(0, description="band of a GeoTIFF that has several, from 1 on")
 
 
 class Chirps3Options(SourceOptions):
@@ -76,6 +82,7 @@ class Chirps3Options(SourceOptions):
             "units": {"from": "mm", "to": "mm"},
             "aggregation": {"spatial": "mean", "temporal": "sum"},
             "decimals": 2,
+            "plausible": AT_LEAST_NOTHING,
         }
 
 
@@ -95,11 +102,13 @@ class Era5LandOptions(SourceOptions):
         known = ERA5_LAND_VARIABLES.get(self.variable)
         if not known or not known.accumulated:
             is_temperature = "temperature" in self.variable
-            return {"units": {"from": "K", "to": "degC"}, "decimals": 1} if is_temperature else {}
+            celsius = {"units": {"from": "K", "to": "degC"}, "decimals": 1, "plausible": [-100, 100]}
+            return celsius if is_temperature else {}
         summed = {"aggregation": {"spatial": "mean", "temporal": "sum"}}
         if _ENERGY.search(self.variable):
             return summed
-        return summed | {"units": {"from": "m", "to": "mm"}, "decimals": 2}
+        limits = {"plausible": AT_LEAST_NOTHING} if _NEVER_NEGATIVE.search(self.variable) else {}
+        return summed | {"units": {"from": "m", "to": "mm"}, "decimals": 2} | limits
 
 
 class WorldPopOptions(SourceOptions):
@@ -113,7 +122,12 @@ class WorldPopOptions(SourceOptions):
 
     def defaults(self) -> dict[str, Any]:
         """People are counted: sums, without fractions, one period a year."""
-        return {"periodType": "yearly", "aggregation": {"spatial": "sum", "temporal": "mean"}, "decimals": 0}
+        return {
+            "periodType": "yearly",
+            "aggregation": {"spatial": "sum", "temporal": "mean"},
+            "decimals": 0,
+            "plausible": AT_LEAST_NOTHING,
+        }
 
 
 OPTIONS: dict[str, type[SourceOptions]] = {

@@ -1,156 +1,113 @@
-"""Open one file of whatever format as a lazy array of one variable.
+"""Open one file of whatever format as a lazy array of one variable."""
 
-xarray's backends are named as classes: by their names it would load every backend there is, GRIB's among them.
-"""
-
-import warnings
-from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
-import rioxarray
 import xarray as xr
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from xarray.backends import NetCDF4BackendEntrypoint, ZarrBackendEntrypoint
+from rasterio.errors import RasterioError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
-from eo_pygeoapi.pipeline.grids.grid import dimension
-from eo_pygeoapi.pipeline.grids.time_axis import with_bounds
+from eo_pygeoapi.pipeline.formats import raw
+from eo_pygeoapi.pipeline.formats.attributes import text
+from eo_pygeoapi.pipeline.formats.axes import Axis, axes_of, refuse_others
+from eo_pygeoapi.pipeline.formats.geotiff import Bands, open_geotiff
+from eo_pygeoapi.pipeline.formats.kinds import format_of
+from eo_pygeoapi.pipeline.formats.lazy import decoded
+from eo_pygeoapi.pipeline.formats.stored import Stored, stored_as
+from eo_pygeoapi.pipeline.formats.time_values import times_of
+from eo_pygeoapi.pipeline.formats.variables import find_variable
+from eo_pygeoapi.pipeline.formats.whole import check_whole
 
-_MAGIC = {
-    b"\x89HDF": "NetCDF",
-    b"CDF\x01": "NetCDF",
-    b"CDF\x02": "NetCDF",
-    b"CDF\x05": "NetCDF",
-    b"II*\x00": "GeoTIFF",
-    b"MM\x00*": "GeoTIFF",
-    b"II+\x00": "GeoTIFF",
-    b"MM\x00+": "GeoTIFF",
-}
-_SUFFIXES = {".tif": "GeoTIFF", ".tiff": "GeoTIFF", ".cog": "GeoTIFF", ".zarr": "Zarr"}
-_CHUNK_CACHE = 8 * 2**20
-# nothing decoded; `decode_cf=False` fails with engines that are classes
-_RAW: dict[str, Any] = dict.fromkeys(
-    ("mask_and_scale", "decode_times", "decode_timedelta", "decode_coords", "concat_characters"), False
-)
+# attributes by which a variable says in which coordinate reference system others are
+_CRS = ("crs_wkt", "spatial_ref", "grid_mapping_name")
+_KEPT = ("units", "long_name", "standard_name")
+_ONE_BAND = Bands()
 
 
-def format_of(place: str, source: str) -> str:
-    """Return NetCDF, GeoTIFF or Zarr: of a path by its first bytes, of a URL by its suffix ('' if that does not tell).
-
-    Raises SourceError where there is no such file, or it is none of these.
-    """
-    if "://" in place:
-        return _SUFFIXES.get(Path(place.partition("?")[0].rstrip("/")).suffix.lower(), "")
-    path = Path(place)
-    if path.is_dir() and any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
-        return "Zarr"
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise SourceError(f"{source}: cannot be read: {error.strerror}") from error
-    if magic not in _MAGIC:
-        hint = "; convert GRIB to NetCDF first" if magic == b"GRIB" else ""
-        raise SourceError(f"{source}: is no raster; allowed: NetCDF, GeoTIFF (COG), Zarr{hint}")
-    return _MAGIC[magic]
-
-
-def open_variable(place: str, variable: str, source: str) -> xr.DataArray:
+def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BAND) -> xr.DataArray:
     """Open a path or URL as an array, decoded (NaN, scale and offset, dates), lazily; `time` only where it has one.
 
-    `variable` may be empty where there is only one; messages call the file `source`. Raises SourceError, or
-    SourceUnavailableError for a URL that does not answer.
+    `variable` may be empty where there is only one, and begin with the group that it is in (`Grid/precipitation`);
+    `bands` says what the bands of a GeoTIFF are; messages call the file `source`. The dimensions are `y`, `x`, `time`
+    and others of size 1. Raises SourceError, or SourceUnavailableError for a URL that does not answer.
     """
     kind = format_of(place, source)
     try:
+        if "://" not in place:
+            check_whole(place, kind, source)
         if kind == "GeoTIFF":
-            return _open_geotiff(place, source)
-        dataset = _open_zarr(place) if kind == "Zarr" else _open_netcdf(place)
+            return open_geotiff(place, source, bands)
+        return _open_gridded(place, kind, variable, source)
     except SourceError:
         raise
     except Exception as error:  # each driver raises its own
         raise _translated(error, kind, place, source) from error
-    return _one_variable(dataset, variable, source)
 
 
-def _open_netcdf(place: str) -> xr.Dataset:
-    # every chunk is read once; by default the library would keep 64 MiB of them
-    netCDF4.set_chunk_cache(_CHUNK_CACHE)
-    return _decoded(xr.open_dataset(place, engine=NetCDF4BackendEntrypoint, **_RAW))
+def _open_gridded(place: str, kind: str, variable: str, source: str) -> xr.DataArray:
+    found = find_variable(place, kind, variable, source)
+    dataset, known = found.dataset, found.dataset.variables[found.name]
+    stored = stored_as(known.dtype, known.attrs, source, netcdf=kind == "NetCDF")
+    if kind == "Zarr" and not _is_missing(raw.zarr_fill(place, found.path), stored):
+        dataset = raw.open_zarr(place, found.group, absent=False)
+    return _array(dataset, found.name, stored, source)
 
 
-def _open_zarr(place: str) -> xr.Dataset:
-    try:
-        raw = xr.open_dataset(place, engine=ZarrBackendEntrypoint, **_RAW, consolidated=True)
-    except (KeyError, ValueError):  # no consolidated metadata
-        raw = xr.open_dataset(place, engine=ZarrBackendEntrypoint, **_RAW, consolidated=False)
-    return _decoded(raw)
+def _is_missing(fill: Any, stored: Stored) -> bool:
+    """Return whether what is read of chunks that are not there is no value."""
+    return fill is not None and bool(np.isnan(stored.decoded(np.array([fill]).astype(stored.stored))[0]))
 
 
-def _decoded(raw: xr.Dataset) -> xr.Dataset:
-    """Decode by CF. To look for a fill value of NaN, which is NaN already, takes a tenth of the time of reading."""
-    for variable in raw.variables.values():
-        if np.ndim(fill := variable.attrs.get("_FillValue", 0)) == 0 and fill != fill:
-            del variable.attrs["_FillValue"]
-    return xr.decode_cf(raw, decode_coords="all", decode_timedelta=False)
-
-
-def _open_geotiff(place: str, source: str) -> xr.DataArray:
-    configure_gdal()
-    with warnings.catch_warnings():
-        # without these tags GDAL takes a file for one from 0 degrees on; over HTTP they may be what was cut off
-        warnings.simplefilter("error", NotGeoreferencedWarning)
-        data = rioxarray.open_rasterio(place, mask_and_scale=True, lock=False)
-    if not isinstance(data, xr.DataArray):
-        raise SourceError(f"{source}: holds several rasters; expected one")
-    if data.sizes["band"] != 1:
-        raise SourceError(f"{source}: holds {data.sizes['band']} bands; expected one")
-    if data.rio.transform().is_identity or not data.rio.transform().is_rectilinear:
-        raise SourceError(f"{source}: has no place on the earth, or is rotated; expected a north-up GeoTIFF")
-    return data.squeeze("band", drop=True)
-
-
-def _translated(error: Exception, kind: str, place: str, source: str) -> SourceError:
-    text = " ".join(str(error).split())
-    if "://" not in place:
-        return SourceError(f"{source}: cannot be read as {kind}: {text}")
-    if isinstance(error, FileNotFoundError) or "response code: 404" in text:
-        return SourceError(f"{source}: does not exist")
-    if isinstance(error, RasterioError) and "not recognized" in text:
-        return SourceError(f"{source}: cannot be read as {kind}: {text}")
-    return SourceUnavailableError(f"{source}: cannot be read: {text}; try again later")
-
-
-def _one_variable(dataset: xr.Dataset, variable: str, source: str) -> xr.DataArray:
-    gridded = [str(name) for name, data in dataset.data_vars.items() if dimension(data, "y") and dimension(data, "x")]
-    if variable and variable not in dataset.data_vars:
-        raise SourceError(f"{source}: has no variable {variable!r} (available: {_list(gridded or dataset.data_vars)})")
-    if not variable and len(gridded) != 1:
-        if not gridded:
-            found = _list(dataset.data_vars)
-            raise SourceError(f"{source}: has no variable on latitudes and longitudes (its variables: {found})")
-        raise SourceError(f"{source}: has several variables; set options.variable (available: {_list(gridded)})")
-    data = dataset[variable or gridded[0]]
-    time = dimension(data, "time")
-    if time:
-        renamed = data if time == "time" else data.rename({time: "time"})
-        return with_bounds(renamed, dataset)
-    return _with_scalar_time(data)
-
-
-def _with_scalar_time(data: xr.DataArray) -> xr.DataArray:
-    """Make a time that stands beside the grid, as of a file with one time step, a dimension."""
-    for name, coordinate in data.coords.items():
-        if coordinate.ndim == 0 and str(name).lower() in ("time", "valid_time") and coordinate.dtype.kind == "M":
-            renamed = data if name == "time" else data.rename({name: "time"})
-            return renamed.expand_dims("time")
+def _array(dataset: xr.Dataset, name: str, stored: Stored, source: str) -> xr.DataArray:
+    """Return the variable with its axes called `y`, `x` and `time`, and no other coordinates than theirs."""
+    variable = dataset.variables[name]
+    axes = axes_of(variable, dataset)
+    shape = ", ".join(f"{dimension}: {size}" for dimension, size in variable.sizes.items())
+    if not {"y", "x"} <= axes.keys():
+        raise SourceError(f"{source}: {name} has the dimensions ({shape}); expected latitude and longitude")
+    refuse_others(variable, axes, dataset, source)
+    coordinates: dict[str, Any] = {axis: (axis, _degrees(dataset, axes[axis], source)) for axis in ("y", "x")}
+    time = times_of(variable, axes, dataset, source)
+    if time is not None and "time" in axes:
+        coordinates["time"] = ("time", time.labels, {"ahead": time.ahead})
+    if "expver" in variable.dims and "expver" in dataset.variables:
+        coordinates["expver"] = ("expver", dataset.variables["expver"].values)
+    names = {axis.dimension: ours for ours, axis in axes.items()}
+    attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
+    values = decoded(variable, stored, names, source)
+    data = xr.Dataset({name: values}, coords=coordinates)[name].assign_attrs(attributes)
+    data = data.assign_coords(_reference_system(variable, dataset))
+    if time is not None and "time" not in axes:
+        data = data.expand_dims(time=time.labels)
+        data["time"].attrs["ahead"] = time.ahead
     return data
 
 
-def _list(names: Any) -> str:
-    listed: list[Hashable] = list(names)
-    return ", ".join(str(name) for name in listed) or "none"
+def _degrees(dataset: xr.Dataset, axis: Axis, source: str) -> Any:
+    if not axis.values:
+        raise SourceError(
+            f"{source}: not on a regular grid of longitudes and latitudes; {axis.dimension} has no values"
+        )
+    values = dataset.variables[axis.values]
+    return stored_as(values.dtype, values.attrs, source).decoded(np.array(values.values))
+
+
+def _reference_system(variable: xr.Variable, dataset: xr.Dataset) -> dict[str, xr.Variable]:
+    """Return what says the coordinate reference system, under the name that rioxarray looks for; nothing if empty."""
+    named = text(variable.attrs, "grid_mapping").partition(":")[0].strip()
+    for name in (named, "spatial_ref", "crs"):
+        known = dataset.variables.get(name)
+        if known is not None and any(text(known.attrs, attribute) for attribute in _CRS):
+            return {"spatial_ref": xr.Variable((), 0, known.attrs)}
+    return {}
+
+
+def _translated(error: Exception, kind: str, place: str, source: str) -> SourceError:
+    words = " ".join(str(error).split())
+    if "://" not in place:
+        return SourceError(f"{source}: cannot be read as {kind}, it is damaged or not whole: {words}")
+    if isinstance(error, FileNotFoundError) or "response code: 404" in words:
+        return SourceError(f"{source}: does not exist")
+    if isinstance(error, RasterioError) and "not recognized" in words:
+        return SourceError(f"{source}: cannot be read as {kind}: {words}")
+    return SourceUnavailableError(f"{source}: cannot be read: {words}; try again later")

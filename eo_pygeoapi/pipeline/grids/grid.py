@@ -19,11 +19,13 @@ from pyproj.exceptions import CRSError
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.blocks import cells_at_once, steps_per_block
 from eo_pygeoapi.pipeline.grids.frames import cell_size
+from eo_pygeoapi.pipeline.grids.rounded import unrounded
 
 Box = tuple[float, float, float, float]
 
 _NAMES = {"y": ("y", "lat", "latitude"), "x": ("x", "lon", "longitude"), "time": ("time", "valid_time")}
 _ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not reach into the next
+_VERSION = "expver"  # of ECMWF, along which final and provisional values lie side by side
 _STANDARD_NAMES = {"y": "latitude", "x": "longitude", "time": "time"}
 
 
@@ -72,7 +74,7 @@ def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, _Axis, _
 
 
 def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice) -> xr.DataArray:
-    data = _taken(data, y.positions[rows], x.positions[columns])
+    data = _of_one_version(_taken(data, y.positions[rows], x.positions[columns]))
     return _as_float(
         data.assign_coords(y=("y", -y.centres[rows], {"cell": y.size}), x=("x", x.centres[columns], {"cell": x.size}))
     )
@@ -104,7 +106,7 @@ def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
     if not found["y"] or not found["x"]:
         raise SourceError(f"{source}: has the dimensions ({shape}); expected latitude and longitude")
     others = [name for name in data.dims if name not in found.values()]
-    if long := [str(name) for name in others if data.sizes[name] != 1]:
+    if long := [str(name) for name in others if data.sizes[name] != 1 and name != _VERSION]:
         raise SourceError(
             f"{source}: has the dimensions ({shape}); expected time, latitude and longitude, not {long[0]}"
         )
@@ -112,7 +114,7 @@ def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
         name = found[axis]
         if name not in data.coords or data.coords[name].ndim != 1:
             raise SourceError(f"{source}: not on a regular grid of longitudes and latitudes; {name} has no values")
-    data = data.squeeze(others, drop=True)
+    data = data.squeeze([name for name in others if data.sizes[name] == 1], drop=True)
     # scalars such as `number`, strings such as `expver`: they would keep files from being put together
     data = data.drop_vars([name for name in data.coords if name not in data.dims])
     return data.rename({name: axis for axis, name in found.items() if name and name != axis})
@@ -182,13 +184,16 @@ def _axis(values: NDArray[np.floating], what: str, source: str, sizes: Mapping[s
     positions = np.argsort(degrees, kind="stable")
     steps = np.diff(degrees[positions])
     usual = float(np.median(steps))
+    twice = steps <= 1e-6 * usual
+    if twice.sum() > 1 or usual <= 0:
+        raise SourceError(f"{source}: holds several of its {what} twice, as coordinates that were rounded too much do")
     # a global grid may hold both 0 and 360 degrees
-    positions = positions[np.concatenate(([True], steps > 1e-6 * usual))]
+    positions = positions[np.concatenate(([True], ~twice))]
     ends = degrees[positions[[0, -1]]]
     regular = np.linspace(ends[0], ends[1], positions.size)
     rounding = 4 * np.abs(degrees).max() * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
-    if not np.allclose(degrees[positions], regular, rtol=0, atol=1e-3 * usual + rounding) or usual <= 0:
-        raise SourceError(f"{source}: its {what} are not evenly spaced; expected a regular grid")
+    if not np.allclose(degrees[positions], regular, rtol=0, atol=1e-3 * usual + rounding):
+        regular = unrounded(degrees[positions], rounding, f"{source}: its {what}")
     return _Axis(regular, positions, float(regular[-1] - regular[0]) / (regular.size - 1))
 
 
@@ -233,6 +238,17 @@ def _chunked(data: xr.DataArray) -> xr.DataArray:
     return data.chunk(sizes)
 
 
+def _of_one_version(data: xr.DataArray) -> xr.DataArray:
+    """Merge final and provisional values, lazily: a cell is the final one where there is one."""
+    if _VERSION not in data.dims:
+        return data
+    versions = data[_VERSION].values if _VERSION in data.coords else np.arange(data.sizes[_VERSION])
+    merged, *others = (data.isel({_VERSION: n}, drop=True) for n in np.argsort(versions, kind="stable").tolist())
+    for other in others:
+        merged = merged.where(merged.notnull(), other)
+    return merged
+
+
 def _as_float(data: xr.DataArray) -> xr.DataArray:
     if data.dtype.kind == "f":
         return data
@@ -258,7 +274,10 @@ def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
         if part.sizes["y"] != first.sizes["y"] or part.sizes["x"] != first.sizes["x"]:
             same = False
         else:
-            same = all(np.allclose(part[axis], first[axis], rtol=0, atol=1e-6) for axis in ("y", "x"))
+            same = all(
+                np.allclose(part[axis], first[axis], rtol=0, atol=max(1e-6, 1e-3 * cell_size(first, axis)))
+                for axis in ("y", "x")
+            )
         if not same:
             raise SourceError(f"{source}: its files are on different grids; expected the same cells in all")
     return xr.concat(parts, "time", join="override", combine_attrs="override", coords="minimal", compat="override")

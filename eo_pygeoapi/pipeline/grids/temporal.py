@@ -5,10 +5,11 @@ source's own and cannot be shifted; hours are gathered into the days of the data
 The periods themselves are those of `periods.py`.
 """
 
+from calendar import day_name
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,13 +20,17 @@ from eo_pygeoapi.contract.models import LeftOut, TemporalStatistic
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, Block, blocks
+from eo_pygeoapi.pipeline.grids.plausible import Judge, Judged, Range
+from eo_pygeoapi.pipeline.grids.time_axis import next_starts, steps_between
 
-# step of the source -> numpy's unit for it, and the period types that such steps can fill
-_STEPS = {
-    "hour": ("h", "all"),
-    "day": ("D", "all"),
-    "month": ("M", "monthly, quarterly, yearly"),
-    "year": ("Y", "yearly"),
+# step of the source -> the period types that such steps can fill
+_FILLS = {
+    "hour": "all",
+    "day": "all",
+    "week": "weekly, weeklySunday and the other weekly ones, that of the day on which its weeks begin",
+    "dekad": "monthly, quarterly, yearly",
+    "month": "monthly, quarterly, yearly",
+    "year": "yearly",
 }
 
 
@@ -79,13 +84,18 @@ def _expected_steps(period: Period, begin: np.datetime64, end: np.datetime64, gr
     if step == "hour":
         hours = float((end - begin) / np.timedelta64(3600, "s"))
         return round(hours / float(grid.attrs.get("step_hours", 1.0)))
-    unit, fills = _STEPS[step]
-    if begin != begin.astype(f"M8[{unit}]") or end != end.astype(f"M8[{unit}]"):
+    number = steps_between(begin, end, step, grid["time"].values)
+    if number is None:
         raise SourceError(
-            f"the source has one value a {step}, which is longer than the period {period.id}; "
-            f"allowed period types: {fills}"
+            f"the source has one value a {step}, which do not make up the period {period.id} "
+            f"({period.start} to {period.end}){_weekday(step, grid)}; allowed period types: {_FILLS[step]}"
         )
-    return len(np.arange(begin.astype(f"M8[{unit}]"), end.astype(f"M8[{unit}]")))
+    return number
+
+
+def _weekday(step: str, grid: xr.DataArray) -> str:
+    first = grid["time"].values[0].astype("M8[D]").item()
+    return f"; its weeks begin on a {day_name[first.weekday()]}" if step == "week" else ""
 
 
 @dataclass(frozen=True)
@@ -94,11 +104,15 @@ class PeriodBlock:
 
     `values` has the shape (period, y, x), NaN where a cell has none. `observed`, of the same shape, is the share of
     the period's steps that the cell has; None where that is 1 for all cells with a value and 0 for those without.
+    `impossible`, of the same shape, says where a step or the period had a value that cannot be, None for nowhere; all
+    that were found so far lie between the two numbers `found`.
     """
 
     first: int
     values: NDArray[np.floating]
     observed: NDArray[np.floating] | None = None
+    impossible: NDArray[np.bool_] | None = None
+    found: Range | None = None
 
 
 def to_periods(
@@ -106,8 +120,9 @@ def to_periods(
 ) -> Iterator[PeriodBlock]:
     """Aggregate time steps into periods, cell by cell, in blocks of bounded size; every period comes once, in order.
 
-    A step that is itself a period passes through bit-identical and without being copied. Otherwise, for a cell that
-    lacks some steps of a period:
+    Values that cannot be (see `plausible.py`) are NaN, before and after the steps are put together. A step that is
+    itself a period passes through bit-identical and, unless it must be changed, without being copied. Otherwise, for
+    a cell that lacks some steps of a period:
 
     - `sum` gives NaN, for the sum of fewer days is not the sum of the period, it is too small;
     - `mean`, `min` and `max` are those of the steps the cell has, as usual for data with a moving mask (clouds);
@@ -127,36 +142,51 @@ def to_periods(
 
 def _passed_through(grid: xr.DataArray, complete: Sequence[PeriodSteps], memory: int) -> Iterator[PeriodBlock]:
     positions = np.array([steps.first for steps in complete], dtype=int)
+    judge = Judge(grid, step_hours(grid))
     for block in blocks(grid, positions, memory):
         here = np.flatnonzero((positions >= block.first) & (positions < block.stop))
-        if here.size == block.stop - block.first:
-            yield PeriodBlock(int(here[0]), block.values)
-        else:
-            yield PeriodBlock(int(here[0]), block.values[positions[here] - block.first])
+        whole = here.size == block.stop - block.first
+        values = block.values if whole else block.values[positions[here] - block.first]
+        judged = judge.both(values, positions[here])
+        yield PeriodBlock(int(here[0]), judged.values, impossible=judged.impossible, found=judge.found)
 
 
 def _aggregated(
     grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic, memory: int
 ) -> Iterator[PeriodBlock]:
-    lengths = step_hours(grid)
-    lengths = lengths / lengths[0]  # exactly 1 where all are the same
+    hours = step_hours(grid)
+    lengths = hours / hours[0]  # exactly 1 where all are the same
     wanted = np.concatenate([np.arange(steps.first, steps.stop) for steps in complete])
-    least = float(grid.attrs.get("least", -np.inf)) if statistic == "sum" else -np.inf
-    number, cells = 0, _Cells(statistic, lengths)
+    number, cells, judge = 0, _Cells(statistic, lengths), Judge(grid, hours)
     for block in blocks(grid, wanted, memory):
-        done = []
+        judged, done = judge.steps(block.values, slice(block.first, block.stop)), []
         while number < len(complete) and complete[number].first < block.stop:
             steps = complete[number]
-            cells.add(block, max(block.first, steps.first), min(block.stop, steps.stop))
+            cells.add(block, judged, max(block.first, steps.first), min(block.stop, steps.stop))
             if steps.stop > block.stop:
                 break  # the rest of this period comes with the next block
             done.append(cells.result(float(lengths[steps.first : steps.stop].sum())))
             number, cells = number + 1, _Cells(statistic, lengths)
         if done:
-            observed = np.stack([share for _, share in done])
-            whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
-            values = np.maximum(np.stack([v for v, _ in done]), least)
-            yield PeriodBlock(number - len(done), values, None if whole else observed)
+            yield _together(number - len(done), done, statistic, judge, grid)
+
+
+def _together(
+    first: int, done: Sequence["_Period"], statistic: TemporalStatistic, judge: Judge, grid: xr.DataArray
+) -> PeriodBlock:
+    """Put periods that were finished together beside each other, and judge sums."""
+    observed = np.stack([period.observed for period in done])
+    values = np.stack([period.values for period in done])
+    impossible = None
+    if any(period.impossible is not None for period in done):
+        nowhere = np.zeros(values.shape[1:], bool)
+        impossible = np.stack([nowhere if period.impossible is None else period.impossible for period in done])
+    if statistic == "sum":
+        values, more = judge.periods(values)
+        values = np.maximum(values, float(grid.attrs.get("least", -np.inf)))
+        impossible = more if impossible is None else impossible if more is None else impossible | more
+    whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
+    return PeriodBlock(first, values, None if whole else observed, impossible, judge.found)
 
 
 def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:
@@ -164,13 +194,20 @@ def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:
     times, step = grid["time"].values, grid.attrs["step"]
     if step == "hour":
         return np.full(times.size, float(grid.attrs.get("step_hours", 1.0)))
-    starts = times.astype(f"M8[{_STEPS[step][0]}]")
-    following = (starts.astype("int64") + 1).astype(starts.dtype)
-    return np.asarray((following.astype("M8[h]") - starts.astype("M8[h]")).astype("int64"), "float64")
+    following = next_starts(times, step)
+    return np.asarray((following.astype("M8[h]") - times.astype("M8[h]")).astype("int64"), "float64")
 
 
 # how the parts of a period that come with different blocks become one
 _JOINS: dict[TemporalStatistic, np.ufunc] = {"sum": np.add, "mean": np.add, "min": np.fmin, "max": np.fmax}
+
+
+class _Period(NamedTuple):
+    """Values and observed shares of a period, shape (y, x), and where some value cannot be."""
+
+    values: NDArray[np.floating]
+    observed: NDArray[np.floating]
+    impossible: NDArray[np.bool_] | None
 
 
 class _Cells:
@@ -180,10 +217,15 @@ class _Cells:
         self.statistic, self.lengths = statistic, lengths
         self.total: NDArray[np.floating] | None = None
         self.seen: NDArray[np.float64] | float = 0.0
+        self.impossible: NDArray[np.bool_] | None = None
 
-    def add(self, block: Block, first: int, stop: int) -> None:
-        """Take in the steps from `first` to `stop` (exclusive)."""
-        values = block.values[first - block.first : stop - block.first]
+    def add(self, block: Block, judged: Judged, first: int, stop: int) -> None:
+        """Take in the steps from `first` to `stop` (exclusive) of a block that was judged."""
+        here = slice(first - block.first, stop - block.first)
+        values = judged.values[here]
+        if judged.impossible is not None:
+            some = judged.impossible[here].any(axis=0)
+            self.impossible = some if self.impossible is None else self.impossible | some
         lengths = self.lengths[first:stop]
         valid = ~np.isnan(values)
         self.seen = self.seen + _weighted_sum(valid, lengths)
@@ -197,13 +239,13 @@ class _Cells:
                 part = join.reduce(values, axis=0)
         self.total = part if self.total is None else join(self.total, part)
 
-    def result(self, length: float) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Return values and observed share, shape (y, x), of a period of this length."""
+    def result(self, length: float) -> "_Period":
+        """Return what a period of this length is."""
         assert self.total is not None
         values, seen = self.total, np.asarray(self.seen)
         if self.statistic == "mean":
             values = np.divide(values, seen, out=np.full_like(values, np.nan), where=seen > 0)
-        return values, seen / length
+        return _Period(values, seen / length, self.impossible)
 
 
 def _weighted_sum(

@@ -1,7 +1,8 @@
 """The time axis of a grid: ascending, labelled with the start of each step in UTC, and how long a step is.
 
 Sources label days at 00:00, at noon or at their end; months on the 1st, the 15th or the last. Where the file says
-the bounds of its steps (CF `bounds`) these decide, otherwise a label is taken to lie in its step.
+the bounds of its steps (CF `bounds`) these decide, otherwise a label is taken to lie in its step. Labels that are
+beside the hour only because they were rounded (fractions of days, single precision) are put back.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,15 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import SourceError
 
-Step = Literal["hour", "day", "month", "year"]
-_HOUR = np.timedelta64(3600 * 10**9, "ns")
+Step = Literal["hour", "day", "week", "dekad", "month", "year"]
+_HOUR = 3600 * 10**9  # nanoseconds
+_DAY = 24 * _HOUR
 _UNITS = {"day": "D", "month": "M", "year": "Y"}
+_ROUNDED = 0.1  # of a step or an hour: single precision days since 1900 are up to three minutes off
+_HALF_A_SECOND = 5 * 10**8
+_ALLOWED = "allowed: hours, days, weeks, dekads, months or years"
+# the days on which dekads begin, end, or have their middle
+_DEKAD_DAYS = ({1, 11, 21}, {10, 20, 28, 29, 30, 31}, {5, 15, 25, 26}, {6, 16, 26})
 
 
 @dataclass(frozen=True)
@@ -30,16 +37,17 @@ def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str
     """Return the grid with its time axis ascending, labelled with the starts of the steps, `step` as an attribute.
 
     `known` is what a step is where that is known without looking at the labels, `otherwise` what it is where they
-    do not tell, for there is only one. Raises SourceError for labels that are no dates of the usual calendar, come
-    twice, or are spaced in a way that does not make up DHIS2 periods.
+    do not tell, for there is only one. The labels are those of a clock that is the coordinate's attribute `ahead`
+    (seconds) before UTC: days and what is longer remain those of that clock, hours are put into UTC. Raises
+    SourceError for labels that come twice, or are spaced in a way that does not make up DHIS2 periods.
     """
-    labels = data["time"].values
-    if labels.dtype.kind != "M":
-        calendar = data["time"].encoding.get("calendar") or data["time"].attrs.get("calendar") or labels.dtype
-        raise SourceError(f"{source}: its times are not dates of the usual calendar ({calendar}); expected `standard`")
-    order = np.argsort(labels, kind="stable")
-    length = StepLength(known) if known else _inferred(labels[order], source) or StepLength(otherwise)
-    starts = _starts(labels[order].astype("M8[ns]"), length)
+    ahead = round(float(data["time"].attrs.get("ahead", 0.0)) * 10**9)
+    order = np.argsort(data["time"].values, kind="stable")
+    labels = data["time"].values[order].astype("M8[ns]")
+    length = StepLength(known) if known else _inferred(labels, source) or StepLength(otherwise)
+    starts = _starts(labels, length)
+    if length.step == "hour":
+        starts = starts - np.timedelta64(ahead, "ns")
     twice = np.flatnonzero(np.diff(starts) == np.timedelta64(0, "ns"))
     if twice.size:
         raise SourceError(f"{source}: holds {starts[twice[0]].astype('M8[m]')} twice; expected each {length.step} once")
@@ -52,40 +60,112 @@ def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str
 
 def _inferred(labels: NDArray[np.datetime64], source: str) -> StepLength | None:
     """Return what a step is by the smallest distance of two labels, for steps may be missing."""
-    distances = np.unique(np.diff(labels))
-    distances = distances[distances > np.timedelta64(0, "ns")]
+    distances = np.diff(labels).astype("int64")
+    distances = distances[distances > 0]
     if not distances.size:
         return None
-    hours = float(distances[0] / _HOUR)
-    even = bool((distances % distances[0] == np.timedelta64(0, "ns")).all())
-    if hours < 24 and even and (24 / hours).is_integer():
-        return StepLength("hour", hours)
-    if hours == 24 and even:
+    smallest = int(distances.min())
+    if smallest < _DAY * (1 - _ROUNDED):
+        return _part_of_a_day(labels, smallest, source)
+    days = smallest / _DAY
+    even = bool((np.abs(distances - np.round(distances / _DAY) * _DAY) <= _ROUNDED * _HOUR).all())
+    if round(days) == 1 and even:
         return StepLength("day")
-    if 28 * 24 <= hours <= 31 * 24:
+    if round(days) == 7 and even and (np.round(distances / _DAY) % 7 == 0).all():
+        return StepLength("week")
+    if 7 < days <= 11 and _are_dekads(labels):
+        return StepLength("dekad")
+    if 28 <= round(days, 3) <= 31:
         return StepLength("month")
-    if 365 * 24 <= hours <= 366 * 24:
+    if 365 <= round(days, 3) <= 366:
         return StepLength("year")
-    text = f"{hours / 24:g} days" if hours >= 24 else f"{hours:g} hours"
-    raise SourceError(f"{source}: its time steps are {text} apart; allowed: hours, days, months or years")
+    raise SourceError(f"{source}: its time steps are {days:g} days apart; {_ALLOWED}")
+
+
+def _part_of_a_day(labels: NDArray[np.datetime64], smallest: int, source: str) -> StepLength:
+    """Return the hours of steps that a day consists of, whose labels may have been rounded."""
+    steps = round(_DAY / smallest)
+    step = _DAY / steps
+    _, scatter = _beside(labels, step)
+    most = min(_ROUNDED * step, _ROUNDED * _HOUR)
+    if scatter > most or abs(smallest - step) > most or step < 60 * 10**9:
+        raise SourceError(
+            f"{source}: its time steps are {smallest / _HOUR:g} hours apart and make up no days, or its times are "
+            f"rounded too much to tell; {_ALLOWED}"
+        )
+    return StepLength("hour", step / _HOUR)
+
+
+def _beside(labels: NDArray[np.datetime64], step: float) -> tuple[float, float]:
+    """Return how far labels are beside whole steps since midnight, usually, and how far they are beside that."""
+    turns = (labels.astype("int64") % _DAY) / step * 2 * np.pi
+    usual = np.angle(np.exp(1j * turns).mean())
+    scatter = np.abs(np.angle(np.exp(1j * (turns - usual)))).max()
+    return float(usual / (2 * np.pi) * step), float(scatter / (2 * np.pi) * step)
+
+
+def _nearest(nanoseconds: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """Return the nearest whole steps, in whole numbers; 1970 began with a day."""
+    return (nanoseconds + step // 2) // step * step
+
+
+def _are_dekads(labels: NDArray[np.datetime64]) -> bool:
+    days = set((labels.astype("M8[D]") - labels.astype("M8[M]").astype("M8[D]")).astype("int64") + 1)
+    return any(days <= known for known in _DEKAD_DAYS) and np.unique(_dekads(labels)).size == labels.size
+
+
+def _dekads(labels: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Return the first days of the dekads of a month: its 1st, 11th and 21st."""
+    months = labels.astype("M8[M]").astype("M8[D]")
+    number = np.minimum((labels.astype("M8[D]") - months).astype("int64") // 10, 2)
+    return np.asarray(months + number * np.timedelta64(10, "D"))
 
 
 def _starts(labels: NDArray[np.datetime64], length: StepLength) -> NDArray[np.datetime64]:
+    nanoseconds = labels.astype("int64")
     if length.step == "hour":
-        nanoseconds = labels.astype("int64")
-        starts = nanoseconds - nanoseconds % round(length.hours * 3600 * 10**9)  # 1970 began with a day
+        step = round(length.hours * _HOUR)
+        beside, scatter = _beside(labels, step)
+        if abs(beside) <= max(_HALF_A_SECOND, scatter):  # they are whole steps, but for what was rounded
+            return np.asarray((_nearest(nanoseconds, step)).astype("M8[ns]"))
+        # the label of a step lies within it, at its half for example
+        shift = round(beside % step)
+        return np.asarray(_nearest(nanoseconds - shift, step).astype("M8[ns]"))
+    beside, scatter = _beside(labels, _DAY)
+    if abs(beside) <= min(max(_HALF_A_SECOND, scatter), _ROUNDED * _HOUR):  # they are midnights
+        labels = _nearest(nanoseconds, _DAY).astype("M8[ns]")
+    if length.step == "week":
+        starts = labels.astype("M8[D]")
+    elif length.step == "dekad":
+        starts = _dekads(labels)
     else:
         starts = labels.astype(f"M8[{_UNITS[length.step]}]")
     return np.asarray(starts.astype("M8[ns]"))
 
 
-def with_bounds(data: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
-    """Label the time steps with the lower bounds that the file gives them, where it does; `data` has `time`."""
-    time = data["time"]
-    # xarray keeps the name among the attributes, or among the encoding where it has decoded the bounds as well
-    name = time.attrs.get("bounds") or time.encoding.get("bounds")
-    bounds = dataset.variables.get(name) if name else None
-    if bounds is None or bounds.ndim != 2 or bounds.shape != (data.sizes["time"], 2) or bounds.dtype.kind != "M":
-        return data
-    lower = bounds.values.min(axis=1)
-    return data.assign_coords(time=("time", lower, data["time"].attrs))
+def next_starts(starts: NDArray[np.datetime64], step: str) -> NDArray[np.datetime64]:
+    """Return where the steps that follow these days, weeks, dekads, months or years begin."""
+    if step == "week":
+        return np.asarray(starts.astype("M8[D]") + np.timedelta64(7, "D"))
+    if step == "dekad":
+        return _dekads(np.asarray(starts.astype("M8[D]") + np.timedelta64(11, "D"), "M8[D]"))
+    return np.asarray(starts.astype(f"M8[{_UNITS[step]}]") + 1)
+
+
+def steps_between(begin: np.datetime64, end: np.datetime64, step: str, starts: NDArray[np.datetime64]) -> int | None:
+    """Return how many steps lie between two moments, None where steps lie across one of them.
+
+    Weeks begin on the day of the week of these starts.
+    """
+    if step == "week":
+        days = [int((moment - starts[0]) / np.timedelta64(1, "D")) for moment in (begin, end)]
+        return None if any(day % 7 for day in days) else (days[1] - days[0]) // 7
+    ends = np.array([begin, end], "M8[ns]")
+    if step == "dekad":
+        if (_dekads(ends) != ends).any():
+            return None
+        months = ends.astype("M8[M]")
+        numbers = months.astype("int64") * 3 + (ends.astype("M8[D]") - months.astype("M8[D]")).astype("int64") // 10
+        return int(numbers[1] - numbers[0])
+    whole = ends.astype(f"M8[{_UNITS[step]}]")
+    return None if (whole.astype("M8[ns]") != ends).any() else int((whole[1] - whole[0]).astype("int64"))

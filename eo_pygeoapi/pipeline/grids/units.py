@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 
 _CF_EXPONENT = re.compile(r"(?<=[A-Za-z])(-?\d+)\b")
 _CALENDAR = re.compile(r"month|year")
+# what people write, in lower case and with single spaces, and what pint calls it
+_SPELLINGS = {
+    **dict.fromkeys(("celsius", "celcius", "deg c", "degc", "degree c", "degrees c", "°c", "ºc", "o c", "oc"), "degC"),
+    **dict.fromkeys(("degree celsius", "degrees celsius", "deg celsius", "degreesc", "degreec", "degc."), "degC"),
+    **dict.fromkeys(("kelvin", "kelvins", "deg k", "degk", "degree k", "degrees k", "degreesk", "°k"), "K"),
+    **dict.fromkeys(("degree kelvin", "degrees kelvin", "deg kelvin"), "K"),
+    **dict.fromkeys(("fahrenheit", "deg f", "degf", "degree f", "degrees f", "degrees fahrenheit", "°f"), "degF"),
+    **dict.fromkeys(("mb", "mbar", "mbars", "millibar", "millibars"), "hPa"),
+    **dict.fromkeys(("(0 - 1)", "(0-1)", "0-1", "0 - 1", "[0-1]", "[0, 1]", "0..1", "fraction", "ratio", "1"), ""),
+    **dict.fromkeys(("-", "~", "unitless", "none", "dimensionless", "proportion", "fraction (0-1)"), ""),
+    **dict.fromkeys(("%", "percent", "per cent", "pct", "percentage", "(0 - 100)"), "percent"),
+    **dict.fromkeys(("mm/d", "mm d-1", "mm/days", "mm per day", "mm/24h"), "mm/day"),
+    **dict.fromkeys(("mm/hr", "mm/h", "mm h-1", "mm hr-1", "mm per hour"), "mm/hour"),
+}
+_EXACTLY = {"C": "degC", "F": "degF"}  # which pint takes for coulomb and farad
 _FAR = 2.0**20  # far from zero, so that an offset costs the scale no digits
 
 
@@ -100,8 +115,10 @@ def _registry() -> "pint.UnitRegistry[Any]":
 
 @cache
 def _parsed(text: str) -> "pint.Unit | None":
+    plain = " ".join(text.replace("_", " ").split())
+    known = _EXACTLY.get(plain, _SPELLINGS.get(plain.lower(), re.sub(r"\bKg\b", "kg", text)))
     try:
-        return _registry().Unit(text)
+        return _registry().Unit(known or "dimensionless")
     except Exception:  # pint raises its own, tokenize's and ValueErrors for what it cannot read
         return None
 

@@ -7,12 +7,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.pipeline.grids.plausible import Range
 from eo_pygeoapi.pipeline.zonal.statistics import CACHED_BYTES, Floats, Partial
 
 _ROUNDING = 1e-9
 # how many parts a statistic has, and what they are before anything is known
 _BEFORE: dict[str, tuple[float, ...]] = {"count": (), "std": (0.0, 0.0), "mean": (0.0,), "sum": (0.0,)}
 _JOINS: dict[str, np.ufunc] = {"mean": np.add, "sum": np.add, "min": np.fmin, "max": np.fmax}
+
+
+class Impossible:
+    """The area of units whose cells have values that cannot be, (period, unit); nothing as long as none has."""
+
+    def __init__(self, periods: int, units: int) -> None:
+        self._shape = (periods, units)
+        self.area: Floats | None = None
+        self.found: Range | None = None
+
+    def add(self, first: int, partial: Partial, members: NDArray[np.intp] | slice) -> None:
+        """Take in what a block says of these units."""
+        if partial.impossible is None or partial.found is None:
+            return
+        if self.area is None:
+            self.area = np.zeros(self._shape)
+        self.area[_place(first, partial.steps, members)] += partial.impossible.T
+        low, high = self.found or partial.found
+        self.found = min(low, partial.found[0]), max(high, partial.found[1])
+
+    def shares(self, area: Floats) -> Floats | None:
+        """Return the shares of these areas of the units; None where all values can be."""
+        if self.area is None:
+            return None
+        return np.divide(self.area, area, out=np.zeros_like(self.area), where=area > 0)
 
 
 class Accumulated:

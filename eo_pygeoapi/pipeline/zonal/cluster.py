@@ -107,7 +107,7 @@ def _aggregated(
     grid = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": times}, attrs=attrs)
     statistics = BlockStatistics(weights, aggregation.spatial)
     blocks = to_periods(grid, periods, aggregation.temporal, memory)
-    return [(number + block.first, statistics(block.values, block.observed)) for block in blocks]
+    return [(number + block.first, statistics.of(block)) for block in blocks]
 
 
 def _result(grid: xr.DataArray, first: PeriodSteps, last: PeriodSteps, future: Any) -> list[tuple[int, Partial]]:

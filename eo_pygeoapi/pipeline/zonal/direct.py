@@ -27,6 +27,13 @@ _PARTS = {
 }
 
 
+def area_of(frame: Frame, cells: NDArray[np.bool_], wkb: Sequence[bytes]) -> Floats:
+    """Return the area of these cells (y, x) in each Polygon or MultiPolygon, shape (unit, 1)."""
+    raster = raster_source(frame, cells.astype("float64"))
+    found = exact_extract(raster, units_source(wkb), ["sum"], include_cols=["unit"])
+    return np.array([feature["properties"]["sum"] or 0.0 for feature in found], "float64").reshape(-1, 1)
+
+
 def asked(
     frame: Frame, values: NDArray[np.floating], wkb: Sequence[bytes], statistic: SpatialStatistic
 ) -> tuple[Partial, Floats]:

@@ -5,12 +5,14 @@ needed of it: sums, extremes, or mean and squared deviations. `accumulation.py` 
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.pipeline.grids.plausible import Range
+from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.quantiles import weighted_quantile
 
@@ -38,13 +40,16 @@ class Partial:
 
     `covered` is the area of valid cells, `present` that area times the share of the period's steps that these cells
     have, None where they have all. `parts` depend on the statistic: `mean` and `sum` have the sum, `min`, `max` and
-    quantiles themselves, `std` the mean and the sum of squared deviations, `count` nothing.
+    quantiles themselves, `std` the mean and the sum of squared deviations, `count` nothing. `impossible` is the area
+    of cells with values that cannot be, None for nowhere; all that were found lie between the two numbers `found`.
     """
 
     steps: int
     covered: Floats
     present: Floats | None
     parts: tuple[Floats, ...] = ()
+    impossible: Floats | None = None
+    found: Range | None = None
 
 
 class BlockStatistics:
@@ -55,6 +60,19 @@ class BlockStatistics:
         self._threads = ThreadPoolExecutor(threads, "zonal") if threads > 1 else None
         self._every_cell = len(weights.cells) == weights.shape[0] * weights.shape[1]
         self._of_mask: tuple[NDArray[np.bool_], Floats] | None = None
+
+    def of(self, block: PeriodBlock) -> Partial:
+        """Return what the cells of a block of periods say, and where their values cannot be."""
+        partial = self(block.values, block.observed)
+        if block.impossible is None:
+            return partial
+        cells = np.ascontiguousarray(self._used(block.impossible.astype("float32")).T, dtype="float64")
+        area: Floats = self.weights.matrix @ cells
+        points = self.weights.points
+        if points.size:
+            whole = np.vstack([cells, np.zeros((1, cells.shape[1]))])  # -1, beyond the grid, finds this row
+            area[points] = whole[self.weights.nearest[:, 0]]
+        return replace(partial, impossible=area, found=block.found)
 
     def __call__(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None = None) -> Partial:
         """Return what the cells of a block, shape (time, y, x), say; NaN cells do not count.

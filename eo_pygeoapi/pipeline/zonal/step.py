@@ -7,7 +7,6 @@ time. Sums of shares are float64, whatever the grid is.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
 import geopandas as gpd
 import numpy as np
@@ -18,18 +17,19 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.grids.plausible import limits
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.zonal.left_out import ends_of, judged
 from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
 from eo_pygeoapi.pipeline.zonal.weights_cache import Store, WeightsCache
 
 __all__ = ["Aggregated", "CoverageWeights", "Means", "aggregate", "aggregate_to_org_units", "coverage_weights", "means"]
 
 Floats = NDArray[np.float64]
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,24 +57,24 @@ def aggregate_to_org_units(
 
     `grid` is normalised (see `grids.py`) and covers the units as far as the source does; `units` has the columns
     `orgUnit` and `geometry` (valid Polygon, MultiPolygon or Point, EPSG:4326). Time comes before space. Values whose
-    valid fraction is under the dataset's `minValidFraction` are null, and listed. `progress` is told the share that
-    is done; `means` are kept weights, memory and cluster. Raises SourceError where steps are longer than periods, or
-    units do not convert.
+    valid fraction is under the dataset's `minValidFraction`, or that are not `plausible`, are null, and listed;
+    `progress` is told the share that is done; `means` are kept weights, memory and cluster. Raises
+    SourceError where steps are longer than periods, or units do not convert.
     """
-    grid, finish = _converted(grid, dataset)
+    grid, finish = _prepared(grid, dataset)
     complete, left_out = complete_periods(grid, periods, dataset.time_zone)
     geometries = units.geometry.to_numpy()
     found = aggregate_periods(grid, geometries, complete, dataset.aggregation, means or Means(), progress)
-    values, fractions, on_grid = found
+    values, ids = found.values, list(units["orgUnit"])
     values *= finish.scale
     values += finish.offset
-    why = _why_null(values, fractions, on_grid, dataset.min_valid_fraction)
-    values[why > 0] = np.nan
+    judgement = judged(found, dataset)
+    values[judgement.null] = np.nan
     if dataset.decimals is not None:
         values.round(dataset.decimals, out=values)
     values += 0.0  # -0.0 becomes 0.0
-    left_out += _left_out(why, fractions, list(units["orgUnit"]), complete, dataset.min_valid_fraction)
-    return Aggregated(_frame(values, fractions, list(units["orgUnit"]), complete), left_out)
+    left_out += judgement.left_out(ids, complete)
+    return Aggregated(_frame(values, found.fractions, ids, complete), left_out)
 
 
 @contextmanager
@@ -88,69 +88,32 @@ def means(store: Store, memory_mib: int, scheduler: str = "") -> Iterator[Means]
             cluster.close()
 
 
-def _converted(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
-    """Return the grid, its cells converted only where they must be, and the conversion that is left for the results.
+def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
+    """Return the grid with what its cells can be, and to be converted only where they must, and the conversion left.
 
     To convert a few results is faster than many cells, and does not cost float32 its digits. But an offset does not
     commute with a sum, and rates become amounts cell by cell where time steps differ in length. Shares of cells
     (`count`) are not in the source's units at all, and a standard deviation is a difference, which has no offset.
     """
     statistics = dataset.aggregation
-    if statistics.spatial == "count":
+    if statistics.spatial == "count" and dataset.plausible is None:
         return grid, Conversion()
-    found = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
-    if statistics.spatial == "std":
-        found = replace(found, offset=0.0)
+    whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
+    found = replace(whole, offset=0.0) if statistics.spatial == "std" else whole
     hours = step_hours(grid)
     of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal)
-    if not of_sums and not (found.per_hour and np.ptp(hours) > 0):
-        return grid, Conversion(float(found.factor(float(hours[0]))), found.offset)
-    factor = xr.DataArray(np.broadcast_to(found.factor(hours), hours.shape), dims="time")
-    return (grid.astype("float64") * factor + found.offset).assign_attrs(grid.attrs), Conversion()
-
-
-class _Why(IntEnum):
-    """Why a value is null; 0 where it is not."""
-
-    OFF_GRID = 1
-    NO_DATA = 2
-    TOO_LITTLE = 3
-
-
-def _why_null(values: Floats, fractions: Floats, on_grid: NDArray[np.bool_], least: float) -> NDArray[np.int8]:
-    why = np.zeros(values.shape, "int8")
-    why[fractions < least - _ROUNDING] = _Why.TOO_LITTLE
-    why[np.isnan(values)] = _Why.NO_DATA
-    why[:, ~on_grid] = _Why.OFF_GRID
-    return why
-
-
-def _left_out(
-    why: NDArray[np.int8], fractions: Floats, org_units: Sequence[str], complete: Sequence[PeriodSteps], least: float
-) -> list[LeftOut]:
-    """List the units without a value: once where that is so, for the same reason, in every period."""
-    found = []
-    for unit in np.flatnonzero((why > 0).any(axis=0)).tolist():
-        of_unit, shares = why[:, unit], fractions[:, unit]
-        if (of_unit == of_unit[0]).all():
-            found.append(LeftOut(org_unit=org_units[unit], reason=_reason(of_unit[0], shares, least)))
-            continue
-        found += [
-            LeftOut(
-                org_unit=org_units[unit], period=complete[n].period.id, reason=_reason(of_unit[n], shares[[n]], least)
-            )
-            for n in np.flatnonzero(of_unit).tolist()
-        ]
-    return found
-
-
-def _reason(why: int, fractions: Floats, least: float) -> str:
-    if why == _Why.OFF_GRID:
-        return "lies outside the grid of the data"
-    if why == _Why.NO_DATA:
-        return "no cell of it has data"
-    low, high = (f"{fraction:.3g}" for fraction in (fractions.min(), fractions.max()))
-    return f"valid fraction {low}{'' if low == high else f' to {high}'} is below minValidFraction {least:g}"
+    by_cells = of_sums or bool(found.per_hour and np.ptp(hours) > 0)
+    allowed = limits(
+        ends_of(dataset),
+        cells_are_summed=statistics.spatial == "sum",
+        steps_are_summed=statistics.temporal == "sum",
+        differences="least" in grid.attrs,
+    )
+    if by_cells:
+        return grid.assign_attrs(limits=allowed, conversion=found), Conversion()
+    factor = float(np.max(whole.factor(float(hours[0]))))
+    grid = grid.assign_attrs(limits=allowed.before(Conversion(factor, whole.offset)))
+    return grid, Conversion() if statistics.spatial == "count" else Conversion(factor, found.offset)
 
 
 def _frame(

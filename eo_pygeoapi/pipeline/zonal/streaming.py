@@ -1,7 +1,7 @@
 """From a grid and geometries to values of periods and units, a bounded number of cells at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -14,11 +14,12 @@ from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.pipeline.grids.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.grids.blocks import CELL_BYTES, MEMORY, cells_at_once, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame, with_cell_sizes
+from eo_pygeoapi.pipeline.grids.plausible import Range
 from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock, PeriodSteps, to_periods
-from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated, AccumulatedStrips
+from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated, AccumulatedStrips, Impossible
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import Floats, areas, as_wkb
-from eo_pygeoapi.pipeline.zonal.direct import asked
+from eo_pygeoapi.pipeline.zonal.direct import area_of, asked
 from eo_pygeoapi.pipeline.zonal.parts import Part, parts
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial, weighs_cells
 from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache, content_key
@@ -37,11 +38,17 @@ class Means:
 
 
 class Found(NamedTuple):
-    """Values, NaN for none, and valid fractions, shape (period, unit), and which units are on the grid."""
+    """Values, NaN for none, and valid fractions, shape (period, unit), and which units are on the grid.
+
+    `impossible` is the share of each unit whose cells had values that cannot be, None where all can; these values lie
+    between the two numbers `between`.
+    """
 
     values: Floats
     fractions: Floats
     on_grid: NDArray[np.bool_]
+    impossible: Floats | None = None
+    between: Range | None = None
 
 
 def aggregate_periods(
@@ -64,9 +71,11 @@ def aggregate_periods(
     listed = list(parts(grid, geometries, aggregation.spatial, most))
     all_at_once = len(listed) == 1 and isinstance(listed[0].members, slice)
     whole = (Accumulated if all_at_once else AccumulatedStrips)(aggregation.spatial, len(complete), len(geometries))
+    impossible = Impossible(len(complete), len(geometries))
     for number, part in enumerate(listed):
         for first, partial, its_units in _partials(part, geometries[part.members], complete, aggregation, means):
             whole.add(first, partial, part.members)
+            impossible.add(first, partial, part.members)
             if first == 0:
                 seen.add(part.members, its_units)
             if progress:
@@ -74,7 +83,7 @@ def aggregate_periods(
     area = areas(Frame.of(grid), geometries, seen.inside)
     area *= np.divide(seen.weighed, seen.inside, out=np.ones_like(area), where=seen.inside > 0)
     values, fractions = whole.finished(area)
-    return Found(values, fractions, seen.on_grid)
+    return Found(values, fractions, seen.on_grid, impossible.shares(area), impossible.found)
 
 
 class _Seen(NamedTuple):
@@ -126,7 +135,7 @@ def _begun(blocks: Iterator[PeriodBlock]) -> Iterator[PeriodBlock]:
 
 def _here(blocks: Iterator[PeriodBlock], statistics: BlockStatistics) -> Iterator[tuple[int, Partial]]:
     for block in blocks:
-        yield block.first, statistics(block.values, block.observed)
+        yield block.first, statistics.of(block)
 
 
 def _most_cells(
@@ -156,4 +165,6 @@ def _asked(
 ) -> Iterator[tuple[int, Partial, _Seen]]:
     for block in blocks:
         partial, inside = asked(frame, block.values[0], wkb, aggregation.spatial)
+        if block.impossible is not None:
+            partial = replace(partial, impossible=area_of(frame, block.impossible[0], wkb), found=block.found)
         yield 0, partial, _Seen(inside, inside, inside > 0)

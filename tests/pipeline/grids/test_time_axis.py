@@ -66,7 +66,7 @@ def test_steps_are_inferred_and_labelled_with_their_start(
     [
         (
             ["2025-01-01", "2025-01-09", "2025-01-17"],
-            "its time steps are 8 days apart; allowed: hours, days, months or years",
+            "its time steps are 8 days apart; allowed: hours, days, weeks, dekads, months or years",
         ),
         (["2025-01-01T00", "2025-01-01T05", "2025-01-01T10"], "its time steps are 5 hours apart"),
         (["2025-01-01", "2025-01-02", "2025-01-02"], "holds 2025-01-02T00:00 twice"),

@@ -15,7 +15,9 @@ from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.source_options import FileOptions
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.formats.opening import format_of, open_variable
+from eo_pygeoapi.pipeline.formats.geotiff import Bands
+from eo_pygeoapi.pipeline.formats.kinds import format_of
+from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.assembly import assemble
@@ -75,8 +77,10 @@ class FileSource:
 
 
 def _opened(part: _Part, request: SourceRequest) -> xr.DataArray:
-    variable = cast(FileOptions, request.dataset.options).variable
-    return cut_to_box(open_variable(part.place(request.cache), variable, part.name), request.bbox, part.name)
+    options = cast(FileOptions, request.dataset.options)
+    bands = Bands(options.band, part.date, options.time.partition("/")[2])
+    opened = open_variable(part.place(request.cache), options.variable, part.name, bands)
+    return cut_to_box(opened, request.bbox, part.name)
 
 
 def _parts(request: SourceRequest) -> list[_Part]:
@@ -89,7 +93,7 @@ def _parts(request: SourceRequest) -> list[_Part]:
     href = href.removeprefix("file://")
     written = next((form for placeholder, form in _PLACEHOLDERS if placeholder in href), "")
     if not written:
-        return [_Part(href, options.href, options.time)]
+        return [_Part(href, options.href, options.time.partition("/")[0])]
     dates = {day.strftime(written): day for day in reversed(days(_with_neighbours(request)))}
     return [_Part(_filled(href, day), _filled(options.href, day), text) for text, day in reversed(dates.items())]
 

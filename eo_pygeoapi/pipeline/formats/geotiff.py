@@ -1,0 +1,79 @@
+"""Open a GeoTIFF lazily: one band, or bands as time steps."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rioxarray
+import xarray as xr
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
+
+_DATE = re.compile(r"(?<!\d)(\d{4})[-_./]?(0[1-9]|1[0-2])(?:[-_./]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
+_DURATION = re.compile(r"P(?:(\d+)([DWMY])|T(\d+)H)")
+_UNITS = {"D": "D", "W": "W", "M": "M", "Y": "Y"}
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What the bands of a raster are: `band`, the one to take (0 for none), or steps of time from `start` on.
+
+    `step` is a duration such as P1D or P1M.
+    """
+
+    band: int = 0
+    start: str = ""
+    step: str = ""
+
+
+def open_geotiff(place: str, source: str, bands: Bands) -> xr.DataArray:
+    """Open a GeoTIFF; the dimension `time` comes first where its bands are time steps. Raises SourceError."""
+    configure_gdal()
+    with warnings.catch_warnings():
+        # without these tags GDAL takes a file for one from 0 degrees on; over HTTP they may be what was cut off
+        warnings.simplefilter("error", NotGeoreferencedWarning)
+        data = rioxarray.open_rasterio(place, mask_and_scale=True, lock=False)
+    if not isinstance(data, xr.DataArray):
+        raise SourceError(f"{source}: holds several rasters; expected one")
+    if data.rio.transform().is_identity or not data.rio.transform().is_rectilinear:
+        raise SourceError(f"{source}: has no place on the earth, or is rotated; expected a north-up GeoTIFF")
+    count = data.sizes["band"]
+    if bands.band:
+        if bands.band > count:
+            raise SourceError(f"{source}: has no band {bands.band}; allowed: 1 to {count}")
+        return data.isel(band=bands.band - 1, drop=True)
+    if count == 1 and not bands.step:
+        return data.isel(band=0, drop=True)
+    return data.rename(band="time").assign_coords(time=_times(data, count, bands, source))
+
+
+def _times(data: xr.DataArray, count: int, bands: Bands, source: str) -> NDArray[np.datetime64]:
+    if bands.step:
+        return _from(bands.start, bands.step, count, source)
+    named = data.attrs.get("long_name", ())
+    names = [named] if isinstance(named, str) else list(named)
+    found = [_DATE.search(str(name)) for name in names]
+    dates = ["-".join(part for part in match.groups() if part) for match in found if match]
+    if len(dates) == count and len(set(dates)) == count:
+        return np.array(dates, "M8[ns]")
+    some = f" ({', '.join(str(name) for name in names[:3])}, …)" if names else ""
+    raise SourceError(
+        f"{source}: holds {count} bands{some}; expected one; choose one by options.band (1 to {count}), or, where "
+        "each is a time step, give the time of the first and how far they are apart: options.time: 2024-01/P1M"
+    )
+
+
+def _from(start: str, step: str, count: int, source: str) -> NDArray[np.datetime64]:
+    match = _DURATION.fullmatch(step)
+    assert match, f"{source}: {step} was not checked"
+    unit, many = ("h", int(match[3])) if match[3] else (_UNITS[match[2]], int(match[1]))
+    if unit in "MY":
+        first: Any = np.datetime64(start, "M")
+        months = np.arange(count) * many * (12 if unit == "Y" else 1)
+        return np.asarray((first + months.astype("m8[M]")).astype("M8[ns]"))
+    return np.asarray(np.datetime64(start, "ns") + (np.arange(count) * many).astype(f"m8[{unit}]").astype("m8[ns]"))

@@ -1,0 +1,86 @@
+"""Open NetCDF and Zarr with their numbers as they are stored; groups of HDF5 too.
+
+xarray's backends are named as classes: by their names it would load every backend there is, GRIB's among them.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+import zarr
+from xarray.backends import NetCDF4BackendEntrypoint, ZarrBackendEntrypoint
+
+from eo_pygeoapi.pipeline.formats.attributes import listed
+
+_CHUNK_CACHE = 8 * 2**20
+# nothing decoded; `decode_cf=False` fails with engines that are classes
+_RAW: dict[str, Any] = dict.fromkeys(
+    ("mask_and_scale", "decode_times", "decode_timedelta", "decode_coords", "concat_characters", "cache"), False
+)
+
+
+def open_netcdf(place: str, group: str = "") -> xr.Dataset:
+    """Open a group of a NetCDF file ('' for the root), with the coordinates of the groups around it."""
+    # every chunk is read once; by default the library would keep 64 MiB of them
+    netCDF4.set_chunk_cache(_CHUNK_CACHE)
+    return _with_parents(group, lambda each: _opened(place, NetCDF4BackendEntrypoint, group=each or None))
+
+
+def open_zarr(place: str, group: str = "", *, absent: bool = True) -> xr.Dataset:
+    """Open a group of a Zarr store; `absent` says whether chunks that are not there may be read as the fill value."""
+    with zarr.config.set({"array.read_missing_chunks": absent}):
+        return _with_parents(group, lambda each: _open_zarr_group(place, each))
+
+
+def zarr_fill(place: str, path: str) -> Any:
+    """Return what is read of a Zarr array where a chunk is not there; None where nobody said."""
+    found = zarr.open_group(place, mode="r")[path]
+    return found.fill_value if isinstance(found, zarr.Array) else None
+
+
+def groups(place: str) -> list[str]:
+    """Return the groups of a NetCDF file below its root."""
+    with netCDF4.Dataset(place) as file:
+        return [path.strip("/") for path in _below(file)]
+
+
+def _below(group: Any) -> Iterator[str]:
+    for child in group.groups.values():
+        yield child.path
+        yield from _below(child)
+
+
+def _opened(place: str, engine: Any, **options: Any) -> xr.Dataset:
+    return xr.open_dataset(place, engine=engine, **_RAW, **options)
+
+
+def _open_zarr_group(place: str, group: str) -> xr.Dataset:
+    options: dict[str, Any] = {"group": group or None}
+    try:
+        raw = _opened(place, ZarrBackendEntrypoint, consolidated=True, **options)
+        options["consolidated"] = True
+    except (KeyError, ValueError):  # no consolidated metadata
+        raw = _opened(place, ZarrBackendEntrypoint, consolidated=False, **options)
+        options["consolidated"] = False
+    zeros = [name for name, data in raw.variables.items() if 0 in listed(data.attrs, "_FillValue")]
+    if zeros:
+        # what Zarr 2 calls its fill value is 0 where nobody said otherwise: a number, not a mark for what is missing
+        declared = _opened(place, ZarrBackendEntrypoint, use_zarr_fill_value_as_mask=False, **options)
+        for name in zeros:
+            if "_FillValue" not in declared.variables[name].attrs:
+                raw.variables[name].attrs.pop("_FillValue")
+    return raw
+
+
+def _with_parents(group: str, opened: Callable[[str], xr.Dataset]) -> xr.Dataset:
+    dataset = opened(group)
+    parts = group.split("/") if group else []
+    for depth in range(len(parts) - 1, -1, -1):
+        around = opened("/".join(parts[:depth]))
+        for name, data in around.variables.items():
+            fits = all(dataset.sizes.get(dimension, -1) == size for dimension, size in data.sizes.items())
+            if name not in dataset.variables and fits and np.prod(data.shape) >= 1:
+                dataset[name] = data
+    return dataset

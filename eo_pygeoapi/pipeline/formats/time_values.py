@@ -1,0 +1,82 @@
+"""The time axis of a variable: its labels, or the lower bounds that the file gives its steps."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.formats.attributes import text
+from eo_pygeoapi.pipeline.formats.axes import Axis, lead_dimension, scalar_time
+from eo_pygeoapi.pipeline.formats.stored import stored_as
+from eo_pygeoapi.pipeline.formats.times import Times, are_times, times
+
+_STORED = ("_FillValue", "missing_value", "scale_factor", "add_offset")
+
+
+def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Dataset, source: str) -> Times | None:
+    """Return the times of a variable's steps, None where nothing says which; raises SourceError for what is none."""
+    lead = lead_dimension(variable, dataset)
+    if "time" not in axes:
+        name = scalar_time(dataset)
+        if not name:
+            return None
+        _refuse_lead(lead, name, dataset, source)
+        return _read(dataset.variables[name], source)
+    axis = axes["time"]
+    valid = _valid(axis.dimension, lead, dataset)
+    if valid is not None:
+        return _read(valid, source)
+    if not axis.values:
+        raise SourceError(f"{source}: its dimension {axis.dimension} has no values; expected the times of its steps")
+    _refuse_lead(lead, axis.values, dataset, source)
+    return _of_axis(axis, dataset, source)
+
+
+def _valid(time: str, lead: str, dataset: xr.Dataset) -> xr.Variable | None:
+    """Return the times that the steps of a forecast of one lead time are valid for, where the file has them."""
+    known = dataset.variables.get("valid_time")
+    if not lead or known is None or set(known.dims) != {time, lead}:
+        return None
+    return known.isel({lead: 0})
+
+
+def _refuse_lead(lead: str, name: str, dataset: xr.Dataset, source: str) -> None:
+    ahead = dataset.variables[lead].values if lead in dataset.variables else np.zeros(1)
+    if lead and name.lower() != "valid_time" and (ahead != np.zeros(1, ahead.dtype)).any():
+        raise SourceError(
+            f"{source}: is a forecast, {lead} {ahead.ravel()[0]} after {name}; expected the times that its values are "
+            "valid for, as a variable valid_time"
+        )
+
+
+def _of_axis(axis: Axis, dataset: xr.Dataset, source: str) -> Times:
+    variable = dataset.variables[axis.values]
+    found = _read(variable, source)
+    bounds = dataset.variables.get(text(variable.attrs, "bounds"))
+    if bounds is None or bounds.shape != (variable.size, 2):
+        return found
+    own = bounds.attrs if are_times(np.empty(0), bounds.attrs) else {**bounds.attrs, **_units(variable)}
+    try:
+        ends = _read(xr.Variable(("ends",), bounds.values.ravel(), own), source).labels.reshape(-1, 2)
+    except SourceError:
+        return found  # nobody ever wrote them
+    lower, upper = ends.min(axis=1), ends.max(axis=1)
+    of_steps = (lower < upper) & (lower <= found.labels) & (found.labels <= upper)
+    return replace(found, labels=lower) if of_steps.all() else found
+
+
+def _units(variable: xr.Variable) -> dict[str, Any]:
+    return {name: variable.attrs[name] for name in ("units", "calendar") if name in variable.attrs}
+
+
+def _read(variable: xr.Variable, source: str) -> Times:
+    values: NDArray[Any] = np.array(variable.values)
+    if values.ndim == 0:
+        values = values.reshape(1)
+    if values.dtype.kind in "iuf" and any(name in variable.attrs for name in _STORED):
+        values = stored_as(values.dtype, variable.attrs, source).decoded(values)
+    return times(values, variable.attrs, source)

@@ -1,0 +1,213 @@
+"""The times of a file as dates, however they were written.
+
+`days since …` in every unit, months and years of the climate data libraries among them; dates as numbers (20240131,
+202401) or as text. Times are those of the clock that the file has; where its units say how far that is from UTC, so
+does the result.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import cftime
+import numpy as np
+from numpy.typing import NDArray
+
+from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.formats.attributes import text
+
+_SINCE = re.compile(r"^\s*([a-z]+)\s+(?:since|after|from)\s+(.+?)\s*$", re.IGNORECASE)
+_MOMENT = re.compile(
+    r"(?P<year>[+-]?\d{1,4})(?:-(?P<month>\d{1,2}))?(?:-(?P<day>\d{1,2}))?"
+    r"(?:[T\s]+(?P<hour>\d{1,2})(?::(?P<minute>\d{1,2}))?(?::(?P<second>\d{1,2}(?:\.\d*)?))?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?)?(?::00)?",
+    re.IGNORECASE,
+)
+_SECONDS = {
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("week", "weeks"), 7 * 86400.0),
+}
+_MONTHS = {**dict.fromkeys(("month", "months", "mon", "mons"), 1), **dict.fromkeys(("year", "years", "yr", "yrs"), 12)}
+_USUAL = ("", "standard", "gregorian", "proleptic_gregorian", "none")
+# months of 360 days are months all the same
+_OF_MONTHS = (*_USUAL, "360", "360_day")
+# how many digits a date has that is written as a number, and in which unit it counts then
+_DIGITS = {8: "D", 6: "M", 4: "Y", 10: "h"}
+_YEARS = (1800, 2200)
+_HOUR = 3600 * 10**9  # nanoseconds
+_EXPECTED = "expected dates, such as units 'days since 2024-01-01' in the calendar 'standard'"
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """Moments of a clock, and how many seconds that is ahead of UTC."""
+
+    labels: NDArray[np.datetime64]
+    ahead: float = 0.0
+
+
+def are_times(values: NDArray[Any], attributes: Mapping[Any, Any]) -> bool:
+    """Return whether these numbers or words are moments."""
+    return bool(_SINCE.match(text(attributes, "units"))) or values.dtype.kind == "M"
+
+
+def times(values: NDArray[Any], attributes: Mapping[Any, Any], source: str) -> Times:
+    """Return the moments that the numbers or words of a time axis stand for.
+
+    Raises SourceError where they cannot be known; the message begins with `source`, and says what to write instead.
+    """
+    if values.dtype.kind == "M":
+        return Times(_complete(values.astype("M8[ns]"), source))
+    if values.dtype.kind in "SUO":
+        return _of_words(values, source)
+    units = text(attributes, "units")
+    if match := _SINCE.match(units):
+        return _since(_complete(values, source), match[1].lower(), match[2], attributes, source)
+    return Times(_of_digits(_complete(values, source), units, source))
+
+
+def _complete(values: NDArray[Any], source: str) -> NDArray[Any]:
+    missing = np.isnat(values) if values.dtype.kind == "M" else ~np.isfinite(values.astype("float64"))
+    if missing.any():
+        raise SourceError(f"{source}: its time step {int(np.flatnonzero(missing)[0]) + 1} has no time; {_EXPECTED}")
+    return values
+
+
+def _since(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any, Any], source: str) -> Times:
+    calendar = text(attributes, "calendar").lower()
+    found = _MOMENT.fullmatch(since.strip())
+    written = f"{unit} since {since}"
+    if not found:
+        raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}")
+    if calendar not in (_OF_MONTHS if unit in _MONTHS else _USUAL):
+        raise SourceError(
+            f"{source}: its times are not dates of the usual calendar ({calendar}); expected `standard`; "
+            "use the provider's file of real dates, or monthly values"
+        )
+    if unit in _MONTHS:
+        return Times(_of_months(values.astype("float64") * _MONTHS[unit], found, written, source))
+    if unit not in _SECONDS:
+        raise SourceError(f"{source}: its times are in {written!r}; allowed: seconds, minutes, hours, days, months")
+    return Times(
+        _of_seconds(values, _SECONDS[unit], _origin(found, calendar, written, source), source), _ahead(found["zone"])
+    )
+
+
+def _origin(found: re.Match[str], calendar: str, written: str, source: str) -> tuple[int, int]:
+    """Return a moment as days since 1970, counted in the file's calendar, and nanoseconds."""
+    numbers = [int(found[name] or 1) for name in ("year", "month", "day")]
+    if numbers[0] < 1:
+        raise SourceError(f"{source}: its times are in {written!r}, a year that no calendar has; {_EXPECTED}")
+    mixed = "proleptic_gregorian" if calendar == "proleptic_gregorian" else "standard"
+    try:
+        day = cftime.datetime(*numbers, calendar=mixed).toordinal()
+        first = cftime.datetime(1970, 1, 1, calendar=mixed).toordinal()
+    except ValueError as error:
+        raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}") from error
+    hour, minute, second = (float(found[name] or 0) for name in ("hour", "minute", "second"))
+    return day - first, round((hour * 3600 + minute * 60 + second) * 1e9)
+
+
+def _of_seconds(values: NDArray[Any], unit: float, origin: tuple[int, int], source: str) -> NDArray[np.datetime64]:
+    """Count in whole days and the rest, for together they are too long for the digits of a number."""
+    per_day = 86400.0 / unit
+    if values.dtype.kind in "iu" and per_day == round(per_day):
+        numbers: NDArray[Any] = values.astype("int64")
+        whole, rest = np.divmod(numbers, round(per_day))
+    else:
+        numbers = values.astype("float64")
+        whole = np.floor(numbers / per_day)
+        rest = numbers - whole * per_day
+    days = _possible(whole.astype("int64") + origin[0], source)
+    nanoseconds = np.round(rest * (unit * 1e9)).astype("int64") + origin[1]
+    if values.dtype.kind == "f":
+        # what is beside the hour by less than the digits of the numbers is the hour
+        digits = np.spacing(np.abs(values)).astype("float64") * unit * 1e9
+        beside = (nanoseconds + _HOUR // 2) % _HOUR - _HOUR // 2
+        nanoseconds = np.where(np.abs(beside) <= digits, nanoseconds - beside, nanoseconds)
+    return np.asarray(days + nanoseconds.astype("m8[ns]"))
+
+
+def _possible(days: NDArray[np.int64], source: str) -> NDArray[np.datetime64]:
+    """Return days since 1970 as dates; nobody has data of years that are far away."""
+    low, high = (np.datetime64(str(year), "D").astype("int64") for year in _YEARS)
+    if ((days < low) | (days >= high)).any():
+        far = days[(days < low) | (days >= high)][0].astype("M8[D]").astype("M8[Y]")
+        raise SourceError(f"{source}: its times lie in the year {far}; expected real dates, no averages of many years")
+    return days.astype("M8[D]").astype("M8[ns]")
+
+
+def _of_months(months: NDArray[np.float64], found: re.Match[str], written: str, source: str) -> NDArray[np.datetime64]:
+    """Count months of the calendar; what is between two whole ones, usually a half, is as far within the month."""
+    first = np.datetime64(f"{int(found['year']):04}-{int(found['month'] or 1):02}", "M")
+    # from the 16th, as some libraries write, the whole months are in the middle
+    months = months + (int(found["day"] or 1) - 1) / 31
+    whole = np.floor(months)
+    if not np.allclose(months * 2, np.round(months * 2), atol=0.1):
+        raise SourceError(f"{source}: its times are in {written!r} and not whole or half months; {_EXPECTED}")
+    start = first + whole.astype("int64").astype("m8[M]")
+    _possible(start.astype("M8[D]").astype("int64"), source)
+    length = (start + np.timedelta64(1, "M")).astype("M8[D]") - start.astype("M8[D]")
+    days = np.floor((months - whole) * length.astype("int64")).astype("int64")
+    return np.asarray((start.astype("M8[D]") + days.astype("m8[D]")).astype("M8[ns]"))
+
+
+def _ahead(zone: str | None) -> float:
+    """Return how many seconds a clock is ahead of UTC."""
+    found = re.search(r"([+-])(\d{1,2}):?(\d{2})?", zone or "")
+    if not found:
+        return 0.0
+    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60
+    return float(-seconds if found[1] == "-" else seconds)
+
+
+def _of_digits(values: NDArray[Any], units: str, source: str) -> NDArray[np.datetime64]:
+    """Read dates that are written as numbers; a fraction of 20240131.25 is one of the day."""
+    numbers = values.astype("float64")
+    whole = np.floor(numbers)
+    digits = {len(str(int(number))) for number in whole}
+    unit = _DIGITS.get(digits.pop()) if len(digits) == 1 else None
+    if unit and (np.array_equal(numbers, whole) or unit == "D"):
+        words = [str(int(number)) for number in whole]
+        parts = [(word[:4], word[4:6] or "01", word[6:8] or "01", word[8:10] or "00") for word in words]
+        try:
+            moments = [datetime.strptime("".join(each), "%Y%m%d%H") for each in parts]
+        except ValueError:
+            moments = []
+        if moments and all(_YEARS[0] <= moment.year < _YEARS[1] for moment in moments):
+            rest = np.round((numbers - whole) * 86400e9).astype("int64").astype("m8[ns]")
+            return np.asarray(np.array(moments, "M8[ns]") + rest)
+    said = f"have the units {units!r}" if units else "have no units"
+    some = ", ".join(f"{number:g}" for number in numbers[:3])
+    raise SourceError(f"{source}: its times ({some}{', …' if numbers.size > 3 else ''}) {said}; {_EXPECTED}")
+
+
+def _of_words(values: NDArray[Any], source: str) -> Times:
+    if values.ndim == 2:  # a character each
+        values = np.array([b"".join(np.asarray(row, "S1").tolist()) for row in values])
+    words = [word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in values.tolist()]
+    words = [word.strip("\x00 ") for word in words]
+    if all(re.fullmatch(r"\d{8}|\d{6}|\d{4}|\d{10}", word) for word in words):
+        return Times(_of_digits(np.array([int(word) for word in words]), "", source))
+    try:
+        moments = [_moment(word) for word in words]
+        (ahead,) = {moment.utcoffset() or timedelta(0) for moment in moments}
+    except ValueError as error:
+        raise SourceError(f"{source}: its times are words such as {words[0]!r}; {_EXPECTED}") from error
+    return Times(np.array([moment.replace(tzinfo=None) for moment in moments], "M8[ns]"), ahead.total_seconds())
+
+
+def _moment(word: str) -> datetime:
+    """Read ISO 8601, and what is written with `/` or `_` instead of `-`."""
+    word = re.sub(r"(?<=\d)[/_](?=\d)", "-", word)
+    if re.fullmatch(r"\d{4}(-\d{2})?", word):
+        word = f"{word}-01-01"[:10]
+    return datetime.fromisoformat(word)

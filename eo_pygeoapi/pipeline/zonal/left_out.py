@@ -1,0 +1,143 @@
+"""Why units have no value in a period, or one of a part of their cells only, and the list of these for people."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.grids.plausible import OPEN, Range, rounding
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
+from eo_pygeoapi.pipeline.zonal.streaming import Found
+
+_ROUNDING = 1e-9
+_MANY = 0.01  # of the values: so many that cannot be are no accident
+
+
+class _Why(IntEnum):
+    """Why a value is null; 0 where it is not."""
+
+    OFF_GRID = 1
+    NO_DATA = 2
+    TOO_LITTLE = 3
+    IMPLAUSIBLE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What is wrong with the values of an aggregation, (period, unit), in the dataset's units."""
+
+    why: NDArray[np.int8]
+    values: NDArray[np.float64]
+    found: Found
+    dataset: Dataset
+
+    @property
+    def null(self) -> NDArray[np.bool_]:
+        """Which values are none."""
+        return np.asarray(self.why > 0)
+
+    def left_out(self, org_units: Sequence[str], complete: Sequence[PeriodSteps]) -> list[LeftOut]:
+        """List the units without a value, and those whose value is that of a part of their cells."""
+        listed = _Listed(org_units, complete)
+        return self._too_many() + listed.of(self.why, self._why_null) + listed.of(self._in_part, self._why_in_part)
+
+    @property
+    def _in_part(self) -> NDArray[np.int8]:
+        if self.found.impossible is None:
+            return np.zeros_like(self.why)
+        return np.asarray((self.found.impossible > _ROUNDING) & (self.why == 0), "int8")
+
+    def _too_many(self) -> list[LeftOut]:
+        """Say that it is no accident where more than a hundredth of the values cannot be."""
+        count, of_all = int((self.why == _Why.IMPLAUSIBLE).sum()), self.why.size
+        if count <= _MANY * of_all:
+            return []
+        reason = f"{count} of {of_all} values are not plausible ({self._allowed()}); look at the data and their units"
+        return [LeftOut(reason=reason)]
+
+    def _why_null(self, unit: int, periods: NDArray[np.integer]) -> str:
+        why = self.why[periods[0], unit]
+        if why == _Why.OFF_GRID:
+            return "lies outside the grid of the data"
+        if why == _Why.IMPLAUSIBLE:
+            return f"{_between(self.values[periods, unit])} is not plausible ({self._allowed()})"
+        if why == _Why.NO_DATA:
+            impossible = self.found.impossible
+            if impossible is not None and (impossible[periods, unit] > _ROUNDING).any():
+                return f"no cell of it has a value that can be; there are cells of {self._cells()}"
+            return "no cell of it has data"
+        share = _between(self.found.fractions[periods, unit])
+        return f"valid fraction {share} is below minValidFraction {self.dataset.min_valid_fraction:g}"
+
+    def _why_in_part(self, unit: int, periods: NDArray[np.integer]) -> str:
+        assert self.found.impossible is not None
+        share = _between(np.round(self.found.impossible[periods, unit] * 100, 1))
+        return f"its value is that of the other cells: {share} % of its area has cells of {self._cells()}"
+
+    def _cells(self) -> str:
+        """Say which numbers were found in cells that cannot be there, in the units that the source has."""
+        low, high = self.found.between or OPEN
+        numbers = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        return f"{numbers}, which cannot be"
+
+    def _allowed(self) -> str:
+        low, high = self.dataset.plausible or (None, None)
+        ends = (["at least", f"{low:g}"] if low is not None else []) + (
+            ["at most", f"{high:g}"] if high is not None else []
+        )
+        return " ".join(["allowed:", *ends, self.dataset.units.to]).strip()
+
+
+def judged(found: Found, dataset: Dataset) -> Judgement:
+    """Judge values that are in the dataset's units already; those that are only rounded beside its limits are put back.
+
+    A count of cells and a deviation are no values of the quantity, so its limits are not theirs.
+    """
+    values, fractions = found.values, found.fractions
+    why = np.zeros(values.shape, "int8")
+    of_values = dataset.aggregation.spatial not in ("count", "std")
+    low, high = ends_of(dataset) if of_values else OPEN
+    noise = rounding((low, high))
+    why[(values < low - noise) | (values > high + noise)] = _Why.IMPLAUSIBLE
+    why[fractions < dataset.min_valid_fraction - _ROUNDING] = _Why.TOO_LITTLE
+    why[np.isnan(values)] = _Why.NO_DATA
+    why[:, ~found.on_grid] = _Why.OFF_GRID
+    before = values.copy() if (why == _Why.IMPLAUSIBLE).any() else values
+    if (low, high) != OPEN:
+        np.clip(values, low, high, out=values)
+    return Judgement(why, before, found, dataset)
+
+
+def ends_of(dataset: Dataset) -> Range:
+    """Return between which numbers the dataset's values can be."""
+    low, high = dataset.plausible or (None, None)
+    return (-np.inf if low is None else float(low)), (np.inf if high is None else float(high))
+
+
+@dataclass(frozen=True)
+class _Listed:
+    org_units: Sequence[str]
+    complete: Sequence[PeriodSteps]
+
+    def of(self, kinds: NDArray[np.integer], reason: Callable[[int, NDArray[np.integer]], str]) -> list[LeftOut]:
+        """List units where `kinds` is not 0: once where it is the same in every period, else each period."""
+        found, which = [], kinds > 0
+        for unit in np.flatnonzero(which.any(axis=0)).tolist():
+            name, periods = self.org_units[unit], np.flatnonzero(which[:, unit])
+            if periods.size == len(which) and len(set(kinds[periods, unit].tolist())) == 1:
+                found.append(LeftOut(org_unit=name, reason=reason(unit, periods)))
+                continue
+            found += [
+                LeftOut(org_unit=name, period=self.complete[n].period.id, reason=reason(unit, np.array([n])))
+                for n in periods.tolist()
+            ]
+        return found
+
+
+def _between(numbers: NDArray[np.floating]) -> str:
+    low, high = (f"{number:.3g}" for number in (numbers.min(), numbers.max()))
+    return low if low == high else f"{low} to {high}"
