@@ -17,6 +17,7 @@ from eo_pygeoapi.pipeline.formats.attributes import Number, listed, number, numb
 
 Range = tuple[float, float]
 _ANY: Range = (-np.inf, np.inf)
+_DEFAULT_FILLS = {key: fill for key, fill in netCDF4.default_fillvals.items() if not isinstance(fill, str)}
 # 9.97e36 stands only where nothing was written, whatever fill value somebody declared later
 _NEVER_WRITTEN = 9.9e36
 
@@ -142,8 +143,8 @@ def _fills(
         fills += found
         meant += [] if found or not packed else [float(fill)]
     key = f"{dtype.kind}{dtype.itemsize}"
-    if netcdf and "_FillValue" not in attributes and dtype.itemsize > 1 and key in netCDF4.default_fillvals:
-        fills += _as_stored(netCDF4.default_fillvals[key], dtype, stored)
+    if netcdf and "_FillValue" not in attributes and dtype.itemsize > 1 and key in _DEFAULT_FILLS:
+        fills += _as_stored(_DEFAULT_FILLS[key], dtype, stored)
     return tuple(dict.fromkeys(fills)), tuple(meant)
 
 
