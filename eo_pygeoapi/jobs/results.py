@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eo_pygeoapi.contract.status import PROCESS_ID
-from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
+from eo_pygeoapi.errors import EoError, NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
@@ -66,6 +66,12 @@ def keep_outputs(store: ResultStore, job_id: str, outputs: Mapping[str, Output])
             store.write_bytes(f"jobs/{job_id}/output-{number}.bin", output.value)
         kept[id_] = {"mediaType": output.media_type, "binary": binary, "value": None if binary else output.value}
     store.write_json(f"jobs/{job_id}/output.json", kept)
+
+
+def keep_error(store: ResultStore, job_id: str, error: EoError, message: str) -> None:
+    """Keep why a job failed, with the HTTP status and the code that its results are answered with."""
+    kept = {"status": int(error.status), "code": error.code, "detail": message}
+    store.write_json(f"jobs/{job_id}/error.json", kept)
 
 
 def read_outputs(store: ResultStore, job: Job) -> dict[str, Output]:

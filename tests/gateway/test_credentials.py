@@ -16,9 +16,9 @@ from eo_pygeoapi.gateway.credentials import (
     Dhis2Connection,
     read_blocks,
     register,
+    take_credentials,
 )
 from eo_pygeoapi.settings import Settings
-from flows.credentials import take_credentials
 
 
 @pytest.fixture(scope="module")
