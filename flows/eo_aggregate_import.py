@@ -31,7 +31,7 @@ from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
-from eo_pygeoapi.jobs.request import with_held_features
+from eo_pygeoapi.jobs.held_parts import with_held_features
 from eo_pygeoapi.pipeline import sources
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
@@ -43,7 +43,8 @@ from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
-from eo_pygeoapi.store import store as results
+from eo_pygeoapi.store import publish
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
 from flows.surroundings import enabled_datasets, failed
@@ -85,28 +86,32 @@ class Run:
     """
 
     def __init__(
-        self, job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any], settings: Settings, scratch: Path
+        self,
+        folder: JobFolder,
+        inputs: Mapping[str, Any],
+        request: Mapping[str, Any],
+        settings: Settings,
+        scratch: Path,
     ) -> None:
-        self.job_id, self.settings = job_id, settings
-        self.store = ResultStore(settings.results)
-        self.folder = Intermediates(self.store, job_id, scratch)
+        self.folder, self.settings = folder, settings
+        self.kept = Intermediates(folder, scratch)
         self._inputs, self._request = inputs, request
 
     @_step(MINUTE)
     def validate_inputs(self, now: str) -> Execution:
         """Check the inputs again, for scheduled runs never passed the web process; dates count from `now`."""
-        whole = with_held_features(self._inputs, self._request, self.store)
+        whole = with_held_features(self._inputs, self._request, self.folder.store)
         execution = validate.validate_inputs(whole, enabled_datasets(), datetime.fromisoformat(now))
         return execution.with_features({})
 
     @_step(10 * MINUTE, retried=True)
     def load_org_units(self, execution: Execution) -> LoadedUnits:
         """Load the organisation units and keep them."""
-        whole = with_held_features(self._inputs, self._request, self.store)
+        whole = with_held_features(self._inputs, self._request, self.folder.store)
         units = org_units.load_org_units(
             execution.with_features(whole.get("features", {})), self._connector(execution.dataset)
         )
-        self.folder.write_units(units)
+        self.kept.write_units(units)
         return LoadedUnits.of(units)
 
     @_step(12 * HOUR, retried=True)
@@ -122,27 +127,27 @@ class Run:
         grid = sources.open_source_data(self._source_request(execution, units), extract)
         whole = periods.periods_in(execution.interval, execution.dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
-        frame, settings = self.folder.units().frame, self.settings
+        frame, settings = self.kept.units().frame, self.settings
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
             aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means)
-        self.folder.write_values(aggregated.frame)
+        self.kept.write_values(aggregated.frame)
         return aggregated.left_out
 
     @_step(HOUR)
     def build_dhis2_payload(self, execution: Execution) -> Payload:
         """Build the data value set and keep it."""
-        return self.folder.build_payload(execution.dataset)
+        return self.kept.build_payload(execution.dataset)
 
     @_step(12 * HOUR, retried=True)  # the time includes waiting for the turn
     def import_to_dhis2(self, execution: Execution, report: Report) -> ImportSummary:
         """Import the data value set, or ask DHIS2 what an import would do."""
         dataset = execution.dataset
         return dhis2_import.import_to_dhis2(
-            self.folder.import_files,
+            self.kept.import_files,
             dataset,
             execution.inputs.dry_run,
             self._connector(dataset),
-            turn=partial(turns.turn, self.job_id, dataset.dhis2.connection),
+            turn=partial(turns.turn, self.folder.job_id, dataset.dhis2.connection),
             report=report,
         )
 
@@ -151,16 +156,15 @@ class Run:
         self, execution: Execution, summary: ImportSummary, left_out: Sequence[LeftOut], source: str
     ) -> ImportOutputs:
         """Publish the values as features, dry run or not, and write the job's result."""
-        self.folder.export(execution.dataset)
-        return results.publish_results(
-            self.store,
-            self.job_id,
+        self.kept.export(execution.dataset)
+        return publish.publish_results(
+            self.folder,
             execution.dataset.id,
-            units=self.folder.units_geojson(),
-            values=self.folder.values(),
+            units=self.kept.units_geojson(),
+            values=self.kept.values(),
             summary=summary,
             left_out=left_out,
-            preview=self.folder.preview,
+            preview=self.kept.preview,
             source=source,
         )
 
@@ -202,18 +206,18 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
     take_credentials(read_blocks(), os.environ)
     settings = process_settings()
     redact_logs(settings.secrets(), ("prefect", "prefect.flow_runs", "prefect.task_runs", "dhis2eo", "dhis2_client"))
-    job_id = str(flow_run.id)
+    folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
         with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-            run = Run(job_id, inputs, request or {}, settings, Path(scratch))
+            run = Run(folder, inputs, request or {}, settings, Path(scratch))
             return Completed(message=f"finished: {_run_steps(run, RunProgress())}")
     except EoError as error:
-        return failed(job_id, error)
+        return failed(folder, error)
     except TimeoutError:
         raise
     except Exception as error:
         logging.getLogger(__name__).exception("unexpected error")
-        return failed(job_id, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
+        return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
 
 
 def _run_steps(run: Run, progress: RunProgress) -> str:
@@ -230,7 +234,7 @@ def _run_steps(run: Run, progress: RunProgress) -> str:
         payload = run.build_dhis2_payload(execution)
     with progress.step("import_to_dhis2") as report:
         summary = run.import_to_dhis2(execution, report)
-        show_payload(run.folder.preview)
+        show_payload(run.kept.preview)
         show_summary(summary)
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out

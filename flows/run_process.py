@@ -10,6 +10,7 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.jobs.plugins import execute_plugin
 from eo_pygeoapi.jobs.results import keep_outputs
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
 from flows.surroundings import configuration, failed
@@ -20,10 +21,10 @@ def run_process(
     process_id: str, inputs: dict[str, Any] | None = None, request: dict[str, Any] | None = None
 ) -> State | None:
     """Execute the process plugin called `process_id` and keep its outputs with the job."""
-    job_id = str(flow_run.id)
+    folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
     try:
         outputs = execute_plugin(configuration(), process_id, inputs or {})
     except EoError as error:
-        return failed(job_id, error)
-    keep_outputs(ResultStore(process_settings().results), job_id, outputs)
+        return failed(folder, error)
+    keep_outputs(folder, outputs)
     return None

@@ -13,7 +13,7 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.job_folder import JobFolder
 
 
 @cache
@@ -35,9 +35,8 @@ def base_url() -> str:
     return str(get_base_url(configuration()))
 
 
-def failed(job_id: str, error: EoError) -> State:
+def failed(folder: JobFolder, error: EoError) -> State:
     """End the run as failed, with the reason as its message and beside its results, where the API finds the status."""
-    settings = process_settings()
-    message = redact(str(error), settings.secrets())
-    keep_error(ResultStore(settings.results), job_id, error, message)
+    message = redact(str(error), process_settings().secrets())
+    keep_error(folder, error, message)
     return Failed(message=message)

@@ -8,6 +8,7 @@ from shapely.geometry import Point
 
 from eo_pygeoapi.pipeline.intermediates import Intermediates
 from eo_pygeoapi.pipeline.org_units.load import OrgUnits
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.made import dataset, units
 
@@ -27,10 +28,10 @@ def taken(url: str, scratch: Path) -> Intermediates:
     """Take the steps up to the exports of a job, as one process after the other."""
     frame = units({"a": Point(0, 0), "b": Point(1, 1)}).assign(name=["A", "B"])
     frame["level"] = pd.array([2, pd.NA], dtype="Int64")
-    first = Intermediates(ResultStore(url), "1", scratch / "first")
+    first = Intermediates(JobFolder(ResultStore(url), "1"), scratch / "first")
     first.write_units(OrgUnits(frame, []))
     first.write_values(FRAME)
-    second = Intermediates(ResultStore(url), "1", scratch / "second")
+    second = Intermediates(JobFolder(ResultStore(url), "1"), scratch / "second")
     second.build_payload(dataset(periodType="monthly"))
     second.export(dataset(periodType="monthly"))
     return second
@@ -44,7 +45,7 @@ def test_steps_read_what_the_ones_before_kept(tmp_path: Path, elsewhere: bool) -
     rows = [(row["orgUnit"], row["period"], row["value"]) for row in folder.preview["rows"]]
     assert rows == [("a", "202501", "0.1"), ("a", "202502", "0.3333333333333333"), ("b", "202502", "4")]
     for name in ("values.csv", "chap.csv", "payload.json"):
-        assert folder.store.read_bytes(f"jobs/1/{name}")
+        assert folder.import_files.folder.read_bytes(name)
 
 
 def test_nothing_is_copied_where_the_store_is_a_folder_and_each_file_once_elsewhere(tmp_path: Path) -> None:
