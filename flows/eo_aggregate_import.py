@@ -32,12 +32,12 @@ from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.request import with_held_features
-from eo_pygeoapi.pipeline import sources
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import data_values
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.summary import in_words
 from eo_pygeoapi.pipeline.org_units import load as org_units
+from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.settings import Settings
