@@ -15,7 +15,7 @@ from eo_pygeoapi.errors import ConfigError
 
 DEFAULT_CONNECTION = "default"
 # names of variables whose values are secrets, of whatever source, store or service
-_SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)")
+_SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+_URL")
 
 
 class Dhis2Connection(BaseModel):
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         """Return whether the environment, or a Prefect block, says something for this variable."""
         return bool(os.environ.get(variable) or self._blocks.get(variable))
 
+    def notify_url(self, name: str) -> SecretStr | None:
+        """Return the address of the channel called `name`, or None where there is none."""
+        found = {**self._blocks, **os.environ}.get(notify_variable(name))
+        return SecretStr(found) if found else None
+
     def with_blocks(self, blocks: Mapping[str, str]) -> "Settings":
         """Return these settings with what Prefect blocks say where the environment says nothing."""
         copy = self.model_copy()
@@ -99,6 +104,11 @@ class Settings(BaseSettings):
 def connection_prefix(name: str) -> str:
     """Return how the variables of the DHIS2 connection called `name` begin."""
     return f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
+
+
+def notify_variable(name: str) -> str:
+    """Return the variable that holds the address of the channel called `name`."""
+    return f"EO_NOTIFY_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_URL"
 
 
 def how_to_connect(name: str) -> str:

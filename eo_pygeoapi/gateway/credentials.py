@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field, SecretStr, create_model
 
 from eo_pygeoapi.datasets.source import Credential, all_credentials
-from eo_pygeoapi.settings import connection_prefix
+from eo_pygeoapi.settings import connection_prefix, notify_variable
 
 PAGE = 200
 Variables = Callable[[str, Mapping[str, str]], Iterator[tuple[str, str]]]
@@ -42,6 +42,19 @@ class Dhis2Connection(Block):
     )
 
 
+class NotificationChannel(Block):
+    """The address of a channel of `eo.notify`, named like it, as the library Apprise writes addresses."""
+
+    _block_type_name = "Notification channel"
+    _block_type_slug = "notification-channel"
+
+    url: SecretStr
+
+
+def _of_channel(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield notify_variable(name), data.get("url") or ""
+
+
 def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for member in ("url", "token", "username", "password", "ca_file"):
         yield connection_prefix(name) + member.upper(), data.get(member) or ""
@@ -49,8 +62,9 @@ def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 @cache
 def block_types() -> Mapping[type[Block], Variables]:
-    """Return our kinds of blocks, DHIS2's and the sources', and what makes of each the variables that say the same."""
-    return {Dhis2Connection: _of_dhis2} | {_block_type(c): _of_source(c) for c in all_credentials()}
+    """Return our kinds of blocks, and what makes of each the environment variables that say the same."""
+    ours: dict[type[Block], Variables] = {Dhis2Connection: _of_dhis2, NotificationChannel: _of_channel}
+    return ours | {_block_type(credential): _of_source(credential) for credential in all_credentials()}
 
 
 def block_type(slug: str) -> type[Block]:

@@ -82,6 +82,7 @@ def test_all_secrets_are_secret_to_prefect() -> None:
         "Dhis2Connection": {"token", "password"},
         "ClimateDataStore": {"key"},
         "DestinationEarth": {"key"},
+        "NotificationChannel": {"url"},
     }
 
 
