@@ -32,7 +32,6 @@ from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.held_parts import with_held_features
-from eo_pygeoapi.pipeline import sources
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
@@ -40,6 +39,7 @@ from eo_pygeoapi.pipeline.dhis2.summary import in_words
 from eo_pygeoapi.pipeline.intermediates import Intermediates
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
+from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
