@@ -11,7 +11,7 @@ SERVERS = {"stack": "stack", "jobs": "stack", "prefect_api": "prefect"}
 FARM = "tests/worker/"  # the folder whose tests share the servers of `farm.py`
 
 
-class SharedServersScheduling(LoadScopeScheduling):
+class SharedServersScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Starts no server twice: files whose tests use the same servers go to the same process."""
 
     def _split_scope(self, nodeid: str) -> str:
