@@ -1,5 +1,6 @@
 """Waiting for a job's end."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,7 @@ def job(status: JobStatus) -> Job:
     return Job("1", "echo", status, "", 0, NOON, NOON)
 
 
-class Gateway:
+class Runs:
     """Answers in turn; None is a Prefect that is away, and the last answer stays."""
 
     def __init__(self, *answers: Job | None) -> None:
@@ -32,8 +33,15 @@ class Gateway:
         return answer
 
 
+@dataclass
+class Gateway:
+    """A gateway to nothing but these runs."""
+
+    runs: Runs
+
+
 def waited(tmp_path: Path, seconds: float, *answers: Job | None) -> Job:
-    gateway: Any = Gateway(*answers)
+    gateway: Any = Gateway(Runs(*answers))
     executions = Executions(cast(PrefectGateway, gateway), ResultStore(str(tmp_path)), Settings())
     return executions.wait(job("accepted"), seconds)
 
