@@ -16,7 +16,7 @@ from eo_pygeoapi.errors import ConfigError
 DEFAULT_CONNECTION = "default"
 # names of variables whose values are secrets; those of AWS are for a results store on S3
 _SECRET = re.compile(
-    r"EO_DHIS2_\w+_(TOKEN|PASSWORD)|EO_DESTINE_KEY|ECMWF_DATASTORES_KEY|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
+    r"EO_DHIS2_\w+_(TOKEN|PASSWORD)|EO_NOTIFY_\w+_URL|EO_DESTINE_KEY|ECMWF_DATASTORES_KEY|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
 )
 
 
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""
         return dhis2_connection(name, {**self._blocks, **os.environ})
 
+    def notify_url(self, name: str) -> SecretStr | None:
+        """Return the address of the channel called `name`, or None where there is none."""
+        found = {**self._blocks, **os.environ}.get(notify_variable(name))
+        return SecretStr(found) if found else None
+
     @property
     def has_ecmwf_key(self) -> bool:
         """Whether there is a key for the Climate Data Store."""
@@ -105,6 +110,11 @@ class Settings(BaseSettings):
 def connection_prefix(name: str) -> str:
     """Return how the variables of the DHIS2 connection called `name` begin."""
     return f"EO_DHIS2_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
+
+
+def notify_variable(name: str) -> str:
+    """Return the variable that holds the address of the channel called `name`."""
+    return f"EO_NOTIFY_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_URL"
 
 
 def how_to_connect(name: str) -> str:

@@ -8,6 +8,7 @@ from croniter import croniter
 from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
+from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
 from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions, YamlText
 
 
@@ -98,6 +99,11 @@ class DatasetBlock(Model):
     public: bool = False
     resume: Annotated[int, Field(ge=0, le=10)] | None = None
     memory_limit_mib: Annotated[int, Field(ge=64)] | None = None
+    tenant: str = ""
+    notify: list[Name] | None = Field(None, description="channels that hear of this dataset; all if it is not given")
+    late: Duration | None = Field(None, description="how old the newest period may become before it is late")
+    policy: Policy = Policy()
+    after: list[Then] = []
 
 
 class Dataset(DatasetBlock):

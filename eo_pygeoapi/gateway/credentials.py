@@ -16,7 +16,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field, SecretStr
 
-from eo_pygeoapi.settings import connection_prefix
+from eo_pygeoapi.settings import connection_prefix, notify_variable
 
 PAGE = 200
 
@@ -55,6 +55,19 @@ class DestinationEarth(Block):
     key: SecretStr
 
 
+class NotificationChannel(Block):
+    """The address of a channel of `eo.notify`, named like it, as the library Apprise writes addresses."""
+
+    _block_type_name = "Notification channel"
+    _block_type_slug = "notification-channel"
+
+    url: SecretStr
+
+
+def _of_channel(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield notify_variable(name), data.get("url") or ""
+
+
 def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for member in ("url", "token", "username", "password", "ca_file"):
         yield connection_prefix(name) + member.upper(), data.get(member) or ""
@@ -74,6 +87,7 @@ VARIABLES: Mapping[type[Block], Callable[[str, Mapping[str, str]], Iterator[tupl
     Dhis2Connection: _of_dhis2,
     ClimateDataStore: _of_cds,
     DestinationEarth: _of_destine,
+    NotificationChannel: _of_channel,
 }
 
 

@@ -20,10 +20,10 @@ from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.source_options import Chirps3Options
 from eo_pygeoapi.errors import NoDataError, SourceError
+from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.chirps3 import chc
-from eo_pygeoapi.pipeline.sources.gdal import configure_gdal
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest

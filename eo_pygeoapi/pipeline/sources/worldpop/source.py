@@ -20,10 +20,10 @@ from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.source_options import WorldPopOptions
 from eo_pygeoapi.errors import NoDataError, SourceUnavailableError
+from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
-from eo_pygeoapi.pipeline.sources.formats import open_variable
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
