@@ -23,7 +23,13 @@ import psutil
 from eo_pygeoapi.worker.execute_run import die_with, execute_run
 from eo_pygeoapi.worker.processes import Process, end_tree
 
-PRELOADED = ("prefect.engine", "prefect.flow_engine", "flows.eo_aggregate_import", "flows.run_process")
+PRELOADED = (
+    "prefect.engine",
+    "prefect.flow_engine",
+    "flows.eo_aggregate_import",
+    "flows.run_process",
+    "eo_pygeoapi.pipeline.sources.preloaded",
+)
 READY = "zygote is ready"
 STALE = 76  # exit status of one that should be replaced
 _REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork

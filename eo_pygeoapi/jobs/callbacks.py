@@ -1,23 +1,22 @@
 """Callbacks: tell the subscriber of an execution that its job runs, has succeeded, or has failed.
 
-The hooks of both flows call these functions. Whatever happens here, the state of the job is what the work made it: a
-subscriber who does not answer, answers with an error or redirects is tried again and then left alone.
+The hooks of the flows call this. Whatever happens here, the state of the job is what the work made it: a subscriber
+who does not answer, answers with an error or redirects is tried again and then left alone.
 """
 
 import json
 import logging
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Self
 
-from prefect.client.schemas.objects import Flow, FlowRun, State
+from prefect.client.schemas.objects import FlowRun
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from eo_pygeoapi.contract.status import FINAL
-from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
@@ -32,10 +31,8 @@ from eo_pygeoapi.store.store import ResultStore
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
-IN_PROGRESS_SECONDS = 10.0
 
 _LOG = logging.getLogger(__name__)
-_in_progress: dict[str, threading.Thread] = {}
 
 
 @dataclass(frozen=True)
@@ -77,56 +74,47 @@ def _log_attempt(name: str, attempt: RetryCallState) -> None:
     _LOG.warning("callback %s, attempt %d of %d: %s", name, attempt.attempt_number, ATTEMPTS, why)
 
 
-def on_running(flow: Flow, flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell the subscriber that the job runs, beside the work."""
-    subject = _subject(flow_run)
-    if subject is None or "inProgressUri" not in subject.callbacks.uris:
-        return
-    thread = threading.Thread(target=_quietly, args=(subject.tell_status, "inProgressUri"), daemon=True)
-    _in_progress[str(flow_run.id)] = thread
-    thread.start()
-
-
-def on_end(flow: Flow, flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell the subscriber how the job has ended; nothing while Prefect will try it again."""
-    subject = _subject(flow_run)
-    if subject is None:
-        return
-    if thread := _in_progress.pop(str(flow_run.id), None):
-        thread.join(IN_PROGRESS_SECONDS)  # so that the two arrive in their order
-    _quietly(subject.tell_end)
-
-
-def _quietly(tell: Callable[..., None], *arguments: Any) -> None:
-    try:
-        tell(*arguments)
-    except EoError as error:
-        _LOG.warning("callback not sent: %s", error)
-
-
 @dataclass(frozen=True)
-class _Subject:
-    """One job, and who wants to know of it."""
+class Subscriber:
+    """Who wants to know of one job; `base_url` returns the address of the API, for the links of a document."""
 
     job_id: str
     callbacks: Callbacks
     settings: Settings
     store: ResultStore
+    base_url: Callable[[], str]
 
-    def tell_status(self, name: str) -> None:
-        """Post the job's status."""
-        self._post_status(name, self._job())
+    @classmethod
+    def of(cls, flow_run: FlowRun, settings: Settings, base_url: Callable[[], str]) -> Self | None:
+        """Return the subscriber that a flow run's execute request named; None where it named none."""
+        request = (flow_run.parameters or {}).get("request")
+        if not isinstance(request, Mapping) or "subscriberKey" not in request:
+            return None
+        store = ResultStore(settings.results)
+        try:
+            uris = held_subscriber(request, store)
+        except EoError as error:
+            _LOG.warning("the subscriber of job %s cannot be read: %s", flow_run.id, error)
+            return None
+        callbacks = Callbacks(uris, settings.allow_private_callbacks)
+        return cls(str(flow_run.id), callbacks, settings, store, base_url)
+
+    def tell_in_progress(self) -> None:
+        """Post the status of a job that runs."""
+        with _logged():
+            self._post_status("inProgressUri", self._job())
 
     def tell_end(self) -> None:
-        """Post the results of a successful job, the status of a failed one."""
-        job = self._job()
-        if job.status == "successful":
-            encoded = self._results(job)
-            self.callbacks.post("successUri", encoded.body, encoded.headers.get("Content-Type", "application/json"))
-        elif job.status == "failed":
-            self._post_status("failedUri", job)
-        elif job.status not in FINAL:
-            _LOG.info("job %s is %s again; its subscriber is told at the end", self.job_id, job.status)
+        """Post the results of a successful job, the status of a failed one; nothing while Prefect will try it again."""
+        with _logged():
+            job = self._job()
+            if job.status == "successful":
+                encoded = self._results(job)
+                self.callbacks.post("successUri", encoded.body, encoded.headers.get("Content-Type", "application/json"))
+            elif job.status == "failed":
+                self._post_status("failedUri", job)
+            elif job.status not in FINAL:
+                _LOG.info("job %s is %s again; its subscriber is told at the end", self.job_id, job.status)
 
     def _post_status(self, name: str, job: Job) -> None:
         document = status_document(job, self._links())
@@ -146,31 +134,12 @@ class _Subject:
             gateway.close()
 
     def _links(self) -> JobLinks:
-        from pygeoapi.util import get_base_url  # slow to import, and only needed here
-
-        return JobLinks(get_base_url(read_config(self.settings.config)))
+        return JobLinks(self.base_url())
 
 
-def _subject(flow_run: FlowRun) -> _Subject | None:
-    """Return whom to tell of a run; None for nobody."""
-    request = (flow_run.parameters or {}).get("request")
-    if not isinstance(request, Mapping) or "subscriberKey" not in request:
-        return None
-    settings = Settings()
-    store = ResultStore(settings.results)
+@contextmanager
+def _logged() -> Iterator[None]:
     try:
-        uris = held_subscriber(request, store)
+        yield
     except EoError as error:
-        _LOG.warning("the subscriber of job %s cannot be read: %s", flow_run.id, error)
-        return None
-    callbacks = Callbacks(uris, settings.allow_private_callbacks)
-    return _Subject(str(flow_run.id), callbacks, settings, store)
-
-
-# what a flow is decorated with
-HOOKS: dict[str, Any] = {
-    "on_running": [on_running],
-    "on_completion": [on_end],
-    "on_failure": [on_end],
-    "on_crashed": [on_end],
-}
+        _LOG.warning("callback not sent: %s", error)
