@@ -133,11 +133,12 @@ def expiring(
     if expires is None or expires - now > EXPIRES_WITHIN:
         return
     over = expires <= now
+    verb = "expired" if over else "expires"
     yield Condition(
         event="credential",
         cause=f"token of {connection}",
         since=expires - EXPIRES_WITHIN,
-        message=f"The token of the DHIS2 connection {connection!r} {'expired' if over else 'expires'} on {expires:%Y-%m-%d}.",
+        message=f"The token of the DHIS2 connection {connection!r} {verb} on {expires:%Y-%m-%d}.",
         what_to_do="Make a new personal access token in DHIS2, and give it to the environment or the Prefect block.",
         datasets=tuple(facts.dataset.id for facts in datasets),
         weight=2 if over else 1,

@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 def facts(id_: str = "rain", last: date = date(2026, 11, 24), tenant: str = "") -> Facts:
     block = {"source": "chirps3", **({"tenant": tenant} if tenant else {})}
-    tenants = {tenant: {}} if tenant else {}
+    tenants: dict[str, dict[str, str]] = {tenant: {}} if tenant else {}
     config = {
         "eo": {"tenants": tenants},
         "resources": {id_: {"type": "collection", "title": id_.title(), "eo": block}},
