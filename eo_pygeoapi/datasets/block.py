@@ -1,15 +1,16 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic_core import PydanticCustomError
 
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
-from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions, YamlText
+from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
 
 
 def _known_zone(name: str) -> str:
@@ -20,9 +21,9 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _five_fields(text: str) -> str:
-    """Refuse what is no cron expression at first sight; Prefect, who knows them all, looks at what is in the fields."""
-    if not re.fullmatch(r"@[a-z]+|\S+( +\S+){4,5}", text):
+def _of_cron(text: str) -> str:
+    """Refuse what is no cron expression to Prefect, which reads them with a copy of croniter, but takes no H and R."""
+    if not croniter.is_valid(text) or {"h", "r"} & set(text.casefold().split()):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
     return text
 
@@ -39,8 +40,17 @@ def _low_and_high(value: Any) -> Any:
 
 
 Plausible = Annotated[tuple[float | None, float | None], BeforeValidator(_low_and_high)]
+
+
+def _installed(name: Any) -> Any:
+    if not isinstance(name, str) or name not in installed_sources():
+        known = ", ".join(installed_sources()) or "none, for none is installed"
+        raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
+    return name
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-Cron = Annotated[str, AfterValidator(_five_fields)]
+Cron = Annotated[str, AfterValidator(_of_cron)]
 
 
 class Units(Model):
@@ -97,7 +107,7 @@ class Schedule(Model):
 class DatasetBlock(Model):
     """The `eo:` block of a dataset; see `docs/datasets.md` for what each key means."""
 
-    source: Literal["file", "chirps3", "era5-land", "worldpop"]
+    source: Annotated[str, BeforeValidator(_installed)]
     options: SerializeAsAny[SourceOptions]
     units: Units = Units()
     period_type: PeriodType = "daily"
@@ -132,9 +142,11 @@ class Dataset(DatasetBlock):
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_source(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("source") in OPTIONS and isinstance(data.get("options", {}), dict):
-            return {**data, "options": OPTIONS[data["source"]].model_validate(data.get("options", {}))}
-        return data
+        if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
+            return data
+        if data.get("source") not in installed_sources():
+            return data
+        return {**data, "options": source_info(data["source"]).options.model_validate(data.get("options", {}))}
 
     def resolve(self, href: str) -> str:
         """Return `href` as a URL or an absolute path."""

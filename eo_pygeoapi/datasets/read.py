@@ -18,7 +18,7 @@ from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
-from eo_pygeoapi.datasets.source_options import AT_LEAST_NOTHING, OPTIONS, SourceOptions
+from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
 
@@ -57,7 +57,7 @@ def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, D
         except ConfigError as error:
             problems += error.problems
     for dataset in datasets.values():
-        problems += _schedule_problems(dataset, datasets)
+        problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:
         problems += cross_problems(datasets, operations, resources)
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
@@ -108,39 +108,32 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
     problems = _collection_problems(id_, resource, around["bbox"])
     own = {"options": {}} | dict(defaults) | block
     options = _options(id_, own, problems)
-    given = _in_its_units(options.defaults(), own)
+    given = options.defaults()
     own = given | own | {"options": options}
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
     if "dhis2" in defaults and isinstance(own["dhis2"], dict):
         own["dhis2"] = defaults["dhis2"] | own["dhis2"]
-    problems += _block_problems(id_, own, block, defaults)
-    if problems:
+    of_block = _block_problems(id_, own, block, defaults)
+    whole = own | around | {"base": str(base)}
+    if of_block and all("].cron: " in problem for problem in of_block):  # the inputs are checked all the same
+        of_block += _schedule_problems(Dataset.model_validate(whole | {"schedules": []}), own["schedules"])
+    if problems := problems + of_block:
         raise ConfigError(problems)
-    return Dataset.model_validate(own | around | {"base": str(base)})
-
-
-def _in_its_units(given: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the source gives, without limits of values where these are in other units than the block's.
-
-    At least 0 is that in all units.
-    """
-    units = own.get("units")
-    other = isinstance(units, dict) and units.get("to", given.get("units", {}).get("to")) != given.get("units", {}).get(
-        "to"
-    )
-    if other and given.get("plausible", AT_LEAST_NOTHING) != AT_LEAST_NOTHING:
-        return {key: value for key, value in given.items() if key != "plausible"}
-    return given
+    return Dataset.model_validate(whole)
 
 
 def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:
     """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
-    source = own.get("source")
-    known = OPTIONS.get(source) if isinstance(source, str) else None
+    source, known = own.get("source"), None
     try:
+        if isinstance(source, str) and source in installed_sources():
+            known = source_info(source).options
         # a key without anything after it, its lines being commented out
         given = {} if own["options"] is None else own["options"]
         return known.model_validate(given, by_name=False) if known else SourceOptions()
+    except ConfigError as error:
+        problems += [f"{_block_path(id_, ('source',))}: {problem}" for problem in error.problems]
+        return SourceOptions()
     except ValidationError as error:
         problems += problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), known or SourceOptions)
         return SourceOptions()
@@ -194,18 +187,21 @@ def _block_path(id_: str, loc: Sequence[str | int]) -> str:
     return yaml_path("resources", id_, "eo", *loc)
 
 
-def _schedule_problems(dataset: Dataset, datasets: Mapping[str, Dataset]) -> list[str]:
+def _schedule_problems(dataset: Dataset, schedules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the mistakes in names and inputs, which the block's model does not see."""
     problems = []
-    names = [schedule.name for schedule in dataset.schedules]
-    for index, schedule in enumerate(dataset.schedules):
+    names = [schedule.get("name") for schedule in schedules]
+    for index, (name, schedule) in enumerate(zip(names, schedules, strict=True)):
         path = _block_path(dataset.id, ("schedules", index))
-        if names.index(schedule.name) != index:
-            problems.append(f"{path}.name: {schedule.name!r} is used twice")
-        if "datasetId" in schedule.inputs:
+        if names.index(name) != index:
+            problems.append(f"{path}.name: {name!r} is used twice")
+        if not isinstance(inputs := schedule.get("inputs"), dict):
+            continue
+        if "datasetId" in inputs:
             problems.append(f"{path}.inputs.datasetId: is not known here; a schedule runs its own dataset")
             continue
         try:
-            validate_inputs({**schedule.inputs, "datasetId": dataset.id}, datasets, datetime.now(ZoneInfo("UTC")))
+            validate_inputs({**inputs, "datasetId": dataset.id}, {dataset.id: dataset}, datetime.now(ZoneInfo("UTC")))
         except InputError as error:
             problems += [f"{path}.inputs.{problem.removeprefix('input ')}" for problem in error.problems]
     return problems

@@ -38,6 +38,19 @@ class Limits:
         )
 
 
+def ends(declared: tuple[float | None, float | None]) -> Range:
+    """Return a range as numbers; None is an open end."""
+    low, high = declared
+    return (-np.inf if low is None else float(low)), (np.inf if high is None else float(high))
+
+
+def with_room(declared: tuple[float | None, float | None]) -> Range:
+    """Return a range with room for what was rounded."""
+    low, high = ends(declared)
+    noise = rounding((low, high))
+    return low - noise, high + noise
+
+
 def limits(plausible: Range, *, cells_are_summed: bool, steps_are_summed: bool, differences: bool) -> Limits:
     """Return the limits of cells where those of values are `plausible`, with room for what was rounded.
 
@@ -60,8 +73,6 @@ def rounding(plausible: Range) -> float:
 def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     """Return which numbers mark that there is no value; None, the quickest answer, for none."""
     low, high = _extremes(values)
-    if (low > _FIRST_MARK and high < _ABSURD) or not (low <= high):
-        return None
     found = np.abs(values) >= _ABSURD
     for mark in np.array(MARKS).astype(values.dtype):
         if low <= mark <= high:
@@ -71,34 +82,46 @@ def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
 
 def outside(values: NDArray[np.floating], ends: Range) -> NDArray[np.bool_] | None:
     """Return which values are outside of a range; None, the quickest answer, for none."""
-    if ends == OPEN:
+    if ends == OPEN or _within(*_extremes(values), ends):
         return None
-    low, high = _extremes(values)
-    if low < ends[0] or high > ends[1]:
-        return np.asarray((values < ends[0]) | (values > ends[1]))
-    return None
+    return np.asarray((values < ends[0]) | (values > ends[1]))
+
+
+def _within(low: float, high: float, ends: Range) -> bool:
+    """Return whether values from low to high, NaN where there are none, lie in a range."""
+    return not (low < ends[0] or high > ends[1])
 
 
 class Judge:
     """Judges blocks of a grid, and converts them where that has to be done cell by cell.
 
-    It reads the grid's attributes `limits` (Limits) and `conversion` (Conversion), and remembers between which
+    It reads the grid's attributes `source_limits` (of its steps, as they come), `limits` (Limits) and `conversion`
+    (Conversion), and remembers between which
     numbers those lie that it found impossible.
     """
 
     def __init__(self, grid: xr.DataArray, hours: NDArray[np.float64]) -> None:
         self.limits: Limits = grid.attrs.get("limits", Limits())
+        self._of_source: Range = grid.attrs.get("source_limits", OPEN)
         self._conversion: Conversion | None = grid.attrs.get("conversion")
         self._hours = hours
         self.found: Range | None = None
 
     def steps(self, values: NDArray[np.floating], positions: slice | NDArray[np.integer]) -> "Judged":
         """Judge time steps, shape (time, y, x), which stand at these positions of the grid."""
-        values, impossible = self._without(values, marked(values), owned=False)
+        low, high = _extremes(values)
+        impossible = None
+        if low <= _FIRST_MARK or high >= _ABSURD or not _within(low, high, self._of_source):
+            found = _either(marked(values), outside(values, self._of_source))
+            values, impossible = self._without(values, found, owned=False)
+            low, high = _extremes(values)
         if self._conversion:
             factor = np.broadcast_to(self._conversion.factor(self._hours), self._hours.shape)[positions]
             values = values.astype("float64") * factor[:, None, None] + self._conversion.offset
-        values, more = self._without(values, outside(values, self.limits.steps), owned=bool(self._conversion))
+        elif _within(low, high, self.limits.steps):
+            return Judged(values, impossible)
+        owned = bool(self._conversion) or impossible is not None
+        values, more = self._without(values, outside(values, self.limits.steps), owned=owned)
         return Judged(values, _either(impossible, more))
 
     def both(self, values: NDArray[np.floating], positions: NDArray[np.integer]) -> "Judged":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.grids.plausible import OPEN, Range, rounding
+from eo_pygeoapi.pipeline.grids.plausible import OPEN, Range, ends, rounding
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.streaming import Found
 
@@ -85,11 +85,11 @@ class Judgement:
         return f"{numbers}, which cannot be"
 
     def _allowed(self) -> str:
-        low, high = self.dataset.plausible or (None, None)
-        ends = (["at least", f"{low:g}"] if low is not None else []) + (
+        low, high = self.dataset.plausible or (0.0, None)
+        allowed = (["at least", f"{low:g}"] if low is not None else []) + (
             ["at most", f"{high:g}"] if high is not None else []
         )
-        return " ".join(["allowed:", *ends, self.dataset.units.to]).strip()
+        return " ".join(["allowed:", *allowed, self.dataset.units.to]).strip()
 
 
 def judged(found: Found, dataset: Dataset) -> Judgement:
@@ -114,8 +114,10 @@ def judged(found: Found, dataset: Dataset) -> Judgement:
 
 def ends_of(dataset: Dataset) -> Range:
     """Return between which numbers the dataset's values can be."""
-    low, high = dataset.plausible or (None, None)
-    return (-np.inf if low is None else float(low)), (np.inf if high is None else float(high))
+    if dataset.plausible is None:
+        # the source's limits are those of its time steps, in its units; nothing is nothing in all of them
+        return (0.0 if dataset.options.plausible()[0] == 0 else -np.inf), np.inf
+    return ends(dataset.plausible)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.grids.plausible import limits
+from eo_pygeoapi.pipeline.grids.plausible import limits, with_room
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
@@ -96,6 +96,7 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     (`count`) are not in the source's units at all, and a standard deviation is a difference, which has no offset.
     """
     statistics = dataset.aggregation
+    grid = grid.assign_attrs(source_limits=with_room(dataset.options.plausible()))
     if statistics.spatial == "count" and dataset.plausible is None:
         return grid, Conversion()
     whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)

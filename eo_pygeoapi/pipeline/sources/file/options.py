@@ -1,0 +1,44 @@
+"""What the source `file` says of itself: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions, YamlText
+
+_TIME = r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/P([0-9]+[DWMY]|T[0-9]+H))?)?$"
+
+
+def _time_that_exists(text: str) -> str:
+    year, month, day = [*text.partition("/")[0].split("-"), "01", "01"][:3]
+    try:
+        date(int(year or 1), int(month), int(day))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date: {error}") from error
+    return text
+
+
+class FileOptions(SourceOptions):
+    """Any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
+
+    href: Annotated[YamlText, Field(min_length=1)] = Field(
+        description="path, relative to the configuration file, or URL; may hold {YYYY}, {MM} and {DD}"
+    )
+    variable: YamlText = Field("", description="variable of a NetCDF or Zarr; may be left out where there is only one")
+    time: Annotated[YamlText, Field(pattern=_TIME), AfterValidator(_time_that_exists)] = Field(
+        "",
+        description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD; with a duration behind it "
+        "(2024-01/P1M) that of the first of its bands, and how far they are apart",
+    )
+    band: Annotated[int, Field(ge=0)] = Field(0, description="band of a GeoTIFF that has several, from 1 on")
+
+
+INFO = SourceInfo(
+    title="Files of your own",
+    options=FileOptions,
+    source="eo_pygeoapi.pipeline.sources.file.source:FileSource",
+    licence="that of the files",
+    citation="",
+    across_180=True,
+)
