@@ -98,8 +98,12 @@ def refuse_others(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.D
 
 
 def _beside(dimension: str, dataset: xr.Dataset) -> Iterator[str]:
-    """Yield the variables that give this dimension values: one of its own name, then the others."""
-    names = [str(name) for name, data in dataset.variables.items() if data.dims == (dimension,)]
+    """Yield the variables that give this dimension values, words too: one of its own name, then the others."""
+    names = [
+        str(name)
+        for name, data in dataset.variables.items()
+        if data.dims == (dimension,) or (data.dtype == "S1" and data.ndim == 2 and data.dims[0] == dimension)
+    ]
     yield from sorted(names, key=lambda name: name != dimension)
 
 

@@ -57,19 +57,15 @@ def _opened(place: str, engine: Any, **options: Any) -> xr.Dataset:
 
 
 def _open_zarr_group(place: str, group: str) -> xr.Dataset:
-    options: dict[str, Any] = {"group": group or None}
     try:
-        raw = _opened(place, ZarrBackendEntrypoint, consolidated=True, **options)
-        options["consolidated"] = True
+        raw = _opened(place, ZarrBackendEntrypoint, consolidated=True, group=group or None)
     except (KeyError, ValueError):  # no consolidated metadata
-        raw = _opened(place, ZarrBackendEntrypoint, consolidated=False, **options)
-        options["consolidated"] = False
-    zeros = [name for name, data in raw.variables.items() if 0 in listed(data.attrs, "_FillValue")]
-    if zeros:
+        raw = _opened(place, ZarrBackendEntrypoint, consolidated=False, group=group or None)
+    if zeros := [str(name) for name, data in raw.variables.items() if 0 in listed(data.attrs, "_FillValue")]:
         # what Zarr 2 calls its fill value is 0 where nobody said otherwise: a number, not a mark for what is missing
-        declared = _opened(place, ZarrBackendEntrypoint, use_zarr_fill_value_as_mask=False, **options)
+        arrays = zarr.open_group(place, mode="r", path=group or None)
         for name in zeros:
-            if "_FillValue" not in declared.variables[name].attrs:
+            if "_FillValue" not in arrays[name].attrs:
                 raw.variables[name].attrs.pop("_FillValue")
     return raw
 

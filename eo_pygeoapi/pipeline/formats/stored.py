@@ -177,6 +177,8 @@ def _ranges(
         of_values = packed and stored.kind in "iu" and any(isinstance(value, float) for value in values)
         for end, value in zip(ends, values, strict=True):
             as_written = [value] if of_values or not np.isfinite(value) else _as_stored(value, dtype, stored) or [value]
+            if stored.kind == "f" and np.asarray(attributes[name]).dtype == np.float32:
+                as_written.append(float(str(np.float32(value))))
             if of_values:
                 meant[end] = float(value)
             elif value == value:

@@ -140,8 +140,7 @@ def _possible(days: NDArray[np.int64], source: str) -> NDArray[np.datetime64]:
     """Return days since 1970 as dates; nobody has data of years that are far away."""
     low, high = (np.datetime64(str(year), "D").astype("int64") for year in _YEARS)
     if ((days < low) | (days >= high)).any():
-        far = days[(days < low) | (days >= high)][0].astype("M8[D]").astype("M8[Y]")
-        raise SourceError(f"{source}: its times lie in the year {far}; expected real dates, no averages of many years")
+        raise SourceError(f"{source}: its times lie before {_YEARS[0]} or after {_YEARS[1]}; expected real dates")
     return days.astype("M8[D]").astype("M8[ns]")
 
 

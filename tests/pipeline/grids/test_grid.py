@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 
 from eo_pygeoapi.errors import SourceError
 from tests.pipeline.made_files import LATITUDES, LONGITUDES, check, cube, geotiff, numbers, opened, request, written
@@ -102,3 +104,25 @@ def test_integers_without_gaps_become_floats(tmp_path: Path) -> None:
     grid = opened(request(tmp_path, "people.nc"))
     assert grid.dtype == "float64"
     assert grid.values[0, 0, 0] == 65
+
+
+@pytest.mark.parametrize("places", [2, 3, 4])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_coordinates_that_were_rounded_are_put_back(tmp_path: Path, places: int, dtype: str) -> None:
+    centres = (np.arange(24) + 0.5) / 12
+    rounded = np.round(centres, places).astype(dtype)
+    coordinates = {"time": np.array(["2025-07-01"], "M8[ns]"), "lat": rounded[::-1], "lon": rounded}
+    data = xr.DataArray(np.zeros((1, 24, 24)), dims=("time", "lat", "lon"), coords=coordinates, name="v")
+    written(data.to_dataset(), tmp_path / "v.nc")
+    grid = opened(replace(request(tmp_path, "v.nc", "2025-07-01", "2025-07-01"), bbox=(0, 0, 2, 2)))
+    assert grid["x"].values == pytest.approx(centres, abs=1e-12)
+    assert grid["y"].values == pytest.approx(centres[::-1], abs=1e-12)
+
+
+@pytest.mark.parametrize(("places", "cells"), [(2, 48), (1, 12), (1, 10)])
+def test_coordinates_that_were_rounded_too_much_are_refused(tmp_path: Path, places: int, cells: int) -> None:
+    rounded = np.round((np.arange(24) + 0.5) / cells, places)
+    data = xr.DataArray(np.zeros((24, 24)), dims=("lat", "lon"), coords={"lat": rounded, "lon": rounded}, name="v")
+    written(data.to_dataset(), tmp_path / "v.nc")
+    with pytest.raises(SourceError, match="rounded"):
+        opened(request(tmp_path, "v.nc", options={"time": "2025"}))

@@ -1,9 +1,15 @@
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.grids.temporal import complete_periods, step_hours
+from tests.pipeline.formats.made_netcdf import netcdf
 from tests.pipeline.made_files import DAYS, check, cube, opened, request, written
 
 
@@ -84,3 +90,72 @@ def test_calendars_without_leap_years_are_refused(tmp_path: Path) -> None:
     written(dataset, tmp_path / "t2m.nc")
     with pytest.raises(SourceError, match=r"not dates of the usual calendar .*360_day"):
         opened(request(tmp_path, "t2m.nc"))
+
+
+@pytest.mark.parametrize("name", ["grads", "exact", "single", "jitter"])
+def test_hours_whose_times_are_rounded(tmp_path: Path, name: str) -> None:
+    hours, since = np.arange(48), (date(2024, 1, 1) - date(1900, 1, 1)).days
+    written_as = {
+        "grads": (np.round(date(2024, 1, 1).toordinal() + 1 + hours / 24, 6), "f8", "days since 1-1-1 00:00:0.0"),
+        "exact": (date(2024, 1, 1).toordinal() + 1 + hours / 24, "f8", "days since 1-1-1 00:00:0.0"),
+        "single": (since + hours / 24, "f4", "days since 1900-01-01"),
+        "jitter": (hours * 3600.0 + 0.001 * (hours % 2), "f8", "seconds since 2024-01-01"),
+    }
+    times, time_type, units = written_as[name]
+    netcdf(tmp_path / "v.nc", hours[:, None, None], times=times, time_type=time_type, time={"units": units})
+    grid = opened(replace(request(tmp_path, "v.nc", "2024-01-01", "2024-01-02"), bbox=(11, 1, 12, 2)))
+    assert grid.attrs["step"] == "hour"
+    assert grid["time"].values.tolist() == (np.datetime64("2024-01-01", "ns") + hours.astype("m8[h]")).tolist()
+
+
+@pytest.mark.parametrize(
+    ("unit", "first", "last"), [("days", "2024-01-01T00", "2024-01-03T00"), ("hours", "2024-01-01T00", "2024-01-01T02")]
+)
+def test_a_clock_before_utc(tmp_path: Path, unit: str, first: str, last: str) -> None:
+    """Days are those of the clock, hours are put into UTC."""
+    netcdf(tmp_path / "v.nc", 1, times=np.arange(24), time={"units": f"{unit} since 2024-01-01 00:00:00 +03:00"})
+    asked = request(tmp_path, "v.nc", "2024-01-01", "2024-01-03", timeZone="Africa/Nairobi")
+    times = opened(replace(asked, bbox=(11, 1, 12, 2)))["time"].values[:3]
+    ahead = np.timedelta64(3 if unit == "hours" else 0, "h")
+    assert (times[0], times[-1]) == (np.datetime64(first) - ahead, np.datetime64(last) - ahead)
+
+
+@pytest.mark.parametrize("days", [["01", "11", "21"], ["10", "20", "31"], ["05", "15", "25"]])
+def test_dekads_are_known_wherever_their_labels_lie(tmp_path: Path, days: list[str]) -> None:
+    dataset = cube(3).assign_coords(time=np.array([f"2025-01-{day}" for day in days], "M8[ns]"))
+    written(dataset, tmp_path / "v.nc")
+    grid = opened(request(tmp_path, "v.nc", "2025-01-01", "2025-01-31", periodType="monthly"))
+    assert grid.attrs["step"] == "dekad"
+    assert [str(time)[:10] for time in grid["time"].values] == ["2025-01-01", "2025-01-11", "2025-01-21"]
+    complete, _ = complete_periods(grid, periods_in(Interval(start=date(2025, 1, 1), end=date(2025, 1, 31)), "monthly"))
+    assert (complete[0].first, complete[0].stop) == (0, 3)
+    assert step_hours(grid).tolist() == [240, 240, 264]
+    with pytest.raises(SourceError, match="one value a dekad, which do not make up the period 2025W1 "):
+        complete_periods(grid, periods_in(Interval(start=date(2024, 12, 30), end=date(2025, 1, 12)), "weekly"))
+
+
+def test_weeks_make_up_the_weeks_that_begin_on_their_day(tmp_path: Path) -> None:
+    mondays = np.datetime64("2024-12-30", "ns") + np.arange(5) * np.timedelta64(7, "D")
+    written(cube(5).assign_coords(time=mondays), tmp_path / "v.nc")
+    interval = Interval(start=date(2024, 12, 30), end=date(2025, 1, 12))
+    grid = opened(request(tmp_path, "v.nc", "2024-12-30", "2025-01-12", periodType="weekly"))
+    assert grid.attrs["step"] == "week"
+    complete, left_out = complete_periods(grid, periods_in(interval, "weekly"))
+    assert [(each.period.id, each.first, each.stop) for each in complete] == [("2025W1", 0, 1), ("2025W2", 1, 2)]
+    assert not left_out
+    with pytest.raises(SourceError, match=r"one value a week, .* its weeks begin on a Monday; allowed period types"):
+        complete_periods(grid, periods_in(interval, "weeklyWednesday"))
+
+
+def test_midnights_of_single_precision_are_midnights(tmp_path: Path) -> None:
+    """1.7e9 seconds are 64 off, which is the day before."""
+    seconds = (np.datetime64("2024-01-01", "s").astype("int64") + np.arange(5) * 86400).astype("f4")
+    netcdf(tmp_path / "v.nc", 1, times=seconds, time_type="f4", time={"units": "seconds since 1970-01-01"})
+    grid = opened(replace(request(tmp_path, "v.nc", "2024-01-01", "2024-01-05"), bbox=(11, 1, 12, 2)))
+    assert [str(time)[:10] for time in grid["time"].values] == [f"2024-01-0{day}" for day in range(1, 6)]
+
+
+def test_a_label_at_the_last_second_of_a_day_is_of_that_day(tmp_path: Path) -> None:
+    dataset = cube()
+    written(dataset.assign_coords(time=dataset["time"] + np.timedelta64(86399, "s")), tmp_path / "t2m.nc")
+    check(opened(request(tmp_path, "t2m.nc")))
