@@ -43,7 +43,7 @@ class Applied:
 
 
 def apply_deployments(
-    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: Mapping[str, Any], settings: Settings
+    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: Mapping[str, object], settings: Settings
 ) -> Applied:
     """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
     gateway.ensure_work_pool()

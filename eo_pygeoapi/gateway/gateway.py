@@ -344,7 +344,7 @@ def process_entrypoint() -> str:
     return f"flows.run_process:{PROCESS_FLOW}"
 
 
-def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: Mapping[str, Any]) -> FlowRun:
+def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: Mapping[str, object]) -> FlowRun:
     response = client.request(
         "POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment_id}, json=dict(body)
     )
