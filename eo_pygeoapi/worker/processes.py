@@ -5,6 +5,8 @@ where there is none (macOS), a tree is a process group.
 """
 
 import os
+import platform
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-UNFINISHED = ".unfinished-"
+UNFINISHED, LOCK = ".unfinished-", ".lock"  # as in the cache of downloads
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ def end_tree(root: Process, seconds: float = 3.0) -> bool:
     if not PROC.joinpath("self").exists():
         _kill_group(root.pid)
     for path in unfinished:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return True
 
 
@@ -99,11 +104,13 @@ def place() -> str:
 
 
 def _written_by(pid: int) -> Iterator[Path]:
+    """Yield the unfinished downloads of a process: the files and folders that it writes to, or made beside its lock."""
     try:
         for entry in (PROC / str(pid) / "fd").iterdir():
             target = Path(os.readlink(entry))
-            if target.name.startswith(UNFINISHED):
-                yield target
+            yield from (path for path in (target, *target.parents) if path.name.startswith(UNFINISHED))
+            if target.name == LOCK:
+                yield from target.parent.glob(f"{UNFINISHED}{platform.node()}-{pid}-*")
     except OSError:
         return
 
