@@ -112,7 +112,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """Return a page of jobs, newest first, and the number of all."""
         wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:
-            jobs, total = self.executions.gateway.list(limit if limit is not None else 100, offset or 0, wanted)
+            jobs, total = self.executions.gateway.runs.list(limit if limit is not None else 100, offset or 0, wanted)
         except EoError as error:
             _answer_error(error, self.secrets)
         return {"jobs": [job.to_pygeoapi() for job in jobs], "numberMatched": total}
@@ -184,7 +184,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     def _job(self, job_id: str) -> Job:
         try:
-            return self.executions.gateway.get(job_id)
+            return self.executions.gateway.runs.get(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:

@@ -21,8 +21,8 @@ from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
 from eo_pygeoapi.gateway.credentials import read_blocks
-from eo_pygeoapi.gateway.deployments import cron_problems, paused_schedules
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings
 
@@ -57,7 +57,7 @@ def check(path: Path, settings: Settings) -> Report:
         return report
     report.problems += schema_problems(config) + _access_problems(config, settings)
     report.datasets, problems = inspect_datasets(config, path.absolute().parent)
-    report.problems += problems + cron_problems(report.datasets) + _provider_problems(config)
+    report.problems += problems + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report

@@ -1,10 +1,10 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -21,9 +21,9 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _five_fields(text: str) -> str:
-    """Refuse what is no cron expression at first sight; Prefect, who knows them all, looks at what is in the fields."""
-    if not re.fullmatch(r"@[a-z]+|\S+( +\S+){4,5}", text):
+def _of_cron(text: str) -> str:
+    """Refuse what is no cron expression to Prefect, which reads them with a copy of croniter, but takes no H and R."""
+    if not croniter.is_valid(text) or {"h", "r"} & set(text.casefold().split()):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
     return text
 
@@ -36,7 +36,7 @@ def _installed(name: Any) -> Any:
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-Cron = Annotated[str, AfterValidator(_five_fields)]
+Cron = Annotated[str, AfterValidator(_of_cron)]
 
 
 class Units(Model):

@@ -21,7 +21,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
-from eo_pygeoapi.gateway.gateway import WORK_POOL
+from eo_pygeoapi.gateway.work_pool import WORK_POOL
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.client import WorkerClient
 from eo_pygeoapi.worker.deaths import Death, Undertaker
