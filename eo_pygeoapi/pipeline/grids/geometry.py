@@ -39,7 +39,8 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
     if found.is_empty:
         return f"its geometry has no area; {ALLOWED}"
     if not _on_earth(found.bounds):
-        swapped = _on_earth(tuple(found.bounds[n] for n in (1, 0, 3, 2)))  # type: ignore[arg-type]
+        west, south, east, north = found.bounds
+        swapped = _on_earth((south, west, north, east))
         hint = "; latitude and longitude look swapped" if swapped else ""
         return f"its coordinates are no longitudes and latitudes in degrees{hint}"
     return within_180(found)
@@ -53,10 +54,10 @@ def _read(geometry: Mapping[str, Any]) -> BaseGeometry:
             raise _UnusableError("its geometry is empty")
         polygons = [part for rings in shells if rings and (part := _polygon(rings))]
         return _valid(polygons[0] if len(polygons) == 1 else MultiPolygon(polygons))
-    points = {"Point": [geometry.get("coordinates")], "MultiPoint": geometry.get("coordinates")}.get(kind)
-    if points is None or len(points) > 1:
+    points: list[Any] = list(geometry["coordinates"]) if kind == "MultiPoint" else [geometry["coordinates"]]
+    if kind not in ("Point", "MultiPoint") or len(points) > 1:
         raise _UnusableError(f"its geometry is a {kind}; {ALLOWED}")
-    if not points or (not isinstance(points[0], str) and len(points[0]) == 0):
+    if not points or len(points[0]) == 0:
         raise _UnusableError("its geometry is empty")
     return Point(_corners(points)[0])
 
@@ -136,4 +137,4 @@ def looks_swapped(geometry: BaseGeometry, bbox: Sequence[float], margin: float =
         return False
     left, bottom, right, top = geometry.bounds
     beside = left > east + margin or right < west - margin or bottom > north + margin or top < south - margin
-    return beside and west <= bottom and top <= east and south <= left and right <= north
+    return bool(beside and west <= bottom and top <= east and south <= left and right <= north)

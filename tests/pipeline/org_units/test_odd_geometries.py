@@ -15,7 +15,7 @@ from tests.pipeline import made
 
 CORNERS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=6)
 ODD_NUMBERS = st.sampled_from([float("nan"), float("inf"), None, "4", True, [1], 1e30, 10**30])
-ODD_RINGS = st.sampled_from([[], None, [[]], [[1]], [[1, 2]], "ring", 7])
+ODD_RINGS: st.SearchStrategy[Any] = st.sampled_from([[], None, [[]], [[1]], [[1, 2]], "ring", 7])
 
 
 @st.composite
@@ -23,8 +23,8 @@ def rings(draw: st.DrawFn) -> Any:
     """A ring, closed or not, whose corners have two numbers, three or four, in any mix."""
     corners = draw(CORNERS)
     more = [draw(st.lists(st.floats(allow_nan=True), max_size=2)) for _ in corners]
-    ring: list[list[Any]] = [[*corner, *extra] for corner, extra in zip(corners, more, strict=True)]
-    if ring and draw(st.booleans()):
+    ring: Any = [[*corner, *extra] for corner, extra in zip(corners, more, strict=True)]
+    if draw(st.booleans()) and ring:
         ring.append(ring[0])
     return ring
 
