@@ -7,7 +7,6 @@ others.
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "GeometryCollection")
 # where a feature's id may stand, in the order in which it is looked for
@@ -15,7 +14,7 @@ _IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
 _LISTED = 20
 
 
-def feature_problems(features: Mapping[str, Any]) -> list[str]:
+def feature_problems(features: Mapping[str, object]) -> list[str]:
     """Return a sentence for each mistake in a FeatureCollection, the first 20 and how many more there are."""
     kind, members = features.get("type"), features.get("features")
     problems = []
@@ -34,7 +33,7 @@ def feature_problems(features: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _problems_of(feature: Any) -> list[str]:
+def _problems_of(feature: object) -> list[str]:
     """Return what is wrong with one feature."""
     if not isinstance(feature, Mapping):
         return [": expected a GeoJSON Feature"]
@@ -52,7 +51,7 @@ def _problems_of(feature: Any) -> list[str]:
     return problems
 
 
-def _has_id(feature: Mapping[str, Any]) -> bool:
+def _has_id(feature: Mapping[str, object]) -> bool:
     properties = feature.get("properties")
     places = {"properties": properties if isinstance(properties, Mapping) else {}}
     for *inside, name in _IDS:
@@ -62,7 +61,7 @@ def _has_id(feature: Mapping[str, Any]) -> bool:
     return False
 
 
-def _is_json(value: Any) -> bool:
+def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:  # also of the encoding

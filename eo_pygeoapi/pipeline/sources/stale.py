@@ -18,7 +18,7 @@ def raise_if_stale(
         return
     first = newest + timedelta(1)
     usual = options.expected(first)
-    if usual is None or today <= usual + (usual - first):
+    if usual is None or today - newest <= 2 * (usual - first):
         return
     raise StaleProviderError(
         f"stale provider: the newest day of {name} is {newest}, {(today - newest).days} days ago; usually a day is "

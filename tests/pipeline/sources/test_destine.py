@@ -105,8 +105,10 @@ def test_a_store_that_has_stopped_is_an_error_and_what_it_has_is_not(tmp_path: P
             source.extract(ask(tmp_path, store, start, end, "2m_temperature"))
         assert str(caught.value) == message and not caught.value.transient
     assert source.extract(ask(tmp_path, store, "2026-04-02", "2026-04-03", "2m_temperature")).left_out == []
-    in_time = Era5LandSource(lambda: date(2026, 6, 13))
-    assert in_time.extract(ask(tmp_path, store, "2026-04-03", "2026-04-04", "2m_temperature")).left_out
+    lacking = ask(tmp_path, store, "2026-04-03", "2026-04-04", "2m_temperature")
+    assert Era5LandSource(lambda: date(2026, 6, 12)).extract(lacking).left_out
+    with pytest.raises(StaleProviderError):
+        Era5LandSource(lambda: date(2026, 6, 13)).extract(lacking)
 
 
 def test_the_default_address_is_that_of_the_store_that_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
