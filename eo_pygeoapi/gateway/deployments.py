@@ -1,7 +1,7 @@
 """Our deployments in Prefect: one for each dataset, and one for each other process of the configuration file."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -77,6 +77,11 @@ class Deployments:
         if id_ is not None and id_ not in self._known:
             self.read()
         return self._known.get(id_) if id_ else None
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Return which of these Prefect has no deployment for now, or a retired one."""
+        known = {deployment.name for deployment in self.read().values() if RETIRED not in deployment.tags}
+        return [name for name in names if name not in known]
 
     def called(self, name: str) -> DeploymentResponse:
         """Return the deployment of this name; NotAppliedError where Prefect has none, or it is retired."""
