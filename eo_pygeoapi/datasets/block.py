@@ -28,7 +28,7 @@ def _of_cron(text: str) -> str:
     return text
 
 
-def _installed(name: Any) -> Any:
+def _installed(name: object) -> Any:
     if not isinstance(name, str) or name not in installed_sources():
         known = ", ".join(installed_sources()) or "none, for none is installed"
         raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
@@ -65,7 +65,7 @@ class OrgUnitsFromDhis2(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: Any) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> Any:
         if isinstance(data, dict) and not isinstance(level := data.get("level", []), list):
             return {**data, "level": [level]}
         return data
@@ -127,7 +127,7 @@ class Dataset(DatasetBlock):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_source(cls, data: Any) -> Any:
+    def _options_of_the_source(cls, data: object) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
             return data
         if data.get("source") not in installed_sources():

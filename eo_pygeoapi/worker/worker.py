@@ -195,7 +195,7 @@ class ImportWorker(ProcessWorker):
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Say nothing between taking a run and starting it; that takes longer than the start itself."""
 
-    async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: Any = None) -> None:
+    async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: object = None) -> None:
         """Have a run that could not be started tried again: nothing of it has begun, and Prefect may only be busy."""
         death = Death(f"the run could not be started: {message}")
         await self.undertaker().settle(flow_run.id, death, max(1, self.settings.resume))
