@@ -70,7 +70,7 @@ def import_to_dhis2(
         with nullcontext() if dry_run else turn(str(facts.element["id"])):
             run = _Import.of(dhis2, files, payload.target, dataset, facts, schemes, dry_run)
             tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
-    files.store.write_json(files.key("steps/import-rows.json"), tally.rows)
+    files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run)
 
 
@@ -162,7 +162,7 @@ class _Import:
             dataset=dataset,
             facts=facts,
             stored=stored,
-            sent=SentValues(files.store, target.connection, names, len(facts.units)),
+            sent=SentValues(files.folder.store, target.connection, names, len(facts.units)),
             sender=Sender(post, stored, facts, dry_run),
             units_are_uids=schemes["orgUnitIdScheme"] == "UID",
             dry_run=dry_run,
