@@ -33,8 +33,10 @@ VARYING = [
 ]
 UID = re.compile(r"\b[A-Za-z][A-Za-z0-9]{10}\b")
 # sets, which DHIS2 lists in any order
-UNORDERED = ("dataValues", "conflicts", "dataSetElements", "categoryOptionCombos", "organisationUnits", "dataSets")
-UNORDERED += ("dataInputPeriods", "skipTableTypes", "rows")
+UNORDERED = [
+    *("dataValues", "conflicts", "dataSetElements", "categoryOptionCombos", "organisationUnits", "dataSets"),
+    *("dataInputPeriods", "skipTableTypes", "rows"),
+]
 GENERATED = ("id", "uid", "codes")  # members whose values DHIS2 chooses, unless we did
 
 

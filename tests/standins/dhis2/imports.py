@@ -138,7 +138,7 @@ def outer(payload: Object) -> Object:
 
 def import_options(server: Server, params: Mapping[str, str]) -> Object:
     """Return the options of an import as the answer repeats them."""
-    options = OPTIONS | server.differences.more_import_options
+    options: Object = {**OPTIONS, **server.differences.more_import_options}
     for name, value in params.items():
         if name in options and name != "idSchemes":
             options[name] = json.loads(value) if value in ("true", "false") else value

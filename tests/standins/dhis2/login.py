@@ -23,8 +23,10 @@ SETTINGS = {
     "keyAnalysisDisplayProperty": "name",
     "keyMessageEmailNotification": False,
 }
-LISTS = ("favorites", "userGroups", "translations", "teiSearchOrganisationUnits", "programs", "attributeValues")
-LISTS += ("dataViewOrganisationUnits", "organisationUnits", "userRoles")
+LISTS = [
+    *("favorites", "userGroups", "translations", "teiSearchOrganisationUnits", "programs", "attributeValues"),
+    *("dataViewOrganisationUnits", "organisationUnits", "userRoles"),
+]
 
 
 def logged_in(server: Server, authorization: str, address: str) -> Object:

@@ -31,8 +31,10 @@ DEFAULTS: Mapping[str, Object] = {
     "dataElements": {"aggregationLevels": [], "legendSets": [], "dataElementGroups": [], "zeroIsSignificant": False},
     "dataSets": {"dataInputPeriods": [], "openPeriodsAfterCoEndDate": 0, "expiryDays": 0.0, "openFuturePeriods": 0},
 }
-COMMON = ("created", "lastUpdated", "translations", "createdBy", "favorites", "lastUpdatedBy", "sharing", "access")
-COMMON += ("favorite", "user", "href", "displayName", "id", "attributeValues")
+COMMON = [
+    *("created", "createdBy", "lastUpdated", "lastUpdatedBy", "user", "sharing", "access", "id", "href"),
+    *("displayName", "favorite", "favorites", "translations", "attributeValues"),
+]
 EVERY = {
     "dataElements": (
         *COMMON, "code", "name", "shortName", "dimensionItemType", "legendSets", "aggregationType", "valueType",
@@ -93,8 +95,8 @@ class View:
         )
 
     def _sharing(self, collection: str, entry: Object) -> Object:
-        owner = {"owner": self.server.owner, "users": {}, "userGroups": {}, "public": "rw------"}
-        return owner | entry.get("sharing", {})
+        owner: Object = {"owner": self.server.owner, "users": {}, "userGroups": {}, "public": "rw------"}
+        return {**owner, **entry.get("sharing", {})}
 
 
 def person_name(person: Object) -> str:

@@ -65,7 +65,7 @@ def _in_background(run: Import, request: Request, found: Object) -> Answer:
     options, counts = import_options(run.server, run.params), run.counts
     end = f"Import complete with status {found['status']}, {counts['imported']} created, {counts['updated']} updated, "
     end += f"{counts['deleted']} deleted, {counts['ignored']} ignored"
-    texts = STEPS_FROM_243
+    texts: tuple[str, ...] = STEPS_FROM_243
     if not run.server.differences.values_as_a_group:
         count = f"[imports={counts['imported']}, updates={counts['updated']}, ignores={counts['ignored']}]"
         texts = (*STEPS_UNTIL_242, f"Import summary: {count}")

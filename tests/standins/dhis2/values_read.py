@@ -33,8 +33,7 @@ WRITTEN = {
     "categoryOptionCombo": "categoryOptionCombos",
     "attributeOptionCombo": "categoryOptionCombos",
 }
-SCHEMES = ("dataSet", "dataElement", "orgUnit", "categoryOptionCombo", "attributeOptionCombo", "category")
-SCHEMES += ("categoryOption",)
+SCHEMES = (*SELECTED, "categoryOptionCombo", "attributeOptionCombo", "category", "categoryOption")
 
 
 def values(server: Server, request: Request) -> Answer:
