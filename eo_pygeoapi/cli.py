@@ -132,6 +132,12 @@ def apply(config: Config = None, data_dir: DataDir = None) -> None:
     ):  # fmt: skip
         if names:
             out.print(f"{word}: {', '.join(names)}")
+    for name, changed in done.mended.items():
+        out.print(f"mended {name}, for in Prefect somebody had changed {escape(', '.join(changed))}")
+    for name in done.held:
+        out.print(
+            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
+        )
     for remark in paused_remarks(done.paused.items()):
         out.print(f"note: {escape(remark)}")
     out.print(
