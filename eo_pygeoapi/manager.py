@@ -86,11 +86,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
     def execute_process(
         self,
         process_id: str,
-        data_dict: Any,
+        data_dict: object,
         execution_mode: RequestedProcessExecutionMode | None = None,
-        requested_outputs: Any = None,
+        requested_outputs: object = None,
         subscriber: Subscriber | None = None,
-        requested_response: Any = "raw",
+        requested_response: object = "raw",
     ) -> Executed:
         """Check the request, hand it to Prefect and return (job id, media type, outputs, status, headers).
 
@@ -108,7 +108,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
 
-    def get_jobs(self, status: Any = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
+    def get_jobs(self, status: object = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
         """Return a page of jobs, newest first, and the number of all."""
         wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:

@@ -28,7 +28,7 @@ def _of_cron(text: str) -> str:
     return text
 
 
-def _low_and_high(value: Any) -> Any:
+def _low_and_high(value: object) -> object:
     """Refuse what is no two numbers, the lower one first; null stands for an open end."""
     ends = list(value) if isinstance(value, list | tuple) else []
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
@@ -42,7 +42,7 @@ def _low_and_high(value: Any) -> Any:
 Plausible = Annotated[tuple[float | None, float | None], BeforeValidator(_low_and_high)]
 
 
-def _installed(name: Any) -> Any:
+def _installed(name: object) -> Any:
     if not isinstance(name, str) or name not in installed_sources():
         known = ", ".join(installed_sources()) or "none, for none is installed"
         raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
@@ -79,7 +79,7 @@ class OrgUnitsFromDhis2(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: Any) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> Any:
         if isinstance(data, dict) and not isinstance(level := data.get("level", []), list):
             return {**data, "level": [level]}
         return data
@@ -102,6 +102,9 @@ class Schedule(Model):
     timezone: TimeZone = "UTC"
     active: bool = True
     inputs: dict[str, Any]
+    catch_up: Literal["latest", "all", "none"] = Field(
+        "latest", description="which of the times are made up for that the server or the workers were away at"
+    )
 
 
 class DatasetBlock(Model):
@@ -141,7 +144,7 @@ class Dataset(DatasetBlock):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_source(cls, data: Any) -> Any:
+    def _options_of_the_source(cls, data: object) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
             return data
         if data.get("source") not in installed_sources():

@@ -35,7 +35,7 @@ def load_datasets(path: Path) -> dict[str, Dataset]:
     return read_datasets(read_config(path), path.absolute().parent)
 
 
-def read_datasets(config: Mapping[str, Any], base: Path) -> dict[str, Dataset]:
+def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of a parsed configuration, by id; ConfigError lists every mistake."""
     datasets, problems = inspect_datasets(config, base)
     if problems:
@@ -43,7 +43,7 @@ def read_datasets(config: Mapping[str, Any], base: Path) -> dict[str, Dataset]:
     return datasets
 
 
-def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, Dataset], list[str]]:
+def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str, Dataset], list[str]]:
     """Return the datasets whose blocks are right, by id, and every mistake of these and the others."""
     datasets: dict[str, Dataset] = {}
     problems: list[str] = []
@@ -63,7 +63,7 @@ def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, D
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
 
 
-def inspect_operations(config: Mapping[str, Any]) -> tuple[Operations, list[str]]:
+def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[str]]:
     """Return the channels, tenants and retention of a parsed configuration, and every mistake in them."""
     block = config.get("eo")
     given = {key: block[key] for key in _OPERATIONS if block.get(key) is not None} if isinstance(block, dict) else {}
@@ -73,14 +73,14 @@ def inspect_operations(config: Mapping[str, Any]) -> tuple[Operations, list[str]
         return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
 
 
-def _resources(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, Any]]]:
     resources = config.get("resources")
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
 
 
-def _defaults(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
     block = config.get("eo") or {}
     defaults = (block.get("defaults") or {}) if isinstance(block, dict) else {}
     if not isinstance(block, dict) or not isinstance(defaults, dict):
@@ -122,7 +122,7 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
     return Dataset.model_validate(whole)
 
 
-def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:
+def _options(id_: str, own: Mapping[str, object], problems: list[str]) -> SourceOptions:
     """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
     source, known = own.get("source"), None
     try:
@@ -139,7 +139,7 @@ def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOpt
         return SourceOptions()
 
 
-def _from_collection(id_: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Any]:
     title = resource.get("title", id_)
     if isinstance(title, dict):
         title = next(iter(title.values()), id_)

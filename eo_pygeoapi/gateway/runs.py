@@ -144,7 +144,8 @@ class Runs:
         ids = [
             id_
             for id_, deployment in self._deployments.recent().items()
-            if not wanted.process_ids or process_of(deployment) in wanted.process_ids
+            if (not wanted.process_ids or process_of(deployment) in wanted.process_ids)
+            and (not wanted.datasets or deployment.name in wanted.datasets)
         ]
         return flow_run_filter(wanted, ids, now) if ids and wanted.ours else None
 

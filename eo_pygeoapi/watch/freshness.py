@@ -1,7 +1,7 @@
 """Until when a dataset's values are right: pure arithmetic over what the store and Prefect know of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus, LastRun
@@ -15,15 +15,14 @@ LEAST_GRACE = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one dataset; `delay` is how long after a period its data usually come."""
+    """What is known of one dataset."""
 
     dataset: Dataset
     periods: Sequence[PeriodSummary]
-    delay: timedelta
     last_run: Job | None = None
     last_success: datetime | None = None
     paused: bool = False
-    expected: date | None = field(default=None)  # as the provider, or the last job, said of the next period
+    expected: date | None = None  # as the provider, or the last job, said of the next period
 
 
 def newest(facts: Facts) -> PeriodSummary | None:
@@ -55,18 +54,20 @@ def expected(facts: Facts) -> date | None:
     last = newest(facts)
     if facts.expected is not None or last is None:
         return facts.expected
-    following = period_of(last.end + timedelta(1), facts.dataset.period_type)
-    return following.end + facts.delay
+    return facts.dataset.options.expected(_following(facts, last).end)
 
 
 def is_late(facts: Facts, today: date) -> bool:
     """Tell whether the newest period is older than it should be."""
     last, due = newest(facts), expected(facts)
-    if last is None or due is None:
+    if last is None:
         return False
     if facts.dataset.late is not None:
         return today - last.end > facts.dataset.late
-    return today > due + max(LEAST_GRACE, facts.delay / 2)
+    if due is None:
+        return False
+    usual = due - _following(facts, last).end
+    return today > due + max(LEAST_GRACE, usual / 4)
 
 
 def state(facts: Facts, today: date) -> DatasetState:
@@ -123,8 +124,7 @@ def in_words(facts: Facts, today: date) -> str:
     if held and held.end < last.end:
         parts.append(f"published until {_day(last.end, today)}")
     if (due := expected(facts)) is not None:
-        following = period_of(last.end + timedelta(1), facts.dataset.period_type)
-        parts.append(f"{_period(following, today)} {_when(due, today)}")
+        parts.append(f"{_period(_following(facts, last), today)} {_when(due, today)}")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
     return "; ".join(parts)
@@ -133,6 +133,10 @@ def in_words(facts: Facts, today: date) -> str:
 def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
     """Return the documents with the worst first, and by title among equals."""
     return sorted(documents, key=lambda document: (DATASET_STATES.index(document.state), document.title.casefold()))
+
+
+def _following(facts: Facts, last: PeriodSummary) -> Period:
+    return period_of(last.end + timedelta(1), facts.dataset.period_type)
 
 
 def _last_run(job: Job) -> LastRun:

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 def facts(id_: str = "rain", last: date = date(2026, 11, 24), tenant: str = "") -> Facts:
-    block = {"source": "chirps3", **({"tenant": tenant} if tenant else {})}
+    block = {"source": "chirps3", "options": {"stage": "prelim"}, **({"tenant": tenant} if tenant else {})}
     tenants: dict[str, dict[str, str]] = {tenant: {}} if tenant else {}
     config = {
         "eo": {"tenants": tenants},
@@ -30,7 +30,7 @@ def facts(id_: str = "rain", last: date = date(2026, 11, 24), tenant: str = "") 
         PeriodSummary(id=p.id, start=p.start, end=p.end, present=1, provisional=0, imported=1, rejected=0, kept=0)
         for p in periods_in(Interval(start=date(2026, 11, 1), end=last), "daily")
     ]
-    return Facts(read_datasets(yaml.safe_load(yaml.safe_dump(config)), Path("/"))[id_], periods, DAY)
+    return Facts(read_datasets(yaml.safe_load(yaml.safe_dump(config)), Path("/"))[id_], periods)
 
 
 def failed(of: Facts, message: str, hours: int = 0) -> Failure:

@@ -1,7 +1,7 @@
 """Until when values are right, whether that is late, and how it is said."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from eo_pygeoapi.store.coverage import PeriodSummary
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
 
-TODAY = date(2026, 11, 26)
+TODAY = date(2026, 11, 27)
 
 
 def dataset(more: str = "") -> Dataset:
-    text = f"resources: {{rain: {{type: collection, title: Rain, eo: {{source: chirps3{more}}}}}}}"
+    block = f"{{source: chirps3, options: {{stage: prelim}}{more}}}"
+    text = f"resources: {{rain: {{type: collection, title: Rain, eo: {block}}}}}"
     return read_datasets(yaml.safe_load(text), Path("/etc/eo"))["rain"]
 
 
@@ -43,7 +44,7 @@ def days(first: date, last: date, missing: Sequence[date] = (), **counts: int) -
 
 
 def facts(periods: list[PeriodSummary], more: str = "", **known: Any) -> Facts:
-    return Facts(dataset(more), periods, timedelta(days=1), **known)
+    return Facts(dataset(more), periods, **known)
 
 
 def job(status: JobStatus) -> Job:
@@ -56,12 +57,12 @@ def test_a_feed_that_is_on_time() -> None:
     found = freshness.status(feed, TODAY)
 
     assert (found.published_until, found.imported_until) == (date(2026, 11, 24), date(2026, 11, 24))
-    assert (found.state, found.late, found.gaps, found.expected) == ("ok", False, 0, date(2026, 11, 26))
+    assert (found.state, found.late, found.gaps, found.expected) == ("ok", False, 0, date(2026, 11, 27))
     assert found.summary == "in DHIS2 until 24 November; 25 November expected today"
 
 
 @pytest.mark.parametrize(
-    ("today", "late"), [(date(2026, 11, 26), False), (date(2026, 11, 28), False), (date(2026, 11, 29), True)]
+    ("today", "late"), [(date(2026, 11, 27), False), (date(2026, 11, 29), False), (date(2026, 11, 30), True)]
 )
 def test_late_is_what_is_older_than_the_usual_delay_and_a_grace(today: date, late: bool) -> None:
     feed = facts(days(date(2026, 11, 1), date(2026, 11, 24)))
