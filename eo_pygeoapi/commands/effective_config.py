@@ -13,6 +13,7 @@ import yaml
 from pygeoapi.openapi import generate_openapi_document
 
 from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, read_config
+from eo_pygeoapi.files import write_whole
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 CONFIG = "pygeoapi-config.yml"
@@ -30,14 +31,14 @@ def write_effective(edited: Path, folder: Path, port: int) -> Path:
     """Write the effective configuration and its OpenAPI document into the folder; returns the configuration's path."""
     path = folder / CONFIG
     config = effective(read_config(edited), edited.absolute(), port)
-    _replace(path, yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    write_whole(path, yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
     write_openapi(path, folder / OPENAPI)
     return path
 
 
 def write_openapi(config: Path, target: Path) -> None:
     """Generate the OpenAPI document of a configuration file."""
-    _replace(target, generate_openapi_document(config, "yaml"))
+    write_whole(target, generate_openapi_document(config, "yaml"))
 
 
 def effective(config: Mapping[str, object], edited: Path, port: int) -> dict[str, Any]:
@@ -62,9 +63,3 @@ def effective(config: Mapping[str, object], edited: Path, port: int) -> dict[str
 def _make_absolute(member: object, base: Path) -> None:
     if isinstance(member, dict) and isinstance(href := member.get("href"), str) and "://" not in href:
         member["href"] = str((base / href).absolute())
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

@@ -7,6 +7,8 @@ lists areas that it cannot use, and those with `geometry: null`, without failing
 import json
 from collections.abc import Mapping
 
+from eo_pygeoapi.wording import shown
+
 GEOMETRIES = ("Polygon", "MultiPolygon", "Point")
 # where a feature's id may stand, in the order in which it is looked for
 _IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
@@ -50,7 +52,7 @@ def _problems_of(feature: object, number: int, numbers: dict[str, int]) -> list[
     elif (geometry := feature["geometry"]) is not None:
         kind = geometry.get("type") if isinstance(geometry, Mapping) else geometry
         if kind not in GEOMETRIES:
-            problems.append(f".geometry.type: {str(kind)[:80]!r} is not allowed; allowed: {', '.join(GEOMETRIES)}")
+            problems.append(f".geometry.type: {shown(kind)} is not allowed; allowed: {', '.join(GEOMETRIES)}")
     return problems
 
 

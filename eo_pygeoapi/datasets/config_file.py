@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.wording import shown
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 # what makes an unquoted scalar one with variables in it
@@ -37,7 +38,6 @@ _ALLOWED = {
     "string_type": "a string",
     "too_short": "{min_length} or more characters",
 }
-_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def problems_of(
 
 def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> str:
     context = entry.get("ctx", {})
-    refused = f"{name}: {_short(entry['input'])} is not allowed"
+    refused = f"{name}: {shown(entry['input'])} is not allowed"
     match entry["type"]:
         case "missing":
             return f"{name}: is required"
@@ -157,7 +157,7 @@ def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> st
             return f"{refused}; allowed: {context['expected'].replace(' or ', ', ').replace("'", '')}"
         case "union_tag_invalid":
             allowed = context["expected_tags"].replace("'", "")
-            return f"{name}.source: {_short(entry['input']['source'])} is not allowed; allowed: {allowed}"
+            return f"{name}.source: {shown(entry['input']['source'])} is not allowed; allowed: {allowed}"
         case "union_tag_not_found":
             return f"{name}.source: is required"
         case "value_error":
@@ -190,8 +190,3 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
     tag = model.model_fields.get("source")
     return get_args(tag.annotation) if tag else ()
-
-
-def _short(value: Any) -> str:
-    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 from eo_pygeoapi.contract.status import FINAL, JobStatus
+from eo_pygeoapi.dates import ends_of, instant
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.job import Job
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 JOB_TYPE = "process"
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MILLISECOND = timedelta(microseconds=999)
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 _DATETIME = "an RFC 3339 date-time such as 2025-07-01T00:00:00Z, or start/end, where .. or nothing is open"
@@ -90,25 +90,19 @@ def _seconds(text: str) -> int:
 
 
 def _interval(text: str) -> tuple[datetime | None, datetime | None]:
-    parts = text.split("/")
-    if len(parts) > 2 or (len(parts) == 1 and parts[0] in ("", "..")):
-        raise ValueError(_DATETIME)
-    start, end = _instant(parts[0]), _instant(parts[-1])
+    try:
+        start, end = (_instant(part) if part else None for part in ends_of(text))
+    except ValueError as error:
+        raise ValueError(_DATETIME) from error
     if start and end and end < start:
         raise ValueError("a start that is not after the end")
     # what the API shows is cut to the millisecond
     return start, end + _MILLISECOND if end else None
 
 
-def _instant(text: str) -> datetime | None:
-    if text in ("", ".."):
-        return None
-    if not _INSTANT.fullmatch(text):
-        # a `+` in a query that was not escaped arrives as a space
-        text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
-    if not _INSTANT.fullmatch(text):
-        raise ValueError(_DATETIME)
-    try:
-        return datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
-    except ValueError as error:
-        raise ValueError(_DATETIME) from error
+def _instant(text: str) -> datetime:
+    # a `+` in a query that was not escaped arrives as a space
+    moment = instant(re.sub(r" (?=\d\d:\d\d$)", "+", text).replace(" ", "T"))
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    return moment

@@ -6,7 +6,6 @@ what the provider will replace. `<key>` is a hash of all that the content depend
 says what that was. What is being downloaded stands in a folder `.unfinished-…` until it was found complete.
 """
 
-import calendar
 import json
 import re
 import shutil
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+from eo_pygeoapi.dates import days_of
 
 ABOUT = "about.json"
 LOCK = ".lock"
@@ -55,8 +56,8 @@ def parse(path: Path) -> CachedFile | None:
     if not match:
         return None
     try:
-        first = _ends(match["first"])[0]
-        last = _ends(match["last"] or match["first"])[1]
+        first = days_of(match["first"])[0]
+        last = days_of(match["last"] or match["first"])[1]
     except ValueError:
         return None
     return CachedFile(path, match["variable"], first, last, bool(match["provisional"]))
@@ -65,7 +66,7 @@ def parse(path: Path) -> CachedFile | None:
 def dates_text(first: date, last: date) -> str:
     """Write days as short as it goes: 2025, 2025-07, 2025-07-01 or 2025-07-01_2025-07-09."""
     for text in (f"{first:%Y}", f"{first:%Y-%m}", f"{first:%Y-%m-%d}"):
-        if _ends(text) == (first, last):
+        if days_of(text) == (first, last):
             return text
     return f"{first:%Y-%m-%d}_{last:%Y-%m-%d}"
 
@@ -74,14 +75,6 @@ def days_text(days: Sequence[date]) -> str:
     """Write ascending days for people: 2025-07-01 to 2025-07-09, 2025-07-12."""
     texts = [dates_text(first, last).replace("_", " to ") for first, last in runs(days)]
     return ", ".join(texts[:3]) + (", …" if len(texts) > 3 else "")
-
-
-def _ends(text: str) -> tuple[date, date]:
-    year, month, day = (int(part) for part in [*text.split("-"), "0", "0"][:3])
-    if day:
-        return date(year, month, day), date(year, month, day)
-    last_month = month or 12
-    return date(year, month or 1, 1), date(year, last_month, calendar.monthrange(year, last_month)[1])
 
 
 @dataclass(frozen=True)

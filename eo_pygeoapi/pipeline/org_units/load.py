@@ -5,7 +5,6 @@ Units without a usable geometry are left out and listed; they never fail the res
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Annotated, Any, Self
 
 import geopandas as gpd
@@ -23,6 +22,7 @@ from eo_pygeoapi.pipeline.grids.geometry import usable_geometry
 from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.wording import some
 
 NAMED = 10  # so many of many names stand in a message
 
@@ -181,8 +181,7 @@ def _areas(found: Sequence[dict[str, Any]]) -> list[Area]:
 def _refuse_unknown(ids: Sequence[str], known: set[str], named: str) -> None:
     unknown = [id_ for id_ in ids if id_ not in known]
     if unknown:
-        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
-        raise OrgUnitsError(f"{named} has no organisation unit {', '.join(islice(unknown, NAMED))}{more}")
+        raise OrgUnitsError(f"{named} has no organisation unit {some(unknown, NAMED)}")
 
 
 def _refuse_missing_levels(levels: Sequence[int], known: dict[int, str], named: str) -> None:
