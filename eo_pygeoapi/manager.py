@@ -108,7 +108,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
 
-    def get_jobs(self, status: object = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
+    def get_jobs(self, status: object = None, limit: int | None = None, offset: int | None = None) -> dict[str, object]:
         """Return a page of jobs, newest first, and the number of all."""
         wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:
@@ -117,11 +117,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             _answer_error(error, self.secrets)
         return {"jobs": [job.to_pygeoapi() for job in jobs], "numberMatched": total}
 
-    def get_job(self, job_id: str) -> dict[str, Any]:
+    def get_job(self, job_id: str) -> dict[str, object]:
         """Return one job; JobNotFoundError when there is none."""
         return self._job(job_id).to_pygeoapi()
 
-    def get_job_result(self, job_id: str) -> tuple[str, Any]:
+    def get_job_result(self, job_id: str) -> tuple[str, object]:
         """Return media type and body of a successful job's results."""
         job = self._job(job_id)
         try:

@@ -137,7 +137,7 @@ def _sortable(name: str) -> str:
     return name
 
 
-def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
+def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, object]:
     return {
         "type": "FeatureCollection",
         "features": features,
@@ -146,7 +146,7 @@ def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
     }
 
 
-def _feature(row: dict[str, Any], selected: Sequence[str]) -> dict[str, Any]:
+def _feature(row: dict[str, Any], selected: Sequence[str]) -> dict[str, object]:
     days = {"start": row["start"].isoformat(), "end": row["end"].isoformat()}
     return {
         "type": "Feature",

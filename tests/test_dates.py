@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from eo_pygeoapi.dates import days_of, end_of_month, ends_of, instant
+from eo_pygeoapi.dates import days_of, ends_of, instant
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
     scale = (MAP_SIZE - 2 * _POINT_RADIUS) / max(width, height)
     edges = class_edges([area.value for area in areas if area.value is not None])
 
-    def project(points: Any) -> Any:
+    def project(points: Any) -> object:
         x = (points[:, 0] - west) * narrow * scale + _POINT_RADIUS
         return np.column_stack([x, (north - points[:, 1]) * scale + _POINT_RADIUS])
 
@@ -120,7 +120,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _shape(geometry: Mapping[str, Any] | None) -> Any:
+def _shape(geometry: Mapping[str, Any] | None) -> object:
     if not geometry:
         return None
     shape = shapely.from_geojson(json.dumps(geometry))

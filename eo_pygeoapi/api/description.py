@@ -89,7 +89,7 @@ class _Unlimited:
         self._request = request
         self.params: dict[str, str] = {"limit": "1000000"}
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._request, name)
 
 
@@ -97,11 +97,11 @@ class _Json(_Unlimited):
     format = "json"
 
 
-def _as_json(request: APIRequest) -> Any:
+def _as_json(request: APIRequest) -> object:
     return _Json(request)
 
 
-def _declared(content: str) -> dict[str, Any]:
+def _declared(content: str) -> dict[str, object]:
     document: dict[str, Any] = json.loads(content)
     others = [uri for uri in document["conformsTo"] if not uri.startswith(CONFORMANCE)]
     document["conformsTo"] = sorted([*others, *(CONFORMANCE + name for name in CONFORMANCE_CLASSES)])

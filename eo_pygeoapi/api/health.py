@@ -1,7 +1,6 @@
 """For those who watch the service: whether this process lives, and whether it can do its work."""
 
 from collections.abc import Callable
-from typing import Any
 
 from pygeoapi.api import API, APIRequest
 
@@ -31,7 +30,7 @@ def ready(api: API, request: APIRequest) -> Answer:
     return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, Any]:
+def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, object]:
     try:
         check(executions)
     except EoError as error:

@@ -29,7 +29,7 @@ _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = {"InvalidParameter": "400", "NotFound": "404", "ServerError": "500"}
 
 
-def with_our_operations(document: Mapping[str, object], processes: Sequence[str]) -> dict[str, Any]:
+def with_our_operations(document: Mapping[str, object], processes: Sequence[str]) -> dict[str, object]:
     """Return the document with our operations, and without references to other places."""
     whole: dict[str, Any] = deepcopy(dict(document))
     paths = {
@@ -51,7 +51,7 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     return whole
 
 
-def with_security(document: Mapping[str, object]) -> dict[str, Any]:
+def with_security(document: Mapping[str, object]) -> dict[str, object]:
     """Return the document where tokens are needed: for jobs, executions and published values."""
     whole: dict[str, Any] = deepcopy(dict(document))
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -91,7 +91,7 @@ def _job_paths() -> dict[str, Any]:
     return paths
 
 
-def _health_paths() -> dict[str, Any]:
+def _health_paths() -> dict[str, object]:
     unavailable = {"503": {"description": "Something is missing", "content": {JSON: {"schema": _OBJECT}}}}
     return {
         "/health": {"get": _get("getHealth", "Whether the service lives", [], _any("It does"), "server")},
@@ -101,13 +101,13 @@ def _health_paths() -> dict[str, Any]:
     }
 
 
-def _description_paths(stock: Mapping[str, object]) -> dict[str, Any]:
+def _description_paths(stock: Mapping[str, object]) -> dict[str, object]:
     f = {"$ref": "#/components/parameters/f"}
     listed = _get("getProcesses", "The processes", [*_paging(), f], _any("Processes"), "server")
     return {"/processes": {"get": listed}} if "/processes" in stock else {}
 
 
-def _execution(process_id: str, stock: Mapping[str, Any]) -> dict[str, Any]:
+def _execution(process_id: str, stock: Mapping[str, Any]) -> dict[str, object]:
     body = stock[f"/processes/{process_id}/execution"]["post"]["requestBody"]["content"][JSON]
     parameters = [
         {
@@ -127,7 +127,7 @@ def _execution(process_id: str, stock: Mapping[str, Any]) -> dict[str, Any]:
     return {"post": operation | {"requestBody": {"required": True, "content": {JSON: content}}}}
 
 
-def _execute_schema() -> dict[str, Any]:
+def _execute_schema() -> dict[str, object]:
     uri = {"type": "string", "format": "uri"}
     subscriber = {"successUri": uri, "inProgressUri": uri, "failedUri": uri}
     return {
@@ -185,7 +185,7 @@ def _complete_errors(paths: Mapping[str, Any]) -> None:
                 operation["responses"].setdefault("default", {"$ref": "#/components/responses/problem"})
 
 
-def _local(value: object) -> Any:
+def _local(value: object) -> object:
     """Replace references to other places by ours."""
     if isinstance(value, list):
         return [_local(entry) for entry in value]
@@ -236,6 +236,6 @@ def _preview() -> dict[str, Any]:
     return {"200": {"description": "The first data values", "content": content}}
 
 
-def _problem(description: str) -> dict[str, Any]:
+def _problem(description: str) -> dict[str, object]:
     content = {"schema": {"$ref": "#/components/schemas/problem"}}
     return {"description": description, "content": {PROBLEM: content, HTML: {"schema": {"type": "string"}}}}

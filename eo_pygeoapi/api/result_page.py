@@ -18,7 +18,7 @@ from eo_pygeoapi.store.store import ResultStore
 LARGEST_MAP = 3000
 
 
-def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, Any]:
+def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, object]:
     """Return what the template shows of the values; nothing where the job has none.
 
     `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
@@ -58,7 +58,7 @@ def _shown(
 
 def _drawn(
     areas: Sequence[Area], periods: list[str], period: str, unit: str, series: Sequence[tuple[str, float | None]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     names = {area.org_unit: area.name for area in areas}
     on_map = areas if len(areas) <= LARGEST_MAP else ()
     return {

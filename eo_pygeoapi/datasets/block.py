@@ -28,7 +28,7 @@ def _of_cron(text: str) -> str:
     return text
 
 
-def _installed(name: object) -> Any:
+def _installed(name: object) -> object:
     if not isinstance(name, str) or name not in installed_sources():
         known = ", ".join(installed_sources()) or "none, for none is installed"
         raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
@@ -65,7 +65,7 @@ class OrgUnitsFromDhis2(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: object) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> object:
         if isinstance(data, dict) and not isinstance(level := data.get("level", []), list):
             return {**data, "level": [level]}
         return data
@@ -124,7 +124,7 @@ class Dataset(DatasetBlock):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_source(cls, data: object) -> Any:
+    def _options_of_the_source(cls, data: object) -> object:
         if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
             return data
         if data.get("source") not in installed_sources():

@@ -73,12 +73,12 @@ def _loader(problems: list[str]) -> type[yaml.SafeLoader]:
             problems.extend(_repeated_keys(node))
             return node
 
-    def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         unset = [m["name"] for m in _VARIABLE.finditer(node.value) if _value(m) is None]
         problems.extend(f"line {_line(node)}: uses ${{{name}}}, which the environment does not set" for name in unset)
         return _typed(_VARIABLE.sub(lambda match: _value(match) or "", node.value))
 
-    def dated(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    def dated(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         try:
             return loader.construct_yaml_timestamp(node)
         except ValueError:
@@ -105,7 +105,7 @@ def _value(match: re.Match[str]) -> str | None:
     return os.environ.get(match["name"], match["default"])
 
 
-def _typed(text: str) -> Any:
+def _typed(text: str) -> object:
     """Return the text as the type that pygeoapi gives it, which is not YAML's: `yes` and `2025-07-01` stay text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -187,6 +187,6 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
 
 
-def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+def _tags(model: type[BaseModel]) -> tuple[object, ...]:
     tag = model.model_fields.get("source")
     return get_args(tag.annotation) if tag else ()

@@ -23,7 +23,7 @@ EVENTS: tuple[Event, ...] = (
 _TIMEDELTA = TypeAdapter(timedelta)
 
 
-def _duration(value: object) -> Any:
+def _duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     try:

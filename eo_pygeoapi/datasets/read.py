@@ -73,14 +73,14 @@ def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[s
         return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
 
 
-def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, Any]]]:
+def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
     resources = config.get("resources")
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
 
 
-def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
+def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:
     block = config.get("eo") or {}
     defaults = (block.get("defaults") or {}) if isinstance(block, dict) else {}
     if not isinstance(block, dict) or not isinstance(defaults, dict):

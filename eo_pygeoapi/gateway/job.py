@@ -115,7 +115,7 @@ class Job:
             flow_name=flow_name,
         )
 
-    def to_pygeoapi(self) -> dict[str, Any]:
+    def to_pygeoapi(self) -> dict[str, object]:
         """Return the dictionary that pygeoapi's core reads; it wants every member, and one type in `started`."""
         return {
             "type": "process",
@@ -132,7 +132,7 @@ class Job:
             "mimetype": "application/json",
         }
 
-    def visible_inputs(self) -> dict[str, Any]:
+    def visible_inputs(self) -> dict[str, object]:
         """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
         if self.process_id != PROCESS_ID:
             return {}
@@ -191,5 +191,5 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     return _MESSAGES[status]
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}

@@ -58,7 +58,7 @@ def _limits(dataset: Dataset) -> dict[str, str]:
     return {name: str(value) for name, value in said.items() if value is not None}
 
 
-def _parameter_schema() -> dict[str, Any]:
+def _parameter_schema() -> dict[str, object]:
     inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
     definitions = inputs.pop("$defs", {})
     return {

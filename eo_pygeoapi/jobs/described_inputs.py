@@ -21,7 +21,7 @@ _SHOWN = 80
 Fetch = Callable[[str], bytes]
 
 
-def resolve(described: Mapping[str, Any], inputs: Mapping[str, Any], fetch: Fetch) -> dict[str, Any]:
+def resolve(described: Mapping[str, Any], inputs: Mapping[str, Any], fetch: Fetch) -> dict[str, object]:
     """Return the inputs as plain values: unwrapped, and fetched where they are given by reference.
 
     `fetch` returns what lies at a URL. Inputs that are not described pass as they are. Raises InputError with every
@@ -50,7 +50,7 @@ def check(described: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         raise InputError(problems)
 
 
-def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: list[str]) -> Any:
+def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: list[str]) -> object:
     if description is None:
         return value
     if _is_several(description) and isinstance(value, list):
@@ -58,7 +58,7 @@ def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: l
     return _one(name, description, value, fetch, problems)
 
 
-def _one(name: str, description: Mapping[str, Any], value: Any, fetch: Fetch, problems: list[str]) -> Any:
+def _one(name: str, description: Mapping[str, Any], value: Any, fetch: Fetch, problems: list[str]) -> object:
     if not isinstance(value, Mapping):
         return value
     if "value" in value and value.keys() <= _BESIDE_VALUE:

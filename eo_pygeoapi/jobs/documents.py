@@ -96,7 +96,7 @@ def link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
     return {"href": href, "rel": rel, "type": media_type, "title": title}
 
 
-def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, Any]:
+def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, object]:
     """Return the statusInfo of a job, with details where there are any."""
     times = {
         "created": job.created,
@@ -127,10 +127,10 @@ def _dataset(job: Job) -> str:
     return job.deployment if job.process_id == PROCESS_ID else ""
 
 
-def _known(**members: object) -> dict[str, Any]:
+def _known(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step) -> dict[str, object]:
     times = {"started": step.started, "finished": step.finished}
     return {"name": step.name, "status": step.status, **{n: to_rfc3339(t) for n, t in times.items() if t}}

@@ -32,7 +32,7 @@ class JsonStore(Protocol):
         """Delete a key, where it is kept."""
 
 
-def hold_features(inputs: Mapping[str, Any], store: JsonStore) -> tuple[dict[str, Any], dict[str, str]]:
+def hold_features(inputs: Mapping[str, Any], store: JsonStore) -> tuple[dict[str, object], dict[str, str]]:
     """Put features that are too large for Prefect into the results store.
 
     Returns the inputs to send, and what to remember: `featuresKey`, the key in the store, where it was used.

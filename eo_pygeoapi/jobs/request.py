@@ -35,7 +35,7 @@ def read_body(text: bytes) -> ExecuteBody:
 
 def parse_request(
     body: ExecuteBody, output_ids: Sequence[str], check_url: Callable[[Any], object] = lambda _: None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Check everything but the inputs' content, and return what has to be kept with the job.
 
     `outputs` of it maps the wanted outputs to their transmission modes; the subscriber is not in it. `check_url`

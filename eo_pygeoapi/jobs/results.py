@@ -38,7 +38,7 @@ class Output:
             return self.value.encode()
         return json.dumps(self.value, ensure_ascii=False).encode()
 
-    def in_document(self) -> Any:
+    def in_document(self) -> object:
         """Return the value as a document holds it: objects and what is not JSON are qualified."""
         if isinstance(self.value, bytes):
             encoded = base64.b64encode(self.value).decode()

@@ -200,7 +200,7 @@ def _texts(texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.object_]]:
     return np.array(list(texts), dtype=object)
 
 
-def _written(columns: Mapping[str, Any], job_id: str, version: str) -> dict[str, Any]:
+def _written(columns: Mapping[str, Any], job_id: str, version: str) -> dict[str, object]:
     count = len(next(iter(columns.values())))
     arrays = {name: column if isinstance(column, np.ndarray) else _texts(column) for name, column in columns.items()}
     return arrays | {"jobID": _texts([job_id] * count), "version": _texts([version] * count)}

@@ -188,7 +188,7 @@ def _folders(path: Path) -> list[Path]:
     return sorted(child for child in path.iterdir() if child.is_dir()) if path.is_dir() else []
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def _about(folder: Path) -> dict[str, object]:
     try:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
     except (OSError, ValueError):

@@ -107,7 +107,7 @@ def _wrong(name: str, value: object, allowed: str) -> InputError:
     return InputError(f"{name}: {shown(value)} is not allowed; allowed: {allowed}")
 
 
-def _value(name: str, given: object) -> Any:
+def _value(name: str, given: object) -> object:
     schema = FIELDS[_known(name)]
     parse, allowed = _PARSERS[schema.get("format", schema["type"])]
     try:

@@ -43,7 +43,7 @@ class Asked:
 
 def value_cells(
     asked: Asked, values: Columns, left_out: Iterable[LeftOut], options: SourceOptions, today: date
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the columns of `CoverageTable.add_values`: a row for each period and unit that was asked for.
 
     `values` has the columns `orgUnit`, `period` and `value`. A value is provisional where final data take the place

@@ -78,7 +78,7 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
         return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")))
 
 
-def to_geojson(units: OrgUnits) -> dict[str, Any]:
+def to_geojson(units: OrgUnits) -> dict[str, object]:
     """Return the units as a FeatureCollection, with those that were left out in its member `leftOut`."""
     frame = units.frame
     rows = zip(frame["orgUnit"], frame["name"], frame["level"], frame.geometry, strict=True)

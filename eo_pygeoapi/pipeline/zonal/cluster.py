@@ -84,7 +84,7 @@ def _task(
     aggregation: Aggregation,
     weights: Any,
     memory: int,
-) -> Any:
+) -> object:
     begin = periods[0].first
     steps = slice(begin, periods[-1].stop)
     shifted = [replace(period, first=period.first - begin, stop=period.stop - begin) for period in periods]
