@@ -14,6 +14,7 @@ from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import CSV, FILES, HTML, JSON
+from eo_pygeoapi.json_types import Json
 
 PROBLEM = "application/problem+json"
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")
@@ -141,7 +142,7 @@ def _execute_schema() -> dict[str, object]:
     }
 
 
-def _list_parameters() -> list[dict[str, Any]]:
+def _list_parameters() -> list[dict[str, Json]]:
     several = {"type": "array", "items": {"type": "string"}}
     seconds = {"type": "integer", "minimum": 0}
     return [
@@ -155,7 +156,7 @@ def _list_parameters() -> list[dict[str, Any]]:
     ]
 
 
-def _paging() -> list[dict[str, Any]]:
+def _paging() -> list[dict[str, Json]]:
     return [
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100}, "so many at most"),
         _query("offset", {"type": "integer", "minimum": 0, "default": 0}, "after so many"),
@@ -223,7 +224,7 @@ def _any(description: str) -> dict[str, Any]:
     return {"200": {"description": description}}
 
 
-def _part() -> dict[str, Any]:
+def _part() -> dict[str, Json]:
     return {
         "206": {"description": "The part that was asked for"},
         "304": {"description": "Not modified"},

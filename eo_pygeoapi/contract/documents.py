@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary
 from eo_pygeoapi.contract.status import JobStatus, StepStatus
+from eo_pygeoapi.json_types import Json
 
 ABSENT: Any = None  # in documents: a member that is not known is left out
 
@@ -120,7 +121,7 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def json_schema(name: str) -> dict[str, Any]:
+def json_schema(name: str) -> dict[str, Json]:
     """Return the JSON Schema of a contract."""
     mode: Literal["validation"] = "validation"
     schema = _without_null_defaults(SCHEMAS[name].model_json_schema(by_alias=True, mode=mode))

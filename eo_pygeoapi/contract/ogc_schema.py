@@ -6,6 +6,7 @@ OpenAPI 3.0 keywords only: `$defs` are inlined, and what pydantic says in JSON S
 from typing import Any
 
 from pydantic import BaseModel
+from eo_pygeoapi.json_types import Json
 
 _DROPPED = ("$defs", "title", "default", "additionalProperties", "examples", "discriminator")
 
@@ -30,7 +31,7 @@ def ogc_schema(model: type[BaseModel]) -> dict[str, Any]:
     return translated
 
 
-def _input(name: str, field: dict[str, Any], definitions: dict[str, Any], *, required: bool) -> dict[str, Any]:
+def _input(name: str, field: dict[str, Json], definitions: dict[str, Json], *, required: bool) -> dict[str, Json]:
     schema = _openapi(field, definitions)
     entry: dict[str, Any] = {
         "title": field.get("title", name[0].upper() + name[1:]),

@@ -21,6 +21,7 @@ from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
+from eo_pygeoapi.json_types import Json
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
@@ -139,7 +140,7 @@ def _options(id_: str, own: Mapping[str, object], problems: list[str]) -> Source
         return SourceOptions()
 
 
-def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Any]:
+def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Json]:
     title = resource.get("title", id_)
     if isinstance(title, dict):
         title = next(iter(title.values()), id_)

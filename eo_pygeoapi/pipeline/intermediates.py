@@ -17,6 +17,7 @@ from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.json_types import Json
 
 SORT_MEMORY = "64MB"
 ROWS_AT_ONCE = 10_000
@@ -45,7 +46,7 @@ class Intermediates:
             self._units = from_geojson(self.units_geojson())
         return self._units
 
-    def units_geojson(self) -> dict[str, Any]:
+    def units_geojson(self) -> dict[str, Json]:
         """Return the organisation units as a FeatureCollection."""
         collection: dict[str, Any] = self._folder.read_json(job_folder.STEP_UNITS)
         return collection

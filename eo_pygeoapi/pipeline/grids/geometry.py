@@ -10,6 +10,7 @@ from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.pipeline.grids.antimeridian import within_180
+from eo_pygeoapi.json_types import Json
 
 ALLOWED = "allowed: Polygon, MultiPolygon, Point"
 _OF_AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
@@ -62,7 +63,7 @@ def _read(geometry: Mapping[str, Any]) -> BaseGeometry:
     return Point(_corners(points)[0])
 
 
-def _parts(geometry: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _parts(geometry: Mapping[str, Any]) -> Iterator[list[Json]]:
     """Yield the rings of each polygon in a geometry, without the empty rings."""
     if geometry["type"] == "GeometryCollection":
         for member in geometry["geometries"]:
