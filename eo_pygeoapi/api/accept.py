@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from eo_pygeoapi.json_types import JsonObject
+
 _HEADERS = ("HTTP_ACCEPT", "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING")
 # "not acceptable": core divides by it
 _REFUSED = re.compile(r"(?i)^[^;]*;\s*q\s*=\s*0(\.0*)?\s*$")
@@ -15,7 +17,7 @@ class AcceptMiddleware:
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: JsonObject, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Hand the request on."""
         for name in _HEADERS:
             if name in environ:

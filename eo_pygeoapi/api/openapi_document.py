@@ -6,22 +6,29 @@ It refers to nothing outside itself, so that it can be used without the internet
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
 
 from pydantic import BaseModel
 
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
+from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import CSV, FILES, HTML, JSON
-from eo_pygeoapi.json_types import Json
+from eo_pygeoapi.json_types import Json, JsonMapping, JsonObject
 
 PROBLEM = "application/problem+json"
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")
-_MODELS: Mapping[str, type[BaseModel]] = {"job": JobDocument, "jobList": JobList, "problem": ProblemDocument}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "job": JobDocument,
+    "jobList": JobList,
+    "problem": ProblemDocument,
+    "datasetStatus": DatasetStatus,
+    "coverage": Coverage,
+    "feedProblem": Problem,
+}
 _OBJECT = {"type": "object"}
 # what pygeoapi refers to elsewhere, by the last part of the address
-_LOCAL: Mapping[str, tuple[str, dict[str, Any]]] = {
+_LOCAL: Mapping[str, tuple[str, JsonObject]] = {
     "featureId": ("parameters", {"name": "featureId", "in": "path", "required": True, "schema": {"type": "string"}}),
     "datetime": ("parameters", {"name": "datetime", "in": "query", "schema": {"type": "string"}}),
     "sortby": ("parameters", {"name": "sortby", "in": "query", "schema": {"type": "string"}}),
@@ -32,7 +39,7 @@ _ERRORS = {"InvalidParameter": "400", "NotFound": "404", "ServerError": "500"}
 
 def with_our_operations(document: Mapping[str, object], processes: Sequence[str]) -> dict[str, object]:
     """Return the document with our operations, and without references to other places."""
-    whole: dict[str, Any] = deepcopy(dict(document))
+    whole: JsonObject = deepcopy(dict(document))
     paths = {
         path: operations
         for path, operations in whole["paths"].items()
@@ -41,7 +48,7 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     paths |= _description_paths(whole["paths"])
     for process_id in processes:
         paths[f"/processes/{process_id}/execution"] = _execution(process_id, whole["paths"])
-    whole["paths"] = _local(paths | _job_paths() | _health_paths())
+    whole["paths"] = _local(paths | _job_paths() | _feed_paths() | _health_paths())
     _complete_errors(whole["paths"])
     whole["components"] = _local(whole["components"])
     components = whole["components"]
@@ -54,18 +61,18 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
 
 def with_security(document: Mapping[str, object]) -> dict[str, object]:
     """Return the document where tokens are needed: for jobs, executions and published values."""
-    whole: dict[str, Any] = deepcopy(dict(document))
+    whole: JsonObject = deepcopy(dict(document))
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
-        if values or path.startswith("/jobs") or path.endswith("/execution"):
+        if values or path.startswith(("/jobs", "/datasets", "/problems")) or path.endswith("/execution"):
             for method, operation in operations.items():
                 if method in _METHODS:
                     operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public
     return whole
 
 
-def _job_paths() -> dict[str, Any]:
+def _job_paths() -> JsonObject:
     job, f = _path_parameter("jobId", "job identifier"), {"$ref": "#/components/parameters/f"}
     result = {"200": {"description": "The results, in the form that the execution asked for"}}
     referenced = {"204": {"description": "All outputs by reference: see the header Link"}}
@@ -92,7 +99,37 @@ def _job_paths() -> dict[str, Any]:
     return paths
 
 
-def _health_paths() -> dict[str, object]:
+def _feed_paths() -> JsonObject:
+    dataset, f = _path_parameter("datasetId", "dataset"), {"$ref": "#/components/parameters/f"}
+    csv = _query("f", {"type": "string", "enum": ["json", "csv"]}, "format")
+    day = {"type": "string", "format": "date"}
+    matrix = [
+        dataset,
+        _query("start", day, "first day"),
+        _query("end", day, "last day"),
+        _query("level", {"type": "integer", "minimum": 1}, "units of this level alone"),
+        csv,
+    ]
+    state = _query("state", {"type": "array", "items": {"type": "string", "enum": ["open", "closed"]}}, "one of these")
+    return {
+        "/datasets": {
+            "get": _get("getDatasets", "Until when values are right, the worst first", [f], _any("Datasets"), "feeds")
+        },
+        "/datasets/{datasetId}": {
+            "get": _get(
+                "getDataset", "Until when its values are right", [dataset, f], _ok("datasetStatus", "It"), "feeds"
+            )
+        },
+        "/datasets/{datasetId}/coverage": {
+            "get": _get("getCoverage", "What there is for each period and unit", matrix, _ok("coverage", "It"), "feeds")
+        },
+        "/problems": {
+            "get": _get("getProblems", "What is wrong with the feeds", [state, f], _any("Problems"), "feeds")
+        },
+    }
+
+
+def _health_paths() -> JsonObject:
     unavailable = {"503": {"description": "Something is missing", "content": {JSON: {"schema": _OBJECT}}}}
     return {
         "/health": {"get": _get("getHealth", "Whether the service lives", [], _any("It does"), "server")},
@@ -108,7 +145,7 @@ def _description_paths(stock: Mapping[str, object]) -> dict[str, object]:
     return {"/processes": {"get": listed}} if "/processes" in stock else {}
 
 
-def _execution(process_id: str, stock: Mapping[str, Any]) -> dict[str, object]:
+def _execution(process_id: str, stock: JsonMapping) -> dict[str, object]:
     body = stock[f"/processes/{process_id}/execution"]["post"]["requestBody"]["content"][JSON]
     parameters = [
         {
@@ -150,6 +187,7 @@ def _list_parameters() -> list[dict[str, Json]]:
         _query("status", {"type": "array", "items": {"type": "string", "enum": list(STATUSES)}}, "one of these"),
         _query("type", several, "jobs here are of the type process"),
         _query("processID", several, "one of these processes"),
+        _query("dataset", several, "one of these datasets"),
         _query("datetime", {"type": "string"}, "RFC 3339 instant or interval in which jobs were created"),
         _query("minDuration", seconds, "seconds that they took, or take by now, at least"),
         _query("maxDuration", seconds, "seconds that they took, or take by now, at most"),
@@ -165,7 +203,7 @@ def _paging() -> list[dict[str, Json]]:
 
 def _get(
     operation: str, summary: str, parameters: Sequence[object], responses: Mapping[str, object], tag: str = "jobs"
-) -> dict[str, Any]:
+) -> JsonObject:
     return {
         "operationId": operation,
         "summary": summary,
@@ -175,7 +213,7 @@ def _get(
     }
 
 
-def _complete_errors(paths: Mapping[str, Any]) -> None:
+def _complete_errors(paths: JsonMapping) -> None:
     """Describe for every operation the errors that any of them may answer."""
     for operations in paths.values():
         for method, operation in operations.items():
@@ -205,22 +243,22 @@ def _local(value: object) -> object:
     return {"description": "successful operation"} if "/responses/" in value["$ref"] else dict(_OBJECT)
 
 
-def _query(name: str, schema: Mapping[str, object], description: str) -> dict[str, Any]:
+def _query(name: str, schema: Mapping[str, object], description: str) -> JsonObject:
     exploded = {"style": "form", "explode": False} if schema["type"] == "array" else {}
     return {"name": name, "in": "query", "schema": dict(schema), "description": description, **exploded}
 
 
-def _path_parameter(name: str, description: str, allowed: Sequence[str] = ()) -> dict[str, Any]:
+def _path_parameter(name: str, description: str, allowed: Sequence[str] = ()) -> JsonObject:
     schema = {"type": "string", "enum": list(allowed)} if allowed else {"type": "string"}
     return {"name": name, "in": "path", "required": True, "schema": schema, "description": description}
 
 
-def _ok(schema: str, description: str) -> dict[str, Any]:
+def _ok(schema: str, description: str) -> JsonObject:
     content = {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}, HTML: {"schema": {"type": "string"}}}
     return {"200": {"description": description, "content": content}}
 
 
-def _any(description: str) -> dict[str, Any]:
+def _any(description: str) -> JsonObject:
     return {"200": {"description": description}}
 
 
@@ -232,7 +270,7 @@ def _part() -> dict[str, Json]:
     }
 
 
-def _preview() -> dict[str, Any]:
+def _preview() -> JsonObject:
     content = {JSON: {"schema": _OBJECT}, CSV: {"schema": {"type": "string"}}, HTML: {"schema": {"type": "string"}}}
     return {"200": {"description": "The first data values", "content": content}}
 

@@ -6,7 +6,6 @@ Yours is left alone. Relative `href`s resolve against yours, so they are made ab
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -14,6 +13,7 @@ from pygeoapi.openapi import generate_openapi_document
 
 from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, read_config
 from eo_pygeoapi.files import write_whole
+from eo_pygeoapi.json_types import JsonObject
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 CONFIG = "pygeoapi-config.yml"
@@ -41,12 +41,12 @@ def write_openapi(config: Path, target: Path) -> None:
     write_whole(target, generate_openapi_document(config, "yaml"))
 
 
-def effective(config: Mapping[str, object], edited: Path, port: int) -> dict[str, Any]:
+def effective(config: Mapping[str, object], edited: Path, port: int) -> JsonObject:
     """Return the configuration with the port, the server's own address and absolute hrefs.
 
     A `server.url` that is not this machine's (a proxy stands before it) is kept.
     """
-    changed: dict[str, Any] = deepcopy(dict(config))
+    changed: JsonObject = deepcopy(dict(config))
     server = changed["server"]
     server["bind"]["port"] = port
     if urlsplit(str(server["url"])).hostname in LOOPBACK:

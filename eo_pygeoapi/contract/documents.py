@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary
 from eo_pygeoapi.contract.status import JobStatus, StepStatus
-from eo_pygeoapi.json_types import Json
+from eo_pygeoapi.json_types import Json, JsonObject
 
 ABSENT: Any = None  # in documents: a member that is not known is left out
 
@@ -63,7 +63,7 @@ class JobDocument(Document):
     flow_name: str = Field(ABSENT, description="the Prefect flow")
     prefect_state: str = Field(ABSENT, description="the name of the flow run's state in Prefect")
     dataset: str = Field(ABSENT, description="of an import: the dataset, which is also the Prefect deployment")
-    inputs: dict[str, Any] = Field(ABSENT, description="of an import: what was asked for, redacted")
+    inputs: JsonObject = Field(ABSENT, description="of an import: what was asked for, redacted")
     steps: list[StepDocument] = Field(ABSENT, description="of an import that has begun: its steps in their order")
     import_summary: ImportSummary = Field(ABSENT, description="of a successful import")
     links: list[Link]
@@ -97,7 +97,7 @@ class ValueFeature(Document):
 
     type: Literal["Feature"]
     id: str = Field(description="orgUnit-period")
-    geometry: dict[str, Any] | None
+    geometry: JsonObject | None
     properties: FeatureProperties
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from eo_pygeoapi.json_types import JsonObject
+
 SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
@@ -78,7 +80,7 @@ class Model(BaseModel):
         allow_inf_nan=False,
     )
 
-    def to_json(self, **kwargs: Any) -> dict[str, Any]:
+    def to_json(self, **kwargs: Any) -> JsonObject:
         """Return what a client sees: JSON types, camelCase names."""
         return self.model_dump(mode="json", by_alias=True, **kwargs)
 
@@ -133,7 +135,7 @@ class ImportInputs(Model):
         title="Organisation units",
         description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
     )
-    features: dict[str, Any] = Field(
+    features: JsonObject = Field(
         {},
         title="Own areas",
         description="GeoJSON FeatureCollection whose features carry ids; excludes the three inputs above",
@@ -142,7 +144,7 @@ class ImportInputs(Model):
     period_type: PeriodType = Field(
         default_factory=lambda: "daily", title="Period type", description="overrides the dataset's"
     )
-    parameters: dict[str, Any] = Field(
+    parameters: JsonObject = Field(
         {}, title="Source options", description="options of the source that requests may set"
     )
     dhis2: Dhis2Target = Field(Dhis2Target(), title="DHIS2", description="overrides the dataset's")
@@ -258,7 +260,7 @@ class ImportOutputs(Model):
     left_out: list[LeftOut] = []
     source: str = Field("", description="which data the values are of, such as their stage")
 
-    def to_json(self, **kwargs: Any) -> dict[str, Any]:
+    def to_json(self, **kwargs: Any) -> JsonObject:
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
         answer = super().to_json(**kwargs)
         answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
@@ -272,5 +274,5 @@ class ImportOutputs(Model):
         return answer
 
 
-def _without_empty(entry: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(entry: JsonObject) -> JsonObject:
     return {name: value for name, value in entry.items() if value != ""}

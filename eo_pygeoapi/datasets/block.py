@@ -1,7 +1,7 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
 from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
+from eo_pygeoapi.json_types import JsonObject
 
 
 def _known_zone(name: str) -> str:
@@ -87,7 +88,7 @@ class Schedule(Model):
     cron: Cron
     timezone: TimeZone = "UTC"
     active: bool = True
-    inputs: dict[str, Any]
+    inputs: JsonObject
 
 
 class DatasetBlock(Model):

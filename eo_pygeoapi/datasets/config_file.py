@@ -6,7 +6,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.wording import shown
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
@@ -40,7 +41,7 @@ _ALLOWED = {
 }
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> JsonObject:
     """Parse the configuration file at `path`.
 
     Raises ConfigError when there is no such file, it is not YAML, and, with every mistake, when a `${VAR}` without
@@ -145,7 +146,7 @@ def problems_of(
     return [_sentence(name(entry["loc"]), entry, model) for entry in error.errors(include_url=False)]
 
 
-def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _sentence(name: str, entry: JsonMapping, model: type[BaseModel]) -> str:
     context = entry.get("ctx", {})
     refused = f"{name}: {shown(entry['input'])} is not allowed"
     match entry["type"]:

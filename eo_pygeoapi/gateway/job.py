@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
 # labels that the worker puts on a run whose process died
@@ -71,8 +71,8 @@ class Job:
     updated: datetime
     started: datetime | None = None
     finished: datetime | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    request: Mapping[str, Any] = field(default_factory=dict)
+    inputs: JsonMapping = field(default_factory=dict)
+    request: JsonMapping = field(default_factory=dict)
     state_name: str = ""
     deployment: str = ""
     attempts: int = 1
@@ -137,7 +137,7 @@ class Job:
         if self.process_id != PROCESS_ID:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
-        redacted: dict[str, Any] = redact_json(shown)
+        redacted: JsonObject = redact_json(shown)
         return redacted
 
     def shown_inputs(self) -> str:

@@ -1,15 +1,16 @@
 """Which jobs a list is of: the query parameters of `GET /jobs`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import get_args
 
 from eo_pygeoapi.contract.status import FINAL, JobStatus
 from eo_pygeoapi.dates import ends_of, instant
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 JOB_TYPE = "process"
@@ -46,7 +47,7 @@ class JobFilter:
         return at_least and (self.max_duration is None or seconds <= self.max_duration)
 
 
-def parse_job_filter(parameters: Mapping[str, Any]) -> JobFilter:
+def parse_job_filter(parameters: JsonMapping) -> JobFilter:
     """Read a filter from query parameters, repeated or comma-separated; QueryError names every mistake."""
     problems: list[str] = []
 
@@ -77,7 +78,7 @@ def parse_job_filter(parameters: Mapping[str, Any]) -> JobFilter:
     )
 
 
-def _several(parameters: Mapping[str, Any], name: str) -> list[str]:
+def _several(parameters: JsonMapping, name: str) -> list[str]:
     getlist = getattr(parameters, "getlist", None)
     texts = getlist(name) if getlist else [parameters[name]] if name in parameters else []
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from eo_pygeoapi.dates import days_of
+from eo_pygeoapi.json_types import JsonObject
 
 ABOUT = "about.json"
 LOCK = ".lock"
@@ -92,7 +92,7 @@ class Product:
     last: date | None
     provisional: int
     unfinished: int
-    about: dict[str, Any]
+    about: JsonObject
 
 
 def products(cache: Path) -> list[Product]:
@@ -228,7 +228,7 @@ def _folders(path: Path) -> list[Path]:
 
 def _about(folder: Path) -> dict[str, object]:
     try:
-        about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
+        about: JsonObject = json.loads((folder / ABOUT).read_text())
     except (OSError, ValueError):
         return {}
     return about

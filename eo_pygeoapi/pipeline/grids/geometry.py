@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from eo_pygeoapi.json_types import Json, JsonMapping
 from eo_pygeoapi.pipeline.grids.antimeridian import within_180
-from eo_pygeoapi.json_types import Json
 
 ALLOWED = "allowed: Polygon, MultiPolygon, Point"
 _OF_AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
@@ -47,7 +47,7 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
     return within_180(found)
 
 
-def _read(geometry: Mapping[str, Any]) -> BaseGeometry:
+def _read(geometry: JsonMapping) -> BaseGeometry:
     kind = geometry["type"]
     if kind in _OF_AREAS:
         shells = list(_parts(geometry))
@@ -63,7 +63,7 @@ def _read(geometry: Mapping[str, Any]) -> BaseGeometry:
     return Point(_corners(points)[0])
 
 
-def _parts(geometry: Mapping[str, Any]) -> Iterator[list[Json]]:
+def _parts(geometry: JsonMapping) -> Iterator[list[Json]]:
     """Yield the rings of each polygon in a geometry, without the empty rings."""
     if geometry["type"] == "GeometryCollection":
         for member in geometry["geometries"]:

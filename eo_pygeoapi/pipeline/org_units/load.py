@@ -5,7 +5,7 @@ Units without a usable geometry are left out and listed; they never fail the res
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import geopandas as gpd
 import pandas as pd
@@ -17,6 +17,7 @@ from eo_pygeoapi.contract.models import ImportInputs, LeftOut, Model
 from eo_pygeoapi.datasets.block import OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import OrgUnitsError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around
 from eo_pygeoapi.pipeline.grids.geometry import looks_swapped, usable_geometry
@@ -99,7 +100,7 @@ def to_geojson(units: OrgUnits) -> dict[str, object]:
     }
 
 
-def from_geojson(document: dict[str, Any]) -> OrgUnits:
+def from_geojson(document: JsonObject) -> OrgUnits:
     """Return the units that `to_geojson` wrote."""
     units = _org_units(*read_features(document, "organisation units", "orgUnit"), [])
     left_out = [LeftOut.model_validate(entry) for entry in document.get("leftOut", [])]
@@ -186,11 +187,16 @@ def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> 
     return _areas(found)
 
 
-def _areas(found: Sequence[dict[str, Any]]) -> list[Area]:
+def _areas(found: Sequence[JsonObject]) -> list[Area]:
     """Return DHIS2's units as areas, in an order that does not depend on when it was asked."""
     ordered = sorted(found, key=lambda unit: (unit.get("level", 0), unit["id"]))
     return [
-        Area(id=unit["id"], name=unit.get("name", unit["id"]), level=unit.get("level"), geometry=unit.get("geometry"))
+        Area(
+            id=unit["id"],
+            name=str(unit.get("name", unit["id"])),
+            level=unit.get("level"),
+            geometry=unit.get("geometry"),
+        )
         for unit in ordered
     ]
 
