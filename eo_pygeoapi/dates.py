@@ -13,13 +13,14 @@ def days_of(text: str) -> tuple[date, date]:
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no date")
-    year, month, day = (int(part) if part else None for part in match.groups())
-    assert year is not None
-    if month is None:
-        return date(year, 1, 1), date(year, 12, 31)
-    if day is None:
-        return date(year, month, 1), end_of_month(date(year, month, 1))
-    return date(year, month, day), date(year, month, day)
+    year, month, day = (int(part) if part else 0 for part in match.groups())
+    try:
+        first = date(year, month if match[2] else 1, day if match[3] else 1)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date: {error}") from error
+    if match[3]:
+        return first, first
+    return first, end_of_month(first) if match[2] else date(year, 12, 31)
 
 
 def end_of_month(day: date) -> date:

@@ -49,7 +49,7 @@ def _problems_of(feature: object) -> list[str]:
     elif (geometry := feature["geometry"]) is not None:
         kind = geometry.get("type") if isinstance(geometry, Mapping) else geometry
         if kind not in GEOMETRIES:
-            problems.append(f".geometry.type: {shown(kind)} is not allowed; allowed: {', '.join(GEOMETRIES)}")
+            problems.append(f".geometry.type: {shown(str(kind))} is not allowed; allowed: {', '.join(GEOMETRIES)}")
     return problems
 
 

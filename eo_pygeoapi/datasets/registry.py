@@ -23,6 +23,11 @@ class DatasetRegistry:
         except OSError as error:
             raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
 
+    @property
+    def is_of_up(self) -> bool:
+        """Whether `eo-pygeoapi up` made the file from one that people edit."""
+        return edited_file(self._path) is not None
+
     def raise_if_not_applied(self, dataset_id: str) -> None:
         """Raise NotAppliedError if the file that people edit enables this dataset and ours does not yet."""
         edited = edited_file(self._path)
