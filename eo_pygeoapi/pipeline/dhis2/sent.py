@@ -66,7 +66,7 @@ class SentValues:
             self._store.write_json(key, noted)
 
     def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
-        length = self._layout or None
+        length = (self._layout or None) if values else None
 
         def shard(value: DataValue) -> str:
             return value.period[:length]

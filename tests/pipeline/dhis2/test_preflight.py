@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any
 
 import pytest
@@ -7,7 +7,6 @@ import pytest
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
-from eo_pygeoapi.pipeline.dhis2.importing import id_schemes
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from tests.pipeline.dhis2.imports import KONO, TODAY, connector
 from tests.pipeline.made import dataset
@@ -41,7 +40,7 @@ def facts_of(made: Payload, version: str = "2.42", change: Change | None = None,
     if change:
         change(metadata)
     with running(version, metadata, TODAY) as dhis2, connector(dhis2, **login)() as api:
-        return read_facts(api, made.target, id_schemes(made.target, made.org_units), made.org_units)
+        return read_facts(api, made.target, made.org_units)
 
 
 def found(
@@ -172,7 +171,7 @@ def test_data_sets(target: dict[str, str], version: str, findings: list[tuple[st
         ([BO, "Unknown0000"], "2.42", [("warning", "org-units")]),
         (["Unknown0000"], "2.42", [("error", "org-units")]),
         ([BO, CHIEFDOM_WITHOUT_GEOMETRY], "2.42", [("warning", "assignment")]),
-        ([CHIEFDOM_WITHOUT_GEOMETRY], "2.42", [("warning", "assignment")]),
+        ([CHIEFDOM_WITHOUT_GEOMETRY], "2.42", [("error", "assignment")]),
         ([CHIEFDOM_WITHOUT_GEOMETRY], "2.43", [("error", "assignment")]),
     ],
 )
@@ -222,5 +221,5 @@ def test_periods_that_are_closed() -> None:
 )
 def test_how_long_a_data_set_is_open(type_: str, open_future_periods: int, last: date | None) -> None:
     data_set = {"periodType": type_, "openFuturePeriods": open_future_periods}
-    facts = Facts((2, 42), "iso8601", TODAY, "", "", frozenset(), frozenset(), {}, data_set, 1, {})
+    facts = Facts(now=datetime.combine(TODAY, time(10)), data_set=data_set)
     assert facts.open_until() == last
