@@ -22,6 +22,8 @@ import httpx
 from eo_pygeoapi.pipeline.dhis2.data_values import Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import batches, import_to_dhis2
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.kept import _rows_by_period, _save
 from tests.pipeline.dhis2.imports import SUMMED, TARGET, big_metadata, connector
@@ -47,14 +49,14 @@ def values_file(folder: Path, count: int) -> None:
 
 
 def build_payload(folder: Path, server: StandIn) -> None:
-    files = ImportFiles(ResultStore(str(folder)), "job")
-    keys = files.key("payload.json"), files.key("payload.csv")
-    with files.store.new_file(keys[0]) as as_json, files.store.new_file(keys[1]) as csv:
+    files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
+    kept = files.folder
+    with kept.new_file(job_folder.PAYLOAD_JSON) as as_json, kept.new_file(job_folder.PAYLOAD_CSV) as csv:
         files.write_payload(build_dhis2_payload(_rows_by_period(folder / "values.parquet"), TARGET, as_json, csv))
 
 
 def post_alone(folder: Path, server: StandIn) -> None:
-    files = ImportFiles(ResultStore(str(folder)), "job")
+    files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
     with (
         httpx.Client(base_url=server.url, auth=(server.username, server.password), timeout=300) as client,
         files.data_values() as values,
@@ -65,9 +67,9 @@ def post_alone(folder: Path, server: StandIn) -> None:
 
 
 def do_import(folder: Path, server: StandIn) -> None:
-    files = ImportFiles(ResultStore(str(folder)), "job")
-    for key in files.store.keys(files.key("steps/import")):
-        files.store.delete(key)
+    files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
+    for key in files.folder.store.keys(files.folder.key("steps/import")):
+        files.folder.store.delete(key)
     made = dataset(dhis2=TARGET.to_json(), aggregation=SUMMED)
     summary = import_to_dhis2(files, made, False, connector(server, read_timeout=300))
     assert summary.imported + summary.unchanged == files.payload().count, summary

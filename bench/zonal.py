@@ -167,8 +167,8 @@ def file_loaded(steps: int, folder: str) -> Callable[[], Any]:
 
 
 def file_to_values(steps: int, folder: str) -> Callable[[], Any]:
+    from eo_pygeoapi.pipeline.formats.opening import open_variable
     from eo_pygeoapi.pipeline.grids.grid import cut_to_box
-    from eo_pygeoapi.pipeline.sources.formats import open_variable
 
     path, frame = the_file(steps, Path(folder)), usual_units()
     ours(as_grid(values(2))[:, :3, :3], frame[:2], "mean")  # imports
@@ -199,8 +199,8 @@ def fine_raster(shape: list[int], folder: str) -> Path:
 
 
 def fine_to_values(shape: list[int], folder: str, count: int = 150, years: int = 1) -> Callable[[], Any]:
+    from eo_pygeoapi.pipeline.formats.opening import open_variable
     from eo_pygeoapi.pipeline.grids.grid import cut_to_box, joined
-    from eo_pygeoapi.pipeline.sources.formats import open_variable
 
     path, frame = fine_raster(shape, folder), units(count, 1500, shape[1] * 0.001, shape[0] * 0.001)
     ours(as_grid(values(1))[:, :3, :3], frame[:2], "sum")  # imports

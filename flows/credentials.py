@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Mapping, MutableMapping
 
-EARTH_DATA_HUB = "data.earthdatahub.destine.eu"
+from eo_pygeoapi.datasets.source import all_credentials
 
 
 def take_credentials(blocks: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
@@ -17,16 +17,17 @@ def take_credentials(blocks: Mapping[str, str], environ: MutableMapping[str, str
     for name, value in blocks.items():
         if _connection(name) not in own and not environ.get(name):
             environ[name] = value
-    if key := environ.get("EO_DESTINE_KEY"):
-        environ.setdefault("NETRC", netrc_in_memory(key))
+    keys = {host: environ.get(c.secrets[0], "") for c in all_credentials() for host in c.hosts}
+    if any(keys.values()):
+        environ.setdefault("NETRC", netrc_in_memory({host: key for host, key in keys.items() if key}))
 
 
-def netrc_in_memory(key: str) -> str:
-    """Return the path of a netrc with the key for the Earth Data Hub, which reads it from nowhere else.
+def netrc_in_memory(keys: Mapping[str, str]) -> str:
+    """Return the path of a netrc with the keys for these hosts, whose clients read them from nowhere else.
 
     It lies in memory where the system can, and is gone with this process.
     """
-    text = f"machine {EARTH_DATA_HUB} login edh password {key}\n".encode()
+    text = "".join(f"machine {host} login edh password {key}\n" for host, key in keys.items()).encode()
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("netrc")
         os.write(descriptor, text)

@@ -31,17 +31,17 @@ from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.progress import Report, RunProgress
-from eo_pygeoapi.jobs.request import with_held_features
-from eo_pygeoapi.pipeline import sources
+from eo_pygeoapi.jobs.held_parts import with_held_features
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import data_values
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.summary import in_words
 from eo_pygeoapi.pipeline.org_units import load as org_units
+from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import RedactingFilter, redact
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.store import store as results
+from eo_pygeoapi.store import publish
 from eo_pygeoapi.store.store import ResultStore
 from flows import notifications
 from flows.credentials import take_credentials
@@ -140,15 +140,14 @@ def publish_results(
     """Publish the values as features, dry run or not, and write the job's result."""
     dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
     kept.export(dataset)
-    outputs = results.publish_results(
-        kept.store,
-        job_id,
+    outputs = publish.publish_results(
+        kept.folder,
         dataset.id,
         units=kept.read_units_geojson(),
         values=kept.read_values(),
         summary=ImportSummary.model_validate(summary),
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
-        preview=data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()),
+        preview=data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_files.rows()),
         source=source,
     )
     return outputs.to_json()
@@ -185,7 +184,7 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
 def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any], progress: RunProgress) -> str:
     """Take the seven steps; returns in words what came of it."""
     with progress.step("validate_inputs"):
-        whole = with_held_features(inputs, request, Kept(job_id).store)
+        whole = with_held_features(inputs, request, Kept(job_id).folder.store)
         execution = validate_inputs(whole, _scheduled_time().isoformat())
     with progress.step("load_org_units"):
         units = load_org_units(job_id, execution)
@@ -198,7 +197,7 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
     with progress.step("import_to_dhis2") as report:
         summary = import_to_dhis2(job_id, execution, report)
         kept = Kept(job_id)
-        show_payload(data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_rows()))
+        show_payload(data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_files.rows()))
         show_summary(ImportSummary.model_validate(summary))
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped

@@ -1,4 +1,4 @@
-"""What the steps of one job hand to each other, kept in the results store under `jobs/{jobID}/`."""
+"""What the steps of one job hand to each other, kept in its folder in the results store."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +19,8 @@ from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, Row
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
 SORT_MEMORY = "64MB"
@@ -29,16 +31,16 @@ class Kept:
     """The kept intermediate results of the job `job_id`."""
 
     def __init__(self, job_id: str) -> None:
-        self._job_id, self._folder = job_id, f"jobs/{job_id}"
+        self._job_id = job_id
 
     @cached_property
-    def store(self) -> ResultStore:
-        """The results store of this process's environment."""
-        return ResultStore(Settings().results)
+    def folder(self) -> JobFolder:
+        """The job's folder in the results store of this process's environment."""
+        return JobFolder(ResultStore(Settings().results), self._job_id)
 
     def write_units(self, units: OrgUnits) -> None:
         """Keep the organisation units as GeoJSON."""
-        self.store.write_json(f"{self._folder}/steps/org-units.json", to_geojson(units))
+        self.folder.write_json(job_folder.STEP_UNITS, to_geojson(units))
 
     def read_units(self) -> OrgUnits:
         """Return the kept organisation units."""
@@ -46,7 +48,7 @@ class Kept:
 
     def read_units_geojson(self) -> dict[str, Any]:
         """Return the kept organisation units as a FeatureCollection."""
-        collection: dict[str, Any] = self.store.read_json(f"{self._folder}/steps/org-units.json")
+        collection: dict[str, Any] = self.folder.read_json(job_folder.STEP_UNITS)
         return collection
 
     def write_values(self, frame: pd.DataFrame) -> None:
@@ -54,7 +56,7 @@ class Kept:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "values.parquet")
             _save(frame, path)
-            self.store.write_bytes(f"{self._folder}/steps/values.parquet", path.read_bytes())
+            self.folder.write_bytes(job_folder.STEP_VALUES, path.read_bytes())
 
     def read_values(self) -> pd.DataFrame:
         """Return the kept table of values."""
@@ -65,13 +67,13 @@ class Kept:
     @property
     def import_files(self) -> ImportFiles:
         """What the import reads and leaves."""
-        return ImportFiles(self.store, self._job_id)
+        return ImportFiles(self.folder)
 
     def build_payload(self, dataset: Dataset) -> Payload:
         """Build the payload of the kept values and keep it; the values pass one by one."""
-        keys = (f"{self._folder}/payload.json", f"{self._folder}/payload.csv")
-        with self._values_file() as path, self.store.new_file(keys[0]) as as_json, self.store.new_file(keys[1]) as csv:
-            payload = data_values.build_dhis2_payload(_rows_by_period(path), dataset.dhis2, as_json, csv)
+        as_json, as_csv = self.folder.new_file(job_folder.PAYLOAD_JSON), self.folder.new_file(job_folder.PAYLOAD_CSV)
+        with self._values_file() as path, as_json as json, as_csv as csv:
+            payload = data_values.build_dhis2_payload(_rows_by_period(path), dataset.dhis2, json, csv)
         self.import_files.write_payload(payload)
         return payload
 
@@ -80,32 +82,26 @@ class Kept:
         with self.import_files.data_values() as values:
             return list(islice(values, count))
 
-    def import_rows(self) -> list[dict[str, str]]:
-        """Return the first values beside what DHIS2 held; none where it was not asked."""
-        key = self.import_files.key("steps/import-rows.json")
-        found: list[dict[str, str]] = self.store.read_json(key) if self.store.exists(key) else []
-        return found
-
     def export(self, dataset: Dataset) -> None:
         """Keep the values as tidy CSV, and where CHAP knows the period type as CHAP's."""
         with self._values_file() as path:
-            with self.store.new_file(f"{self._folder}/values.csv") as target:
+            with self.folder.new_file(job_folder.VALUES_CSV) as target:
                 exports.write_tidy_csv(path, self.read_units().frame, target)
             if dataset.period_type in exports.CHAP_FREQUENCIES:
-                with self.store.new_file(f"{self._folder}/chap.csv") as target:
+                with self.folder.new_file(job_folder.CHAP_CSV) as target:
                     exports.write_chap_csv(path, dataset, target)
 
     @contextmanager
     def _values_file(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "values.parquet")
-            self.store.copy_to(f"{self._folder}/steps/values.parquet", path)
+            self.folder.copy_to(job_folder.STEP_VALUES, path)
             yield path
 
     def write_error(self, error: EoError, message: str) -> None:
         """Keep why the job failed, with the HTTP status and the code that its results are answered with."""
         kept = {"status": int(error.status), "code": error.code, "detail": message}
-        self.store.write_json(f"{self._folder}/error.json", kept)
+        self.folder.write_json(job_folder.ERROR, kept)
 
 
 def _save(frame: pd.DataFrame, path: Path) -> None:

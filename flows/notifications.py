@@ -21,8 +21,8 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs import outbound
 from eo_pygeoapi.jobs.documents import JobLinks, status_document
+from eo_pygeoapi.jobs.held_parts import held_subscriber
 from eo_pygeoapi.jobs.outbound import OutboundError
-from eo_pygeoapi.jobs.request import held_subscriber
 from eo_pygeoapi.jobs.results import Encoded, encode, read_outputs
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore

@@ -14,6 +14,8 @@ from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.jobs.results import Output, keep_outputs
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows import notifications
 
@@ -24,7 +26,7 @@ def run_process(
 ) -> State[Any] | None:
     """Execute the process plugin called `process_id` and keep its outputs with the job."""
     settings = Settings()
-    store, job_id = ResultStore(settings.results), str(flow_run.id)
+    folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
         outputs = execute(read_config(settings.config), process_id, inputs or {})
     except Exception as error:
@@ -32,9 +34,9 @@ def run_process(
         message = redact(said or type(error).__name__, settings.secrets())
         status, code = (400, "InvalidParameterValue") if isinstance(error, ProcessorExecuteError) else (500, "")
         kept = {"status": status, "code": code or "NoApplicableCode", "detail": message}
-        store.write_json(f"jobs/{job_id}/error.json", kept)
+        folder.write_json(job_folder.ERROR, kept)
         return Failed(message=message)
-    keep_outputs(store, job_id, outputs)
+    keep_outputs(folder, outputs)
     return None
 
 

@@ -11,6 +11,7 @@ from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.job_folder import STEP_UNITS, STEP_VALUES, JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
 # more areas than this would make a page that no browser likes
@@ -22,16 +23,16 @@ def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[
 
     `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
     """
-    values, units = f"jobs/{job.id}/steps/values.parquet", f"jobs/{job.id}/steps/org-units.json"
-    if job.process_id != PROCESS_ID or not (store.exists(values) and store.exists(units)):
+    folder = JobFolder(store, job.id)
+    if job.process_id != PROCESS_ID or not (folder.exists(STEP_VALUES) and folder.exists(STEP_UNITS)):
         return {}
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
-        path = store.local_path(values)
+    with tempfile.TemporaryDirectory() as copies, duckdb.connect() as connection:
+        path = folder.local_path(STEP_VALUES)
         if path is None:
-            path = Path(folder, "values.parquet")
-            store.copy_to(values, path)
+            path = Path(copies, "values.parquet")
+            folder.copy_to(STEP_VALUES, path)
         try:
-            return _shown(connection, str(path), store.read_json(units), asked)
+            return _shown(connection, str(path), folder.read_json(STEP_UNITS), asked)
         except duckdb.Error as error:
             raise ResultsError(f"cannot read the values of job {job.id}") from error
 

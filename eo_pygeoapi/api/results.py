@@ -22,6 +22,7 @@ from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, PREVIEW, status_document
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.results import encode, read_output, read_outputs
+from eo_pygeoapi.store.job_folder import JobFolder
 
 CSV_COLUMNS = (
     "dataElement", "period", "orgUnit", "categoryOptionCombo", "attributeOptionCombo", "value",
@@ -91,9 +92,9 @@ def _wants_csv(request: APIRequest) -> bool:
 
 
 def _key_of(executions: Executions, job: Job, name: str) -> str:
-    key = f"jobs/{job.id}/{name}"
-    if job.process_id == PROCESS_ID and executions.store.exists(key):
-        return key
+    folder = JobFolder(executions.store, job.id)
+    if job.process_id == PROCESS_ID and folder.exists(name):
+        return folder.key(name)
     if job.status not in FINAL:
         raise ResultNotReadyError(f"job {job.id} is {job.status}; {name} is not ready")
     raise ResultNotAvailableError(f"job {job.id} has no {name}")

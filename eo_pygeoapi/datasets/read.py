@@ -15,13 +15,17 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
-from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
+from eo_pygeoapi.datasets.cross_checks import cross_problems
+from eo_pygeoapi.datasets.extending import extended
+from eo_pygeoapi.datasets.operations import Operations
+from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
-DEFAULTS = ("dhis2", "minValidFraction", "orgUnits", "timeZone")
-_OF_THE_FILE = ("defaults", "origin")  # `origin` is ours, see `effective_config.py`
+DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+_OPERATIONS = ("notify", "tenants", "retention")
+_OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a path of URLs, a key of the store, a name in Prefect
 
@@ -44,14 +48,29 @@ def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, D
     datasets: dict[str, Dataset] = {}
     problems: list[str] = []
     defaults = _defaults(config, problems)
-    for id_, resource in _resources(config):
+    operations, mistakes = inspect_operations(config)
+    problems += mistakes
+    resources = dict(_resources(config))
+    for id_, resource in resources.items():
         try:
-            datasets[id_] = _dataset(id_, resource, defaults, base)
+            datasets[id_] = _dataset(id_, {**resource, "eo": extended(id_, resources)}, defaults, base)
         except ConfigError as error:
             problems += error.problems
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, datasets)
+    if not mistakes:
+        problems += cross_problems(datasets, operations, resources)
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
+
+
+def inspect_operations(config: Mapping[str, Any]) -> tuple[Operations, list[str]]:
+    """Return the channels, tenants and retention of a parsed configuration, and every mistake in them."""
+    block = config.get("eo")
+    given = {key: block[key] for key in _OPERATIONS if block.get(key) is not None} if isinstance(block, dict) else {}
+    try:
+        return Operations.model_validate(given, by_name=False), []
+    except ValidationError as error:
+        return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
 
 
 def _resources(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -67,7 +86,8 @@ def _defaults(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     if not isinstance(block, dict) or not isinstance(defaults, dict):
         problems.append(f"eo{'.defaults' if isinstance(block, dict) else ''}: expected a mapping")
         return {}
-    problems += [f"eo.{key}: is not known here; allowed: defaults" for key in block if key not in _OF_THE_FILE]
+    allowed = ", ".join(_OF_THE_FILE[:-1])
+    problems += [f"eo.{key}: is not known here; allowed: {allowed}" for key in block if key not in _OF_THE_FILE]
     for key in defaults:
         if key not in DEFAULTS:
             problems.append(f"eo.defaults.{key}: is not known here; allowed: {', '.join(DEFAULTS)}")
@@ -101,12 +121,16 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
 
 def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:
     """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
-    source = own.get("source")
-    known = OPTIONS.get(source) if isinstance(source, str) else None
+    source, known = own.get("source"), None
     try:
+        if isinstance(source, str) and source in installed_sources():
+            known = source_info(source).options
         # a key without anything after it, its lines being commented out
         given = {} if own["options"] is None else own["options"]
         return known.model_validate(given, by_name=False) if known else SourceOptions()
+    except ConfigError as error:
+        problems += [f"{_block_path(id_, ('source',))}: {problem}" for problem in error.problems]
+        return SourceOptions()
     except ValidationError as error:
         problems += problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), known or SourceOptions)
         return SourceOptions()

@@ -5,20 +5,26 @@ connection that datasets name: `dhis2.connection: national` is the block `dhis2-
 what is secret in them. What the environment says goes before what a block says.
 """
 
+import re
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from http import HTTPStatus
+from typing import Any, cast
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, create_model
 
-from eo_pygeoapi.settings import connection_prefix
+from eo_pygeoapi.datasets.source import Credential, all_credentials
+from eo_pygeoapi.settings import connection_prefix, notify_variable
 
 PAGE = 200
+Variables = Callable[[str, Mapping[str, str]], Iterator[tuple[str, str]]]
 
 
 class Dhis2Connection(Block):
@@ -36,23 +42,17 @@ class Dhis2Connection(Block):
     )
 
 
-class ClimateDataStore(Block):
-    """The key for the Climate Data Store; name the block `default`."""
+class NotificationChannel(Block):
+    """The address of a channel of `eo.notify`, named like it, as the library Apprise writes addresses."""
 
-    _block_type_name = "Climate Data Store"
-    _block_type_slug = "climate-data-store"
+    _block_type_name = "Notification channel"
+    _block_type_slug = "notification-channel"
 
-    url: str = "https://cds.climate.copernicus.eu/api"
-    key: SecretStr
+    url: SecretStr
 
 
-class DestinationEarth(Block):
-    """The personal access token for the Earth Data Hub of Destination Earth; name the block `default`."""
-
-    _block_type_name = "Destination Earth"
-    _block_type_slug = "destination-earth"
-
-    key: SecretStr
+def _of_channel(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield notify_variable(name), data.get("url") or ""
 
 
 def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -60,27 +60,47 @@ def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield connection_prefix(name) + member.upper(), data.get(member) or ""
 
 
-def _of_cds(_name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield "ECMWF_DATASTORES_URL", data.get("url") or ""
-    yield "ECMWF_DATASTORES_KEY", data.get("key") or ""
+@cache
+def block_types() -> Mapping[type[Block], Variables]:
+    """Return our kinds of blocks, and what makes of each the environment variables that say the same."""
+    ours: dict[type[Block], Variables] = {Dhis2Connection: _of_dhis2, NotificationChannel: _of_channel}
+    return ours | {_block_type(credential): _of_source(credential) for credential in all_credentials()}
 
 
-def _of_destine(_name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield "EO_DESTINE_KEY", data.get("key") or ""
+def block_type(slug: str) -> type[Block]:
+    """Return the kind of block with this slug, such as `climate-data-store`."""
+    return next(block for block in block_types() if block.get_block_type_slug() == slug)
 
 
-# the variables that say the same as a block
-VARIABLES: Mapping[type[Block], Callable[[str, Mapping[str, str]], Iterator[tuple[str, str]]]] = {
-    Dhis2Connection: _of_dhis2,
-    ClimateDataStore: _of_cds,
-    DestinationEarth: _of_destine,
-}
+def _block_type(credential: Credential) -> type[Block]:
+    name = re.sub(r"\W", "", credential.title)
+    about = {
+        "__module__": __name__,
+        "__doc__": f"The key for the {credential.title}: {credential.how}. Name the block `default`.",
+        "_block_type_name": credential.title,
+        "_block_type_slug": credential.block,
+    }
+    # Prefect registers no class that is abstract, so that the one below takes no other's place
+    named = type(name, (Block, ABC), about)
+    fields: dict[str, Any] = {
+        member: (SecretStr if variable in credential.secrets else str, credential.defaults.get(member, ...))
+        for member, variable in credential.variables.items()
+    }
+    return cast(type[Block], create_model(name, __base__=named, **fields))
+
+
+def _of_source(credential: Credential) -> Variables:
+    def variables(_name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        for member, variable in credential.variables.items():
+            yield variable, data.get(member) or ""
+
+    return variables
 
 
 def register(api_url: str | None) -> None:
     """Make our kinds of blocks known to the Prefect server; may be done at any time."""
     with _at(api_url):
-        for block in VARIABLES:
+        for block in block_types():
             block.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
 
 
@@ -88,7 +108,7 @@ def read_blocks(api_url: str | None = None) -> dict[str, str]:
     """Return what all our blocks hold, as the environment variables that would say the same."""
     found: dict[str, str] = {}
     with _at(api_url), get_client(sync_client=True) as client:
-        for block, variables in VARIABLES.items():
+        for block, variables in block_types().items():
             for document in _documents(client, block):
                 found |= {name: value for name, value in variables(document.name or "", document.data) if value}
     return found

@@ -1,8 +1,8 @@
 """From an execute request to a job, and from a job to its answer: what the manager and the API module share."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -15,10 +15,13 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, PREVIEW, Details
-from eo_pygeoapi.jobs.request import ExecuteBody, hold_features, hold_subscriber, parse_request
+from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
+from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
 
 Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
@@ -58,8 +61,9 @@ class Executions:
         if process_id == PROCESS_ID:
             return self._submit_import(inputs, request, body.subscriber, permit)
         described_inputs.check(described, inputs)
-        request |= hold_subscriber(body.subscriber, self.store)
-        return self.gateway.submit(process_id, {"process_id": process_id, "inputs": inputs, "request": request})
+        with self._held_unless_refused(request):
+            request |= hold_subscriber(body.subscriber, self.store)
+            return self.gateway.submit(process_id, {"process_id": process_id, "inputs": inputs, "request": request})
 
     def wait(self, job: Job, seconds: float) -> Job:
         """Return the job as it is when it has ended, or after so many seconds.
@@ -93,8 +97,10 @@ class Executions:
             permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.cancel(job_id)).status not in ENDED_FIRST:
             return stopped
+        # the files first: where the store is away the job stays listed, and can be deleted again
+        delete_held(job.request, self.store)
+        JobFolder(self.store, job_id).delete()
         self.gateway.delete(job_id)
-        self.store.delete(f"jobs/{job_id}")
         return job
 
     def details(self, job: Job) -> Details:
@@ -124,9 +130,21 @@ class Executions:
             self._registry.raise_if_not_applied(wanted)
         execution = validate_inputs(inputs, datasets, datetime.now(UTC))
         permit(execution.dataset.dhis2.connection)
-        inputs, held = hold_features(inputs, self.store)
-        held |= hold_subscriber(subscriber, self.store)
-        return self.gateway.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request | held})
+        with self._held_unless_refused(request):
+            inputs, held = hold_features(inputs, self.store)
+            request |= held
+            request |= hold_subscriber(subscriber, self.store)
+            return self.gateway.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request})
+
+    @contextmanager
+    def _held_unless_refused(self, request: Mapping[str, Any]) -> Iterator[None]:
+        """Delete the held parts that `request` names by then, when the block raises: no job has come of it."""
+        try:
+            yield
+        except BaseException:
+            with suppress(EoError):
+                delete_held(request, self.store)
+            raise
 
     def _check_url(self, url: Any) -> None:
         outbound.check_url(url, allow_private=self._settings.allow_private_callbacks)
@@ -139,10 +157,7 @@ class Executions:
         return reply.body
 
     def _raise_failure(self, job: Job) -> NoReturn:
-        try:
-            kept: Mapping[str, Any] = self.store.read_json(f"jobs/{job.id}/error.json")
-        except MissingResultError:
-            kept = {}
+        kept: Mapping[str, Any] = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
         raise JobFailedError(job.message, int(kept.get("status", 500)), str(kept.get("code", EoError.code)))
 
     def _waiting_message(self, job: Job) -> str:
@@ -156,14 +171,14 @@ class Executions:
     def _import_summary(self, job: Job) -> Mapping[str, Any] | None:
         if job.status != "successful":
             return None
-        try:
-            whole: Mapping[str, Any] = self.store.read_json(f"jobs/{job.id}/result.json")
-        except MissingResultError:
-            return None
-        summary: Mapping[str, Any] | None = whole.get("importSummary")
+        folder = JobFolder(self.store, job.id)
+        # jobs of earlier versions have it in their result alone
+        found = folder.read_json(job_folder.SUMMARY, default=None) or folder.read_json(job_folder.RESULT, default={})
+        summary: Mapping[str, Any] | None = found.get("importSummary")
         return summary
 
     def _files(self, job: Job) -> Sequence[str]:
         if job.process_id != PROCESS_ID or job.status == "accepted":
             return ()
-        return [name for name in (PREVIEW, *FILES) if self.store.exists(f"jobs/{job.id}/{name}")]
+        names = JobFolder(self.store, job.id).names()
+        return [name for name in (PREVIEW, *FILES) if name in names]

@@ -1,27 +1,14 @@
-"""What an execute request says besides its inputs, and what is too large or too private for Prefect."""
+"""What an execute request says besides its inputs."""
 
 import json
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from eo_pygeoapi.errors import EoError, InputError, NoSuchOutputError
 
-# Prefect refuses parameters over 512 KiB
-LARGE_BYTES = 256 * 1024
 TRANSMISSION_MODES = ("value", "reference")
 SUBSCRIBER_URIS = ("successUri", "inProgressUri", "failedUri")
-
-
-class JsonStore(Protocol):
-    """What is needed of the results store here."""
-
-    def write_json(self, key: str, value: Any) -> None:
-        """Keep a JSON value."""
-
-    def read_json(self, key: str) -> Any:
-        """Return a kept JSON value."""
 
 
 @dataclass(frozen=True)
@@ -103,43 +90,6 @@ def _subscriber_problems(subscriber: Any, check_url: Callable[[Any], object]) ->
         except EoError as error:
             problems.append(f"subscriber.{name}: {error}")
     return problems
-
-
-def hold_subscriber(subscriber: Mapping[str, str] | None, store: JsonStore) -> dict[str, str]:
-    """Put callback addresses into the results store, for they may hold secrets, which Prefect shows to everybody.
-
-    Returns what to remember: `subscriberKey`, the key in the store, where there is a subscriber.
-    """
-    if not subscriber:
-        return {}
-    key = f"requests/{uuid.uuid4()}/subscriber.json"
-    store.write_json(key, dict(subscriber))
-    return {"subscriberKey": key}
-
-
-def held_subscriber(request: Mapping[str, Any], store: JsonStore) -> dict[str, str]:
-    """Undo `hold_subscriber`, in the worker."""
-    key = request.get("subscriberKey")
-    return dict(store.read_json(key)) if key else {}
-
-
-def hold_features(inputs: Mapping[str, Any], store: JsonStore) -> tuple[dict[str, Any], dict[str, str]]:
-    """Put features that are too large for Prefect into the results store.
-
-    Returns the inputs to send, and what to remember: `featuresKey`, the key in the store, where it was used.
-    """
-    features = inputs.get("features")
-    if features is None or len(json.dumps(features)) <= LARGE_BYTES:
-        return dict(inputs), {}
-    key = f"requests/{uuid.uuid4()}/features.json"
-    store.write_json(key, features)
-    return {name: value for name, value in inputs.items() if name != "features"}, {"featuresKey": key}
-
-
-def with_held_features(inputs: Mapping[str, Any], request: Mapping[str, Any], store: JsonStore) -> dict[str, Any]:
-    """Undo `hold_features`, in the worker."""
-    key = request.get("featuresKey")
-    return {**inputs, "features": store.read_json(key)} if key else dict(inputs)
 
 
 def _shown(value: Any) -> str:

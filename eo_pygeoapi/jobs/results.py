@@ -1,25 +1,25 @@
-"""The outputs of a job, as they are kept in the results store, and the forms in which clients ask for them.
+"""The outputs of a job, as they are kept in its folder, and the forms in which clients ask for them.
 
-| key | what |
-|---|---|
-| `jobs/{jobID}/result.json` | the output `result` of the process `eo-aggregate-import` |
-| `jobs/{jobID}/output.json` | the outputs of any other process, by their ids; bytes lie beside it as `output-{n}.bin` |
-| `jobs/{jobID}/error.json` | why the job failed: `{status, code, detail}` |
+`output.json` says of each output of a process other than ours what it is, `{mediaType, binary, file}`; the value lies
+in a file of its own, so that a job can be described without reading its outputs.
 """
 
 import base64
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder, output_name
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
-JSON = "application/json"
+JSON, MULTIPART = "application/json", "multipart/related"
 RESULT = "result"
 
 
@@ -57,15 +57,18 @@ class Encoded:
     body: bytes = b""
 
 
-def keep_outputs(store: ResultStore, job_id: str, outputs: Mapping[str, Output]) -> None:
+def keep_outputs(folder: JobFolder, outputs: Mapping[str, Output]) -> None:
     """Keep the outputs of a process other than ours."""
     kept = {}
     for number, (id_, output) in enumerate(outputs.items()):
         binary = isinstance(output.value, bytes)
+        name = output_name(number, "bin" if binary else "json")
         if binary:
-            store.write_bytes(f"jobs/{job_id}/output-{number}.bin", output.value)
-        kept[id_] = {"mediaType": output.media_type, "binary": binary, "value": None if binary else output.value}
-    store.write_json(f"jobs/{job_id}/output.json", kept)
+            folder.write_bytes(name, output.value)
+        else:
+            folder.write_json(name, output.value)
+        kept[id_] = {"mediaType": output.media_type, "binary": binary, "file": name}
+    folder.write_json(job_folder.OUTPUTS, kept)
 
 
 def read_outputs(store: ResultStore, job: Job) -> dict[str, Output]:
@@ -73,20 +76,18 @@ def read_outputs(store: ResultStore, job: Job) -> dict[str, Output]:
 
     Raises ResultNotAvailableError where they were removed from the results store, or are in another one.
     """
-    try:
-        found = _read_all(store, job)
-    except MissingResultError as error:
-        raise ResultNotAvailableError(f"the results of job {job.id} are not in the results store any more") from error
-    wanted = job.request.get("outputs")
-    return found if wanted is None else {id_: output for id_, output in found.items() if id_ in wanted}
+    with _translated(job):
+        return {id_: _read(store, job, kept) for id_, kept in _wanted(store, job).items()}
 
 
 def read_output(store: ResultStore, job: Job, output_id: str) -> Output:
-    """Return one output of a successful job; NoSuchOutputError when it has none of this id."""
-    outputs = read_outputs(store, job)
-    if output_id not in outputs:
-        raise NoSuchOutputError(f"job {job.id} has no output {output_id!r}; allowed: {', '.join(outputs) or 'none'}")
-    return outputs[output_id]
+    """Return one output of a successful job, and read no other; NoSuchOutputError when it has none of this id."""
+    with _translated(job):
+        wanted = _wanted(store, job)
+        if output_id not in wanted:
+            allowed = ", ".join(wanted) or "none"
+            raise NoSuchOutputError(f"job {job.id} has no output {output_id!r}; allowed: {allowed}")
+        return _read(store, job, wanted[output_id])
 
 
 def encode(outputs: Mapping[str, Output], request: Mapping[str, Any], href: Callable[[str], str]) -> Encoded:
@@ -114,24 +115,43 @@ def encode(outputs: Mapping[str, Output], request: Mapping[str, Any], href: Call
 
 
 def results_media_type(store: ResultStore, job: Job) -> str:
-    """Return the media type that the results of a successful job are sent as."""
+    """Return the media type that the results of a successful job are sent as; no output is read for it."""
     try:
-        encoded = encode(read_outputs(store, job), job.request, lambda _: "http://localhost")
-    except ResultNotAvailableError:
+        wanted = _wanted(store, job)
+    except MissingResultError:
         return JSON
-    return encoded.headers.get("Content-Type", JSON).partition(";")[0]
+    modes = job.request.get("outputs") or {}
+    by_reference = wanted and all(modes.get(id_) == "reference" for id_ in wanted)
+    if not wanted or by_reference or job.request.get("response") == "document":
+        return JSON
+    media_types = [kept["mediaType"] for kept in wanted.values()]
+    return str(media_types[0]).partition(";")[0] if len(media_types) == 1 else MULTIPART
 
 
-def _read_all(store: ResultStore, job: Job) -> dict[str, Output]:
+def _wanted(store: ResultStore, job: Job) -> dict[str, dict[str, Any]]:
+    """Return what is kept of each output that was asked for, in their order; MissingResultError where it is gone."""
     if job.process_id == PROCESS_ID:
-        return {RESULT: Output(JSON, store.read_json(f"jobs/{job.id}/result.json"))}
-    kept: dict[str, Any] = store.read_json(f"jobs/{job.id}/output.json")
-    return {id_: _read(store, job.id, number, entry) for number, (id_, entry) in enumerate(kept.items())}
+        found = {RESULT: {"mediaType": JSON, "binary": False, "file": job_folder.RESULT}}
+    else:
+        found = JobFolder(store, job.id).read_json(job_folder.OUTPUTS)
+    wanted = job.request.get("outputs")
+    return found if wanted is None else {id_: kept for id_, kept in found.items() if id_ in wanted}
 
 
-def _read(store: ResultStore, job_id: str, number: int, entry: Mapping[str, Any]) -> Output:
-    value = store.read_bytes(f"jobs/{job_id}/output-{number}.bin") if entry["binary"] else entry["value"]
-    return Output(entry["mediaType"], value)
+def _read(store: ResultStore, job: Job, kept: Mapping[str, Any]) -> Output:
+    if "file" not in kept:  # earlier versions kept values among the descriptions
+        return Output(kept["mediaType"], kept["value"])
+    folder = JobFolder(store, job.id)
+    value = folder.read_bytes(kept["file"]) if kept["binary"] else folder.read_json(kept["file"])
+    return Output(kept["mediaType"], value)
+
+
+@contextmanager
+def _translated(job: Job) -> Iterator[None]:
+    try:
+        yield
+    except MissingResultError as error:
+        raise ResultNotAvailableError(f"the results of job {job.id} are not in the results store any more") from error
 
 
 def _multipart(outputs: Mapping[str, Output], by_reference: set[str], href: Callable[[str], str]) -> Encoded:
@@ -144,7 +164,7 @@ def _multipart(outputs: Mapping[str, Output], by_reference: set[str], href: Call
         head = "\r\n".join([f"--{boundary}", *headers, "", ""]).encode()
         parts.append(head + (b"" if id_ in by_reference else output.body()) + b"\r\n")
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-    return Encoded(200, {"Content-Type": f'multipart/related; boundary="{boundary}"'}, body)
+    return Encoded(200, {"Content-Type": f'{MULTIPART}; boundary="{boundary}"'}, body)
 
 
 def _is_json(media_type: str) -> bool:

@@ -1,265 +1,63 @@
-"""The latest value of every unit and period of a dataset, as Parquet files in the results store.
+"""Publish what a job has computed: its features, its output, and the latest values of its dataset."""
 
-    published/{datasetId}/values-{YYYY}-{random}.parquet      rows of the periods whose id begins with YYYY
-    published/{datasetId}/geometries-{random}.parquet         each geometry once, with its bounding box
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-Files are only ever added and removed whole; none is changed, and no name is used twice. What is published is the
-union of the rows of all files; where several speak of one unit and period, the row of the highest `version` counts.
-So writers need no lock: merging files, even twice at the same time or half way, changes nothing of what is published.
-A file holds a unit and period once at most and is sorted by period and unit, which lets DuckDB skip what it need not
-read.
-"""
-
-import logging
-import re
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
-
-import duckdb
-
-from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.store.features import Table, Unit
-
-if TYPE_CHECKING:
-    from eo_pygeoapi.store.store import ResultStore
-
-# so many files of a year, or of geometries, are left lying before a job that publishes merges them
-FILES_BEFORE_MERGE = 4
-# of values a group is some weeks of a large country; of geometries, few enough for little memory
-_VALUES_PER_GROUP = 61_440
-_GEOMETRIES_PER_GROUP = 2_048
-WRITER_MEMORY, READER_MEMORY = "512MB", "256MB"
-_THREADS = 2
-_READ_ATTEMPTS = 5
-
-_VALUES_FILE = re.compile(r"values-(?P<year>\d{4})-[0-9a-f]{32}\.parquet")
-_GEOMETRIES_FILE = re.compile(r"geometries-[0-9a-f]{32}\.parquet")
-
-# row_number over one column: DuckDB answers that by an aggregate, several times as fast as by sorting
-LATEST = 'QUALIFY row_number() OVER (PARTITION BY "orgUnit", period ORDER BY version DESC) = 1'
+from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
+from eo_pygeoapi.store import features, job_folder, published
+from eo_pygeoapi.store.job_folder import JobFolder
 
 
-@dataclass(frozen=True)
-class Files:
-    """The files that say what is published of a dataset at one moment: keys of values by year, and of geometries."""
-
-    values: Mapping[str, Sequence[str]]
-    geometries: Sequence[str]
-
-    @classmethod
-    def of(cls, store: "ResultStore", dataset_id: str) -> Self:
-        """List the files of a dataset."""
-        values: dict[str, list[str]] = {}
-        geometries = []
-        for key in store.keys(_folder(dataset_id)):
-            name = key.rpartition("/")[2]
-            if match := _VALUES_FILE.fullmatch(name):
-                values.setdefault(match["year"], []).append(key)
-            elif _GEOMETRIES_FILE.fullmatch(name):
-                geometries.append(key)
-        return cls(values, geometries)
-
-    def keys(self) -> list[str]:
-        """Return all keys."""
-        return [key for keys in (*self.values.values(), self.geometries) for key in keys]
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
-def read_files[T](store: "ResultStore", dataset_id: str, read: Callable[[Files], T]) -> T:
-    """Return what `read` makes of a dataset's files; when they were merged while it read, it reads again."""
-    files = Files.of(store, dataset_id)
-    for attempt in range(_READ_ATTEMPTS):
-        try:
-            return read(files)
-        except (duckdb.Error, ResultsError) as error:
-            seen, files = files, Files.of(store, dataset_id)
-            if files == seen or attempt == _READ_ATTEMPTS - 1:
-                raise ResultsError(f"cannot read what is published of {dataset_id!r}: {error}") from error
-    raise AssertionError("unreachable")
-
-
-def _folder(dataset_id: str) -> str:
-    return f"published/{quote(dataset_id, safe='')}"
-
-
-def connect(spill: Path, memory: str) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB that reads Parquet, downloads nothing, and past so much memory goes on in the folder `spill`."""
-    return duckdb.connect(
-        config={
-            "threads": _THREADS,
-            "memory_limit": memory,
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
-
-
-def local_paths(store: "ResultStore", keys: Iterable[str], copies: Path) -> list[str]:
-    """Return where the files lie on this machine, having copied them below `copies` if the store is elsewhere.
-
-    DuckDB could read through fsspec, but seeks and reads in two calls on a handle that its threads share, and gets
-    rubbish; and it takes ten to fifty requests per query. The files never change, so a copy stays good.
-    """
-    paths = []
-    for key in keys:
-        path = store.local_path(key)
-        if path is None:
-            path = copies / key
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                store.copy_to(key, path)
-        paths.append(str(path))
-    return paths
-
-
-def add(
-    store: "ResultStore",
+def publish_results(
+    folder: JobFolder,
     dataset_id: str,
-    table: Table,
-    units: Mapping[str, Unit],
     *,
-    job_id: str,
-    published: datetime,
-    written: datetime,
-) -> None:
-    """Publish the values of a job, which count from then on unless another job says something later.
+    units: Mapping[str, Any],
+    values: features.Columns,
+    summary: ImportSummary,
+    left_out: Sequence[LeftOut],
+    preview: Any,
+    org_unit_count: int | None = None,
+    source: str = "",
+    now: Callable[[], datetime] = _utc_now,
+) -> ImportOutputs:
+    """Publish the values of a job as features, keep what the job leaves behind and return its output.
 
-    Later is the later `published` (UTC), then the higher job id, then the later `written`. Raises ResultsError.
+    `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
+    columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
+    per unit and period. `org_unit_count` is how many units were asked for: by default those of `units` and of
+    `left_out`. `source` says which data the values are of. Doing it again for the same job changes nothing but what
+    the values say. Raises ResultsError.
     """
-    if not len(table):
-        return
-    version = f"{_stamp(published)} {job_id} {_stamp(written)}"
-    with _workshop(dataset_id) as (connection, folder):
-        _load(connection, table, units)
-        _add_geometries(store, dataset_id, units, connection, folder)
-        years = connection.execute("SELECT DISTINCT left(period, 4) FROM rows ORDER BY ALL").fetchall()
-        for (year,) in years:
-            query = """
-                SELECT "orgUnit", name, level, period, start::DATE AS start, "end"::DATE AS "end",
-                    CASE WHEN isfinite(value) THEN value END AS value,
-                    CASE WHEN isfinite("validFraction") THEN "validFraction" END AS "validFraction",
-                    $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
-                FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY period, "orgUnit" """
-            parameters = {"job": job_id, "version": version, "year": year}
-            _save(connection, query, parameters, store, f"{_folder(dataset_id)}/values-{year}")
-    try:
-        compact(store, dataset_id, FILES_BEFORE_MERGE)
-    except ResultsError as error:
-        logging.getLogger(__name__).warning("%s is published, its files are not merged: %s", dataset_id, error)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _load(connection: duckdb.DuckDBPyConnection, table: Table, units: Mapping[str, Unit]) -> None:
-    connection.register("rows", dict(table.columns))
-    connection.execute(
-        """CREATE TEMP TABLE units AS SELECT unnest($ids::VARCHAR[]) AS "orgUnit", unnest($names::VARCHAR[]) AS name,
-        unnest($levels::INTEGER[]) AS level, unnest($geometries::VARCHAR[]) AS geometry""",
-        {
-            "ids": list(units),
-            "names": [unit.name for unit in units.values()],
-            "levels": [unit.level for unit in units.values()],
-            "geometries": [unit.geometry_key for unit in units.values()],
-        },
+    known = features.read_units(units)
+    table = features.Table.of(values, known)
+    moment = _publication_time(folder, now)
+    outputs = ImportOutputs(
+        org_unit_count=len(known.keys() | {entry.org_unit for entry in left_out} - {""})
+        if org_unit_count is None
+        else org_unit_count,
+        row_count=table.not_null,
+        payload_preview_path=folder.key(job_folder.PREVIEW),
+        import_summary=summary,
+        result_features_path=folder.key(job_folder.FEATURES),
+        left_out=list(left_out),
+        source=source,
     )
-    twice = 'SELECT "orgUnit", period FROM rows GROUP BY ALL HAVING count(*) > 1 LIMIT 1'
-    if found := connection.execute(twice).fetchone():
-        raise ResultsError(f"two values of organisation unit {found[0]!r} and period {found[1]!r}; one is allowed")
-    odd = r"SELECT period FROM rows WHERE NOT regexp_matches(period, '^\d{4}') LIMIT 1"
-    if found := connection.execute(odd).fetchone():
-        raise ResultsError(f"{found[0]!r} is no period; allowed: ids that begin with the year, such as 20250701")
+    folder.write_json(job_folder.PREVIEW, preview)
+    with folder.new_file(job_folder.FEATURES) as path, path.open("w", encoding="utf-8") as stream:
+        stream.writelines(features.feature_collection(table, known, folder.job_id))
+    published.add(folder.store, dataset_id, table, known, job_id=folder.job_id, published=moment, written=now())
+    folder.write_json(job_folder.RESULT, outputs.to_json())
+    return outputs
 
 
-def _add_geometries(
-    store: "ResultStore",
-    dataset_id: str,
-    units: Mapping[str, Unit],
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-) -> None:
-    wanted = {unit.geometry_key: unit for unit in units.values() if unit.geometry}
-
-    def known(files: Files) -> set[str]:
-        if not files.geometries:
-            return set()
-        paths = local_paths(store, files.geometries, folder)
-        return {key for (key,) in connection.execute("SELECT geometry FROM read_parquet(?)", [paths]).fetchall()}
-
-    for key in read_files(store, dataset_id, known):
-        wanted.pop(key, None)
-    if not wanted:
-        return
-    west, south, east, north = zip(*(unit.bounds for unit in wanted.values()), strict=True)
-    parameters = {
-        "keys": list(wanted),
-        "west": list(west),
-        "south": list(south),
-        "east": list(east),
-        "north": list(north),
-        "texts": [unit.geometry for unit in wanted.values()],
-    }
-    query = """
-        SELECT unnest($keys::VARCHAR[]) AS geometry, unnest($west::DOUBLE[]) AS west, unnest($south::DOUBLE[]) AS south,
-            unnest($east::DOUBLE[]) AS east, unnest($north::DOUBLE[]) AS north, unnest($texts::VARCHAR[]) AS geojson"""
-    _save(connection, query, parameters, store, f"{_folder(dataset_id)}/geometries")
-
-
-def compact(store: "ResultStore", dataset_id: str, at_most: int = 1) -> None:
-    """Merge the files of every year that has more than `at_most`, and so those of geometries.
-
-    The merged file is there before the first of the others goes, and says what they say together. Breaking off at
-    any moment, or two processes doing it at once, leaves files more than needed and nothing else. Raises ResultsError.
-    """
-    files = Files.of(store, dataset_id)
-    for year, keys in files.values.items():
-        query = f'SELECT * FROM read_parquet(?) {LATEST} ORDER BY period, "orgUnit"'
-        _merge(store, dataset_id, keys, at_most, query, f"{_folder(dataset_id)}/values-{year}")
-    query = "SELECT DISTINCT ON (geometry) * FROM read_parquet(?) ORDER BY geometry"
-    _merge(store, dataset_id, files.geometries, at_most, query, f"{_folder(dataset_id)}/geometries")
-
-
-def _merge(store: "ResultStore", dataset_id: str, keys: Sequence[str], at_most: int, query: str, target: str) -> None:
-    if len(keys) <= at_most:
-        return
-    try:
-        with _workshop(dataset_id) as (connection, folder):
-            _save(connection, query, [local_paths(store, keys, folder)], store, target)
-    except ResultsError:
-        # another process has merged some of them meanwhile, and these belong to it
-        if all(store.exists(key) for key in keys):
-            raise
-        return
-    for key in keys:
-        store.delete(key)
-
-
-@contextmanager
-def _workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Yield a connection of its own and a folder for copies, and translate what DuckDB raises."""
-    with (
-        TemporaryDirectory(prefix="eo-pygeoapi-") as folder,
-        connect(Path(folder, "spill"), WRITER_MEMORY) as connection,
-    ):
-        try:
-            yield connection, Path(folder)
-        except duckdb.Error as error:
-            raise ResultsError(f"cannot publish values of {dataset_id!r}: {error}") from error
-
-
-def _save(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Any, store: "ResultStore", target: str
-) -> None:
-    size = _GEOMETRIES_PER_GROUP if target.endswith("/geometries") else _VALUES_PER_GROUP
-    with store.new_file(f"{target}-{uuid.uuid4().hex}.parquet") as path:
-        literal = str(path).replace("'", "''")
-        options = f"FORMAT parquet, ROW_GROUP_SIZE {size}, USE_TMP_FILE false"
-        connection.execute(f"COPY ({query}) TO '{literal}' ({options})", parameters)
+def _publication_time(folder: JobFolder, now: Callable[[], datetime]) -> datetime:
+    """Return when the job was first published: a repetition must not win over what another job said since."""
+    if not folder.exists(job_folder.PUBLISHED):
+        folder.write_json(job_folder.PUBLISHED, {"published": now().isoformat()})
+    return datetime.fromisoformat(folder.read_json(job_folder.PUBLISHED)["published"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from eo_pygeoapi.store.publish import LATEST, READER_MEMORY, Files, connect, local_paths, read_files
+from eo_pygeoapi.store.published import LATEST, READER_MEMORY, Files, connect, local_paths, read_files
 from eo_pygeoapi.store.store import ResultStore
 
 PROPERTIES = ("orgUnit", "name", "level", "period", "start", "end", "value", "validFraction", "jobID")

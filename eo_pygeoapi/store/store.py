@@ -2,12 +2,8 @@
 
 | key | what |
 |---|---|
-| `jobs/{jobID}/payload-preview.json` | what DHIS2 was, or would have been, sent |
-| `jobs/{jobID}/features.geojson` | the values of the job, one feature per unit and period |
-| `jobs/{jobID}/published.json` | when the job was first published |
-| `jobs/{jobID}/payload.json` … | what the import leaves; see `pipeline/import_files.py` |
-| `jobs/{jobID}/values.csv`, `chap.csv` | the values for other programs; see `pipeline/exports.py` |
-| `jobs/{jobID}/result.json` | the job's output; it comes last, so where it is, the rest is |
+| `jobs/{jobID}/…` | the files of a job; see `job_folder.py` |
+| `requests/{id}/…` | what of a request is too large or too private for Prefect; see `held_request.py` |
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
 """
 
@@ -15,9 +11,8 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -25,11 +20,8 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.store import features
-from eo_pygeoapi.store import publish as published
 
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
 
@@ -139,6 +131,16 @@ class ResultStore:
             found = self._walk(self._path(prefix) if prefix else self._root)
             return sorted(path[len(self._root) :].strip("/") for path in found)
 
+    def names(self, folder: str) -> set[str]:
+        """Return the names of the files that lie in a folder itself, in one listing; none where there is no folder."""
+        try:
+            with _translated("list", folder):
+                found = self._files.ls(self._path(folder), detail=True)
+        except MissingResultError:
+            return set()
+        names = {entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file"}
+        return {name for name in names if not name.startswith(".")}
+
     def delete(self, prefix: str) -> None:
         """Delete a key, or the keys in a folder and below; where there are none, nothing happens."""
         try:
@@ -216,59 +218,3 @@ def _flush(path: Path) -> None:
     # a rename survives a power cut before the content does, unless the content is on the disk
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def publish_results(
-    store: ResultStore,
-    job_id: str,
-    dataset_id: str,
-    *,
-    units: Mapping[str, Any],
-    values: features.Columns,
-    summary: ImportSummary,
-    left_out: Sequence[LeftOut],
-    preview: Any,
-    org_unit_count: int | None = None,
-    source: str = "",
-    now: Callable[[], datetime] = _utc_now,
-) -> ImportOutputs:
-    """Publish the values of a job as features, keep what the job leaves behind and return its output.
-
-    `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
-    columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
-    per unit and period. `org_unit_count` is how many units were asked for: by default those of `units` and of
-    `left_out`. `source` says which data the values are of. Doing it again for the same job changes nothing but what
-    the values say. Raises ResultsError.
-    """
-    folder = f"jobs/{job_id}"
-    known = features.read_units(units)
-    table = features.Table.of(values, known)
-    moment = _publication_time(store, f"{folder}/published.json", now)
-    outputs = ImportOutputs(
-        org_unit_count=len(known.keys() | {entry.org_unit for entry in left_out} - {""})
-        if org_unit_count is None
-        else org_unit_count,
-        row_count=table.not_null,
-        payload_preview_path=f"{folder}/payload-preview.json",
-        import_summary=summary,
-        result_features_path=f"{folder}/features.geojson",
-        left_out=list(left_out),
-        source=source,
-    )
-    store.write_json(outputs.payload_preview_path, preview)
-    with store.new_file(outputs.result_features_path) as path, path.open("w", encoding="utf-8") as stream:
-        stream.writelines(features.feature_collection(table, known, job_id))
-    published.add(store, dataset_id, table, known, job_id=job_id, published=moment, written=now())
-    store.write_json(f"{folder}/result.json", outputs.to_json())
-    return outputs
-
-
-def _publication_time(store: ResultStore, key: str, now: Callable[[], datetime]) -> datetime:
-    """Return when the job was first published: a repetition must not win over what another job said since."""
-    if not store.exists(key):
-        store.write_json(key, {"published": now().isoformat()})
-    return datetime.fromisoformat(store.read_json(key)["published"])

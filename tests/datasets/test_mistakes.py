@@ -22,9 +22,8 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
 
 
 KEYS = (
-    "aggregation, decimals, dhis2, memoryLimitMib, minValidFraction, options, orgUnits, periodType, public, resume, "
-    "schedules, source, "
-    "timeZone, units"
+    "after, aggregation, decimals, dhis2, late, memoryLimitMib, minValidFraction, notify, options, orgUnits, "
+    "periodType, policy, public, resume, schedules, source, tenant, timeZone, units"
 )
 SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
 
@@ -73,9 +72,9 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ),
         # the source
         ("{}", "source: is required"),
-        ("{source: chirps}", "source: 'chirps' is not allowed; allowed: file, chirps3, era5-land, worldpop"),
-        ("{source: }", "source: null is not allowed; allowed: file, chirps3, era5-land, worldpop"),
-        ("{source: [file]}", "source: ['file'] is not allowed; allowed: file, chirps3, era5-land, worldpop"),
+        ("{source: chirps}", "source: 'chirps' is not allowed; allowed: chirps3, era5-land, file, worldpop"),
+        ("{source: }", "source: null is not allowed; allowed: chirps3, era5-land, file, worldpop"),
+        ("{source: [file]}", "source: ['file'] is not allowed; allowed: chirps3, era5-land, file, worldpop"),
         ("{source: chirps3, 5: x}", "[5]: 5 is not allowed; allowed: names that are strings; put it in quotes"),
         # options
         ("{source: file}", "options.href: is required"),
@@ -215,11 +214,12 @@ def test_names_of_schedules_are_used_once() -> None:
     [
         ("5", ["eo: expected a mapping"]),
         ("{defaults: [a]}", ["eo.defaults: expected a mapping"]),
-        ("{default: {}}", ["eo.default: is not known here; allowed: defaults"]),
+        ("{default: {}}", ["eo.default: is not known here; allowed: defaults, notify, tenants, retention"]),
         (
             "{defaults: {units: {from: K}, level: 2}}",
             [
-                f"eo.defaults.{key}: is not known here; allowed: dhis2, minValidFraction, orgUnits, timeZone"
+                f"eo.defaults.{key}: is not known here; "
+                "allowed: dhis2, minValidFraction, notify, orgUnits, policy, timeZone"
                 for key in ("units", "level")
             ],
         ),

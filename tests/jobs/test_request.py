@@ -3,28 +3,9 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.errors import InputError, ProblemsError
-from eo_pygeoapi.jobs.request import (
-    LARGE_BYTES,
-    ExecuteBody,
-    held_subscriber,
-    hold_features,
-    hold_subscriber,
-    parse_request,
-    read_body,
-    with_held_features,
-)
+from eo_pygeoapi.jobs.request import ExecuteBody, parse_request, read_body
 
 OUTPUTS = ["result"]
-
-
-class Kept(dict[str, Any]):
-    """A results store in memory."""
-
-    def write_json(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    def read_json(self, key: str) -> Any:
-        return self[key]
 
 
 def problems(inputs: Any = None, outputs: Any = None, response: Any = "raw") -> list[str]:
@@ -81,37 +62,6 @@ def test_all_mistakes_are_named_at_once() -> None:
 # Features that are too large for Prefect
 
 
-def features(size: int) -> dict[str, Any]:
-    return {"type": "FeatureCollection", "features": [{"id": "a", "name": "x" * size}]}
-
-
-def test_small_features_pass() -> None:
-    for inputs in ({"datasetId": "rain"}, {"datasetId": "rain", "features": features(10)}):
-        store = Kept()
-        assert hold_features(inputs, store) == (inputs, {})
-        assert with_held_features(inputs, {}, store) == inputs and not store
-
-
-def test_large_features_go_through_the_store() -> None:
-    store = Kept()
-    inputs = {"datasetId": "rain", "features": features(LARGE_BYTES), "dryRun": True}
-    sent, held = hold_features(inputs, store)
-    assert sent == {"datasetId": "rain", "dryRun": True} and "features" in inputs
-    assert list(store) == [held["featuresKey"]] and held["featuresKey"].startswith("requests/")
-    assert with_held_features(sent, {"response": "raw", **held}, store) == inputs
-
-
-def test_the_size_is_that_of_the_text_that_is_sent() -> None:
-    letters = {"type": "FeatureCollection", "features": [{"id": "é" * (LARGE_BYTES // 5)}]}
-    assert hold_features({"features": letters}, Kept())[1]
-
-
-def test_each_request_has_its_own_key() -> None:
-    store = Kept()
-    keys = {hold_features({"features": features(LARGE_BYTES)}, store)[1]["featuresKey"] for _ in range(3)}
-    assert len(keys) == len(store) == 3
-
-
 # Body
 
 
@@ -150,10 +100,3 @@ def test_a_subscriber_has_uris_that_may_be_called(subscriber: Any, said: str) ->
     with pytest.raises(InputError) as caught:
         parse_request(ExecuteBody({}, subscriber=subscriber), OUTPUTS, refuse)
     assert caught.value.problems[0] == said
-
-
-def test_a_subscriber_is_kept_out_of_prefect() -> None:
-    store, subscriber = Kept(), {"successUri": "https://example.org/done?token=abc"}
-    held = hold_subscriber(subscriber, store)
-    assert "abc" not in str(held) and held_subscriber(held, store) == subscriber
-    assert hold_subscriber(None, store) == {} and held_subscriber({}, store) == {}

@@ -9,6 +9,7 @@ from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.results import Output, encode, keep_outputs, read_output, read_outputs, results_media_type
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.run_process import outputs_by_id
 
@@ -55,7 +56,7 @@ def test_a_value_is_sent_bare_and_qualified(output: Output, body: bytes, in_docu
 
 
 def test_what_is_kept_is_read_again(store: ResultStore) -> None:
-    keep_outputs(store, "1", OUTPUTS)
+    keep_outputs(JobFolder(store, "1"), OUTPUTS)
     assert read_outputs(store, job({})) == OUTPUTS
     assert list(read_outputs(store, job({"outputs": {"raw": "value", "data": "value"}}))) == ["data", "raw"]
     assert read_outputs(store, job({"outputs": {}})) == {}
@@ -86,7 +87,7 @@ def test_results_that_were_removed_are_not_available_any_more(store: ResultStore
     ],
 )
 def test_the_media_type_of_results_is_known(store: ResultStore, request_: dict[str, Any], media_type: str) -> None:
-    keep_outputs(store, "1", OUTPUTS)
+    keep_outputs(JobFolder(store, "1"), OUTPUTS)
     assert results_media_type(store, job(request_)) == media_type
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary
-from eo_pygeoapi.store.store import ResultStore, publish_results
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.store import ResultStore
 
 SUMMARY = ImportSummary(status="SKIPPED", dry_run=True, reason="no DHIS2 connection")
 NOON = datetime(2025, 8, 1, 12, tzinfo=UTC)
@@ -68,4 +70,4 @@ def publish(
     """Publish values, some hours after `NOON`."""
     given: dict[str, Any] = {"summary": SUMMARY, "left_out": [], "preview": {"dataValues": []}, **kwargs}
     moment = NOON + timedelta(hours=hours)
-    return publish_results(store, job_id, dataset, units=of, values=values, now=lambda: moment, **given)
+    return publish_results(JobFolder(store, job_id), dataset, units=of, values=values, now=lambda: moment, **given)

@@ -1,13 +1,4 @@
-"""What an import reads from and leaves in the results store, under `jobs/{jobID}/`.
-
-| key | what |
-|---|---|
-| `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
-| `rejected.json`, `kept.json` | all values that were not taken, and all that others changed and that were kept |
-| `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
-| `steps/payload.json` | what is known of the payload without its values |
-| `steps/import/{number}.json`, `….csv` | the batches that are finished: what came of each |
-"""
+"""What an import reads from and leaves in the folder of its job; `store/job_folder.py` lists the files."""
 
 import csv
 import hashlib
@@ -21,43 +12,40 @@ from pathlib import Path
 from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, read_data_values
 from eo_pygeoapi.pipeline.dhis2.summary import BatchResult
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder, batch_name
+from eo_pygeoapi.store.store import MissingResultError
 
 CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change")
 
 
 class ImportFiles:
-    """The files of the job `job_id`."""
+    """What the import of one job reads and leaves in its folder."""
 
-    def __init__(self, store: ResultStore, job_id: str) -> None:
-        self.store = store
-        self._folder = f"jobs/{job_id}"
-
-    def key(self, name: str) -> str:
-        """Return the key of one of the job's files."""
-        return f"{self._folder}/{name}"
+    def __init__(self, folder: JobFolder) -> None:
+        self.folder = folder
 
     def write_payload(self, payload: Payload) -> None:
         """Keep what is known of the payload."""
-        self.store.write_json(self.key("steps/payload.json"), payload.to_json())
+        self.folder.write_json(job_folder.STEP_PAYLOAD, payload.to_json())
 
     def payload(self) -> Payload:
         """Return what is known of the payload."""
-        return Payload.model_validate(self.store.read_json(self.key("steps/payload.json")))
+        return Payload.model_validate(self.folder.read_json(job_folder.STEP_PAYLOAD))
 
     @contextmanager
     def data_values(self) -> Iterator[Iterator[DataValue]]:
         """Open the values of the payload, ordered by period; from a copy, for an import may take hours."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "payload.csv")
-            self.store.copy_to(self.key("payload.csv"), path)
+            self.folder.copy_to(job_folder.PAYLOAD_CSV, path)
             with path.open(encoding="utf-8", newline="") as stream:
                 yield read_data_values(stream)
 
     def finished(self, number: int, digest: str) -> BatchResult | None:
         """Return what came of a batch, or None where it is not finished, or another one was by this number."""
         try:
-            found = BatchResult.model_validate(self.store.read_json(self._batch(number)))
+            found = BatchResult.model_validate(self.folder.read_json(batch_name(number, "json")))
         except MissingResultError:
             return None
         return found if found.digest == digest else None
@@ -66,25 +54,36 @@ class ImportFiles:
         """Keep what came of a batch; from now on it is finished."""
         text = io.StringIO()
         csv.DictWriter(text, CHANGE_COLUMNS, lineterminator="\n").writerows(changes)
-        self.store.write_text(f"{self.key('steps/import')}/{number:06}.csv", text.getvalue())
-        self.store.write_json(self._batch(number), result.to_json())
+        self.folder.write_bytes(batch_name(number, "csv"), text.getvalue().encode())
+        self.folder.write_json(batch_name(number, "json"), result.to_json())
+
+    def write_rows(self, rows: Sequence[dict[str, str]]) -> None:
+        """Keep the first values beside what DHIS2 held."""
+        self.folder.write_json(job_folder.STEP_IMPORT_ROWS, list(rows))
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the first values beside what DHIS2 held; none where it was not asked."""
+        found: list[dict[str, str]] = self.folder.read_json(job_folder.STEP_IMPORT_ROWS, default=[])
+        return found
 
     def collect(self, count: int) -> None:
         """Write what all batches rejected, kept and changed; one batch at a time is in memory."""
-        results = (BatchResult.model_validate(self.store.read_json(self._batch(number))) for number in range(count))
-        with self._list("rejected.json") as rejected, self._list("kept.json") as kept:
+        results = (
+            BatchResult.model_validate(self.folder.read_json(batch_name(number, "json"))) for number in range(count)
+        )
+        with self._list(job_folder.REJECTED) as rejected, self._list(job_folder.KEPT) as kept:
             for result in results:
                 rejected(result.rejected)
                 kept(result.kept)
-        with self.store.new_file(self.key("changes.csv")) as path, path.open("wb") as stream:
+        with self.folder.new_file(job_folder.CHANGES) as path, path.open("wb") as stream:
             stream.write(f"{','.join(CHANGE_COLUMNS)}\n".encode())
             for number in range(count):
-                stream.write(self.store.read_bytes(f"{self.key('steps/import')}/{number:06}.csv"))
+                stream.write(self.folder.read_bytes(batch_name(number, "csv")))
 
     @contextmanager
     def _list(self, name: str) -> Iterator[Callable[[Sequence[Model]], None]]:
         """Open a JSON list that is written entry by entry."""
-        with self.store.new_file(self.key(name)) as path, path.open("w", encoding="utf-8") as stream:
+        with self.folder.new_file(name) as path, path.open("w", encoding="utf-8") as stream:
             before = "["
 
             def write(entries: Sequence[Model]) -> None:
@@ -95,9 +94,6 @@ class ImportFiles:
 
             yield write
             stream.write("[]\n" if before == "[" else "]\n")
-
-    def _batch(self, number: int) -> str:
-        return f"{self.key('steps/import')}/{number:06}.json"
 
 
 def digest_of(values: Sequence[DataValue]) -> str:

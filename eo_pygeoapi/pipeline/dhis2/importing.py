@@ -71,7 +71,7 @@ def import_to_dhis2(
         with nullcontext() if dry_run else turn(str(facts.element["id"])):
             run = _Import.of(dhis2, files, payload.target, dataset, facts, dry_run)
             tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
-    files.store.write_json(files.key("steps/import-rows.json"), tally.rows)
+    files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run)
 
 
@@ -152,7 +152,7 @@ class _Import:
             screening=Screening(facts, dataset.period_type),
             stored=stored,
             new_periods=NewPeriods(name_periods),
-            sent=SentValues(files.store, target.connection, names, len(facts.units)),
+            sent=SentValues(files.folder.store, target.connection, names, len(facts.units)),
             sender=Sender(post, stored, facts, dry_run),
             dry_run=dry_run,
         )

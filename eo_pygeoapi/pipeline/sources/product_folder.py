@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.sources.formats import open_variable
+from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.store.download_cache import (
     ABOUT,
     LOCK,

@@ -14,6 +14,8 @@ from eo_pygeoapi.pipeline.dhis2.data_values import build_dhis2_payload
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from eo_pygeoapi.settings import Dhis2Connection
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn
@@ -42,9 +44,10 @@ def july() -> dict[tuple[str, str], float]:
 
 def files(folder: Path, cells: Cells, target: DatasetTarget = TARGET, job: str = "job") -> ImportFiles:
     """Write the payload of the cells as the job has it in the store."""
-    made = ImportFiles(ResultStore(str(folder)), job)
+    kept = JobFolder(ResultStore(str(folder)), job)
+    made = ImportFiles(kept)
     rows = sorted(((unit, period, value) for (unit, period), value in cells.items()), key=lambda row: row[1])
-    with made.store.new_file(made.key("payload.json")) as as_json, made.store.new_file(made.key("payload.csv")) as csv:
+    with kept.new_file(job_folder.PAYLOAD_JSON) as as_json, kept.new_file(job_folder.PAYLOAD_CSV) as csv:
         made.write_payload(build_dhis2_payload(rows, target, as_json, csv))
     return made
 
@@ -72,11 +75,11 @@ class Importer:
 
     def json(self, name: str) -> Any:
         """Return a file of the last job."""
-        return ResultStore(str(self.folder)).read_json(f"jobs/job{self.jobs}/{name}")
+        return JobFolder(ResultStore(str(self.folder)), f"job{self.jobs}").read_json(name)
 
     def text(self, name: str) -> str:
         """Return a file of the last job as text."""
-        return ResultStore(str(self.folder)).read_bytes(f"jobs/job{self.jobs}/{name}").decode()
+        return JobFolder(ResultStore(str(self.folder)), f"job{self.jobs}").read_bytes(name).decode()
 
 
 def accounted(summary: ImportSummary) -> int:

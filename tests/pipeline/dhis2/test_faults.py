@@ -143,9 +143,10 @@ from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from tests.pipeline.dhis2.imports import TARGET, StandIn, connector, SUMMED
 from tests.pipeline.made import dataset
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 folder, *server = sys.argv[1:]
-files = ImportFiles(ResultStore(folder), "job")
+files = ImportFiles(JobFolder(ResultStore(folder), "job"))
 print(import_to_dhis2(
     files, dataset(dhis2=TARGET.to_json(), aggregation=SUMMED), False, connector(StandIn(*server))
 ).model_dump_json())

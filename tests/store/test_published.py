@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.store.publish import FILES_BEFORE_MERGE, compact
+from eo_pygeoapi.store.published import FILES_BEFORE_MERGE, compact
 from eo_pygeoapi.store.reader import DEFAULT_ORDER, Order, Page, PublishedReader
 from eo_pygeoapi.store.store import ResultStore
 from tests.store.results_data import daily, publish, square, table, units

@@ -16,9 +16,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from xarray.backends import NetCDF4BackendEntrypoint, ZarrBackendEntrypoint
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import dimension
 from eo_pygeoapi.pipeline.grids.time_axis import with_bounds
-from eo_pygeoapi.pipeline.sources.gdal import configure_gdal
 
 _MAGIC = {
     b"\x89HDF": "NetCDF",

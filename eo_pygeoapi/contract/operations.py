@@ -1,0 +1,116 @@
+"""The documents about running datasets for years: freshness, coverage, schedules, problems."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from eo_pygeoapi.contract.documents import ABSENT, Document, Link
+from eo_pygeoapi.contract.status import JobStatus
+
+DatasetState = Literal["ok", "late", "failing", "paused", "never"]
+# worst first
+DATASET_STATES: tuple[DatasetState, ...] = ("failing", "late", "never", "paused", "ok")
+
+CoverageCode = Literal["V", "P", "-", "N", "R", "K", "O"]
+COVERAGE_LEGEND: dict[CoverageCode, str] = {
+    "V": "present",
+    "P": "provisional",
+    "-": "missing",
+    "N": "not published yet",
+    "R": "rejected by DHIS2",
+    "K": "kept: a person's value stands in DHIS2",
+    "O": "left out",
+}
+
+
+class LastRun(Document):
+    """The last job of a dataset or schedule."""
+
+    job_id: str = Field(alias="jobID")
+    status: JobStatus
+    finished: datetime = ABSENT
+
+
+class DatasetStatus(Document):
+    """Until when a dataset's values are right, and what is wrong where they are not."""
+
+    id: str
+    title: str
+    source: str
+    tenant: str = ABSENT
+    period_type: str
+    unit: str
+    aggregation: dict[str, str]
+    decimals: int | None
+    published_until: date = Field(ABSENT, description="last day of the newest period with published values")
+    imported_until: date = Field(ABSENT, description="last day of the newest period that DHIS2 holds from us")
+    provisional_from: date = Field(ABSENT, description="first day of the oldest period that will be replaced")
+    gaps: int = Field(description="periods without any value between the first and the newest")
+    expected: date = Field(ABSENT, description="when the data of the next period are expected")
+    late: bool
+    state: DatasetState
+    summary: str = Field(description="the same in a sentence")
+    last_run: LastRun = ABSENT
+    last_success: datetime = ABSENT
+    problems: list[str] = Field(description="ids of the open problems")
+    schedules: list[str]
+    links: list[Link]
+
+
+class CoverageUnit(Document):
+    """A column of a coverage matrix."""
+
+    id: str
+    name: str
+    level: int | None
+
+
+class Coverage(Document):
+    """What there is for each period and unit: one row per period, one character per unit."""
+
+    periods: list[str]
+    org_units: list[CoverageUnit]
+    legend: dict[str, str]
+    rows: list[str]
+
+
+class ScheduleDocument(Document):
+    """A schedule of a dataset, and what became of its runs."""
+
+    dataset: str
+    name: str
+    cron: str
+    timezone: str
+    inputs: dict[str, object]
+    catch_up: Literal["latest", "all", "none"]
+    active: bool
+    paused_by: Literal["person", "file", "missing credentials"] | None
+    reason: str = ABSENT
+    next: list[datetime] = Field(description="the next five times, with the schedule's offset from UTC")
+    last_run: LastRun = ABSENT
+    links: list[Link]
+
+
+class Told(Document):
+    """That a channel was told of a problem."""
+
+    channel: str
+    at: datetime
+    times: int = Field(1, description="how often the problem had been seen by then")
+
+
+class Problem(Document):
+    """Something that a person should know: opened once, told once, closed when it is over."""
+
+    id: str
+    event: str
+    dataset: str = Field("", description="empty where it concerns several datasets, or none")
+    tenant: str = ""
+    since: datetime
+    until: datetime = ABSENT
+    times: int = Field(1, description="how often it was seen to be worse than before, or anew")
+    message: str
+    what_to_do: str = ""
+    job_id: str = Field("", alias="jobID")
+    told: list[Told] = []

@@ -1,0 +1,41 @@
+"""`extends: DATASET`: a block that says only what is different from another dataset's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from eo_pygeoapi.datasets.config_file import yaml_path
+from eo_pygeoapi.errors import ConfigError
+
+_MERGED = ("options", "units", "aggregation", "dhis2")
+
+
+def extended(id_: str, resources: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return the `eo:` block of a dataset with what it takes over; the members of `_MERGED` are taken over singly.
+
+    Raises ConfigError where the dataset that it extends is not there, or extends it in turn.
+    """
+    block, seen = resources[id_]["eo"], [id_]
+    while isinstance(block, dict) and "extends" in block:
+        base = block["extends"]
+        path = f"{yaml_path('resources', id_, 'eo')}.extends"
+        if base in seen:
+            raise ConfigError(f"{path}: {' extends '.join([*seen, str(base)])}; a dataset cannot extend itself")
+        if not isinstance(base, str) or base not in resources:
+            others = ", ".join(name for name in resources if name not in seen)
+            raise ConfigError(f"{path}: {base!r} is not allowed; allowed: {others or 'no other dataset is enabled'}")
+        seen.append(base)
+        block = _over(block, resources[base]["eo"])
+    return block
+
+
+def _over(own: Mapping[str, Any], base: Any) -> Any:
+    """Return `base` with what `own` says; `extends` is then what `base` extends."""
+    if not isinstance(base, dict):
+        return {key: value for key, value in own.items() if key != "extends"}
+    merged = {key: value for key, value in base.items() if key != "extends"} | {
+        key: value for key, value in own.items() if key != "extends"
+    }
+    for key in _MERGED:
+        if isinstance(own.get(key), dict) and isinstance(base.get(key), dict):
+            merged[key] = base[key] | own[key]
+    return merged | ({"extends": base["extends"]} if "extends" in base else {})

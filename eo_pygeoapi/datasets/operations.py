@@ -1,0 +1,103 @@
+"""What the configuration file says about running datasets for years: channels, tenants, retention, policies, chains."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+
+from eo_pygeoapi.contract.models import Model
+
+Event = Literal["failed", "refused", "late", "stale-provider", "missed", "credential", "worker", "disk", "recovered"]
+EVENTS: tuple[Event, ...] = (
+    "failed",
+    "refused",
+    "late",
+    "stale-provider",
+    "missed",
+    "credential",
+    "worker",
+    "disk",
+    "recovered",
+)
+
+_TIMEDELTA = TypeAdapter(timedelta)
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        if not isinstance(value, str) or not value.startswith("P"):
+            raise ValueError
+        found = _TIMEDELTA.validate_python(value)
+    except (ValidationError, ValueError) as error:
+        raise ValueError(f"{value!r} is no duration; allowed: ISO 8601 such as P3D, PT15M or P1DT12H") from error
+    if found <= timedelta(0):
+        raise ValueError(f"{value!r} is no duration that passes; allowed: ISO 8601 such as P3D, PT15M or P1DT12H")
+    return found
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(json_schema_extra={"format": "duration"})]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
+
+
+class Channel(Model):
+    """Who hears of what; the address is `EO_NOTIFY_<NAME>_URL` or a Prefect block, never in the file."""
+
+    events: list[Event] = Field(list(EVENTS), min_length=1)
+    after: Duration | None = Field(None, description="hears only of what has lasted so long")
+    remind: Duration = Field(timedelta(days=7), description="how soon an open problem is told again")
+    tenant: str = ""
+
+
+class Tenant(Model):
+    """A region or programme that shares the server: its connections, and its share of the workers."""
+
+    title: str = ""
+    connections: list[str] = []
+    concurrency: Annotated[int, Field(ge=1)] | None = Field(None, description="jobs that it runs at a time")
+
+
+class Retention(Model):
+    """How long things are kept; what is absent is kept for ever."""
+
+    jobs: Duration | None = None
+    results: Duration | None = None
+    logs: Duration | None = None
+    downloads: Duration | None = None
+
+
+class Policy(Model):
+    """What becomes of a scheduled run whose failure another try may mend."""
+
+    retries: Annotated[int, Field(ge=0, le=100)] = 5
+    backoff: Duration = timedelta(minutes=15)
+    max_backoff: Duration = timedelta(hours=6)
+    give_up_after: Duration = timedelta(days=2)
+
+
+class Then(Model):
+    """One thing to do after an import has changed something in DHIS2; exactly one of the four is given."""
+
+    dataset: str = ""
+    analytics: Literal[True] | None = None
+    webhook: str = Field("", description="name of a channel with an http(s) address")
+    process: str = ""
+    inputs: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        given = [n for n in ("dataset", "analytics", "webhook", "process") if getattr(self, n)]
+        if len(given) != 1:
+            raise ValueError("expected exactly one of dataset, analytics, webhook and process")
+        if self.inputs and not self.process:
+            raise ValueError("inputs belong to a process")
+        return self
+
+
+class Operations(Model):
+    """The top-level `eo:` block without its defaults."""
+
+    notify: dict[Name, Channel] = {}
+    tenants: dict[Name, Tenant] = {}
+    retention: Retention = Retention()

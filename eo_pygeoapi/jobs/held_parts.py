@@ -1,0 +1,84 @@
+"""Parts of an execute request that are too large or too private for Prefect, held in the results store meanwhile.
+
+| key | what |
+|---|---|
+| `requests/{id}/features.json` | features that are too large for Prefect's parameters |
+| `requests/{id}/subscriber.json` | callback addresses: they may hold secrets, and Prefect shows parameters |
+
+The keys go with the job, in its `request`, and the parts are deleted with the job.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+# Prefect refuses parameters over 512 KiB
+LARGE_BYTES = 256 * 1024
+FEATURES_KEY, SUBSCRIBER_KEY = "featuresKey", "subscriberKey"
+_FOLDER = "requests/"
+
+
+class JsonStore(Protocol):
+    """What is needed of the results store here."""
+
+    def write_json(self, key: str, value: Any) -> None:
+        """Keep a JSON value."""
+
+    def read_json(self, key: str) -> Any:
+        """Return a kept JSON value."""
+
+    def delete(self, prefix: str) -> None:
+        """Delete a key, where it is kept."""
+
+
+def hold_features(inputs: Mapping[str, Any], store: JsonStore) -> tuple[dict[str, Any], dict[str, str]]:
+    """Put features that are too large for Prefect into the results store.
+
+    Returns the inputs to send, and what to remember: `featuresKey`, the key in the store, where it was used.
+    """
+    features = inputs.get("features")
+    if features is None or len(json.dumps(features)) <= LARGE_BYTES:
+        return dict(inputs), {}
+    key = _new_key("features")
+    store.write_json(key, features)
+    return {name: value for name, value in inputs.items() if name != "features"}, {FEATURES_KEY: key}
+
+
+def with_held_features(inputs: Mapping[str, Any], request: Mapping[str, Any], store: JsonStore) -> dict[str, Any]:
+    """Undo `hold_features`, in the worker."""
+    key = request.get(FEATURES_KEY)
+    return {**inputs, "features": store.read_json(key)} if key else dict(inputs)
+
+
+def hold_subscriber(subscriber: Mapping[str, str] | None, store: JsonStore) -> dict[str, str]:
+    """Put callback addresses into the results store.
+
+    Returns what to remember: `subscriberKey`, the key in the store, where there is a subscriber.
+    """
+    if not subscriber:
+        return {}
+    key = _new_key("subscriber")
+    store.write_json(key, dict(subscriber))
+    return {SUBSCRIBER_KEY: key}
+
+
+def held_subscriber(request: Mapping[str, Any], store: JsonStore) -> dict[str, str]:
+    """Undo `hold_subscriber`, in the worker."""
+    key = request.get(SUBSCRIBER_KEY)
+    return dict(store.read_json(key)) if key else {}
+
+
+def delete_held(request: Mapping[str, Any], store: JsonStore) -> None:
+    """Delete what is held of a request.
+
+    Who makes a run in Prefect's UI can write any key into its parameters; only keys of held parts are deleted.
+    """
+    for name in (FEATURES_KEY, SUBSCRIBER_KEY):
+        key = request.get(name)
+        if isinstance(key, str) and key.startswith(_FOLDER) and key.count("/") == 2:
+            store.delete(key)
+
+
+def _new_key(part: str) -> str:
+    return f"{_FOLDER}{uuid.uuid4()}/{part}.json"

@@ -1,0 +1,118 @@
+"""The files of one job in the results store: the only place that knows where they lie.
+
+| `jobs/{jobID}/…` | what |
+|---|---|
+| `result.json` | the output of `eo-aggregate-import`; it comes last, so where it is, the rest is |
+| `output.json`, `output-{n}.…` | the outputs of any other process: what each is, and its value beside |
+| `error.json` | why the job failed: `{status, code, detail}` |
+| `summary.json` | the import summary of a successful import, without the long lists of its output |
+| `published.json` | when the job was first published |
+| `payload-preview.json` | what DHIS2 was, or would have been, sent: the first values |
+| `features.geojson`, `values.csv`, `chap.csv` | the values, for other programs |
+| `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
+| `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
+| `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
+| `steps/…` | what one step hands to the next; deleted when the job has ended well |
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
+
+RESULT = "result.json"
+OUTPUTS = "output.json"
+ERROR = "error.json"
+SUMMARY = "summary.json"
+PUBLISHED = "published.json"
+PREVIEW = "payload-preview.json"
+FEATURES = "features.geojson"
+VALUES_CSV = "values.csv"
+CHAP_CSV = "chap.csv"
+PAYLOAD_JSON = "payload.json"
+PAYLOAD_CSV = "payload.csv"
+REJECTED = "rejected.json"
+KEPT = "kept.json"
+CHANGES = "changes.csv"
+
+_STEPS = "steps"
+STEP_UNITS = f"{_STEPS}/org-units.json"
+STEP_VALUES = f"{_STEPS}/values.parquet"
+STEP_PAYLOAD = f"{_STEPS}/payload.json"
+STEP_IMPORT_ROWS = f"{_STEPS}/import-rows.json"
+
+
+class JobFolder:
+    """Reads, writes and deletes the files of the job `job_id`, by their names. Every method raises ResultsError."""
+
+    def __init__(self, store: ResultStore, job_id: str) -> None:
+        self.store = store
+        self.job_id = job_id
+
+    def key(self, name: str) -> str:
+        """Return the key of a file in the results store."""
+        return f"jobs/{self.job_id}/{name}"
+
+    def names(self) -> set[str]:
+        """Return the names of the files there are, in one listing; those of steps are not among them."""
+        return self.store.names(f"jobs/{self.job_id}")
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a file of this name."""
+        return self.store.exists(self.key(name))
+
+    def read_bytes(self, name: str) -> bytes:
+        """Return the content of a file; MissingResultError where there is none."""
+        return self.store.read_bytes(self.key(name))
+
+    def read_json(self, name: str, default: Any = ...) -> Any:
+        """Return the JSON value of a file; where there is none, `default`, or MissingResultError without one."""
+        try:
+            return self.store.read_json(self.key(name))
+        except MissingResultError:
+            if default is ...:
+                raise
+            return default
+
+    def copy_to(self, name: str, path: Path) -> None:
+        """Copy a file to a local path, which gets it whole or not at all; MissingResultError where there is none."""
+        self.store.copy_to(self.key(name), path)
+
+    def local_path(self, name: str) -> Path | None:
+        """Return where a file lies on this machine, or None where the store is elsewhere."""
+        return self.store.local_path(self.key(name))
+
+    def write_bytes(self, name: str, value: bytes) -> None:
+        """Write a file, in place of what was there."""
+        self.store.write_bytes(self.key(name), value)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON value; ResultsError for what JSON does not know, such as NaN."""
+        self.store.write_json(self.key(name), value)
+
+    def new_file(self, name: str) -> AbstractContextManager[Path]:
+        """Yield a local path to write to; the file gets its name when the block ends without an error."""
+        return self.store.new_file(self.key(name))
+
+    def delete_file(self, name: str) -> None:
+        """Delete a file, where there is one."""
+        self.store.delete(self.key(name))
+
+    def delete_steps(self) -> None:
+        """Delete what one step handed to the next; from then on the job cannot be resumed."""
+        self.store.delete(self.key(_STEPS))
+
+    def delete(self) -> None:
+        """Delete all files of the job."""
+        self.store.delete(f"jobs/{self.job_id}")
+
+
+def batch_name(number: int, suffix: str) -> str:
+    """Return the name of what an import keeps of one finished batch, as `json` or `csv`."""
+    return f"{_STEPS}/import/{number:06}.{suffix}"
+
+
+def output_name(number: int, suffix: str) -> str:
+    """Return the name of the value of one output, as `json` or `bin`."""
+    return f"output-{number}.{suffix}"

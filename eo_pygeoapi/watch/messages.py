@@ -1,0 +1,119 @@
+"""Which channel is told of which problem, when, and in which words."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from eo_pygeoapi.contract.operations import Told
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Channel, Event
+from eo_pygeoapi.watch.problems import Book, Changes, KeptProblem
+
+TITLES: dict[Event, str] = {
+    "failed": "a job failed",
+    "refused": "DHIS2 refused values",
+    "late": "data are late",
+    "stale-provider": "the provider has stopped",
+    "missed": "a schedule did not run",
+    "credential": "a credential is not accepted, or expires soon",
+    "worker": "no worker is alive",
+    "disk": "the disk is nearly full",
+    "recovered": "recovered",
+}
+
+
+def hears(name: str, channel: Channel, problem: KeptProblem, datasets: Mapping[str, Dataset]) -> bool:
+    """Tell whether a channel is meant to hear of a problem."""
+    if problem.kind not in channel.events or (channel.tenant and channel.tenant != problem.tenant):
+        return False
+    named = [datasets[id_].notify for id_ in problem.datasets if id_ in datasets]
+    return not named or any(notify is None or name in notify for notify in named)
+
+
+def is_due(channel: Channel, name: str, problem: KeptProblem, now: datetime) -> bool:
+    """Tell whether a channel that hears of a problem is to be told now: first, when it got worse, or as a reminder."""
+    if channel.after and now - problem.since < channel.after:
+        return False
+    before = [told for told in problem.told if told.channel == name]
+    if not before:
+        return True
+    last = before[-1]
+    return problem.times > last.times or now - last.at >= channel.remind
+
+
+class Teller:
+    """Tells the channels of a configuration what a book of problems holds."""
+
+    def __init__(
+        self,
+        book: Book,
+        channels: Mapping[str, Channel],
+        datasets: Mapping[str, Dataset],
+        put: Callable[[str, str, str, datetime], None],
+        base_url: str,
+    ) -> None:
+        self._book = book
+        self._channels = channels
+        self._datasets = datasets
+        self._put = put
+        self._base_url = base_url
+
+    def tell(self, changes: Changes, now: datetime) -> None:
+        """Tell of every open problem whose time has come, and of those that have just closed."""
+        for problem in self._book.open():
+            channels = [
+                name
+                for name, channel in self._channels.items()
+                if hears(name, channel, problem, self._datasets) and is_due(channel, name, problem, now)
+            ]
+            if not channels:
+                continue
+            for name in channels:
+                self._put(name, title(problem), self._body(problem), now)
+            told = [*problem.told, *(Told(channel=name, at=now, times=problem.times) for name in channels)]
+            self._book.told(problem.model_copy(update={"told": _last_of_each(told)}))
+        for problem in changes.closed:
+            for name in dict.fromkeys(told.channel for told in problem.told):
+                if name in self._channels and "recovered" in self._channels[name].events:
+                    self._put(name, f"Recovered: {title(problem)}", self._recovered(problem), now)
+
+    def _body(self, problem: KeptProblem) -> str:
+        return "\n".join(
+            line
+            for line in (
+                problem.message,
+                f"Since {_moment(problem.since)}.",
+                problem.what_to_do,
+                *self._links(problem),
+            )
+            if line
+        )
+
+    def _recovered(self, problem: KeptProblem) -> str:
+        assert problem.until is not None
+        lines = [
+            f"This is over: {problem.message}",
+            f"It lasted from {_moment(problem.since)} to {_moment(problem.until)}.",
+        ]
+        return "\n".join([*lines, *self._links(problem)])
+
+    def _links(self, problem: KeptProblem) -> Iterator[str]:
+        if problem.job_id:
+            yield f"Job: {self._base_url}/jobs/{problem.job_id}"
+        if problem.dataset:
+            yield f"Dataset: {self._base_url}/datasets/{problem.dataset}"
+        yield f"All problems: {self._base_url}/problems"
+
+
+def title(problem: KeptProblem) -> str:
+    """Return a line that says what happened, and to which dataset."""
+    subject = problem.dataset or (f"{len(problem.datasets)} datasets" if problem.datasets else "eo_pygeoapi")
+    return f"{subject}: {TITLES[problem.kind]}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%d %B %Y, %H:%M} UTC".lstrip("0")
+
+
+def _last_of_each(told: list[Told]) -> list[Told]:
+    """Return the last telling of each channel, which is all that counts."""
+    return list({entry.channel: entry for entry in told}.values())

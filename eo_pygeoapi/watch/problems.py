@@ -1,0 +1,148 @@
+"""Problems: opened once, told once, and closed when they are over.
+
+What is wrong now is a list of `Condition`s, made anew at every look. `Book.update` compares it with the open problems:
+a condition that is new opens a problem, one that is worse counts again, one that is gone closes its problem. So a
+problem does not depend on a job that tells of it, and forty failures with one cause are one problem.
+
+    problems/open/{id}.json               what is wrong now
+    problems/closed/{YYYY-MM}/{id}.json   what was, by the month of its end
+
+Only the watch writes here.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import Field
+
+from eo_pygeoapi.contract.operations import Problem
+from eo_pygeoapi.datasets.operations import Event
+from eo_pygeoapi.store.store import ResultStore
+
+OPEN, CLOSED = "problems/open", "problems/closed"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that is wrong now; `cause` tells it from others of the same event and tenant."""
+
+    event: Event
+    cause: str
+    since: datetime
+    message: str
+    what_to_do: str = ""
+    datasets: tuple[str, ...] = ()
+    tenant: str = ""
+    job_id: str = ""
+    weight: int = 1  # a higher one is worse, and is told again
+
+    @property
+    def id(self) -> str:
+        """Return what the problem is known by while it is open."""
+        text = "\n".join((self.event, self.tenant, self.cause))
+        return f"{self.event}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+class KeptProblem(Problem):
+    """A problem as the store keeps it."""
+
+    datasets: list[str] = []
+    weight: int = 1
+    kind: Event = Field(description="the event, which chooses the channels")
+
+    def shown(self) -> Problem:
+        """Return the problem as clients see it."""
+        return Problem.model_validate(self.model_dump(exclude={"datasets", "weight", "kind"}, exclude_none=True))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an update did, each list in the order of the conditions."""
+
+    opened: Sequence[KeptProblem] = ()
+    worse: Sequence[KeptProblem] = ()
+    closed: Sequence[KeptProblem] = ()
+
+
+class Book:
+    """The problems of one results store."""
+
+    def __init__(self, store: ResultStore) -> None:
+        self._store = store
+
+    def open(self) -> list[KeptProblem]:
+        """Return the open problems, the oldest first."""
+        return self._read(OPEN)
+
+    def closed(self, limit: int = 100) -> list[KeptProblem]:
+        """Return the problems that closed last, the latest first."""
+        found: list[KeptProblem] = []
+        for month in sorted({key.split("/")[2] for key in self._store.keys(CLOSED)}, reverse=True):
+            found += sorted(self._read(f"{CLOSED}/{month}"), key=lambda p: p.until or p.since, reverse=True)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def update(self, conditions: Iterable[Condition], now: datetime) -> Changes:
+        """Bring the open problems in step with what is wrong now; returns what changed."""
+        known = {problem.id: problem for problem in self.open()}
+        wrong = {condition.id: condition for condition in conditions}
+        opened = [self._keep(_new(condition)) for id_, condition in wrong.items() if id_ not in known]
+        worse = []
+        for id_, condition in wrong.items():
+            if (problem := known.get(id_)) is None:
+                continue
+            fresh = _again(problem, condition)
+            if fresh != problem:
+                self._keep(fresh)
+            if fresh.times > problem.times:
+                worse.append(fresh)
+        closed = [self._close(problem, now) for id_, problem in known.items() if id_ not in wrong]
+        return Changes(opened, worse, closed)
+
+    def told(self, problem: KeptProblem) -> None:
+        """Keep whom a problem was told to, while it is open."""
+        if self._store.exists(f"{OPEN}/{problem.id}.json"):
+            self._keep(problem)
+
+    def _keep(self, problem: KeptProblem) -> KeptProblem:
+        self._store.write_json(
+            f"{OPEN}/{problem.id}.json", problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+        )
+        return problem
+
+    def _close(self, problem: KeptProblem, now: datetime) -> KeptProblem:
+        ended = problem.model_copy(update={"until": now})
+        key = f"{CLOSED}/{now:%Y-%m}/{problem.id}-{now:%Y%m%dT%H%M%S}.json"
+        self._store.write_json(key, ended.model_dump(mode="json", by_alias=True, exclude_none=True))
+        self._store.delete(f"{OPEN}/{problem.id}.json")
+        return ended
+
+    def _read(self, folder: str) -> list[KeptProblem]:
+        problems = [KeptProblem.model_validate(self._store.read_json(key)) for key in self._store.keys(folder)]
+        return sorted(problems, key=lambda problem: problem.since)
+
+
+def _new(condition: Condition) -> KeptProblem:
+    return KeptProblem(
+        id=condition.id,
+        event=condition.event,
+        kind=condition.event,
+        dataset=condition.datasets[0] if len(condition.datasets) == 1 else "",
+        datasets=list(condition.datasets),
+        tenant=condition.tenant,
+        since=condition.since,
+        message=condition.message,
+        what_to_do=condition.what_to_do,
+        job_id=condition.job_id,
+        weight=condition.weight,
+    )
+
+
+def _again(problem: KeptProblem, condition: Condition) -> KeptProblem:
+    """Return the problem as it is now; it began when it was first seen, and counts again where it is worse."""
+    fresh = _new(condition)
+    kept = {"since": min(problem.since, fresh.since), "told": problem.told, "weight": max(problem.weight, fresh.weight)}
+    return fresh.model_copy(update=kept | {"times": problem.times + (fresh.weight > problem.weight)})

@@ -1,0 +1,156 @@
+"""Messages arrive at real receivers: an HTTP server and an SMTP server of the tests."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.channels import Channels, Outbox
+from tests.servers import free_port
+
+NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class Receiver:
+    """A webhook: what it got, and the status that it answers with."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.status = 200
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                receiver.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/secret-path"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.close()
+
+
+def settings(**addresses: str) -> Settings:
+    return Settings().with_blocks({f"EO_NOTIFY_{name.upper()}_URL": url for name, url in addresses.items()})
+
+
+def outbox(store: Path, **addresses: str) -> Outbox:
+    return Outbox(ResultStore(str(store)), Channels(settings(**addresses)))
+
+
+def test_a_webhook_gets_json(receiver: Receiver) -> None:
+    assert Channels(settings(ops=receiver.url)).send("ops", "rain: a job failed", "DHIS2 does not answer.")
+    assert [(got["title"], got["message"]) for got in receiver.got] == [
+        ("rain: a job failed", "DHIS2 does not answer.")
+    ]
+
+
+def test_a_mail_server_gets_mail() -> None:
+    mails: list[Any] = []
+
+    class Handler:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            mails.append(message_from_bytes(envelope.content))
+            return "250 taken"
+
+    controller = Controller(Handler(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        url = f"mailto://127.0.0.1:{controller.port}?from=eo@example.org&to=data@example.org&mode=insecure"
+        assert Channels(settings(ops=url)).send("ops", "rain: a job failed", "DHIS2 does not answer.")
+    finally:
+        controller.stop()
+
+    (mail,) = mails
+    assert (mail["Subject"], "data@example.org" in mail["To"]) == ("rain: a job failed", True)
+
+
+def test_a_channel_without_an_address_says_how_to_give_it_one() -> None:
+    with pytest.raises(ConfigError, match=r"channel 'ops' has no address; set EO_NOTIFY_OPS_URL, or make the Prefect"):
+        Channels(settings()).send("ops", "a", "b")
+
+
+def test_an_address_that_is_none_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match="EO_NOTIFY_OPS_URL is no address that Apprise knows") as error:
+        Channels(settings(ops="nonsense-with-a-secret")).send("ops", "a", "b")
+    assert "secret" not in str(error.value)
+
+
+def test_what_is_taken_leaves_the_outbox(tmp_path: Path, receiver: Receiver) -> None:
+    out = outbox(tmp_path, ops=receiver.url)
+    out.put("ops", "a", "b", NOW)
+    out.flush(NOW)
+    out.flush(NOW + MINUTE)
+
+    assert [got["title"] for got in receiver.got] == ["a"]
+
+
+def test_a_silent_channel_is_tried_again_and_holds_up_no_other(tmp_path: Path, receiver: Receiver) -> None:
+    other = Receiver()
+    receiver.status = 503
+    out = outbox(tmp_path, ops=receiver.url, boss=other.url)
+    out.put("ops", "a", "b", NOW)
+    out.put("boss", "a", "b", NOW)
+
+    out.flush(NOW)
+    out.flush(NOW)  # not due again yet
+    assert (len(receiver.got), len(other.got)) == (1, 1)
+    out.flush(NOW + MINUTE)
+    assert len(receiver.got) == 2
+    receiver.status = 200
+    out.flush(NOW + 10 * MINUTE)
+    out.flush(NOW + 60 * MINUTE)
+    assert (len(receiver.got), len(other.got)) == (3, 1)
+    other.close()
+
+
+def test_a_silent_channel_is_a_problem_until_it_takes_messages(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.status = 503
+    out = outbox(tmp_path, ops=receiver.url)
+    out.put("ops", "a", "b", NOW)
+    out.flush(NOW)
+    assert list(out.conditions(NOW + MINUTE)) == []
+
+    (condition,) = out.conditions(NOW + 10 * MINUTE)
+    assert condition.message == "The channel 'ops' takes no messages."
+    assert receiver.url not in str(condition)
+
+    receiver.status = 200
+    out.flush(NOW + 11 * MINUTE)
+    assert list(out.conditions(NOW + 12 * MINUTE)) == []
+
+
+def test_a_message_that_nobody_takes_is_given_up_after_a_day(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.status = 503
+    out = outbox(tmp_path, ops=receiver.url)
+    out.put("ops", "a", "b", NOW)
+    out.flush(NOW + timedelta(days=1))
+
+    receiver.status = 200
+    out.flush(NOW + timedelta(days=2))
+    assert len(receiver.got) == 1

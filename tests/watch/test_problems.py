@@ -1,0 +1,75 @@
+"""Problems are opened once, count again when they get worse, and are closed when they are over."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.problems import Book, Condition
+
+NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    return Book(ResultStore(str(tmp_path)))
+
+
+def away(since: datetime = NOW, weight: int = 1, *datasets: str) -> Condition:
+    return Condition("failed", "DHIS2 is away", since, "DHIS2 does not answer.", datasets=datasets, weight=weight)
+
+
+def test_a_condition_opens_one_problem_however_often_it_is_seen(book: Book) -> None:
+    first = book.update([away(NOW, 1, "rain")], NOW)
+    again = book.update([away(NOW + HOUR, 1, "rain")], NOW + HOUR)
+
+    assert [problem.dataset for problem in first.opened] == ["rain"]
+    assert (list(again.opened), list(again.worse), list(again.closed)) == ([], [], [])
+    (problem,) = book.open()
+    assert (problem.since, problem.times, problem.event) == (NOW, 1, "failed")
+
+
+def test_forty_failures_with_one_cause_are_one_problem(book: Book) -> None:
+    names = [f"rain-{n}" for n in range(40)]
+    changes = book.update([away(NOW, 40, *names)], NOW)
+
+    assert len(changes.opened) == 1
+    assert (changes.opened[0].dataset, changes.opened[0].datasets) == ("", names)
+
+
+def test_what_gets_worse_counts_again_and_what_gets_better_does_not(book: Book) -> None:
+    book.update([away(NOW, 2)], NOW)
+    assert [p.times for p in book.update([away(NOW, 1)], NOW + HOUR).worse] == []
+    assert [p.times for p in book.update([away(NOW, 2)], NOW + HOUR).worse] == []
+    assert [p.times for p in book.update([away(NOW, 3)], NOW + HOUR).worse] == [2]
+
+
+def test_a_problem_that_is_over_is_closed_and_opens_anew_as_another(book: Book) -> None:
+    book.update([away()], NOW)
+    (closed,) = book.update([], NOW + HOUR).closed
+    reopened = book.update([away(NOW + 2 * HOUR)], NOW + 2 * HOUR).opened
+
+    assert (closed.until, book.closed()[0].until) == (NOW + HOUR, NOW + HOUR)
+    assert [problem.since for problem in reopened] == [NOW + 2 * HOUR]
+    assert len(book.open()) == len(book.closed()) == 1
+
+
+def test_two_causes_and_two_tenants_are_apart(book: Book) -> None:
+    conditions = [
+        Condition("failed", "a", NOW, "A.", tenant="north"),
+        Condition("failed", "a", NOW, "A.", tenant="south"),
+        Condition("late", "a", NOW, "A.", tenant="north"),
+    ]
+    assert len(book.update(conditions, NOW).opened) == 3
+    assert {(p.event, p.tenant) for p in book.open()} == {("failed", "north"), ("failed", "south"), ("late", "north")}
+
+
+def test_clients_see_no_more_than_the_documented_members(book: Book) -> None:
+    (problem,) = book.update([away(NOW, 1, "rain")], NOW).opened
+    shown = problem.shown().model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    assert set(shown) == {
+        "id", "event", "dataset", "tenant", "since", "times", "message", "whatToDo", "jobID", "told",
+    }  # fmt: skip
