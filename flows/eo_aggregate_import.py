@@ -26,7 +26,7 @@ from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.datasets.validate import Execution
-from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.errors import Dhis2Error, EoError
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks
@@ -35,7 +35,7 @@ from eo_pygeoapi.jobs.held_parts import with_held_features
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import data_values
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
-from eo_pygeoapi.pipeline.dhis2.summary import in_words
+from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing, in_words
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
@@ -202,7 +202,11 @@ def _run_steps(job_id: str, inputs: Mapping[str, Any], request: Mapping[str, Any
     with progress.step("publish_results"):
         left_out = units["leftOut"] + extract["leftOut"] + without_values + dropped
         outputs = publish_results(job_id, execution, summary, left_out, extract["note"])
-    return in_words(outputs["rowCount"], ImportSummary.model_validate(summary))
+    done = ImportSummary.model_validate(summary)
+    words = in_words(outputs["rowCount"], done)
+    if imported_nothing(done):  # what was computed and what DHIS2 said is published; a schedule must not stay green
+        raise Dhis2Error(words)
+    return words
 
 
 def _scheduled_time() -> datetime:

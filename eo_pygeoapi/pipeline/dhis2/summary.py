@@ -119,10 +119,17 @@ def in_words(row_count: int, summary: ImportSummary) -> str:
     }
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
     if summary.status == "ERROR" and summary.dry_run:
-        return f"DHIS2 would refuse the import: {summary.reason}; a dry run of {row_count} values, nothing is stored"
+        return f"an import would fail: {summary.reason}; a dry run of {row_count} values, nothing is stored"
     sent = "a dry run, nothing is stored; in DHIS2 they would be" if summary.dry_run else "in DHIS2"
     more = [summary.reason] if summary.status == "ERROR" and summary.reason else summary.notes[:1]
     return "; ".join([f"{row_count} values", f"{sent}: {listed}", *more])
+
+
+def imported_nothing(summary: ImportSummary) -> bool:
+    """Tell whether an import, and not a dry run, changed nothing in DHIS2 because of an error: the job has failed."""
+    return (
+        summary.status == "ERROR" and not summary.dry_run and not summary.imported + summary.updated + summary.deleted
+    )
 
 
 class Answer:

@@ -197,6 +197,9 @@ def test_after_an_import_people_learn_when_they_will_see_it(run: Importer) -> No
         assert run(dhis2, {(BO, JULY[0]): 1.5}).notes == [
             "imported values show up in DHIS2 analytics after its next run; there was none yet"
         ]
+    metadata["systemInfo"]["lastAnalyticsTableSuccess"] = "1970-01-01T00:00:00.000"  # it never ran
+    with running("2.42", metadata, TODAY) as dhis2:
+        assert run(dhis2, {(BO, JULY[0]): 1.5}).notes[0].endswith("there was none yet")
     metadata["systemInfo"]["lastAnalyticsTableSuccess"] = "2025-07-19T02:00:00.000"
     with running("2.42", metadata, TODAY) as dhis2:
         assert run(dhis2, {(BO, JULY[0]): 1.5}).notes[0].endswith("the last one ended 2025-07-19T02:00:00.000")
@@ -224,6 +227,19 @@ def test_what_was_changed_by_our_own_user_is_kept_too(run: Importer, dhis2: Stan
     summary = run(dhis2, july())
     assert (summary.kept_count, summary.unchanged) == (1, 129)
     assert stored(dhis2)[BO, JULY[0]] == 9.0
+
+
+def test_what_dhis2_holds_as_ours_is_noted_as_ours(run: Importer, dhis2: StandIn) -> None:
+    """The notes began late, or were lost; then a person logs in with our account and corrects a value."""
+    for cell, value in july().items():
+        put(dhis2, *cell, str(value), storedBy="admin")
+    assert run(dhis2, july(), dry_run=True).unchanged == 130
+    assert not (run.folder / "sent").exists()
+    assert run(dhis2, july()).unchanged == 130
+    assert not dhis2.log("POST", "/api/dataValueSets")[1:]
+    put(dhis2, BO, JULY[0], "9", storedBy="admin")
+    summary = run(dhis2, {cell: value + 1 for cell, value in july().items()})
+    assert (summary.kept_count, summary.updated, stored(dhis2)[BO, JULY[0]]) == (1, 129, 9.0)
 
 
 def test_our_own_values_follow_the_data(run: Importer, dhis2: StandIn) -> None:
@@ -323,6 +339,21 @@ def test_units_outside_the_users_hierarchy_are_rejected(run: Importer, dhis2: St
     assert (summary.status, summary.imported, summary.rejected_count) == ("WARNING", 1, 1)
     assert (summary.rejected[0].org_unit, summary.rejected[0].code) == (KONO, "E7617")
     assert stored(dhis2) == {(BO, JULY[0]): 1.0}
+
+
+@pytest.mark.parametrize("version", ["2.42", "2.43"])
+def test_a_user_who_does_not_see_a_unit_does_not_write_to_it(run: Importer, version: str) -> None:
+    """Reading tells such a user nothing, which would look like an empty DHIS2."""
+    metadata = default_metadata()
+    metadata["users"][0] |= {"superuser": False, "dataViewOrganisationUnits": [{"id": KONO}]}
+    with running(version, metadata, TODAY) as dhis2:
+        put(dhis2, BO, JULY[0], "9", storedBy="jane")
+        summary = run(dhis2, {(BO, JULY[0]): 1, (KONO, JULY[0]): 1})
+        assert stored(dhis2) == {(BO, JULY[0]): 9.0, (KONO, JULY[0]): 1.0}
+        assert (summary.status, summary.imported, summary.rejected[0].code) == ("WARNING", 1, "E2012")
+        none = run(dhis2, {(BO, JULY[0]): 1})
+        assert (none.status, none.imported) == ("ERROR", 0)
+        assert "for whom DHIS2 looks empty there; add them to the user (O6uvpzGd5pu)" in none.reason
 
 
 def test_zeros_that_are_dropped_are_named_by_reading_back(run: Importer, dhis2_242: StandIn) -> None:

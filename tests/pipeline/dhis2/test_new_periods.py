@@ -9,9 +9,9 @@ import pytest
 
 from eo_pygeoapi.errors import Dhis2UnavailableError
 from eo_pygeoapi.pipeline.dhis2 import new_periods
+from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.errors import CollisionError
 from eo_pygeoapi.pipeline.dhis2.new_periods import NewPeriods
-from eo_pygeoapi.pipeline.dhis2.client import connect
 from tests.pipeline.dhis2.imports import JULY, TODAY, Importer, july, stored
 from tests.pipeline.dhis2.test_client import login
 from tests.standins.dhis2 import StandIn, running
@@ -112,7 +112,9 @@ def test_valid_days_that_dhis2_does_not_find_are_sent_again(
     assert (summary.status, summary.imported, summary.rejected_count) == ("SUCCESS", 130, 0)
     assert (summary.ignored, summary.reason) == (0, "")
     again = dhis2.log("POST")[1]["body"]["dataValues"]
-    assert {(value["orgUnit"], value["period"]) for value in again} == {cell for cell in cells if cell[1] in JULY[:days]}
+    assert {(value["orgUnit"], value["period"]) for value in again} == {
+        cell for cell in cells if cell[1] in JULY[:days]
+    }
 
 
 def test_what_collides_for_ever_is_rejected(tmp_path: Path, dhis2: StandIn) -> None:

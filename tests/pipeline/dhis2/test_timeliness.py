@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.contract.periods import Period, period_of, period_with_id
-from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, User
 from eo_pygeoapi.pipeline.dhis2.timeliness import closed_for_input, expired, not_open, not_open_at
 from tests.pipeline.dhis2.imports import TODAY, Importer, stored
 from tests.standins.dhis2 import StandIn, running
-from tests.standins.dhis2_metadata import BO, DAILY, DISTRICTS, RAIN, default_metadata
+from tests.standins.dhis2_metadata import BO, DAILY, DISTRICTS, default_metadata
 
 KENEMA, KONO = "kJq2mPyFEHo", "Vth0fbpFcsO"
 JANUARY = [f"202401{day:02}" for day in range(14, 33) if day <= 31]
@@ -68,7 +67,12 @@ def test_the_month_in_which_a_unit_opened_is_not_sent(tmp_path: Path, version: s
     cells = {(unit, month): 1.5 for unit in (BO, KENEMA, KONO) for month in MONTHS}
     with running(version, opened_and_closed("Monthly"), TODAY) as dhis2:
         summary = Importer(tmp_path)(dhis2, cells, eo={"periodType": "monthly"})
-        assert stored(dhis2) == {(BO, "202401"): 1.5, (BO, "202402"): 1.5, (KENEMA, "202402"): 1.5, (KONO, "202401"): 1.5}
+        assert stored(dhis2) == {
+            (BO, "202401"): 1.5,
+            (BO, "202402"): 1.5,
+            (KENEMA, "202402"): 1.5,
+            (KONO, "202401"): 1.5,
+        }
     assert [entry.reason for entry in summary.rejected] == [
         "Kenema opened on 20 January 2024: 1 month left out",
         "Kono closed on 25 January 2024: 1 month left out",
@@ -122,13 +126,19 @@ DAYS = [Period(day, date.fromisoformat(day), date.fromisoformat(day)) for day in
         ((2, 43, 2), 1.5, ["20250718"]),
     ],
 )
-def test_a_data_set_may_expire_after_a_fraction_of_a_day(version: tuple[int, ...], days: float, over: list[str]) -> None:
+def test_a_data_set_may_expire_after_a_fraction_of_a_day(
+    version: tuple[int, ...], days: float, over: list[str]
+) -> None:
     assert [period.id for period in expired(facts(version, expiryDays=days), DAYS)] == over
     may = facts(version, frozenset({"F_EDIT_EXPIRED"}), expiryDays=days)
     assert expired(may, DAYS) == []
 
 
-OPEN = {"period": {"id": "20250718"}, "openingDate": "2025-07-01T00:00:00.000", "closingDate": "2025-07-31T00:00:00.000"}
+OPEN = {
+    "period": {"id": "20250718"},
+    "openingDate": "2025-07-01T00:00:00.000",
+    "closingDate": "2025-07-31T00:00:00.000",
+}
 
 
 @pytest.mark.parametrize(
@@ -172,5 +182,3 @@ def test_two_versions_judge_input_periods_inversely(tmp_path: Path, version: str
         assert not dhis2.log("POST")
     assert (summary.status, summary.imported) == ("ERROR", 0)
     assert f"DHIS2 {version} refuses the open ones and takes the closed ones" in summary.reason
-
-
