@@ -6,6 +6,7 @@ Names are documented in `docs/configuration.md`; a test keeps the two in step.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
@@ -99,6 +100,12 @@ class Settings(BaseSettings):
         """Return every secret value this process knows, for `redaction.redact`."""
         known = [*os.environ.items(), *self._blocks.items()]
         return list(dict.fromkeys(value for name, value in known if value and is_secret(name)))
+
+
+@cache
+def process_settings() -> Settings:
+    """Return the settings of this process: what the environment says at the first call."""
+    return Settings()
 
 
 def connection_prefix(name: str) -> str:

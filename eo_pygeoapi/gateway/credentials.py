@@ -2,12 +2,15 @@
 
 `eo-pygeoapi apply` registers them; a block is then made in the Prefect UI (Blocks) or by code, and named like the
 connection that datasets name: `dhis2.connection: national` is the block `dhis2-connection/national`. Prefect encrypts
-what is secret in them. What the environment says goes before what a block says.
+what is secret in them. A run takes them into its environment, and into that of no other process; what the environment
+says goes before what a block says.
 """
 
+import os
 import re
+import tempfile
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from http import HTTPStatus
@@ -24,6 +27,7 @@ from eo_pygeoapi.datasets.source import Credential, all_credentials
 from eo_pygeoapi.settings import connection_prefix, notify_variable
 
 PAGE = 200
+_MEMBERS = ("url", "token", "username", "password", "ca_file")
 Variables = Callable[[str, Mapping[str, str]], Iterator[tuple[str, str]]]
 
 
@@ -56,7 +60,7 @@ def _of_channel(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]
 
 
 def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for member in ("url", "token", "username", "password", "ca_file"):
+    for member in _MEMBERS:
         yield connection_prefix(name) + member.upper(), data.get(member) or ""
 
 
@@ -112,6 +116,45 @@ def read_blocks(api_url: str | None = None) -> dict[str, str]:
             for document in _documents(client, block):
                 found |= {name: value for name, value in variables(document.name or "", document.data) if value}
     return found
+
+
+def take_credentials(blocks: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
+    """Set the variables that the blocks stand for, unless the environment says them already.
+
+    A connection is taken whole from one or the other: a token of a block would else win over a user name of the
+    environment.
+    """
+    own = {_connection(name) for name in environ if name.startswith("EO_DHIS2_") and environ[name]}
+    for name, value in blocks.items():
+        if _connection(name) not in own and not environ.get(name):
+            environ[name] = value
+    keys = {host: environ.get(c.secrets[0], "") for c in all_credentials() for host in c.hosts}
+    if any(keys.values()):
+        environ.setdefault("NETRC", netrc_in_memory({host: key for host, key in keys.items() if key}))
+
+
+def netrc_in_memory(keys: Mapping[str, str]) -> str:
+    """Return the path of a netrc with the keys for these hosts, whose clients read them from nowhere else.
+
+    It lies in memory where the system can, and is gone with this process.
+    """
+    text = "".join(f"machine {host} login edh password {key}\n" for host, key in keys.items()).encode()
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("netrc")
+        os.write(descriptor, text)
+        return f"/proc/{os.getpid()}/fd/{descriptor}"
+    descriptor, path = tempfile.mkstemp(prefix="netrc-")  # readable for this user only
+    os.write(descriptor, text)
+    os.close(descriptor)
+    return path
+
+
+def _connection(name: str) -> str:
+    """Return `EO_DHIS2_NATIONAL` of `EO_DHIS2_NATIONAL_CA_FILE`; other names stand for themselves."""
+    for member in _MEMBERS:
+        if name.startswith("EO_DHIS2_") and name.endswith(f"_{member.upper()}"):
+            return name.removesuffix(f"_{member.upper()}")
+    return name
 
 
 def _documents(client: SyncPrefectClient, block: type[Block]) -> list[BlockDocument]:

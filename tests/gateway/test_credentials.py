@@ -15,9 +15,9 @@ from eo_pygeoapi.gateway.credentials import (
     block_types,
     read_blocks,
     register,
+    take_credentials,
 )
 from eo_pygeoapi.settings import Settings
-from flows.credentials import take_credentials
 
 
 @pytest.fixture(scope="module")
