@@ -14,8 +14,8 @@ def check_units(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
     known, total, user = facts.units, len(payload.org_units), repr(facts.user.username)
     ambiguous = [facts.ambiguous[name] for name in payload.org_units if name in facts.ambiguous]
     unknown = [name for name in payload.org_units if name not in known and name not in facts.ambiguous]
-    foreign = [name for name, unit in known.items() if not facts.may_write_to(unit)]
-    unseen = [name for name, unit in known.items() if not facts.may_read(unit)]
+    foreign = {name: unit for name, unit in known.items() if not facts.may_write_to(unit)}
+    unseen = [name for name, unit in known.items() if name not in foreign and not facts.may_read(unit)]
     assigned = facts.assigned
     others = [name for name, unit in known.items() if assigned is not None and unit["id"] not in assigned]
     same = [name for name, unit in known.items() if facts.names[unit["id"]] != name]
@@ -23,7 +23,7 @@ def check_units(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
         ("org-units", unknown, "do not exist in DHIS2, or may not be seen; check the ids (orgUnits)"),
         ("identifiers", ambiguous, "have identifiers with two meanings; use codes or UIDs that have one"),
         ("identifiers", same, "are named twice, by UID and by code; name each once"),
-        ("hierarchy", foreign, f"lie outside the data capture units of user {user}; add them to the user"),
+        ("hierarchy", list(foreign), f"lie outside the data capture units of user {user}; add them to the user"),
         ("hierarchy", unseen, f"lie outside the data view units of user {user}, for whom DHIS2 looks empty there; add "
          "them to the user"),
         ("assignment", others, f"are not assigned to the data set {named(facts.data_set)}; assign them"),

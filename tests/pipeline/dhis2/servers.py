@@ -6,7 +6,7 @@ user `admin` and the password of `EO_TEST_DHIS2_PASSWORD` (default: district).
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,13 @@ PASSWORD = "Import-Cases-2026!"
 IMPORTER, CLERK = "case_importer", "case_clerk"
 RACES = 10
 DAILY = ("race", *(f"race{n}{side}" for n in range(RACES) for side in "ab"), "opened", "clerk", "faults", "outside")
+# data sets: period type and data elements
+KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "daily": ("Daily", DAILY),
+    "monthly": ("Monthly", ("months",)),
+    "input": ("Daily", ("input",)),
+    "categories": ("Daily", ("bysex",)),
+}
 OPEN_DAYS = ("20240118", "20240119", "20240120")
 
 
@@ -41,7 +48,8 @@ class Server:
 
     def values(self, element: str) -> dict[tuple[str, str], str]:
         """Return all that the server holds of a data element."""
-        params = {"dataElement": self.uid(element), "startDate": "1900-01-01", "endDate": "2100-01-01"}
+        data_set = next(kind for kind, (_, names) in KINDS.items() if element in names)
+        params = {"dataSet": self.uid(data_set), "startDate": "1900-01-01", "endDate": "2100-01-01"}
         with self.client() as client:
             answer = client.get("/api/dataValueSets", params=params | {"orgUnit": COUNTRY, "children": "true"})
         answer.raise_for_status()
@@ -106,12 +114,10 @@ def metadata(tag: str) -> dict[str, Any]:
             unit["openingDate"] = "2024-01-20T00:00:00.000"
         if unit["id"] == KONO:
             unit["closedDate"] = "2024-01-25T00:00:00.000"
-    kinds = {"daily": ("Daily", DAILY), "monthly": ("Monthly", ("months",)), "input": ("Daily", ("input",)),
-             "categories": ("Daily", ("bysex",))}  # fmt: skip
     return {
         "organisationUnits": units,
-        "dataElements": [_element(tag, name, kind) for kind, (_, names) in kinds.items() for name in names],
-        "dataSets": [_data_set(tag, kind, type_, names) for kind, (type_, names) in kinds.items()],
+        "dataElements": [_element(tag, name, kind) for kind, (_, names) in KINDS.items() for name in names],
+        "dataSets": [_data_set(tag, kind, type_, names) for kind, (type_, names) in KINDS.items()],
     }
 
 
@@ -201,7 +207,7 @@ def _categories() -> dict[str, Any]:
         }
         for name in ("f", "m")
     ]
-    category = {"id": uid("", "category"), "name": "Case sex", "shortName": "Case sex"}
+    category: dict[str, Any] = {"id": uid("", "category"), "name": "Case sex", "shortName": "Case sex"}
     category |= {"dataDimensionType": "DISAGGREGATION", "categoryOptions": [{"id": option["id"]} for option in options]}
     combo = {"id": uid("", "sex"), "name": "Case by sex", "dataDimensionType": "DISAGGREGATION"}
     return {

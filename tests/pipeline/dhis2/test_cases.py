@@ -1,4 +1,4 @@
-"""Imports that stand-ins and real servers of both versions must take alike; `servers.py` says how to name a real one."""
+"""Imports that stand-ins and real servers must take alike; `servers.py` says how to name a real one."""
 
 import random
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 class Job:
     """Imports one data element, and tells of each import a line for a table."""
 
-    def __init__(self, folder: Path, server: Server, element: str, data_set: str = "daily", **target: str) -> None:
+    def __init__(self, folder: Path, server: Server, element: str, data_set: str = "daily", **target: Any) -> None:
         self.folder, self.server, self.element = folder, server, element
         self.target = DatasetTarget(data_element=server.uid(element), data_set=server.uid(data_set), **target)
         self.eo: dict[str, Any] = {"aggregation": SUMMED}

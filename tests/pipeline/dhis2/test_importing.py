@@ -426,6 +426,7 @@ def test_a_large_import_goes_in_batches_of_ten_thousand(run: Importer) -> None:
     bo = next(unit for unit in metadata["organisationUnits"] if unit["id"] == BO)
     villages = [f"Village{n:04}" for n in range(800)]
     metadata["organisationUnits"] += [bo | {"id": uid, "path": f"{bo['path']}/{uid}"} for uid in villages]
+    metadata["dataSets"][0]["organisationUnits"] += [{"id": uid} for uid in villages]
     cells = {(uid, period): 1.5 for uid in villages for period in [*JULY, *(f"202506{day:02}" for day in range(1, 21))]}
     with running("2.42", metadata, TODAY) as dhis2:
         summary = run(dhis2, cells)

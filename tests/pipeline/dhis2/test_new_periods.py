@@ -39,7 +39,7 @@ def dhis2(server: StandIn) -> StandIn:
 
 def conflicting(cells: Sequence[tuple[str, str]], periods: Sequence[str]) -> dict[str, Any]:
     """Return the rule by which DHIS2 does not find some of the periods of an import, and takes nothing."""
-    conflicts = [
+    conflicts: list[dict[str, Any]] = [
         {
             "object": period,
             "objects": {"period": period},
