@@ -6,7 +6,6 @@ lists areas that it cannot use, and those with `geometry: null`, without failing
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 GEOMETRIES = ("Polygon", "MultiPolygon", "Point")
 # where a feature's id may stand, in the order in which it is looked for
@@ -14,7 +13,7 @@ _IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
 _LISTED = 20
 
 
-def feature_problems(features: Mapping[str, Any]) -> list[str]:
+def feature_problems(features: Mapping[str, object]) -> list[str]:
     """Return a sentence for each mistake in a FeatureCollection, the first 20 and how many more there are."""
     kind, members = features.get("type"), features.get("features")
     problems = []
@@ -34,7 +33,7 @@ def feature_problems(features: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _problems_of(feature: Any, number: int, numbers: dict[str, int]) -> list[str]:
+def _problems_of(feature: object, number: int, numbers: dict[str, int]) -> list[str]:
     """Return what is wrong with one feature; `numbers` says which feature has an id already."""
     if not isinstance(feature, Mapping):
         return [": expected a GeoJSON Feature"]
@@ -55,7 +54,7 @@ def _problems_of(feature: Any, number: int, numbers: dict[str, int]) -> list[str
     return problems
 
 
-def _id(feature: Mapping[str, Any]) -> str:
+def _id(feature: Mapping[str, object]) -> str:
     properties = feature.get("properties")
     places = {"properties": properties if isinstance(properties, Mapping) else {}}
     for *inside, name in _IDS:
@@ -65,7 +64,7 @@ def _id(feature: Mapping[str, Any]) -> str:
     return ""
 
 
-def _is_json(value: Any) -> bool:
+def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:  # also of the encoding

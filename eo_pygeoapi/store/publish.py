@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.store import features, job_folder, published
@@ -17,11 +16,11 @@ def publish_results(
     folder: JobFolder,
     dataset_id: str,
     *,
-    units: Mapping[str, Any],
+    units: Mapping[str, object],
     values: features.Columns,
     summary: ImportSummary,
     left_out: Sequence[LeftOut],
-    preview: Any,
+    preview: object,
     org_unit_count: int | None = None,
     source: str = "",
     now: Callable[[], datetime] = _utc_now,

@@ -155,7 +155,7 @@ class _Query:
         found = self._cursor.execute(query, [self._files.geometries, list(keys)]).fetchall()
         return {key: json.loads(text) for key, text in found}
 
-    def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: Any) -> list[Any]:
+    def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: object) -> list[Any]:
         latest, given = self._latest([c for c in conditions if c.on_key])
         if not latest:
             return []

@@ -1,7 +1,6 @@
 """Geometries of organisation units, made usable for zonal statistics."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import shapely
 from shapely.geometry import MultiPolygon, shape
@@ -12,7 +11,7 @@ from eo_pygeoapi.pipeline.grids.antimeridian import within_180
 ALLOWED = "allowed: Polygon, MultiPolygon, Point"
 
 
-def usable_geometry(geometry: Any) -> BaseGeometry | str:
+def usable_geometry(geometry: object) -> BaseGeometry | str:
     """Return a valid Polygon, MultiPolygon or Point in two dimensions, or the reason why there is none.
 
     Of invalid polygons the parts that overlap are joined and self-crossing rings are cut; of collections the

@@ -139,7 +139,7 @@ def _area(feature: Any, id_key: str, name_key: str) -> Area | None:
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return an id or a name, which some programs write as a number, or nothing."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
@@ -149,6 +149,6 @@ def _level(value: Any) -> int | None:
     return int(value) if re.fullmatch(r"[1-9]\d?", str(value)) else None
 
 
-def _ancestors(properties: Mapping[str, Any]) -> frozenset[str]:
+def _ancestors(properties: Mapping[str, object]) -> frozenset[str]:
     graph = str(properties.get("parentGraph") or "").split("/")
     return frozenset(uid for uid in [str(properties.get("parent") or ""), *graph] if uid)
