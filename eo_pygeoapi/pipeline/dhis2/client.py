@@ -129,13 +129,14 @@ class Dhis2:
             values += _flat(answer or {})
         return [value for value in values if value.get("dataElement") == data_element]
 
-    def name_periods(self, periods: Sequence[str], data_element: str, org_unit: str) -> None:
+    def name_periods(self, periods: Sequence[str], data_element: str, org_unit: str, *, data_set: str = "") -> None:
         """Name periods to DHIS2 by asking for their values: until 2.42 it makes those that it has not met before.
 
         Raises CollisionError where another request names one of them at the same moment.
         """
+        selected = {"dataSet": data_set} if data_set else {"dataElement": data_element}
         for some in batched(periods, IDS_IN_URL):
-            self._data_values({"dataElement": data_element, "period": list(some), "orgUnit": org_unit})
+            self._data_values({**selected, "period": list(some), "orgUnit": org_unit})
 
     def data_value_sets(
         self, data_value_set: Mapping[str, Any], *, dry_run: bool, import_strategy: str = "CREATE_AND_UPDATE"

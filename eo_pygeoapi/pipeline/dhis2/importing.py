@@ -142,7 +142,7 @@ class _Import:
 
         def name_periods(periods: Sequence[str]) -> None:
             unit = next(uid for name, uid in uids.items() if unit_reason(facts, name) is None)
-            dhis2.name_periods(periods, target.data_element, unit)
+            dhis2.name_periods(periods, target.data_element, unit, data_set=target.data_set)
 
         return cls(
             files=files,
@@ -215,7 +215,7 @@ def _one_batch(
     ours = [one.ours for one in to_send]
     if not run.dry_run:
         run.sent.confirm(_ours_already(found, known))
-        run.sent.begin(ours)
+        run.sent.begin(ours, {cell: theirs.value for cell, theirs in held.items()})
     if ours and not run.facts.is_new:
         run.new_periods.announce({value.period for value in ours}, met={period for _, period in held})
     attempts.sent |= {(one.ours.org_unit, one.ours.period): one for one in to_send}

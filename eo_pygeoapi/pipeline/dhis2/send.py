@@ -69,7 +69,7 @@ class Sender:
 
     def _send(self, values: Sequence[DataValue], sent: Sent) -> None:
         answer = self._answer(values, sent)
-        if not answer.refuses_all or not self._facts.is_new or answer.code in ABOUT_ALL or self._more_requests <= 0:
+        if not answer.refuses_all or not self._facts.is_new or answer.code in ABOUT_ALL:
             self._take(answer, sent)
             return
         named = named_by(answer, self._uids)
@@ -83,9 +83,12 @@ class Sender:
             refused = set(named)
             parts = [[value for value in answer.values if value not in refused]]
         for part in parts:
-            if left := self._without_refused(part, sent):
+            left = self._without_refused(part, sent)
+            if left and self._more_requests > 0:
                 self._more_requests -= 1
                 self._send(left, sent)
+            elif left:
+                self._reject(left, answer, sent)
 
     def _answer(self, values: Sequence[DataValue], sent: Sent) -> Answer:
         """Return DHIS2's answer to the values, or to those whose periods another request made at the same moment."""
