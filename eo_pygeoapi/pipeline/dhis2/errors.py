@@ -74,6 +74,8 @@ def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[s
     away = status in TRANSIENT
     does = "does not answer" if away else "refused"
     hint = f"; {HINTS[HTTPStatus(status)]}" if status in HINTS else ""
+    if status == HTTPStatus.BAD_REQUEST and "Checksum" in own_words:  # what DHIS2 says of a token that is none
+        hint = "; check the token of this connection"
     message = f"DHIS2 at {server} {does} {asked}: {redact(own_words, secrets)} (HTTP {status}){hint}"
     if collided:
         return CollisionError(message)
