@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(cache_app, name="cache")
 app.add_typer(token_app, name="token")
+notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
+app.add_typer(notify_app, name="notify")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -96,6 +98,25 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
 
     if not print_status(_settings(config, data_dir), out, as_json):
         raise typer.Exit(1)
+
+
+@app.command()
+def watch(config: Config = None, data_dir: DataDir = None) -> None:
+    """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""
+    from eo_pygeoapi.commands.watching import run_watch
+
+    run_watch(_settings(config, data_dir))
+
+
+@notify_app.command("test")
+def notify_test(
+    name: Annotated[str, typer.Argument(help="Name of a channel of eo.notify")], config: Config = None
+) -> None:
+    """Send one message to a channel, and say whether it was taken."""
+    from eo_pygeoapi.commands.watching import send_test
+
+    send_test(_settings(config), name)
+    out.print(f"{name}: taken", markup=False)
 
 
 @app.command()
