@@ -26,7 +26,7 @@ from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import Execution
-from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.errors import Dhis2Error, EoError
 from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
@@ -36,7 +36,7 @@ from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
-from eo_pygeoapi.pipeline.dhis2.summary import in_words
+from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing, in_words
 from eo_pygeoapi.pipeline.intermediates import Intermediates
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
@@ -251,7 +251,10 @@ def _run_steps(run: Run, progress: RunProgress) -> str:
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
         outputs = run.publish_results(execution, summary, left_out, extract.note)
-    return in_words(outputs.row_count, summary)
+    words = in_words(outputs.row_count, summary)
+    if imported_nothing(summary):  # what was computed and what DHIS2 said is kept; a schedule must not stay green
+        raise Dhis2Error(words)
+    return words
 
 
 def _scheduled_time() -> datetime:
