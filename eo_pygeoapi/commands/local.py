@@ -1,13 +1,11 @@
 """`eo-pygeoapi up` and `eo-pygeoapi demo`: the local stack in a terminal."""
 
-import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import requests
 from rich.console import Console
@@ -19,25 +17,30 @@ from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.stack import LocalStack, Running
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
 POLL_SECONDS = 0.3
 
 
-def run_up(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
+def run_up(
+    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
+) -> None:
     """Run the stack until Ctrl-C or SIGTERM."""
-    with _stack(settings, port, prefect_port, out) as (stack, running):
+    with _stack(settings, port, prefect_port, environ, out) as (stack, running):
         _print_addresses(out, running, {})
         out.print("\nRunning; Ctrl-C stops everything.")
         stack.watch()
 
 
-def run_demo(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
+def run_demo(
+    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
+) -> None:
     """Run the stack, execute the process description's example, show its results, go on until Ctrl-C."""
     if settings.api_tokens_file is not None:
         raise EoError("the demo sends no token; unset EO_API_TOKENS_FILE for it, or run `eo-pygeoapi up`")
     begun = time.monotonic()
-    with _stack(settings, port, prefect_port, out) as (stack, running):
+    with _stack(settings, port, prefect_port, environ, out) as (stack, running):
         job = _execute_example(running, out)
         result = _get(f"{job}/results?f=json")
         _print_results(out, running, job, result)
@@ -49,17 +52,17 @@ def run_demo(settings: Settings, port: int | None, prefect_port: int | None, out
 
 @contextmanager
 def _stack(
-    settings: Settings, port: int | None, prefect_port: int | None, out: Console
+    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
 ) -> Iterator[tuple[LocalStack, Running]]:
     """Start the stack after a check of the file, and stop it however the block ends; Ctrl-C ends it quietly."""
-    os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
+    environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
     report = check(settings.config, settings)
     if report.problems:
         raise ConfigError(report.problems)
     if report.remarks:  # a newcomer has no connection yet: one line, and where to read on
         out.print(f"note: `eo-pygeoapi check` has {len(report.remarks)} remarks, such as on schedules that are paused")
     stack = LocalStack(
-        settings.config, settings.data_dir, port, prefect_port, lambda text: out.print(text, markup=False)
+        settings.config, settings.data_dir, port, prefect_port, environ, lambda text: out.print(text, markup=False)
     )
     for wanted in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
         signal.signal(wanted, _as_interrupt)
@@ -101,7 +104,7 @@ def _execute_example(running: Running, out: Console) -> str:
     return job
 
 
-def _wait(job: str, out: Console) -> dict[str, Any]:
+def _wait(job: str, out: Console) -> JsonObject:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
         task, said = bar.add_task("accepted", total=100), ""
@@ -118,7 +121,7 @@ def _wait(job: str, out: Console) -> dict[str, Any]:
             time.sleep(POLL_SECONDS)
 
 
-def _print_results(out: Console, running: Running, job: str, result: dict[str, Any]) -> None:
+def _print_results(out: Console, running: Running, job: str, result: JsonObject) -> None:
     dataset = _get(f"{running.web_url}/processes/{PROCESS_ID}?f=json")["example"]["inputs"]["datasetId"]
     items = _get(f"{running.web_url}/collections/{dataset}/items?f=json&limit=10000&skipGeometry=true")
     values: dict[str, list[float]] = {}
@@ -150,9 +153,9 @@ def _print_addresses(out: Console, running: Running, job: dict[str, str]) -> Non
         out.print(f"\n{name}\n  {address}", markup=False, soft_wrap=True)
 
 
-def _get(url: str) -> dict[str, Any]:
+def _get(url: str) -> JsonObject:
     answer = requests.get(url, headers={"Accept": "application/json"}, timeout=30)
     if not answer.ok:
         raise EoError(f"GET {url} was answered with {answer.status_code}: {answer.text[:500]}")
-    body: dict[str, Any] = answer.json()
+    body: JsonObject = answer.json()
     return body

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,9 +27,10 @@ START_SECONDS = 120.0
 STOP_SECONDS = 80.0
 WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
 # which are started again, and how often
-RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker"}
+RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker", "watch": "the watch"}
 MOST_DEATHS = 5
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
+_WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
 
 Say = Callable[[str], None]
@@ -67,12 +68,21 @@ class Running:
 
 
 class LocalStack:
-    """Prefect server, worker and web process, as children of this process; each writes a log file of its own."""
+    """Prefect server, worker, web process and watch, as children of this process; each has a log file of its own."""
 
-    def __init__(self, config: Path, data_dir: Path, port: int | None, prefect_port: int | None, say: Say) -> None:
+    def __init__(
+        self,
+        config: Path,
+        data_dir: Path,
+        port: int | None,
+        prefect_port: int | None,
+        environ: Mapping[str, str],
+        say: Say,
+    ) -> None:
         self.config = config.absolute()
         self.data_dir = data_dir.absolute()
         self._asked = (port, prefect_port)
+        self._environ = environ
         self._say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, Sequence[str]] = {}
@@ -92,6 +102,7 @@ class LocalStack:
         apply(self.running, effective)
         self._wait_for_answer("web", f"{self._local_url()}/conformance?f=json")
         self._wait_for("worker", self._asks_for_runs, "the worker takes no jobs")
+        self._spawn("watch", _WATCH)
         self._remember()
         self._is_up = True
         return self.running
@@ -176,7 +187,7 @@ class LocalStack:
             "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
             "PYTHONUNBUFFERED": "1",
         }
-        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **os.environ, **own}
+        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own}
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         self._commands[name] = command

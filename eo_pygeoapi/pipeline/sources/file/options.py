@@ -1,21 +1,18 @@
 """What the source `file` says of itself: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
 
-from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions, YamlText
+from eo_pygeoapi.dates import days_of
 
 _TIME = r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/P([0-9]+[DWMY]|T[0-9]+H))?)?$"
 
 
 def _time_that_exists(text: str) -> str:
-    year, month, day = [*text.partition("/")[0].split("-"), "01", "01"][:3]
-    try:
-        date(int(year or 1), int(month), int(day))
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no date: {error}") from error
+    if start := text.partition("/")[0]:
+        days_of(start)
     return text
 
 
