@@ -103,19 +103,21 @@ def marks(case: Case) -> tuple[list[float], dict[str, Any]]:
     if case.missing == "valid_range":
         return [0, 120], {"valid_range": np.array([1, 110], stored)}
     if case.missing == "never written":
-        return [netCDF4.default_fillvals[case.dtype]], {}
+        never: Any = netCDF4.default_fillvals[case.dtype]
+        return [never], {}
     return [0], {}
 
 
 def attributes(case: Case) -> dict[str, Any]:
     scale, offset = case.scale
-    return {
+    found: dict[str, dict[str, Any]] = {
         "none": {},
         "scale": {"scale_factor": scale},
         "scale and offset": {"scale_factor": scale, "add_offset": offset},
         "scale as text": {"scale_factor": str(scale)},
         "single scale": {"scale_factor": np.float32(scale)},
-    }[case.packing]
+    }
+    return found[case.packing]
 
 
 def axis(case: Case) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -154,7 +156,8 @@ def write(case: Case, path: Path, rng: np.random.Generator) -> None:
 
 def _write_netcdf(case: Case, path: Path, array: NDArray[Any], about: dict[str, Any], rows: NDArray[Any]) -> None:
     times, of_time = axis(case)
-    with netCDF4.Dataset(path, "w", format=case.format) as file:
+    form: Any = case.format
+    with netCDF4.Dataset(path, "w", format=form) as file:
         for name, size in (("time", None if case.turned else STEPS), ("lat", ROWS), ("lon", COLUMNS), ("c", 10)):
             file.createDimension(name, size)
         dims = ("time", "c") if times.dtype.kind == "S" else ("time",)
@@ -183,8 +186,8 @@ def _write_zarr(case: Case, path: Path, array: NDArray[Any], about: dict[str, An
     arrays["v"] = (array, about, ["time", "lat", "lon"])
     for name, (values, attrs, dims) in arrays.items():
         chunks = (1, ROWS, COLUMNS) if name == "v" else values.shape
-        names = {"dimension_names": dims} if version == 3 else {}
-        known = {"fill_value": fill} if name == "v" and fill is not None else {}
+        names: dict[str, Any] = {"dimension_names": dims} if version == 3 else {}
+        known: dict[str, Any] = {"fill_value": fill} if name == "v" and fill is not None else {}
         made = group.create_array(name, shape=values.shape, chunks=chunks, dtype=values.dtype, **names, **known)
         made[:] = values
         plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in attrs.items()}

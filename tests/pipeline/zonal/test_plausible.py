@@ -107,7 +107,7 @@ def test_a_deviation_and_a_count_are_not_values_of_the_quantity() -> None:
 
 
 def test_the_limits_of_the_source_are_there_by_default() -> None:
-    rain = {"source": "chirps3", "options": {}, "aggregation": {"spatial": "mean", "temporal": "sum"}}
+    rain: dict[str, Any] = {"source": "chirps3", "options": {}, "aggregation": {"spatial": "mean", "temporal": "sum"}}
     found = aggregated([[-5.0, 4.0], [-5.0, 3000.0]], **rain)
     assert of(found) == pytest.approx([np.nan, 4.0, 4.0], nan_ok=True)
     assert [entry.org_unit for entry in found.left_out] == ["left", "right", "both"]
