@@ -24,6 +24,7 @@ from eo_pygeoapi.contract import periods
 from eo_pygeoapi.contract.models import ImportSummary, LeftOut
 from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import EoError
@@ -137,8 +138,9 @@ def import_to_dhis2(job_id: str, execution: dict[str, Any], report: Report) -> d
 def publish_results(
     job_id: str, execution: dict[str, Any], summary: dict[str, Any], left_out: list[dict[str, Any]], source: str
 ) -> dict[str, Any]:
-    """Publish the values as features, dry run or not, and write the job's result."""
-    dataset, kept = Execution.model_validate(execution).dataset, Kept(job_id)
+    """Publish the values as features and write the job's result."""
+    checked, kept = Execution.model_validate(execution), Kept(job_id)
+    dataset = checked.dataset
     kept.export(dataset)
     outputs = publish.publish_results(
         kept.folder,
@@ -149,6 +151,7 @@ def publish_results(
         left_out=[LeftOut.model_validate(entry) for entry in left_out],
         preview=data_values.preview(kept.import_files.payload(), kept.first_values(), kept.import_files.rows()),
         source=source,
+        overridden=overridden(checked.inputs, load_datasets(Settings().config)[dataset.id]),
     )
     return outputs.to_json()
 

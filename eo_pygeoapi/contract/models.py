@@ -257,6 +257,7 @@ class ImportOutputs(Model):
     result_features_path: str = Field(description="key in the results store")
     left_out: list[LeftOut] = []
     source: str = Field("", description="which data the values are of, such as their stage")
+    not_published: str = Field("", description="why the dataset's collection does not show these values")
 
     def to_json(self, **kwargs: Any) -> dict[str, Any]:
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
