@@ -22,10 +22,10 @@ import httpx
 from eo_pygeoapi.pipeline.dhis2.data_values import Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import batches, import_to_dhis2
+from eo_pygeoapi.pipeline.intermediates import rows_by_period, save_values
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.kept import _rows_by_period, _save
 from tests.pipeline.dhis2.imports import SUMMED, TARGET, big_metadata, connector
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running
@@ -45,14 +45,16 @@ def rows(count: int) -> Iterator[Row]:
 def values_file(folder: Path, count: int) -> None:
     import pandas as pd
 
-    _save(pd.DataFrame(rows(count), columns=["orgUnit", "period", "value"]), folder / "values.parquet")
+    save_values(pd.DataFrame(rows(count), columns=["orgUnit", "period", "value"]), folder / "values.parquet")
 
 
 def build_payload(folder: Path, server: StandIn) -> None:
     files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
     kept = files.folder
     with kept.new_file(job_folder.PAYLOAD_JSON) as as_json, kept.new_file(job_folder.PAYLOAD_CSV) as csv:
-        files.write_payload(build_dhis2_payload(_rows_by_period(folder / "values.parquet"), TARGET, as_json, csv))
+        files.write_payload(
+            build_dhis2_payload(rows_by_period(folder / "values.parquet", folder), TARGET, as_json, csv)
+        )
 
 
 def post_alone(folder: Path, server: StandIn) -> None:

@@ -84,6 +84,14 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def redact_logs(secrets: Iterable[str], loggers: Iterable[str]) -> None:
+    """Redact what the handlers of the root logger, of ours and of these loggers write."""
+    redacting = RedactingFilter(secrets)
+    for name in ("", "eo_pygeoapi", *loggers):
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(redacting)
+
+
 def _forms(secret: str) -> Iterator[str]:
     """Yield the secret as it stands in plain text, in URLs and in JSON."""
     yield secret

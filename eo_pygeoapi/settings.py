@@ -6,6 +6,7 @@ Names are documented in `docs/configuration.md`; a test keeps the two in step.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
@@ -14,10 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from eo_pygeoapi.errors import ConfigError
 
 DEFAULT_CONNECTION = "default"
-# names of variables whose values are secrets; those of AWS are for a results store on S3
-_SECRET = re.compile(
-    r"EO_DHIS2_\w+_(TOKEN|PASSWORD)|EO_NOTIFY_\w+_URL|EO_DESTINE_KEY|ECMWF_DATASTORES_KEY|DHIS2_PASSWORD|PREFECT_API_(KEY|AUTH_STRING)|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)"
-)
+# names of variables whose values are secrets, of whatever source, store or service
+_SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+_URL")
 
 
 class Dhis2Connection(BaseModel):
@@ -40,8 +39,6 @@ class Settings(BaseSettings):
     config: Path = Field(Path("pygeoapi-config.yml"), validation_alias="PYGEOAPI_CONFIG")
     openapi: Path | None = Field(None, validation_alias="PYGEOAPI_OPENAPI")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
-    ecmwf_url: str | None = Field(None, validation_alias="ECMWF_DATASTORES_URL")
-    ecmwf_key: SecretStr | None = Field(None, validation_alias="ECMWF_DATASTORES_KEY")
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
@@ -55,6 +52,7 @@ class Settings(BaseSettings):
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
     api_tokens_file: Path | None = Field(None, validation_alias="EO_API_TOKENS_FILE")
     insecure: bool = Field(False, validation_alias="EO_INSECURE")
+    keep_steps: bool = Field(False, validation_alias="EO_KEEP_STEPS")
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -84,15 +82,14 @@ class Settings(BaseSettings):
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""
         return dhis2_connection(name, {**self._blocks, **os.environ})
 
+    def has(self, variable: str) -> bool:
+        """Return whether the environment, or a Prefect block, says something for this variable."""
+        return bool(os.environ.get(variable) or self._blocks.get(variable))
+
     def notify_url(self, name: str) -> SecretStr | None:
         """Return the address of the channel called `name`, or None where there is none."""
         found = {**self._blocks, **os.environ}.get(notify_variable(name))
         return SecretStr(found) if found else None
-
-    @property
-    def has_ecmwf_key(self) -> bool:
-        """Whether there is a key for the Climate Data Store."""
-        return self.ecmwf_key is not None or "ECMWF_DATASTORES_KEY" in self._blocks
 
     def with_blocks(self, blocks: Mapping[str, str]) -> "Settings":
         """Return these settings with what Prefect blocks say where the environment says nothing."""
@@ -102,9 +99,14 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Return every secret value this process knows, for `redaction.redact`."""
-        key = [self.ecmwf_key.get_secret_value()] if self.ecmwf_key else []
         known = [*os.environ.items(), *self._blocks.items()]
-        return list(dict.fromkeys(key + [value for name, value in known if value and _is_secret(name)]))
+        return list(dict.fromkeys(value for name, value in known if value and is_secret(name)))
+
+
+@cache
+def process_settings() -> Settings:
+    """Return the settings of this process: what the environment says at the first call."""
+    return Settings()
 
 
 def connection_prefix(name: str) -> str:
@@ -144,5 +146,6 @@ def _members(prefix: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str
             yield member, value
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Return whether the value of this environment variable is a secret, by the variable's name."""
     return bool(_SECRET.fullmatch(name))

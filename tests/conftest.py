@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
+from tests.scheduling import SharedServersScheduling
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -29,6 +31,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run what takes minutes in one process, for it is measured."""
     if config.option.markexpr == "slow":
         config.option.numprocesses = 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedServersScheduling:
+    """Keep tests that share servers in one process."""
+    return SharedServersScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,7 @@ def test_a_mistake_is_named_and_nothing_is_applied(stack: Stack) -> None:
     with edited(stack, wrong=collection("wrong", source="fle", timeZone="Mars/Phobos")):
         applied = stack.command("apply", "--data-dir", str(stack.folder))
         assert applied.returncode == 1
-        assert "resources.wrong.eo.source: 'fle' is not allowed; allowed: file, chirps3" in applied.stderr
+        assert "resources.wrong.eo.source: 'fle' is not allowed; allowed: chirps3" in applied.stderr
         assert "Traceback" not in applied.stderr
         checked = stack.command("check", "--config", str(stack.config))
         assert checked.returncode == 1 and "resources.wrong.eo.source" in checked.stderr

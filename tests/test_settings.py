@@ -97,7 +97,7 @@ def test_without_variables_everything_lies_in_the_data_folder() -> None:
     assert settings.config == Path("pygeoapi-config.yml")
     assert settings.results == str(Path.cwd() / ".eo-pygeoapi" / "results")
     assert settings.cache == str(Path.cwd() / ".eo-pygeoapi" / "cache")
-    assert (settings.openapi, settings.prefect_api_url, settings.ecmwf_url, settings.ecmwf_key) == (None,) * 4
+    assert (settings.openapi, settings.prefect_api_url) == (None, None)
 
 
 def test_variables_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,6 @@ def test_variables_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> N
             "PYGEOAPI_CONFIG": "/etc/c.yml",
             "PYGEOAPI_OPENAPI": "/etc/o.yml",
             "PREFECT_API_URL": "http://127.0.0.1:4200/api",
-            "ECMWF_DATASTORES_URL": "https://cds.example.org",
             "ECMWF_DATASTORES_KEY": "cds-key",
             "EO_DATA_DIR": "/srv/eo",
             "EO_CACHE_URL": "/scratch",
@@ -116,8 +115,7 @@ def test_variables_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> N
     settings = Settings()
     assert (settings.config, settings.openapi) == (Path("/etc/c.yml"), Path("/etc/o.yml"))
     assert settings.prefect_api_url == "http://127.0.0.1:4200/api"
-    assert settings.ecmwf_url == "https://cds.example.org"
-    assert settings.ecmwf_key == SecretStr("cds-key")
+    assert settings.has("ECMWF_DATASTORES_KEY") and not settings.has("EO_DESTINE_KEY")
     assert (settings.results, settings.cache) == ("/srv/eo/results", "/scratch")
     monkeypatch.setenv("EO_RESULTS_URL", "s3://bucket/results")
     assert Settings().results == "s3://bucket/results"
@@ -125,7 +123,7 @@ def test_variables_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_variables_of_others_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Settings()
-    names = ("DATA_DIR", "data_dir", "CONFIG", "OPENAPI", "RESULTS_URL", "CACHE_URL", "ECMWF_KEY")
+    names = ("DATA_DIR", "data_dir", "CONFIG", "OPENAPI", "RESULTS_URL", "CACHE_URL")
     set_all(monkeypatch, dict.fromkeys(names, "/of/others"))
     assert Settings() == expected
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic_core import PydanticCustomError
 
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
-from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions, YamlText
+from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
 
 
 def _known_zone(name: str) -> str:
@@ -25,6 +26,13 @@ def _five_fields(text: str) -> str:
     if not re.fullmatch(r"@[a-z]+|\S+( +\S+){4,5}", text):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
     return text
+
+
+def _installed(name: Any) -> Any:
+    if not isinstance(name, str) or name not in installed_sources():
+        known = ", ".join(installed_sources()) or "none, for none is installed"
+        raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
+    return name
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
@@ -85,7 +93,7 @@ class Schedule(Model):
 class DatasetBlock(Model):
     """The `eo:` block of a dataset; see `docs/datasets.md` for what each key means."""
 
-    source: Literal["file", "chirps3", "era5-land", "worldpop"]
+    source: Annotated[str, BeforeValidator(_installed)]
     options: SerializeAsAny[SourceOptions]
     units: Units = Units()
     period_type: PeriodType = "daily"
@@ -117,9 +125,11 @@ class Dataset(DatasetBlock):
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_source(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("source") in OPTIONS and isinstance(data.get("options", {}), dict):
-            return {**data, "options": OPTIONS[data["source"]].model_validate(data.get("options", {}))}
-        return data
+        if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
+            return data
+        if data.get("source") not in installed_sources():
+            return data
+        return {**data, "options": source_info(data["source"]).options.model_validate(data.get("options", {}))}
 
     def resolve(self, href: str) -> str:
         """Return `href` as a URL or an absolute path."""

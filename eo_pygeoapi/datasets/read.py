@@ -18,7 +18,7 @@ from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
-from eo_pygeoapi.datasets.source_options import OPTIONS, SourceOptions
+from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
 
@@ -121,12 +121,16 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
 
 def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:
     """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
-    source = own.get("source")
-    known = OPTIONS.get(source) if isinstance(source, str) else None
+    source, known = own.get("source"), None
     try:
+        if isinstance(source, str) and source in installed_sources():
+            known = source_info(source).options
         # a key without anything after it, its lines being commented out
         given = {} if own["options"] is None else own["options"]
         return known.model_validate(given, by_name=False) if known else SourceOptions()
+    except ConfigError as error:
+        problems += [f"{_block_path(id_, ('source',))}: {problem}" for problem in error.problems]
+        return SourceOptions()
     except ValidationError as error:
         problems += problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), known or SourceOptions)
         return SourceOptions()

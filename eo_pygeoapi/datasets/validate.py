@@ -24,6 +24,10 @@ class Execution(Model):
     dataset: Dataset
     interval: Interval
 
+    def with_features(self, features: Mapping[str, Any]) -> "Execution":
+        """Return the same with these areas of the request; they may be large, so only `load_org_units` is given any."""
+        return self.model_copy(update={"inputs": self.inputs.model_copy(update={"features": features})})
+
 
 def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], now: datetime) -> Execution:
     """Check the inputs of a request against the contract and the enabled datasets.

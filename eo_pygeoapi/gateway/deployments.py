@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -115,9 +114,10 @@ def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str
     needs_dhis2 = isinstance(dataset.org_units, OrgUnitsFromDhis2) or schedule.inputs.get("dryRun") is False
     if needs_dhis2 and settings.dhis2_connection(name) is None:
         missing.append(f"there is no DHIS2 connection {name!r} ({how_to_connect(name)})")
-    cds = dataset.source == "era5-land" and getattr(dataset.options, "provider", "") == "cds"
-    if cds and not settings.has_ecmwf_key and not (Path.home() / ".ecmwfdatastoresrc").exists():
-        missing.append("there is no key for the Climate Data Store (set ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY)")
+    for credential in dataset.options.credentials():
+        if not credential.is_given(settings.has):
+            variables = " and ".join(credential.variables.values())
+            missing.append(f"there is no key for the {credential.title} (set {variables}; {credential.how})")
     return "; ".join(missing)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eo_pygeoapi.contract.status import PROCESS_ID
-from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
+from eo_pygeoapi.errors import EoError, NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder, output_name
@@ -69,6 +69,12 @@ def keep_outputs(folder: JobFolder, outputs: Mapping[str, Output]) -> None:
             folder.write_json(name, output.value)
         kept[id_] = {"mediaType": output.media_type, "binary": binary, "file": name}
     folder.write_json(job_folder.OUTPUTS, kept)
+
+
+def keep_error(folder: JobFolder, error: EoError, message: str) -> None:
+    """Keep why a job failed, with the HTTP status and the code that its results are answered with."""
+    kept = {"status": int(error.status), "code": error.code, "detail": message}
+    folder.write_json(job_folder.ERROR, kept)
 
 
 def read_outputs(store: ResultStore, job: Job) -> dict[str, Output]:

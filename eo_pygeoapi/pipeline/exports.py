@@ -26,7 +26,7 @@ def write_tidy_csv(values: Path, units: gpd.GeoDataFrame, target: Path) -> None:
     named = pd.DataFrame(units[["orgUnit", "name", "level"]])
     with duckdb.connect() as connection:
         connection.register("units", named)
-        connection.execute(TIDY_QUERY.format(path=_quoted(values), target=_quoted(target)))
+        connection.execute(TIDY_QUERY.format(path=quoted(values), target=quoted(target)))
 
 
 def write_chap_csv(values: Path, dataset: Dataset, target: Path) -> None:
@@ -36,7 +36,7 @@ def write_chap_csv(values: Path, dataset: Dataset, target: Path) -> None:
     missing for a unit are rows without a value.
     """
     with duckdb.connect() as connection:
-        frame = connection.execute(f"""SELECT "orgUnit", "period", value FROM '{_quoted(values)}'""").df()
+        frame = connection.execute(f"""SELECT "orgUnit", "period", value FROM '{quoted(values)}'""").df()
     frequency = CHAP_FREQUENCIES[dataset.period_type]
     if frequency == "weekly":  # 2024W5 is 2024-W05 there
         year_and_week = frame["period"].str.split("W", expand=True)
@@ -49,5 +49,6 @@ def write_chap_csv(values: Path, dataset: Dataset, target: Path) -> None:
     )
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """Return a path as it stands between the quotes of an SQL text."""
     return str(path).replace("'", "''")

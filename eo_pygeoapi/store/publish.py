@@ -9,7 +9,6 @@ from eo_pygeoapi.store import features, job_folder, published
 from eo_pygeoapi.store.job_features import write_features
 from eo_pygeoapi.store.job_folder import JobFolder
 
-
 _OVERRIDDEN = "the request sets {}, and the collection shows the values of the dataset's own settings"
 _TRIED = "this job imported nothing, and the collection shows what was imported"
 

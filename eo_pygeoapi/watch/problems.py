@@ -108,7 +108,9 @@ class Book:
             self._keep(problem)
 
     def _keep(self, problem: KeptProblem) -> KeptProblem:
-        self._store.write_json(f"{OPEN}/{problem.id}.json", problem.model_dump(mode="json", by_alias=True, exclude_none=True))
+        self._store.write_json(
+            f"{OPEN}/{problem.id}.json", problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+        )
         return problem
 
     def _close(self, problem: KeptProblem, now: datetime) -> KeptProblem:

@@ -22,7 +22,13 @@ from typing import cast
 from eo_pygeoapi.worker.execute_run import die_with, execute_run
 from eo_pygeoapi.worker.processes import Process, end_tree
 
-PRELOADED = ("prefect.engine", "prefect.flow_engine", "flows.eo_aggregate_import", "flows.run_process")
+PRELOADED = (
+    "prefect.engine",
+    "prefect.flow_engine",
+    "flows.eo_aggregate_import",
+    "flows.run_process",
+    "eo_pygeoapi.pipeline.sources.preloaded",
+)
 READY = "zygote is ready"
 STALE = 76  # exit status of one that should be replaced
 _HARMLESS = ("/proc/", "/dev/", "anon_inode:")

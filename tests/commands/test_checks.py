@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import SecretStr
 
 from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems, paused_remarks
 from eo_pygeoapi.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
 # what a machine lacks or has is no matter of these tests
-SETTINGS = Settings(ecmwf_key=SecretStr("key"))
+SETTINGS = Settings().with_blocks({"ECMWF_DATASTORES_KEY": "key"})
 Edit = Callable[[dict[str, Any]], None]
 
 

@@ -10,7 +10,9 @@ import yaml
 
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.datasets.read import read_datasets
-from eo_pygeoapi.datasets.source_options import OPTIONS, Chirps3Options, FileOptions
+from eo_pygeoapi.datasets.source import loadable_sources
+from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options
+from eo_pygeoapi.pipeline.sources.file.options import FileOptions
 
 BASE = Path("/etc/eo")
 OPERATIONS = ("after", "late", "notify", "policy", "tenant")
@@ -173,9 +175,9 @@ def test_sources_give_defaults(
 
 def test_every_source_has_options_that_a_block_can_name() -> None:
     required = {"file": "{href: a.nc}", "worldpop": "{country: SLE}"}
-    for source, options in OPTIONS.items():
+    for source, info in loadable_sources().items():
         found = dataset(f"{{source: {source}, options: {required.get(source, '{}')}}}")
-        assert type(found.options) is options
+        assert type(found.options) is info.options
 
 
 def test_the_block_goes_before_the_defaults_of_the_file_and_these_before_the_source_s() -> None:

@@ -13,9 +13,9 @@ from eo_pygeoapi.contract.intervals import ALLOWED
 from eo_pygeoapi.contract.models import ImportInputs, Interval
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
-from eo_pygeoapi.datasets.source_options import Chirps3Options
 from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options
 
 NOW = datetime(2025, 7, 31, 6, tzinfo=UTC)
 BLOCKS: dict[str, Any] = {

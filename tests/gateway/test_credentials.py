@@ -10,15 +10,14 @@ from pydantic import SecretStr
 
 from eo_pygeoapi.commands.checks import with_known_blocks
 from eo_pygeoapi.gateway.credentials import (
-    VARIABLES,
-    ClimateDataStore,
-    DestinationEarth,
     Dhis2Connection,
+    block_type,
+    block_types,
     read_blocks,
     register,
+    take_credentials,
 )
 from eo_pygeoapi.settings import Settings
-from flows.credentials import take_credentials
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +37,8 @@ def test_blocks_say_what_variables_would_say(api: str) -> None:
     blocks = [
         ("west-africa", Dhis2Connection(url="https://dhis2.example.org", token=SecretStr("d2pat_x"))),
         ("other", Dhis2Connection(url="https://other.example.org", username="jane", password=SecretStr("pw"))),
-        ("default", ClimateDataStore(key=SecretStr("cds-key"))),
-        ("default", DestinationEarth(key=SecretStr("edh-key"))),
+        ("default", block_type("climate-data-store")(key=SecretStr("cds-key"))),
+        ("default", block_type("destination-earth")(key=SecretStr("edh-key"))),
     ]
     for name, block in blocks:
         block.save(name)
@@ -57,7 +56,7 @@ def test_blocks_say_what_variables_would_say(api: str) -> None:
     settings = Settings().with_blocks(found)
     connection = settings.dhis2_connection("west-africa")
     assert connection and connection.token == SecretStr("d2pat_x")
-    assert settings.has_ecmwf_key
+    assert settings.has("ECMWF_DATASTORES_KEY")
     assert {"d2pat_x", "pw", "cds-key", "edh-key"} <= set(settings.secrets())
     assert "d2pat_x" not in repr(settings) and "cds-key" not in str(settings.model_dump())
 
@@ -78,11 +77,12 @@ def test_the_check_says_that_prefect_is_away() -> None:
 
 
 def test_all_secrets_are_secret_to_prefect() -> None:
-    secret = {block.__name__: set(block.model_json_schema()["secret_fields"]) for block in VARIABLES}
+    secret = {block.__name__: set(block.model_json_schema()["secret_fields"]) for block in block_types()}
     assert secret == {
         "Dhis2Connection": {"token", "password"},
         "ClimateDataStore": {"key"},
         "DestinationEarth": {"key"},
+        "NotificationChannel": {"url"},
     }
 
 

@@ -8,10 +8,10 @@ import pytest
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.jobs.plugins import outputs_by_id
 from eo_pygeoapi.jobs.results import Output, encode, keep_outputs, read_output, read_outputs, results_media_type
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.run_process import outputs_by_id
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
 OUTPUTS = {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 
 BOX = (-2.0, 1.0, 3.0, 4.0)
 ROWS, COLUMNS, DAYS = 12, 20, 5

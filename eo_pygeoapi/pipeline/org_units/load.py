@@ -6,13 +6,14 @@ Units without a usable geometry are left out and listed; they never fail the res
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, Self
 
 import geopandas as gpd
 import pandas as pd
+from pydantic import Field
 from shapely.geometry import mapping
 
-from eo_pygeoapi.contract.models import ImportInputs, LeftOut
+from eo_pygeoapi.contract.models import ImportInputs, LeftOut, Model
 from eo_pygeoapi.datasets.block import OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import OrgUnitsError
@@ -36,6 +37,20 @@ class OrgUnits:
 
     frame: gpd.GeoDataFrame
     left_out: list[LeftOut]
+
+
+class LoadedUnits(Model):
+    """What the next steps need to know of the organisation units without reading them."""
+
+    bbox: Annotated[tuple[float, float, float, float], Field(strict=False)] = Field(
+        description="west, south, east, north; strict is off for what JSON makes of a tuple"
+    )
+    left_out: list[LeftOut]
+
+    @classmethod
+    def of(cls, units: OrgUnits) -> Self:
+        """Return what is known of these units."""
+        return cls(bbox=bbox(units), left_out=units.left_out)
 
 
 def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:

@@ -20,10 +20,10 @@ from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around, joined_at_180
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.org_units import load as org_units
-from eo_pygeoapi.pipeline.sources import Extract, Source, SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source
 from eo_pygeoapi.pipeline.sources.era5_land.source import Era5LandSource, box_of
+from eo_pygeoapi.pipeline.sources.step import Extract, Source, SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.pipeline.sources.test_chirps3 import quick_gdal

@@ -20,8 +20,8 @@ from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.grids.grid import Box
-from eo_pygeoapi.pipeline.sources import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source
+from eo_pygeoapi.pipeline.sources.step import Extract, SourceRequest
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import chc

@@ -16,9 +16,9 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.sources import SourceRequest
 from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land.source import Era5LandSource
+from eo_pygeoapi.pipeline.sources.step import SourceRequest
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import cds, chc

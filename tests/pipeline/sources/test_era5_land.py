@@ -17,9 +17,10 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in, without
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore, Patience
-from eo_pygeoapi.pipeline.sources.era5_land.source import PROVIDERS, Era5LandSource, box_of, final_from
+from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
+from eo_pygeoapi.pipeline.sources.era5_land.source import PROVIDERS, Era5LandSource, box_of
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made
 from tests.standins import cds
@@ -300,7 +301,7 @@ def test_provisional_data_are_asked_for_again_when_final_ones_are_due(
     source("2026-06-05").extract(asked)
     assert server.log() == []
     server.state()
-    assert final_from(date(2026, 3, 3)) == date(2026, 6, 6)
+    assert Era5LandOptions().final_from(date(2026, 3, 3)) == date(2026, 6, 6)
     assert source("2026-06-06").extract(asked).note == "ERA5-Land (Climate Data Store)"
     assert days_asked(server) == [("2026-03", ["02", "03"])]
     assert kept(tmp_path) == ["2m_temperature_2026-03-01.nc", "2m_temperature_2026-03-02_2026-03-03.nc"]

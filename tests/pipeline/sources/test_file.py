@@ -5,7 +5,7 @@ import pytest
 import rasterio
 
 from eo_pygeoapi.errors import InputError, NoDataError, SourceError
-from eo_pygeoapi.pipeline.sources import Extract, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.sources.step import Extract, extract_source_data, open_source_data
 from tests.pipeline.made_files import check, cube, daily_files, geotiff, numbers, opened, request, written
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 from tests.standins import cds, chc
 
 BOX = (-13.3, 6.9, -10.2, 10.0)
@@ -24,7 +24,7 @@ import json, sys
 from datetime import date
 from pathlib import Path
 from tests.pipeline.sources.test_killed_downloads import request
-from eo_pygeoapi.pipeline.sources import extract_source_data
+from eo_pygeoapi.pipeline.sources.step import extract_source_data
 extract_source_data(request(json.loads(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
 """
 

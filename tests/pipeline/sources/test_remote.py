@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.sources import extract_source_data
+from eo_pygeoapi.pipeline.sources.step import extract_source_data
 from tests.pipeline.made_files import (
     check,
     cube,

@@ -14,7 +14,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.sources.worldpop.source import WorldPopSource
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made

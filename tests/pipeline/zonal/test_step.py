@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from eo_pygeoapi.contract.models import Interval, PeriodType, SpatialStatistic
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.sources import SourceRequest, extract_source_data, open_source_data
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from tests.pipeline import made
 from tests.pipeline.made import NINE

@@ -18,12 +18,12 @@ import xarray as xr
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import period_of
-from eo_pygeoapi.datasets.source_options import Chirps3Options
 from eo_pygeoapi.errors import NoDataError, SourceError
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.chirps3 import chc
+from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options, published_whole
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
@@ -56,7 +56,7 @@ class Chirps3Source:
             if files:
                 found += files
                 stages[product.name] = files
-        left_out = _left_out(missing, request, product, today)
+        left_out = _left_out(missing, request, options, today)
         if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
             raise NoDataError(f"{product.name}: nothing is published for {missing[0]} to {missing[-1]}{expected}")
@@ -85,21 +85,9 @@ class _Product:
     def is_final(self) -> bool:
         return self.served.stage == "final"
 
-    def published_whole(self, day: date) -> date:
-        """Return when the month of a day is published whole: dhis2eo takes the 21st of the following month."""
-        return (day.replace(day=1) + timedelta(31)).replace(day=21)
-
-    def expected(self, day: date) -> date:
-        """Return when a day is to be published: final by the month, preliminary by the pentad."""
-        if self.is_final:
-            return self.published_whole(day)
-        last_of_pentad = min((day.day - 1) // 5 * 5 + 5, 30)
-        last_of_month = calendar.monthrange(day.year, day.month)[1]
-        return day.replace(day=last_of_month if last_of_pentad >= 30 else last_of_pentad) + timedelta(2)
-
     def kept(self, wanted: Sequence[date], today: date) -> tuple[list[CachedFile], list[date]]:
         """Return the kept files of these days, and the days that are missing."""
-        final_from = None if self.is_final else self.published_whole
+        final_from = None if self.is_final else published_whole
         return self.folder.covering(chc.VARIABLE, wanted, today, final_from)
 
 
@@ -152,7 +140,7 @@ def _fetch(
 
 def _fetch_month(product: _Product, lacking: Sequence[date], today: date) -> None:
     """Fetch these days of one month, or all of it where it is published whole."""
-    if today < product.published_whole(lacking[0]):
+    if today < published_whole(lacking[0]):
         return _fetch_days(product, lacking, today, in_order=True)
     first = lacking[0].replace(day=1)
     last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
@@ -190,11 +178,11 @@ def _note(stages: Mapping[str, Sequence[CachedFile]]) -> str:
     return ", ".join(f"{name} {files[0].first} to {files[-1].last}" for name, files in stages.items())
 
 
-def _left_out(missing: Sequence[date], request: SourceRequest, product: _Product, today: date) -> list[LeftOut]:
+def _left_out(missing: Sequence[date], request: SourceRequest, options: Chirps3Options, today: date) -> list[LeftOut]:
     found = []
     for period, group in groupby(missing, lambda day: period_of(day, request.dataset.period_type)):
         lacking = list(group)
-        expected = product.expected(lacking[-1])
+        expected = options.expected(lacking[-1])
         found.append(
             LeftOut(
                 period=period.id,

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from ecmwf.datastores import Client
 from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
 
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.pipeline.sources.era5_land.options import CDS
 from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
 from eo_pygeoapi.store.download_cache import days_text
 
-ADDRESS = "https://cds.climate.copernicus.eu/api"
+ADDRESS = CDS.defaults["url"]
 _NOT_YET = re.compile(r"requested is available yet|latest date available")
 _LATEST = re.compile(r"latest date available\D*(\d{4}-\d{2}-\d{2})")
 _MINUTE, _HOUR = 60, 3600
@@ -50,7 +51,6 @@ class ClimateDataStore:
     patience: Patience = Patience()
 
     name = "Climate Data Store"
-    delay = timedelta(6)
 
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Request the hours, wait until the job there is done, and download what it made; see `HourlyProvider`."""

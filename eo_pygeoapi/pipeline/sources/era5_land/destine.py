@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ import xarray as xr
 from aiohttp import ClientResponseError, ClientTimeout
 from dhis2eo.data.destine.era5_land import hourly
 
-from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts
 from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
+from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.store.download_cache import days_text
 
 _SEAM = threading.Lock()
@@ -37,7 +36,6 @@ class EarthDataHub:
     timeouts: Timeouts = TIMEOUTS
 
     name = "Earth Data Hub"
-    delay = timedelta(35)
 
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Read the hours from the store into a file; see `HourlyProvider`."""

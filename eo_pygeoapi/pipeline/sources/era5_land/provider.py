@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -30,8 +30,6 @@ class HourlyProvider(Protocol):
     """Who has ERA5-Land hourly data."""
 
     name: str
-    delay: timedelta
-    """How long after a day its data are there, usually."""
 
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Download what there is of the hours into NetCDF files in the folder.

@@ -11,9 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.backends import NetCDF4BackendEntrypoint
 
-from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box, dimension
+from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.store.download_cache import days_text, file_name, runs
 
 _PROVISIONAL = ("5", "0005")  # ERA5T, of the experiment versions in `expver`

@@ -16,16 +16,16 @@ import xarray as xr
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.era5_land_variables import ERA5_LAND_VARIABLES
-from eo_pygeoapi.datasets.source_options import Era5LandOptions
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore
 from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts, needed_days
+from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
 from eo_pygeoapi.pipeline.sources.era5_land.provider import HourlyProvider, NotPublishedError, Wanted
 from eo_pygeoapi.pipeline.sources.era5_land.received import check, read, write_days
+from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
@@ -103,11 +103,8 @@ def _below(cells: float) -> int:
 
 def _needed(dataset: Dataset, request: SourceRequest) -> list[date]:
     """Return the UTC days that a dataset needs for the request's interval."""
-    known = ERA5_LAND_VARIABLES.get(cast(Era5LandOptions, dataset.options).variable)
-    interval = request.interval
-    return needed_days(
-        interval.start, interval.end, dataset.time_zone, accumulated=known is not None and known.accumulated
-    )
+    accumulated, interval = cast(Era5LandOptions, dataset.options).accumulated, request.interval
+    return needed_days(interval.start, interval.end, dataset.time_zone, accumulated=accumulated)
 
 
 def _variables(request: SourceRequest) -> dict[str, list[date]]:
@@ -138,9 +135,14 @@ class _Fetching:
     today: date
     latest: date | None = None
 
+    @property
+    def options(self) -> Era5LandOptions:
+        """The options of the dataset."""
+        return cast(Era5LandOptions, self.request.dataset.options)
+
     def kept(self, variable: str, days: Sequence[date]) -> tuple[list[CachedFile], list[date]]:
         """Return the kept files of these days, and the days that are missing."""
-        return self.folder.covering(variable, days, self.today, final_from)
+        return self.folder.covering(variable, days, self.today, self.options.final_from)
 
     def fetch_missing(self, variables: Mapping[str, Sequence[date]], own: Sequence[date]) -> None:
         """Fetch what is not kept, a request a month; nothing at all where the dataset itself lacks nothing."""
@@ -174,20 +176,14 @@ class _Fetching:
 
     def expected(self, day: date) -> str:
         """Return when the data of a day are to be published; nothing where that should have been already."""
-        delay = max(self.today - self.latest, timedelta(1)) if self.latest else self.provider.delay
-        return (day + delay).isoformat() if day + delay > self.today else ""
-
-
-def final_from(day: date) -> date:
-    """Return when the final data take the place of the provisional ones (ERA5T) of a day: after two to three months."""
-    months = day.year * 12 + day.month - 1 + 3
-    return date(months // 12, months % 12 + 1, 6)
+        usual = self.options.expected(day)
+        expected = day + max(self.today - self.latest, timedelta(1)) if self.latest else usual
+        return expected.isoformat() if expected > self.today else ""
 
 
 def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[date], str]) -> list[LeftOut]:
     dataset, found = request.dataset, []
-    known = ERA5_LAND_VARIABLES.get(cast(Era5LandOptions, dataset.options).variable)
-    accumulated = known is not None and known.accumulated
+    accumulated = cast(Era5LandOptions, dataset.options).accumulated
     for period in periods_in(request.interval, dataset.period_type) if missing else ():
         needed = needed_days(period.start, period.end, dataset.time_zone, accumulated=accumulated)
         lacking = [day for day in needed if day in missing]

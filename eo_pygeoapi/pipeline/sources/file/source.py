@@ -13,13 +13,13 @@ import xarray as xr
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import period_of
-from eo_pygeoapi.datasets.source_options import FileOptions
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.opening import format_of, open_variable
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import cached, download, exists
+from eo_pygeoapi.pipeline.sources.file.options import FileOptions
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 
 _SCHEMES = ("http", "https", "file")

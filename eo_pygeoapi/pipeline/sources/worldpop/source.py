@@ -18,7 +18,6 @@ from rasterio.errors import RasterioError
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.source_options import WorldPopOptions
 from eo_pygeoapi.errors import NoDataError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
@@ -27,6 +26,7 @@ from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.pipeline.sources.worldpop.options import WorldPopOptions
 from eo_pygeoapi.store.download_cache import CachedFile, parse
 
 PROVIDER = "https://data.worldpop.org"

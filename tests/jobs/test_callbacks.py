@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from flows.notifications import ATTEMPTS, Callbacks
+from eo_pygeoapi.jobs.callbacks import ATTEMPTS, Callbacks
 from tests.ogc import subscriber
 
 

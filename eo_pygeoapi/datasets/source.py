@@ -1,0 +1,179 @@
+"""What a source says of itself, and which sources are installed.
+
+A source is a folder: `options.py` says all that can be said in plain Python, for the web process reads it too;
+`source.py` fetches and opens the data, and only the pipeline imports it. An entry point of the group
+`eo_pygeoapi.sources` names the `SourceInfo` in `options.py`, in this package or another; `docs/sources.md` shows one.
+"""
+
+import netrc
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
+
+from eo_pygeoapi.contract.models import Model
+from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.settings import is_secret
+
+GROUP = "eo_pygeoapi.sources"
+Limits = tuple[float | None, float | None]
+
+
+def _text_from_yaml(value: Any) -> Any:
+    """Take what YAML makes of `2026` and `2025-07-01`; refuse what it makes of `NO`."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this as {str(value).lower()}; put it in quotes")
+    if isinstance(value, int | float):
+        return str(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+YamlText = Annotated[str, BeforeValidator(_text_from_yaml)]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a provider wants to know of its users, and where they say it.
+
+    `block` is the type of the Prefect block (its slug) that may hold it, with the members of `variables`: each stands
+    for an environment variable. The variables whose values are secret end in `_KEY`, `_TOKEN` or `_PASSWORD`, by
+    which everything that is logged or published is redacted. `file` is one that the provider's own client reads; it
+    has the key for `hosts` from a netrc. `how` tells people how to get it.
+    """
+
+    title: str
+    block: str
+    variables: Mapping[str, str]
+    how: str
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if not self.secrets:
+            raise ValueError(
+                f"{self.title}: none of {', '.join(self.variables.values())} ends in _KEY, _TOKEN, _PASSWORD"
+            )
+
+    @property
+    def secrets(self) -> list[str]:
+        """The variables whose values are secret."""
+        return [name for name in self.variables.values() if is_secret(name)]
+
+    def is_given(self, has: Callable[[str], bool]) -> bool:
+        """Return whether the credentials are there; `has` tells whether a variable is set."""
+        if all(map(has, self.secrets)) or (self.file and Path(self.file).expanduser().exists()):
+            return True
+        return bool(self.hosts) and _in_netrc(self.hosts[0])
+
+
+def _in_netrc(host: str) -> bool:
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+class SourceOptions(Model):
+    """Base of the options of a source, and of what follows from them.
+
+    `requestable` names those that a request's `parameters` may set.
+    """
+
+    requestable: ClassVar[tuple[str, ...]] = ()
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the `eo:` keys that this source gives where the block does not."""
+        return {}
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return what the provider wants to know before it gives these data."""
+        return ()
+
+    def plausible(self) -> Limits:
+        """Return the physical limits of the values, in the units in which the source has them."""
+        return None, None
+
+    def expected(self, day: date) -> date | None:
+        """Return when the data of a day are usually published; None where no usual delay is known."""
+        return None
+
+    def final_from(self, day: date) -> date | None:
+        """Return when final data take the place of a day's provisional ones; None where none are provisional."""
+        return None
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """A source, as its entry point names it.
+
+    `source` is `package.module:name` of what makes the source (see `pipeline/sources/request.py`), called without
+    arguments. A source is asked for a box across 180 degrees in two halves, unless it says `across_180`.
+    `credentials` are all those that any of its options may need.
+    """
+
+    title: str
+    options: type[SourceOptions]
+    source: str
+    licence: str
+    citation: str
+    credentials: tuple[Credential, ...] = ()
+    across_180: bool = False
+
+
+def installed_sources() -> list[str]:
+    """Return the names of the installed sources."""
+    return sorted(_entry_points())
+
+
+@cache
+def source_info(name: str) -> SourceInfo:
+    """Return what an installed source says of itself; ConfigError where it is not installed or cannot be loaded."""
+    found = _entry_points().get(name, [])
+    if not found:
+        raise ConfigError(f"source {name!r} is not installed (installed: {', '.join(installed_sources()) or 'none'})")
+    if len(found) > 1:
+        packages = " and ".join(_package(entry) for entry in found)
+        raise ConfigError(f"source {name!r} is brought by {packages}; uninstall all but one")
+    try:
+        info = found[0].load()
+    except Exception as error:  # of a package of others, which may raise anything while it is imported
+        raise ConfigError(f"source {name!r} of {_package(found[0])} cannot be loaded: {error!r}") from error
+    if not isinstance(info, SourceInfo):
+        raise ConfigError(f"source {name!r} of {_package(found[0])}: {found[0].value} is no SourceInfo")
+    return info
+
+
+def loadable_sources() -> dict[str, SourceInfo]:
+    """Return the installed sources but for those that cannot be loaded, of which only their datasets need to know."""
+    found: dict[str, SourceInfo] = {}
+    for name in installed_sources():
+        try:
+            found[name] = source_info(name)
+        except ConfigError:
+            continue
+    return found
+
+
+def all_credentials() -> list[Credential]:
+    """Return the credentials that the installed sources may need, each kind of block once."""
+    return list({c.block: c for info in loadable_sources().values() for c in info.credentials}.values())
+
+
+@cache
+def _entry_points() -> dict[str, list[EntryPoint]]:
+    """Return the entry points of our group by their names; what a process finds once it keeps."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in dict.fromkeys(entry_points(group=GROUP)):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist else entry.value

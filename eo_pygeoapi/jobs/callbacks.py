@@ -1,0 +1,138 @@
+"""Callbacks: tell the subscriber of an execution that its job runs, has succeeded, or has failed.
+
+The hooks of the flows call this. Whatever happens here, the state of the job is what the work made it: a subscriber
+who does not answer, answers with an error or redirects is tried again and then left alone.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from prefect.client.schemas.objects import FlowRun
+
+from eo_pygeoapi.contract.status import FINAL
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.jobs import outbound
+from eo_pygeoapi.jobs.documents import JobLinks, status_document
+from eo_pygeoapi.jobs.held_parts import held_subscriber
+from eo_pygeoapi.jobs.outbound import OutboundError
+from eo_pygeoapi.jobs.results import Encoded, encode, read_outputs
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
+
+ATTEMPTS = 4
+FIRST_PAUSE_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """The subscriber of one job, and how to call it."""
+
+    uris: Mapping[str, str]
+    allow_private: bool
+    pause: Callable[[float], None] = time.sleep
+
+    def post(self, name: str, body: bytes, media_type: str) -> bool:
+        """Post to the URI called `name`, again and again for a while; returns whether it was taken."""
+        uri = self.uris.get(name)
+        if not uri:
+            return False
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.pause(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            why = self._post_once(uri, body, media_type)
+            if why is None:
+                return True
+            _LOG.warning("callback %s, attempt %d of %d: %s", name, attempt + 1, ATTEMPTS, why)
+        return False
+
+    def _post_once(self, uri: str, body: bytes, media_type: str) -> str | None:
+        """Return why it was not taken, or None."""
+        headers = {"Content-Type": media_type}
+        try:
+            reply = outbound.request(
+                "POST", uri, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=self.allow_private
+            )
+        except OutboundError as error:
+            return str(error)
+        return None if reply.status < 300 else f"answered with {reply.status}"
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """Who wants to know of one job; `base_url` returns the address of the API, for the links of a document."""
+
+    job_id: str
+    callbacks: Callbacks
+    settings: Settings
+    store: ResultStore
+    base_url: Callable[[], str]
+
+    @classmethod
+    def of(cls, flow_run: FlowRun, settings: Settings, base_url: Callable[[], str]) -> Self | None:
+        """Return the subscriber that a flow run's execute request named; None where it named none."""
+        request = (flow_run.parameters or {}).get("request")
+        if not isinstance(request, Mapping) or "subscriberKey" not in request:
+            return None
+        store = ResultStore(settings.results)
+        try:
+            uris = held_subscriber(request, store)
+        except EoError as error:
+            _LOG.warning("the subscriber of job %s cannot be read: %s", flow_run.id, error)
+            return None
+        callbacks = Callbacks(uris, settings.allow_private_callbacks)
+        return cls(str(flow_run.id), callbacks, settings, store, base_url)
+
+    def tell_in_progress(self) -> None:
+        """Post the status of a job that runs."""
+        with _logged():
+            self._post_status("inProgressUri", self._job())
+
+    def tell_end(self) -> None:
+        """Post the results of a successful job, the status of a failed one; nothing while Prefect will try it again."""
+        with _logged():
+            job = self._job()
+            if job.status == "successful":
+                encoded = self._results(job)
+                self.callbacks.post("successUri", encoded.body, encoded.headers.get("Content-Type", "application/json"))
+            elif job.status == "failed":
+                self._post_status("failedUri", job)
+            elif job.status not in FINAL:
+                _LOG.info("job %s is %s again; its subscriber is told at the end", self.job_id, job.status)
+
+    def _post_status(self, name: str, job: Job) -> None:
+        document = status_document(job, self._links())
+        self.callbacks.post(name, json.dumps(document, ensure_ascii=False).encode(), "application/json")
+
+    def _results(self, job: Job) -> Encoded:
+        outputs, links = read_outputs(self.store, job), self._links()
+        if not outputs:
+            return Encoded(204)
+        return encode(outputs, job.request, lambda id_: links.output(job.id, id_))
+
+    def _job(self) -> Job:
+        gateway = PrefectGateway(self.settings.prefect_api_url, secrets=self.settings.secrets(), read_timeout=10.0)
+        try:
+            return gateway.get(self.job_id)
+        finally:
+            gateway.close()
+
+    def _links(self) -> JobLinks:
+        return JobLinks(self.base_url())
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except EoError as error:
+        _LOG.warning("callback not sent: %s", error)

@@ -1,0 +1,124 @@
+"""What the steps of one job hand to each other, kept in its folder in the results store."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline import exports
+from eo_pygeoapi.pipeline.dhis2 import data_values
+from eo_pygeoapi.pipeline.dhis2.data_values import Payload, Row
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
+from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
+
+SORT_MEMORY = "64MB"
+ROWS_AT_ONCE = 10_000
+
+
+class Intermediates:
+    """The intermediate results of one job.
+
+    They are read where they lie; `scratch` is a folder for copies of what a store elsewhere holds, one of each file,
+    for all who read it.
+    """
+
+    def __init__(self, folder: JobFolder, scratch: Path) -> None:
+        self._folder, self._scratch = folder, scratch
+        self.import_files = ImportFiles(folder)
+        self._units: OrgUnits | None = None
+
+    def write_units(self, units: OrgUnits) -> None:
+        """Keep the organisation units."""
+        self._folder.write_json(job_folder.STEP_UNITS, to_geojson(units))
+        self._units = units
+
+    def units(self) -> OrgUnits:
+        """Return the organisation units."""
+        if self._units is None:
+            self._units = from_geojson(self.units_geojson())
+        return self._units
+
+    def units_geojson(self) -> dict[str, Any]:
+        """Return the organisation units as a FeatureCollection."""
+        collection: dict[str, Any] = self._folder.read_json(job_folder.STEP_UNITS)
+        return collection
+
+    def write_values(self, frame: pd.DataFrame) -> None:
+        """Keep a table of values as Parquet; doubles stay what they are."""
+        with self._folder.new_file(job_folder.STEP_VALUES) as path:
+            save_values(frame, path)
+
+    def values(self) -> pd.DataFrame:
+        """Return the table of values."""
+        with duckdb.connect() as connection:
+            frame: pd.DataFrame = connection.execute(
+                "FROM read_parquet(?)", [str(self._file(job_folder.STEP_VALUES))]
+            ).df()
+        return frame
+
+    def build_payload(self, dataset: Dataset) -> Payload:
+        """Build the payload of the values and keep it; the values pass one by one."""
+        rows = rows_by_period(self._file(job_folder.STEP_VALUES), self._scratch)
+        as_json, as_csv = self._folder.new_file(job_folder.PAYLOAD_JSON), self._folder.new_file(job_folder.PAYLOAD_CSV)
+        with as_json as json_path, as_csv as csv_path:
+            payload = data_values.build_dhis2_payload(rows, dataset.dhis2, json_path, csv_path)
+        self.import_files.write_payload(payload)
+        return payload
+
+    @cached_property
+    def preview(self) -> Mapping[str, Any]:
+        """What a person looks at: the first values, after the import beside what DHIS2 held."""
+        with self._file(job_folder.PAYLOAD_CSV).open(encoding="utf-8", newline="") as stream:
+            first = list(islice(data_values.read_data_values(stream), data_values.PREVIEW_ROWS))
+        return data_values.preview(self.import_files.payload(), first, self.import_files.rows())
+
+    def export(self, dataset: Dataset) -> None:
+        """Keep the values as tidy CSV, and where CHAP knows the period type as CHAP's."""
+        values = self._file(job_folder.STEP_VALUES)
+        with self._folder.new_file(job_folder.VALUES_CSV) as target:
+            exports.write_tidy_csv(values, self.units().frame, target)
+        if dataset.period_type in exports.CHAP_FREQUENCIES:
+            with self._folder.new_file(job_folder.CHAP_CSV) as target:
+                exports.write_chap_csv(values, dataset, target)
+
+    def _file(self, name: str) -> Path:
+        """Return a local file with what is kept under the name: the file itself, or the copy of this process."""
+        path = self._folder.local_path(name)
+        if path is not None and path.is_file():
+            return path
+        copy = self._scratch / name
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            self._folder.copy_to(name, copy)
+        return copy
+
+
+def save_values(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table of values as Parquet."""
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        connection.execute(f"COPY frame TO '{exports.quoted(path)}' (FORMAT parquet, USE_TMP_FILE false)")
+
+
+def rows_by_period(path: Path, spill: Path) -> Iterator[Row]:
+    """Yield the values of a Parquet file, ordered by period and then as they came.
+
+    DuckDB writes to the folder `spill` what it sorts and what does not fit into memory.
+    """
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": SORT_MEMORY,
+        "temp_directory": str(spill),
+        "threads": 1,
+    }
+    query = 'SELECT "orgUnit", "period", "value" FROM read_parquet(?, file_row_number=true) ORDER BY 2, file_row_number'
+    with duckdb.connect(config=settings) as connection:
+        found = connection.execute(query, [str(path)])
+        while rows := found.fetchmany(ROWS_AT_ONCE):
+            yield from rows

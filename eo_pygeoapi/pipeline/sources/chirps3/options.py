@@ -1,0 +1,65 @@
+"""What the source `chirps3` says of itself: CHIRPS v3 daily rainfall of the Climate Hazards Center."""
+
+import calendar
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+
+from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
+
+_MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
+
+
+class Chirps3Options(SourceOptions):
+    """CHIRPS v3 daily rainfall of the Climate Hazards Center; 60°N to 60°S, 0.05°, UTC days, from 1981."""
+
+    requestable = ("stage", "flavor")
+
+    stage: Literal["final", "prelim", "latest"] = Field(
+        "final",
+        description="final; prelim: preliminary, within a week; latest: final where there is, else preliminary",
+    )
+    flavor: Literal["rnl", "sat"] = Field("rnl", description="rnl: with reanalysis; sat: with satellite data only")
+    base_url: YamlText = Field("", description="address of a mirror")
+
+    def defaults(self) -> dict[str, Any]:
+        """Rain: summed over time, averaged over space."""
+        return {
+            "units": {"from": "mm", "to": "mm"},
+            "aggregation": {"spatial": "mean", "temporal": "sum"},
+            "decimals": 2,
+        }
+
+    def plausible(self) -> Limits:
+        """Rain is never less than nothing."""
+        return 0.0, _MOST_IN_A_DAY
+
+    def expected(self, day: date) -> date:
+        """By the month for what is final, by the pentad (five days) for what is preliminary."""
+        return published_whole(day) if self.stage == "final" else _after_the_pentad(day)
+
+    def final_from(self, day: date) -> date | None:
+        """When the month is published whole."""
+        return None if self.stage == "final" else published_whole(day)
+
+
+def published_whole(day: date) -> date:
+    """Return when the month of a day is published whole: dhis2eo takes the 21st of the following month."""
+    return (day.replace(day=1) + timedelta(31)).replace(day=21)
+
+
+def _after_the_pentad(day: date) -> date:
+    """Return two days after the end of the day's pentad; the last of a month has its remaining days."""
+    last_of_pentad = min((day.day - 1) // 5 * 5 + 5, 30)
+    last_of_month = calendar.monthrange(day.year, day.month)[1]
+    return day.replace(day=last_of_month if last_of_pentad >= 30 else last_of_pentad) + timedelta(2)
+
+
+INFO = SourceInfo(
+    title="CHIRPS v3 daily rainfall",
+    options=Chirps3Options,
+    source="eo_pygeoapi.pipeline.sources.chirps3.source:Chirps3Source",
+    licence="CC BY 4.0",
+    citation="Climate Hazards Center (2025): CHIRPS3 Data Repository. https://doi.org/10.15780/G2JQ0P",
+)

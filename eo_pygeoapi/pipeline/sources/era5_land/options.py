@@ -1,0 +1,98 @@
+"""What the source `era5-land` says of itself: hourly ERA5-Land, of the Climate Data Store or of Destination Earth."""
+
+import re
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+
+from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
+from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
+
+_ENERGY = re.compile("radiation|heat_flux")  # J/m2; what else accumulates is water, in m
+# how long after a day its data are there, usually
+DELAYS = {"cds": timedelta(6), "destine": timedelta(35)}
+
+CDS = Credential(
+    title="Climate Data Store",
+    block="climate-data-store",
+    variables={"url": "ECMWF_DATASTORES_URL", "key": "ECMWF_DATASTORES_KEY"},
+    defaults={"url": "https://cds.climate.copernicus.eu/api"},
+    file="~/.ecmwfdatastoresrc",
+    how="register at https://cds.climate.copernicus.eu, whose page of your profile shows the key, and accept the "
+    "licence of ERA5-Land there",
+)
+EARTH_DATA_HUB = Credential(
+    title="Destination Earth",
+    block="destination-earth",
+    variables={"key": "EO_DESTINE_KEY"},
+    hosts=("data.earthdatahub.destine.eu",),
+    how="register at https://earthdatahub.destine.eu, whose account settings make a personal access token",
+)
+_CREDENTIALS = {"cds": CDS, "destine": EARTH_DATA_HUB}
+
+
+class Era5LandOptions(SourceOptions):
+    """ERA5-Land hourly reanalysis; 0.1°, from 1950, about five days late.
+
+    Requests may not set the variable: the dataset's units, aggregation, data element and published values are those
+    of its own.
+    """
+
+    provider: Literal["cds", "destine"] = Field("cds", description="Climate Data Store or Destination Earth")
+    variable: YamlText = Field("2m_temperature", description="name of the variable at the Climate Data Store")
+    base_url: YamlText = Field("", description="address of a mirror")
+
+    def defaults(self) -> dict[str, Any]:
+        """Water in mm, temperatures in degC, everything else as it comes; what accumulates is summed over time."""
+        if not self.accumulated:
+            return {"units": {"from": "K", "to": "degC"}, "decimals": 1} if self._is_temperature else {}
+        summed = {"aggregation": {"spatial": "mean", "temporal": "sum"}}
+        if _ENERGY.search(self.variable):
+            return summed
+        return summed | {"units": {"from": "m", "to": "mm"}, "decimals": 2}
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """The provider's key; a mirror of the Earth Data Hub may have none."""
+        if self.provider == "destine" and self.base_url:
+            return ()
+        return (_CREDENTIALS[self.provider],)
+
+    def plausible(self) -> Limits:
+        """Temperatures on the earth; of what falls, no less than packing makes of nothing."""
+        known = ERA5_LAND_VARIABLES.get(self.variable)
+        if known and self._is_temperature:
+            return 150.0, 400.0
+        if known and known.kind == "amount" and not _ENERGY.search(self.variable):
+            return -0.001, 10.0
+        return None, None
+
+    def expected(self, day: date) -> date:
+        """After the usual delay of the provider."""
+        return day + DELAYS[self.provider]
+
+    def final_from(self, day: date) -> date:
+        """When the final data take the place of the provisional ones (ERA5T): after two to three months."""
+        months = day.year * 12 + day.month - 1 + 3
+        return date(months // 12, months % 12 + 1, 6)
+
+    @property
+    def accumulated(self) -> bool:
+        """Whether the variable is known to count from 00 UTC of the day."""
+        known = ERA5_LAND_VARIABLES.get(self.variable)
+        return known is not None and known.accumulated
+
+    @property
+    def _is_temperature(self) -> bool:
+        return "temperature" in self.variable
+
+
+INFO = SourceInfo(
+    title="ERA5-Land hourly reanalysis",
+    options=Era5LandOptions,
+    source="eo_pygeoapi.pipeline.sources.era5_land.source:Era5LandSource",
+    licence="CC BY 4.0",
+    citation="Muñoz Sabater, J. (2019): ERA5-Land hourly data from 1950 to present. Copernicus Climate Change Service "
+    "(C3S) Climate Data Store (CDS). https://doi.org/10.24381/cds.e2161bac",
+    credentials=(CDS, EARTH_DATA_HUB),
+)

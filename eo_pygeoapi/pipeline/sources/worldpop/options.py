@@ -1,0 +1,35 @@
+"""What the source `worldpop` says of itself: WorldPop's yearly population counts of a country at 100 m."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
+
+
+class WorldPopOptions(SourceOptions):
+    """WorldPop yearly population counts at 100 m."""
+
+    requestable = ("version",)
+
+    country: Annotated[YamlText, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 3166 code of three letters")
+    version: Literal["global1", "global2"] = Field("global2", description="global1: 2000-2020; global2: 2015-2030")
+    base_url: YamlText = Field("", description="address of a mirror")
+
+    def defaults(self) -> dict[str, Any]:
+        """People are counted: sums, without fractions, one period a year."""
+        return {"periodType": "yearly", "aggregation": {"spatial": "sum", "temporal": "mean"}, "decimals": 0}
+
+    def plausible(self) -> Limits:
+        """There are no fewer than nobody."""
+        return 0.0, None
+
+
+INFO = SourceInfo(
+    title="WorldPop population counts",
+    options=WorldPopOptions,
+    source="eo_pygeoapi.pipeline.sources.worldpop.source:WorldPopSource",
+    licence="CC BY 4.0",
+    citation="WorldPop, University of Southampton. https://www.worldpop.org",
+    across_180=True,
+)

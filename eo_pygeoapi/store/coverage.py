@@ -1,0 +1,206 @@
+"""What there is of a dataset for each unit and period, and what became of it in DHIS2.
+
+    coverage/{datasetId}/values/{YYYY}-….parquet   what jobs made of the data: a value, a provisional one, or why none
+    coverage/{datasetId}/dhis2/{YYYY}-….parquet    what DHIS2 holds of it: ours, a person's, or why nothing
+    coverage/{datasetId}/units/all-….parquet       names and levels of the units
+
+The two have versions of their own: a dry run says what the data are, and erases nothing of what an import said.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Literal
+from urllib.parse import quote
+
+import duckdb
+import numpy as np
+from pydantic import BaseModel
+
+from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageUnit
+from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.versioned import VersionedTable
+
+ValueState = Literal["V", "P", "-", "N", "O"]
+Dhis2State = Literal["D", "R", "K"]
+NOTHING = "-"
+_YEAR = "left(period, 4)"
+_REASONS = """SELECT "orgUnit", reason FROM latest WHERE period = ? AND reason <> ''"""
+# `arg_max` finds the last state several times as fast as a window
+_COUNT_VALUES = """
+    SELECT period, count(*) FILTER (state IN ('V', 'P')), count(*) FILTER (state = 'P'), min(first), min(last)
+    FROM (SELECT period, arg_max(state, version) AS state, min(start) AS first, min("end") AS last
+        FROM added GROUP BY period, "orgUnit")
+    GROUP BY period"""
+_COUNT_IN_DHIS2 = """
+    SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
+    FROM (SELECT period, arg_max(state, version) AS state FROM added GROUP BY period, "orgUnit")
+    GROUP BY period"""
+
+
+class PeriodSummary(BaseModel):
+    """How many units have what in one period."""
+
+    id: str
+    start: date
+    end: date
+    present: int
+    provisional: int
+    imported: int
+    rejected: int
+    kept: int
+
+
+class _YearSummary(BaseModel):
+    """What was counted of a year, and of which files."""
+
+    digest: str
+    periods: list[PeriodSummary]
+
+
+class CoverageTable:
+    """The coverage of one dataset."""
+
+    def __init__(self, store: ResultStore, dataset_id: str) -> None:
+        self._store = store
+        self._folder = folder = f"coverage/{quote(dataset_id, safe='')}"
+        self._values = VersionedTable(store, f"{folder}/values", ("orgUnit", "period"))
+        self._dhis2 = VersionedTable(store, f"{folder}/dhis2", ("orgUnit", "period"))
+        self._units = VersionedTable(store, f"{folder}/units", ("orgUnit",))
+
+    def add_values(self, cells: Mapping[str, Any], units: Sequence[CoverageUnit], job_id: str, version: str) -> None:
+        """Add what a job made of the data, and the units that it was asked for.
+
+        `cells` are columns `orgUnit`, `period`, `start`, `end` (ISO dates), `state` (a `ValueState`) and `reason`.
+        """
+        if len(cells["period"]):
+            self._values.add(_written(cells, job_id, version), _YEAR)
+        if units:
+            columns = {
+                "orgUnit": [unit.id for unit in units],
+                "name": [unit.name for unit in units],
+                "level": np.array([unit.level or 0 for unit in units], dtype=np.int32),
+            }
+            self._units.add(_written(columns, job_id, version))
+
+    def add_import(self, cells: Mapping[str, Any], job_id: str, version: str) -> None:
+        """Add what DHIS2 holds after an import that was not a dry run.
+
+        `cells` are columns `orgUnit`, `period`, `state` (a `Dhis2State`) and `reason`.
+        """
+        if len(cells["period"]):
+            self._dhis2.add(_written(cells, job_id, version), _YEAR)
+
+    def units(self, level: int | None = None) -> list[CoverageUnit]:
+        """Return the units that jobs were asked for, by level and name; of one level only where it is given."""
+        query = 'SELECT "orgUnit", name, level FROM latest ORDER BY level, name, "orgUnit"'
+        rows = self._units.read(lambda connection: connection.execute(query).fetchall()) or []
+        found = [CoverageUnit(id=id_, name=name, level=of_unit or None) for id_, name, of_unit in rows]
+        return [unit for unit in found if level is None or unit.level == level]
+
+    def matrix(self, periods: Sequence[Period], level: int | None = None) -> Coverage:
+        """Return what there is for these periods and the units of a level; see `COVERAGE_LEGEND` for the codes."""
+        units = self.units(level)
+        rows = np.full((len(periods), len(units)), NOTHING, dtype="U1")
+        if units and periods:
+            row_of = {period.id: number for number, period in enumerate(periods)}
+            column_of = {unit.id: number for number, unit in enumerate(units)}
+            self._fill(rows, self._values, row_of, column_of)
+            in_dhis2 = np.full_like(rows, "")
+            self._fill(in_dhis2, self._dhis2, row_of, column_of)
+            told = np.isin(in_dhis2, ("R", "K"))  # DHIS2's refusal and a person's value go before what the data are
+            rows[told] = in_dhis2[told]
+        return Coverage(
+            periods=[period.id for period in periods],
+            org_units=units,
+            legend=dict(COVERAGE_LEGEND),
+            rows=["".join(row) for row in rows.tolist()],
+        )
+
+    def reasons(self, period: str) -> dict[str, str]:
+        """Return why units have no value, or not ours, in a period."""
+        found: dict[str, str] = {}
+        for table in (self._values, self._dhis2):
+            rows = table.read(lambda connection: connection.execute(_REASONS, [period]).fetchall(), period[:4])
+            found |= dict(rows or [])
+        return found
+
+    def summary(self) -> list[PeriodSummary]:
+        """Return all periods that jobs have looked at, in order, and how many units have what.
+
+        What was counted of a year is kept beside its files, and counted again only where these have changed.
+        """
+        values, in_dhis2 = self._values.files(), self._dhis2.files()
+        return [
+            summary
+            for year in sorted(values)
+            for summary in self._kept_summary(year, "\n".join([*values[year], *in_dhis2.get(year, [])]))
+        ]
+
+    def _kept_summary(self, year: str, files: str) -> list[PeriodSummary]:
+        key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
+        try:
+            kept = _YearSummary.model_validate(self._store.read_json(key))
+            if kept.digest == digest:
+                return kept.periods
+        except MissingResultError:
+            pass
+        periods = self._counted(year)
+        self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
+        return periods
+
+    def _counted(self, year: str) -> list[PeriodSummary]:
+        rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
+        in_dhis2 = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
+        counts = {row[0]: row[1:] for row in in_dhis2}
+        found = []
+        for period, present, provisional, start, end in rows:
+            imported, rejected, kept = counts.get(period, (0, 0, 0))
+            found.append(
+                PeriodSummary(
+                    id=period,
+                    start=start,
+                    end=end,
+                    present=present,
+                    provisional=provisional,
+                    imported=imported,
+                    rejected=rejected,
+                    kept=kept,
+                )
+            )
+        return sorted(found, key=lambda summary: summary.start)
+
+    def _fill(
+        self,
+        rows: np.ndarray[Any, np.dtype[np.str_]],
+        table: VersionedTable,
+        row_of: Mapping[str, int],
+        column_of: Mapping[str, int],
+    ) -> None:
+        """Write the codes of a table's cells into the matrix."""
+
+        def codes(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Any]:
+            connection.register("periods", {"period": _texts(row_of), "row": np.arange(len(row_of))})
+            connection.register("columns", {"orgUnit": _texts(column_of), "col": np.arange(len(column_of))})
+            query = """WITH versions AS (SELECT version, row_number() OVER (ORDER BY version) AS rank FROM
+                    (SELECT DISTINCT version FROM added))
+                SELECT row, col, ascii(state)::UINT32 AS code, rank FROM added JOIN versions USING (version)
+                JOIN periods USING (period) JOIN columns USING ("orgUnit")"""
+            return connection.execute(query).fetchnumpy()
+
+        years = "|".join(sorted({period[:4] for period in row_of}))
+        if (found := table.read(codes, years)) is not None:
+            # the last version of a cell is written last; a window in SQL takes several times as long
+            order = np.argsort(found["rank"], kind="stable")
+            rows.view(np.uint32)[found["row"][order], found["col"][order]] = found["code"][order]
+
+
+def _texts(texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.object_]]:
+    return np.array(list(texts), dtype=object)
+
+
+def _written(columns: Mapping[str, Any], job_id: str, version: str) -> dict[str, Any]:
+    count = len(next(iter(columns.values())))
+    arrays = {name: column if isinstance(column, np.ndarray) else _texts(column) for name, column in columns.items()}
+    return arrays | {"jobID": _texts([job_id] * count), "version": _texts([version] * count)}

@@ -1,0 +1,143 @@
+"""Tables in the results store that many writers add to without a lock: the row of the highest version counts.
+
+    {folder}/{group}-{random}.parquet
+
+Files are only ever added and removed whole; none is changed, and no name is used twice. A table is the union of the
+rows of its files; where several rows have the same key, the one of the highest `version` counts. So merging files, even
+twice at the same time or half way, changes nothing of what a reader finds.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.store.store import ResultStore
+
+# so many files of a group are left lying before a writer merges them
+FILES_BEFORE_MERGE = 4
+MEMORY = "256MB"
+_THREADS = 2
+_READ_ATTEMPTS = 5
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VersionedTable:
+    """The table in a folder of the store; its rows have the columns of `key`, others, and `version`."""
+
+    store: ResultStore
+    folder: str
+    key: tuple[str, ...]
+
+    def add(self, columns: Mapping[str, Any], group: str = "'all'") -> None:
+        """Add rows, given as lists or arrays by column.
+
+        `group` is the SQL of a text without surprises, such as a year: rows of one group lie in files that are merged
+        with each other.
+        """
+        order = ", ".join(f'"{name}"' for name in self.key)
+        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, _connect(Path(folder)) as connection:
+            connection.register("added", dict(columns))
+            groups = [name for (name,) in connection.execute(f"SELECT DISTINCT {group} FROM added").fetchall()]
+            for name in groups:
+                self._save(connection, f"SELECT * FROM added WHERE {group} = ? ORDER BY {order}", [name], name)
+        for name in groups:
+            try:
+                self._merge(name)
+            except ResultsError as error:
+                _LOG.warning("%s: rows are added, files are not merged: %s", self.folder, error)
+
+    def read[T](self, query: Callable[[duckdb.DuckDBPyConnection], T], groups: str = ".*") -> T | None:
+        """Return what `query` makes of the groups that match; None where there are no rows.
+
+        It finds the views `added`, all rows, and `latest`, those that count.
+        """
+        keys = self._keys(groups)
+        for attempt in range(_READ_ATTEMPTS):
+            if not keys:
+                return None
+            try:
+                return self._read(keys, query)
+            except (duckdb.Error, ResultsError) as error:
+                seen, keys = keys, self._keys(groups)
+                if keys == seen or attempt == _READ_ATTEMPTS - 1:
+                    raise ResultsError(f"cannot read {self.folder!r}: {error}") from error
+        raise AssertionError("unreachable")
+
+    def files(self) -> dict[str, list[str]]:
+        """Return the names of the files by group: as long as they are the same, so are the rows."""
+        found: dict[str, list[str]] = {}
+        for key in self._keys(".*"):
+            name = key.rpartition("/")[2]
+            found.setdefault(name.rpartition("-")[0], []).append(name)
+        return found
+
+    def _read[T](self, keys: Sequence[str], query: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, _connect(Path(folder)) as connection:
+            paths = self._local(keys, Path(folder))
+            literal = ", ".join(f"'{_quoted(path)}'" for path in paths)
+            connection.execute(f"CREATE VIEW added AS FROM read_parquet([{literal}])")
+            connection.execute(f"CREATE VIEW latest AS {self._latest('added')}")
+            return query(connection)
+
+    def _latest(self, rows: str) -> str:
+        partition = ", ".join(f'"{name}"' for name in self.key)
+        return f"FROM {rows} QUALIFY row_number() OVER (PARTITION BY {partition} ORDER BY version DESC) = 1"
+
+    def _keys(self, groups: str) -> list[str]:
+        pattern = re.compile(rf"(?:{groups})-[0-9a-f]{{32}}\.parquet")
+        return [key for key in self.store.keys(self.folder) if pattern.fullmatch(key.rpartition("/")[2])]
+
+    def _local(self, keys: Sequence[str], copies: Path) -> list[Path]:
+        paths = []
+        for key in keys:
+            path = self.store.local_path(key)
+            if path is None:
+                path = copies / key.rpartition("/")[2]
+                self.store.copy_to(key, path)
+            paths.append(path)
+        return paths
+
+    def _merge(self, group: str) -> None:
+        keys = self._keys(re.escape(group))
+        if len(keys) <= FILES_BEFORE_MERGE:
+            return
+        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, _connect(Path(folder)) as connection:
+            paths = [str(path) for path in self._local(keys, Path(folder))]
+            order = ", ".join(f'"{name}"' for name in self.key)
+            self._save(connection, f"{self._latest('read_parquet(?)')} ORDER BY {order}", [paths], group)
+        for key in keys:
+            self.store.delete(key)
+
+    def _save(self, connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any], group: str) -> None:
+        with self.store.new_file(f"{self.folder}/{group}-{uuid.uuid4().hex}.parquet") as path:
+            try:
+                connection.execute(
+                    f"COPY ({query}) TO '{_quoted(path)}' (FORMAT parquet, USE_TMP_FILE false)", parameters
+                )
+            except duckdb.Error as error:
+                raise ResultsError(f"cannot write {self.folder!r}: {error}") from error
+
+
+def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        config={
+            "threads": _THREADS,
+            "memory_limit": MEMORY,
+            "temp_directory": str(spill / "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

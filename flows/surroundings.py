@@ -1,0 +1,42 @@
+"""What both flows need around the work: the configuration file, read once in a process, and a run that fails."""
+
+from functools import cache
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.config_file import read_config
+from eo_pygeoapi.datasets.read import read_datasets
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.jobs.results import keep_error
+from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.job_folder import JobFolder
+
+
+@cache
+def configuration() -> dict[str, Any]:
+    """Return the parsed configuration file."""
+    return read_config(process_settings().config)
+
+
+@cache
+def enabled_datasets() -> dict[str, Dataset]:
+    """Return the enabled datasets by id."""
+    return read_datasets(configuration(), process_settings().config.absolute().parent)
+
+
+def base_url() -> str:
+    """Return the address of the API."""
+    from pygeoapi.util import get_base_url  # slow to import, and only needed for callbacks
+
+    return str(get_base_url(configuration()))
+
+
+def failed(folder: JobFolder, error: EoError) -> State:
+    """End the run as failed, with the reason as its message and beside its results, where the API finds the status."""
+    message = redact(str(error), process_settings().secrets())
+    keep_error(folder, error, message)
+    return Failed(message=message)

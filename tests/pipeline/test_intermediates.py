@@ -1,0 +1,58 @@
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import Point
+
+from eo_pygeoapi.pipeline.intermediates import Intermediates
+from eo_pygeoapi.pipeline.org_units.load import OrgUnits
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
+from tests.pipeline.made import dataset, units
+
+FRAME = pd.DataFrame(
+    {
+        "orgUnit": ["a", "b", "a", "b"],
+        "period": ["202501", "202501", "202502", "202502"],
+        "start": ["2025-01-01", "2025-01-01", "2025-02-01", "2025-02-01"],
+        "end": ["2025-01-31", "2025-01-31", "2025-02-28", "2025-02-28"],
+        "value": [0.1, np.nan, 1 / 3, 4.0],
+        "validFraction": [1.0, 0.0, 1.0, 1.0],
+    }
+)
+
+
+def taken(url: str, scratch: Path) -> Intermediates:
+    """Take the steps up to the exports of a job, as one process after the other."""
+    frame = units({"a": Point(0, 0), "b": Point(1, 1)}).assign(name=["A", "B"])
+    frame["level"] = pd.array([2, pd.NA], dtype="Int64")
+    first = Intermediates(JobFolder(ResultStore(url), "1"), scratch / "first")
+    first.write_units(OrgUnits(frame, []))
+    first.write_values(FRAME)
+    second = Intermediates(JobFolder(ResultStore(url), "1"), scratch / "second")
+    second.build_payload(dataset(periodType="monthly"))
+    second.export(dataset(periodType="monthly"))
+    return second
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_steps_read_what_the_ones_before_kept(tmp_path: Path, elsewhere: bool) -> None:
+    folder = taken(f"memory://{uuid4()}" if elsewhere else str(tmp_path / "it's a store"), tmp_path / "scratch")
+    pd.testing.assert_frame_equal(folder.values(), FRAME)
+    assert list(folder.units().frame["orgUnit"]) == ["a", "b"]
+    rows = [(row["orgUnit"], row["period"], row["value"]) for row in folder.preview["rows"]]
+    assert rows == [("a", "202501", "0.1"), ("a", "202502", "0.3333333333333333"), ("b", "202502", "4")]
+    for name in ("values.csv", "chap.csv", "payload.json"):
+        assert folder.import_files.folder.read_bytes(name)
+
+
+def test_nothing_is_copied_where_the_store_is_a_folder_and_each_file_once_elsewhere(tmp_path: Path) -> None:
+    taken(str(tmp_path / "store"), tmp_path / "here")
+    assert not [path for path in (tmp_path / "here").rglob("*") if path.is_file()]
+    folder = taken(f"memory://{uuid4()}", tmp_path / "there")
+    copies = [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+    assert [path.name for path in copies] == ["values.parquet"]
+    before = copies[0].stat().st_mtime_ns
+    assert folder.values().shape == FRAME.shape and copies[0].stat().st_mtime_ns == before
