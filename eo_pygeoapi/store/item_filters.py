@@ -33,6 +33,8 @@ _DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?")
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
+# stands for an apostrophe in the texts of CQL2 filters, of those that use the character for nothing
+APOSTROPHE = "\ue000"
 _LARGEST_INTEGER = 2**31 - 1
 LARGEST_SIMPLIFY = 100_000
 
@@ -145,7 +147,7 @@ def _value(name: str, given: Any) -> Any:
 def _text(given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError(given)
-    return given
+    return given.replace(APOSTROPHE, "'")
 
 
 def _integer(given: Any) -> int:
