@@ -110,6 +110,7 @@ def local_paths(store: ResultStore, keys: Iterable[str], copies: Path) -> list[s
         if path is None:
             path = copies / key
             if not path.exists():
+                copies.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 store.copy_to(key, path)
         paths.append(str(path))

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -158,9 +159,10 @@ class PublishedReader:
 
     @cached_property
     def _folder(self) -> Path:
-        folder = tempfile.mkdtemp(prefix="eo-pygeoapi-")
+        """A folder for copies and for what DuckDB spills; it is made by the first who needs it, and most need none."""
+        folder = Path(tempfile.gettempdir(), f"eo-pygeoapi-{uuid.uuid4().hex}")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
+        return folder
 
 
 class _KeptOutlines:

@@ -3,8 +3,11 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
@@ -108,6 +111,38 @@ def test_a_file_that_is_being_written_is_not_listed(store: ResultStore) -> None:
         path.write_text("half")
         assert store.keys() == [] and not store.exists("jobs/1/a.txt")
     assert store.keys() == ["jobs/1/a.txt"]
+
+
+class TwoHalves(MemoryFileSystem):
+    """A file system whose files grow while they are written; `seen` is what the store shows meanwhile."""
+
+    protocol = "halves"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    seen: ClassVar[list[list[str]]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("halves://", "memory://")))
+
+    def put_file(self, lpath: str, rpath: str, *args: Any, **kwargs: Any) -> None:
+        content = Path(lpath).read_bytes()
+        with self.open(rpath, "wb") as stream:
+            for half in (content[: len(content) // 2], content[len(content) // 2 :]):
+                stream.write(half)
+                self.seen.append(ResultStore("halves://results").keys())
+
+
+def test_nobody_sees_a_part_of_a_file_where_files_grow() -> None:
+    fsspec.register_implementation("halves", TwoHalves, clobber=True)
+    store = ResultStore("halves://results")
+
+    store.write_text("jobs/1/a.txt", "whole")
+    store.write_text("jobs/1/a.txt", "anew")
+
+    assert TwoHalves.seen == [[], [], ["jobs/1/a.txt"], ["jobs/1/a.txt"]]
+    assert store.read_bytes("jobs/1/a.txt") == b"anew"
+    assert [path for path in TwoHalves.store if path.endswith(".tmp")] == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, "\ud800"])
