@@ -67,7 +67,7 @@ def fill(database: Path, api: str, url: str, count: int) -> None:
     """Have Prefect hold `count` runs of ours: copies of one that the API made, finished."""
     requests.post(f"{url}/processes/echo/execution", json=BODY, headers={"Prefer": "respond-async"}, timeout=60)
     gateway = PrefectGateway(api)
-    job, total = gateway.list(1)
+    job, total = gateway.runs.list(1)
     gateway.close()
     with sqlite3.connect(database, timeout=60) as connection:
         run, state = (
@@ -104,9 +104,9 @@ def measure(api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
 
 def _measure(prefect: SyncPrefectClient, api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
     gateway = PrefectGateway(api, deployments_ttl=3.0)
-    jobs, _ = gateway.list(1, wanted=JobFilter(statuses=("successful",)))
-    job_id = (jobs or gateway.list(1)[0])[0].id
-    deployments = gateway.deployments()
+    jobs, _ = gateway.runs.list(1, wanted=JobFilter(statuses=("successful",)))
+    job_id = (jobs or gateway.runs.list(1)[0])[0].id
+    deployments = gateway.deployments.read()
     where = flow_run_filter(ANY_JOB, [found.id for found in deployments.values()], datetime.now(UTC))
     deployment = deployments["echo"].id
     session = requests.Session()

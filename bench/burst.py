@@ -53,7 +53,7 @@ def burst(folder: Path, database: str, jobs: int, concurrency: int = 4) -> dict[
 def wait(work: Farm, ids: list[str], until: float) -> list[str]:
     """Wait until all have ended; returns their statuses."""
     while time.monotonic() < until:
-        jobs, _ = work.gateway.list(len(ids))
+        jobs, _ = work.gateway.runs.list(len(ids))
         found = {job.id: job.status for job in jobs}
         states = [str(found.get(id_, "")) for id_ in ids]
         if all(state in ("successful", "failed", "dismissed") for state in states):

@@ -24,8 +24,8 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
-from eo_pygeoapi.gateway.deployments import process_spec
-from eo_pygeoapi.gateway.gateway import PROCESS_FLOW, process_entrypoint
+from eo_pygeoapi.gateway.deployments import PROCESS_FLOW, process_entrypoint
+from eo_pygeoapi.gateway.specs import process_spec
 from tests.servers import running
 from tests.worker.farm import Farm, farm, until, zygote_pid
 
@@ -160,7 +160,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with farm(folder) as work, stock_worker(work, folder) as (deployment, stock_pid):
-            work.gateway.put_deployment(process_spec("hello-world"))
+            work.gateway.deployments.put(process_spec("hello-world"))
             worker = work.worker(folder / "data", zygote=True, EO_CONCURRENCY="20", EO_RESULTS_URL=str(folder))
 
             def of_ours(at_once: int = 1) -> list[Times]:

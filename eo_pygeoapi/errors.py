@@ -17,6 +17,7 @@
     ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
     ├── SourceError              502  a provider's data are missing, damaged or not what was expected
+    │   ├── StaleProviderError   502  the provider has stopped: its newest day is long past its usual delay
     │   └── SourceUnavailableError 504  the provider is away; worth another try
     ├── NoDataError              404  nothing is published for the dates that were asked for
     └── Dhis2Error               502  DHIS2 refused
@@ -152,6 +153,10 @@ class SourceError(EoError):
     """A provider's data are missing, damaged or not what the dataset's configuration says."""
 
     status = HTTPStatus.BAD_GATEWAY
+
+
+class StaleProviderError(SourceError):
+    """The provider has stopped: its newest day is older than twice its usual delay."""
 
 
 class SourceUnavailableError(SourceError):

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pygeoapi.flask_app as stock
 from flask import Blueprint, Flask, Response, g, make_response, request
@@ -126,7 +126,7 @@ def _error_answer(error: EoError) -> Answer:
     return headers, status, content
 
 
-def _respond(headers: dict[str, str], status: int, content: Any) -> Response:
+def _respond(headers: dict[str, str], status: int, content: object) -> Response:
     if isinstance(content, StoredFile):
         return _send_file(headers, content)
     if isinstance(content, StreamedText):

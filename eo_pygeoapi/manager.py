@@ -86,11 +86,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
     def execute_process(
         self,
         process_id: str,
-        data_dict: Any,
+        data_dict: object,
         execution_mode: RequestedProcessExecutionMode | None = None,
-        requested_outputs: Any = None,
+        requested_outputs: object = None,
         subscriber: Subscriber | None = None,
-        requested_response: Any = "raw",
+        requested_response: object = "raw",
     ) -> Executed:
         """Check the request, hand it to Prefect and return (job id, media type, outputs, status, headers).
 
@@ -108,11 +108,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
 
-    def get_jobs(self, status: Any = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
+    def get_jobs(self, status: object = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
         """Return a page of jobs, newest first, and the number of all."""
         wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:
-            jobs, total = self.executions.gateway.list(limit if limit is not None else 100, offset or 0, wanted)
+            jobs, total = self.executions.gateway.runs.list(limit if limit is not None else 100, offset or 0, wanted)
         except EoError as error:
             _answer_error(error, self.secrets)
         return {"jobs": [job.to_pygeoapi() for job in jobs], "numberMatched": total}
@@ -184,7 +184,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     def _job(self, job_id: str) -> Job:
         try:
-            return self.executions.gateway.get(job_id)
+            return self.executions.gateway.runs.get(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:

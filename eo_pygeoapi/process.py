@@ -38,7 +38,7 @@ class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
         return self._described
 
     @metadata.setter
-    def metadata(self, value: Any) -> None:
+    def metadata(self, value: object) -> None:
         """Ignore what the base class sets: there is no description without the configuration file."""
 
     def execute(self, data: dict[str, Any], outputs: dict[str, Any] | None = None) -> tuple[str, Any]:

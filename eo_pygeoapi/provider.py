@@ -87,8 +87,8 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
         select_properties: Sequence[str] = (),
         skip_geometry: bool = False,
         q: str | None = None,
-        filterq: Any = None,
-        **kwargs: Any,
+        filterq: object = None,
+        **kwargs: object,
     ) -> dict[str, Any]:
         """Return a page of features, by period and unit unless `sortby` says otherwise, and the number of all.
 
@@ -141,7 +141,7 @@ def _translated() -> Iterator[None]:
 
 
 def _conditions(
-    bbox: Sequence[float], datetime_: str | None, properties: Sequence[tuple[str, str]], q: str | None, filterq: Any
+    bbox: Sequence[float], datetime_: str | None, properties: Sequence[tuple[str, str]], q: str | None, filterq: object
 ) -> list[Wanted]:
     conditions: list[Wanted] = [property_condition(name, text) for name, text in properties]
     if bbox:

@@ -51,7 +51,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return _BASIC.sub(lambda match: MASK if _is_credentials(match[0]) else match[0], text)
 
 
-def redact_json(value: Any, secrets: Iterable[str] = ()) -> Any:
+def redact_json(value: object, secrets: Iterable[str] = ()) -> Any:
     """Redact the texts in a JSON value, and whatever stands under a name such as `password`."""
     secrets = tuple(secrets)
     if isinstance(value, str):

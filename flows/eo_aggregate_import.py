@@ -44,7 +44,7 @@ from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
-from eo_pygeoapi.store import publish
+from eo_pygeoapi.store import publish, recording
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
@@ -158,7 +158,7 @@ class Run:
     ) -> ImportOutputs:
         """Publish the values as features and write the job's result."""
         self.kept.export(execution.dataset)
-        return publish.publish_results(
+        outputs = publish.publish_results(
             self.folder,
             execution.dataset.id,
             units=self.kept.units_geojson(),
@@ -169,6 +169,9 @@ class Run:
             source=source,
             overridden=overridden(execution.inputs, enabled_datasets()[execution.dataset.id], self._has_own_areas),
         )
+        asked = recording.Asked.of(execution, self.kept.units_geojson(), left_out)
+        recording.record(self.folder, execution, asked, self.kept.values(), left_out, datetime.now(UTC))
+        return outputs
 
     @property
     def _has_own_areas(self) -> bool:

@@ -58,21 +58,21 @@ def headers_of(api: API, request: APIRequest, media_type: str = JSON, **more: st
     return {**headers, **more}
 
 
-def answer_json(api: API, request: APIRequest, document: Any, status: int = 200, **headers: str) -> Answer:
+def answer_json(api: API, request: APIRequest, document: object, status: int = 200, **headers: str) -> Answer:
     """Return a JSON document as an answer."""
     indent = 4 if api.pretty_print else None
     content = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
     return headers_of(api, request, JSON, **headers), status, content
 
 
-def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, Any], status: int = 200) -> Answer:
+def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, object], status: int = 200) -> Answer:
     """Return a page; the operators' own template of this name, where they have one, wins over ours."""
     config = {**api.tpl_config, "resources": {}}  # not shown, and large
     content = render_j2_template(config, template_folder(api, template), template, data, request.locale)
     return headers_of(api, request, HTML), status, content
 
 
-def answer_either(api: API, request: APIRequest, document: dict[str, Any], template: str, **data: Any) -> Answer:
+def answer_either(api: API, request: APIRequest, document: dict[str, Any], template: str, **data: object) -> Answer:
     """Return a document as a page to those who prefer HTML, else as JSON."""
     if request.format == "html":
         return answer_page(api, request, template, {**document, **data})

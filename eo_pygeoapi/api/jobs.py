@@ -18,9 +18,9 @@ from eo_pygeoapi.api.answers import (
     pairs,
 )
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.gateway.gateway import DURATIONS_LOOKED_AT
 from eo_pygeoapi.gateway.job import to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
+from eo_pygeoapi.gateway.runs import DURATIONS_LOOKED_AT
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
 
 LOG_LINES = 199  # Prefect answers 200 in one call
@@ -30,7 +30,7 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
     """Return the job list."""
     wanted = parse_job_filter(request.params)
     limit, offset = page_of(api, request)
-    jobs, matched = executions_of(api).gateway.list(limit, offset, wanted)
+    jobs, matched = executions_of(api).gateway.runs.list(limit, offset, wanted)
     links, url = links_of(api), f"{api.base_url}/jobs"
     asked = urlencode([(n, v) for n, v in pairs(request.params) if n != "f"])
     query = f"&{asked}" if asked else ""
@@ -57,7 +57,7 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
 def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
     """Return the status of a job."""
     executions = executions_of(api)
-    job = executions.gateway.get(job_id)
+    job = executions.gateway.runs.get(job_id)
     document = status_document(job, links_of(api), executions.details(job))
     return answer_either(api, request, document, "jobs/job.html", jobs=document)
 
@@ -72,7 +72,7 @@ def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
 def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
     """Return lines of a job's log, oldest first, redacted."""
     gateway = executions_of(api).gateway
-    job = gateway.get(job_id)
+    job = gateway.runs.get(job_id)
     limit, offset = page_of(api, request)
     limit = min(limit, LOG_LINES)
     # one line more tells whether there is a next page

@@ -29,7 +29,7 @@ _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = {"InvalidParameter": "400", "NotFound": "404", "ServerError": "500"}
 
 
-def with_our_operations(document: Mapping[str, Any], processes: Sequence[str]) -> dict[str, Any]:
+def with_our_operations(document: Mapping[str, object], processes: Sequence[str]) -> dict[str, Any]:
     """Return the document with our operations, and without references to other places."""
     whole: dict[str, Any] = deepcopy(dict(document))
     paths = {
@@ -51,7 +51,7 @@ def with_our_operations(document: Mapping[str, Any], processes: Sequence[str]) -
     return whole
 
 
-def with_security(document: Mapping[str, Any]) -> dict[str, Any]:
+def with_security(document: Mapping[str, object]) -> dict[str, Any]:
     """Return the document where tokens are needed: for jobs, executions and published values."""
     whole: dict[str, Any] = deepcopy(dict(document))
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -101,7 +101,7 @@ def _health_paths() -> dict[str, Any]:
     }
 
 
-def _description_paths(stock: Mapping[str, Any]) -> dict[str, Any]:
+def _description_paths(stock: Mapping[str, object]) -> dict[str, Any]:
     f = {"$ref": "#/components/parameters/f"}
     listed = _get("getProcesses", "The processes", [*_paging(), f], _any("Processes"), "server")
     return {"/processes": {"get": listed}} if "/processes" in stock else {}
@@ -163,7 +163,7 @@ def _paging() -> list[dict[str, Any]]:
 
 
 def _get(
-    operation: str, summary: str, parameters: Sequence[Any], responses: Mapping[str, Any], tag: str = "jobs"
+    operation: str, summary: str, parameters: Sequence[object], responses: Mapping[str, object], tag: str = "jobs"
 ) -> dict[str, Any]:
     return {
         "operationId": operation,
@@ -185,7 +185,7 @@ def _complete_errors(paths: Mapping[str, Any]) -> None:
                 operation["responses"].setdefault("default", {"$ref": "#/components/responses/problem"})
 
 
-def _local(value: Any) -> Any:
+def _local(value: object) -> Any:
     """Replace references to other places by ours."""
     if isinstance(value, list):
         return [_local(entry) for entry in value]
@@ -204,7 +204,7 @@ def _local(value: Any) -> Any:
     return {"description": "successful operation"} if "/responses/" in value["$ref"] else dict(_OBJECT)
 
 
-def _query(name: str, schema: Mapping[str, Any], description: str) -> dict[str, Any]:
+def _query(name: str, schema: Mapping[str, object], description: str) -> dict[str, Any]:
     exploded = {"style": "form", "explode": False} if schema["type"] == "array" else {}
     return {"name": name, "in": "query", "schema": dict(schema), "description": description, **exploded}
 

@@ -52,7 +52,7 @@ def problem_of(error: EoError, secrets: Iterable[str] = ()) -> Answer:
     return problem(status, code, redact(str(error), secrets))
 
 
-def problem_of_pygeoapi(status: int, body: Any, secrets: Iterable[str] = ()) -> Answer:
+def problem_of_pygeoapi(status: int, body: object, secrets: Iterable[str] = ()) -> Answer:
     """Return the answer for an error as pygeoapi's core words it: `{code, type, description}`."""
     described = body if isinstance(body, Mapping) else {}
     code = str(described.get("code") or HTTPStatus(status).phrase.title().replace(" ", ""))

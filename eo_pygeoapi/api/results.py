@@ -35,7 +35,7 @@ CSV_COLUMNS = (
 def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
     """Return the results of a job in the form that the execution asked for; as a page to those who prefer HTML."""
     executions, links = executions_of(api), links_of(api)
-    job = executions.gateway.get(job_id)
+    job = executions.gateway.runs.get(job_id)
     executions.raise_unless_successful(job)
     outputs = read_outputs(executions.store, job)
     encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_))
@@ -51,7 +51,7 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
 def get_output(api: API, request: APIRequest, job_id: str, output_id: str) -> Answer:
     """Return the bare value of one output."""
     executions = executions_of(api)
-    job = executions.gateway.get(job_id)
+    job = executions.gateway.runs.get(job_id)
     executions.raise_unless_successful(job)
     output = read_output(executions.store, job, output_id)
     return headers_of(api, request, output.media_type), 200, output.body()
@@ -60,7 +60,7 @@ def get_output(api: API, request: APIRequest, job_id: str, output_id: str) -> An
 def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     """Return what DHIS2 was, or would have been, sent: the first values, as JSON, CSV or a page."""
     executions = executions_of(api)
-    job = executions.gateway.get(job_id)
+    job = executions.gateway.runs.get(job_id)
     key = _key_of(executions, job, PREVIEW)
     preview: dict[str, Any] = executions.store.read_json(key)
     if _wants_csv(request):
@@ -73,7 +73,7 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
 def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     """Return a file that a job left in the results store."""
     executions = executions_of(api)
-    job = executions.gateway.get(job_id)
+    job = executions.gateway.runs.get(job_id)
     if name not in FILES:
         raise ResultNotAvailableError(f"{name!r} is no file of a job; there may be: {', '.join(FILES)}")
     headers, folder = headers_of(api, request, FILES[name][0]), JobFolder(executions.store, job.id)

@@ -21,8 +21,8 @@ from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
 from eo_pygeoapi.gateway.credentials import read_blocks
-from eo_pygeoapi.gateway.deployments import cron_problems, paused_schedules
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings
 
@@ -57,7 +57,7 @@ def check(path: Path, settings: Settings) -> Report:
         return report
     report.problems += schema_problems(config) + _access_problems(config, settings)
     report.datasets, problems = inspect_datasets(config, path.absolute().parent)
-    report.problems += problems + cron_problems(report.datasets) + _provider_problems(config)
+    report.problems += problems + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report
@@ -88,7 +88,7 @@ def with_known_blocks(settings: Settings) -> tuple[Settings, list[str]]:
         gateway.close()
 
 
-def schema_problems(config: Mapping[str, Any]) -> list[str]:
+def schema_problems(config: Mapping[str, object]) -> list[str]:
     """Return every violation of pygeoapi's own schema, with its YAML path."""
     validator = Draft202012Validator(load_schema())
     errors = map(_nearest, validator.iter_errors(json.loads(to_json(config))))
@@ -110,7 +110,7 @@ def _nearest(error: ValidationError) -> ValidationError:
     return best_match([error]) or error if error.validator in ("oneOf", "anyOf") else error
 
 
-def _access_problems(config: Mapping[str, Any], settings: Settings) -> list[str]:
+def _access_problems(config: Mapping[str, object], settings: Settings) -> list[str]:
     server = config.get("server")
     bind = server.get("bind") if isinstance(server, dict) else None
     host = bind.get("host") if isinstance(bind, dict) else None
@@ -121,7 +121,7 @@ def _access_problems(config: Mapping[str, Any], settings: Settings) -> list[str]
     return []
 
 
-def _provider_problems(config: Mapping[str, Any]) -> list[str]:
+def _provider_problems(config: Mapping[str, object]) -> list[str]:
     problems = []
     for id_, resource in _resources(config):
         if "eo" not in resource:
@@ -141,7 +141,7 @@ def _provider_problems(config: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _process_problems(config: Mapping[str, Any]) -> list[str]:
+def _process_problems(config: Mapping[str, object]) -> list[str]:
     problems = []
     for id_, resource in _resources(config):
         processor = resource.get("processor")
@@ -154,7 +154,7 @@ def _process_problems(config: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _resources(config: Mapping[str, Any]) -> list[tuple[Any, Mapping[str, Any]]]:
+def _resources(config: Mapping[str, object]) -> list[tuple[Any, Mapping[str, Any]]]:
     resources = config.get("resources")
     return [(i, r) for i, r in resources.items() if isinstance(r, dict)] if isinstance(resources, dict) else []
 

@@ -40,7 +40,7 @@ def write_openapi(config: Path, target: Path) -> None:
     _replace(target, generate_openapi_document(config, "yaml"))
 
 
-def effective(config: Mapping[str, Any], edited: Path, port: int) -> dict[str, Any]:
+def effective(config: Mapping[str, object], edited: Path, port: int) -> dict[str, Any]:
     """Return the configuration with the port, the server's own address and absolute hrefs.
 
     A `server.url` that is not this machine's (a proxy stands before it) is kept.
@@ -59,7 +59,7 @@ def effective(config: Mapping[str, Any], edited: Path, port: int) -> dict[str, A
     return changed
 
 
-def _make_absolute(member: Any, base: Path) -> None:
+def _make_absolute(member: object, base: Path) -> None:
     if isinstance(member, dict) and isinstance(href := member.get("href"), str) and "://" not in href:
         member["href"] = str((base / href).absolute())
 

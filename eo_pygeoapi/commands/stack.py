@@ -18,6 +18,7 @@ from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.worker.processes import Process
 from eo_pygeoapi.worker.records import has_polled
 
 STATE = "up.json"
@@ -57,6 +58,10 @@ class Running:
         """Address of the Prefect API."""
         return f"http://127.0.0.1:{self.prefect_port}/api"
 
+    def is_alive(self) -> bool:
+        """Return whether the process that started it still runs."""
+        return Process(self.pid, self.births.get("up", 0.0)).is_alive()
+
 
 class LocalStack:
     """Prefect server, worker and web process, as children of this process; each writes a log file of its own."""
@@ -68,6 +73,7 @@ class LocalStack:
         self._say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._worker_deaths = 0
+        self._begun = time.time()
 
     def start(self, apply: Callable[["Running", Path], None]) -> Running:
         """Start all, at the same time as far as they do not need each other; `apply` is called once Prefect answers."""
@@ -120,7 +126,7 @@ class LocalStack:
         for folder in ("logs", "results", "cache", "prefect"):
             (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
         earlier = _read_state(self.data_dir)
-        if earlier is not None and _is_alive(earlier.pid, earlier.births.get("up", 0.0)):
+        if earlier is not None and earlier.is_alive():
             raise StackError(
                 f"already running from {self.data_dir} (process {earlier.pid}, {earlier.web_url}); stop it first"
             )
@@ -188,7 +194,7 @@ class LocalStack:
 
     def _asks_for_runs(self) -> bool:
         """Return whether the worker does; before that the first job would be told that there is none."""
-        return has_polled(self.data_dir, self.running.births["up"])
+        return has_polled(self.data_dir, self._begun)
 
     def _local_url(self) -> str:
         host = "127.0.0.1" if self.running.host in ("0.0.0.0", "") else self.running.host
@@ -208,7 +214,7 @@ class LocalStack:
 def running_stack(data_dir: Path) -> Running | None:
     """Return the stack that another process runs from this data folder; None when none does."""
     state = _read_state(data_dir)
-    if state is None or state.pid == os.getpid() or not _is_alive(state.pid, state.births.get("up", 0.0)):
+    if state is None or state.pid == os.getpid() or not state.is_alive():
         return None
     return state
 
@@ -265,7 +271,3 @@ def _any_free_port(host: str) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def _is_alive(pid: int, birth: float) -> bool:
-    return birth > 0 and abs(born(pid) - birth) < 1

@@ -135,7 +135,7 @@ def write_schemas(folder: Path) -> None:
         (folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
-def _without_null_defaults(value: Any) -> Any:
+def _without_null_defaults(value: object) -> Any:
     if isinstance(value, list):
         return [_without_null_defaults(entry) for entry in value]
     if not isinstance(value, dict):

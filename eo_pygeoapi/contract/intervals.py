@@ -4,7 +4,6 @@ import calendar
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
 
 import isodate
 
@@ -38,7 +37,7 @@ def resolve_interval(inputs: ImportInputs, today: date) -> Interval:
     return Interval(start=first, end=last)
 
 
-def unreadable_dates(inputs: Mapping[str, Any], today: date) -> list[str]:
+def unreadable_dates(inputs: Mapping[str, object], today: date) -> list[str]:
     """Return a sentence for each date in inputs that is text but no date, whatever else is wrong with the inputs."""
     problems: list[str] = []
     for name in ("start", "end"):

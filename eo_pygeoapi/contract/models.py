@@ -42,7 +42,7 @@ SpatialStatistic = Annotated[
 ]
 
 
-def _dhis2_name_to_ours(value: Any) -> Any:
+def _dhis2_name_to_ours(value: object) -> Any:
     ours = value[:1].lower() + value[1:] if isinstance(value, str) else value
     return ours if ours in PERIOD_TYPES else value  # as it was written, for the message
 
@@ -152,7 +152,7 @@ class ImportInputs(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: Any) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> Any:
         if isinstance(data, dict):
             for key in ("orgUnitLevel", "org_unit_level", "orgUnitIds", "org_unit_ids"):
                 if key in data and not isinstance(data[key], list):

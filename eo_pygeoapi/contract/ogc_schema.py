@@ -45,7 +45,7 @@ def _input(name: str, field: dict[str, Any], definitions: dict[str, Any], *, req
     return entry | {"schema": schema}
 
 
-def _openapi(schema: Any, definitions: dict[str, Any]) -> Any:
+def _openapi(schema: object, definitions: dict[str, Any]) -> Any:
     if isinstance(schema, list):
         return [_openapi(entry, definitions) for entry in schema]
     if not isinstance(schema, dict):

@@ -1,10 +1,10 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -21,14 +21,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _five_fields(text: str) -> str:
-    """Refuse what is no cron expression at first sight; Prefect, who knows them all, looks at what is in the fields."""
-    if not re.fullmatch(r"@[a-z]+|\S+( +\S+){4,5}", text):
+def _of_cron(text: str) -> str:
+    """Refuse what is no cron expression to Prefect, which reads them with a copy of croniter, but takes no H and R."""
+    if not croniter.is_valid(text) or {"h", "r"} & set(text.casefold().split()):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
     return text
 
 
-def _installed(name: Any) -> Any:
+def _installed(name: object) -> Any:
     if not isinstance(name, str) or name not in installed_sources():
         known = ", ".join(installed_sources()) or "none, for none is installed"
         raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
@@ -36,7 +36,7 @@ def _installed(name: Any) -> Any:
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-Cron = Annotated[str, AfterValidator(_five_fields)]
+Cron = Annotated[str, AfterValidator(_of_cron)]
 
 
 class Units(Model):
@@ -65,7 +65,7 @@ class OrgUnitsFromDhis2(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: Any) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> Any:
         if isinstance(data, dict) and not isinstance(level := data.get("level", []), list):
             return {**data, "level": [level]}
         return data
@@ -124,7 +124,7 @@ class Dataset(DatasetBlock):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_source(cls, data: Any) -> Any:
+    def _options_of_the_source(cls, data: object) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
             return data
         if data.get("source") not in installed_sources():

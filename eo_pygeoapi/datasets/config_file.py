@@ -181,7 +181,7 @@ def _members(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
     return sorted({field.alias or n for m in found for n, field in m.model_fields.items() if not field.exclude})
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]

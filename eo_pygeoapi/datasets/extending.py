@@ -9,7 +9,7 @@ from eo_pygeoapi.errors import ConfigError
 _MERGED = ("options", "units", "aggregation", "dhis2")
 
 
-def extended(id_: str, resources: Mapping[str, Mapping[str, Any]]) -> Any:
+def extended(id_: str, resources: Mapping[str, Mapping[str, object]]) -> Any:
     """Return the `eo:` block of a dataset with what it takes over; the members of `_MERGED` are taken over singly.
 
     Raises ConfigError where the dataset that it extends is not there, or extends it in turn.
@@ -28,7 +28,7 @@ def extended(id_: str, resources: Mapping[str, Mapping[str, Any]]) -> Any:
     return block
 
 
-def _over(own: Mapping[str, Any], base: Any) -> Any:
+def _over(own: Mapping[str, object], base: object) -> Any:
     """Return `base` with what `own` says; `extends` is then what `base` extends."""
     if not isinstance(base, dict):
         return {key: value for key, value in own.items() if key != "extends"}

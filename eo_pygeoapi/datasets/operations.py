@@ -23,7 +23,7 @@ EVENTS: tuple[Event, ...] = (
 _TIMEDELTA = TypeAdapter(timedelta)
 
 
-def _duration(value: Any) -> Any:
+def _duration(value: object) -> Any:
     if isinstance(value, timedelta):
         return value
     try:

@@ -35,7 +35,7 @@ def load_datasets(path: Path) -> dict[str, Dataset]:
     return read_datasets(read_config(path), path.absolute().parent)
 
 
-def read_datasets(config: Mapping[str, Any], base: Path) -> dict[str, Dataset]:
+def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of a parsed configuration, by id; ConfigError lists every mistake."""
     datasets, problems = inspect_datasets(config, base)
     if problems:
@@ -43,7 +43,7 @@ def read_datasets(config: Mapping[str, Any], base: Path) -> dict[str, Dataset]:
     return datasets
 
 
-def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, Dataset], list[str]]:
+def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str, Dataset], list[str]]:
     """Return the datasets whose blocks are right, by id, and every mistake of these and the others."""
     datasets: dict[str, Dataset] = {}
     problems: list[str] = []
@@ -57,13 +57,13 @@ def inspect_datasets(config: Mapping[str, Any], base: Path) -> tuple[dict[str, D
         except ConfigError as error:
             problems += error.problems
     for dataset in datasets.values():
-        problems += _schedule_problems(dataset, datasets)
+        problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:
         problems += cross_problems(datasets, operations, resources)
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
 
 
-def inspect_operations(config: Mapping[str, Any]) -> tuple[Operations, list[str]]:
+def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[str]]:
     """Return the channels, tenants and retention of a parsed configuration, and every mistake in them."""
     block = config.get("eo")
     given = {key: block[key] for key in _OPERATIONS if block.get(key) is not None} if isinstance(block, dict) else {}
@@ -73,14 +73,14 @@ def inspect_operations(config: Mapping[str, Any]) -> tuple[Operations, list[str]
         return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
 
 
-def _resources(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, Any]]]:
     resources = config.get("resources")
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
 
 
-def _defaults(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
     block = config.get("eo") or {}
     defaults = (block.get("defaults") or {}) if isinstance(block, dict) else {}
     if not isinstance(block, dict) or not isinstance(defaults, dict):
@@ -113,13 +113,16 @@ def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any],
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
     if "dhis2" in defaults and isinstance(own["dhis2"], dict):
         own["dhis2"] = defaults["dhis2"] | own["dhis2"]
-    problems += _block_problems(id_, own, block, defaults)
-    if problems:
+    of_block = _block_problems(id_, own, block, defaults)
+    whole = own | around | {"base": str(base)}
+    if of_block and all("].cron: " in problem for problem in of_block):  # the inputs are checked all the same
+        of_block += _schedule_problems(Dataset.model_validate(whole | {"schedules": []}), own["schedules"])
+    if problems := problems + of_block:
         raise ConfigError(problems)
-    return Dataset.model_validate(own | around | {"base": str(base)})
+    return Dataset.model_validate(whole)
 
 
-def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOptions:
+def _options(id_: str, own: Mapping[str, object], problems: list[str]) -> SourceOptions:
     """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
     source, known = own.get("source"), None
     try:
@@ -136,7 +139,7 @@ def _options(id_: str, own: Mapping[str, Any], problems: list[str]) -> SourceOpt
         return SourceOptions()
 
 
-def _from_collection(id_: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Any]:
     title = resource.get("title", id_)
     if isinstance(title, dict):
         title = next(iter(title.values()), id_)
@@ -184,18 +187,21 @@ def _block_path(id_: str, loc: Sequence[str | int]) -> str:
     return yaml_path("resources", id_, "eo", *loc)
 
 
-def _schedule_problems(dataset: Dataset, datasets: Mapping[str, Dataset]) -> list[str]:
+def _schedule_problems(dataset: Dataset, schedules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the mistakes in names and inputs, which the block's model does not see."""
     problems = []
-    names = [schedule.name for schedule in dataset.schedules]
-    for index, schedule in enumerate(dataset.schedules):
+    names = [schedule.get("name") for schedule in schedules]
+    for index, (name, schedule) in enumerate(zip(names, schedules, strict=True)):
         path = _block_path(dataset.id, ("schedules", index))
-        if names.index(schedule.name) != index:
-            problems.append(f"{path}.name: {schedule.name!r} is used twice")
-        if "datasetId" in schedule.inputs:
+        if names.index(name) != index:
+            problems.append(f"{path}.name: {name!r} is used twice")
+        if not isinstance(inputs := schedule.get("inputs"), dict):
+            continue
+        if "datasetId" in inputs:
             problems.append(f"{path}.inputs.datasetId: is not known here; a schedule runs its own dataset")
             continue
         try:
-            validate_inputs({**schedule.inputs, "datasetId": dataset.id}, datasets, datetime.now(ZoneInfo("UTC")))
+            validate_inputs({**inputs, "datasetId": dataset.id}, {dataset.id: dataset}, datetime.now(ZoneInfo("UTC")))
         except InputError as error:
             problems += [f"{path}.inputs.{problem.removeprefix('input ')}" for problem in error.problems]
     return problems

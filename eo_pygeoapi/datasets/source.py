@@ -25,7 +25,7 @@ GROUP = "eo_pygeoapi.sources"
 Limits = tuple[float | None, float | None]
 
 
-def _text_from_yaml(value: Any) -> Any:
+def _text_from_yaml(value: object) -> Any:
     """Take what YAML makes of `2026` and `2025-07-01`; refuse what it makes of `NO`."""
     if isinstance(value, bool):
         raise ValueError(f"YAML reads this as {str(value).lower()}; put it in quotes")

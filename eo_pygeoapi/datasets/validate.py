@@ -24,7 +24,7 @@ class Execution(Model):
     dataset: Dataset
     interval: Interval
 
-    def with_features(self, features: Mapping[str, Any]) -> "Execution":
+    def with_features(self, features: Mapping[str, object]) -> "Execution":
         """Return the same with these areas of the request; they may be large, so only `load_org_units` is given any."""
         return self.model_copy(update={"inputs": self.inputs.model_copy(update={"features": features})})
 
@@ -60,7 +60,7 @@ def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], 
     return Execution(inputs=parsed, dataset=dataset, interval=interval)
 
 
-def _parsed(inputs: Mapping[str, Any]) -> tuple[ImportInputs | None, list[str]]:
+def _parsed(inputs: Mapping[str, object]) -> tuple[ImportInputs | None, list[str]]:
     try:
         return ImportInputs.model_validate(dict(inputs), by_name=False), []
     except ValidationError as error:
@@ -71,19 +71,19 @@ def _input_name(loc: Sequence[str | int]) -> str:
     return f"input {yaml_path(*loc)}" if loc else ""
 
 
-def _dataset_of(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Dataset | None:
+def _dataset_of(inputs: Mapping[str, object], datasets: Mapping[str, Dataset]) -> Dataset | None:
     wanted = inputs.get("datasetId")
     return datasets.get(wanted) if isinstance(wanted, str) else None
 
 
-def _unknown_dataset(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> list[str]:
+def _unknown_dataset(inputs: Mapping[str, object], datasets: Mapping[str, Dataset]) -> list[str]:
     wanted = inputs.get("datasetId")
     if not isinstance(wanted, str) or wanted in datasets:
         return []
     return [f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})"]
 
 
-def _empty_inputs(inputs: Mapping[str, Any]) -> list[str]:
+def _empty_inputs(inputs: Mapping[str, object]) -> list[str]:
     """Return a sentence for each input that is there and says nothing: it would silently mean the dataset's own."""
     target = inputs.get("dhis2")
     members = {f"dhis2.{name}": v for name, v in target.items()} if isinstance(target, Mapping) else {}
@@ -91,7 +91,7 @@ def _empty_inputs(inputs: Mapping[str, Any]) -> list[str]:
     return [f"input {name}: is empty; leave it out or give a value" for name in empty]
 
 
-def _parameter_problems(parameters: Mapping[str, Any], dataset: Dataset) -> list[str]:
+def _parameter_problems(parameters: Mapping[str, object], dataset: Dataset) -> list[str]:
     allowed = dataset.options.requestable
     problems = [
         f"input parameters.{name}: requests cannot set it; allowed for {dataset.id}: {', '.join(allowed) or 'none'}"

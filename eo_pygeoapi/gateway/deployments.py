@@ -1,174 +1,144 @@
-"""One Prefect deployment per enabled dataset, with its schedules, and one per other process.
+"""Our deployments in Prefect: one for each dataset, and one for each other process of the configuration file."""
 
-`eo-pygeoapi apply` brings Prefect in step with the configuration file through `apply_deployments`. What did not
-change is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer names loses its
-schedules and is tagged `retired`, but keeps its history.
-"""
-
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from uuid import UUID
 
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.schedules import CronSchedule
-from pydantic import ValidationError
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.responses import DeploymentResponse
 
-from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.contract.status import PROCESS_ID
-from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, Schedule
-from eo_pygeoapi.gateway.gateway import (
-    IMPORT_FLOW,
-    PROCESS_FLOW,
-    RETIRED,
-    SCHEDULED,
-    DeploymentSpec,
-    PrefectGateway,
-    import_entrypoint,
-    process_entrypoint,
-)
-from eo_pygeoapi.settings import Settings, how_to_connect
+from eo_pygeoapi.errors import NotAppliedError
+from eo_pygeoapi.gateway.client import KeptClient
+from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+
+TAG = "eo-pygeoapi"
+RETIRED = "retired"
+IMPORT_FLOW = "eo_aggregate_import_v1"
+PROCESS_FLOW = "run_process"
+PAGE = 200  # Prefect answers no more in one call
 
 
-@dataclass
-class Applied:
-    """What `apply_deployments` did, by name, and which schedules it left paused and why."""
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """What one of our deployments should look like; `fingerprint` tells whether it does."""
 
-    created: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    retired: list[str] = field(default_factory=list)
-    paused: dict[str, str] = field(default_factory=dict)
-
-
-def apply_deployments(
-    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: Mapping[str, Any], settings: Settings
-) -> Applied:
-    """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
-    gateway.ensure_work_pool()
-    existing, done = gateway.deployments(), Applied()
-    wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
-    wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
-    for spec in wanted:
-        known = existing.get(spec.name)
-        if known is not None and known.version == spec.fingerprint and RETIRED not in known.tags:
-            done.unchanged.append(spec.name)
-            continue
-        gateway.put_deployment(spec)
-        (done.created if known is None else done.updated).append(spec.name)
-    names = {spec.name for spec in wanted}
-    for name, deployment in existing.items():
-        if name not in names and RETIRED not in deployment.tags:
-            gateway.retire_deployment(deployment)
-            done.retired.append(name)
-    done.paused = dict(paused_schedules(datasets, settings))
-    return done
+    name: str
+    flow: str
+    entrypoint: str
+    description: str
+    parameters: Mapping[str, Any]
+    parameter_schema: Mapping[str, Any]
+    fingerprint: str
+    schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
-    """Return the deployment of a dataset."""
-    schedules = [_prefect_schedule(dataset, schedule, settings) for schedule in dataset.schedules]
-    return _fingerprinted(
-        DeploymentSpec(
-            name=dataset.id,
-            flow=IMPORT_FLOW,
-            entrypoint=import_entrypoint(),
-            description=dataset.title,
-            parameters={"inputs": {"datasetId": dataset.id}},
-            parameter_schema=_parameter_schema(),
-            schedules=schedules,
-            fingerprint="",
-            environment=_limits(dataset),
+class Deployments:
+    """Reads and writes our deployments, and remembers for `ttl` seconds which there are."""
+
+    def __init__(self, client: KeptClient, ttl: float) -> None:
+        self._client = client
+        self._ttl = ttl
+        self._known: dict[UUID, DeploymentResponse] = {}
+        self._read_at = float("-inf")
+
+    def read(self) -> dict[str, DeploymentResponse]:
+        """Return our deployments by name, retired ones included, as Prefect has them now."""
+        where = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+        found: dict[UUID, DeploymentResponse] = {}
+        while True:
+            page = self._client.call(partial(_read_page, where=where, offset=len(found)))
+            found |= {deployment.id: deployment for deployment in page}
+            if len(page) < PAGE:
+                break
+        self._known, self._read_at = found, time.monotonic()
+        return {deployment.name: deployment for deployment in found.values()}
+
+    def recent(self) -> Mapping[UUID, DeploymentResponse]:
+        """Return our deployments by id, as Prefect had them some seconds ago."""
+        if not self._is_fresh:
+            self.read()
+        return self._known
+
+    def get(self, id_: UUID | None) -> DeploymentResponse | None:
+        """Return the deployment with this id; Prefect is asked for one that is not known. None where it is not ours."""
+        if id_ is not None and id_ not in self._known:
+            self.read()
+        return self._known.get(id_) if id_ else None
+
+    def called(self, name: str) -> DeploymentResponse:
+        """Return the deployment of this name; NotAppliedError where Prefect has none, or it is retired."""
+        fresh = self._is_fresh
+        found = next((d for d in self._known.values() if d.name == name), None) if fresh else None
+        found = found or self.read().get(name)
+        if found is None or RETIRED in found.tags:
+            raise NotAppliedError(
+                f"{name!r} is enabled in the configuration file but not applied yet; run `eo-pygeoapi apply`"
+            )
+        return found
+
+    def put(self, spec: DeploymentSpec) -> None:
+        """Create or replace a deployment; planned runs of its schedules are planned anew."""
+        flow_id = self._client.call(lambda client: client.create_flow_from_name(spec.flow))
+        self._client.call(
+            lambda client: client.create_deployment(
+                flow_id=flow_id,
+                name=spec.name,
+                version=spec.fingerprint,
+                description=spec.description,
+                entrypoint=spec.entrypoint,
+                parameters=dict(spec.parameters),
+                parameter_openapi_schema=dict(spec.parameter_schema),
+                enforce_parameter_schema=False,
+                schedules=list(spec.schedules),
+                tags=[TAG],
+                work_pool_name=WORK_POOL,
+                job_variables={"env": dict(spec.environment)} if spec.environment else {},
+                work_queue_name=SCHEDULED,
+                pull_steps=[],
+            )
         )
-    )
+        self._read_at = float("-inf")
 
-
-def process_spec(process_id: str) -> DeploymentSpec:
-    """Return the deployment of any other process of the configuration file."""
-    return _fingerprinted(
-        DeploymentSpec(
-            name=process_id,
-            flow=PROCESS_FLOW,
-            entrypoint=process_entrypoint(),
-            description=f"the pygeoapi process {process_id}",
-            parameters={"process_id": process_id},
-            parameter_schema={"type": "object", "properties": {"inputs": {"type": "object"}}},
-            fingerprint="",
-        )
-    )
-
-
-def paused_schedules(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield `dataset/schedule` and the reason for each active schedule that cannot run with these settings."""
-    for dataset in datasets.values():
-        for schedule in dataset.schedules:
-            if schedule.active and (missing := missing_for(dataset, schedule, settings)):
-                yield f"{dataset.id}/{schedule.name}", missing
-
-
-def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str:
-    """Return what the environment lacks for a schedule to succeed, or nothing."""
-    missing = []
-    name = dataset.dhis2.connection
-    needs_dhis2 = isinstance(dataset.org_units, OrgUnitsFromDhis2) or schedule.inputs.get("dryRun") is False
-    if needs_dhis2 and settings.dhis2_connection(name) is None:
-        missing.append(f"there is no DHIS2 connection {name!r} ({how_to_connect(name)})")
-    for credential in dataset.options.credentials():
-        if not credential.is_given(settings.has):
-            variables = " and ".join(credential.variables.values())
-            missing.append(f"there is no key for the {credential.title} (set {variables}; {credential.how})")
-    return "; ".join(missing)
-
-
-def cron_problems(datasets: Mapping[str, Dataset]) -> list[str]:
-    """Return a sentence for every schedule whose cron expression Prefect does not take."""
-    problems = []
-    for dataset in datasets.values():
-        for index, schedule in enumerate(dataset.schedules):
-            try:
-                CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-            except ValidationError:
-                path = f"resources.{dataset.id}.eo.schedules[{index}].cron"
-                problems.append(
-                    f"{path}: {schedule.cron!r} is no cron expression; allowed: minute hour day month weekday, "
-                    "such as '0 6 * * *'"
+    def retire(self, deployment: DeploymentResponse) -> None:
+        """Take the schedules from a deployment and tag it, but keep it: deleting it would orphan its runs."""
+        for schedule in deployment.schedules:
+            self._client.call(
+                partial(
+                    SyncPrefectClient.delete_deployment_schedule, deployment_id=deployment.id, schedule_id=schedule.id
                 )
-    return problems
+            )
+        body = {"tags": [TAG, RETIRED], "version": RETIRED}
+        path = {"id": deployment.id}
+        self._client.call(lambda client: client.request("PATCH", "/deployments/{id}", path_params=path, json=body))
+        self._read_at = float("-inf")
+
+    @property
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._read_at <= self._ttl
 
 
-def _prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -> DeploymentScheduleCreate:
-    return DeploymentScheduleCreate(
-        schedule=CronSchedule(cron=schedule.cron, timezone=schedule.timezone),
-        active=schedule.active and not missing_for(dataset, schedule, settings),
-        parameters={"inputs": {**schedule.inputs, "datasetId": dataset.id}},
-        slug=schedule.name,
-    )
+def process_of(deployment: DeploymentResponse | None) -> str:
+    """Return the process that the runs of a deployment execute."""
+    foreign = deployment is not None and deployment.entrypoint != import_entrypoint()
+    return deployment.name if deployment is not None and foreign else PROCESS_ID
 
 
-def _limits(dataset: Dataset) -> dict[str, str]:
-    """Return what the dataset says of its runs' attempts and memory, as the worker reads it; else its own settings."""
-    said = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
-    return {name: str(value) for name, value in said.items() if value is not None}
+def import_entrypoint() -> str:
+    """Return the entrypoint of the import flow, as deployments name it."""
+    return f"flows.eo_aggregate_import:{IMPORT_FLOW}"
 
 
-def _parameter_schema() -> dict[str, Any]:
-    inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
-    definitions = inputs.pop("$defs", {})
-    return {
-        "title": "Parameters",
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {"inputs": inputs},
-        "definitions": definitions,
-    }
+def process_entrypoint() -> str:
+    """Return the entrypoint of the flow that runs any other process."""
+    return f"flows.run_process:{PROCESS_FLOW}"
 
 
-def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
-    content: dict[str, Any] = {
-        "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
-        "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
-        "runs": [SCHEDULED, dict(spec.environment)],
-    }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return replace(spec, fingerprint=digest[:16])
+def _read_page(client: SyncPrefectClient, where: DeploymentFilter, offset: int) -> Sequence[DeploymentResponse]:
+    return client.read_deployments(deployment_filter=where, limit=PAGE, offset=offset)

@@ -191,5 +191,5 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     return _MESSAGES[status]
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}

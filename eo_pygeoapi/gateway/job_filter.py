@@ -24,6 +24,7 @@ class JobFilter:
 
     statuses: tuple[JobStatus, ...] = ()
     process_ids: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
     ours: bool = True
     created_from: datetime | None = None
     created_until: datetime | None = None
@@ -67,6 +68,7 @@ def parse_job_filter(parameters: Mapping[str, Any]) -> JobFilter:
     return JobFilter(
         statuses=tuple(status for status in STATUSES if status in statuses),
         process_ids=tuple(_several(parameters, "processID")),
+        datasets=tuple(_several(parameters, "dataset")),
         ours=not types or JOB_TYPE in types,
         created_from=created[0],
         created_until=created[1],

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from prefect.client.schemas.objects import FlowRun
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import EoError
@@ -46,25 +48,30 @@ class Callbacks:
         uri = self.uris.get(name)
         if not uri:
             return False
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self.pause(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-            why = self._post_once(uri, body, media_type)
-            if why is None:
-                return True
-            _LOG.warning("callback %s, attempt %d of %d: %s", name, attempt + 1, ATTEMPTS, why)
-        return False
+        retrying = Retrying(
+            retry=retry_if_exception_type(OutboundError),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(FIRST_PAUSE_SECONDS),
+            sleep=self.pause,
+            after=partial(_log_attempt, name),
+            retry_error_callback=lambda _: False,
+        )
+        return retrying(self._post_once, uri, body, media_type)
 
-    def _post_once(self, uri: str, body: bytes, media_type: str) -> str | None:
-        """Return why it was not taken, or None."""
+    def _post_once(self, uri: str, body: bytes, media_type: str) -> bool:
+        """Post; OutboundError says why it was not taken."""
         headers = {"Content-Type": media_type}
-        try:
-            reply = outbound.request(
-                "POST", uri, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=self.allow_private
-            )
-        except OutboundError as error:
-            return str(error)
-        return None if reply.status < 300 else f"answered with {reply.status}"
+        reply = outbound.request(
+            "POST", uri, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=self.allow_private
+        )
+        if reply.status >= 300:
+            raise OutboundError(f"answered with {reply.status}")
+        return True
+
+
+def _log_attempt(name: str, attempt: RetryCallState) -> None:
+    why = attempt.outcome.exception() if attempt.outcome else None
+    _LOG.warning("callback %s, attempt %d of %d: %s", name, attempt.attempt_number, ATTEMPTS, why)
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,7 @@ class Subscriber:
     def _job(self) -> Job:
         gateway = PrefectGateway(self.settings.prefect_api_url, secrets=self.settings.secrets(), read_timeout=10.0)
         try:
-            return gateway.get(self.job_id)
+            return gateway.runs.get(self.job_id)
         finally:
             gateway.close()
 

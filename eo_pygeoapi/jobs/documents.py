@@ -129,7 +129,7 @@ def _dataset(job: Job) -> str:
     return job.deployment if job.process_id == PROCESS_ID else ""
 
 
-def _known(**members: Any) -> dict[str, Any]:
+def _known(**members: object) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 

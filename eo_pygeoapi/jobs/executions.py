@@ -63,7 +63,9 @@ class Executions:
         described_inputs.check(described, inputs)
         with self._held_unless_refused(request):
             request |= hold_subscriber(body.subscriber, self.store)
-            return self.gateway.submit(process_id, {"process_id": process_id, "inputs": inputs, "request": request})
+            return self.gateway.runs.submit(
+                process_id, {"process_id": process_id, "inputs": inputs, "request": request}
+            )
 
     def wait(self, job: Job, seconds: float) -> Job:
         """Return the job as it is when it has ended, or after so many seconds.
@@ -75,7 +77,7 @@ class Executions:
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
             with suppress(EngineUnavailableError):
-                job = self.gateway.get(job.id)
+                job = self.gateway.runs.get(job.id)
         return job
 
     def raise_unless_successful(self, job: Job) -> None:
@@ -90,17 +92,17 @@ class Executions:
 
     def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
         """Stop a job that has not ended; forget one that has. Returns the job as it was, or is now."""
-        job = self.gateway.get(job_id)
+        job = self.gateway.runs.get(job_id)
         if (dataset := self._registry.datasets().get(job.deployment)) is not None:
             given = job.inputs.get("dhis2")
             asked = given.get("connection") if isinstance(given, Mapping) else None
             permit(str(asked or dataset.dhis2.connection))
-        if job.status not in FINAL and (stopped := self.gateway.cancel(job_id)).status not in ENDED_FIRST:
+        if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return stopped
         # the files first: where the store is away the job stays listed, and can be deleted again
         delete_held(job.request, self.store)
         JobFolder(self.store, job_id).delete()
-        self.gateway.delete(job_id)
+        self.gateway.runs.delete(job_id)
         return job
 
     def details(self, job: Job) -> Details:
@@ -134,7 +136,7 @@ class Executions:
             inputs, held = hold_features(inputs, self.store)
             request |= held
             request |= hold_subscriber(subscriber, self.store)
-            return self.gateway.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request})
+            return self.gateway.runs.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request})
 
     @contextmanager
     def _held_unless_refused(self, request: Mapping[str, Any]) -> Iterator[None]:
@@ -161,7 +163,7 @@ class Executions:
         raise JobFailedError(job.message, int(kept.get("status", 500)), str(kept.get("code", EoError.code)))
 
     def _waiting_message(self, job: Job) -> str:
-        place = self.gateway.place_in_queue(job)
+        place = self.gateway.runs.place_in_queue(job)
         queue = f"number {place} in the queue" if place else ""
         if self.gateway.details.workers():
             return f"{job.message} ({queue})" if queue else job.message

@@ -22,7 +22,7 @@ _FOLDER = "requests/"
 class JsonStore(Protocol):
     """What is needed of the results store here."""
 
-    def write_json(self, key: str, value: Any) -> None:
+    def write_json(self, key: str, value: object) -> None:
         """Keep a JSON value."""
 
     def read_json(self, key: str) -> Any:
@@ -69,7 +69,7 @@ def held_subscriber(request: Mapping[str, Any], store: JsonStore) -> dict[str, s
     return dict(store.read_json(key)) if key else {}
 
 
-def delete_held(request: Mapping[str, Any], store: JsonStore) -> None:
+def delete_held(request: Mapping[str, object], store: JsonStore) -> None:
     """Delete what is held of a request.
 
     Who makes a run in Prefect's UI can write any key into its parameters; only keys of held parts are deleted.

@@ -57,7 +57,7 @@ def parse_request(
     return {"response": body.response, "outputs": modes}
 
 
-def _output_problems(outputs: Any, output_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+def _output_problems(outputs: object, output_ids: Sequence[str]) -> tuple[list[str], list[str]]:
     if outputs is None:
         return [], []
     if not isinstance(outputs, Mapping):
@@ -74,7 +74,7 @@ def _output_problems(outputs: Any, output_ids: Sequence[str]) -> tuple[list[str]
     return unknown, wrong
 
 
-def _subscriber_problems(subscriber: Any, check_url: Callable[[Any], object]) -> list[str]:
+def _subscriber_problems(subscriber: object, check_url: Callable[[Any], object]) -> list[str]:
     if subscriber is None:
         return []
     if not isinstance(subscriber, Mapping):
@@ -92,7 +92,7 @@ def _subscriber_problems(subscriber: Any, check_url: Callable[[Any], object]) ->
     return problems
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

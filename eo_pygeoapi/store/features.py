@@ -83,7 +83,7 @@ def read_units(collection: Mapping[str, Any]) -> dict[str, Unit]:
     return units
 
 
-def _rounded(org_unit: str, geometry: Mapping[str, Any] | None) -> tuple[str, tuple[float, ...]]:
+def _rounded(org_unit: str, geometry: Mapping[str, object] | None) -> tuple[str, tuple[float, ...]]:
     try:
         shape = shapely.from_geojson(json.dumps(geometry)) if geometry else None
     except shapely.GEOSException as error:

@@ -107,7 +107,7 @@ def text_condition(text: str) -> Condition:
     return Condition("contains(lower(name), lower(?))", (text,))
 
 
-def cql_condition(node: Any) -> Condition:
+def cql_condition(node: object) -> Condition:
     """Return the rows that a parsed CQL2 filter means.
 
     It may compare a property with a value (also BETWEEN, IN, LIKE, IS NULL) and combine that with AND, OR and NOT.
@@ -130,12 +130,12 @@ def _known(name: str) -> str:
     return name
 
 
-def _wrong(name: str, value: Any, allowed: str) -> InputError:
+def _wrong(name: str, value: object, allowed: str) -> InputError:
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
     return InputError(f"{name}: {shown} is not allowed; allowed: {allowed}")
 
 
-def _value(name: str, given: Any) -> Any:
+def _value(name: str, given: object) -> Any:
     schema = FIELDS[_known(name)]
     parse, allowed = _PARSERS[schema.get("format", schema["type"])]
     try:
@@ -144,7 +144,7 @@ def _value(name: str, given: Any) -> Any:
         raise _wrong(name, given, allowed) from error
 
 
-def _text(given: Any) -> str:
+def _text(given: object) -> str:
     if not isinstance(given, str):
         raise TypeError(given)
     return given.replace(APOSTROPHE, "'")
@@ -163,7 +163,7 @@ def _number(given: Any) -> float:
     return float(given)
 
 
-def _date(given: Any) -> date:
+def _date(given: object) -> date:
     if isinstance(given, datetime):
         return given.date()
     return given if isinstance(given, date) else datetime.strptime(_text(given), "%Y-%m-%d").date()
@@ -186,7 +186,7 @@ _OPERATORS = {
 }
 
 
-def _condition(node: Any) -> Condition:
+def _condition(node: object) -> Condition:
     match node:
         case ast.And() | ast.Or():
             left, right = _condition(node.lhs), _condition(node.rhs)
@@ -213,7 +213,7 @@ def _condition(node: Any) -> Condition:
     raise InputError(_CQL_ALLOWED)
 
 
-def _compare(operand: Any, rest: str, *values: Any) -> Condition:
+def _compare(operand: object, rest: str, *values: object) -> Condition:
     if not isinstance(operand, ast.Attribute) or any(isinstance(value, ast.Node) for value in values):
         raise InputError(_CQL_ALLOWED)
     name = _known(operand.name)

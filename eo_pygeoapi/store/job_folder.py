@@ -90,7 +90,7 @@ class JobFolder:
         """Write a file, in place of what was there."""
         self.store.write_bytes(self.key(name), value)
 
-    def write_json(self, name: str, value: Any) -> None:
+    def write_json(self, name: str, value: object) -> None:
         """Write a JSON value; ResultsError for what JSON does not know, such as NaN."""
         self.store.write_json(self.key(name), value)
 

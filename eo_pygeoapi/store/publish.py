@@ -1,8 +1,7 @@
 """Publish what a job has computed: its features, its output, and the latest values of its dataset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from datetime import UTC, datetime
-from typing import Any
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.store import features, job_folder, published
@@ -21,11 +20,11 @@ def publish_results(
     folder: JobFolder,
     dataset_id: str,
     *,
-    units: Mapping[str, Any],
+    units: Mapping[str, object],
     values: features.Columns,
     summary: ImportSummary,
     left_out: Sequence[LeftOut],
-    preview: Mapping[str, Any],
+    preview: Mapping[str, Sized],
     org_unit_count: int | None = None,
     source: str = "",
     overridden: Sequence[str] = (),
@@ -72,7 +71,7 @@ def publish_results(
     return outputs
 
 
-def _empty_files(table: features.Table, preview: Mapping[str, Any], summary: ImportSummary) -> list[str]:
+def _empty_files(table: features.Table, preview: Mapping[str, Sized], summary: ImportSummary) -> list[str]:
     """Return the names of the files that say nothing, for these are not linked."""
     counts = {
         job_folder.FEATURES: len(table),

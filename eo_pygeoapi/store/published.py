@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import duckdb
@@ -262,7 +262,9 @@ def _workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path
             raise ResultsError(f"cannot publish values of {dataset_id!r}: {error}") from error
 
 
-def _save(connection: duckdb.DuckDBPyConnection, query: str, parameters: Any, store: ResultStore, target: str) -> None:
+def _save(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: object, store: ResultStore, target: str
+) -> None:
     size = _GEOMETRIES_PER_GROUP if target.endswith("/geometries") else _VALUES_PER_GROUP
     with store.new_file(f"{target}-{uuid.uuid4().hex}.parquet") as path:
         options = f"FORMAT parquet, ROW_GROUP_SIZE {size}, USE_TMP_FILE false"

@@ -249,7 +249,7 @@ class _Query:
         found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found]
 
-    def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: Any) -> list[Any]:
+    def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: object) -> list[Any]:
         latest, given = self._latest([c for c in conditions if c.on_key])
         if not latest:
             return []

@@ -89,7 +89,7 @@ class ResultStore:
         """Keep text under the key, as UTF-8."""
         self.write_bytes(key, value.encode())
 
-    def write_json(self, key: str, value: Any) -> None:
+    def write_json(self, key: str, value: object) -> None:
         """Keep a JSON value under the key; ResultsError for what JSON does not know, such as NaN."""
         try:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -13,7 +13,7 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from eo_pygeoapi.gateway.gateway import WORK_POOL
+from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 NAME = "eo-pygeoapi: runs without a sign of life"
 _HEARTBEAT = "prefect.flow-run.heartbeat"

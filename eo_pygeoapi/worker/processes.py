@@ -1,69 +1,67 @@
 """Processes of this machine: who is alive, what belongs to a run, and how it is ended.
 
-A process is known by its number and the time it started, for numbers are used again. Trees are read from `/proc`;
-where there is none (macOS), a tree is a process group.
+A process is known by its number and by when it started, for numbers are used again.
 """
 
 import os
-import signal
+import platform
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-UNFINISHED = ".unfinished-"
+import psutil
+
+UNFINISHED, LOCK = ".unfinished-", ".lock"  # as in the cache of downloads
+_LATER_SECONDS = 0.02  # two of the kernel's ticks: no number is used again so soon
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process; `started` is 0 where the system does not tell."""
+    """One process; `started` counts in seconds from the start of the machine, so that no change of its clock matters.
+
+    A process that never was has started at 0.
+    """
 
     pid: int
-    started: int
+    started: float
 
     @classmethod
     def of(cls, pid: int) -> "Process":
         """Return the process that has this number now."""
-        fields = _stat(pid)
-        return cls(pid, int(fields[19]) if fields else 0)
+        try:
+            return cls(pid, _started(psutil.Process(pid)))
+        except psutil.Error:
+            return cls(pid, 0.0)
 
     def is_alive(self) -> bool:
         """Return whether it still runs; a zombie does not."""
-        fields = _stat(self.pid)
-        if fields:
-            return fields[0] not in "ZX" and self.started in (0, int(fields[19]))
-        return not PROC.joinpath("self").exists() and _answers(self.pid)
+        return self.found() is not None
+
+    def found(self) -> psutil.Process | None:
+        """Return it as psutil knows it, while it is alive."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(_started(process) - self.started) < _LATER_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.Error:
+            return None
 
 
 def tree(root: Process) -> list[int]:
     """Return the process, its descendants and whoever shares their session, where alive."""
-    if not root.is_alive() and not PROC.joinpath("self").exists():
-        return []
-    parents, sessions = {}, {}
-    for pid, fields in _all():
-        if fields[0] not in "ZX":
-            parents[pid], sessions[pid] = int(fields[1]), int(fields[3])
-    if root.pid in parents and not root.is_alive():
-        return []  # the number is another process's now
-    found = {root.pid} if root.is_alive() else set()
-    # a session keeps the number of the process that started it, also after its death
-    found |= {pid for pid, session in sessions.items() if session == root.pid and pid != os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return sorted(found)
+    return sorted(process.pid for process in _tree(root))
 
 
 def resident_bytes(pids: list[int]) -> int:
     """Return how much memory the processes have in use."""
-    pages = 0
+    total = 0
     for pid in pids:
-        try:
-            pages += int((PROC / str(pid) / "statm").read_text().split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-    return pages * _PAGE
+        with suppress(psutil.Error):
+            total += psutil.Process(pid).memory_info().rss
+    return total
 
 
 def end_tree(root: Process, seconds: float = 3.0) -> bool:
@@ -73,78 +71,89 @@ def end_tree(root: Process, seconds: float = 3.0) -> bool:
     """
     until = time.monotonic() + seconds
     unfinished: set[Path] = set()
-    while pids := tree(root):
-        for pid in pids:
-            _send(pid, signal.SIGSTOP)  # so that nothing forks or renames while we look
-        unfinished |= {path for pid in pids for path in _written_by(pid)}
-        for pid in pids:
-            _send(pid, signal.SIGKILL)
+    while processes := _tree(root):
+        _each(processes, psutil.Process.suspend)  # so that nothing forks or renames while we look
+        unfinished |= {path for process in processes for path in _written_by(process)}
+        _each(processes, psutil.Process.kill)
         if time.monotonic() > until:
             return False
         time.sleep(0.02)
-    if not PROC.joinpath("self").exists():
-        _kill_group(root.pid)
     for path in unfinished:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return True
 
 
+def end_politely(roots: list[Process], seconds: float) -> None:
+    """Ask the processes and their descendants to end, and kill those that have not after so many seconds."""
+    family = [member for root in roots if (process := root.found()) for member in _family(process)]
+    _each(family, psutil.Process.terminate)
+    _, alive = psutil.wait_procs(family, timeout=seconds)
+    _each(alive, psutil.Process.kill)
+
+
 def place() -> str:
-    """Return where process numbers mean what they mean here: this container, since the machine was started."""
+    """Return where process numbers mean what they mean here: this container, since the machine was started.
+
+    Only Linux tells; elsewhere there are no containers that share a data folder.
+    """
     try:
-        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink(PROC / 'self/ns/pid')}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 
 
-def _written_by(pid: int) -> Iterator[Path]:
+def _started(process: psutil.Process) -> float:
+    return round(process.create_time() - psutil.boot_time(), 2)
+
+
+def _tree(root: Process) -> list[psutil.Process]:
+    process = root.found()
+    if process is None and psutil.pid_exists(root.pid) and Process.of(root.pid).is_alive():
+        return []  # the number is another process's now
+    found = {} if process is None else {root.pid: process}
+    # a session keeps the number of the process that started it, also after its death
+    found |= {member.pid: member for member in _session(root.pid)}
+    for member in list(found.values()):
+        found |= {descendant.pid: descendant for descendant in _family(member)}
+    return [member for member in found.values() if not _is_dead(member)]
+
+
+def _session(leader: int) -> Iterator[psutil.Process]:
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):
+            if pid != os.getpid() and os.getsid(pid) == leader:
+                yield psutil.Process(pid)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
     try:
-        for entry in (PROC / str(pid) / "fd").iterdir():
-            target = Path(os.readlink(entry))
-            if target.name.startswith(UNFINISHED):
-                yield target
-    except OSError:
-        return
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return [process]
 
 
-def _all() -> Iterator[tuple[int, list[str]]]:
+def _is_dead(process: psutil.Process) -> bool:
     try:
-        entries = os.listdir(PROC)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.isdigit() and (fields := _stat(int(entry))):
-            yield int(entry), fields
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of `/proc/PID/stat` after the name: state, parent, group, session …"""
-    try:
-        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-
-
-def _answers(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.Error:
         return True
-    return True
 
 
-def _send(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except OSError:
-        return
+def _written_by(process: psutil.Process) -> Iterator[Path]:
+    """Yield the unfinished downloads of a process: the files and folders that it writes to, or made beside its lock."""
+    with suppress(psutil.Error):
+        for file in process.open_files():
+            path = Path(file.path)
+            yield from (place for place in (path, *path.parents) if place.name.startswith(UNFINISHED))
+            if path.name == LOCK:
+                yield from path.parent.glob(f"{UNFINISHED}{platform.node()}-{process.pid}-*")
 
 
-def _kill_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except OSError:
-        return
+def _each(processes: list[psutil.Process], act: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            act(process)

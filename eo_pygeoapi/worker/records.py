@@ -41,7 +41,7 @@ class RunRecord:
             pid, started = self._said.read_text().split()
         except (OSError, ValueError):
             return self.launcher
-        return Process(int(pid), int(started))
+        return Process(int(pid), float(started))
 
     @property
     def is_here(self) -> bool:

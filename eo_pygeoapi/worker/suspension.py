@@ -8,7 +8,6 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 from prefect import flow_engine
 
@@ -27,7 +26,7 @@ def beside(observe: Callable[..., AbstractContextManager[None]]) -> Callable[...
     """Return a context manager that enters another one in a thread, and does not wait for that."""
 
     @contextmanager
-    def entered_beside(*args: Any, **kwargs: Any) -> Iterator[None]:
+    def entered_beside(*args: object, **kwargs: object) -> Iterator[None]:
         over = threading.Event()
 
         def hold() -> None:

@@ -21,7 +21,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
-from eo_pygeoapi.gateway.gateway import WORK_POOL
+from eo_pygeoapi.gateway.work_pool import WORK_POOL
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.client import WorkerClient
 from eo_pygeoapi.worker.deaths import Death, Undertaker
@@ -154,7 +154,7 @@ class ImportWorker(ProcessWorker):
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Say nothing between taking a run and starting it; that takes longer than the start itself."""
 
-    async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: Any = None) -> None:
+    async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: object = None) -> None:
         """Have a run that could not be started tried again: nothing of it has begun, and Prefect may only be busy."""
         death = Death(f"the run could not be started: {message}")
         await self.undertaker().settle(flow_run.id, death, max(1, self.settings.resume))

@@ -14,10 +14,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
+
+import psutil
 
 from eo_pygeoapi.worker.execute_run import die_with, execute_run
 from eo_pygeoapi.worker.processes import Process, end_tree
@@ -31,7 +32,6 @@ PRELOADED = (
 )
 READY = "zygote is ready"
 STALE = 76  # exit status of one that should be replaced
-_HARMLESS = ("/proc/", "/dev/", "anon_inode:")
 _REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork
 _OWN_PACKAGES = ("eo_pygeoapi", "flows")
 _REQUEST_SECONDS = 5.0
@@ -201,21 +201,11 @@ def modified(files: "list[Path] | dict[Path, float]") -> dict[Path, float]:
 def unsafe_to_share() -> list[str]:
     """Return what a fork must not share: threads, and open files and connections."""
     found = [f"the thread {thread.name}" for thread in threading.enumerate() if thread is not threading.main_thread()]
-    tasks = Path("/proc/self/task")
-    if tasks.exists() and not found and (count := len(list(tasks.iterdir()))) > 1:
+    own = psutil.Process()
+    if not found and (count := own.num_threads()) > 1:
         found.append(f"{count - 1} threads of a C library")
-    return found + [f"the open file {name}" for name in _open_files()]
-
-
-def _open_files() -> Iterator[str]:
-    folder = Path("/proc/self/fd")
-    for entry in folder.iterdir() if folder.exists() else ():
-        try:
-            target = os.readlink(entry)
-        except OSError:
-            continue
-        if int(entry.name) > 2 and not target.startswith(_HARMLESS) and Path(target).name not in _REOPENED:
-            yield target
+    found += [f"the open file {file.path}" for file in own.open_files() if Path(file.path).name not in _REOPENED]
+    return found + [f"the connection {connection.laddr}" for connection in own.net_connections("all")]
 
 
 def _receive(connection: socket.socket) -> Request:

@@ -167,7 +167,7 @@ def test_ten_mistakes_are_named_at_once(checked: Callable[[Edit], Report]) -> No
             "resources.worldpop-yearly.eo.options.country",
         ]
     )
-    assert list(report.datasets) == ["sample-temperature", "era5-land-temperature-daily"]
+    assert list(report.datasets) == ["sample-temperature"]
 
 
 @pytest.mark.parametrize("resources", [None, [], "x", {"a": None, "b": 5, 2025: {"type": "collection", "eo": {}}}])

@@ -1,6 +1,6 @@
 """Submitting, waiting for a job's end, and deleting."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,7 @@ def job(status: JobStatus) -> Job:
     return Job("1", "echo", status, "", 0, NOON, NOON)
 
 
-class Gateway:
+class Runs:
     """Answers in turn; None is a Prefect that is away, and the last answer stays."""
 
     def __init__(self, *answers: Job | None) -> None:
@@ -41,8 +41,15 @@ class Gateway:
         return answer
 
 
+@dataclass
+class Gateway:
+    """A gateway to nothing but these runs."""
+
+    runs: Runs
+
+
 def waited(tmp_path: Path, seconds: float, *answers: Job | None) -> Job:
-    gateway: Any = Gateway(*answers)
+    gateway: Any = Gateway(Runs(*answers))
     executions = Executions(cast(PrefectGateway, gateway), ResultStore(str(tmp_path)), Settings())
     return executions.wait(job("accepted"), seconds)
 
@@ -65,7 +72,7 @@ def square_feature(org_unit: str) -> dict[str, Any]:
     return {"type": "Feature", "id": org_unit, "properties": {"name": org_unit}, "geometry": square(0, 0)}
 
 
-class Refusing(Gateway):
+class Refusing(Runs):
     """A Prefect that goes away when a job is submitted."""
 
     def submit(self, deployment: str, parameters: dict[str, Any]) -> Job:
@@ -84,7 +91,7 @@ def test_a_submission_that_fails_leaves_nothing(tmp_path: Path, process: str, in
     config = tmp_path / "config.yml"
     config.write_text(yaml.safe_dump({"resources": {"rain": collection("rain", source="chirps3")}}))
     store = ResultStore(str(tmp_path / "results"))
-    gateway = cast(PrefectGateway, Refusing())
+    gateway = cast(PrefectGateway, Gateway(Refusing()))
     settings = Settings().model_copy(update={"config": config, "allow_private_callbacks": True})
 
     with pytest.raises(EngineUnavailableError):
@@ -93,7 +100,7 @@ def test_a_submission_that_fails_leaves_nothing(tmp_path: Path, process: str, in
     assert store.keys() == []
 
 
-class Deleting(Gateway):
+class Deleting(Runs):
     """Counts what is deleted."""
 
     def __init__(self, *answers: Job | None) -> None:
@@ -113,9 +120,9 @@ def test_a_job_is_deleted_with_all_that_is_its_own(tmp_path: Path) -> None:
     others = ["jobs/10/result.json", "published/rain/values-2025-x.parquet", "requests/other/features.json"]
     for key in others:
         store.write_bytes(key, b"1")
-    gateway = Deleting(replace(job("successful"), request={"response": "raw", **held}))
+    runs = Deleting(replace(job("successful"), request={"response": "raw", **held}))
 
-    Executions(cast(PrefectGateway, gateway), store, Settings()).dismiss("1")
+    Executions(cast(PrefectGateway, Gateway(runs)), store, Settings()).dismiss("1")
 
-    assert gateway.deleted == ["1"]
+    assert runs.deleted == ["1"]
     assert store.keys() == others

@@ -113,7 +113,7 @@ def test_a_file_that_is_being_written_is_not_listed(store: ResultStore) -> None:
     assert store.keys() == ["jobs/1/a.txt"]
 
 
-class TwoHalves(MemoryFileSystem):
+class TwoHalves(MemoryFileSystem):  # type: ignore[misc]
     """A file system whose files grow while they are written; `seen` is what the store shows meanwhile."""
 
     protocol = "halves"

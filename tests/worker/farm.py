@@ -17,7 +17,9 @@ import yaml
 
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.errors import EngineUnavailableError
-from eo_pygeoapi.gateway.gateway import ON_DEMAND, DeploymentSpec, PrefectGateway
+from eo_pygeoapi.gateway.deployments import DeploymentSpec
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.work_pool import ON_DEMAND
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server, running, wait_for
 from tests.stack import CHECKOUT, base_config
@@ -78,7 +80,7 @@ class Farm:
     workers: list[Worker] = field(default_factory=list)
 
     def submit(self, flow: str, queue: str = ON_DEMAND, **parameters: Any) -> str:
-        return patiently(lambda: self.gateway.submit(f"test-{flow}", parameters, queue)).id
+        return patiently(lambda: self.gateway.runs.submit(f"test-{flow}", parameters, queue)).id
 
     def job(self, job: str) -> dict[str, Any]:
         answer = requests.get(f"{self.url}/jobs/{job}?f=json", timeout=30)
@@ -204,7 +206,7 @@ def deploy(gateway: PrefectGateway) -> None:
     """Create a deployment for each flow of tests."""
     gateway.ensure_work_pool()
     for flow, limits in FLOWS.items():
-        gateway.put_deployment(
+        gateway.deployments.put(
             DeploymentSpec(
                 name=f"test-{flow}",
                 flow=flow,

@@ -21,14 +21,14 @@ def prefect(servers: Farm) -> Iterator[Farm]:
 
 
 def test_a_deployment_is_read_once_for_a_start_and_anew_for_the_next(prefect: Farm) -> None:
-    asyncio.run(_read_and_retire(prefect, prefect.gateway.deployments()["test-empty"]))
+    asyncio.run(_read_and_retire(prefect, prefect.gateway.deployments.read()["test-empty"]))
 
 
 async def _read_and_retire(prefect: Farm, known: DeploymentResponse) -> None:
     async with WorkerClient() as client:
         before = await client.read_deployment(known.id)
         flow = await client.read_flow(before.flow_id)
-        prefect.gateway.retire_deployment(known)
+        prefect.gateway.deployments.retire(known)
         assert (await client.read_deployment(known.id)).tags == before.tags
         assert (await client.read_flow(before.flow_id)).name == flow.name == "empty"
         await asyncio.sleep(1.1)

@@ -42,7 +42,7 @@ def test_a_killed_run_goes_on_with_its_finished_steps(servers: Farm, shared: Wor
     waiting = [s["message"] for s in seen if "attempt 2 of 2" in s["message"]]
     assert waiting, seen
     assert lines(said) == ["first step", "second step", "second step", "result 42"]
-    assert work.gateway.get(job).attempts == 2
+    assert work.gateway.runs.get(job).attempts == 2
 
 
 def test_too_much_memory_is_a_clear_failure_and_no_second_attempt(

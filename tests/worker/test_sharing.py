@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eo_pygeoapi.gateway.gateway import BACKFILL, ON_DEMAND, SCHEDULED
+from eo_pygeoapi.gateway.work_pool import BACKFILL, ON_DEMAND, SCHEDULED
 from tests.worker.farm import Farm, lines, until
 
 
@@ -22,7 +22,7 @@ def test_one_at_a_time_and_in_order_of_priority(work: Farm, tmp_path: Path) -> N
     work.worker(tmp_path / "data", zygote=True, EO_CONCURRENCY="1")
     for job in jobs.values():
         assert work.ended(job, 90)["status"] == "successful"
-    runs = {key: work.gateway.get(job) for key, job in jobs.items()}
+    runs = {key: work.gateway.runs.get(job) for key, job in jobs.items()}
     started = sorted(runs, key=lambda key: runs[key].started or runs[key].created)
     assert [queue for queue, _ in started] == [ON_DEMAND] * 2 + [SCHEDULED] * 2 + [BACKFILL] * 2
     for before, after in pairwise(started):

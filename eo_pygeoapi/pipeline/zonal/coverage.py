@@ -198,7 +198,7 @@ def _covered_by_group(frame: Frame, wkb: Sequence[bytes], least: Floats) -> Cove
     return Covered(lengths, np.concatenate(ids), np.concatenate(shares))
 
 
-def raster_source(frame: Frame, values: NDArray[Any], **about: Any) -> NumPyRasterSource:
+def raster_source(frame: Frame, values: NDArray[Any], **about: object) -> NumPyRasterSource:
     """Hand values of shape (y, x) to exactextract."""
     return NumPyRasterSource(values, frame.west, frame.south, frame.east, frame.north, **about)
 

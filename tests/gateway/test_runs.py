@@ -16,13 +16,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
-from eo_pygeoapi.gateway.gateway import (
-    IMPORT_FLOW,
-    DeploymentSpec,
-    PrefectGateway,
-    import_entrypoint,
-    process_entrypoint,
-)
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, import_entrypoint, process_entrypoint
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter
 
 
@@ -56,37 +51,37 @@ def prefect(prefect_api: str) -> Iterator[SyncPrefectClient]:
 def dataset(gateway: PrefectGateway) -> str:
     """A deployment of its own for each test."""
     name = f"dataset-{uuid4()}"
-    gateway.put_deployment(spec(name))
+    gateway.deployments.put(spec(name))
     return name
 
 
 def test_a_submitted_run_is_an_accepted_job_that_waits_for_a_worker(gateway: PrefectGateway, dataset: str) -> None:
-    job = gateway.submit(dataset, {"inputs": {"datasetId": dataset}, "request": {"response": "raw"}})
+    job = gateway.runs.submit(dataset, {"inputs": {"datasetId": dataset}, "request": {"response": "raw"}})
     assert (job.status, job.message, job.progress) == ("accepted", "waiting for a worker", 0)
-    again = gateway.get(job.id)
+    again = gateway.runs.get(job.id)
     assert (again.id, again.inputs, again.request) == (job.id, {"datasetId": dataset}, {"response": "raw"})
     assert again.created == job.created and abs(datetime.now(UTC) - again.created) < timedelta(seconds=30)
 
 
 def test_statuses_follow_the_flow_run(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:
-    job = gateway.submit(dataset, {})
+    job = gateway.runs.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Running(), force=True)
-    assert gateway.get(job.id).status == "running"
+    assert gateway.runs.get(job.id).status == "running"
     prefect.set_flow_run_state(UUID(job.id), Failed(message="no such file"), force=True)
-    failed = gateway.get(job.id)
+    failed = gateway.runs.get(job.id)
     assert (failed.status, failed.message) == ("failed", "no such file")
     assert failed.created <= failed.started <= failed.finished  # type: ignore[operator]
 
 
 def test_what_is_not_applied_is_said_so(gateway: PrefectGateway) -> None:
     with pytest.raises(NotAppliedError, match=r"'nowhere' is enabled .* not applied yet; run `eo-pygeoapi apply`"):
-        gateway.submit("nowhere", {})
+        gateway.runs.submit("nowhere", {})
 
 
 @pytest.mark.parametrize("job_id", ["nonsense", "00000000-0000-0000-0000-000000000000", "", "../x"])
 def test_an_unknown_job_is_said_so(gateway: PrefectGateway, job_id: str) -> None:
     with pytest.raises(NoSuchJobError):
-        gateway.get(job_id)
+        gateway.runs.get(job_id)
 
 
 def test_runs_of_others_are_no_jobs_and_break_nothing(
@@ -98,29 +93,29 @@ def test_runs_of_others_are_no_jobs_and_break_nothing(
     def foreign() -> None: ...
 
     run = prefect.create_flow_run(foreign, state=Completed())
-    ours = gateway.submit(dataset, {})
-    jobs, _ = gateway.list(100)
+    ours = gateway.runs.submit(dataset, {})
+    jobs, _ = gateway.runs.list(100)
     assert ours.id in [job.id for job in jobs]
     assert str(run.id) not in [job.id for job in jobs]
     with pytest.raises(NoSuchJobError):
-        gateway.get(str(run.id))
+        gateway.runs.get(str(run.id))
 
 
 def test_a_run_without_inputs_or_with_odd_ones_is_still_a_job(gateway: PrefectGateway, dataset: str) -> None:
     for parameters in ({}, {"inputs": 5}, {"inputs": None, "request": "x"}):
-        assert gateway.get(gateway.submit(dataset, parameters).id).inputs == {}
+        assert gateway.runs.get(gateway.runs.submit(dataset, parameters).id).inputs == {}
 
 
 def test_a_planned_run_becomes_a_job_when_it_is_due(
     gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
 ) -> None:
-    deployment = gateway.deployments()[dataset]
+    deployment = gateway.deployments.read()[dataset]
     later = datetime.now(UTC) + timedelta(hours=1)
     planned = prefect.create_flow_run_from_deployment(deployment.id, state=Scheduled(scheduled_time=later))
     with pytest.raises(NoSuchJobError):
-        gateway.get(str(planned.id))
-    listed, _ = gateway.list(1000)
-    due, _ = gateway.list(1000, now=later + timedelta(seconds=1))
+        gateway.runs.get(str(planned.id))
+    listed, _ = gateway.runs.list(1000)
+    due, _ = gateway.runs.list(1000, now=later + timedelta(seconds=1))
     assert str(planned.id) not in [job.id for job in listed]
     assert str(planned.id) in [job.id for job in due]
 
@@ -128,80 +123,80 @@ def test_a_planned_run_becomes_a_job_when_it_is_due(
 def test_the_list_is_newest_first_counts_all_and_goes_beyond_a_page_of_prefects(
     prefect_api: str, gateway: PrefectGateway, dataset: str
 ) -> None:
-    before = gateway.list(0)[1]
-    ids = [gateway.submit(dataset, {}).id for _ in range(25)]
+    before = gateway.runs.list(0)[1]
+    ids = [gateway.runs.submit(dataset, {}).id for _ in range(25)]
     paging = PrefectGateway(prefect_api, page=10)  # Prefect's own page is 200
-    jobs, total = paging.list(60)
+    jobs, total = paging.runs.list(60)
     assert total == before + 25
     assert [job.id for job in jobs][:25] == ids[::-1]
-    first, second = paging.list(13), paging.list(13, offset=13)
+    first, second = paging.runs.list(13), paging.runs.list(13, offset=13)
     assert [job.id for job in [*first[0], *second[0]]][:25] == ids[::-1]
     paging.close()
-    assert gateway.list(10, offset=10_000) == ([], total)
+    assert gateway.runs.list(10, offset=10_000) == ([], total)
 
 
 def test_a_list_can_be_of_some_statuses(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:
-    done, waiting = gateway.submit(dataset, {}), gateway.submit(dataset, {})
+    done, waiting = gateway.runs.submit(dataset, {}), gateway.runs.submit(dataset, {})
     prefect.set_flow_run_state(UUID(done.id), Completed(), force=True)
-    successful = [job.id for job in gateway.list(1000, wanted=JobFilter(statuses=("successful",)))[0]]
+    successful = [job.id for job in gateway.runs.list(1000, wanted=JobFilter(statuses=("successful",)))[0]]
     assert done.id in successful and waiting.id not in successful
 
 
 def test_listing_makes_no_call_per_job(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:
     for _ in range(5):
-        job = gateway.submit(dataset, {})
+        job = gateway.runs.submit(dataset, {})
         prefect.set_flow_run_state(UUID(job.id), Running(), force=True)
     client, _ = gateway._client._connected()
     asked: list[str] = []
     client._client.event_hooks["request"].append(lambda request: asked.append(request.url.path))
-    gateway.list(5)
-    gateway.list(100)
+    gateway.runs.list(5)
+    gateway.runs.list(100)
     assert len(asked) <= 2 * 4  # deployments, count, runs, artifacts
 
 
 def test_a_waiting_job_is_dismissed_at_once_and_stays_listed(gateway: PrefectGateway, dataset: str) -> None:
-    job = gateway.submit(dataset, {})
-    assert gateway.cancel(job.id).status == "dismissed"
-    assert gateway.get(job.id).message == "dismissed before it started"
-    assert job.id in [listed.id for listed in gateway.list(100, wanted=JobFilter(statuses=("dismissed",)))[0]]
+    job = gateway.runs.submit(dataset, {})
+    assert gateway.runs.cancel(job.id).status == "dismissed"
+    assert gateway.runs.get(job.id).message == "dismissed before it started"
+    assert job.id in [listed.id for listed in gateway.runs.list(100, wanted=JobFilter(statuses=("dismissed",)))[0]]
 
 
 def test_a_job_that_has_just_ended_is_not_dismissed(
     gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
 ) -> None:
-    job = gateway.submit(dataset, {})
+    job = gateway.runs.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Completed(), force=True)
-    assert gateway.cancel(job.id).status == "successful"
+    assert gateway.runs.cancel(job.id).status == "successful"
 
 
 def test_a_dismissed_job_that_a_worker_is_just_starting_neither_runs_nor_succeeds(
     gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
 ) -> None:
-    job = gateway.submit(dataset, {})
+    job = gateway.runs.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Pending())
-    gateway.cancel(job.id)
+    gateway.runs.cancel(job.id)
     proposed: list[State[Any]] = [Running(), Completed()]
     for state in proposed:  # as the process of the run proposes them
         prefect.set_flow_run_state(UUID(job.id), state)
-        assert gateway.get(job.id).message == "being dismissed"
+        assert gateway.runs.get(job.id).message == "being dismissed"
     prefect.set_flow_run_state(UUID(job.id), Cancelled())
-    assert gateway.get(job.id).status == "dismissed"
+    assert gateway.runs.get(job.id).status == "dismissed"
 
 
 def test_a_job_that_waits_for_another_attempt_is_dismissed_at_once(
     gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
 ) -> None:
-    job = gateway.submit(dataset, {})
+    job = gateway.runs.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Running(), force=True)
     prefect.update_flow_run(UUID(job.id), infrastructure_pid="123")
     prefect.set_flow_run_state(UUID(job.id), Scheduled())
-    assert gateway.cancel(job.id).status == "dismissed"
+    assert gateway.runs.cancel(job.id).status == "dismissed"
 
 
 def test_a_job_that_ends_while_it_is_dismissed_stays_as_it_ended(
     gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
 ) -> None:
-    job = gateway.submit(dataset, {})
+    job = gateway.runs.submit(dataset, {})
     prefect.set_flow_run_state(UUID(job.id), Running(), force=True)
     client, _ = gateway._client._connected()
 
@@ -210,30 +205,30 @@ def test_a_job_that_ends_while_it_is_dismissed_stays_as_it_ended(
             prefect.set_flow_run_state(UUID(job.id), Completed(), force=True)
 
     client._client.event_hooks["request"].append(end_it)
-    assert gateway.cancel(job.id).status == "successful"
-    assert gateway.get(job.id).status == "successful"
+    assert gateway.runs.cancel(job.id).status == "successful"
+    assert gateway.runs.get(job.id).status == "successful"
 
 
 def test_a_deleted_job_is_gone(gateway: PrefectGateway, dataset: str) -> None:
-    job = gateway.submit(dataset, {})
-    gateway.cancel(job.id)
-    gateway.delete(job.id)
+    job = gateway.runs.submit(dataset, {})
+    gateway.runs.cancel(job.id)
+    gateway.runs.delete(job.id)
     with pytest.raises(NoSuchJobError):
-        gateway.get(job.id)
+        gateway.runs.get(job.id)
 
 
 def test_a_retired_deployment_keeps_its_jobs_and_takes_no_more(gateway: PrefectGateway, dataset: str) -> None:
-    job = gateway.submit(dataset, {})
-    gateway.retire_deployment(gateway.deployments()[dataset])
-    assert gateway.get(job.id).status == "accepted"
+    job = gateway.runs.submit(dataset, {})
+    gateway.deployments.retire(gateway.deployments.read()[dataset])
+    assert gateway.runs.get(job.id).status == "accepted"
     with pytest.raises(NotAppliedError):
-        gateway.submit(dataset, {})
+        gateway.runs.submit(dataset, {})
 
 
 def test_other_processes_are_named_by_their_deployment(gateway: PrefectGateway) -> None:
-    gateway.put_deployment(spec("hello-world", process_entrypoint()))
-    job = gateway.submit("hello-world", {})
-    assert (job.process_id, gateway.get(job.id).process_id) == ("hello-world", "hello-world")
+    gateway.deployments.put(spec("hello-world", process_entrypoint()))
+    job = gateway.runs.submit("hello-world", {})
+    assert (job.process_id, gateway.runs.get(job.id).process_id) == ("hello-world", "hello-world")
 
 
 @pytest.mark.parametrize("call", ["ping", "list", "get", "submit"])
@@ -245,19 +240,19 @@ def test_a_server_that_is_away_or_hangs_is_said_within_five_seconds(call: str) -
             arguments = {"ping": (), "list": (10,), "get": (str(uuid4()),), "submit": ("x", {})}[call]
             begun = time.monotonic()
             with pytest.raises(EngineUnavailableError, match=r"the Prefect server at http://127\.0\.0\.1"):
-                getattr(gateway, call)(*arguments)
+                getattr(gateway if call == "ping" else gateway.runs, call)(*arguments)
             assert time.monotonic() - begun < 5
             gateway.close()
 
 
 def test_without_an_address_it_says_which_variable_to_set() -> None:
     with pytest.raises(EngineUnavailableError, match="PREFECT_API_URL is not set"):
-        PrefectGateway(None).list(1)
+        PrefectGateway(None).runs.list(1)
 
 
 def test_it_can_be_shared_between_threads(gateway: PrefectGateway, dataset: str) -> None:
     ids: list[str] = []
-    threads = [threading.Thread(target=lambda: ids.append(gateway.submit(dataset, {}).id)) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: ids.append(gateway.runs.submit(dataset, {}).id)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -11,9 +11,11 @@ import pytest
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
-from eo_pygeoapi.gateway.deployments import apply_deployments, missing_for
-from eo_pygeoapi.gateway.gateway import RETIRED, PrefectGateway
+from eo_pygeoapi.gateway.apply import apply_deployments
+from eo_pygeoapi.gateway.deployments import RETIRED
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.schedules import missing_for
 from eo_pygeoapi.settings import Settings
 
 
@@ -43,10 +45,10 @@ def test_each_dataset_and_other_process_becomes_a_deployment_and_a_second_time_c
     enabled = dataset(schedules=[schedule()])
     (name,) = enabled
     first = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS)
-    before = gateway.deployments()[name]
+    before = gateway.deployments.read()[name]
     second = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS)
-    after = gateway.deployments()[name]
-    assert name in first.created and "eo-aggregate-import" not in gateway.deployments()
+    after = gateway.deployments.read()[name]
+    assert name in first.created and "eo-aggregate-import" not in gateway.deployments.read()
     assert set(second.unchanged) == {name, "hello-world"} and not second.created + second.updated + second.retired
     assert [s.id for s in before.schedules] == [s.id for s in after.schedules]
 
@@ -55,10 +57,10 @@ def test_what_changed_is_replaced_and_keeps_its_id(gateway: PrefectGateway) -> N
     enabled = dataset()
     (name,) = enabled
     apply_deployments(gateway, enabled, {}, SETTINGS)
-    before = gateway.deployments()[name]
+    before = gateway.deployments.read()[name]
     changed = {name: enabled[name].model_copy(update={"title": "Another title"})}
     assert apply_deployments(gateway, changed, {}, SETTINGS).updated == [name]
-    after = gateway.deployments()[name]
+    after = gateway.deployments.read()[name]
     assert (after.id, after.description) == (before.id, "Another title")
 
 
@@ -67,11 +69,11 @@ def test_what_the_file_no_longer_names_is_retired_and_comes_back(gateway: Prefec
     (name,) = enabled
     apply_deployments(gateway, enabled, {}, SETTINGS)
     assert name in apply_deployments(gateway, {}, {}, SETTINGS).retired
-    retired = gateway.deployments()[name]
+    retired = gateway.deployments.read()[name]
     assert RETIRED in retired.tags and retired.schedules == []
     assert name not in apply_deployments(gateway, {}, {}, SETTINGS).retired
     assert apply_deployments(gateway, enabled, {}, SETTINGS).updated == [name]
-    back = gateway.deployments()[name]
+    back = gateway.deployments.read()[name]
     assert RETIRED not in back.tags and len(back.schedules) == 1 and back.id == retired.id
 
 
@@ -83,7 +85,7 @@ def test_a_schedule_creates_runs_with_its_own_inputs(gateway: PrefectGateway) ->
     until = time.monotonic() + 90
     planned: list[Job] = []
     while not planned and time.monotonic() < until:
-        planned = [job for job in gateway.list(1000, now=soon)[0] if job.deployment == name]
+        planned = [job for job in gateway.runs.list(1000, now=soon)[0] if job.deployment == name]
         time.sleep(0.5)
     apply_deployments(gateway, {}, {}, SETTINGS)
     assert planned and planned[0].created.second == 0
@@ -100,10 +102,25 @@ def test_a_schedule_without_what_it_needs_is_paused_and_the_reason_given(gateway
     )
     (name,) = enabled
     applied = apply_deployments(gateway, enabled, {}, SETTINGS)
-    assert [s.active for s in gateway.deployments()[name].schedules] == [False, False]
+    assert [s.active for s in gateway.deployments.read()[name].schedules] == [False, False]
     assert list(applied.paused) == [f"{name}/daily"]
     assert "there is no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL" in applied.paused[f"{name}/daily"]
     assert "ECMWF_DATASTORES_KEY" in applied.paused[f"{name}/daily"]
+
+
+def test_a_schedule_wants_the_key_of_its_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (wanted,) = dataset(source="era5-land", options={"provider": "destine"}, schedules=[schedule()]).values()
+    (mirrored,) = dataset(
+        source="era5-land", options={"provider": "destine", "baseUrl": "/srv/x.zarr"}, schedules=[schedule()]
+    ).values()
+    missing = missing_for(wanted, wanted.schedules[0], SETTINGS)
+    assert "there is no key for Destination Earth (set EO_DESTINE_KEY; register at https://earthdatahub" in missing
+    assert missing_for(mirrored, mirrored.schedules[0], SETTINGS) == ""
+    assert missing_for(wanted, wanted.schedules[0], SETTINGS.with_blocks({"EO_DESTINE_KEY": "k"})) == ""
+    (tmp_path / "netrc").write_text("machine api.earthdatahub.destine.eu login edh password k\n")
+    (tmp_path / "netrc").chmod(0o600)
+    assert missing_for(wanted, wanted.schedules[0], SETTINGS) == ""
 
 
 def test_a_schedule_that_imports_needs_a_connection_whatever_its_units() -> None:

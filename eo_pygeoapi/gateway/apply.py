@@ -1,0 +1,52 @@
+"""Bring Prefect in step with the configuration file: what `eo-pygeoapi apply` does there.
+
+What did not change is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer
+names loses its schedules and is tagged `retired`, but keeps its history.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.gateway.deployments import RETIRED
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.schedules import paused_schedules
+from eo_pygeoapi.gateway.specs import import_spec, process_spec
+from eo_pygeoapi.settings import Settings
+
+
+@dataclass
+class Applied:
+    """What `apply_deployments` did, by name, and which schedules it left paused and why."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    paused: dict[str, str] = field(default_factory=dict)
+
+
+def apply_deployments(
+    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: Mapping[str, Any], settings: Settings
+) -> Applied:
+    """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
+    gateway.ensure_work_pool()
+    existing, done = gateway.deployments.read(), Applied()
+    wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
+    wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
+    for spec in wanted:
+        known = existing.get(spec.name)
+        if known is not None and known.version == spec.fingerprint and RETIRED not in known.tags:
+            done.unchanged.append(spec.name)
+            continue
+        gateway.deployments.put(spec)
+        (done.created if known is None else done.updated).append(spec.name)
+    names = {spec.name for spec in wanted}
+    for name, deployment in existing.items():
+        if name not in names and RETIRED not in deployment.tags:
+            gateway.deployments.retire(deployment)
+            done.retired.append(name)
+    done.paused = dict(paused_schedules(datasets, settings))
+    return done

@@ -1,0 +1,80 @@
+"""What the deployments of datasets and of other processes should look like."""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from eo_pygeoapi.contract.models import ImportInputs
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.gateway.deployments import (
+    IMPORT_FLOW,
+    PROCESS_FLOW,
+    DeploymentSpec,
+    import_entrypoint,
+    process_entrypoint,
+)
+from eo_pygeoapi.gateway.schedules import prefect_schedule
+from eo_pygeoapi.gateway.work_pool import SCHEDULED
+from eo_pygeoapi.settings import Settings
+
+
+def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
+    """Return the deployment of a dataset."""
+    schedules = [prefect_schedule(dataset, schedule, settings) for schedule in dataset.schedules]
+    return _fingerprinted(
+        DeploymentSpec(
+            name=dataset.id,
+            flow=IMPORT_FLOW,
+            entrypoint=import_entrypoint(),
+            description=dataset.title,
+            parameters={"inputs": {"datasetId": dataset.id}},
+            parameter_schema=_parameter_schema(),
+            schedules=schedules,
+            fingerprint="",
+            environment=_limits(dataset),
+        )
+    )
+
+
+def process_spec(process_id: str) -> DeploymentSpec:
+    """Return the deployment of any other process of the configuration file."""
+    return _fingerprinted(
+        DeploymentSpec(
+            name=process_id,
+            flow=PROCESS_FLOW,
+            entrypoint=process_entrypoint(),
+            description=f"the pygeoapi process {process_id}",
+            parameters={"process_id": process_id},
+            parameter_schema={"type": "object", "properties": {"inputs": {"type": "object"}}},
+            fingerprint="",
+        )
+    )
+
+
+def _limits(dataset: Dataset) -> dict[str, str]:
+    """Return what the dataset says of its runs' attempts and memory, as the worker reads it; else its own settings."""
+    said = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
+def _parameter_schema() -> dict[str, Any]:
+    inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
+    definitions = inputs.pop("$defs", {})
+    return {
+        "title": "Parameters",
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {"inputs": inputs},
+        "definitions": definitions,
+    }
+
+
+def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
+    content: dict[str, Any] = {
+        "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
+        "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
+        "runs": [SCHEDULED, dict(spec.environment)],
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return replace(spec, fingerprint=digest[:16])

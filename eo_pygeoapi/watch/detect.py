@@ -1,0 +1,153 @@
+"""What is wrong now: from what is known of datasets, workers and the machine to conditions."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from eo_pygeoapi.datasets.operations import Event
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.watch import freshness
+from eo_pygeoapi.watch.freshness import Facts
+from eo_pygeoapi.watch.problems import Condition
+
+NO_WORKER_AFTER = timedelta(minutes=10)
+LEAST_FREE = 0.1
+EXPIRES_WITHIN = timedelta(days=14)
+_SHOWN = 5
+# what differs between messages of one cause: ids, dates, numbers
+_VARIES = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d[\d.,:-]*(?:[TZ]\d*)?")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last job of a dataset, which failed, and what kind of problem that is."""
+
+    facts: Facts
+    job: Job
+    event: Event = "failed"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Values of a dataset that DHIS2 refused in its last import."""
+
+    facts: Facts
+    count: int
+    reason: str
+    job_id: str
+    at: datetime
+
+
+def failures(found: Iterable[Failure]) -> Iterator[Condition]:
+    """Yield one condition for each cause, however many datasets have it."""
+    by_cause: dict[tuple[str, str, str], list[Failure]] = {}
+    for failure in found:
+        dataset = failure.facts.dataset
+        cause = _VARIES.sub("#", failure.job.message.replace(dataset.id, "#").replace(dataset.title, "#"))
+        by_cause.setdefault((failure.event, dataset.tenant, cause), []).append(failure)
+    for (_, tenant, cause), some in by_cause.items():
+        first = min(some, key=lambda failure: failure.job.updated)
+        yield Condition(
+            event=first.event,
+            cause=cause,
+            since=first.job.updated,
+            message=f"{_titles(some)} failed: {first.job.message}",
+            what_to_do="The values of the periods that this job was for are not in DHIS2. "
+            "When the cause is mended, run it again; scheduled runs go on by themselves.",
+            datasets=tuple(failure.facts.dataset.id for failure in some),
+            tenant=tenant,
+            job_id=first.job.id,
+            weight=len(some),
+        )
+
+
+def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
+    """Yield a condition for each dataset of whose last import DHIS2 refused values."""
+    for refusal in found:
+        dataset = refusal.facts.dataset
+        yield Condition(
+            event="refused",
+            cause=dataset.id,
+            since=refusal.at,
+            message=f"DHIS2 refused {refusal.count} values of {dataset.title}: {refusal.reason}",
+            what_to_do="The job lists every refused value with its reason.",
+            datasets=(dataset.id,),
+            tenant=dataset.tenant,
+            job_id=refusal.job_id,
+            weight=refusal.count,
+        )
+
+
+def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
+    """Yield a condition for each dataset whose newest period is older than it should be."""
+    for facts in found:
+        last = freshness.newest(facts)
+        if last is None or not freshness.is_late(facts, today):
+            continue
+        days = (today - last.end).days
+        yield Condition(
+            event="late",
+            cause=facts.dataset.id,
+            since=datetime.combine(freshness.expected(facts) or last.end, time(), UTC),
+            message=f"{facts.dataset.title} is late: its newest values are of {last.end}, {days} days ago.",
+            what_to_do="Look at its last job: does the provider have newer data, and does the schedule run?",
+            datasets=(facts.dataset.id,),
+            tenant=facts.dataset.tenant,
+        )
+
+
+def workers(last_alive: datetime | None, now: datetime) -> Iterator[Condition]:
+    """Yield a condition when no worker has given a sign of life for a while; None where none ever has."""
+    if last_alive is not None and now - last_alive < NO_WORKER_AFTER:
+        return
+    since = last_alive or now
+    yield Condition(
+        event="worker",
+        cause="none",
+        since=since,
+        message="No worker is alive: jobs wait, and nothing is imported.",
+        what_to_do="Start `eo-pygeoapi up`, or a worker with `eo-pygeoapi worker`, and look at its log.",
+    )
+
+
+def disk(folder: str, free: int, total: int, now: datetime) -> Iterator[Condition]:
+    """Yield a condition when less than a tenth of a disk is free."""
+    if not total or free / total >= LEAST_FREE:
+        return
+    share = free / total
+    yield Condition(
+        event="disk",
+        cause=folder,
+        since=now,
+        message=f"The disk of {folder} is nearly full: {share:.0%} ({free / 2**30:.1f} GiB) is free.",
+        what_to_do="`eo-pygeoapi prune --dry-run` says what can go; `eo.retention` keeps it small from then on.",
+        weight=2 if share < LEAST_FREE / 2 else 1,
+    )
+
+
+def expiring(
+    connection: str, expires: datetime | None, now: datetime, datasets: Sequence[Facts]
+) -> Iterator[Condition]:
+    """Yield a condition when the token of a DHIS2 connection has expired, or will within two weeks."""
+    if expires is None or expires - now > EXPIRES_WITHIN:
+        return
+    over = expires <= now
+    verb = "expired" if over else "expires"
+    yield Condition(
+        event="credential",
+        cause=f"token of {connection}",
+        since=expires - EXPIRES_WITHIN,
+        message=f"The token of the DHIS2 connection {connection!r} {verb} on {expires:%Y-%m-%d}.",
+        what_to_do="Make a new personal access token in DHIS2, and give it to the environment or the Prefect block.",
+        datasets=tuple(facts.dataset.id for facts in datasets),
+        weight=2 if over else 1,
+    )
+
+
+def _titles(some: Sequence[Failure]) -> str:
+    titles = [failure.facts.dataset.title for failure in some]
+    if len(titles) == 1:
+        return titles[0]
+    shown, more = ", ".join(titles[:_SHOWN]), len(titles) - _SHOWN
+    return f"{len(titles)} datasets ({shown}{f' and {more} more' if more > 0 else ''})"

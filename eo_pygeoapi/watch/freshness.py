@@ -1,0 +1,163 @@
+"""Until when a dataset's values are right: pure arithmetic over what the store and Prefect know of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus, LastRun
+from eo_pygeoapi.contract.periods import Period, period_of
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.coverage import PeriodSummary
+
+LEAST_GRACE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one dataset."""
+
+    dataset: Dataset
+    periods: Sequence[PeriodSummary]
+    last_run: Job | None = None
+    last_success: datetime | None = None
+    paused: bool = False
+    expected: date | None = None  # as the provider, or the last job, said of the next period
+
+
+def newest(facts: Facts) -> PeriodSummary | None:
+    """Return the newest period with a value."""
+    return next((period for period in reversed(facts.periods) if period.present), None)
+
+
+def newest_imported(facts: Facts) -> PeriodSummary | None:
+    """Return the newest period that DHIS2 holds from us."""
+    return next((period for period in reversed(facts.periods) if period.imported), None)
+
+
+def gaps(facts: Facts) -> list[Period]:
+    """Return the periods without any value between the first and the newest with one."""
+    with_values = {period.id for period in facts.periods if period.present}
+    if not with_values or (last := newest(facts)) is None:
+        return []
+    first = next(period for period in facts.periods if period.present)
+    missing, period = [], period_of(first.start, facts.dataset.period_type)
+    while period.start < last.start:
+        if period.id not in with_values:
+            missing.append(period)
+        period = period_of(period.end + timedelta(1), facts.dataset.period_type)
+    return missing
+
+
+def expected(facts: Facts) -> date | None:
+    """Return the day on which the data of the next period should come."""
+    last = newest(facts)
+    if facts.expected is not None or last is None:
+        return facts.expected
+    return facts.dataset.options.expected(_following(facts, last).end)
+
+
+def is_late(facts: Facts, today: date) -> bool:
+    """Tell whether the newest period is older than it should be."""
+    last, due = newest(facts), expected(facts)
+    if last is None:
+        return False
+    if facts.dataset.late is not None:
+        return today - last.end > facts.dataset.late
+    if due is None:
+        return False
+    usual = due - _following(facts, last).end
+    return today > due + max(LEAST_GRACE, usual / 4)
+
+
+def state(facts: Facts, today: date) -> DatasetState:
+    """Return the one word for how a dataset is; where several fit, the worst."""
+    if facts.last_run is not None and facts.last_run.status == "failed":
+        return "failing"
+    if is_late(facts, today):
+        return "late"
+    if newest(facts) is None:
+        return "never"
+    return "paused" if facts.paused else "ok"
+
+
+def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetStatus:
+    """Return the document of a dataset, without links."""
+    dataset, last, held = facts.dataset, newest(facts), newest_imported(facts)
+    provisional = next((period.start for period in facts.periods if period.provisional), None)
+    known = {
+        "published_until": last and last.end,
+        "imported_until": held and held.end,
+        "provisional_from": provisional,
+        "expected": expected(facts),
+        "last_run": facts.last_run and _last_run(facts.last_run),
+        "last_success": facts.last_success,
+    }
+    return DatasetStatus(
+        id=dataset.id,
+        title=dataset.title,
+        source=dataset.source,
+        period_type=dataset.period_type,
+        unit=dataset.units.to,
+        aggregation={"spatial": dataset.aggregation.spatial, "temporal": dataset.aggregation.temporal},
+        decimals=dataset.decimals,
+        gaps=len(gaps(facts)),
+        late=is_late(facts, today),
+        state=state(facts, today),
+        summary=in_words(facts, today),
+        problems=list(problems),
+        schedules=[schedule.name for schedule in dataset.schedules],
+        links=[],
+        **{name: value for name, value in known.items() if value is not None},
+        **({"tenant": dataset.tenant} if dataset.tenant else {}),
+    )
+
+
+def in_words(facts: Facts, today: date) -> str:
+    """Say in a sentence until when the values are there, and what is to come."""
+    last, held = newest(facts), newest_imported(facts)
+    if last is None:
+        return "no values yet"
+    parts = [
+        f"in DHIS2 until {_day(held.end, today)}" if held else f"published until {_day(last.end, today)}, not in DHIS2"
+    ]
+    if held and held.end < last.end:
+        parts.append(f"published until {_day(last.end, today)}")
+    if (due := expected(facts)) is not None:
+        parts.append(f"{_period(_following(facts, last), today)} {_when(due, today)}")
+    if missing := len(gaps(facts)):
+        parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
+    return "; ".join(parts)
+
+
+def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
+    """Return the documents with the worst first, and by title among equals."""
+    return sorted(documents, key=lambda document: (DATASET_STATES.index(document.state), document.title.casefold()))
+
+
+def _following(facts: Facts, last: PeriodSummary) -> Period:
+    return period_of(last.end + timedelta(1), facts.dataset.period_type)
+
+
+def _last_run(job: Job) -> LastRun:
+    finished = {"finished": job.finished} if job.finished else {}
+    return LastRun(job_id=job.id, status=job.status, **finished)
+
+
+def _when(due: date, today: date) -> str:
+    if due > today:
+        return f"expected on {_day(due, today)}"
+    return "expected today" if due == today else f"was expected on {_day(due, today)}"
+
+
+def _period(period: Period, today: date) -> str:
+    if period.start == period.end:
+        return _day(period.start, today)
+    if period.start.day == 1 and period.id == f"{period.start:%Y%m}":
+        return f"{period.start:%B}" if period.start.year == today.year else f"{period.start:%B %Y}"
+    return period.id
+
+
+def _day(day: date, today: date) -> str:
+    """Write `24 November`, with the year where it is another."""
+    return f"{day.day} {day:%B}" if day.year == today.year else f"{day.day} {day:%B %Y}"

@@ -1,0 +1,91 @@
+"""What is wrong now, said once for each cause."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.read import read_datasets
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.coverage import PeriodSummary
+from eo_pygeoapi.watch import detect
+from eo_pygeoapi.watch.detect import Failure, Refusal
+from eo_pygeoapi.watch.freshness import Facts
+
+NOW = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def facts(id_: str = "rain", last: date = date(2026, 11, 24), tenant: str = "") -> Facts:
+    block = {"source": "chirps3", "options": {"stage": "prelim"}, **({"tenant": tenant} if tenant else {})}
+    tenants: dict[str, dict[str, str]] = {tenant: {}} if tenant else {}
+    config = {
+        "eo": {"tenants": tenants},
+        "resources": {id_: {"type": "collection", "title": id_.title(), "eo": block}},
+    }
+    periods = [
+        PeriodSummary(id=p.id, start=p.start, end=p.end, present=1, provisional=0, imported=1, rejected=0, kept=0)
+        for p in periods_in(Interval(start=date(2026, 11, 1), end=last), "daily")
+    ]
+    return Facts(read_datasets(yaml.safe_load(yaml.safe_dump(config)), Path("/"))[id_], periods)
+
+
+def failed(of: Facts, message: str, hours: int = 0) -> Failure:
+    when = NOW + timedelta(hours=hours)
+    return Failure(of, Job(f"job-{of.dataset.id}", "eo-aggregate-import", "failed", message, 0, when, when, when, when))
+
+
+def test_failures_with_one_cause_are_one_condition() -> None:
+    some = [
+        failed(facts(f"rain-{n}"), f"rain-{n}: DHIS2 at 10.0.0.{n} answered 502 on 2026-11-{10 + n}", n)
+        for n in range(7)
+    ]
+    (condition,) = detect.failures(some)
+
+    assert (condition.weight, len(condition.datasets), condition.since) == (7, 7, NOW)
+    assert condition.message.startswith("7 datasets (Rain-0, Rain-1, Rain-2, Rain-3, Rain-4 and 2 more) failed: ")
+    assert condition.job_id == "job-rain-0"
+
+
+def test_other_causes_and_tenants_are_conditions_of_their_own() -> None:
+    tenants = [failed(facts("a", tenant="north"), "away"), failed(facts("b", tenant="south"), "away")]
+    causes = [failed(facts("c"), "the key is wrong"), failed(facts("d"), "the disk is full")]
+
+    assert len(list(detect.failures([*tenants, *causes]))) == 4
+    assert [c.message for c in detect.failures(causes[:1])] == ["C failed: the key is wrong"]
+
+
+def test_more_refused_values_are_worse() -> None:
+    def refused(count: int) -> int:
+        (condition,) = detect.refusals([Refusal(facts(), count, "E7641: the period is closed", "a-job", NOW)])
+        return condition.weight
+
+    assert refused(3) > refused(2)
+
+
+def test_a_late_dataset_says_how_old_its_values_are() -> None:
+    (condition,) = detect.late([facts(), facts("heat", date(2026, 11, 1))], NOW.date())
+
+    assert condition.message == "Heat is late: its newest values are of 2026-11-01, 25 days ago."
+    assert condition.datasets == ("heat",)
+
+
+@pytest.mark.parametrize(
+    ("silence", "wrong"), [(timedelta(minutes=9), False), (timedelta(minutes=10), True), (None, True)]
+)
+def test_no_worker_for_ten_minutes(silence: timedelta | None, wrong: bool) -> None:
+    assert bool(list(detect.workers(None if silence is None else NOW - silence, NOW))) is wrong
+
+
+@pytest.mark.parametrize(("free", "weights"), [(100, []), (99, [1]), (49, [2])])
+def test_a_disk_with_less_than_a_tenth_free(free: int, weights: list[int]) -> None:
+    assert [condition.weight for condition in detect.disk("/data", free, 1000, NOW)] == weights
+
+
+@pytest.mark.parametrize(("left", "weights"), [(None, []), (15 * DAY, []), (14 * DAY, [1]), (-DAY, [2])])
+def test_a_token_that_expires(left: timedelta | None, weights: list[int]) -> None:
+    expires = None if left is None else NOW + left
+    assert [c.weight for c in detect.expiring("national", expires, NOW, [facts()])] == weights

@@ -1,0 +1,129 @@
+"""Until when values are right, whether that is late, and how it is said."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.status import JobStatus
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import read_datasets
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.coverage import PeriodSummary
+from eo_pygeoapi.watch import freshness
+from eo_pygeoapi.watch.freshness import Facts
+
+TODAY = date(2026, 11, 27)
+
+
+def dataset(more: str = "") -> Dataset:
+    block = f"{{source: chirps3, options: {{stage: prelim}}{more}}}"
+    text = f"resources: {{rain: {{type: collection, title: Rain, eo: {block}}}}}"
+    return read_datasets(yaml.safe_load(text), Path("/etc/eo"))["rain"]
+
+
+def days(first: date, last: date, missing: Sequence[date] = (), **counts: int) -> list[PeriodSummary]:
+    return [
+        PeriodSummary(
+            id=period.id,
+            start=period.start,
+            end=period.end,
+            present=0 if period.start in missing else 13,
+            provisional=counts.get("provisional", 0),
+            imported=0 if period.start in missing else counts.get("imported", 13),
+            rejected=0,
+            kept=0,
+        )
+        for period in periods_in(Interval(start=first, end=last), "daily")
+    ]
+
+
+def facts(periods: list[PeriodSummary], more: str = "", **known: Any) -> Facts:
+    return Facts(dataset(more), periods, **known)
+
+
+def job(status: JobStatus) -> Job:
+    now = datetime(2026, 11, 26, 6, tzinfo=UTC)
+    return Job("a-job", "eo-aggregate-import", status, "", 100, now, now, now, now)
+
+
+def test_a_feed_that_is_on_time() -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24)))
+    found = freshness.status(feed, TODAY)
+
+    assert (found.published_until, found.imported_until) == (date(2026, 11, 24), date(2026, 11, 24))
+    assert (found.state, found.late, found.gaps, found.expected) == ("ok", False, 0, date(2026, 11, 27))
+    assert found.summary == "in DHIS2 until 24 November; 25 November expected today"
+
+
+@pytest.mark.parametrize(
+    ("today", "late"), [(date(2026, 11, 27), False), (date(2026, 11, 29), False), (date(2026, 11, 30), True)]
+)
+def test_late_is_what_is_older_than_the_usual_delay_and_a_grace(today: date, late: bool) -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24)))
+
+    assert freshness.is_late(feed, today) is late
+    assert freshness.state(feed, today) == ("late" if late else "ok")
+
+
+def test_a_dataset_says_itself_what_is_late() -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24)), ", late: P10D")
+
+    assert not freshness.is_late(feed, date(2026, 12, 4))
+    assert freshness.is_late(feed, date(2026, 12, 5))
+
+
+def test_what_the_provider_said_goes_before_the_usual_delay() -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24)), expected=date(2026, 12, 20))
+
+    assert not freshness.is_late(feed, date(2026, 12, 20))
+    assert freshness.in_words(feed, TODAY) == "in DHIS2 until 24 November; 25 November expected on 20 December"
+
+
+def test_gaps_are_counted_between_the_first_and_the_newest() -> None:
+    missing = [date(2026, 11, 3), date(2026, 11, 4), date(2026, 11, 24)]
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24), missing))
+
+    assert [period.id for period in freshness.gaps(feed)] == ["20261103", "20261104"]
+    assert freshness.status(feed, TODAY).published_until == date(2026, 11, 23)
+    assert "2 periods missing before" in freshness.in_words(feed, TODAY)
+
+
+def test_values_that_dhis2_does_not_hold_are_said() -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24), imported=0))
+
+    assert freshness.in_words(feed, TODAY).startswith("published until 24 November, not in DHIS2")
+    assert "importedUntil" not in freshness.status(feed, TODAY).model_dump(by_alias=True, exclude_none=True)
+
+
+def test_provisional_values_have_a_beginning() -> None:
+    periods = days(date(2026, 11, 1), date(2026, 11, 10)) + days(date(2026, 11, 11), date(2026, 11, 24), provisional=13)
+
+    assert freshness.status(facts(periods), TODAY).provisional_from == date(2026, 11, 11)
+
+
+def test_the_worst_word_is_said() -> None:
+    late = days(date(2026, 11, 1), date(2026, 11, 2))
+
+    assert freshness.state(facts(late, last_run=job("failed")), TODAY) == "failing"
+    assert freshness.state(facts(late, paused=True), TODAY) == "late"
+    assert freshness.state(facts([]), TODAY) == "never"
+    assert freshness.state(facts(days(TODAY, TODAY), paused=True), TODAY) == "paused"
+    assert freshness.in_words(facts([]), TODAY) == "no values yet"
+
+
+def test_the_worst_dataset_comes_first() -> None:
+    on_time = freshness.status(facts(days(TODAY, TODAY)), TODAY)
+    failing = freshness.status(facts(days(TODAY, TODAY), last_run=job("failed")), TODAY)
+    never = freshness.status(facts([]), TODAY)
+
+    assert [document.state for document in freshness.worst_first([on_time, never, failing])] == [
+        "failing",
+        "never",
+        "ok",
+    ]
