@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(cache_app, name="cache")
 app.add_typer(token_app, name="token")
+notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
+app.add_typer(notify_app, name="notify")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -35,6 +37,7 @@ Config = Annotated[
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder for results, cache, logs and Prefect [default: .eo-pygeoapi]")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 Port = Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free one [default: the file's, 5000]")]
 PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes a free one [default: 4200]")]
 
@@ -89,6 +92,34 @@ def datasets(config: Config = None) -> None:
 
 
 @app.command()
+def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Say for each dataset until when its values are right, and which problems are open (exit status 1 if any is)."""
+    from eo_pygeoapi.commands.feeds import print_status
+
+    if not print_status(_settings(config, data_dir), out, as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(config: Config = None, data_dir: DataDir = None) -> None:
+    """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""
+    from eo_pygeoapi.commands.watching import run_watch
+
+    run_watch(_settings(config, data_dir))
+
+
+@notify_app.command("test")
+def notify_test(
+    name: Annotated[str, typer.Argument(help="Name of a channel of eo.notify")], config: Config = None
+) -> None:
+    """Send one message to a channel, and say whether it was taken."""
+    from eo_pygeoapi.commands.watching import send_test
+
+    send_test(_settings(config), name)
+    out.print(f"{name}: taken", markup=False)
+
+
+@app.command()
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
@@ -101,6 +132,12 @@ def apply(config: Config = None, data_dir: DataDir = None) -> None:
     ):  # fmt: skip
         if names:
             out.print(f"{word}: {', '.join(names)}")
+    for name, changed in done.mended.items():
+        out.print(f"mended {name}, for in Prefect somebody had changed {escape(', '.join(changed))}")
+    for name in done.held:
+        out.print(
+            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
+        )
     for remark in paused_remarks(done.paused.items()):
         out.print(f"note: {escape(remark)}")
     out.print(

@@ -13,6 +13,7 @@
     ├── EngineUnavailableError   503  Prefect does not answer
     ├── NoSuchProcessError       404  no process of ours has this id
     ├── NoSuchJobError           404  no flow run of ours has this id
+    ├── NoSuchDatasetError       404  no enabled dataset has this id
     ├── ResultNotReadyError      404  the job has not ended
     ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
@@ -129,6 +130,13 @@ class NoSuchJobError(EoError):
 
     status = HTTPStatus.NOT_FOUND
     code = "NoSuchJob"
+
+
+class NoSuchDatasetError(EoError):
+    """No enabled dataset has this id."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "NotFound"
 
 
 class ResultNotReadyError(EoError):

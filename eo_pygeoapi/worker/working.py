@@ -11,7 +11,7 @@ from typing import Any
 
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.wakeup import listen
+from eo_pygeoapi.gateway.wakeup import listen, stop_listening
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
@@ -73,7 +73,7 @@ class _Work:
             if keeper is not None:
                 await keeper.close()
             if socket_path is not None:
-                socket_path.unlink(missing_ok=True)
+                stop_listening(socket_path)
         self._records.leave()
         with suppress(asyncio.CancelledError):
             await serving  # its error, where it ended by itself

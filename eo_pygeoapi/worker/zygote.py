@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -174,6 +175,8 @@ def main(address: str) -> None:
     if request is not None:
         _become_run(request)
         execute_run()
+        return
+    shutil.rmtree(Path(address).parent, ignore_errors=True)  # the worker, which made it, may have been killed
 
 
 def prefect_settings(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
