@@ -48,7 +48,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
     _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_up
 
-    run_up(_settings(config, data_dir), port, prefect_port, out)
+    run_up(_settings(config, data_dir), port, prefect_port, os.environ, out)
 
 
 @app.command()
@@ -57,7 +57,7 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
     _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_demo
 
-    run_demo(_settings(config, data_dir), port, prefect_port, out)
+    run_demo(_settings(config, data_dir), port, prefect_port, os.environ, out)
 
 
 @app.command()
@@ -162,7 +162,7 @@ def worker(
     set_environment(settings, os.environ)  # before Prefect reads it
     from eo_pygeoapi.worker.working import run_worker
 
-    run_worker(settings, name)
+    run_worker(settings, name, os.environ)
 
 
 def main() -> None:

@@ -1,4 +1,8 @@
-"""The environment, read here and nowhere else.
+"""What the environment says to a process, read here and nowhere else.
+
+Only `${VAR}` in the configuration file, and where a netrc lies, are looked up in `datasets/`. The environment that a
+process hands on to those that it starts comes as an argument from where it begins itself: `cli.py`, or the last lines
+of a module.
 
 Names are documented in `docs/configuration.md`; a test keeps the two in step.
 """

@@ -26,7 +26,6 @@ from eo_pygeoapi.contract import periods
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway import schedules, turns
@@ -168,7 +167,7 @@ class Run:
             left_out=left_out,
             preview=self.kept.preview,
             source=source,
-            overridden=overridden(execution.inputs, enabled_datasets()[execution.dataset.id], self._has_own_areas),
+            overridden=execution.overridden,
         )
         asked = recording.Asked.of(execution, self.kept.units_geojson(), left_out)
         recording.record(self.folder, execution, asked, self.kept.values(), left_out, datetime.now(UTC))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,10 +69,19 @@ class Running:
 class LocalStack:
     """Prefect server, worker and web process, as children of this process; each writes a log file of its own."""
 
-    def __init__(self, config: Path, data_dir: Path, port: int | None, prefect_port: int | None, say: Say) -> None:
+    def __init__(
+        self,
+        config: Path,
+        data_dir: Path,
+        port: int | None,
+        prefect_port: int | None,
+        environ: Mapping[str, str],
+        say: Say,
+    ) -> None:
         self.config = config.absolute()
         self.data_dir = data_dir.absolute()
         self._asked = (port, prefect_port)
+        self._environ = environ
         self._say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, Sequence[str]] = {}
@@ -176,7 +185,7 @@ class LocalStack:
             "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
             "PYTHONUNBUFFERED": "1",
         }
-        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **os.environ, **own}
+        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own}
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         self._commands[name] = command

@@ -4,11 +4,10 @@ from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2
 
 
-def overridden(inputs: ImportInputs, configured: Dataset, own_areas: bool = False) -> list[str]:
+def overridden(inputs: ImportInputs, configured: Dataset) -> list[str]:
     """Return the names of the inputs that change units, aggregation, periods or data of the configured dataset.
 
-    What a dataset leaves to the request, such as its units, is not changed by it. `own_areas` says that the request
-    has `features`, where they are not among the inputs any more.
+    What a dataset leaves to the request, such as its units, is not changed by it.
     """
     wanted = configured.overridden_by(inputs)
     changed = {
@@ -16,10 +15,10 @@ def overridden(inputs: ImportInputs, configured: Dataset, own_areas: bool = Fals
         "periodType": wanted.period_type != configured.period_type,
         "parameters": wanted.options != configured.options,
     }
-    return [*_units(inputs, configured, own_areas), *(name for name, differs in changed.items() if differs)]
+    return [*_units(inputs, configured), *(name for name, differs in changed.items() if differs)]
 
 
-def _units(inputs: ImportInputs, configured: Dataset, own_areas: bool) -> list[str]:
+def _units(inputs: ImportInputs, configured: Dataset) -> list[str]:
     own = configured.org_units
     if own is None:
         return []
@@ -27,7 +26,7 @@ def _units(inputs: ImportInputs, configured: Dataset, own_areas: bool) -> list[s
         "orgUnitLevel": inputs.org_unit_level,
         "parentOrgUnit": inputs.parent_org_unit,
         "orgUnitIds": inputs.org_unit_ids,
-        "features": inputs.features or own_areas,
+        "features": inputs.features,
     }
     names = [name for name, value in given.items() if value]
     if isinstance(own, OrgUnitsFromDhis2) and not own.group and not {"orgUnitIds", "features"} & set(names):

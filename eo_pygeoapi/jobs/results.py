@@ -73,7 +73,7 @@ def keep_outputs(folder: JobFolder, outputs: Mapping[str, Output]) -> None:
 
 def keep_error(folder: JobFolder, error: EoError, message: str) -> None:
     """Keep why a job failed, with the HTTP status and the code that its results are answered with."""
-    kept = {"status": int(error.status), "code": error.code, "detail": message}
+    kept = {"status": int(error.status), "code": error.code, "event": error.event, "detail": message}
     folder.write_json(job_folder.ERROR, kept)
 
 

@@ -8,7 +8,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Watch:
     settings: Settings
     gateway: PrefectGateway
     store: ResultStore
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     prefect_away_since: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -87,7 +88,7 @@ class Watch:
             yield from self._of_prefect(now)
             return
         self.prefect_away_since = None
-        yield from detect.workers(last_alive, now)
+        yield from detect.workers(last_alive or self.begun, now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())

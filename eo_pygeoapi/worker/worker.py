@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import shlex
 import sys
 import time
@@ -65,10 +64,11 @@ class ImportWorker(ProcessWorker):
     type = "process"
     job_configuration = ImportJobConfiguration
 
-    def __init__(self, settings: Settings, records: Records, **given: Any) -> None:
+    def __init__(self, settings: Settings, records: Records, environ: Mapping[str, str], **given: Any) -> None:
         self._patient_client: PrefectClient | None = None
         super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
         self.settings = settings
+        self._environ = environ
         self.records = records
         self.wake = asyncio.Event()
         self.draining = False
@@ -237,7 +237,7 @@ class ImportWorker(ProcessWorker):
 
     def own_environment(self) -> dict[str, str]:
         """Return what every run has in its environment before its deployment adds to it."""
-        return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+        return {**self._environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
 
     async def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {

@@ -35,8 +35,3 @@ def test_what_a_request_changes_is_named(units: Any, inputs: dict[str, Any], exp
     configured = dataset(source="chirps3", options={"stage": "final"}, orgUnits=units)
     found = overridden(ImportInputs.model_validate(MONTH | inputs), configured)
     assert found == expected or len(found) == expected
-
-
-def test_areas_that_are_held_elsewhere_are_named_too() -> None:
-    configured = dataset(orgUnits=FROM_FILE)
-    assert overridden(ImportInputs.model_validate(MONTH), configured, own_areas=True) == ["features"]

@@ -117,7 +117,7 @@ COMPUTED: Mapping[str, Callable[[View, str, Object], Any]] = {
     "access": lambda view, collection, entry: sharing.access(view.user, view.server.metadata, collection, entry),
     "attributeValues": lambda view, collection, entry: [],
     "categoryCombo": lambda view, collection, entry: (
-        {"id": category_combo_of(entry)} if collection != "categoryCombos" and "dataElement" not in entry else None
+        entry.get("categoryCombo") if "dataElement" in entry else {"id": category_combo_of(entry)}
     ),
     "categoryOptionCombos": _combos,
     "created": lambda view, collection, entry: entry.get("created", view.server.made),

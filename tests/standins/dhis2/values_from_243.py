@@ -214,11 +214,16 @@ class Group:
         if wrong := _distinct(v.combos[1] for v in given_one if v.combos[1] not in mine):
             raise Refused("E8023", self.uid, wrong)
         for element in {v.element["id"]: v.element for v in self.values}.values():
-            ours = {combo["id"] for combo in self.run.metadata.combos_of(category_combo_of(element))}
+            ours = {combo["id"] for combo in self.run.metadata.combos_of(self._category_combo(element))}
             given = [v for v in self.values if v.element == element and v.given.get("categoryOptionCombo")]
             wrong = _distinct(v.combos[0] for v in given if v.combos[0] not in ours)
             if wrong:
                 raise Refused("E8024", self.uid, element["id"], wrong)
+
+    def _category_combo(self, element: Object) -> str:
+        """Return the category combination of an element, which a data set may replace."""
+        members = [m for m in self.data_set["dataSetElements"] if m["dataElement"]["id"] == element["id"]]
+        return category_combo_of(next((m for m in members if m.get("categoryCombo")), element))
 
     def _operation(self) -> None:
         """A period that begins while a unit is not open; only the first such unit is named."""
