@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any
 
 from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.job_features import JobFeatures, KeptUnit
 from eo_pygeoapi.store.job_folder import VALUES, JobFolder
 from eo_pygeoapi.store.store import ResultStore
@@ -16,7 +16,7 @@ from eo_pygeoapi.store.store import ResultStore
 LARGEST_MAP = 3000
 
 
-def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, Any]:
+def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, object]:
     """Return what the template shows of the values; nothing where the job has none.
 
     `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
@@ -28,7 +28,7 @@ def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[
         return _shown(features, asked)
 
 
-def _shown(features: JobFeatures, asked: Mapping[str, str]) -> dict[str, Any]:
+def _shown(features: JobFeatures, asked: Mapping[str, str]) -> JsonObject:
     counts, units = features.counts_by_period(), features.units
     periods = [period for period, _ in counts]
     if not periods:
@@ -42,7 +42,7 @@ def _shown(features: JobFeatures, asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _drawn(
     areas: Sequence[Area], periods: list[str], period: str, unit: str, series: Sequence[tuple[str, float | None]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     names = {area.org_unit: area.name for area in areas}
     on_map = areas if len(areas) <= LARGEST_MAP else ()
     return {

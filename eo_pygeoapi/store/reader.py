@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import shapely
 
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.duck import READER_MEMORY, connect
 from eo_pygeoapi.store.outlines import Box, Kept, coarser, touching
 from eo_pygeoapi.store.published import LATEST, Files, local_paths, read_files
@@ -68,7 +69,7 @@ class Page:
     A row holds the `PROPERTIES`, days as dates, and `geometry`: a GeoJSON geometry or None.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[JsonObject]
     matched: int
 
 
@@ -243,7 +244,7 @@ class _Query:
 
     def _rows(
         self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[JsonObject]:
         """Return rows, with the key of the geometry in place of it."""
         by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
         found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)

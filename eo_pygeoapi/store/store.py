@@ -21,6 +21,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.files import replacing
 from eo_pygeoapi.redaction import redact
 
 # object stores: what is put there appears at once and whole, and renaming it would copy it
@@ -66,14 +67,8 @@ class ResultStore:
 
     def copy_to(self, key: str, path: Path) -> None:
         """Copy a file to a local path, which gets it whole or not at all; MissingResultError when there is nothing."""
-        draft = path.with_name(f"{uuid.uuid4().hex}.tmp")
-        try:
-            with _translated("read", key):
-                self._files.get_file(self._path(key), str(draft))
-                draft.replace(path)
-        finally:
-            with suppress(OSError):
-                draft.unlink()
+        with _translated("read", key), replacing(path) as draft:
+            self._files.get_file(self._path(key), str(draft))
 
     def local_path(self, key: str) -> Path | None:
         """Return where the file lies on this machine, or None where the store is elsewhere."""
@@ -101,22 +96,19 @@ class ResultStore:
     def new_file(self, key: str) -> Iterator[Path]:
         """Yield a local path to write to; the file appears under the key when the block ends without an error."""
         path = self._path(key)
-        name = f".{uuid.uuid4().hex}.tmp"
-        draft = Path(path).parent / name if self._is_local else Path(tempfile.gettempdir(), f"eo-pygeoapi{name}")
         try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            yield draft
             if self._is_local:
-                _flush(draft)
-                draft.replace(path)
-            else:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                with replacing(Path(path)) as draft:
+                    yield draft
+                    _flush(draft)
+                return
+            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
+                yield (draft := Path(folder, Path(path).name))
                 with _translated("write", key):
                     self._put(draft, path)
         except OSError as error:
             raise _cannot("write", key, error) from error
-        finally:
-            with suppress(OSError):
-                draft.unlink()
 
     def exists(self, key: str) -> bool:
         """Tell whether something is kept under the key."""

@@ -28,10 +28,9 @@ from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.messages import Teller
-from eo_pygeoapi.watch.problems import Book, Condition
+from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
-ALIVE = "watch/alive.json"
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 _LOG = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import yaml
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.loop import ALIVE, Watch
-from eo_pygeoapi.watch.problems import Book
+from eo_pygeoapi.watch.loop import Watch
+from eo_pygeoapi.watch.problems import ALIVE, Book
 from tests.servers import free_port
 from tests.watch.receiver import Receiver
 
