@@ -16,6 +16,7 @@ from pygeoapi.provider.base import (
 )
 
 from eo_pygeoapi.errors import InputError, ResultsError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.features import feature_id
 from eo_pygeoapi.store.item_filters import (
@@ -43,7 +44,7 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
     when it starts and for every request.
     """
 
-    def __init__(self, provider_def: dict[str, Any], reader: PublishedReader | None = None) -> None:
+    def __init__(self, provider_def: JsonObject, reader: PublishedReader | None = None) -> None:
         super().__init__(provider_def)
         self.id_field = provider_def.get("id_field", "id")
         # without one, the OpenAPI document does not offer `datetime`
@@ -70,7 +71,7 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
         q: str | None = None,
         filterq: object = None,
         **kwargs: object,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return a page of features, by period and unit unless `sortby` says otherwise, and the number of all.
 
         Raises ProviderInvalidQueryError for a filter that cannot be meant, ProviderConnectionError when the store
@@ -86,7 +87,7 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
         return _collection([_feature(row, selected) for row in page.rows], page.matched)
 
     @crs_transform  # type: ignore[untyped-decorator]
-    def get(self, identifier: str, **kwargs: Any) -> dict[str, Any]:
+    def get(self, identifier: str, **kwargs: Any) -> JsonObject:
         """Return one feature by its id; ProviderItemNotFoundError when there is none."""
         org_unit, _, period = identifier.rpartition("-")
         with _translated():
@@ -137,7 +138,7 @@ def _sortable(name: str) -> str:
     return name
 
 
-def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
+def _collection(features: list[JsonObject], matched: int) -> dict[str, object]:
     return {
         "type": "FeatureCollection",
         "features": features,
@@ -146,7 +147,7 @@ def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
     }
 
 
-def _feature(row: dict[str, Any], selected: Sequence[str]) -> dict[str, Any]:
+def _feature(row: JsonObject, selected: Sequence[str]) -> dict[str, object]:
     days = {"start": row["start"].isoformat(), "end": row["end"].isoformat()}
     return {
         "type": "Feature",

@@ -246,6 +246,18 @@ def test_what_only_the_worker_can_know_fails_with_what_to_do(stack: Stack) -> No
         assert "Traceback" not in message and "unexpected" not in message
 
 
+def test_an_import_that_could_not_be_made_is_a_failed_job_with_its_documents(stack: Stack) -> None:
+    wrong: dict[str, Any] = {"datasetId": "rain", "start": "2024-01-01", "end": "2024-01-02"}
+    wrong["dhis2"] = {"dataElement": "NO_SUCH_ELEMENT"}
+    real = stack.ended(stack.submit(**wrong, dryRun=False))
+    assert real["status"] == "failed" and "there is no data element 'NO_SUCH_ELEMENT'" in real["message"]
+    assert (real["importSummary"]["status"], real["importSummary"]["imported"]) == ("ERROR", 0)
+    assert {"preview", "items", "enclosure"} <= {link["rel"] for link in real["links"]}
+    asked = stack.ended(stack.submit(**wrong))
+    assert asked["status"] == "successful"
+    assert asked["message"].startswith("finished: an import would fail: there is no data element 'NO_SUCH_ELEMENT'")
+
+
 def test_unknown_jobs_and_processes_are_not_found(stack: Stack) -> None:
     for path in ("/jobs/nope", "/jobs/00000000-0000-0000-0000-000000000000", "/jobs/nope/results", "/processes/nope"):
         assert stack.get(f"{path}?f=json").status_code == 404

@@ -1,8 +1,8 @@
 """What pygeoapi's core cannot read in a request, made readable before it gets there."""
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _HEADERS = ("HTTP_ACCEPT", "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING")
 # "not acceptable": core divides by it
@@ -15,11 +15,11 @@ class AcceptMiddleware:
     Without `strict_slashes`, a slash at the end of an address is not part of it: core takes it for the end of an id.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], strict_slashes: bool = False) -> None:
+    def __init__(self, app: WSGIApplication, strict_slashes: bool = False) -> None:
         self._app = app
         self._strict_slashes = strict_slashes
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Hand the request on."""
         for name in _HEADERS:
             if name in environ:

@@ -14,6 +14,7 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON, JobLinks, link
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.manager import PrefectManager
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -63,14 +64,14 @@ def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str,
     return headers_of(api, request, HTML), status, content
 
 
-def answer_either(api: API, request: APIRequest, document: dict[str, Any], template: str, **data: object) -> Answer:
+def answer_either(api: API, request: APIRequest, document: JsonObject, template: str, **data: object) -> Answer:
     """Return a document as a page to those who prefer HTML, else as JSON."""
     if request.format == "html":
         return answer_page(api, request, template, {**document, **data})
     return answer_json(api, request, document)
 
 
-def use_templates(server: dict[str, Any]) -> None:
+def use_templates(server: JsonObject) -> None:
     """Have pygeoapi's pages use our templates, unless the configuration names others."""
     templates = server.setdefault("templates", {})
     if templates.get("path") in (None, TEMPLATESDIR, str(TEMPLATESDIR)):

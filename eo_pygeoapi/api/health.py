@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pygeoapi.api import API, APIRequest
 
@@ -40,7 +39,7 @@ def ready(api: API, request: APIRequest) -> Answer:
     return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, Any]:
+def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, object]:
     try:
         check(executions)
     except EoError as error:

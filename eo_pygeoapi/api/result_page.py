@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -11,6 +10,7 @@ from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.store.job_folder import STEP_UNITS, STEP_VALUES, JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
@@ -18,7 +18,7 @@ from eo_pygeoapi.store.store import ResultStore
 LARGEST_MAP = 3000
 
 
-def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, Any]:
+def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, object]:
     """Return what the template shows of the values; nothing where the job has none.
 
     `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
@@ -38,8 +38,8 @@ def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[
 
 
 def _shown(
-    connection: duckdb.DuckDBPyConnection, path: str, collection: Mapping[str, Any], asked: Mapping[str, str]
-) -> dict[str, Any]:
+    connection: duckdb.DuckDBPyConnection, path: str, collection: JsonMapping, asked: Mapping[str, str]
+) -> JsonObject:
     features = {f["properties"]["orgUnit"]: f for f in collection["features"]}
     query = "SELECT period, count(value) FROM read_parquet(?) GROUP BY ALL ORDER BY period"
     counts = connection.execute(query, [path]).fetchall()
@@ -58,7 +58,7 @@ def _shown(
 
 def _drawn(
     areas: Sequence[Area], periods: list[str], period: str, unit: str, series: Sequence[tuple[str, float | None]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     names = {area.org_unit: area.name for area in areas}
     on_map = areas if len(areas) <= LARGEST_MAP else ()
     return {
@@ -73,7 +73,7 @@ def _drawn(
     }
 
 
-def _area(feature: Mapping[str, Any], value: float | None) -> Area:
+def _area(feature: JsonMapping, value: float | None) -> Area:
     properties = feature["properties"]
     return Area(
         properties["orgUnit"], properties.get("name") or properties["orgUnit"], feature.get("geometry"), _finite(value)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from typing import Any
 
 from pygeoapi.api import API, APIRequest
 
@@ -22,6 +21,7 @@ from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, PREVIEW, status_document
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.results import encode, read_output, read_outputs
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.job_folder import JobFolder
 
 CSV_COLUMNS = (
@@ -59,7 +59,7 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     executions = executions_of(api)
     job = executions.gateway.runs.get(job_id)
     key = _key_of(executions, job, PREVIEW)
-    preview: dict[str, Any] = executions.store.read_json(key)
+    preview: JsonObject = executions.store.read_json(key)
     if _wants_csv(request):
         name = f'attachment; filename="payload-preview-{job.id}.csv"'
         return headers_of(api, request, f"{CSV}; charset=utf-8", **{"Content-Disposition": name}), 200, to_csv(preview)
@@ -76,7 +76,7 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     return headers_of(api, request, FILES[name][0]), 200, StoredFile(_key_of(executions, job, name))
 
 
-def to_csv(preview: dict[str, Any]) -> str:
+def to_csv(preview: JsonObject) -> str:
     """Write the data values of a preview as DHIS2 takes them in CSV: one column per dimension."""
     common = {name: preview.get(name, "") for name in CSV_COLUMNS}
     text = io.StringIO()

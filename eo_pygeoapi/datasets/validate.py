@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.json_types import JsonMapping
 
 _OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs whose members all may be left out
 
@@ -29,7 +29,7 @@ class Execution(Model):
         return self.model_copy(update={"inputs": self.inputs.model_copy(update={"features": features})})
 
 
-def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], now: datetime) -> Execution:
+def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: datetime) -> Execution:
     """Check the inputs of a request against the contract and the enabled datasets.
 
     `now` is the moment that relative dates count from: the scheduled time of the run. Raises InputError with every

@@ -5,11 +5,11 @@ What is not known is left out; nothing is null.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.details import Step
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 JSON, HTML, CSV, GEOJSON = "application/json", "text/html", "text/csv", "application/geo+json"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0/"
@@ -32,10 +32,10 @@ class Details:
 
     message: str = ""
     steps: Sequence[Step] = ()
-    import_summary: Mapping[str, Any] | None = None
+    import_summary: JsonMapping | None = None
     files: Sequence[str] = ()
     results_type: str = JSON
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: JsonMapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
     return {"href": href, "rel": rel, "type": media_type, "title": title}
 
 
-def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, Any]:
+def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, object]:
     """Return the statusInfo of a job, with details where there are any."""
     times = {
         "created": job.created,
@@ -104,7 +104,7 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
         "finished": job.finished,
         "updated": job.updated,
     }
-    document: dict[str, Any] = {
+    document: JsonObject = {
         "jobID": job.id,
         "id": job.id,
         "type": "process",
@@ -127,10 +127,10 @@ def _dataset(job: Job) -> str:
     return job.deployment if job.process_id == PROCESS_ID else ""
 
 
-def _known(**members: object) -> dict[str, Any]:
+def _known(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step) -> dict[str, object]:
     times = {"started": step.started, "finished": step.finished}
     return {"name": step.name, "status": step.status, **{n: to_rfc3339(t) for n, t in times.items() if t}}

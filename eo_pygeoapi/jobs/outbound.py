@@ -19,6 +19,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from eo_pygeoapi.errors import EoError, InputError
+from eo_pygeoapi.wording import shown
 
 ALLOWED = "an absolute http or https URL of a public address"
 _READ_AT_ONCE = 65_536
@@ -108,7 +109,7 @@ def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[HTTPConnect
 
 def _parts(url: object) -> SplitResult:
     """Return the parts of a URL, its host in ASCII; InputError for whatever is none."""
-    refused = InputError(f"{str(url)[:80]!r} is not allowed; allowed: {ALLOWED}")
+    refused = InputError(f"{shown(url)} is not allowed; allowed: {ALLOWED}")
     if not isinstance(url, str) or not url.isprintable() or " " in url:
         raise refused
     try:

@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.json_types import JsonMapping
 
 COORDINATE_DECIMALS = 6
 _TEXT_COLUMNS = ("orgUnit", "period", "start", "end")
@@ -85,7 +86,7 @@ def _null_if_nan(value: float) -> float | None:
     return value if value == value else None
 
 
-def read_units(collection: Mapping[str, Any]) -> dict[str, Unit]:
+def read_units(collection: JsonMapping) -> dict[str, Unit]:
     """Return the units of a FeatureCollection (properties `orgUnit`, `name`, `level`) by their `orgUnit`.
 
     Raises ResultsError for a geometry that is none.

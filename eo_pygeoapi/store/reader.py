@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.published import LATEST, READER_MEMORY, Files, connect, local_paths, read_files
 from eo_pygeoapi.store.store import ResultStore
 
@@ -54,7 +55,7 @@ class Page:
     A row holds the `PROPERTIES`, days as dates, and `geometry`: a GeoJSON geometry or None.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[JsonObject]
     matched: int
 
 
@@ -141,13 +142,13 @@ class _Query:
 
     def _rows(
         self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[JsonObject]:
         """Return rows, with the key of the geometry in place of it."""
         by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
         found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found]
 
-    def _geometries(self, keys: Iterable[str]) -> dict[str, Any]:
+    def _geometries(self, keys: Iterable[str]) -> JsonObject:
         """Return GeoJSON geometries by their keys."""
         if not self._files.geometries:
             return {}

@@ -10,9 +10,8 @@
 import json
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,6 +20,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.files import replacing
 from eo_pygeoapi.redaction import redact
 
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
@@ -64,14 +64,8 @@ class ResultStore:
 
     def copy_to(self, key: str, path: Path) -> None:
         """Copy a file to a local path, which gets it whole or not at all; MissingResultError when there is nothing."""
-        draft = path.with_name(f"{uuid.uuid4().hex}.tmp")
-        try:
-            with _translated("read", key):
-                self._files.get_file(self._path(key), str(draft))
-                draft.replace(path)
-        finally:
-            with suppress(OSError):
-                draft.unlink()
+        with _translated("read", key), replacing(path) as draft:
+            self._files.get_file(self._path(key), str(draft))
 
     def local_path(self, key: str) -> Path | None:
         """Return where the file lies on this machine, or None where the store is elsewhere."""
@@ -99,22 +93,19 @@ class ResultStore:
     def new_file(self, key: str) -> Iterator[Path]:
         """Yield a local path to write to; the file appears under the key when the block ends without an error."""
         path = self._path(key)
-        name = f".{uuid.uuid4().hex}.tmp"
-        draft = Path(path).parent / name if self._is_local else Path(tempfile.gettempdir(), f"eo-pygeoapi{name}")
         try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            yield draft
             if self._is_local:
-                _flush(draft)
-                draft.replace(path)
-            else:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                with replacing(Path(path)) as draft:
+                    yield draft
+                    _flush(draft)
+                return
+            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
+                yield (draft := Path(folder, Path(path).name))
                 with _translated("write", key):
                     self._files.put_file(str(draft), path)
         except OSError as error:
             raise _cannot("write", key, error) from error
-        finally:
-            with suppress(OSError):
-                draft.unlink()
 
     def exists(self, key: str) -> bool:
         """Tell whether something is kept under the key."""
