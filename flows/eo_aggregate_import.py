@@ -156,7 +156,7 @@ class Run:
     def publish_results(
         self, execution: Execution, summary: ImportSummary, left_out: Sequence[LeftOut], source: str
     ) -> ImportOutputs:
-        """Publish the values as features, dry run or not, and write the job's result."""
+        """Publish the values as features and write the job's result."""
         self.kept.export(execution.dataset)
         outputs = publish.publish_results(
             self.folder,
@@ -167,10 +167,15 @@ class Run:
             left_out=left_out,
             preview=self.kept.preview,
             source=source,
+            overridden=execution.overridden,
         )
         asked = recording.Asked.of(execution, self.kept.units_geojson(), left_out)
         recording.record(self.folder, execution, asked, self.kept.values(), left_out, datetime.now(UTC))
         return outputs
+
+    @property
+    def _has_own_areas(self) -> bool:
+        return "features" in self._inputs or "featuresKey" in self._request
 
     def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
         """Return what opens the dataset's DHIS2 connection, or None where the environment has none of this name."""
@@ -192,8 +197,7 @@ class Run:
     def _companions(self, execution: Execution) -> tuple[Dataset, ...]:
         """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
         own, asked = execution.dataset, execution.inputs
-        own_areas = "features" in self._inputs or "featuresKey" in self._request
-        if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or own_areas:
+        if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or self._has_own_areas:
             return ()
         enabled = enabled_datasets().values()
         return tuple(other for other in enabled if other.source == own.source and other.org_units == own.org_units)

@@ -93,8 +93,10 @@ def test_without_a_connection_only_the_import_is_skipped(stack: Stack) -> None:
     job = result["jobID"]
     assert result["payloadPreviewPath"] == f"jobs/{job}/payload-preview.json"
     assert result["resultFeaturesPath"] == f"jobs/{job}/features.geojson"
-    for path in (result["payloadPreviewPath"], result["resultFeaturesPath"]):
-        assert json.loads((stack.folder / "results" / path).read_text())
+    assert json.loads((stack.folder / "results" / result["payloadPreviewPath"]).read_text())
+    assert len(stack.get(f"/jobs/{job}/files/features.geojson").json()["features"]) == 6 * 31
+    left = {path.name for path in (stack.folder / "results" / "jobs" / job).iterdir()}
+    assert {"values.parquet", "units.parquet", "result.json"} <= left and "steps" not in left
     assert {f["properties"]["jobID"] for f in stack.features("sample-temperature")} == {job}
 
 
@@ -104,6 +106,8 @@ def test_units_can_be_given_in_the_request(stack: Stack) -> None:
     inputs = {**SAMPLE, "end": "2025-07-01", "features": {"type": "FeatureCollection", "features": [feature]}}
     result = stack.result(**inputs)
     assert (result["orgUnitCount"], result["rowCount"]) == (1, 1)
+    assert "the request sets features" in result["notPublished"]
+    assert stack.features("sample-temperature", orgUnit="mySquare") == []
     # larger than what Prefect takes as a parameter: it goes through the results store
     ring = [[-0.4 + 0.8 * i / 20000, -0.4] for i in range(20000)]
     square["coordinates"] = [[*ring, [0.4, -0.4], [0.4, 0.4], [-0.4, 0.4], ring[0]]]

@@ -1,7 +1,7 @@
 """What the functions of our API have in common: f(api, request, …) -> (headers, status, content)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,15 @@ class StoredFile:
     """Content that is sent in pieces from the results store."""
 
     key: str
+
+
+@dataclass(frozen=True)
+class StreamedText:
+    """Content that is made while it is sent: so many bytes, and what to do when it is sent or nobody wants it."""
+
+    pieces: Iterator[bytes]
+    size: int
+    close: Callable[[], None]
 
 
 def manager_of(api: API) -> PrefectManager:

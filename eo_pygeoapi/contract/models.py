@@ -256,9 +256,12 @@ class ImportOutputs(Model):
     row_count: int = Field(description="values that are not null")
     payload_preview_path: str = Field(description="key in the results store")
     import_summary: ImportSummary
-    result_features_path: str = Field(description="key in the results store")
+    result_features_path: str = Field(
+        description="where the values are as GeoJSON features; sent as `files/features.geojson` of the job"
+    )
     left_out: list[LeftOut] = []
     source: str = Field("", description="which data the values are of, such as their stage")
+    not_published: str = Field("", description="why the dataset's collection does not show these values")
 
     def to_json(self, **kwargs: Any) -> JsonObject:
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
@@ -269,8 +272,9 @@ class ImportOutputs(Model):
         for name in ("reason", "findings", "keptCount", "kept", "notes"):
             if not summary[name]:
                 del summary[name]
-        if not answer["source"]:
-            del answer["source"]
+        for name in ("source", "notPublished"):
+            if not answer[name]:
+                del answer[name]
         return answer
 
 

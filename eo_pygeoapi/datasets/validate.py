@@ -11,6 +11,7 @@ from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
 from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
+from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.json_types import JsonMapping
 
@@ -23,6 +24,7 @@ class Execution(Model):
     inputs: ImportInputs
     dataset: Dataset
     interval: Interval
+    overridden: list[str] = []  # inputs by which values are other than those of the dataset's own settings
 
     def with_features(self, features: Mapping[str, object]) -> "Execution":
         """Return the same with these areas of the request; they may be large, so only `load_org_units` is given any."""
@@ -42,6 +44,7 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     dataset = _dataset_of(inputs, datasets)
     today = now.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
     interval = None
+    changed: list[str] = []
     try:
         interval = resolve_interval(parsed, today) if parsed else None
     except InputError as error:
@@ -53,11 +56,12 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     if dataset and isinstance(parameters := inputs.get("parameters"), Mapping):
         problems += _parameter_problems(parameters, dataset)
     if parsed and dataset and not problems:
+        changed = overridden(parsed, dataset)
         dataset = dataset.overridden_by(parsed)
         problems += _unit_problems(parsed, dataset) + _target_problems(parsed, dataset)
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
-    return Execution(inputs=parsed, dataset=dataset, interval=interval)
+    return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
 
 
 def _parsed(inputs: Mapping[str, object]) -> tuple[ImportInputs | None, list[str]]:

@@ -14,7 +14,7 @@ from pygeofilter import ast  # type: ignore[import-untyped]
 
 from eo_pygeoapi.dates import days_of, ends_of, instant
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.store.reader import Condition
+from eo_pygeoapi.store.reader import Condition, Touching
 from eo_pygeoapi.wording import shown
 
 FIELDS: dict[str, dict[str, str]] = {
@@ -32,7 +32,10 @@ _OF_KEY = ("orgUnit", "period", "start", "end")
 
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
+# stands for an apostrophe in the texts of CQL2 filters, of those that use the character for nothing
+APOSTROPHE = "\ue000"
 _LARGEST_INTEGER = 2**31 - 1
+LARGEST_SIMPLIFY = 100_000
 
 
 def property_condition(name: str, text: str) -> Condition:
@@ -61,8 +64,8 @@ def _days(text: str) -> tuple[date, date]:
     return day, day
 
 
-def bbox_condition(bbox: Sequence[float]) -> Condition:
-    """Return the rows whose geometry's box meets the box of 4 numbers, or of 6 with heights, which do not matter.
+def bbox_condition(bbox: Sequence[float]) -> Touching:
+    """Return the rows whose geometry touches the box of 4 numbers, or of 6 with heights, which do not matter.
 
     A box whose west is greater than its east crosses the 180th meridian.
     """
@@ -70,9 +73,20 @@ def bbox_condition(bbox: Sequence[float]) -> Condition:
         raise _wrong("bbox", ",".join(map(str, bbox)), "west,south,east,north in degrees")
     half = len(bbox) // 2
     (west, south), (east, north) = bbox[:2], bbox[half : half + 2]
-    across = "west <= ? AND east >= ?" if west <= east else "(west <= ? OR east >= ?)"
-    query = f"geometry IN (SELECT geometry FROM geometries WHERE {across} AND south <= ? AND north >= ?)"
-    return Condition(query, (east, west, north, south))
+    if west <= east:
+        return Touching(((west, south, east, north),))
+    return Touching(((west, south, 180.0, north), (-180.0, south, east, north)))
+
+
+def parse_simplify(text: str) -> float:
+    """Return how coarse outlines may be, in metres; 0 where `text` is empty."""
+    try:
+        metres = _number(text or "0")
+    except ValueError:
+        metres = -1.0
+    if not 0 <= metres <= LARGEST_SIMPLIFY:
+        raise _wrong("simplify", text, f"metres, from 0 to {LARGEST_SIMPLIFY}")
+    return metres
 
 
 def text_condition(text: str) -> Condition:
@@ -119,7 +133,7 @@ def _value(name: str, given: object) -> object:
 def _text(given: object) -> str:
     if not isinstance(given, str):
         raise TypeError(given)
-    return given
+    return given.replace(APOSTROPHE, "'")
 
 
 def _integer(given: Any) -> int:

@@ -10,8 +10,9 @@
 import json
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,6 +24,8 @@ from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.files import replacing
 from eo_pygeoapi.redaction import redact
 
+# object stores: what is put there appears at once and whole, and renaming it would copy it
+_WHOLE_PUTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "cos", "obs", "hf"})
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
 
 
@@ -34,7 +37,7 @@ class ResultStore:
     """Files under keys such as `jobs/{jobID}/result.json`, at a path or an fsspec URL.
 
     It keeps nothing but the address, so any process on any machine that reaches the address sees the same. A file
-    appears under its key at once and whole: in a folder by renaming, elsewhere as the object store promises it.
+    appears under its key at once and whole: object stores promise it, elsewhere a draft is renamed.
     Every method raises ResultsError for an unsafe key and for a store that cannot be reached.
     """
 
@@ -103,7 +106,7 @@ class ResultStore:
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
                 yield (draft := Path(folder, Path(path).name))
                 with _translated("write", key):
-                    self._files.put_file(str(draft), path)
+                    self._put(draft, path)
         except OSError as error:
             raise _cannot("write", key, error) from error
 
@@ -143,6 +146,23 @@ class ResultStore:
     def url(self, key: str) -> str:
         """Return the key's address as fsspec takes it."""
         return str(self._files.unstrip_protocol(self._path(key)))
+
+    def _put(self, local: Path, path: str) -> None:
+        """Copy a local file to a store elsewhere, where nobody sees a part of it."""
+        protocols = self._files.protocol
+        if not _WHOLE_PUTS.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
+            self._files.put_file(str(local), path)
+            return
+        folder = path.rpartition("/")[0]
+        draft = f"{folder}/.{uuid.uuid4().hex}.tmp"
+        self._files.makedirs(folder, exist_ok=True)
+        try:
+            self._files.put_file(str(local), draft)
+            self._files.mv(draft, path)
+        except BaseException:
+            with suppress(Exception):
+                self._files.rm_file(draft)
+            raise
 
     def _walk(self, folder: str) -> Iterator[str]:
         # not `find`, which leaves out what it cannot read
