@@ -27,7 +27,7 @@ def compressed(response: Response) -> Response:
     if response.is_streamed or response.direct_passthrough:
         return response
     response.vary.add("Accept-Encoding")
-    if "gzip" in request.accept_encodings and len(content := response.get_data()) >= SMALLEST:
+    if request.accept_encodings.quality("gzip") and len(content := response.get_data()) >= SMALLEST:
         response.set_data(gzip.compress(content, _LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response
