@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from eo_pygeoapi.errors import ConfigError
 
 DEFAULT_CONNECTION = "default"
+DEFAULT_CONFIG = Path("pygeoapi-config.yml")
 # names of variables whose values are secrets, of whatever source, store or service
 _SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+_URL")
 
@@ -36,7 +37,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EO_", populate_by_name=True, env_ignore_empty=True)
 
-    config: Path = Field(Path("pygeoapi-config.yml"), validation_alias="PYGEOAPI_CONFIG")
+    config: Path = Field(DEFAULT_CONFIG, validation_alias="PYGEOAPI_CONFIG")
     openapi: Path | None = Field(None, validation_alias="PYGEOAPI_OPENAPI")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")

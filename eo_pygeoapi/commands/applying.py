@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
+from eo_pygeoapi.commands.packaged import packaged_config
 from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_datasets
@@ -14,7 +15,7 @@ from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.apply import Applied, apply_deployments
 from eo_pygeoapi.gateway.credentials import read_blocks, register
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import DEFAULT_CONFIG, Settings
 
 WEB_PID = "web.pid"
 
@@ -34,7 +35,7 @@ def apply(settings: Settings) -> Outcome:
     away.
     """
     running = running_stack(settings.data_dir)
-    edited = Path(running.edited) if running and settings.config == Path("pygeoapi-config.yml") else settings.config
+    edited = edited_file(settings.config, Path(running.edited)) if running else settings.config
     if running:
         settings = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
     report = check(edited, settings)
@@ -46,6 +47,16 @@ def apply(settings: Settings) -> Outcome:
     elif settings.openapi:
         write_openapi(edited, settings.openapi)
     return Outcome(deployments, tell_web(settings.data_dir))
+
+
+def edited_file(config: Path, started_with: Path) -> Path:
+    """Return the file that people edit: `config` where they name one, else the one that `up` was started with.
+
+    The packaged file, with which `up` runs where there was none, gives way to the one that `init` has written since.
+    """
+    if config != DEFAULT_CONFIG or (started_with == packaged_config() and config.exists()):
+        return config
+    return started_with
 
 
 def apply_to_prefect(config: Path, settings: Settings) -> Applied:
