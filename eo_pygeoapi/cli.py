@@ -44,6 +44,7 @@ Config = Annotated[
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder for results, cache, logs and Prefect [default: .eo-pygeoapi]")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 Port = Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free one [default: the file's, 5000]")]
 PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes a free one [default: 4200]")]
 
@@ -115,6 +116,15 @@ def datasets(config: Config = None) -> None:
         schedules = ", ".join(f"{s.cron} {s.timezone}{'' if s.active else ' (off)'}" for s in dataset.schedules)
         table.add_row(id_, dataset.source, dataset.period_type, how.spatial, how.temporal, schedules, dataset.title)
     print_table(table)
+
+
+@app.command()
+def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Say for each dataset until when its values are right, and which problems are open (exit status 1 if any is)."""
+    from eo_pygeoapi.commands.feeds import print_status
+
+    if not print_status(_settings(config, data_dir), out, as_json):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -13,10 +13,12 @@
     ├── EngineUnavailableError   503  Prefect does not answer
     ├── NoSuchProcessError       404  no process of ours has this id
     ├── NoSuchJobError           404  no flow run of ours has this id
+    ├── NoSuchDatasetError       404  no enabled dataset has this id
     ├── ResultNotReadyError      404  the job has not ended
     ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
     ├── SourceError              502  a provider's data are missing, damaged or not what was expected
+    │   ├── StaleProviderError   502  the provider has stopped: its newest day is long past its usual delay
     │   └── SourceUnavailableError 504  the provider is away; worth another try
     ├── NoDataError              404  nothing is published for the dates that were asked for
     └── Dhis2Error               502  DHIS2 refused
@@ -130,6 +132,13 @@ class NoSuchJobError(EoError):
     code = "NoSuchJob"
 
 
+class NoSuchDatasetError(EoError):
+    """No enabled dataset has this id."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "NotFound"
+
+
 class ResultNotReadyError(EoError):
     """The job has not ended, so it has no results yet."""
 
@@ -152,6 +161,10 @@ class SourceError(EoError):
     """A provider's data are missing, damaged or not what the dataset's configuration says."""
 
     status = HTTPStatus.BAD_GATEWAY
+
+
+class StaleProviderError(SourceError):
+    """The provider has stopped: its newest day is older than twice its usual delay."""
 
 
 class SourceUnavailableError(SourceError):

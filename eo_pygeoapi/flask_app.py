@@ -18,7 +18,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import description, execute, health, jobs, results
+from eo_pygeoapi.api import datasets, description, execute, health, jobs, problem_list, results
 from eo_pygeoapi.api.accept import AcceptMiddleware
 from eo_pygeoapi.api.access import Access, refuse_open_server
 from eo_pygeoapi.api.answers import StoredFile, answer_page, executions_of, manager_of, use_templates
@@ -49,6 +49,10 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...]], ...] = (
     ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
     ("/jobs/<job_id>/payload-preview", "GET", results.get_payload_preview, ("csv",)),
     ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ()),
+    ("/datasets", "GET", datasets.get_datasets, ()),
+    ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
+    ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
+    ("/problems", "GET", problem_list.get_problems, ()),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
 )

@@ -43,7 +43,7 @@ from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
-from eo_pygeoapi.store import publish
+from eo_pygeoapi.store import publish, recording
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
@@ -157,7 +157,7 @@ class Run:
     ) -> ImportOutputs:
         """Publish the values as features, dry run or not, and write the job's result."""
         self.kept.export(execution.dataset)
-        return publish.publish_results(
+        outputs = publish.publish_results(
             self.folder,
             execution.dataset.id,
             units=self.kept.units_geojson(),
@@ -167,6 +167,9 @@ class Run:
             preview=self.kept.preview,
             source=source,
         )
+        asked = recording.Asked.of(execution, self.kept.units_geojson(), left_out)
+        recording.record(self.folder, execution, asked, self.kept.values(), left_out, datetime.now(UTC))
+        return outputs
 
     def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
         """Return what opens the dataset's DHIS2 connection, or None where the environment has none of this name."""

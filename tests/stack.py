@@ -112,9 +112,10 @@ def up(folder: Path, config: Mapping[str, Any], environment: Mapping[str, str]) 
     path.write_text(yaml.safe_dump(dict(config), sort_keys=False))
     command = [sys.executable, "-m", "eo_pygeoapi", "up", "--config", str(path), "--data-dir", str(data)]
     log = folder / "up.log"
-    own = {**environment, "EO_DATA_DIR": str(data), "PYTHONPATH": str(CHECKOUT)}
+    own = {**environment, "EO_DATA_DIR": str(data)}
+    own["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CHECKOUT), environment.get("PYTHONPATH", "")]))
     with running([*command, "--port", "0", "--prefect-port", "0"], log, own, signal.SIGINT) as process:
-        until = time.monotonic() + 150
+        until = time.monotonic() + 240
         while "Ctrl-C stops everything" not in log.read_text():
             assert process.poll() is None and time.monotonic() < until, log.read_text()
             time.sleep(0.2)

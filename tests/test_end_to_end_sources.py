@@ -1,13 +1,15 @@
 """Every source through the whole job over HTTP, beside stand-ins of the providers."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+import requests
 
 from tests.stack import Stack
-from tests.standins import cds, worldpop
+from tests.standins import cds, chc, worldpop
 
 
 @pytest.mark.parametrize(
@@ -115,3 +117,62 @@ def test_units_on_both_sides_of_180_degrees_are_two_small_downloads(stack: Stack
     ]
     values = [f["properties"] for f in stack.features("era5-rain") if f["properties"]["orgUnit"] == "islands"]
     assert [found["value"] for found in values] == [26.76]
+
+
+# dismissed in the middle of a download: the worker kills the run
+
+
+def unfinished(stack: Stack) -> list[str]:
+    return [str(path.relative_to(stack.folder)) for path in (stack.folder / "cache").rglob(".unfinished-*")]
+
+
+def dismissed_when(stack: Stack, under_way: Callable[[], bool], **inputs: str) -> None:
+    """Execute, dismiss the job when its download is under way, and see that nothing is left of that."""
+    job, until = stack.submit(**inputs), time.monotonic() + 120
+    while not (under_way() and unfinished(stack)):
+        assert time.monotonic() < until, stack.get(f"{job}?f=json").json()
+        time.sleep(0.1)
+    assert requests.delete(stack.url + job, timeout=30).ok
+    assert stack.ended(job)["status"] == "dismissed"
+    until = time.monotonic() + 30
+    while left := unfinished(stack):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def test_a_dismissed_download_of_chirps_leaves_nothing(stack: Stack, chc_server: chc.StandIn) -> None:
+    before = chc_server.stalls()
+    chc_server.faults({"path": "*.cog", "method": "GET", "stall": 90, "times": 1})
+    try:
+        dismissed_when(
+            stack, lambda: chc_server.stalls() > before, datasetId="rain", start="2024-02-05", end="2024-02-05"
+        )
+    finally:
+        chc_server.faults()
+
+
+def test_a_dismissed_download_of_the_climate_data_store_leaves_nothing(stack: Stack, cds_server: cds.StandIn) -> None:
+    cds_server.faults({"path": "/asset*", "method": "GET", "slow": 90, "times": 1})
+    try:
+        cache = stack.folder / "cache"
+        dismissed_when(
+            stack,
+            lambda: any(cache.rglob("received.nc")),
+            datasetId="era5-temperature",
+            start="2024-05-05",
+            end="2024-05-05",
+        )
+    finally:
+        cds_server.faults()
+
+
+def test_a_dismissed_job_in_the_queue_of_the_climate_data_store_leaves_nothing(
+    stack: Stack, cds_server: cds.StandIn
+) -> None:
+    cds_server.state(polls=1000)
+    try:
+        dismissed_when(
+            stack, lambda: bool(cds_server.executions()), datasetId="era5-rain", start="2024-06-05", end="2024-06-05"
+        )
+    finally:
+        cds_server.state()

@@ -14,6 +14,9 @@ _COLLECTION = "/collections/<path:collection_id>"
 # what says how a collection is made, and shows none of its values
 _DESCRIPTIONS = (_COLLECTION, f"{_COLLECTION}/schema", f"{_COLLECTION}/queryables")
 
+# what tells of jobs and of what they left
+_OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
+
 Datasets = Callable[[], Mapping[str, Dataset]]
 # of the request that is being answered
 _token: ContextVar[Token | None] = ContextVar("token", default=None)
@@ -54,7 +57,7 @@ class Access:
             return "execute"
         if rule.endswith("/execution"):
             return "execute"
-        if rule.startswith("/jobs"):
+        if rule.startswith(_OF_JOBS):
             return "execute" if method in _CHANGING else "read"
         if rule.startswith(_COLLECTION) and rule not in _DESCRIPTIONS:
             dataset = self._datasets().get(collection)

@@ -12,12 +12,20 @@ from pydantic import BaseModel
 
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
+from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import CSV, FILES, HTML, JSON
 
 PROBLEM = "application/problem+json"
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")
-_MODELS: Mapping[str, type[BaseModel]] = {"job": JobDocument, "jobList": JobList, "problem": ProblemDocument}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "job": JobDocument,
+    "jobList": JobList,
+    "problem": ProblemDocument,
+    "datasetStatus": DatasetStatus,
+    "coverage": Coverage,
+    "feedProblem": Problem,
+}
 _OBJECT = {"type": "object"}
 # what pygeoapi refers to elsewhere, by the last part of the address
 _LOCAL: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -40,7 +48,7 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     paths |= _description_paths(whole["paths"])
     for process_id in processes:
         paths[f"/processes/{process_id}/execution"] = _execution(process_id, whole["paths"])
-    whole["paths"] = _local(paths | _job_paths() | _health_paths())
+    whole["paths"] = _local(paths | _job_paths() | _feed_paths() | _health_paths())
     _complete_errors(whole["paths"])
     whole["components"] = _local(whole["components"])
     components = whole["components"]
@@ -57,7 +65,7 @@ def with_security(document: Mapping[str, object]) -> dict[str, Any]:
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
-        if values or path.startswith("/jobs") or path.endswith("/execution"):
+        if values or path.startswith(("/jobs", "/datasets", "/problems")) or path.endswith("/execution"):
             for method, operation in operations.items():
                 if method in _METHODS:
                     operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public
@@ -89,6 +97,36 @@ def _job_paths() -> dict[str, Any]:
         "/jobs/{jobId}/logs": {"get": _get("getJobLog", "The log of a job", [job, *_paging(), f], _any("Log lines"))},
     }
     return paths
+
+
+def _feed_paths() -> dict[str, Any]:
+    dataset, f = _path_parameter("datasetId", "dataset"), {"$ref": "#/components/parameters/f"}
+    csv = _query("f", {"type": "string", "enum": ["json", "csv"]}, "format")
+    day = {"type": "string", "format": "date"}
+    matrix = [
+        dataset,
+        _query("start", day, "first day"),
+        _query("end", day, "last day"),
+        _query("level", {"type": "integer", "minimum": 1}, "units of this level alone"),
+        csv,
+    ]
+    state = _query("state", {"type": "array", "items": {"type": "string", "enum": ["open", "closed"]}}, "one of these")
+    return {
+        "/datasets": {
+            "get": _get("getDatasets", "Until when values are right, the worst first", [f], _any("Datasets"), "feeds")
+        },
+        "/datasets/{datasetId}": {
+            "get": _get(
+                "getDataset", "Until when its values are right", [dataset, f], _ok("datasetStatus", "It"), "feeds"
+            )
+        },
+        "/datasets/{datasetId}/coverage": {
+            "get": _get("getCoverage", "What there is for each period and unit", matrix, _ok("coverage", "It"), "feeds")
+        },
+        "/problems": {
+            "get": _get("getProblems", "What is wrong with the feeds", [state, f], _any("Problems"), "feeds")
+        },
+    }
 
 
 def _health_paths() -> dict[str, Any]:
@@ -149,6 +187,7 @@ def _list_parameters() -> list[dict[str, Any]]:
         _query("status", {"type": "array", "items": {"type": "string", "enum": list(STATUSES)}}, "one of these"),
         _query("type", several, "jobs here are of the type process"),
         _query("processID", several, "one of these processes"),
+        _query("dataset", several, "one of these datasets"),
         _query("datetime", {"type": "string"}, "RFC 3339 instant or interval in which jobs were created"),
         _query("minDuration", seconds, "seconds that they took, or take by now, at least"),
         _query("maxDuration", seconds, "seconds that they took, or take by now, at most"),

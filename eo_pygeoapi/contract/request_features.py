@@ -1,13 +1,14 @@
 """The input `features`: what must be right about a request's own areas before a job is made of them.
 
 Plain Python, for the web process has no geometry library. What is inside a geometry is looked at by the job, which
-lists areas that it cannot use, and those with `geometry: null`, without failing the others.
+lists areas that it cannot use, those with `geometry: null` and those whose id was used before, without failing the
+others.
 """
 
 import json
 from collections.abc import Mapping
 
-GEOMETRIES = ("Polygon", "MultiPolygon", "Point")
+GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "GeometryCollection")
 # where a feature's id may stand, in the order in which it is looked for
 _IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
 _LISTED = 20
@@ -22,10 +23,9 @@ def feature_problems(features: Mapping[str, object]) -> list[str]:
     if not isinstance(members, list) or not members:
         problems.append("input features.features: expected a list of at least one feature")
         return problems
-    numbers: dict[str, int] = {}
     for number, feature in enumerate(members):
         path = f"input features.features[{number}]"
-        problems += [f"{path}{problem}" for problem in _problems_of(feature, number, numbers)]
+        problems += [f"{path}{problem}" for problem in _problems_of(feature)]
     if not problems and not _is_json(features):
         problems.append("input features: holds NaN, Infinity or half a character, which JSON does not have")
     if len(problems) > _LISTED:
@@ -33,18 +33,15 @@ def feature_problems(features: Mapping[str, object]) -> list[str]:
     return problems
 
 
-def _problems_of(feature: object, number: int, numbers: dict[str, int]) -> list[str]:
-    """Return what is wrong with one feature; `numbers` says which feature has an id already."""
+def _problems_of(feature: object) -> list[str]:
+    """Return what is wrong with one feature."""
     if not isinstance(feature, Mapping):
         return [": expected a GeoJSON Feature"]
     problems = []
     if feature.get("type") != "Feature":
         problems.append(f".type: {feature.get('type')!r} is not allowed; allowed: Feature")
-    id_ = _id(feature)
-    if not id_:
+    if not _has_id(feature):
         problems.append(".id: is missing; expected text or a number in id, properties.id or properties.orgUnit")
-    elif numbers.setdefault(id_, number) != number:
-        problems.append(f".id: {id_!r} is used twice, first by features[{numbers[id_]}]")
     if "geometry" not in feature:
         problems.append(".geometry: is missing; a feature without one has `null` there")
     elif (geometry := feature["geometry"]) is not None:
@@ -54,14 +51,14 @@ def _problems_of(feature: object, number: int, numbers: dict[str, int]) -> list[
     return problems
 
 
-def _id(feature: Mapping[str, object]) -> str:
+def _has_id(feature: Mapping[str, object]) -> bool:
     properties = feature.get("properties")
     places = {"properties": properties if isinstance(properties, Mapping) else {}}
     for *inside, name in _IDS:
         value = (places[inside[0]] if inside else feature).get(name)
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            return str(value)
-    return ""
+            return True
+    return False
 
 
 def _is_json(value: object) -> bool:

@@ -27,7 +27,7 @@ def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str
     for credential in dataset.options.credentials():
         if not credential.is_given(settings.has):
             variables = " and ".join(credential.variables.values())
-            missing.append(f"there is no key for the {credential.title} (set {variables}; {credential.how})")
+            missing.append(f"there is no key for {credential.title} (set {variables}; {credential.how})")
     return "; ".join(missing)
 
 

@@ -3,7 +3,8 @@
 `<cache>/<source>/<product>-<key>/<variable>_<dates>.nc` (or `.tif`) holds a variable of a product in a box, for the
 days that its name says: a year, month or day, or two of these with `_` between. `.provisional` before the suffix marks
 what the provider will replace. `<key>` is a hash of all that the content depends on, and `about.json` beside the files
-says what that was. What is being downloaded stands in a folder `.unfinished-…` until it was found complete.
+says what that was. What is being downloaded stands in a folder `.unfinished-…` until it was found complete;
+the job that downloads holds `.lock` beside it, and the folder's name says which process that is.
 """
 
 import calendar
@@ -17,6 +18,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 ABOUT = "about.json"
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"
@@ -25,7 +28,7 @@ _NAME = re.compile(
     rf"(?P<variable>.+?)_(?P<first>{_DATE})(?:_(?P<last>{_DATE}))?(?P<provisional>\.provisional)?\.(nc|tif)"
 )
 _SECONDS_A_DAY = 86400
-_ABANDONED = _SECONDS_A_DAY  # seconds after which nobody is at work on an unfinished download any more
+_ABANDONED = 3600  # seconds after which nobody writes an unfinished download any more, where no lock tells
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def prune(cache: Path, older_than: int, names: Sequence[str] = (), *, dry_run: b
     for product in products(cache):
         if names and not any(product.name == name or product.name.startswith(f"{name}/") for name in names):
             continue
-        for path in [*_leftovers(product.folder, now), *_old(product.folder, now - older_than * _SECONDS_A_DAY)]:
+        for path in [*_leftovers(product.folder), *_old(product.folder, now - older_than * _SECONDS_A_DAY)]:
             removed, size = removed + 1, size + _total(path)
             if not dry_run:
                 remove(path)
@@ -149,10 +152,37 @@ def prune(cache: Path, older_than: int, names: Sequence[str] = (), *, dry_run: b
     return Pruned(removed, size)
 
 
-def _leftovers(folder: Path, now: float) -> list[Path]:
-    """Return what was left of downloads that were killed."""
-    unfinished = [path for path in folder.rglob(f"{UNFINISHED}*") if not path.parent.name.startswith(UNFINISHED)]
-    return [path for path in unfinished if now - path.stat().st_mtime > _ABANDONED]
+def _leftovers(folder: Path) -> list[Path]:
+    """Return what was left of downloads that were killed: where there is a lock, nobody holds it; else it is old."""
+    return [path for path in _unfinished(folder) if _is_abandoned(path)]
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    found = folder.rglob(f"{UNFINISHED}*")
+    return [path for path in found if not any(part.name.startswith(UNFINISHED) for part in path.parents)]
+
+
+def _is_abandoned(path: Path) -> bool:
+    lock = path.parent / LOCK
+    if lock.exists():  # a download may wait for hours for its provider, without writing anything
+        return not _is_held(lock)
+    written = [_written(file) for file in (path, *path.rglob("*"))]
+    return time.time() - max(written) > _ABANDONED
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # removed, or moved to its place, in the meantime
+        return time.time()
 
 
 def _old(folder: Path, before: float) -> list[Path]:
@@ -160,9 +190,17 @@ def _old(folder: Path, before: float) -> list[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what was left in the folder of downloads that were killed."""
-    for path in _leftovers(folder, time.time()):
+    """Remove what was left of downloads that were killed, in a folder whose lock the caller holds."""
+    for path in _unfinished(folder):
         remove(path)
+
+
+def sweep_cache(cache: Path) -> int:
+    """Remove what was left in the whole cache of downloads that were killed; returns how many."""
+    found = _leftovers(cache)
+    for path in found:
+        remove(path)
+    return len(found)
 
 
 def remove(path: Path) -> None:

@@ -4,17 +4,18 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import batched
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.operations import CoverageUnit
-from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.source import SourceOptions
+from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable, Dhis2State
 from eo_pygeoapi.store.features import Columns
@@ -39,6 +40,16 @@ class Asked:
 
     periods: Sequence[Period]
     units: Sequence[CoverageUnit]
+
+    @classmethod
+    def of(cls, execution: Execution, units: Mapping[str, Any], left_out: Iterable[LeftOut]) -> Self:
+        """Return what an execution asked for: the units of a FeatureCollection, and those that were left out of it."""
+        found = [feature["properties"] for feature in units["features"]]
+        known = {p["orgUnit"]: CoverageUnit(id=p["orgUnit"], name=p["name"], level=p.get("level")) for p in found}
+        for entry in left_out:
+            if entry.org_unit and entry.org_unit not in known:
+                known[entry.org_unit] = CoverageUnit(id=entry.org_unit, name=entry.org_unit, level=None)
+        return cls(periods_in(execution.interval, execution.dataset.period_type), list(known.values()))
 
 
 def value_cells(
@@ -79,18 +90,14 @@ def value_cells(
 
 
 def record(
-    folder: JobFolder,
-    dataset_id: str,
-    cells: Mapping[str, Any],
-    units: Sequence[CoverageUnit],
-    version: str,
-    *,
-    dry_run: bool,
+    folder: JobFolder, execution: Execution, asked: Asked, values: Columns, left_out: Iterable[LeftOut], now: datetime
 ) -> None:
     """Add what a job made of its data to the coverage, and what DHIS2 holds after it where it was no dry run."""
-    table = CoverageTable(folder.store, dataset_id)
-    table.add_values(cells, units, folder.job_id, version)
-    if dry_run or not folder.exists(job_folder.CHANGES):
+    dataset, version = execution.dataset, f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f} {folder.job_id}"
+    table = CoverageTable(folder.store, dataset.id)
+    cells = value_cells(asked, values, left_out, dataset.options, now.date())
+    table.add_values(cells, asked.units, folder.job_id, version)
+    if execution.inputs.dry_run or not folder.exists(job_folder.CHANGES):
         return
     for rows in batched(_changes(folder), _ROWS_AT_ONCE):
         columns = {name: [row[n] for row in rows] for n, name in enumerate(("orgUnit", "period", "state", "reason"))}

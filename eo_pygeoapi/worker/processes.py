@@ -4,6 +4,8 @@ A process is known by its number and by when it started, for numbers are used ag
 """
 
 import os
+import platform
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-UNFINISHED = ".unfinished-"
+UNFINISHED, LOCK = ".unfinished-", ".lock"  # as in the cache of downloads
 _LATER_SECONDS = 0.02  # two of the kernel's ticks: no number is used again so soon
 
 
@@ -77,7 +79,10 @@ def end_tree(root: Process, seconds: float = 3.0) -> bool:
             return False
         time.sleep(0.02)
     for path in unfinished:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return True
 
 
@@ -139,10 +144,13 @@ def _is_dead(process: psutil.Process) -> bool:
 
 
 def _written_by(process: psutil.Process) -> Iterator[Path]:
+    """Yield the unfinished downloads of a process: the files and folders that it writes to, or made beside its lock."""
     with suppress(psutil.Error):
         for file in process.open_files():
-            if (path := Path(file.path)).name.startswith(UNFINISHED):
-                yield path
+            path = Path(file.path)
+            yield from (place for place in (path, *path.parents) if place.name.startswith(UNFINISHED))
+            if path.name == LOCK:
+                yield from path.parent.glob(f"{UNFINISHED}{platform.node()}-{process.pid}-*")
 
 
 def _each(processes: list[psutil.Process], act: Callable[[psutil.Process], None]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,8 +12,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 from prefect.utilities.engine import propose_state
 
+from eo_pygeoapi.store.download_cache import sweep_cache
 from eo_pygeoapi.worker.deaths import Death, Undertaker
-from eo_pygeoapi.worker.processes import UNFINISHED, end_tree
+from eo_pygeoapi.worker.processes import end_tree
 from eo_pygeoapi.worker.records import Records, RunRecord
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ WORKER_KILLED = Death("the worker was killed while the run was going on")
 PLACE_GONE = Death("the worker's machine or container was stopped while the run was going on")
 # a run that a killed worker was about to take is taken by another within seconds, or by none
 UNTAKEN_SECONDS = 30.0
-OLD_SECONDS = 3600.0
 
 
 class Reaper:
@@ -80,15 +79,7 @@ def _is_of_another(run: FlowRun, record: RunRecord) -> bool:
 
 
 def remove_old_unfinished(cache: str) -> int:
-    """Remove unfinished downloads that nobody has written to for an hour; returns how many."""
+    """Remove unfinished downloads that nobody is at work on; returns how many."""
     if "://" in cache:
         return 0
-    removed = 0
-    for path in Path(cache).rglob(f"{UNFINISHED}*"):
-        try:
-            if time.time() - path.stat().st_mtime > OLD_SECONDS:
-                path.unlink()
-                removed += 1
-        except OSError:
-            continue
-    return removed
+    return sweep_cache(Path(cache))

@@ -108,6 +108,21 @@ def test_a_schedule_without_what_it_needs_is_paused_and_the_reason_given(gateway
     assert "ECMWF_DATASTORES_KEY" in applied.paused[f"{name}/daily"]
 
 
+def test_a_schedule_wants_the_key_of_its_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (wanted,) = dataset(source="era5-land", options={"provider": "destine"}, schedules=[schedule()]).values()
+    (mirrored,) = dataset(
+        source="era5-land", options={"provider": "destine", "baseUrl": "/srv/x.zarr"}, schedules=[schedule()]
+    ).values()
+    missing = missing_for(wanted, wanted.schedules[0], SETTINGS)
+    assert "there is no key for Destination Earth (set EO_DESTINE_KEY; register at https://earthdatahub" in missing
+    assert missing_for(mirrored, mirrored.schedules[0], SETTINGS) == ""
+    assert missing_for(wanted, wanted.schedules[0], SETTINGS.with_blocks({"EO_DESTINE_KEY": "k"})) == ""
+    (tmp_path / "netrc").write_text("machine api.earthdatahub.destine.eu login edh password k\n")
+    (tmp_path / "netrc").chmod(0o600)
+    assert missing_for(wanted, wanted.schedules[0], SETTINGS) == ""
+
+
 def test_a_schedule_that_imports_needs_a_connection_whatever_its_units() -> None:
     enabled = dataset(dhis2={"connection": "nowhere", "dataElement": "X"})
     (found,) = enabled.values()

@@ -113,6 +113,7 @@ def test_a_run_takes_what_its_environment_lacks() -> None:
 def test_the_key_for_destination_earth_is_found_where_its_client_looks() -> None:
     environ: dict[str, str] = {}
     take_credentials({"EO_DESTINE_KEY": "edh-key"}, environ)
-    found = netrc(environ["NETRC"]).authenticators("data.earthdatahub.destine.eu")  # as aiohttp does
-    assert found and found[2] == "edh-key"
+    for host in ("api.earthdatahub.destine.eu", "data.earthdatahub.destine.eu"):
+        found = netrc(environ["NETRC"]).authenticators(host)  # as aiohttp does
+        assert found and found[2] == "edh-key"
     assert environ["NETRC"].startswith("/proc/") or not os.stat(environ["NETRC"]).st_mode & 0o077

@@ -6,10 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from eo_pygeoapi.cli import app
-from eo_pygeoapi.store.download_cache import dates_text, days_text, file_name, parse, products, prune
+from eo_pygeoapi.store.download_cache import dates_text, days_text, file_name, parse, products, prune, sweep_cache
 
 DAY = 86400
 
@@ -107,6 +108,23 @@ def test_a_download_under_way_is_left_alone(cache: Path) -> None:
     os.utime(unfinished)
     prune(cache, 0)
     assert unfinished.exists()
+
+
+def test_a_download_whose_lock_is_held_is_left_alone_however_long_it_waits(cache: Path) -> None:
+    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc"
+    with FileLock(unfinished.parent / ".lock"):
+        assert (prune(cache, 1000).files, sweep_cache(cache)) == (0, 0)
+    os.utime(unfinished)
+    (unfinished / "day.nc").touch()
+    assert sweep_cache(cache) == 1 and not unfinished.exists()
+
+
+def test_what_is_written_where_there_is_no_lock_is_left_alone(cache: Path) -> None:
+    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc"
+    (unfinished / "day.nc").touch()
+    assert sweep_cache(cache) == 0
+    os.utime(unfinished / "day.nc", (time.time() - 4000,) * 2)
+    assert sweep_cache(cache) == 1 and not unfinished.exists()
 
 
 def test_the_command_lists_and_prunes(cache: Path) -> None:

@@ -1,26 +1,39 @@
 """What a job leaves becomes coverage: a row for each period and unit that it was asked for."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
-from eo_pygeoapi.datasets.source import source_info
+from eo_pygeoapi.datasets.read import read_datasets
+from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.recording import Asked, record, value_cells
+from eo_pygeoapi.store.recording import Asked, record
 from eo_pygeoapi.store.store import ResultStore
 
 UNITS = [CoverageUnit(id="b", name="Bo", level=2), CoverageUnit(id="k", name="Kenema", level=2)]
 DAYS = periods_in(Interval(start=date(2026, 1, 29), end=date(2026, 2, 2)), "daily")
 ASKED = Asked(DAYS, UNITS)
-PRELIM = source_info("chirps3").options.model_validate({"stage": "latest"})
+APRIL = datetime(2026, 4, 1, tzinfo=UTC)
+FILE = """
+resources:
+  rain:
+    type: collection
+    eo: {source: chirps3, options: {stage: latest}, orgUnits: {source: dhis2, level: 2}, dhis2: {dataElement: R}}
+"""
+
+
+def execution(**inputs: Any) -> Execution:
+    asked = {"datasetId": "rain", "start": "2026-01-29", "end": "2026-02-02", **inputs}
+    return validate_inputs(asked, read_datasets(yaml.safe_load(FILE), Path("/")), APRIL)
 
 
 def values(*rows: tuple[str, str, float]) -> dict[str, Any]:
@@ -42,8 +55,7 @@ def test_every_period_and_unit_that_was_asked_for_has_a_row(folder: JobFolder) -
         LeftOut(period="20260202", reason="not published yet", expected="2026-02-07"),
         LeftOut(period="20250101", reason="not asked for"),
     ]
-    cells = value_cells(ASKED, some, left_out, PRELIM, date(2026, 4, 1))
-    record(folder, "rain", cells, UNITS, "1", dry_run=True)
+    record(folder, execution(), ASKED, some, left_out, APRIL)
 
     table = CoverageTable(folder.store, "rain")
     assert table.matrix(DAYS).rows == ["VV", "VO", "OO", "NN", "NN"]
@@ -52,8 +64,7 @@ def test_every_period_and_unit_that_was_asked_for_has_a_row(folder: JobFolder) -
 
 def test_values_of_what_will_be_replaced_are_provisional(folder: JobFolder) -> None:
     some = values(*((unit.id, day.id, 1.0) for day in DAYS for unit in UNITS))
-    cells = value_cells(ASKED, some, [], PRELIM, date(2026, 2, 21))  # January is final, February is not
-    record(folder, "rain", cells, UNITS, "1", dry_run=True)
+    record(folder, execution(), ASKED, some, [], datetime(2026, 2, 21, tzinfo=UTC))  # January is final, February is not
 
     assert CoverageTable(folder.store, "rain").matrix(DAYS).rows == ["VV", "VV", "VV", "PP", "PP"]
 
@@ -63,13 +74,20 @@ def test_what_dhis2_holds_is_recorded_of_imports_alone(folder: JobFolder) -> Non
     folder.write_bytes(job_folder.CHANGES, changes.encode())
     folder.write_json(job_folder.REJECTED, [{"orgUnit": "b", "period": "20260130", "reason": "E7641 is closed"}])
     some = values(*((unit.id, day.id, 1.0) for day in DAYS for unit in UNITS))
-    cells = value_cells(ASKED, some, [], PRELIM, date(2026, 4, 1))
     table = CoverageTable(folder.store, "rain")
 
-    record(folder, "rain", cells, UNITS, "1", dry_run=True)
+    record(folder, execution(), ASKED, some, [], APRIL)
     assert [summary.imported for summary in table.summary()] == [0] * 5
 
-    record(folder, "rain", cells, UNITS, "2", dry_run=False)
+    record(folder, execution(dryRun=False), ASKED, some, [], APRIL)
     assert table.matrix(DAYS).rows == ["VK", "RV", "VV", "VV", "VV"]
     assert [summary.imported for summary in table.summary()] == [1, 0, 0, 0, 0]
     assert table.reasons("20260130") == {"b": "E7641 is closed"}
+
+
+def test_units_that_were_left_out_are_columns_too() -> None:
+    units = {"features": [{"properties": {"orgUnit": "b", "name": "Bo", "level": 2}}]}
+    asked = Asked.of(execution(), units, [LeftOut(org_unit="x", reason="has no geometry")])
+
+    assert [(unit.id, unit.name) for unit in asked.units] == [("b", "Bo"), ("x", "x")]
+    assert [period.id for period in asked.periods] == [day.id for day in DAYS]

@@ -38,8 +38,11 @@ def within_180(geometry: BaseGeometry) -> BaseGeometry:
     if np.abs(shapely.bounds(geometry)[[0, 2]]).max() <= 180:
         return geometry
     turns = [(shapely.box(-180 + turn, -90, 180 + turn, 90), turn) for turn in (-360, 0, 360)]
-    parts = [shapely.transform(geometry & box, lambda xy, by=turn: xy - (by, 0)) for box, turn in turns]
-    return shapely.union_all([part for part in parts if not shapely.is_empty(part)])
+    cut = [shapely.transform(geometry & box, lambda xy, by=turn: xy - (by, 0)) for box, turn in turns]
+    # what only touches 180 degrees from one side is a line, or a corner, on the other
+    dimensions = shapely.get_dimensions(geometry)
+    parts = [part for whole in cut for part in shapely.get_parts(whole) if not part.is_empty]
+    return shapely.union_all([part for part in parts if shapely.get_dimensions(part) == dimensions])
 
 
 def joined_at_180(before: xr.DataArray, after: xr.DataArray, source: str) -> xr.DataArray:

@@ -6,7 +6,6 @@ Nothing is guessed: coordinates are longitude and latitude on WGS 84, as RFC 794
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from typing import Any
 
 import requests
 
+from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -81,12 +81,14 @@ def _check_status(response: requests.Response, named: str) -> None:
         raise OrgUnitsError(f"{named}: the server answers {response.status_code} {response.reason}")
 
 
-def read_features(document: Any, named: str, id_key: str = "id", name_key: str = "name") -> list[Area]:
-    """Read the areas of a FeatureCollection, in its order; `named` is what messages call it.
+def read_features(
+    document: Any, named: str, id_key: str = "id", name_key: str = "name"
+) -> tuple[list[Area], list[LeftOut]]:
+    """Read the areas of a FeatureCollection, in its order, and list what is none; `named` is what messages call it.
 
     The UID is the property `id_key`; for `id` also the feature's own id, or the property `orgUnit`. Level and
-    ancestors come from `level`, `parent` and `parentGraph`, as DHIS2 writes them. Raises OrgUnitsError, with every
-    mistake, for what is no FeatureCollection, is not on WGS 84, or has features without an id or with the same.
+    ancestors come from `level`, `parent` and `parentGraph`, as DHIS2 writes them. Of features with the same id the
+    first counts. Raises OrgUnitsError for what is no FeatureCollection, is not on WGS 84, or has no feature with an id.
     """
     features = document.get("features") if isinstance(document, Mapping) else None
     if not isinstance(features, list) or document.get("type") != "FeatureCollection":
@@ -94,18 +96,19 @@ def read_features(document: Any, named: str, id_key: str = "id", name_key: str =
     if not features:
         raise OrgUnitsError(f"{named}: holds no features")
     problems = _crs_problems(document.get("crs"), named)
-    areas = [_area(feature, id_key, name_key) for feature in features]
-    without_id = [number for number, area in enumerate(areas, start=1) if area is None]
-    if without_id:
-        first = f"the first is number {without_id[0]}"
-        problems.append(f"{named}: {len(without_id)} of {len(areas)} features have no {id_key!r} ({first})")
-    found = [area for area in areas if area is not None]
-    repeated = [id_ for id_, count in Counter(area.id for area in found).items() if count > 1]
-    if repeated:
-        problems.append(f"{named}: {len(repeated)} ids are used more than once: {', '.join(repeated[:10])}")
+    areas: dict[str, tuple[int, Area]] = {}
+    left_out: list[LeftOut] = []
+    for number, feature in enumerate(features, start=1):
+        if (area := _area(feature, id_key, name_key)) is None:
+            left_out.append(LeftOut(reason=f"feature number {number} of {named} has no {id_key!r}"))
+        elif (first := areas.setdefault(area.id, (number, area)))[0] != number:
+            reason = f"feature number {number} of {named} has the id of number {first[0]}, which is taken"
+            left_out.append(LeftOut(org_unit=area.id, reason=reason))
+    if not areas:
+        problems.append(f"{named}: none of {len(features)} features has {id_key!r}")
     if problems:
         raise OrgUnitsError(problems)
-    return found
+    return [area for _, area in areas.values()], left_out
 
 
 def _crs_problems(crs: Any, named: str) -> list[str]:

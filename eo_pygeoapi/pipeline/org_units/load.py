@@ -12,6 +12,7 @@ import geopandas as gpd
 import pandas as pd
 from pydantic import Field
 from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.contract.models import ImportInputs, LeftOut, Model
 from eo_pygeoapi.datasets.block import OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
@@ -19,7 +20,7 @@ from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around
-from eo_pygeoapi.pipeline.grids.geometry import usable_geometry
+from eo_pygeoapi.pipeline.grids.geometry import looks_swapped, usable_geometry
 from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
@@ -61,13 +62,14 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
     opens the dataset's DHIS2 connection, None where there is none. Raises OrgUnitsError for units that do not exist
     and where none has a geometry, and Dhis2Error.
     """
-    inputs, source = execution.inputs, execution.dataset.org_units
+    inputs, source, box = execution.inputs, execution.dataset.org_units, execution.dataset.bbox
     if inputs.features:
-        return _org_units(read_features(inputs.features, "input features"))
+        return _org_units(*read_features(inputs.features, "input features"), box)
     if isinstance(source, OrgUnitsFromGeoJSON):
         named = redact(source.href)
         document = read_geojson(execution.dataset.resolve(source.href), named)
-        return _org_units(_chosen(read_features(document, named, source.id, source.name), inputs, named))
+        areas, left_out = read_features(document, named, source.id, source.name)
+        return _org_units(_chosen(areas, inputs, named), left_out, box)
     if connect is None:
         name = execution.dataset.dhis2.connection
         raise OrgUnitsError(
@@ -75,7 +77,7 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
             f"which this server does not have; {how_to_connect(name)}"
         )
     with connect() as dhis2:
-        return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")))
+        return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")), [], box)
 
 
 def to_geojson(units: OrgUnits) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def to_geojson(units: OrgUnits) -> dict[str, Any]:
 
 def from_geojson(document: dict[str, Any]) -> OrgUnits:
     """Return the units that `to_geojson` wrote."""
-    units = _org_units(read_features(document, "organisation units", "orgUnit"))
+    units = _org_units(*read_features(document, "organisation units", "orgUnit"), [])
     left_out = [LeftOut.model_validate(entry) for entry in document.get("leftOut", [])]
     return OrgUnits(units.frame, left_out + units.left_out)
 
@@ -109,13 +111,16 @@ def bbox(units: OrgUnits) -> tuple[float, float, float, float]:
     return box_around(units.frame.geometry.to_numpy())
 
 
-def _org_units(areas: Sequence[Area]) -> OrgUnits:
-    """Keep the areas with a usable geometry and list the others; raises OrgUnitsError where none is left."""
-    found = [(area, usable_geometry(area.geometry)) for area in areas]
-    left_out = [LeftOut(org_unit=area.id, reason=reason) for area, reason in found if isinstance(reason, str)]
+def _org_units(areas: Sequence[Area], left_out: Sequence[LeftOut], box: Sequence[float]) -> OrgUnits:
+    """Keep the areas with a usable geometry and list the others; raises OrgUnitsError where none is left.
+
+    `left_out` are those that were listed before, and `box` is the one of the collection, in which all should lie.
+    """
+    found = [(area, _placed(area, box)) for area in areas]
+    unusable = [LeftOut(org_unit=area.id, reason=reason) for area, reason in found if isinstance(reason, str)]
     kept = [(area, geometry) for area, geometry in found if not isinstance(geometry, str)]
     if not kept:
-        reasons = sorted({entry.reason for entry in left_out})
+        reasons = sorted({entry.reason for entry in unusable})
         raise OrgUnitsError(f"none of {len(areas)} organisation units can be used: {'; '.join(reasons)}")
     frame = gpd.GeoDataFrame(
         {
@@ -126,7 +131,19 @@ def _org_units(areas: Sequence[Area]) -> OrgUnits:
         geometry=[geometry for _, geometry in kept],
         crs="EPSG:4326",
     )
-    return OrgUnits(frame, left_out)
+    return OrgUnits(frame, [*left_out, *unusable])
+
+
+def _placed(area: Area, box: Sequence[float]) -> BaseGeometry | str:
+    """Return the usable geometry of an area, or the reason why there is none."""
+    geometry = usable_geometry(area.geometry)
+    if isinstance(geometry, str) or not looks_swapped(geometry, box):
+        return geometry
+    place = ", ".join(f"{edge:g}" for edge in geometry.bounds)
+    return (
+        f"latitude and longitude of its geometry look swapped: it lies in {place} (west, south, east, north), beside "
+        "the collection's bbox, and the other way round in it"
+    )
 
 
 def _chosen(areas: list[Area], inputs: ImportInputs, named: str) -> list[Area]:

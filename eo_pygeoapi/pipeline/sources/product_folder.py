@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -69,9 +70,7 @@ class ProductFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             if not (path / ABOUT).exists():
-                with folder.unfinished() as unfinished:
-                    (unfinished / ABOUT).write_text(text + "\n")
-                    os.replace(unfinished / ABOUT, path / ABOUT)
+                _write_whole(path / ABOUT, text + "\n")
         except OSError as error:
             raise SourceError(f"{name}: cannot keep downloads in {path}: {error.strerror}") from error
         return folder
@@ -96,8 +95,12 @@ class ProductFolder:
 
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
-        """Make a folder for what is being downloaded, on the same file system; it is gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.path, ignore_cleanup_errors=True) as folder:
+        """Make a folder for what is being downloaded, on the same file system; it is gone afterwards.
+
+        Its name tells whoever kills this process that it is this one's.
+        """
+        prefix = f"{UNFINISHED}{platform.node()}-{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.path, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def keep(self, unfinished: Path, variable: str, first: date, last: date, *, provisional: bool = False) -> Path:
@@ -169,6 +172,14 @@ class ProductFolder:
         if np.array_equal(held.astype("M8[ns]"), expected):
             return ""
         return f"holds {held.size} time steps, not the {expected.size} of its days"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that others read, which some may write at the same time."""
+    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with open(descriptor, "w") as file:
+        file.write(text)
+    os.replace(new, path)
 
 
 def _steps(first: date, last: date, unit: str) -> NDArray[np.datetime64]:

@@ -141,6 +141,8 @@ def _geometries(units: gpd.GeoDataFrame) -> NDArray[Any]:
         raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
     usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
     usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    usual[owner[shapely.is_empty(parts)]] = False  # valid, and more than the library of the weights can take
     for n in np.flatnonzero(~usual):
         found = usable_geometry(geometries[n])
         geometries[n] = None if isinstance(found, str) else found

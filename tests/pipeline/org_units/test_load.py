@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shapely.geometry import Polygon, mapping
+from shapely.geometry import Polygon, box, mapping
 
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.datasets.block import Dataset
@@ -198,8 +198,7 @@ def test_features_without_a_usable_geometry_are_left_out(tmp_path: Path) -> None
         ([1], "units.geojson: is not a GeoJSON FeatureCollection"),
         (feature("a"), "units.geojson: is not a GeoJSON FeatureCollection"),
         (collection(), "units.geojson: holds no features"),
-        (collection(feature("a"), feature(), "x"), r"2 of 3 features have no 'id' \(the first is number 2\)"),
-        (collection(feature("a"), feature("a")), "1 ids are used more than once: a"),
+        (collection(feature(name="a"), feature(), "x"), "units.geojson: none of 3 features has 'id'"),
         (
             collection(feature("a"), crs={"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32629"}}),
             "its coordinates are in urn:ogc:def:crs:EPSG::32629; allowed: WGS 84",
@@ -213,6 +212,133 @@ def test_features_without_a_usable_geometry_are_left_out(tmp_path: Path) -> None
 def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, document: Any, message: str) -> None:
     with pytest.raises(OrgUnitsError, match=message):
         from_file(tmp_path, document)
+
+
+def test_of_units_with_the_same_id_the_first_is_taken_and_the_others_are_listed(tmp_path: Path) -> None:
+    other = mapping(box(5, 5, 6, 6))
+    document = collection(feature("a"), feature("b", other), feature("a", other), feature(), "x", feature("c"))
+    wanted = [
+        LeftOut(org_unit="a", reason="feature number 3 of {} has the id of number 1, which is taken"),
+        LeftOut(reason="feature number 4 of {} has no 'id'"),
+        LeftOut(reason="feature number 5 of {} has no 'id'"),
+    ]
+    units = from_file(tmp_path, document)
+    assert ids(units) == ["a", "b", "c"] and units.frame.geometry.iloc[0].bounds == (0, 0, 1, 1)
+    assert units.left_out == [e.model_copy(update={"reason": e.reason.format("units.geojson")}) for e in wanted]
+    features = collection(feature("a"), feature("b", other), feature("a", other))
+    of_request = load_org_units(execution(features=features), None)
+    assert ids(of_request) == ["a", "b"]
+    assert [entry.reason.format("input features") for entry in wanted[:1]] == [e.reason for e in of_request.left_out]
+
+
+RING = [[2, 6], [4, 6], [4, 8], [2, 8], [2, 6]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "coordinates"),
+    [
+        ("MultiPolygon", [[RING], []]),
+        ("MultiPolygon", [[RING], [[]]]),
+        ("MultiPolygon", [[[]], [RING]]),
+        ("MultiPolygon", [[RING], [[[0, 0], [1, 1]]]]),
+        ("MultiPolygon", [[RING], [[], [[0, 0], [1, 0], [1, 1], [0, 0]]]]),
+        ("MultiPolygon", [[RING], [RING]]),
+        ("Polygon", [RING, []]),
+        ("Polygon", [RING, [[3, 7]]]),
+        ("Polygon", [[[*p, 5.0] if k % 2 else p for k, p in enumerate(RING)]]),
+        ("Polygon", [[[*p, 0.0, 1.0] for p in RING]]),
+        ("Polygon", [[[*p, None] if k else [*p, 1, 2, 3] for k, p in enumerate(RING)]]),
+        ("Polygon", [RING[:-1]]),
+    ],
+)
+def test_odd_geometries_that_can_only_mean_one_area(tmp_path: Path, kind: str, coordinates: Any) -> None:
+    units = from_file(tmp_path, collection(feature("a"), feature("odd", {"type": kind, "coordinates": coordinates})))
+    odd = units.frame.geometry.iloc[1]
+    assert odd.equals(Polygon(RING)) and odd.geom_type == "Polygon" and not odd.has_z and not units.left_out
+
+
+@pytest.mark.parametrize(
+    ("geometry", "reason"),
+    [
+        ({"type": "Polygon", "coordinates": [[]]}, "its geometry is empty"),
+        ({"type": "Polygon", "coordinates": [[], RING]}, "its geometry is empty"),
+        ({"type": "MultiPolygon", "coordinates": [[], [[]]]}, "its geometry is empty"),
+        ({"type": "MultiPolygon", "coordinates": [[[[0, 0], [1, 1]]]]}, "its geometry has no area; allowed: Polygon"),
+        ({"type": "Point", "coordinates": []}, "its geometry is empty"),
+        (
+            {"type": "Point", "coordinates": [float("nan"), 1]},
+            "a corner of its geometry is no number (NaN or infinite)",
+        ),
+        (
+            {"type": "Polygon", "coordinates": [[*RING[:2], [float("nan"), 7], *RING[2:]]]},
+            "a corner of its geometry is",
+        ),
+        (
+            {"type": "Polygon", "coordinates": [[*RING[:2], [float("inf"), 7], *RING[2:]]]},
+            "a corner of its geometry is",
+        ),
+        (
+            {"type": "Polygon", "coordinates": [[*RING[:2], ["4", "7"], *RING[2:]]]},
+            "its geometry is not readable GeoJSON",
+        ),
+        ({"type": "Polygon", "coordinates": [[*RING[:2], [4], *RING[2:]]]}, "not readable GeoJSON"),
+        ({"type": "Polygon", "coordinates": [RING, None]}, "not readable GeoJSON"),
+        ({"type": "Polygon", "coordinates": None}, "not readable GeoJSON"),
+        ({"type": "Polygon"}, "not readable GeoJSON"),
+        ({"coordinates": [RING]}, "its geometry is not readable GeoJSON"),
+        (
+            {"type": "Point", "coordinates": [8, 105]},
+            "in degrees; latitude and longitude look swapped",
+        ),
+        ("POINT (1 1)", "its geometry is not readable GeoJSON"),
+    ],
+)
+def test_a_unit_that_cannot_be_used_fails_no_other(tmp_path: Path, geometry: Any, reason: str) -> None:
+    units = from_file(tmp_path, collection(feature("a"), feature("odd", geometry), feature("b")))
+    assert ids(units) == ["a", "b"]
+    (entry,) = units.left_out
+    assert entry.org_unit == "odd" and reason in entry.reason
+
+
+def test_latitude_and_longitude_that_are_swapped_are_seen_by_the_bbox_of_the_collection(tmp_path: Path) -> None:
+    inside, swapped = box(-12.5, 8, -12, 8.5), box(8, -12.5, 8.5, -12)
+    document = collection(
+        feature("inside", mapping(inside)),
+        feature("swapped", mapping(swapped)),
+        feature("beside", mapping(box(-9, 8, -8, 9))),
+        feature("near", mapping(box(-13.5, 10.2, -13, 10.3))),
+    )
+    source = {"source": "geojson", "href": "units.geojson"}
+    (tmp_path / "units.geojson").write_text(json.dumps(document))
+    checked = execution(source, str(tmp_path))
+    for bbox_, left_out in (
+        ([-13.5, 6.8, -10.2, 10.1], ["swapped"]),
+        ([-13.5, 6.8, 0, -10.2, 10.1, 100], ["swapped"]),
+        ([-180, -90, 180, 90], []),
+        ([], []),
+        ([170, -20, -170, 10], []),
+    ):
+        dataset = checked.dataset.model_copy(update={"bbox": bbox_})
+        units = load_org_units(checked.model_copy(update={"dataset": dataset}), None)
+        assert [entry.org_unit for entry in units.left_out] == left_out
+        assert all("look swapped: it lies in 8, -12.5, 8.5, -12 (west" in entry.reason for entry in units.left_out)
+
+
+def test_a_unit_that_touches_180_degrees_is_a_polygon(tmp_path: Path) -> None:
+    document = collection(
+        feature("east", mapping(box(180, -18, 181, -17))),
+        feature("west", mapping(box(-181, -18, -180, -17))),
+        feature("corner", {"type": "Polygon", "coordinates": [[[180, 0], [181, 1], [181, -1], [180, 0]]]}),
+        feature("inside", mapping(box(179, -18, 180, -17))),
+    )
+    units = from_file(tmp_path, document)
+    assert list(units.frame.geometry.geom_type) == ["Polygon"] * 4
+    assert [geometry.bounds[::2] for geometry in units.frame.geometry] == [
+        (-180, -179),
+        (179, 180),
+        (-180, -179),
+        (179, 180),
+    ]
 
 
 @pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"])

@@ -18,7 +18,7 @@ from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError, StaleProviderError
 from eo_pygeoapi.pipeline.grids.grid import Box
 from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source
 from eo_pygeoapi.pipeline.sources.step import Extract, SourceRequest
@@ -365,3 +365,19 @@ def test_the_last_pentad_ends_with_the_month(ask: Ask, day: str, expected: str) 
         NoDataError, match=f"CHIRPS v3 prelim .* nothing is published for {day} to {day}; expected {expected}"
     ):
         Chirps3Source(today=lambda: date.fromisoformat(day)).extract(asked)
+
+
+def test_a_mirror_that_has_stopped_is_an_error_and_a_day_that_it_lacks_is_not(tmp_path: Path) -> None:
+    for day in (date(2025, 2, 23), date(2025, 2, 28), date(2025, 3, 1), date(2025, 3, 3), date(2025, 3, 4)):
+        chc.make_day(tmp_path / "served", day, "prelim", "sat", chc.rain(day, SHAPE))
+    with chc.running(tmp_path / "served") as mirror:
+        ask = partial(request_of, mirror, tmp_path / "cache", options={"stage": "prelim", "baseUrl": mirror.url})
+        message = "stale provider: the newest day of CHIRPS v3 prelim .sat. is 2025-03-04, {} days ago"
+        with pytest.raises(StaleProviderError, match=message.format(28)):
+            on(2025, 4, 1).extract(ask("2025-03-03", "2025-03-06"))
+        with pytest.raises(StaleProviderError, match=message.format(119)):
+            on(2025, 7, 1).extract(ask("2025-06-20", "2025-06-21"))
+        hole = on(2025, 4, 1).extract(ask("2025-03-01", "2025-03-02"))
+        assert [entry.period for entry in hole.left_out] == ["20250302"]
+        late = on(2025, 3, 8).extract(ask("2025-03-04", "2025-03-06"))
+        assert [entry.period for entry in late.left_out] == ["20250305", "20250306"]

@@ -1,21 +1,26 @@
 """ERA5-Land of Destination Earth, from a Zarr store on this machine in place of the Earth Data Hub's."""
 
+import socket
 import time
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import xarray as xr
 from dhis2eo.data.destine.era5_land import hourly
 from shapely.geometry import box
+from zarr.errors import ZarrUserWarning
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError, StaleProviderError
 from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land.source import Era5LandSource
 from eo_pygeoapi.pipeline.sources.step import SourceRequest
@@ -26,7 +31,7 @@ from tests.standins import cds, chc
 BOX = (-0.6, 6.9, 0.6, 8.0)  # on both sides of where the longitudes of the store begin
 
 
-def make_store(path: Path, *, hole: bool = False) -> Path:
+def make_store(path: Path, *, hole: bool = False, zarr_format: Literal[2, 3] = 2) -> Path:
     """Write hours of a week as the Earth Data Hub keeps them: longitudes 0 to 360, latitudes from north to south."""
     times = np.arange(np.datetime64("2026-03-28", "h"), np.datetime64("2026-04-04", "h"))
     latitudes, longitudes = 8.4 - 0.1 * np.arange(20), np.round(np.arange(0, 360, 0.1), 1)
@@ -44,7 +49,9 @@ def make_store(path: Path, *, hole: bool = False) -> Path:
     )
     if hole:
         data["t2m"][30:33] = np.nan
-    data.chunk(valid_time=24, longitude=900).to_zarr(path, zarr_format=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)  # of the metadata of version 3 in one file
+        data.chunk(valid_time=24, longitude=900).to_zarr(path, zarr_format=zarr_format, consolidated=True)
     return path
 
 
@@ -76,6 +83,52 @@ def test_rain_is_that_of_the_other_provider(tmp_path: Path, store: Path) -> None
     # what is kept is not asked for again
     gone = source().extract(asked)
     assert gone == extract
+
+
+def test_the_store_may_be_of_version_3(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "v3.zarr", zarr_format=3)
+    assert (store / "zarr.json").exists()
+    asked = ask(tmp_path, store, "2026-03-31", "2026-03-31", "2m_temperature")
+    grid = source().open(asked, source().extract(asked))
+    assert grid["x"].values[[0, -1]] == pytest.approx([-0.7, 0.7])
+    assert grid.values[0, 0] == pytest.approx(290 - grid["x"].values)
+
+
+def test_a_store_that_has_stopped_is_an_error_and_what_it_has_is_not(tmp_path: Path, store: Path) -> None:
+    source = Era5LandSource(lambda: date(2026, 7, 1))  # 35 days is the usual delay, and the last day is 3 April
+    message = (
+        "stale provider: the newest day of ERA5-Land of the Earth Data Hub is 2026-04-03, 89 days ago; usually a day "
+        "is there after 35 days. Ask for days until 2026-04-03, or set another provider or address"
+    )
+    for start, end in (("2026-04-02", "2026-04-05"), ("2026-06-01", "2026-06-02"), ("2026-06-30", "2026-06-30")):
+        with pytest.raises(StaleProviderError) as caught:
+            source.extract(ask(tmp_path, store, start, end, "2m_temperature"))
+        assert str(caught.value) == message and not caught.value.transient
+    assert source.extract(ask(tmp_path, store, "2026-04-02", "2026-04-03", "2m_temperature")).left_out == []
+    lacking = ask(tmp_path, store, "2026-04-03", "2026-04-04", "2m_temperature")
+    assert Era5LandSource(lambda: date(2026, 6, 12)).extract(lacking).left_out
+    with pytest.raises(StaleProviderError):
+        Era5LandSource(lambda: date(2026, 6, 13)).extract(lacking)
+
+
+def test_the_default_address_is_that_of_the_store_that_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor() as pool:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        asked_for = pool.submit(refuse_once, proxy)
+        with pytest.raises(SourceError, match="Earth Data Hub: "):
+            source().extract(ask(tmp_path, "", "2026-03-31", "2026-03-31"))
+        assert asked_for.result(30) == "CONNECT api.earthdatahub.destine.eu:443 HTTP/1.1"
+
+
+def refuse_once(proxy: socket.socket) -> str:
+    """Answer one request to a proxy with 403, and return its first line."""
+    connection, _ = proxy.accept()
+    with connection:
+        line = connection.recv(4096).decode().splitlines()[0]
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    return line
 
 
 def test_both_sides_of_the_meridian_are_there_and_in_their_place(tmp_path: Path, store: Path) -> None:

@@ -16,7 +16,7 @@ from shapely.geometry import box
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in, without
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError
+from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError, StaleProviderError
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore, Patience
 from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
 from eo_pygeoapi.pipeline.sources.era5_land.source import PROVIDERS, Era5LandSource, box_of
@@ -277,6 +277,15 @@ def test_nothing_published_is_said_with_the_day_to_come_back(ask: Ask, server: c
     # the provider said what its latest day is: it is not asked for June
     assert days_asked(server) == [("2026-05", ["30", "31"])]
     assert kept(tmp_path) == []
+
+
+def test_a_provider_that_has_stopped_is_an_error(ask: Ask, server: cds.StandIn) -> None:
+    server.state(latest="2026-05-26")
+    message = "stale provider: the newest day of ERA5-Land of the Climate Data Store is 2026-05-26, 13 days ago"
+    for start, end in (("2026-05-25", "2026-05-28"), ("2026-06-05", "2026-06-06")):
+        with pytest.raises(StaleProviderError, match=message):
+            source("2026-06-08").extract(ask(start, end, "2m_temperature"))
+    assert source("2026-06-08").extract(ask("2026-05-25", "2026-05-26", "2m_temperature")).left_out == []
 
 
 def test_nothing_yet_without_the_latest_day_is_expected_after_the_usual_delay(ask: Ask, server: cds.StandIn) -> None:

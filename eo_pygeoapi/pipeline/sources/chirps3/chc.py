@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from dhis2eo.data.chc.chirps3 import daily
@@ -14,9 +14,11 @@ from rioxarray.exceptions import RioXarrayError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.sources.download import exists
 
 PROVIDER = "https://data.chc.ucsb.edu"
 VARIABLE = "precip"
+_OLDEST_DAYS = 4096
 _SEAM = threading.Lock()
 
 
@@ -64,6 +66,27 @@ def download_day(served: Served, day: date, file: Path) -> Path:
     with _translated(served, day.isoformat()):
         daily.fetch_day(day, served.box, VARIABLE, served.stage, served.flavor).to_netcdf(file)
     return file
+
+
+def newest_day(served: Served, until: date) -> date | None:
+    """Return the newest day, not after `until`, that the server has a file of; None where it shows none."""
+    if _has(served, until):
+        return until
+    gone = 1
+    while not _has(served, until - timedelta(gone)):
+        gone *= 2
+        if gone > _OLDEST_DAYS:
+            return None
+    there, not_there = gone, gone // 2
+    while there - not_there > 1:
+        middle = (there + not_there) // 2
+        there, not_there = (middle, not_there) if _has(served, until - timedelta(middle)) else (there, middle)
+    return until - timedelta(there)
+
+
+def _has(served: Served, day: date) -> bool:
+    url = str(daily.url_for_day(day, served.stage, served.flavor))
+    return exists(served.base_url + url.removeprefix(PROVIDER))
 
 
 @contextmanager

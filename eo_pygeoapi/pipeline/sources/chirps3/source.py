@@ -27,6 +27,7 @@ from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options, publish
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.pipeline.sources.stale import raise_if_stale
 from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _CELLS_PER_DEGREE = 20
@@ -56,6 +57,7 @@ class Chirps3Source:
             if files:
                 found += files
                 stages[product.name] = files
+        _raise_if_stale(product, options, missing, today)
         left_out = _left_out(missing, request, options, today)
         if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
@@ -169,6 +171,18 @@ def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_o
                     return
                 continue
             product.folder.keep(file, chc.VARIABLE, day, day, provisional=not product.is_final)
+
+
+def _raise_if_stale(product: _Product, options: Chirps3Options, missing: Sequence[date], today: date) -> None:
+    """Raise StaleProviderError where days are missing because the server has stopped, which it is asked for then."""
+    overdue = [day for day in missing if today > options.expected(day) + (options.expected(day) - day)]
+    if not overdue:
+        return
+    try:
+        newest = chc.newest_day(product.served, today)
+    except SourceError:  # of a server that answers no such question
+        return
+    raise_if_stale(product.name, options, missing, newest, today)
 
 
 def _note(stages: Mapping[str, Sequence[CachedFile]]) -> str:

@@ -1,7 +1,8 @@
 """ERA5-Land of Destination Earth's Earth Data Hub, a Zarr store, through dhis2eo.
 
-It needs an account, whose key stands in `~/.netrc`. A chunk that the store lacks reads as NaN, as the sea does: hours
-without any value are taken for missing.
+It needs an account, whose key stands in `EO_DESTINE_KEY` or `~/.netrc`. The store at dhis2eo's own
+address has not grown since 2026-05-31. A chunk that the store lacks reads as NaN, as the sea does: hours without any
+value are taken for missing.
 """
 
 import threading
@@ -22,6 +23,7 @@ from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, W
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.store.download_cache import days_text
 
+ADDRESS = "https://api.earthdatahub.destine.eu/era5/era5-land-v0.zarr"
 _SEAM = threading.Lock()
 
 
@@ -55,7 +57,7 @@ class EarthDataHub:
         return [target]
 
     def _open(self, variables: list[str]) -> xr.Dataset:
-        with _served_from(_Opener(self.base_url, self.timeouts)):
+        with _served_from(_Opener(self.base_url or ADDRESS, self.timeouts)):
             opened: xr.Dataset = hourly.open_zarr(variables)
         return opened
 
@@ -90,21 +92,20 @@ def _served_from(opener: "_Opener") -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Opener:
-    """What dhis2eo takes for xarray while it opens a store: it opens ours where there is one, and waits so long."""
+    """What dhis2eo takes for xarray while it opens a store: it opens the store at `address`, and waits so long."""
 
-    base_url: str
+    address: str
     timeouts: Timeouts
 
-    def open_dataset(self, place: str, storage_options: dict[str, Any], **kwargs: Any) -> xr.Dataset:
+    def open_dataset(self, _place: str, storage_options: dict[str, Any], **kwargs: Any) -> xr.Dataset:
         """Open the store, with the options that dhis2eo gives for its own where they apply."""
-        place = self.base_url or place
-        if "://" not in place:
-            return xr.open_dataset(place, **kwargs)
+        if "://" not in self.address:
+            return xr.open_dataset(self.address, **kwargs)
         connect, read = self.timeouts
         # not of all of it, which may be much over a slow line
         timeout = ClientTimeout(total=None, sock_connect=connect, sock_read=read)
         client = storage_options["client_kwargs"] | {"timeout": timeout}
-        return xr.open_dataset(place, storage_options={**storage_options, "client_kwargs": client}, **kwargs)
+        return xr.open_dataset(self.address, storage_options={**storage_options, "client_kwargs": client}, **kwargs)
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def _translated(name: str, what: str) -> Iterator[None]:
     except ClientResponseError as error:
         message = f"{name}: answers {error.status} {error.message} for {what}"
         if error.status in (401, 403):
-            raise SourceError(f"{message}; the key stands in ~/.netrc of the worker") from error
+            raise SourceError(f"{message}; set EO_DESTINE_KEY, or put the key into ~/.netrc of the worker") from error
         raise SourceUnavailableError(f"{message}; try again later") from error
     except TimeoutError as error:  # it has no words of its own
         raise SourceUnavailableError(f"{name}: does not answer in time for {what}; try again later") from error

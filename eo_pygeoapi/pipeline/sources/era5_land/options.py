@@ -26,7 +26,7 @@ EARTH_DATA_HUB = Credential(
     title="Destination Earth",
     block="destination-earth",
     variables={"key": "EO_DESTINE_KEY"},
-    hosts=("data.earthdatahub.destine.eu",),
+    hosts=("api.earthdatahub.destine.eu", "data.earthdatahub.destine.eu"),
     how="register at https://earthdatahub.destine.eu, whose account settings make a personal access token",
 )
 _CREDENTIALS = {"cds": CDS, "destine": EARTH_DATA_HUB}

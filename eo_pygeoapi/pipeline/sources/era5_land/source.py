@@ -29,6 +29,7 @@ from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.pipeline.sources.stale import raise_if_stale
 from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _LOG = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Era5LandSource:
         with fetching.folder.locked(request.say):
             fetching.fetch_missing(_variables(request), own)
             kept, missing = fetching.kept(options.variable, own)
+        fetching.raise_if_stale(own, missing)
         left_out = _left_out(request, set(missing), fetching.expected)
         if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
             raise NoDataError(_nothing(provider, request, missing, left_out))
@@ -173,6 +175,11 @@ class _Fetching:
                 check(found, days, self.request.bbox, self.folder.name)
                 for part in write_days(found, days, unfinished):
                     self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+
+    def raise_if_stale(self, own: Sequence[date], missing: Sequence[date]) -> None:
+        """Raise StaleProviderError where days are missing because the provider has stopped."""
+        newest = self.latest or max(set(own) - set(missing), default=None)
+        raise_if_stale(self.folder.name, self.options, missing, newest, self.today)
 
     def expected(self, day: date) -> str:
         """Return when the data of a day are to be published; nothing where that should have been already."""

@@ -1,0 +1,83 @@
+"""A coverage matrix as a picture: a line for each unit, a column for each period."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Self
+
+from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageCode
+
+UNITS_SHOWN = 60
+CELL, LINE, NAMES = 12, 16, 180  # pixels
+# dark on light and light on dark differ in brightness too, so that the picture can be read in grey
+COLOURS: dict[CoverageCode, str] = {
+    "V": "#2b7a4b",
+    "P": "#8fc9a6",
+    "-": "#ffffff",
+    "N": "#dfe3e8",
+    "R": "#b3261e",
+    "K": "#e3a008",
+    "O": "#9aa5b1",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring periods of one unit with the same code."""
+
+    x: int
+    width: int
+    colour: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """The line of one unit."""
+
+    name: str
+    y: int
+    runs: list[Run]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that the template draws; `more` units are not shown."""
+
+    rows: list[Row]
+    width: int
+    height: int
+    first: str
+    last: str
+    more: int
+    legend: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, coverage: Coverage) -> Self:
+        """Draw the first units of a matrix."""
+        shown = coverage.org_units[:UNITS_SHOWN]
+        rows = [
+            Row(unit.name, n * LINE, list(_runs([row[n] for row in coverage.rows], coverage.periods)))
+            for n, unit in enumerate(shown)
+        ]
+        return cls(
+            rows=rows,
+            width=NAMES + CELL * len(coverage.periods),
+            height=LINE * len(shown) + 20,
+            first=coverage.periods[0] if coverage.periods else "",
+            last=coverage.periods[-1] if coverage.periods else "",
+            more=len(coverage.org_units) - len(shown),
+            legend=[(COLOURS[code], meaning) for code, meaning in COVERAGE_LEGEND.items()],
+        )
+
+
+def _runs(codes: list[str], periods: list[str]) -> Iterator[Run]:
+    start = 0
+    for code, some in groupby(codes):
+        count = len(list(some))
+        first, last = periods[start], periods[start + count - 1]
+        when = first if count == 1 else f"{first} to {last}"
+        meaning = next(text for known, text in COVERAGE_LEGEND.items() if known == code)
+        colour = next(text for known, text in COLOURS.items() if known == code)
+        yield Run(NAMES + CELL * start, CELL * count, colour, f"{when}: {meaning}")
+        start += count

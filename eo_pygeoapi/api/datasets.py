@@ -1,0 +1,150 @@
+"""Datasets over HTTP: until when their values are right, and what there is for each unit and period."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, headers_of
+from eo_pygeoapi.api.coverage_picture import Picture
+from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.contract.documents import Link
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.operations import Coverage, DatasetStatus
+from eo_pygeoapi.contract.periods import Period, periods_in
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
+from eo_pygeoapi.jobs.documents import CSV, HTML, JSON
+from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.watch import freshness
+from eo_pygeoapi.watch.problems import Book
+from eo_pygeoapi.watch.survey import survey
+
+PERIODS_SHOWN = 60  # on a page, and where a request names no dates
+MOST_CELLS = 5_000_000
+
+
+def get_datasets(api: API, request: APIRequest) -> Answer:
+    """Return all datasets, the worst first."""
+    executions = executions_of(api)
+    documents = freshness.worst_first(_documents(api, executions, list(executions.datasets().values())))
+    document = {
+        "datasets": [_json(document) for document in documents],
+        "links": [_link(f"{api.base_url}/datasets", "self", "This document").model_dump()],
+    }
+    return answer_either(api, request, document, "datasets/index.html")
+
+
+def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
+    """Return one dataset; its page shows the coverage of the last periods."""
+    executions = executions_of(api)
+    dataset = _dataset(executions, dataset_id)
+    (document,) = _documents(api, executions, [dataset])
+    if request.format != "html":
+        return answer_json(api, request, _json(document))
+    table = CoverageTable(executions.store, dataset.id)
+    coverage = table.matrix(_last_periods(dataset, document), _level(request))
+    levels = sorted({unit.level for unit in table.units() if unit.level is not None})
+    picture = Picture.of(coverage)
+    return answer_either(api, request, _json(document), "datasets/dataset.html", picture=picture, levels=levels)
+
+
+def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
+    """Return what there is for each period and unit of a dataset, as JSON or CSV."""
+    executions = executions_of(api)
+    dataset = _dataset(executions, dataset_id)
+    table, level = CoverageTable(executions.store, dataset.id), _level(request)
+    periods = _asked_periods(request, dataset, table)
+    if len(periods) * max(1, len(table.units(level))) > MOST_CELLS:
+        raise QueryError(f"start, end: {len(periods)} periods are too many at once; allowed: {MOST_CELLS} values")
+    coverage = table.matrix(periods, level)
+    if request.format == "csv":
+        return headers_of(api, request, CSV), 200, _as_csv(coverage)
+    return answer_json(api, request, coverage.model_dump(by_alias=True))
+
+
+def _documents(api: API, executions: Executions, datasets: Sequence[Dataset]) -> list[DatasetStatus]:
+    today = datetime.now(UTC).date()
+    problems = Book(executions.store).open()
+    found = []
+    for facts in survey(executions.gateway, executions.store, datasets):
+        own = [problem.id for problem in problems if facts.dataset.id in problem.datasets]
+        document = freshness.status(facts, today, own)
+        found.append(document.model_copy(update={"links": _links(api.base_url, facts.dataset.id)}))
+    return found
+
+
+def _dataset(executions: Executions, dataset_id: str) -> Dataset:
+    dataset = executions.datasets().get(dataset_id)
+    if dataset is None:
+        raise NoSuchDatasetError(f"there is no dataset {dataset_id!r}")
+    return dataset
+
+
+def _links(base_url: str, dataset_id: str) -> list[Link]:
+    url = f"{base_url}/datasets/{dataset_id}"
+    return [
+        _link(url, "self", "This document"),
+        _link(f"{url}?f=html", "alternate", "This document as a page", HTML),
+        _link(f"{url}/coverage", "coverage", "What there is for each period and unit"),
+        _link(f"{base_url}/collections/{dataset_id}", "collection", "The published values"),
+        _link(f"{base_url}/jobs?dataset={dataset_id}", "jobs", "The jobs of the dataset"),
+    ]
+
+
+def _link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:
+    return Link(href=href, rel=rel, type=media_type, title=title)
+
+
+def _json(document: DatasetStatus) -> dict[str, object]:
+    return document.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _level(request: APIRequest) -> int | None:
+    text = request.params.get("level")
+    if text in (None, ""):
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 3):
+        raise QueryError(f"level: {text!r} is not allowed; allowed: a number such as 2")
+    return int(text)
+
+
+def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) -> list[Period]:
+    """Return the periods between `start` and `end`; without these, the last of which something is known."""
+    given = {name: _day(name, text) for name in ("start", "end") if (text := request.params.get(name))}
+    known = table.summary()
+    if not known and len(given) < 2:
+        return []
+    start = given.get("start") or known[-PERIODS_SHOWN:][0].start
+    end = given.get("end") or known[-1].end
+    if end < start:
+        raise QueryError(f"start, end: {start} to {end} is not allowed; allowed: an end that is not before the start")
+    return periods_in(Interval(start=start, end=end), dataset.period_type)
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
+
+
+def _last_periods(dataset: Dataset, document: DatasetStatus) -> list[Period]:
+    """Return the periods that the page shows: up to the newest with values, and some days beyond."""
+    until = document.published_until
+    if until is None:
+        return []
+    days = {"daily": 1, "monthly": 31, "quarterly": 92, "yearly": 366}.get(dataset.period_type, 7)
+    start = until - timedelta(days * PERIODS_SHOWN)
+    return periods_in(Interval(start=start, end=until + timedelta(days * 5)), dataset.period_type)[-PERIODS_SHOWN - 5 :]
+
+
+def _as_csv(coverage: Coverage) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["period", *(unit.id for unit in coverage.org_units)])
+    writer.writerows([period, *row] for period, row in zip(coverage.periods, coverage.rows, strict=True))
+    return text.getvalue()

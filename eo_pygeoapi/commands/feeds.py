@@ -1,0 +1,69 @@
+"""`eo-pygeoapi status`: the feeds in a terminal."""
+
+import json
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from eo_pygeoapi.commands.stack import running_stack
+from eo_pygeoapi.commands.tables import print_table
+from eo_pygeoapi.contract.documents import Document
+from eo_pygeoapi.contract.operations import DatasetStatus
+from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch import freshness
+from eo_pygeoapi.watch.problems import Book, KeptProblem
+from eo_pygeoapi.watch.survey import survey
+
+
+def print_status(settings: Settings, out: Console, as_json: bool) -> bool:
+    """Print each dataset with the worst first, then the open problems; returns whether there is none."""
+    documents, problems = _documents(settings)
+    if as_json:
+        found = {"datasets": [_json(d) for d in documents], "problems": [_json(p.shown()) for p in problems]}
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return not problems
+    table = Table(box=None, pad_edge=False)
+    table.add_column("dataset", no_wrap=True)
+    for title in ("state", "until when", "last job"):
+        table.add_column(title, overflow="fold")
+    for document in documents:
+        run = getattr(document, "last_run", None)
+        table.add_row(document.id, document.state, document.summary, run.status if run else "none")
+    print_table(table)
+    for problem in problems:
+        out.print(f"\n{problem.event} since {problem.since:%Y-%m-%d %H:%M} UTC: {problem.message}", markup=False)
+        if problem.what_to_do:
+            out.print(f"  {problem.what_to_do}", markup=False)
+    if not problems:
+        out.print("\nNo open problems.")
+    return not problems
+
+
+def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProblem]]:
+    datasets, store = load_datasets(settings.config), ResultStore(settings.results)
+    settings = _of_the_running_stack(settings)
+    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
+    problems, today = Book(store).open(), datetime.now(UTC).date()
+    try:
+        facts = survey(gateway, store, datasets.values())
+    finally:
+        gateway.close()
+    documents = [
+        freshness.status(one, today, [p.id for p in problems if one.dataset.id in p.datasets]) for one in facts
+    ]
+    return freshness.worst_first(documents), problems
+
+
+def _json(document: Document) -> object:
+    return document.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _of_the_running_stack(settings: Settings) -> Settings:
+    """Return the settings with the Prefect server of an `up` that runs on this data folder, where one does."""
+    running = running_stack(settings.data_dir)
+    return settings.model_copy(update={"prefect_api_url": running.prefect_api_url}) if running else settings

@@ -1,0 +1,27 @@
+"""A provider that has stopped: an error that says so, for nobody looks at a job that waits for data for ever."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from eo_pygeoapi.datasets.source import SourceOptions
+from eo_pygeoapi.errors import StaleProviderError
+
+
+def raise_if_stale(
+    name: str, options: SourceOptions, missing: Sequence[date], newest: date | None, today: date
+) -> None:
+    """Raise StaleProviderError where days are missing because the provider's newest is older than twice its delay.
+
+    `name` is what messages call the provider, and `newest` the last day that it has, None where it does not say.
+    """
+    if newest is None or not missing or missing[-1] <= newest:
+        return
+    first = newest + timedelta(1)
+    usual = options.expected(first)
+    if usual is None or today - newest <= 2 * (usual - first):
+        return
+    raise StaleProviderError(
+        f"stale provider: the newest day of {name} is {newest}, {(today - newest).days} days ago; usually a day is "
+        f"there after {(usual - first).days} days. Ask for days until {newest}, or set "
+        "another provider or address"
+    )

@@ -1,0 +1,125 @@
+"""Freshness, coverage and problems over HTTP, from what is in the store."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+import requests
+
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.operations import CoverageUnit
+from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.problems import Book, Condition
+from tests.stack import base_config, collection
+from tests.web import web
+
+DAYS = periods_in(Interval(start=date(2025, 7, 1), end=date(2025, 7, 4)), "daily")
+UNITS = [CoverageUnit(id="bo", name="Bo", level=2), CoverageUnit(id="kenema", name="Kenema <east>", level=2)]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[str]:
+    """The web process with a dataset that has values and one that has none, and an open problem."""
+    folder = tmp_path_factory.mktemp("web")
+    config = base_config()
+    config["resources"]["rain"] = collection("rain", source="chirps3", orgUnits={"source": "dhis2", "level": 2})
+    store = ResultStore(str(folder / "results"))
+    pairs = [(day, unit) for day in DAYS for unit in UNITS]
+    cells = {
+        "orgUnit": [unit.id for _, unit in pairs],
+        "period": [day.id for day, _ in pairs],
+        "start": [day.start.isoformat() for day, _ in pairs],
+        "end": [day.end.isoformat() for day, _ in pairs],
+        "state": list("VVVOVVNN"),
+        "reason": [""] * len(pairs),
+    }
+    CoverageTable(store, "rain").add_values(cells, UNITS, "a-job", "1")
+    condition = Condition("failed", "x", datetime(2025, 7, 5, tzinfo=UTC), "rain failed: <away>", datasets=("rain",))
+    Book(store).update([condition], datetime(2025, 7, 5, tzinfo=UTC))
+    with web(folder, config, prefect_api) as address:
+        yield address
+
+
+def get(url: str, path: str) -> requests.Response:
+    """Ask, and ask again where a busy Prefect was too slow."""
+    until = time.monotonic() + 60
+    while (answer := requests.get(f"{url}{path}", timeout=30)).status_code == 503 and time.monotonic() < until:
+        time.sleep(1)
+    return answer
+
+
+def test_each_dataset_says_until_when_its_values_are_there(url: str) -> None:
+    found = {document["id"]: document for document in get(url, "/datasets?f=json").json()["datasets"]}
+
+    assert set(found) == {"rain", "sample-temperature"}
+    rain = found["rain"]
+    assert (rain["publishedUntil"], rain["gaps"], rain["periodType"], rain["unit"]) == ("2025-07-03", 0, "daily", "mm")
+    assert len(rain["problems"]) == 1 and "importedUntil" not in rain
+    assert (found["sample-temperature"]["state"], found["sample-temperature"]["summary"]) == ("never", "no values yet")
+
+
+def test_the_worst_comes_first(url: str) -> None:
+    assert [document["state"] for document in get(url, "/datasets?f=json").json()["datasets"]] == ["late", "never"]
+
+
+def test_one_dataset_has_links(url: str) -> None:
+    rain = get(url, "/datasets/rain?f=json").json()
+
+    assert {link["rel"] for link in rain["links"]} >= {"self", "coverage", "collection", "jobs"}
+    for link in rain["links"]:
+        assert get(link["href"], "").status_code == 200, link
+
+
+def test_the_matrix_as_json_and_csv(url: str) -> None:
+    asked = "/datasets/rain/coverage?start=2025-07-01&end=2025-07-05"
+    matrix = get(url, asked).json()
+
+    assert matrix["periods"] == [day.id for day in DAYS] + ["20250705"]
+    assert [unit["name"] for unit in matrix["orgUnits"]] == ["Bo", "Kenema <east>"]
+    assert matrix["rows"] == ["VV", "VO", "VV", "NN", "--"]
+    assert set("".join(matrix["rows"])) <= set(matrix["legend"])
+    assert get(url, f"{asked}&f=csv").text.splitlines()[:3] == ["period,bo,kenema", "20250701,V,V", "20250702,V,O"]
+    assert get(url, "/datasets/rain/coverage?level=3").json()["orgUnits"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/datasets/nope", 404, "there is no dataset 'nope'"),
+        ("/datasets/nope/coverage", 404, "there is no dataset 'nope'"),
+        ("/datasets/rain/coverage?start=soon", 400, "start: 'soon' is not allowed; allowed: a date such as 2025-07-01"),
+        ("/datasets/rain/coverage?level=two", 400, "level: 'two' is not allowed"),
+        ("/datasets/rain/coverage?start=2025-07-02&end=2025-07-01", 400, "an end that is not before the start"),
+        ("/problems?state=old", 400, "state: 'old' is not allowed; allowed: open, closed"),
+    ],
+)
+def test_mistakes_are_named(url: str, path: str, status: int, says: str) -> None:
+    answer = get(url, path)
+
+    assert answer.status_code == status and says in answer.json()["detail"]
+
+
+def test_problems_are_listed(url: str) -> None:
+    (problem,) = get(url, "/problems?f=json").json()["problems"]
+
+    assert (problem["event"], problem["dataset"], problem["message"]) == ("failed", "rain", "rain failed: <away>")
+    assert get(url, "/problems?f=json&state=closed").json()["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/datasets?f=html", "published until 3 July 2025, not in DHIS2"),
+        ("/datasets/rain?f=html", "Kenema &lt;east&gt;, 20250702: left out"),
+        ("/datasets/sample-temperature?f=html", "No job has published values yet."),
+        ("/problems?f=html", "rain failed: &lt;away&gt;"),
+    ],
+)
+def test_pages_say_it_in_words(url: str, path: str, says: str) -> None:
+    answer = get(url, path)
+
+    assert answer.status_code == 200 and says in answer.text
+    assert "<script" not in answer.text
