@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,6 @@ from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 from tests.store.results_data import SQUARES, publish, square, table, units
-
-
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResultStore:
-    return ResultStore(str(tmp_path / "results") if request.param == "folder" else f"memory://{uuid.uuid4()}/results")
 
 
 def test_keeps_json_text_and_bytes(store: ResultStore) -> None:
