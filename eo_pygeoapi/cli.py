@@ -195,7 +195,7 @@ def _runnable(settings: Settings) -> Settings:
     """Return the settings with a file that exists: the packaged one where nobody has named or written one."""
     found = edited_or_packaged(settings.config)
     if found != settings.config:
-        out.print(f"note: there is no {settings.config} here, so the packaged one is used; `eo-pygeoapi init` writes it")
+        out.print(f"note: without {settings.config} here, the packaged one is used; `eo-pygeoapi init` writes it")
     return settings.model_copy(update={"config": found})
 
 

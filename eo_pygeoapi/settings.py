@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
     api_tokens_file: Path | None = Field(None, validation_alias="EO_API_TOKENS_FILE")
+    published_at: str = Field("", validation_alias="EO_BIND")
     insecure: bool = Field(False, validation_alias="EO_INSECURE")
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
