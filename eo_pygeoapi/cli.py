@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.add_typer(cache_app, name="cache")
 app.add_typer(token_app, name="token")
+notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
+app.add_typer(notify_app, name="notify")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -75,7 +77,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
     _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_up
 
-    run_up(_runnable(_settings(config, data_dir)), port, prefect_port, out)
+    run_up(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
 @app.command()
@@ -84,7 +86,7 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
     _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_demo
 
-    run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, out)
+    run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
 @app.command()
@@ -128,6 +130,25 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
 
 
 @app.command()
+def watch(config: Config = None, data_dir: DataDir = None) -> None:
+    """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""
+    from eo_pygeoapi.commands.watching import run_watch
+
+    run_watch(_settings(config, data_dir))
+
+
+@notify_app.command("test")
+def notify_test(
+    name: Annotated[str, typer.Argument(help="Name of a channel of eo.notify")], config: Config = None
+) -> None:
+    """Send one message to a channel, and say whether it was taken."""
+    from eo_pygeoapi.commands.watching import send_test
+
+    send_test(_settings(config), name)
+    out.print(f"{name}: taken", markup=False)
+
+
+@app.command()
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
@@ -140,6 +161,12 @@ def apply(config: Config = None, data_dir: DataDir = None) -> None:
     ):  # fmt: skip
         if names:
             out.print(f"{word}: {', '.join(names)}")
+    for name, changed in done.mended.items():
+        out.print(f"mended {name}, for in Prefect somebody had changed {escape(', '.join(changed))}")
+    for name in done.held:
+        out.print(
+            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
+        )
     for remark in paused_remarks(done.paused.items()):
         out.print(f"note: {escape(remark)}")
     out.print(
@@ -164,7 +191,7 @@ def worker(
     set_environment(settings, os.environ)  # before Prefect reads it
     from eo_pygeoapi.worker.working import run_worker
 
-    run_worker(settings, name)
+    run_worker(settings, name, os.environ)
 
 
 def main() -> None:

@@ -1,4 +1,8 @@
-"""The environment, read here and nowhere else.
+"""What the environment says to a process, read here and nowhere else.
+
+Only `${VAR}` in the configuration file, and where a netrc lies, are looked up in `datasets/`. The environment that a
+process hands on to those that it starts comes as an argument from where it begins itself: `cli.py`, or the last lines
+of a module.
 
 Names are documented in `docs/configuration.md`; a test keeps the two in step.
 """
@@ -48,6 +52,7 @@ class Settings(BaseSettings):
     resume: int = Field(1, ge=0, le=10, validation_alias="EO_RESUME")
     memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")
     lost_after_seconds: int = Field(480, ge=90, validation_alias="EO_LOST_AFTER_SECONDS")
+    watch_seconds: float = Field(60.0, gt=0, validation_alias="EO_WATCH_SECONDS")
     use_zygote: bool = Field(True, validation_alias="EO_ZYGOTE_ENABLED")
     memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")

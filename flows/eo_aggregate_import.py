@@ -16,7 +16,8 @@ from typing import Any
 
 from prefect import Task, flow, task
 from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.context import get_run_context
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
@@ -27,7 +28,7 @@ from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.gateway import turns
+from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
@@ -212,7 +213,7 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
     folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
         with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-            run = Run(folder, inputs, request or {}, settings, Path(scratch))
+            run = Run(folder, _own_inputs(inputs), request or {}, settings, Path(scratch))
             return Completed(message=f"finished: {_run_steps(run, RunProgress())}")
     except EoError as error:
         return failed(folder, error)
@@ -221,6 +222,14 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
     except Exception as error:
         logging.getLogger(__name__).exception("unexpected error")
         return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
+
+
+def _own_inputs(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs of this run; of one that a schedule made, those that the configuration file gives it."""
+    own: FlowRun = get_run_context().flow_run  # type: ignore[union-attr,assignment]
+    inputs = schedules.inputs_of(own, given, enabled_datasets)
+    schedules.keep_inputs(own, inputs)
+    return inputs
 
 
 def _run_steps(run: Run, progress: RunProgress) -> str:

@@ -37,7 +37,7 @@ def jobs(stack: Stack, dhis2_server: dhis2.StandIn) -> Iterator[list[str]]:
     for connection in ("national", "basic", "vault"):
         run("successful", dhis2={"connection": connection})
     said = run("failed", dhis2={"connection": "wrong"})
-    assert "401" in said and "Bad credentials" in said
+    assert "401" in said and "Unauthorized" in said
     try:
         for connection, status in (("basic", 400), ("vault", 403)):
             dhis2_server.faults(ECHO | {"status": status})

@@ -21,7 +21,7 @@ def health(api: API, request: APIRequest) -> Answer:
 
 
 def ready(api: API, request: APIRequest) -> Answer:
-    """Say whether Prefect, the results store and a worker are there; 503 unless all are."""
+    """Say whether Prefect, the results store and a worker are there and the datasets applied; 503 unless all are."""
     executions = executions_of(api)
     checks = {name: _outcome(check, executions) for name, check in CHECKS.items()}
     fine = all(check["status"] == "ok" for check in checks.values())
@@ -52,4 +52,13 @@ def _worker(executions: Executions) -> None:
         raise _NoWorkerError("no worker is running; start one with `eo-pygeoapi worker`")
 
 
-CHECKS: dict[str, Callable[[Executions], None]] = {"prefect": _prefect, "store": _store, "worker": _worker}
+def _datasets(executions: Executions) -> None:
+    executions.raise_unless_applied()
+
+
+CHECKS: dict[str, Callable[[Executions], None]] = {
+    "prefect": _prefect,
+    "store": _store,
+    "worker": _worker,
+    "datasets": _datasets,
+}

@@ -1,9 +1,8 @@
 """`eo-pygeoapi up` and `eo-pygeoapi demo`: the local stack in a terminal."""
 
-import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -24,20 +23,24 @@ from eo_pygeoapi.settings import Settings
 POLL_SECONDS = 0.3
 
 
-def run_up(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
+def run_up(
+    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
+) -> None:
     """Run the stack until Ctrl-C or SIGTERM."""
-    with _stack(settings, port, prefect_port, out) as (stack, running):
+    with _stack(settings, port, prefect_port, environ, out) as (stack, running):
         _print_addresses(out, running, {})
         out.print("\nRunning; Ctrl-C stops everything.")
         stack.watch()
 
 
-def run_demo(settings: Settings, port: int | None, prefect_port: int | None, out: Console) -> None:
+def run_demo(
+    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
+) -> None:
     """Run the stack, execute the process description's example, show its results, go on until Ctrl-C."""
     if settings.api_tokens_file is not None:
         raise EoError("the demo sends no token; unset EO_API_TOKENS_FILE for it, or run `eo-pygeoapi up`")
     begun = time.monotonic()
-    with _stack(settings, port, prefect_port, out) as (stack, running):
+    with _stack(settings, port, prefect_port, environ, out) as (stack, running):
         job = _execute_example(running, out)
         result = _get(f"{job}/results?f=json")
         _print_results(out, running, job, result)
@@ -49,17 +52,17 @@ def run_demo(settings: Settings, port: int | None, prefect_port: int | None, out
 
 @contextmanager
 def _stack(
-    settings: Settings, port: int | None, prefect_port: int | None, out: Console
+    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
 ) -> Iterator[tuple[LocalStack, Running]]:
     """Start the stack after a check of the file, and stop it however the block ends; Ctrl-C ends it quietly."""
-    os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
+    environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
     report = check(settings.config, settings)
     if report.problems:
         raise ConfigError(report.problems)
     if report.remarks:  # a newcomer has no connection yet: one line, and where to read on
         out.print(f"note: `eo-pygeoapi check` has {len(report.remarks)} remarks, such as on schedules that are paused")
     stack = LocalStack(
-        settings.config, settings.data_dir, port, prefect_port, lambda text: out.print(text, markup=False)
+        settings.config, settings.data_dir, port, prefect_port, environ, lambda text: out.print(text, markup=False)
     )
     for wanted in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
         signal.signal(wanted, _as_interrupt)

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,7 +26,9 @@ STATE = "up.json"
 START_SECONDS = 120.0
 STOP_SECONDS = 80.0
 WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
-WORKER_DEATHS = 5
+# which are started again, and how often
+RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker"}
+MOST_DEATHS = 5
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
 
@@ -66,13 +69,24 @@ class Running:
 class LocalStack:
     """Prefect server, worker and web process, as children of this process; each writes a log file of its own."""
 
-    def __init__(self, config: Path, data_dir: Path, port: int | None, prefect_port: int | None, say: Say) -> None:
+    def __init__(
+        self,
+        config: Path,
+        data_dir: Path,
+        port: int | None,
+        prefect_port: int | None,
+        environ: Mapping[str, str],
+        say: Say,
+    ) -> None:
         self.config = config.absolute()
         self.data_dir = data_dir.absolute()
         self._asked = (port, prefect_port)
+        self._environ = environ
         self._say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._worker_deaths = 0
+        self._commands: dict[str, Sequence[str]] = {}
+        self._deaths: Counter[str] = Counter()
+        self._is_up = False
         self._begun = time.time()
 
     def start(self, apply: Callable[["Running", Path], None]) -> Running:
@@ -88,6 +102,7 @@ class LocalStack:
         self._wait_for_answer("web", f"{self._local_url()}/conformance?f=json")
         self._wait_for("worker", self._asks_for_runs, "the worker takes no jobs")
         self._remember()
+        self._is_up = True
         return self.running
 
     def watch(self) -> None:
@@ -97,17 +112,22 @@ class LocalStack:
             time.sleep(0.5)
 
     def check(self) -> None:
-        """Raise StackError if a child has died; a worker is started again, and settles what the dead one left."""
+        """Raise StackError if a child has died for good; Prefect and the worker are started again.
+
+        A worker settles what the dead one left; while the Prefect server is away the others wait for it. One that does
+        not come up at all is not tried again.
+        """
         for name, child in list(self._children.items()):
-            if child.poll() is not None:
-                if name == "worker" and self._worker_deaths < WORKER_DEATHS:
-                    self._worker_deaths += 1
-                    self._say(f"the worker ended with status {child.returncode}; another is started")
-                    self._spawn("worker", _WORKER)
-                    continue
+            if child.poll() is None:
+                continue
+            again = name == "worker" or (name in RESTARTED and self._is_up)
+            if not again or self._deaths[name] >= MOST_DEATHS:
                 raise StackError(
                     f"{name} ended with status {child.returncode}; its log ends:\n{self._end_of_log(name)}"
                 )
+            self._deaths[name] += 1
+            self._say(f"{RESTARTED[name]} ended with status {child.returncode}; another is started")
+            self._spawn(name, self._commands[name])
 
     def stop(self) -> None:
         """Stop the children, the last one started first; what does not end in time is killed."""
@@ -165,9 +185,10 @@ class LocalStack:
             "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
             "PYTHONUNBUFFERED": "1",
         }
-        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **os.environ, **own}
+        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own}
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
+        self._commands[name] = command
         with self.log_file(name).open("ab") as log:
             self._children[name] = subprocess.Popen(
                 command,

@@ -88,6 +88,9 @@ class Schedule(Model):
     timezone: TimeZone = "UTC"
     active: bool = True
     inputs: dict[str, Any]
+    catch_up: Literal["latest", "all", "none"] = Field(
+        "latest", description="which of the times are made up for that the server or the workers were away at"
+    )
 
 
 class DatasetBlock(Model):

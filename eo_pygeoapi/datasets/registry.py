@@ -30,6 +30,11 @@ class DatasetRegistry:
                 self._datasets, self._read_at = load_datasets(self._path), stamp
             return self._datasets
 
+    @property
+    def is_of_up(self) -> bool:
+        """Whether `eo-pygeoapi up` made the file from one that people edit."""
+        return edited_file(self._path) is not None
+
     def raise_if_not_applied(self, dataset_id: str) -> None:
         """Raise NotAppliedError if the file that people edit enables this dataset and ours does not yet."""
         edited = edited_file(self._path)

@@ -1,7 +1,8 @@
 """Bring Prefect in step with the configuration file: what `eo-pygeoapi apply` does there.
 
-What did not change is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer
-names loses its schedules and is tagged `retired`, but keeps its history.
+What is as it should be is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer
+names loses its schedules and is tagged `retired`, but keeps its history. What somebody changed in Prefect is mended and
+said; only a schedule that somebody paused there stays paused.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.deployments import RETIRED
+from eo_pygeoapi.gateway.differences import differences, paused_by_person
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.gateway.specs import import_spec, process_spec
@@ -19,13 +21,19 @@ from eo_pygeoapi.settings import Settings
 
 @dataclass
 class Applied:
-    """What `apply_deployments` did, by name, and which schedules it left paused and why."""
+    """What `apply_deployments` did, by name.
+
+    `mended` says what was not as the last `apply` had left it; `paused` which schedules were left paused and why;
+    `held` which ones a person has paused in Prefect.
+    """
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
+    mended: dict[str, list[str]] = field(default_factory=dict)
     paused: dict[str, str] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
 
 
 def apply_deployments(
@@ -38,10 +46,14 @@ def apply_deployments(
     wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
     for spec in wanted:
         known = existing.get(spec.name)
+        held = paused_by_person(spec, known)
+        done.held += [f"{spec.name}/{name}" for name in sorted(held)]
         if known is not None and known.version == spec.fingerprint and RETIRED not in known.tags:
-            done.unchanged.append(spec.name)
-            continue
-        gateway.deployments.put(spec)
+            if not (changed := differences(spec, known)):
+                done.unchanged.append(spec.name)
+                continue
+            done.mended[spec.name] = changed
+        gateway.deployments.put(spec, held)
         (done.created if known is None else done.updated).append(spec.name)
     names = {spec.name for spec in wanted}
     for name, deployment in existing.items():

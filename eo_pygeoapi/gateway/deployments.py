@@ -1,14 +1,14 @@
 """Our deployments in Prefect: one for each dataset, and one for each other process of the configuration file."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.actions import DeploymentCreate, DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 
@@ -19,6 +19,7 @@ from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
 
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
+LEFT_PAUSED = "eo-pygeoapi.left-paused"  # label: the schedules that `apply` left paused, not a person
 IMPORT_FLOW = "eo_aggregate_import_v1"
 PROCESS_FLOW = "run_process"
 PAGE = 200  # Prefect answers no more in one call
@@ -37,6 +38,11 @@ class DeploymentSpec:
     fingerprint: str
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def job_variables(self) -> dict[str, Any]:
+        """What the runs' processes are started with, as Prefect has it."""
+        return {"env": dict(self.environment)} if self.environment else {}
 
 
 class Deployments:
@@ -72,6 +78,11 @@ class Deployments:
             self.read()
         return self._known.get(id_) if id_ else None
 
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Return which of these Prefect has no deployment for now, or a retired one."""
+        known = {deployment.name for deployment in self.read().values() if RETIRED not in deployment.tags}
+        return [name for name in names if name not in known]
+
     def called(self, name: str) -> DeploymentResponse:
         """Return the deployment of this name; NotAppliedError where Prefect has none, or it is retired."""
         fresh = self._is_fresh
@@ -83,27 +94,30 @@ class Deployments:
             )
         return found
 
-    def put(self, spec: DeploymentSpec) -> None:
-        """Create or replace a deployment; planned runs of its schedules are planned anew."""
+    def put(self, spec: DeploymentSpec, held: Collection[str] = ()) -> None:
+        """Create or replace a deployment, with the schedules called in `held` paused; runs are planned anew."""
+        schedules = [s.model_copy(update={"active": False}) if s.slug in held else s for s in spec.schedules]
+        left_paused = ",".join(str(schedule.slug) for schedule in spec.schedules if not schedule.active)
         flow_id = self._client.call(lambda client: client.create_flow_from_name(spec.flow))
-        self._client.call(
-            lambda client: client.create_deployment(
-                flow_id=flow_id,
-                name=spec.name,
-                version=spec.fingerprint,
-                description=spec.description,
-                entrypoint=spec.entrypoint,
-                parameters=dict(spec.parameters),
-                parameter_openapi_schema=dict(spec.parameter_schema),
-                enforce_parameter_schema=False,
-                schedules=list(spec.schedules),
-                tags=[TAG],
-                work_pool_name=WORK_POOL,
-                job_variables={"env": dict(spec.environment)} if spec.environment else {},
-                work_queue_name=SCHEDULED,
-                pull_steps=[],
-            )
-        )
+        content = DeploymentCreate(
+            flow_id=flow_id,
+            name=spec.name,
+            version=spec.fingerprint,
+            description=spec.description,
+            entrypoint=spec.entrypoint,
+            parameters=dict(spec.parameters),
+            parameter_openapi_schema=dict(spec.parameter_schema),
+            enforce_parameter_schema=False,
+            schedules=schedules,
+            tags=[TAG],
+            labels={LEFT_PAUSED: left_paused},
+            work_pool_name=WORK_POOL,
+            job_variables=spec.job_variables,
+            work_queue_name=SCHEDULED,
+            pull_steps=[],
+        ).model_dump(mode="json", exclude_unset=True)
+        # the client's own method knows no labels
+        self._client.call(lambda client: client.request("POST", "/deployments/", json=content))
         self._read_at = float("-inf")
 
     def retire(self, deployment: DeploymentResponse) -> None:

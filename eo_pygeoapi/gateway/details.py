@@ -87,6 +87,11 @@ class RunDetails:
                 self._workers_read = time.monotonic()
             return list(self._workers)
 
+    def last_sign_of_life(self) -> datetime | None:
+        """Return when any worker was last heard of; None where there never was one."""
+        found: Sequence[Worker] = self._call(partial(_read_workers, pool=self._work_pool))
+        return max((worker.last_heartbeat_time for worker in found if worker.last_heartbeat_time), default=None)
+
 
 def _step(name: str, run: TaskRun | None) -> Step:
     if run is None or run.state is None:

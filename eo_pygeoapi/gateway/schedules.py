@@ -1,12 +1,18 @@
 """The schedules of datasets, as Prefect has them, and what keeps one from running."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import CronSchedule
 
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, Schedule
+from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.settings import Settings, how_to_connect
+
+SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that makes up for a missed one
 
 
 def paused_schedules(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[tuple[str, str]]:
@@ -36,6 +42,45 @@ def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -
     return DeploymentScheduleCreate(
         schedule=CronSchedule(cron=schedule.cron, timezone=schedule.timezone),
         active=schedule.active and not missing_for(dataset, schedule, settings),
-        parameters={"inputs": {**schedule.inputs, "datasetId": dataset.id}},
+        parameters={"inputs": run_inputs(dataset, schedule)},
         slug=schedule.name,
     )
+
+
+def run_inputs(dataset: Dataset, schedule: Schedule) -> dict[str, Any]:
+    """Return the inputs of the runs of a schedule."""
+    return {**schedule.inputs, "datasetId": dataset.id}
+
+
+def schedule_of(run: FlowRun) -> str:
+    """Return the name of the schedule that a run was made by; nothing where it was made by somebody."""
+    made_by = run.created_by
+    if made_by is not None and made_by.type == "SCHEDULE":
+        return made_by.display_value or ""
+    return str(run.labels.get(SCHEDULE, ""))
+
+
+def inputs_of(run: FlowRun, given: Mapping[str, Any], datasets: Callable[[], Mapping[str, Dataset]]) -> dict[str, Any]:
+    """Return the inputs of a run: of one that a schedule made, what the configuration file says by its name.
+
+    What Prefect keeps with a schedule is not relied on: pausing and resuming it in Prefect wipes that.
+    """
+    if not (name := schedule_of(run)):
+        return dict(given)
+    dataset = datasets().get(str(given.get("datasetId")))
+    schedule = next((s for s in dataset.schedules if s.name == name), None) if dataset else None
+    if dataset is not None and schedule is not None:
+        return run_inputs(dataset, schedule)
+    if set(given) <= {"datasetId"}:
+        raise InputError(
+            f"schedule {name!r} is not in the configuration file, and Prefect has no inputs for it; "
+            "run `eo-pygeoapi apply`"
+        )
+    return dict(given)
+
+
+def keep_inputs(run: FlowRun, inputs: Mapping[str, Any]) -> None:
+    """Have Prefect, and so the job, show the inputs that the run really has."""
+    if run.parameters.get("inputs") != inputs:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run.id, parameters={**run.parameters, "inputs": dict(inputs)})

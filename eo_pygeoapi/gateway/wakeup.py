@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -49,6 +50,13 @@ def listen(api_url: str, name: str) -> tuple[socket.socket, Path] | None:
     except (OSError, AttributeError):
         return None
     return receiver, path
+
+
+def stop_listening(path: Path) -> None:
+    """Remove the socket, and the folder after the last one."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()
 
 
 def is_private(folder: Path) -> bool:

@@ -10,7 +10,14 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import DatasetRegistry
 from eo_pygeoapi.datasets.validate import validate_inputs
-from eo_pygeoapi.errors import EngineUnavailableError, EoError, InputError, ResultNotAvailableError, ResultNotReadyError
+from eo_pygeoapi.errors import (
+    EngineUnavailableError,
+    EoError,
+    InputError,
+    NotAppliedError,
+    ResultNotAvailableError,
+    ResultNotReadyError,
+)
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs import described_inputs, outbound
@@ -120,6 +127,17 @@ class Executions:
     def datasets(self) -> Mapping[str, Dataset]:
         """Return the enabled datasets by id."""
         return self._registry.datasets()
+
+    def raise_unless_applied(self) -> None:
+        """Raise NotAppliedError where Prefect does not know the datasets yet.
+
+        All of them under `up`, which applies before it says that it runs; elsewhere one is enough, for a server does
+        not have to stop because its file has a new one.
+        """
+        enabled = self.datasets()
+        missing = self.gateway.deployments.missing(enabled)
+        if missing and (self._registry.is_of_up or len(missing) == len(enabled)):
+            raise NotAppliedError(f"not applied yet: {', '.join(missing)}")
 
     # Inside
 

@@ -4,7 +4,7 @@
 |--------------------------|-----------------------------------------------------------------------|
 | `validate_inputs`        | `eo_pygeoapi/datasets/read.py` (the web process checks with the same code)   |
 | `load_org_units`         | `org_units.py`                                                        |
-| `extract_source_data`    | `sources/__init__.py`; one file a source beside it                    |
+| `extract_source_data`    | `sources/step.py`; a folder a source beside it                        |
 | `aggregate_to_org_units` | `zonal.py`, with `temporal.py` for the periods and `units.py`          |
 | `build_dhis2_payload`    | `data_values.py`                                                      |
 | `import_to_dhis2`        | `dhis2_import.py`, which uses the other `dhis2_*.py`; `dhis2.py` is the client |

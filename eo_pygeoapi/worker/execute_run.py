@@ -12,6 +12,7 @@ import runpy
 import signal
 import sys
 import warnings
+from collections.abc import MutableMapping
 from pathlib import Path
 from uuid import UUID
 
@@ -25,25 +26,25 @@ _PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
 
 
-def execute_run() -> None:
+def execute_run(environ: MutableMapping[str, str]) -> None:
     """Execute the flow run that PREFECT__FLOW_RUN_ID names; ends the interpreter as Prefect's engine does."""
-    prepare()
-    if os.environ.pop(HOOKS_ONLY, ""):
-        run_hooks(UUID(os.environ["PREFECT__FLOW_RUN_ID"]))
+    prepare(environ.get(RECORD))
+    if environ.pop(HOOKS_ONLY, ""):
+        run_hooks(UUID(environ["PREFECT__FLOW_RUN_ID"]))
         return
     from eo_pygeoapi.worker.suspension import observe_beside  # not above: it loads Prefect
 
     observe_beside()
-    sys.argv = ["prefect.engine", os.environ["PREFECT__FLOW_RUN_ID"]]
+    sys.argv = ["prefect.engine", environ["PREFECT__FLOW_RUN_ID"]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # it is imported already where the libraries are preloaded
         runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
 
 
-def prepare() -> None:
+def prepare(record: str | None) -> None:
     """Make this process one that can be found and ended, and that shares no random numbers with others."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    if record := os.environ.get(RECORD):
+    if record:
         own = Process.of(os.getpid())
         path = said_path(Path(record))
         unfinished = path.with_suffix(".tmp")
@@ -86,4 +87,4 @@ def die_with(parent: int) -> None:
 
 if __name__ == "__main__":
     die_with(int(os.environ.get(PARENT, os.getppid())))
-    execute_run()
+    execute_run(os.environ)

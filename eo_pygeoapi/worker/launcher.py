@@ -10,28 +10,29 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import MutableMapping
 
 LOST_ZYGOTE = 75
 
 
-def main() -> None:
-    """Start the run and end as it ends."""
+def main(environ: "MutableMapping[bytes, bytes]") -> None:
+    """Start the run with this environment and end as it ends."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # for the worker, who ends us in its own way
-    address = os.environ.pop("EO_ZYGOTE", "")
-    connection = _ask(address) if address else None
+    address = environ.pop(b"EO_ZYGOTE", b"")
+    connection = _ask(address, environ) if address else None
     if connection is None:
         os.execv(sys.executable, [sys.executable, "-m", "eo_pygeoapi.worker.execute_run"])
     _end_as(_wait(connection))
 
 
-def _ask(address: str) -> "socket.socket | None":
+def _ask(address: bytes, environ: "MutableMapping[bytes, bytes]") -> "socket.socket | None":
     """Hand environment, folder and output to the zygote; None when it is not there, is stale or does not answer."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(10)
     try:
         connection.connect(address)
-        pairs = [key + b"=" + value for key, value in os.environb.items()]
+        pairs = [key + b"=" + value for key, value in environ.items()]
         request = b"\0".join([os.getcwdb(), *pairs])
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [1, 2])
         connection.sendall(request)
@@ -68,4 +69,4 @@ def _end_as(status: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(os.environb)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from eo_pygeoapi.worker.processes import Process, place
 
-FOLDER, POLLED = "runs", "polled"
+FOLDER, POLLED, ANSWERED = "runs", "polled", "answered"
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,17 @@ class Records:
     def polled(self) -> None:
         """Say, for those who ask whether this worker is well, that it asks for runs."""
         (self.folder / POLLED).touch()
+
+    def answered(self) -> None:
+        """Remember that runs could be started now: there is a worker, and Prefect has answered it."""
+        (self.folder / ANSWERED).touch()
+
+    def last_answered(self) -> float | None:
+        """Return when a worker with this folder could last start runs (seconds since 1970); None where none ever."""
+        try:
+            return (self.folder / ANSWERED).stat().st_mtime
+        except OSError:
+            return None
 
     def begin(self, run_id: UUID, worker_name: str, purpose: str = "run") -> RunRecord:
         """Write that this worker is about to take the run, or to call its hooks."""

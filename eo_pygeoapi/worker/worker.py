@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import os
 import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +21,16 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.client import WorkerClient
 from eo_pygeoapi.worker.deaths import Death, Undertaker
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.execute_run import HOOKS_ONLY
+from eo_pygeoapi.worker.missed_times import LATE_SECONDS, Absence, MissedTimes, is_late
 from eo_pygeoapi.worker.records import Records, RunRecord
 from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
 
@@ -60,15 +64,19 @@ class ImportWorker(ProcessWorker):
     type = "process"
     job_configuration = ImportJobConfiguration
 
-    def __init__(self, settings: Settings, records: Records, **given: Any) -> None:
+    def __init__(self, settings: Settings, records: Records, environ: Mapping[str, str], **given: Any) -> None:
         self._patient_client: PrefectClient | None = None
         super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
         self.settings = settings
+        self._environ = environ
         self.records = records
         self.wake = asyncio.Event()
         self.draining = False
         self.zygote_address: Callable[[], Awaitable[str]] = _no_zygote
         self._asked = float("-inf")
+        self._settled_at = float("-inf")
+        self._not_wanted: set[UUID] = set()
+        self._settling = asyncio.Lock()
         self._begun: dict[UUID, RunRecord] = {}
         self._running: dict[UUID, RunProcess] = {}
         self._seen_ended: dict[UUID, float] = {}
@@ -111,11 +119,42 @@ class ImportWorker(ProcessWorker):
             return []  # in vain; now and then it is asked all the same, to say that the queues are served
         self._asked = now
         try:
-            return await super().get_and_submit_flow_runs()
+            await self._make_up_for_absence()
+            taken = await super().get_and_submit_flow_runs()
+            self.records.answered()
+            return taken
         except AWAY as error:
             _log.warning("Prefect cannot be asked for runs: %s", error)
             await asyncio.sleep(2)
             return []
+
+    async def _make_up_for_absence(self) -> None:
+        """Before runs are taken again: settle those that were missed while no worker could start them."""
+        now, last = datetime.now(UTC), self.records.last_answered()
+        if last is not None and now.timestamp() - last > LATE_SECONDS:
+            since = datetime.fromtimestamp(last, UTC)
+            _log.warning("no runs could be started since %s; the schedules' missed times are settled", since)
+            await self._missed_times().settle(now, Absence(since, now))
+
+    async def _is_not_wanted(self, run: FlowRun) -> bool:
+        """Return whether a run of a schedule has waited so long that a later one stands for it."""
+        if not is_late(run, datetime.now(UTC)):
+            return False
+        async with self._settling:
+            if time.monotonic() - self._settled_at > LATE_SECONDS:
+                self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
+                self._settled_at = time.monotonic()
+        return run.id in self._not_wanted
+
+    def _missed_times(self) -> MissedTimes:
+        return MissedTimes(self.client, self._datasets)
+
+    def _datasets(self) -> dict[str, Dataset]:
+        try:
+            return load_datasets(self.settings.config)
+        except ConfigError as error:
+            _log.warning("the configuration file does not say what to do with missed times: %s", error)
+            return {}
 
     @property
     def _is_full(self) -> bool:
@@ -129,6 +168,8 @@ class ImportWorker(ProcessWorker):
             _log.warning("Prefect cannot be told that this worker lives: %s", error)
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
+        if await self._is_not_wanted(flow_run):
+            return False
         # written before, so that a run that we take and die with is found
         record = self.records.begin(flow_run.id, self.name)
         if self.draining or not await super()._propose_pending_state(flow_run):
@@ -196,7 +237,7 @@ class ImportWorker(ProcessWorker):
 
     def own_environment(self) -> dict[str, str]:
         """Return what every run has in its environment before its deployment adds to it."""
-        return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+        return {**self._environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
 
     async def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {

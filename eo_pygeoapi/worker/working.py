@@ -4,14 +4,14 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.wakeup import listen
+from eo_pygeoapi.gateway.wakeup import listen, stop_listening
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
@@ -28,19 +28,20 @@ ZYGOTE_SECONDS = 20.0  # that a run waits for a zygote which is loading
 SETTLE_SECONDS = 60.0  # to say what became of them, and to call hooks
 
 
-def run_worker(settings: Settings, name: str | None = None) -> None:
-    """Work until SIGTERM or SIGINT; a second signal ends what runs at once."""
+def run_worker(settings: Settings, name: str | None, environ: Mapping[str, str]) -> None:
+    """Work until SIGTERM or SIGINT, and give the runs this environment; a second signal ends what runs at once."""
     if not settings.prefect_api_url:
         raise EngineUnavailableError("PREFECT_API_URL is not set, so there is no Prefect server to take jobs from")
     logging.getLogger("eo_pygeoapi").setLevel(logging.INFO)
-    asyncio.run(_Work(settings, name).until_stopped())
+    asyncio.run(_Work(settings, name, environ).until_stopped())
 
 
 class _Work:
     """One worker and all that runs beside its loops."""
 
-    def __init__(self, settings: Settings, name: str | None) -> None:
+    def __init__(self, settings: Settings, name: str | None, environ: Mapping[str, str]) -> None:
         self._settings = settings
+        self._environ = environ
         self._records = Records(settings.data_dir.absolute() / FOLDER)
         self._name = name
         self._stops = 0
@@ -55,7 +56,7 @@ class _Work:
             loop.add_signal_handler(number, self._stop)
         self._records.enter()
         given = {"name": self._name} if self._name else {}
-        self.worker = ImportWorker(self._settings, self._records, **given)
+        self.worker = ImportWorker(self._settings, self._records, self._environ, **given)
         serving = asyncio.create_task(self._serve())
         parts = (self._reap, self.worker.watch, self.worker.take_when_woken, self._watch_heartbeats)
         beside = [asyncio.create_task(_for_ever(part)) for part in parts]
@@ -73,7 +74,7 @@ class _Work:
             if keeper is not None:
                 await keeper.close()
             if socket_path is not None:
-                socket_path.unlink(missing_ok=True)
+                stop_listening(socket_path)
         self._records.leave()
         with suppress(asyncio.CancelledError):
             await serving  # its error, where it ended by itself

@@ -10,10 +10,12 @@ import gc
 import importlib
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
 import threading
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -155,11 +157,14 @@ class Zygote:
             end_tree(Process.of(pid))
 
 
-def main(address: str) -> None:
-    """Load the libraries, then serve launchers at the address; refuses where a fork would not be safe."""
+def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[bytes, bytes]) -> None:
+    """Load the libraries, then serve launchers at the address; refuses where a fork would not be safe.
+
+    `environ` and `raw` are the environment of this process, which a fork replaces by that of its run.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    settings = prefect_settings(dict(os.environb))
+    settings = prefect_settings(dict(raw))
     for name in PRELOADED:
         importlib.import_module(name)
     if shared := unsafe_to_share():
@@ -172,8 +177,10 @@ def main(address: str) -> None:
     print(READY, flush=True)
     request = Zygote(listener, settings, modified(own_files())).serve()
     if request is not None:
-        _become_run(request)
-        execute_run()
+        _become_run(request, raw)
+        execute_run(environ)
+        return
+    shutil.rmtree(Path(address).parent, ignore_errors=True)  # the worker, which made it, may have been killed
 
 
 def prefect_settings(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
@@ -229,7 +236,7 @@ def _close(request: Request, connection: socket.socket | None = None) -> None:
         connection.close()
 
 
-def _become_run(request: Request) -> None:
+def _become_run(request: Request, raw: MutableMapping[bytes, bytes]) -> None:
     """Take the environment, folder and output of the run; its standard input is empty."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (request.output[0], 1), (request.output[1], 2)):
@@ -237,8 +244,8 @@ def _become_run(request: Request) -> None:
     for descriptor in (nothing, *request.output):
         if descriptor > 2:
             os.close(descriptor)
-    os.environb.clear()
-    os.environb.update(request.environment)
+    raw.clear()
+    raw.update(request.environment)
     os.chdir(request.folder)
 
 
@@ -253,4 +260,4 @@ def _on_child_death() -> tuple[socket.socket, socket.socket]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], os.environ, os.environb)

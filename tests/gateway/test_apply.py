@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
@@ -135,3 +136,68 @@ def test_a_schedule_that_imports_needs_a_connection_whatever_its_units() -> None
     dry = dataset(schedules=[schedule()])
     (harmless,) = dry.values()
     assert missing_for(harmless, harmless.schedules[0], SETTINGS) == ""
+
+
+def set_active(prefect_api: str, gateway: PrefectGateway, dataset_id: str, active: bool) -> None:
+    """Pause or resume the dataset's schedules as Prefect's own pages do."""
+    deployment = gateway.deployments.read()[dataset_id]
+    for known in deployment.schedules:
+        url = f"{prefect_api}/deployments/{deployment.id}/schedules/{known.id}"
+        requests.patch(url, json={"active": active}, timeout=30).raise_for_status()
+
+
+def test_a_schedule_that_somebody_paused_stays_paused_and_gets_its_inputs_back(
+    gateway: PrefectGateway, prefect_api: str
+) -> None:
+    enabled = dataset(schedules=[schedule()])
+    (name,) = enabled
+    apply_deployments(gateway, enabled, {}, SETTINGS)
+    set_active(prefect_api, gateway, name, False)
+    assert gateway.deployments.read()[name].schedules[0].parameters == {}  # Prefect 3.8 has wiped them
+
+    applied = apply_deployments(gateway, enabled, {}, SETTINGS)
+
+    assert applied.mended == {name: ["the inputs of schedule daily"]}
+    assert applied.updated == [name] and applied.held == [f"{name}/daily"]
+    (mended,) = gateway.deployments.read()[name].schedules
+    assert not mended.active and mended.parameters["inputs"]["start"] == "-P3D"
+    again = apply_deployments(gateway, enabled, {}, SETTINGS)
+    assert again.unchanged == [name] and again.held == [f"{name}/daily"]
+
+    changed = {name: enabled[name].model_copy(update={"title": "Another title"})}
+    assert apply_deployments(gateway, changed, {}, SETTINGS).held == [f"{name}/daily"]
+    assert not gateway.deployments.read()[name].schedules[0].active
+
+    set_active(prefect_api, gateway, name, True)
+    resumed = apply_deployments(gateway, changed, {}, SETTINGS)
+    assert resumed.mended == {name: ["the inputs of schedule daily"]} and resumed.held == []
+    assert gateway.deployments.read()[name].schedules[0].active
+
+
+def test_what_somebody_changed_in_prefect_is_mended_and_said(gateway: PrefectGateway, prefect_api: str) -> None:
+    enabled = dataset(schedules=[schedule(), schedule(name="off", active=False)], resume=2)
+    (name,) = enabled
+    apply_deployments(gateway, enabled, {}, SETTINGS)
+    deployment = gateway.deployments.read()[name]
+    url = f"{prefect_api}/deployments/{deployment.id}"
+    ids = {known.slug: known.id for known in deployment.schedules}
+    inputs = {"inputs": {"datasetId": name, "start": "-P3D", "end": "P0D", "dryRun": True}}
+    cron = {"cron": "0 7 * * *", "timezone": "UTC"}
+    answers = [
+        requests.patch(url, json={"job_variables": {}, "description": "mine", "parameters": {}}, timeout=30),
+        requests.patch(f"{url}/schedules/{ids['daily']}", json={"schedule": cron, "parameters": inputs}, timeout=30),
+        requests.patch(f"{url}/schedules/{ids['off']}", json={"active": True, "parameters": inputs}, timeout=30),
+        requests.post(f"{url}/schedules", json=[{"schedule": cron, "slug": "mine"}], timeout=30),
+    ]
+    assert all(answer.ok for answer in answers), [answer.text for answer in answers]
+
+    applied = apply_deployments(gateway, enabled, {}, SETTINGS)
+
+    assert applied.mended == {
+        name: [
+            *("its description", "its parameters", "its job variables"),
+            "schedule mine, which the file does not have",
+            *("the times of schedule daily", "the pause of schedule off"),
+        ]
+    }
+    assert apply_deployments(gateway, enabled, {}, SETTINGS).unchanged == [name]

@@ -68,6 +68,7 @@ def test_readiness_says_what_is_missing(url: str) -> None:
         "prefect": "unavailable",
         "store": "ok",
         "worker": "unavailable",
+        "datasets": "unavailable",
     }
     assert "Prefect" in checks["prefect"]["detail"]
 

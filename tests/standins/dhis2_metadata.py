@@ -1,11 +1,10 @@
-"""The metadata of the DHIS2 stand-in, and the part of DHIS2's query language that reads it.
+"""The metadata that the DHIS2 stand-in has at the start: those of the tests, or those of a new DHIS2.
 
-The default is a small Sierra Leone: one country, its 13 districts as squares, under Bo two chiefdoms of which one has
+The tests' are a small Sierra Leone: one country, its 13 districts as squares, under Bo two chiefdoms of which one has
 no geometry, and a facility. UIDs of country and districts are those of DHIS2's demo database.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 DEFAULT_COMBO = "HllvX50cXC0"
@@ -29,28 +28,18 @@ DISTRICTS = {
     "at6UHUQatSo": "Western Area",
 }
 RAIN, TEMPERATURE, RAIN_WITHOUT_ZEROS = "RainDaily01", "TempDaily01", "RainNoZero1"
+RAIN_BY_STAGE, STAGES = "RainByStag1", "StageCombo1"  # values of which each is final or preliminary
 POPULATION, IN_TWO_SETS, IN_NO_SET = "PopYearly01", "InTwoSets01", "InNoSet0001"
+IMPORTERS = "RoleImport1"
 DAILY, DAILY_TOO, YEARLY = "ClimateDay1", "ClimateDay2", "PopYearSet1"
-COLLECTIONS = (
-    "organisationUnits",
-    "organisationUnitGroups",
-    "organisationUnitLevels",
-    "dataElements",
-    "dataSets",
-    "categoryOptionCombos",
-    "users",
-)
 
 Object = dict[str, Any]
-
-
-class QueryError(Exception):
-    """A filter or field list that DHIS2 would not take."""
 
 
 def default_metadata() -> dict[str, Any]:
     units = _org_units()
     assigned = [unit["id"] for unit in units if unit["level"] <= 2]
+    daily = [RAIN, TEMPERATURE, RAIN_WITHOUT_ZEROS, IN_TWO_SETS, RAIN_BY_STAGE]
     return {
         "systemInfo": {"calendar": "iso8601", "dateFormat": "yyyy-mm-dd", "systemName": "Stand-in"},
         "organisationUnitLevels": [
@@ -63,8 +52,12 @@ def default_metadata() -> dict[str, Any]:
         ],
         "categoryOptionCombos": [
             {"id": DEFAULT_COMBO, "code": "default", "name": "default"},
-            {"id": "CocFinal001", "code": "FINAL", "name": "final"},
-            {"id": "CocPrelim01", "code": "PRELIM", "name": "preliminary"},
+            {"id": "CocFinal001", "code": "FINAL", "name": "final", "categoryCombo": {"id": STAGES}},
+            {"id": "CocPrelim01", "code": "PRELIM", "name": "preliminary", "categoryCombo": {"id": STAGES}},
+        ],
+        "categoryCombos": [
+            {"id": DEFAULT_CATEGORY_COMBO, "code": "default", "name": "default"},
+            {"id": STAGES, "code": "STAGE", "name": "Stage"},
         ],
         "dataElements": [
             _element(RAIN, "CHIRPS_PRECIPITATION", "SUM", True, [DAILY]),
@@ -72,20 +65,35 @@ def default_metadata() -> dict[str, Any]:
             _element(RAIN_WITHOUT_ZEROS, "RAIN_WITHOUT_ZEROS", "SUM", False, [DAILY]),
             _element(IN_TWO_SETS, "IN_TWO_SETS", "SUM", True, [DAILY, DAILY_TOO]),
             _element(IN_NO_SET, "IN_NO_SET", "SUM", True, []),
+            _element(RAIN_BY_STAGE, "RAIN_BY_STAGE", "SUM", True, [DAILY]) | {"categoryCombo": {"id": STAGES}},
             _element(POPULATION, "WORLDPOP_POPULATION", "SUM", True, [YEARLY], "INTEGER_ZERO_OR_POSITIVE"),
         ],
         "dataSets": [
-            _data_set(DAILY, "CLIMATE_DAILY", "Daily", [RAIN, TEMPERATURE, RAIN_WITHOUT_ZEROS, IN_TWO_SETS], assigned),
+            _data_set(DAILY, "CLIMATE_DAILY", "Daily", daily, assigned),
             _data_set(DAILY_TOO, "CLIMATE_DAILY_TOO", "Daily", [IN_TWO_SETS], assigned),
             _data_set(YEARLY, "POPULATION_YEARLY", "Yearly", [POPULATION], assigned, open_future_periods=10),
         ],
+        "userRoles": [{"id": IMPORTERS, "name": "Importer", "authorities": ["F_DATAVALUE_ADD"]}],
         "users": [
-            {"id": "UserAdmin01", "username": "admin", "password": "district", "token": "d2pat_standin0000000001",
-             "superuser": True, "organisationUnits": [{"id": COUNTRY}]},
-            {"id": "UserClerk01", "username": "clerk", "password": "Clerk-in-Bo-1", "token": "d2pat_standin0000000002",
-             "superuser": False, "organisationUnits": [{"id": BO}]},
+            _user("UserAdmin01", "admin", "district", COUNTRY, 1) | {"superuser": True},
+            _user("UserClerk01", "clerk", "Clerk-in-Bo-1", BO, 2),
+            _user("UserImport1", "importer", "Importer-of-all-1", COUNTRY, 3),
         ],
-    }  # fmt: skip
+    }
+
+
+def empty_metadata() -> dict[str, Any]:
+    """Return what a new DHIS2 has: a user who may do everything, and sees no unit."""
+    admin = {"id": "M5zQapPyTZI", "code": "admin", "firstName": "admin", "surname": "admin", "name": "admin admin"}
+    login = {"username": "admin", "password": "district", "token": "d2pat_standin0000000001"}
+    return {"users": [admin | login | {"superuser": True, "organisationUnits": []}]}
+
+
+def _user(uid: str, name: str, password: str, unit: str, number: int) -> Object:
+    """Return a user of one unit, who may write values."""
+    login = {"username": name, "password": password, "token": f"d2pat_standin000000000{number}"}
+    roles = {"superuser": False, "userRoles": [{"id": IMPORTERS}], "organisationUnits": [{"id": unit}]}
+    return {"id": uid, "firstName": "Test", "surname": name, "name": f"Test {name}"} | login | roles
 
 
 def _org_units() -> list[Object]:
@@ -151,103 +159,3 @@ def _data_set(
         "dataSetElements": [{"dataSet": {"id": uid}, "dataElement": {"id": element}} for element in elements],
         "organisationUnits": [{"id": unit} for unit in units],
     }
-
-
-class Metadata:
-    """Metadata by collection and id, with the groups that a unit is in."""
-
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        self.system_info: Object = dict(content.get("systemInfo", {}))
-        self._objects = {name: list(content.get(name, [])) for name in COLLECTIONS}
-        self._index: dict[tuple[str, str], dict[str, Object]] = {}
-        for unit in self._objects["organisationUnits"]:
-            groups = self._objects["organisationUnitGroups"]
-            members = [group for group in groups if {"id": unit["id"]} in group["organisationUnits"]]
-            unit["organisationUnitGroups"] = [{"id": group["id"], "name": group["name"]} for group in members]
-
-    def all(self, collection: str) -> list[Object]:
-        return self._objects[collection]
-
-    def find(self, collection: str, identifier: str | None, scheme: str = "UID") -> Object | None:
-        name = {"UID": "id", "CODE": "code", "NAME": "name"}[scheme.upper()]
-        if (collection, name) not in self._index:
-            found = self._objects[collection]
-            self._index[collection, name] = {str(entry[name]): entry for entry in reversed(found) if name in entry}
-        return self._index[collection, name].get(identifier or "")
-
-    def query(self, collection: str, params: Mapping[str, Sequence[str]]) -> Object:
-        """Answer a list request: `filter`, `rootJunction`, `fields`, `order`, `paging`, `page`, `pageSize`."""
-        junction: Callable[[Iterable[bool]], bool] = any if params.get("rootJunction", ["AND"])[0] == "OR" else all
-        tests = [_filter(text) for text in params.get("filter", [])]
-        found = [o for o in self._objects[collection] if not tests or junction(test(o) for test in tests)]
-        order, _, direction = params.get("order", ["name:asc"])[0].partition(":")
-        found.sort(key=lambda entry: str(entry.get(order, "")), reverse=direction.endswith("desc"))
-        fields = params.get("fields", ["id,displayName"])[0]
-        if params.get("paging", ["true"])[0] == "false":
-            return {collection: [select(entry, fields) for entry in found]}
-        page, size = int(params.get("page", ["1"])[0]), int(params.get("pageSize", ["50"])[0])
-        pages = max(1, -(-len(found) // size))
-        pager = {"page": page, "pageCount": pages, "total": len(found), "pageSize": size}
-        return {"pager": pager, collection: [select(o, fields) for o in found[(page - 1) * size : page * size]]}
-
-
-def select(entry: Mapping[str, Any], fields: str) -> Object:
-    """Return the members of an object that a field list such as `id,dataSetElements[dataSet[id]]` names."""
-    names = _fields(fields)
-    if "*" in names or ":all" in names:
-        return {name: value for name, value in entry.items() if name not in ("password", "token")}
-    chosen: Object = {}
-    for name, inner in names.items():
-        value = entry.get("name") if name == "displayName" else entry.get(name)
-        if isinstance(value, list) and inner:
-            value = [select(member, inner) for member in value]
-        elif isinstance(value, dict) and inner:
-            value = select(value, inner)
-        if value is not None:
-            chosen[name] = value
-    return chosen
-
-
-def _fields(text: str) -> dict[str, str]:
-    """Split `a,b[c,d[e]]` into names and what stands in their brackets."""
-    found: dict[str, str] = {}
-    depth, start, name, inner = 0, 0, "", 0
-    for position, char in enumerate(f"{text},"):
-        if char == "[":
-            depth += 1
-            if depth == 1:
-                name, inner = text[start:position], position + 1
-        elif char == "]":
-            depth -= 1
-            if depth == 0:
-                found[name.strip()] = text[inner:position]
-                name = ""
-        elif char == "," and depth == 0:
-            if plain := text[start:position].strip():
-                found.setdefault(plain.partition("[")[0], "")
-            start = position + 1
-    if depth:
-        raise QueryError(f"unbalanced brackets in fields: {text}")
-    return found
-
-
-def _filter(text: str) -> Callable[[Object], bool]:
-    match = re.fullmatch(r"([\w.]+):(!?\w+)(?::(.*))?", text)
-    operators: dict[str, Callable[[str, str], bool]] = {
-        "eq": lambda held, given: held == given,
-        "in": lambda held, given: held in given.strip("[]").split(","),
-        "like": lambda held, given: given.lower() in held.lower(),
-        "ilike": lambda held, given: given.lower() in held.lower(),
-    }
-    if not match or match[2] not in operators:
-        raise QueryError(f"Unable to parse filter `{text}`")
-    path, operator, given = match[1].split("."), operators[match[2]], match[3] or ""
-    return lambda entry: any(operator(held, given) for held in _values(entry, path))
-
-
-def _values(entry: Any, path: Sequence[str]) -> list[str]:
-    if isinstance(entry, list):
-        return [value for member in entry for value in _values(member, path)]
-    if not path:
-        return [] if entry is None else [str(entry)]
-    return _values(entry.get(path[0]), path[1:]) if isinstance(entry, dict) else []

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from eo_pygeoapi.gateway.wakeup import is_private, listen, wake_folder, wake_workers
+from eo_pygeoapi.gateway.wakeup import is_private, listen, stop_listening, wake_folder, wake_workers
 from eo_pygeoapi.worker.processes import Process, end_tree, place, resident_bytes, tree
 from eo_pygeoapi.worker.records import Records, said_path
 from eo_pygeoapi.worker.run_process import LAUNCHER
@@ -104,7 +104,9 @@ def test_a_datagram_wakes_and_what_is_stale_is_removed() -> None:
     assert not path.exists()
     path.parent.chmod(0o755)
     assert listen(api, "one") is None
-    path.parent.rmdir()
+    path.parent.chmod(0o700)
+    stop_listening(path)
+    assert not path.parent.exists()
     wake_folder(api).write_text("not a folder")
     assert listen(api, "one") is None
     wake_folder(api).unlink()

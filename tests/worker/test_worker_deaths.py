@@ -56,7 +56,7 @@ from eo_pygeoapi.worker.worker import ImportWorker
 async def main():
     records = Records(Path(sys.argv[1]))
     records.enter()
-    async with ImportWorker(Settings(), records) as worker:
+    async with ImportWorker(Settings(), records, os.environ) as worker:
         run = await worker.client.read_flow_run(UUID(sys.argv[2]))
         assert await worker._propose_pending_state(run)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 # the day that a week starts with, by the infix of its id: 2024W5, 2024WedW5 …
 WEEKS = {"": ("Weekly", 0), "Wed": ("WeeklyWednesday", 2), "Thu": ("WeeklyThursday", 3)}
@@ -17,12 +18,13 @@ class Period:
     end: date
 
 
+@lru_cache(maxsize=20_000)
 def parse_period(text: str) -> Period | None:
     """Return the period that an id means, with the id as DHIS2 itself writes it, or None."""
     try:
-        if re.fullmatch(r"\d{8}", text):
-            day = date(int(text[:4]), int(text[4:6]), int(text[6:]))
-            return Period(text, "Daily", day, day)
+        if match := re.fullmatch(r"(\d{4})(-?)(\d\d)\2(\d\d)", text):
+            day = date(int(match[1]), int(match[3]), int(match[4]))
+            return Period(f"{day:%Y%m%d}", "Daily", day, day)
         if re.fullmatch(r"\d{6}", text):
             return _months(text, "Monthly", int(text[:4]), int(text[4:]), 1)
         if re.fullmatch(r"\d{4}Q[1-4]", text):
@@ -53,13 +55,28 @@ def _week(year: int, infix: str, number: int) -> Period | None:
     return Period(f"{year}{infix}W{number}", type_, start, start + timedelta(6))
 
 
-def latest_open(period: Period, today: date, open_future_periods: int) -> date:
-    """Return the last day that entry is open for; with no open future periods, not even the present period is."""
-    day = today
-    start = _start_of(period.type, day)
+@lru_cache
+def latest_open(type_: str, today: date, open_future_periods: int) -> Period:
+    """Return the last period that entry is open for; with no open future periods, not even the present one is."""
+    start = _start_of(type_, today)
     for _ in range(open_future_periods):
-        start = _start_of(period.type, _end_of(period.type, start) + timedelta(1))
-    return start - timedelta(1)
+        start = _start_of(type_, _end_of(type_, start) + timedelta(1))
+    return _period_of(type_, start - timedelta(1))
+
+
+def _period_of(type_: str, day: date) -> Period:
+    """Return the period of this type that the day lies in."""
+    start = _start_of(type_, day)
+    end, infix = _end_of(type_, start), next((i for i, (name, _) in WEEKS.items() if name == type_), "")
+    thursday = start + timedelta(3)
+    ids = {
+        "Daily": f"{start:%Y%m%d}",
+        "Monthly": f"{start:%Y%m}",
+        "Quarterly": f"{start.year}Q{(start.month + 2) // 3}",
+        "Yearly": f"{start.year}",
+    }
+    week = f"{thursday.year}{infix}W{(thursday.timetuple().tm_yday - 1) // 7 + 1}"
+    return Period(ids.get(type_, week), type_, start, end)
 
 
 def _start_of(type_: str, day: date) -> date:

@@ -1,0 +1,68 @@
+"""What stands in Prefect of a deployment and differs from what it should be: people change things there, too.
+
+Prefect's own way to pause and to resume a schedule, for one, takes the inputs from it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+
+from eo_pygeoapi.gateway.deployments import LEFT_PAUSED, DeploymentSpec
+from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+
+
+def paused_by_person(spec: DeploymentSpec, known: DeploymentResponse | None) -> set[str]:
+    """Return the names of the schedules that should be active, and that somebody has paused in Prefect.
+
+    Which ones `apply` itself left paused, for want of credentials or because the file says so, stands in a label.
+    """
+    if known is None or LEFT_PAUSED not in known.labels:
+        return set()
+    ours = set(str(known.labels[LEFT_PAUSED]).split(","))
+    paused = {schedule.slug for schedule in known.schedules if not schedule.active} - ours
+    return {
+        schedule.slug for schedule in spec.schedules if schedule.active and schedule.slug in paused and schedule.slug
+    }
+
+
+def differences(spec: DeploymentSpec, known: DeploymentResponse) -> list[str]:
+    """Return in words what is not as it should be; a schedule that a person has paused is."""
+    wanted: dict[str, tuple[Any, Any]] = {
+        "description": (spec.description, known.description),
+        "entrypoint": (spec.entrypoint, known.entrypoint),
+        "parameters": (dict(spec.parameters), known.parameters),
+        "parameter schema": (dict(spec.parameter_schema), known.parameter_openapi_schema),
+        "work pool": (WORK_POOL, known.work_pool_name),
+        "work queue": (SCHEDULED, known.work_queue_name),
+        "job variables": (spec.job_variables, known.job_variables),
+    }
+    found = [f"its {what}" for what, (ours, theirs) in wanted.items() if ours != theirs]
+    stands = {schedule.slug: schedule for schedule in known.schedules}
+    named = {schedule.slug: schedule for schedule in spec.schedules}
+    found += [
+        f"schedule {name or 'without a name'}, which the file does not have" for name in stands if name not in named
+    ]
+    held = paused_by_person(spec, known)
+    for name, schedule in named.items():
+        if name not in stands:
+            found.append(f"schedule {name}, which was gone")
+        elif parts := list(_of_schedule(schedule, stands[name], name in held)):
+            found.append(f"the {' and '.join(parts)} of schedule {name}")
+    return found
+
+
+def _of_schedule(wanted: DeploymentScheduleCreate, known: DeploymentSchedule, held: bool) -> Iterator[str]:
+    if _when(wanted.schedule) != _when(known.schedule):
+        yield "times"
+    if wanted.parameters != known.parameters:
+        yield "inputs"
+    if bool(wanted.active) != known.active and not held:
+        yield "pause"
+
+
+def _when(schedule: Any) -> Any:
+    return (schedule.cron, schedule.timezone, schedule.day_or) if isinstance(schedule, CronSchedule) else schedule

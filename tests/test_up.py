@@ -1,0 +1,80 @@
+"""What `up` keeps going: schedules that people handle in Prefect, and a Prefect server that dies."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+
+from tests.stack import Stack, base_config, up
+from tests.worker.farm import until
+
+INPUTS = {"start": "2025-07-01", "end": "2025-07-02", "dryRun": True}
+SCHEDULE = {"name": "yearly", "cron": "0 0 1 1 *", "timezone": "UTC", "active": True, "inputs": INPUTS}
+
+
+@pytest.fixture(scope="module")
+def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    config = base_config()
+    config["resources"]["sample-temperature"]["eo"]["schedules"] = [SCHEDULE]
+    with up(tmp_path_factory.mktemp("scheduled"), config, {}) as running:
+        yield running
+
+
+def test_a_schedule_that_was_paused_and_resumed_in_prefect_runs_with_its_inputs(scheduled: Stack) -> None:
+    api = scheduled.prefect_api
+    name = f"{api}/deployments/name/eo_aggregate_import_v1/sample-temperature"
+    deployment = requests.get(name, timeout=30).json()
+    (schedule,) = deployment["schedules"]
+    for active in (False, True):  # as Prefect's pages do
+        url = f"{api}/deployments/{deployment['id']}/schedules/{schedule['id']}"
+        requests.patch(url, json={"active": active}, timeout=30).raise_for_status()
+    (wiped,) = requests.get(name, timeout=30).json()["schedules"]
+    assert wiped["active"] and wiped["parameters"] == {}
+
+    new_year = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
+    fire = {"start_time": new_year.isoformat(), "end_time": (new_year + timedelta(hours=1)).isoformat()}
+    requests.post(f"{api}/deployments/{deployment['id']}/schedule", json=fire, timeout=30).raise_for_status()
+    job = until(lambda: next(iter(scheduled.jobs()), None))
+    ended = scheduled.ended(f"/jobs/{job['jobID']}")
+    assert ended["status"] == "successful" and "values" in ended["message"], ended
+    result = scheduled.get(f"/jobs/{job['jobID']}/results?f=json").json()
+    assert result["rowCount"] == 12  # six units, two days
+    run = requests.get(f"{api}/flow_runs/{job['jobID']}", timeout=30).json()
+    assert run["parameters"]["inputs"] == {**INPUTS, "datasetId": "sample-temperature"}
+
+    applied = scheduled.command("apply", "--data-dir", str(scheduled.folder))
+    assert applied.returncode == 0, applied.stderr
+    assert "mended sample-temperature, for in Prefect somebody had changed the inputs of schedule yearly" in (
+        applied.stdout
+    )
+    (mended,) = requests.get(name, timeout=30).json()["schedules"]
+    assert mended["parameters"] == {"inputs": {**INPUTS, "datasetId": "sample-temperature"}}
+
+
+def test_a_prefect_server_that_is_killed_is_started_again_and_said(scheduled: Stack) -> None:
+    def pid() -> int:
+        return int(json.loads((scheduled.folder / "up.json").read_text())["pids"]["prefect-server"])
+
+    killed = pid()
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: pid() != killed)
+    until(lambda: scheduled.get("/ready").status_code == 200, 200)
+    said = (scheduled.folder.parent / "up.log").read_text()
+    assert "the Prefect server ended with status -9; another is started" in said
+    assert scheduled.result(datasetId="sample-temperature", **INPUTS)["rowCount"] == 12
+
+
+def test_ready_names_the_datasets_that_are_not_applied_yet(scheduled: Stack) -> None:
+    ready = scheduled.get("/ready").json()
+    assert ready["checks"]["datasets"] == {"status": "ok"}
+    url = f"{scheduled.prefect_api}/deployments/name/eo_aggregate_import_v1/sample-temperature"
+    id_ = requests.get(url, timeout=30).json()["id"]
+    retired = {"tags": ["eo-pygeoapi", "retired"]}
+    requests.patch(f"{scheduled.prefect_api}/deployments/{id_}", json=retired, timeout=30).raise_for_status()
+    answer = scheduled.get("/ready")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["datasets"]["detail"] == "not applied yet: sample-temperature"
