@@ -152,28 +152,12 @@ def notify_test(
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
-    from eo_pygeoapi.commands.checks import paused_remarks
+    from eo_pygeoapi.commands.applying import print_outcome
 
-    outcome = apply_file(_settings(config, data_dir))
-    done = outcome.deployments
-    for word, names in (
-        ("created", done.created), ("updated", done.updated), ("unchanged", done.unchanged), ("retired", done.retired)
-    ):  # fmt: skip
-        if names:
-            out.print(f"{word}: {', '.join(names)}")
-    for name, changed in done.mended.items():
-        out.print(f"mended {name}, for in Prefect somebody had changed {escape(', '.join(changed))}")
-    for name in done.held:
-        out.print(
-            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
-        )
-    for remark in paused_remarks(done.paused.items()):
-        out.print(f"note: {escape(remark)}")
-    out.print(
-        "The running API takes it up now."
-        if outcome.web_told
-        else "No running API was found in the data folder; restart it to take this up."
-    )
+    settings = _settings(config, data_dir)
+    os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
+    outcome = apply_file(settings)
+    print_outcome(outcome, out, err)
 
 
 @app.command()

@@ -76,6 +76,7 @@ def with_known_blocks(settings: Settings) -> tuple[Settings, list[str]]:
     """Return the settings with what blocks of Prefect hold, where one is known; and a remark where it is away."""
     running = running_stack(settings.data_dir)
     api = running.prefect_api_url if running else settings.prefect_api_url
+    settings = settings.where_set(running.variables if running else None)
     if not api:
         return settings, []
     gateway = PrefectGateway(api)
