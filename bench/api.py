@@ -8,6 +8,8 @@ a kept client in this process, and `GET /processes/echo`, which is pygeoapi's ow
 
 - ratio: ours / (raw Prefect calls + `GET /processes/echo`), at most 1.5;
 - flat: (ours / raw) with the most runs over that with the fewest, at most 1.2.
+
+`GET /jobs/{id}, 200 MB` is the same call for a job that has left an output of 200 MB.
 """
 
 import argparse
@@ -33,12 +35,16 @@ from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.jobs.results import Output, keep_outputs
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
 from tests.servers import prefect_server
 from tests.stack import base_config
 from tests.web import web
 
 LIST = 10
+LARGE_BYTES = 200_000_000
 BODY = {"inputs": {"text": "hello"}}
 
 
@@ -55,10 +61,11 @@ def main() -> None:
         folder = Path(name)
         with prefect_server(folder) as api, web(folder / "web", config, api) as url:
             settings = Settings().model_copy(update={"prefect_api_url": api})
+            results = ResultStore(str(folder / "web" / "results"))
             apply_to_prefect(folder / "web" / "my-config.yml", settings)
             for count in map(int, arguments.runs.split(",")):
                 fill(folder / "prefect" / "prefect.db", api, url, count)
-                measured[count] = measure(api, url, arguments.repeat)
+                measured[count] = measure(api, url, arguments.repeat, results)
                 report(count, measured[count])
     report_flatness(measured)
 
@@ -96,16 +103,19 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
     connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
 
 
-def measure(api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
+def measure(api: str, url: str, repeat: int, results: ResultStore) -> dict[str, dict[str, float]]:
     """Time every call, ours and raw in turn; returns medians in milliseconds."""
     with SyncPrefectClient(api) as prefect:
-        return _measure(prefect, api, url, repeat)
+        return _measure(prefect, api, url, repeat, results)
 
 
-def _measure(prefect: SyncPrefectClient, api: str, url: str, repeat: int) -> dict[str, dict[str, float]]:
+def _measure(
+    prefect: SyncPrefectClient, api: str, url: str, repeat: int, results: ResultStore
+) -> dict[str, dict[str, float]]:
     gateway = PrefectGateway(api, deployments_ttl=3.0)
-    jobs, _ = gateway.runs.list(1, wanted=JobFilter(statuses=("successful",)))
-    job_id = (jobs or gateway.runs.list(1)[0])[0].id
+    jobs = gateway.runs.list(2, wanted=JobFilter(statuses=("successful",)))[0] or gateway.runs.list(2)[0]
+    job_id, large_id = jobs[0].id, jobs[-1].id
+    keep_outputs(JobFolder(results, large_id), {"echo": Output("application/json", "x" * LARGE_BYTES)})
     deployments = gateway.deployments.read()
     where = flow_run_filter(ANY_JOB, [found.id for found in deployments.values()], datetime.now(UTC))
     deployment = deployments["echo"].id
@@ -140,6 +150,7 @@ def _measure(prefect: SyncPrefectClient, api: str, url: str, repeat: int) -> dic
 
     calls: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "GET /jobs/{id}": (lambda: session.get(f"{url}/jobs/{job_id}", timeout=60), raw(read)),
+        "GET /jobs/{id}, 200 MB": (lambda: session.get(f"{url}/jobs/{large_id}", timeout=60), raw(read)),
         f"GET /jobs?limit={LIST}": (lambda: session.get(f"{url}/jobs?limit={LIST}", timeout=60), raw(listed)),
         "POST execution": (post, raw(create)),
     }

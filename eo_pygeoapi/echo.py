@@ -15,9 +15,11 @@ from typing import Any
 
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
+from eo_pygeoapi.json_types import JsonObject
+
 LONGEST_PAUSE = 60
 
-DESCRIPTION: dict[str, Any] = {
+DESCRIPTION: JsonObject = {
     "version": "1.0.0",
     "id": "echo",
     "title": "Echo",
@@ -67,10 +69,10 @@ DESCRIPTION: dict[str, Any] = {
 class EchoProcessor(BaseProcessor):  # type: ignore[misc]
     """Answer with a text, after a pause, or fail."""
 
-    def __init__(self, processor_def: dict[str, Any]) -> None:
+    def __init__(self, processor_def: JsonObject) -> None:
         super().__init__(processor_def, deepcopy(DESCRIPTION))
 
-    def execute(self, data: dict[str, Any], outputs: dict[str, Any] | None = None) -> tuple[str, Any]:
+    def execute(self, data: JsonObject, outputs: JsonObject | None = None) -> tuple[str, Any]:
         """Return the media type and the output; ProcessorExecuteError with the text as the reason on `fail`."""
         text = str(data.get("text", ""))
         time.sleep(min(float(data.get("pause", 0)), LONGEST_PAUSE))

@@ -18,14 +18,17 @@
     ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
     ├── SourceError              502  a provider's data are missing, damaged or not what was expected
+    │   ├── SourceCredentialError 502 the provider does not accept the key, or wants one
     │   ├── StaleProviderError   502  the provider has stopped: its newest day is long past its usual delay
     │   └── SourceUnavailableError 504  the provider is away; worth another try
     ├── NoDataError              404  nothing is published for the dates that were asked for
     └── Dhis2Error               502  DHIS2 refused
+        ├── Dhis2CredentialError 502  DHIS2 does not accept the user, or gives it too few rights
         └── Dhis2UnavailableError 504  DHIS2 is away; worth another try
 
-Each class carries the HTTP status and the OGC exception code that the API answers with, and whether trying
-again may help (`transient`). Foreign exceptions are translated once, at the edge that talks to the outside.
+Each class carries the HTTP status and the OGC exception code that the API answers with, whether trying again may help
+(`transient`), and as which event the channels of `eo.notify` hear of a job that it ended (`event`). Foreign exceptions
+are translated once, at the edge that talks to the outside.
 """
 
 from collections.abc import Sequence
@@ -41,6 +44,7 @@ class EoError(Exception):
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "NoApplicableCode"
     transient: ClassVar[bool] = False
+    event: ClassVar[str] = "failed"
 
 
 class ProblemsError(EoError):
@@ -163,8 +167,16 @@ class SourceError(EoError):
     status = HTTPStatus.BAD_GATEWAY
 
 
+class SourceCredentialError(SourceError):
+    """The provider does not accept the key, or wants one."""
+
+    event = "credential"
+
+
 class StaleProviderError(SourceError):
     """The provider has stopped: its newest day is older than twice its usual delay."""
+
+    event = "stale-provider"
 
 
 class SourceUnavailableError(SourceError):
@@ -184,6 +196,12 @@ class Dhis2Error(EoError):
     """DHIS2 refused what was asked of it."""
 
     status = HTTPStatus.BAD_GATEWAY
+
+
+class Dhis2CredentialError(Dhis2Error):
+    """DHIS2 does not accept the user of the connection, or gives it too few rights."""
+
+    event = "credential"
 
 
 class Dhis2UnavailableError(Dhis2Error):

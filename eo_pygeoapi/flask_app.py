@@ -18,10 +18,10 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import datasets, description, execute, health, jobs, problem_list, results
+from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results
 from eo_pygeoapi.api.accept import AcceptMiddleware
 from eo_pygeoapi.api.access import Access
-from eo_pygeoapi.api.answers import StoredFile, answer_page, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
@@ -34,14 +34,15 @@ LARGEST_BODY = 32 * 1024 * 1024
 
 BLUEPRINT = Blueprint("eo_pygeoapi", __name__, url_prefix=stock.API_RULES.get_url_prefix("flask"))
 
-# path, methods, function, further formats
-ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...]], ...] = (
+# path, methods, function, further formats; None where the function itself knows them
+ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ...] = (
     ("/", "GET", description.landing_page, ()),
     ("/conformance", "GET", description.conformance, ()),
     ("/openapi", "GET", description.openapi, ()),
     ("/processes", "GET", description.get_processes, ()),
     ("/processes/<process_id>", "GET", description.get_process, ()),
     ("/processes/<process_id>/execution", "POST", execute.execute, ()),
+    ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
     ("/jobs", "GET", jobs.get_jobs, ()),
     ("/jobs/<job_id>", "GET", jobs.get_job, ()),
     ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
@@ -102,11 +103,11 @@ def _checked(access: Access) -> Callable[[], Response | None]:
     return check
 
 
-def _view(function: Callable[..., Answer], formats: Iterable[str]) -> Callable[..., Response]:
+def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
         api_request = APIRequest.from_flask(request, stock.api_.locales)
         try:
-            if not api_request.is_valid(list(formats)):
+            if formats is not None and not api_request.is_valid(list(formats)):
                 asked = api_request.format
                 raise QueryError(
                     f"f: {asked!r} is not allowed; allowed: json, html{''.join(f', {f}' for f in formats)}"
@@ -134,6 +135,8 @@ def _error_answer(error: EoError) -> Answer:
 def _respond(headers: dict[str, str], status: int, content: object) -> Response:
     if isinstance(content, StoredFile):
         return _send_file(headers, content)
+    if isinstance(content, StreamedText):
+        return _send_text(headers, content)
     response = make_response(apply_gzip(headers, content), status)
     for name, value in headers.items():
         response.headers[name] = value
@@ -152,6 +155,15 @@ def _send_file(headers: dict[str, str], content: StoredFile) -> Response:
     response.content_length = size
     response.call_on_close(stream.close)
     response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+    return response
+
+
+def _send_text(headers: dict[str, str], content: StreamedText) -> Response:
+    """Send what is made meanwhile, or the part of it that was asked for."""
+    response = Response(content.pieces, direct_passthrough=True, headers=headers)
+    response.content_length = content.size
+    response.call_on_close(content.close)
+    response.make_conditional(request.environ, accept_ranges=True, complete_length=content.size)
     return response
 
 

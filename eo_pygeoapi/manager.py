@@ -24,6 +24,7 @@ from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.exposure import listened_at, refuse_unprotected
 from eo_pygeoapi.jobs.request import ExecuteBody
 from eo_pygeoapi.jobs.results import encode, read_outputs
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
@@ -39,7 +40,7 @@ class WholeAnswer(StarletteHTTPException, FlaskHTTPException):
     `pygeoapi serve` runs on Flask or on Starlette, and each sends an exception of its own as the answer it holds.
     """
 
-    def __init__(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, document: JsonMapping, headers: Mapping[str, str] | None = None) -> None:
         content = json.dumps(document, ensure_ascii=False)
         sent = {"Content-Type": "application/json", **(headers or {})}
         FlaskHTTPException.__init__(self, response=Response(content, status=status, headers=sent))
@@ -61,7 +62,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     def __init__(
         self,
-        manager_def: dict[str, Any],
+        manager_def: JsonObject,
         gateway: PrefectGateway | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -113,7 +114,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
 
-    def get_jobs(self, status: object = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
+    def get_jobs(self, status: object = None, limit: int | None = None, offset: int | None = None) -> dict[str, object]:
         """Return a page of jobs, newest first, and the number of all."""
         wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:
@@ -122,11 +123,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             _answer_error(error, self.secrets)
         return {"jobs": [job.to_pygeoapi() for job in jobs], "numberMatched": total}
 
-    def get_job(self, job_id: str) -> dict[str, Any]:
+    def get_job(self, job_id: str) -> dict[str, object]:
         """Return one job; JobNotFoundError when there is none."""
         return self._job(job_id).to_pygeoapi()
 
-    def get_job_result(self, job_id: str) -> tuple[str, Any]:
+    def get_job_result(self, job_id: str) -> tuple[str, object]:
         """Return media type and body of a successful job's results."""
         job = self._job(job_id)
         try:
@@ -202,7 +203,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             _answer_error(error, self.secrets)
 
 
-def _is_asynchronous(mode: RequestedProcessExecutionMode | None, description: Mapping[str, Any]) -> bool:
+def _is_asynchronous(mode: RequestedProcessExecutionMode | None, description: JsonMapping) -> bool:
     asked = mode == RequestedProcessExecutionMode.respond_async
     return asked or "sync-execute" not in description["jobControlOptions"]
 

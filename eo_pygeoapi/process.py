@@ -17,6 +17,7 @@ from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
 VERSION = "1.0.0"
@@ -25,13 +26,13 @@ VERSION = "1.0.0"
 class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
     """Describe `eo-aggregate-import`; pygeoapi makes a new one for every request."""
 
-    def __init__(self, processor_def: dict[str, Any]) -> None:
-        self._described: dict[str, Any] | None = None
+    def __init__(self, processor_def: JsonObject) -> None:
+        self._described: JsonObject | None = None
         super().__init__(processor_def, None)
         self.supports_outputs = True
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> JsonObject:
         """The process description, read from the configuration file at the first look."""
         if self._described is None:
             self._described = describe(_enabled(Settings().config))
@@ -41,14 +42,14 @@ class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
     def metadata(self, value: object) -> None:
         """Ignore what the base class sets: there is no description without the configuration file."""
 
-    def execute(self, data: dict[str, Any], outputs: dict[str, Any] | None = None) -> tuple[str, Any]:
+    def execute(self, data: JsonObject, outputs: JsonObject | None = None) -> tuple[str, Any]:
         """Refuse: an import takes minutes and belongs to a worker."""
         raise ProcessorExecuteError(
             user_msg=f"{PROCESS_ID} runs on Prefect only; set server.manager.name to eo_pygeoapi.manager.PrefectManager"
         )
 
 
-def describe(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+def describe(datasets: Mapping[str, Dataset]) -> JsonObject:
     """Return the process description for these datasets; each call gives a fresh copy, for pygeoapi changes it."""
     inputs = ogc_inputs(ImportInputs)
     if datasets:
@@ -75,7 +76,7 @@ def describe(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     }
 
 
-def example(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+def example(datasets: Mapping[str, Dataset]) -> JsonObject:
     """Return an execute request that succeeds: on the synthetic sample where that is enabled."""
     sample = next((id_ for id_ in datasets if id_.startswith("sample-")), None)
     if sample:

@@ -1,8 +1,10 @@
 """Published values as an OGC API - Features collection: the provider that pygeoapi loads."""
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from functools import cached_property, lru_cache
 from typing import Any
@@ -16,6 +18,7 @@ from pygeoapi.provider.base import (
 )
 
 from eo_pygeoapi.errors import InputError, ResultsError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.features import feature_id
 from eo_pygeoapi.store.item_filters import (
@@ -23,11 +26,27 @@ from eo_pygeoapi.store.item_filters import (
     bbox_condition,
     cql_condition,
     datetime_condition,
+    parse_simplify,
     property_condition,
     text_condition,
 )
-from eo_pygeoapi.store.reader import Condition, Order, PublishedReader
+from eo_pygeoapi.store.reader import Order, PublishedReader, Wanted
 from eo_pygeoapi.store.store import ResultStore
+
+# a reference to an outline stands in the answer in place of it
+REFERENCE = "outline:"
+_REFERENCED: ContextVar[dict[str, str] | None] = ContextVar("referenced outlines", default=None)
+
+
+@contextmanager
+def outlines_by_reference() -> Iterator[dict[str, str]]:
+    """Have features refer to their outlines in this block; yields the texts of the outlines, by their keys."""
+    outlines: dict[str, str] = {}
+    token = _REFERENCED.set(outlines)
+    try:
+        yield outlines
+    finally:
+        _REFERENCED.reset(token)
 
 
 @lru_cache(maxsize=4)
@@ -43,8 +62,9 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
     when it starts and for every request.
     """
 
-    def __init__(self, provider_def: dict[str, Any], reader: PublishedReader | None = None) -> None:
+    def __init__(self, provider_def: JsonObject, reader: PublishedReader | None = None) -> None:
         super().__init__(provider_def)
+        self.include_extra_query_parameters = True  # `simplify` is no property
         self.id_field = provider_def.get("id_field", "id")
         # without one, the OpenAPI document does not offer `datetime`
         self.time_field = provider_def.get("time_field", "start")
@@ -70,31 +90,36 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
         q: str | None = None,
         filterq: object = None,
         **kwargs: object,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return a page of features, by period and unit unless `sortby` says otherwise, and the number of all.
 
         Raises ProviderInvalidQueryError for a filter that cannot be meant, ProviderConnectionError when the store
         cannot be read.
         """
         with _translated():
-            conditions = _conditions(bbox, datetime_, properties, q, filterq)
+            own = [(name, text) for name, text in properties if name in FIELDS]
+            conditions = _conditions(bbox, datetime_, own, q, filterq)
+            simplify = parse_simplify(dict(properties).get("simplify", ""))
             order = [Order(_sortable(sort["property"]), sort["order"] == "-") for sort in sortby]
             if resulttype == "hits":
                 return _collection([], self._reader.count(self.data, conditions))
-            page = self._reader.page(self.data, conditions, order, offset, limit, with_geometry=not skip_geometry)
+            page = self._reader.outlined_page(
+                self.data, conditions, order, offset, limit, with_geometry=not skip_geometry, simplify=simplify
+            )
         selected = self._selected(select_properties)
-        return _collection([_feature(row, selected) for row in page.rows], page.matched)
+        geometries = _geometries(page.outlines, kwargs.get("crs_transform_spec") is not None)
+        return _collection([_feature(row, geometries, selected) for row in page.rows], page.matched)
 
     @crs_transform  # type: ignore[untyped-decorator]
-    def get(self, identifier: str, **kwargs: Any) -> dict[str, Any]:
+    def get(self, identifier: str, **kwargs: Any) -> JsonObject:
         """Return one feature by its id; ProviderItemNotFoundError when there is none."""
         org_unit, _, period = identifier.rpartition("-")
         with _translated():
             conditions = [property_condition("orgUnit", org_unit), property_condition("period", period)]
-            page = self._reader.page(self.data, conditions, [], 0, 1)
+            page = self._reader.outlined_page(self.data, conditions, [], 0, 1)
         if not page.rows:
             raise ProviderItemNotFoundError(user_msg=f"there is no item {identifier!r} in {self.data!r}")
-        return _feature(page.rows[0], self._selected(()))
+        return _feature(page.rows[0], _geometries(page.outlines, transformed=True), self._selected(()))
 
     def _selected(self, asked: Sequence[str]) -> list[str]:
         """Return the properties to show: those asked for, else those that the configuration names, else all."""
@@ -118,8 +143,8 @@ def _translated() -> Iterator[None]:
 
 def _conditions(
     bbox: Sequence[float], datetime_: str | None, properties: Sequence[tuple[str, str]], q: str | None, filterq: object
-) -> list[Condition]:
-    conditions = [property_condition(name, text) for name, text in properties]
+) -> list[Wanted]:
+    conditions: list[Wanted] = [property_condition(name, text) for name, text in properties]
     if bbox:
         conditions.append(bbox_condition(bbox))
     if datetime_ is not None:
@@ -137,7 +162,7 @@ def _sortable(name: str) -> str:
     return name
 
 
-def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
+def _collection(features: list[JsonObject], matched: int) -> dict[str, object]:
     return {
         "type": "FeatureCollection",
         "features": features,
@@ -146,11 +171,20 @@ def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
     }
 
 
-def _feature(row: dict[str, Any], selected: Sequence[str]) -> dict[str, Any]:
+def _geometries(outlines: Mapping[str, str], transformed: bool) -> JsonObject:
+    """Return geometries by their keys: references where the answer takes them, else, and to be transformed, objects."""
+    answer = _REFERENCED.get()
+    if answer is None or transformed:
+        return {key: json.loads(text) for key, text in outlines.items()}
+    answer.update(outlines)
+    return {key: f"{REFERENCE}{key}" for key in outlines}
+
+
+def _feature(row: JsonObject, geometries: Mapping[str, object], selected: Sequence[str]) -> dict[str, object]:
     days = {"start": row["start"].isoformat(), "end": row["end"].isoformat()}
     return {
         "type": "Feature",
         "id": feature_id(row["orgUnit"], row["period"]),
-        "geometry": row["geometry"],
+        "geometry": geometries.get(row["geometry"]),
         "properties": {name: days.get(name, row[name]) for name in selected},
     }

@@ -8,7 +8,7 @@ import binascii
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -59,6 +59,23 @@ def redact_json(value: object, secrets: Iterable[str] = ()) -> Any:
     if isinstance(value, Mapping):
         return {k: MASK if _NAME.search(str(k)) else redact_json(v, secrets) for k, v in value.items()}
     return [redact_json(entry, secrets) for entry in value] if isinstance(value, list) else value
+
+
+def without_known(value: Any, secrets: Iterable[str], but: Container[str] = ()) -> Any:
+    """Replace known secrets in the texts of a JSON value, and nothing else; members named in `but` stay as they are."""
+    forms = sorted({form for secret in secrets if len(secret) >= 4 for form in _forms(secret)}, key=len, reverse=True)
+    return _without(value, forms, but) if forms else value
+
+
+def _without(value: Any, forms: Sequence[str], but: Container[str]) -> Any:
+    if isinstance(value, str):
+        for form in forms:
+            if form in value:
+                value = value.replace(form, MASK)
+        return value
+    if isinstance(value, Mapping):
+        return {name: member if name in but else _without(member, forms, but) for name, member in value.items()}
+    return [_without(member, forms, but) for member in value] if isinstance(value, list) else value
 
 
 class RedactingFilter(logging.Filter):

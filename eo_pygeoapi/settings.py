@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     api_tokens_file: Path | None = Field(None, validation_alias="EO_API_TOKENS_FILE")
     published_at: str = Field("", validation_alias="EO_BIND")
     insecure: bool = Field(False, validation_alias="EO_INSECURE")
+    keep_steps: bool = Field(False, validation_alias="EO_KEEP_STEPS")
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
     _set_elsewhere: frozenset[str] | None = PrivateAttr(None)

@@ -8,11 +8,10 @@ their results.
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prefect import Task, flow, task
 from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
@@ -27,16 +26,17 @@ from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import Execution
-from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.errors import Dhis2Error, EoError
 from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.held_parts import with_held_features
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
-from eo_pygeoapi.pipeline.dhis2.summary import in_words
+from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing, in_words
 from eo_pygeoapi.pipeline.intermediates import Intermediates
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
@@ -89,8 +89,8 @@ class Run:
     def __init__(
         self,
         folder: JobFolder,
-        inputs: Mapping[str, Any],
-        request: Mapping[str, Any],
+        inputs: JsonMapping,
+        request: JsonMapping,
         settings: Settings,
         scratch: Path,
     ) -> None:
@@ -156,7 +156,7 @@ class Run:
     def publish_results(
         self, execution: Execution, summary: ImportSummary, left_out: Sequence[LeftOut], source: str
     ) -> ImportOutputs:
-        """Publish the values as features, dry run or not, and write the job's result."""
+        """Publish the values as features and write the job's result."""
         self.kept.export(execution.dataset)
         outputs = publish.publish_results(
             self.folder,
@@ -167,10 +167,15 @@ class Run:
             left_out=left_out,
             preview=self.kept.preview,
             source=source,
+            overridden=execution.overridden,
         )
         asked = recording.Asked.of(execution, self.kept.units_geojson(), left_out)
         recording.record(self.folder, execution, asked, self.kept.values(), left_out, datetime.now(UTC))
         return outputs
+
+    @property
+    def _has_own_areas(self) -> bool:
+        return "features" in self._inputs or "featuresKey" in self._request
 
     def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
         """Return what opens the dataset's DHIS2 connection, or None where the environment has none of this name."""
@@ -192,8 +197,7 @@ class Run:
     def _companions(self, execution: Execution) -> tuple[Dataset, ...]:
         """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
         own, asked = execution.dataset, execution.inputs
-        own_areas = "features" in self._inputs or "featuresKey" in self._request
-        if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or own_areas:
+        if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or self._has_own_areas:
             return ()
         enabled = enabled_datasets().values()
         return tuple(other for other in enabled if other.source == own.source and other.org_units == own.org_units)
@@ -202,7 +206,7 @@ class Run:
 @flow(
     name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR, **HOOKS
 )
-def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | None = None) -> State:
+def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 
     `inputs` are those of the process `eo-aggregate-import`; `request` is what else the execute request said.
@@ -224,7 +228,7 @@ def eo_aggregate_import_v1(inputs: dict[str, Any], request: dict[str, Any] | Non
         return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
 
 
-def _own_inputs(given: Mapping[str, Any]) -> Mapping[str, Any]:
+def _own_inputs(given: JsonMapping) -> JsonMapping:
     """Return the inputs of this run; of one that a schedule made, those that the configuration file gives it."""
     own: FlowRun = get_run_context().flow_run  # type: ignore[union-attr,assignment]
     inputs = schedules.inputs_of(own, given, enabled_datasets)
@@ -251,7 +255,10 @@ def _run_steps(run: Run, progress: RunProgress) -> str:
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
         outputs = run.publish_results(execution, summary, left_out, extract.note)
-    return in_words(outputs.row_count, summary)
+    words = in_words(outputs.row_count, summary)
+    if imported_nothing(summary):  # what was computed and what DHIS2 said is kept; a schedule must not stay green
+        raise Dhis2Error(words)
+    return words
 
 
 def _scheduled_time() -> datetime:

@@ -1,5 +1,6 @@
-"""The hooks of both flows: tell the subscriber of an execution how its job goes."""
+"""The hooks of both flows: tell the subscriber of an execution how its job goes, and tidy up behind a job."""
 
+import logging
 import threading
 from typing import TypedDict
 
@@ -7,8 +8,11 @@ from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import FlowStateHook
 
+from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.jobs.callbacks import Subscriber
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
 from flows.surroundings import base_url
 
 IN_PROGRESS_SECONDS = 10.0
@@ -36,6 +40,17 @@ def on_end(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
     subscriber.tell_end()
 
 
+def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Delete what the steps of a job handed to each other, when it has ended well: before, it may be resumed."""
+    settings = process_settings()
+    if settings.keep_steps:
+        return
+    try:
+        JobFolder(ResultStore(settings.results), str(flow_run.id)).delete_steps()
+    except ResultsError as error:
+        logging.getLogger(__name__).warning("the intermediate results of job %s stay: %s", flow_run.id, error)
+
+
 type Hook = FlowStateHook[..., object]
 
 
@@ -48,4 +63,4 @@ class Hooks(TypedDict):
     on_crashed: list[Hook]
 
 
-HOOKS = Hooks(on_running=[on_running], on_completion=[on_end], on_failure=[on_end], on_crashed=[on_end])
+HOOKS = Hooks(on_running=[on_running], on_completion=[on_end, delete_steps], on_failure=[on_end], on_crashed=[on_end])

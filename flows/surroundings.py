@@ -1,7 +1,6 @@
 """What both flows need around the work: the configuration file, read once in a process, and a run that fails."""
 
 from functools import cache
-from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
@@ -11,13 +10,14 @@ from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.jobs.results import keep_error
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
 
 
 @cache
-def configuration() -> dict[str, Any]:
+def configuration() -> JsonObject:
     """Return the parsed configuration file."""
     return read_config(process_settings().config)
 

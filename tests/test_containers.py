@@ -49,11 +49,11 @@ def test_compose_keeps_to_its_specification_and_a_mistake_is_seen() -> None:
 
 def test_what_the_containers_promise() -> None:
     services = compose()["services"]
-    assert set(services) == {"postgres", "prefect", "apply", "worker", "api"}
+    assert set(services) == {"postgres", "prefect", "apply", "worker", "watch", "api"}
     assert [name for name, service in services.items() if "ports" in service] == ["api"]
-    for name in ("postgres", "prefect", "worker", "api"):
+    for name in ("postgres", "prefect", "worker", "watch", "api"):
         assert "healthcheck" in services[name], name
-    for name in ("prefect", "apply", "worker", "api"):
+    for name in ("prefect", "apply", "worker", "watch", "api"):
         assert services[name]["image"] == "eo-pygeoapi" and services[name]["init"], name
     worker = services["worker"]
     given = int(worker["environment"]["EO_STOP_GRACE_SECONDS"])

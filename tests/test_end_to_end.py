@@ -93,8 +93,10 @@ def test_without_a_connection_only_the_import_is_skipped(stack: Stack) -> None:
     job = result["jobID"]
     assert result["payloadPreviewPath"] == f"jobs/{job}/payload-preview.json"
     assert result["resultFeaturesPath"] == f"jobs/{job}/features.geojson"
-    for path in (result["payloadPreviewPath"], result["resultFeaturesPath"]):
-        assert json.loads((stack.folder / "results" / path).read_text())
+    assert json.loads((stack.folder / "results" / result["payloadPreviewPath"]).read_text())
+    assert len(stack.get(f"/jobs/{job}/files/features.geojson").json()["features"]) == 6 * 31
+    left = {path.name for path in (stack.folder / "results" / "jobs" / job).iterdir()}
+    assert {"values.parquet", "units.parquet", "result.json"} <= left and "steps" not in left
     assert {f["properties"]["jobID"] for f in stack.features("sample-temperature")} == {job}
 
 
@@ -104,6 +106,8 @@ def test_units_can_be_given_in_the_request(stack: Stack) -> None:
     inputs = {**SAMPLE, "end": "2025-07-01", "features": {"type": "FeatureCollection", "features": [feature]}}
     result = stack.result(**inputs)
     assert (result["orgUnitCount"], result["rowCount"]) == (1, 1)
+    assert "the request sets features" in result["notPublished"]
+    assert stack.features("sample-temperature", orgUnit="mySquare") == []
     # larger than what Prefect takes as a parameter: it goes through the results store
     ring = [[-0.4 + 0.8 * i / 20000, -0.4] for i in range(20000)]
     square["coordinates"] = [[*ring, [0.4, -0.4], [0.4, 0.4], [-0.4, 0.4], ring[0]]]
@@ -244,6 +248,18 @@ def test_what_only_the_worker_can_know_fails_with_what_to_do(stack: Stack) -> No
     assert "1999" in outside
     for message in (level, raster, outside):
         assert "Traceback" not in message and "unexpected" not in message
+
+
+def test_an_import_that_could_not_be_made_is_a_failed_job_with_its_documents(stack: Stack) -> None:
+    wrong: dict[str, Any] = {"datasetId": "rain", "start": "2024-01-01", "end": "2024-01-02"}
+    wrong["dhis2"] = {"dataElement": "NO_SUCH_ELEMENT"}
+    real = stack.ended(stack.submit(**wrong, dryRun=False))
+    assert real["status"] == "failed" and "there is no data element 'NO_SUCH_ELEMENT'" in real["message"]
+    assert (real["importSummary"]["status"], real["importSummary"]["imported"]) == ("ERROR", 0)
+    assert {"preview", "items", "enclosure"} <= {link["rel"] for link in real["links"]}
+    asked = stack.ended(stack.submit(**wrong))
+    assert asked["status"] == "successful"
+    assert asked["message"].startswith("finished: an import would fail: there is no data element 'NO_SUCH_ELEMENT'")
 
 
 def test_unknown_jobs_and_processes_are_not_found(stack: Stack) -> None:

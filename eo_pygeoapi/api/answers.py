@@ -1,7 +1,7 @@
 """What the functions of our API have in common: f(api, request, …) -> (headers, status, content)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON, JobLinks, link
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.manager import PrefectManager
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,6 +25,15 @@ class StoredFile:
     """Content that is sent in pieces from the results store."""
 
     key: str
+
+
+@dataclass(frozen=True)
+class StreamedText:
+    """Content that is made while it is sent: so many bytes, and what to do when it is sent or nobody wants it."""
+
+    pieces: Iterator[bytes]
+    size: int
+    close: Callable[[], None]
 
 
 def manager_of(api: API) -> PrefectManager:
@@ -63,14 +73,14 @@ def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str,
     return headers_of(api, request, HTML), status, content
 
 
-def answer_either(api: API, request: APIRequest, document: dict[str, Any], template: str, **data: object) -> Answer:
+def answer_either(api: API, request: APIRequest, document: JsonObject, template: str, **data: object) -> Answer:
     """Return a document as a page to those who prefer HTML, else as JSON."""
     if request.format == "html":
         return answer_page(api, request, template, {**document, **data})
     return answer_json(api, request, document)
 
 
-def use_templates(server: dict[str, Any]) -> None:
+def use_templates(server: JsonObject) -> None:
     """Have pygeoapi's pages use our templates, unless the configuration names others."""
     templates = server.setdefault("templates", {})
     if templates.get("path") in (None, TEMPLATESDIR, str(TEMPLATESDIR)):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import shapely
 from markupsafe import escape
+
+from eo_pygeoapi.json_types import JsonMapping
 
 # light to dark, readable for the colour-blind and in print
 COLOURS = ("#ffffd9", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#0c2c84")
@@ -26,7 +28,7 @@ class Area:
 
     org_unit: str
     name: str
-    geometry: Mapping[str, Any] | None
+    geometry: JsonMapping | None
     value: float | None
 
 
@@ -67,7 +69,7 @@ def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
     scale = (MAP_SIZE - 2 * _POINT_RADIUS) / max(width, height)
     edges = class_edges([area.value for area in areas if area.value is not None])
 
-    def project(points: Any) -> Any:
+    def project(points: Any) -> object:
         x = (points[:, 0] - west) * narrow * scale + _POINT_RADIUS
         return np.column_stack([x, (north - points[:, 1]) * scale + _POINT_RADIUS])
 
@@ -120,7 +122,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _shape(geometry: Mapping[str, Any] | None) -> Any:
+def _shape(geometry: JsonMapping | None) -> object:
     if not geometry:
         return None
     shape = shapely.from_geojson(json.dumps(geometry))

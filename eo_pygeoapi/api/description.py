@@ -1,7 +1,6 @@
 """What the API says of itself: landing page, conformance, OpenAPI document, and the pages of the process list."""
 
 import json
-from typing import Any
 
 import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
@@ -12,6 +11,7 @@ from eo_pygeoapi.api.openapi_document import with_our_operations, with_security
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
 CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
@@ -66,7 +66,7 @@ def get_processes(api: API, request: APIRequest) -> Answer:
     headers, status, content = processes_api.describe_processes(api, _Unlimited(request))
     if status != 200 or request.format not in (None, "json"):
         return headers, status, content
-    document: dict[str, Any] = json.loads(content)
+    document: JsonObject = json.loads(content)
     known = document["processes"]
     document["processes"] = known[offset : offset + limit]
     document["links"] += paging_links(request, f"{api.base_url}/processes", limit, offset, len(known))
@@ -89,7 +89,7 @@ class _Unlimited:
         self._request = request
         self.params: dict[str, str] = {"limit": "1000000"}
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._request, name)
 
 
@@ -97,12 +97,12 @@ class _Json(_Unlimited):
     format = "json"
 
 
-def _as_json(request: APIRequest) -> Any:
+def _as_json(request: APIRequest) -> object:
     return _Json(request)
 
 
-def _declared(content: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(content)
+def _declared(content: str) -> dict[str, object]:
+    document: JsonObject = json.loads(content)
     others = [uri for uri in document["conformsTo"] if not uri.startswith(CONFORMANCE)]
     document["conformsTo"] = sorted([*others, *(CONFORMANCE + name for name in CONFORMANCE_CLASSES)])
     return document

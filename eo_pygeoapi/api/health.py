@@ -1,7 +1,7 @@
 """For those who watch the service: whether this process lives, and whether it can do its work."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 from pygeoapi.api import API, APIRequest
 
@@ -9,10 +9,18 @@ from eo_pygeoapi.api.answers import answer_json, executions_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.store.store import MissingResultError
+from eo_pygeoapi.watch.problems import ALIVE
+
+WATCH_SILENT_AFTER = timedelta(minutes=15)
 
 
 class _NoWorkerError(EoError):
     """No worker is alive."""
+
+
+class _NoWatchError(EoError):
+    """The watch has fallen silent."""
 
 
 def health(api: API, request: APIRequest) -> Answer:
@@ -31,7 +39,7 @@ def ready(api: API, request: APIRequest) -> Answer:
     return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, Any]:
+def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, object]:
     try:
         check(executions)
     except EoError as error:
@@ -56,9 +64,21 @@ def _datasets(executions: Executions) -> None:
     executions.raise_unless_applied()
 
 
+def _watch(executions: Executions) -> None:
+    """Raise where the watch has not looked for a while; one that never ran is not missed."""
+    try:
+        last = datetime.fromisoformat(executions.store.read_json(ALIVE)["at"])
+    except MissingResultError:
+        return
+    if (silent := datetime.now(UTC) - last) > WATCH_SILENT_AFTER:
+        minutes = int(silent.total_seconds() // 60)
+        raise _NoWatchError(f"the watch has not looked for {minutes} minutes; start it with `eo-pygeoapi watch`")
+
+
 CHECKS: dict[str, Callable[[Executions], None]] = {
     "prefect": _prefect,
     "store": _store,
     "worker": _worker,
     "datasets": _datasets,
+    "watch": _watch,
 }

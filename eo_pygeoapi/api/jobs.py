@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
@@ -22,6 +21,7 @@ from eo_pygeoapi.gateway.job import to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
 from eo_pygeoapi.gateway.runs import DURATIONS_LOOKED_AT
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
+from eo_pygeoapi.json_types import JsonObject
 
 LOG_LINES = 199  # Prefect answers 200 in one call
 
@@ -35,7 +35,7 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
     asked = urlencode([(n, v) for n, v in pairs(request.params) if n != "f"])
     query = f"&{asked}" if asked else ""
     html = request.format == "html"
-    document: dict[str, Any] = {
+    document: JsonObject = {
         "jobs": [status_document(job, links) for job in jobs],
         "numberMatched": matched,
         "numberReturned": len(jobs),

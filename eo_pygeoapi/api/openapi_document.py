@@ -6,7 +6,6 @@ It refers to nothing outside itself, so that it can be used without the internet
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,6 +14,7 @@ from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import CSV, FILES, HTML, JSON
+from eo_pygeoapi.json_types import Json, JsonMapping, JsonObject
 
 PROBLEM = "application/problem+json"
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")
@@ -28,7 +28,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
 }
 _OBJECT = {"type": "object"}
 # what pygeoapi refers to elsewhere, by the last part of the address
-_LOCAL: Mapping[str, tuple[str, dict[str, Any]]] = {
+_LOCAL: Mapping[str, tuple[str, JsonObject]] = {
     "featureId": ("parameters", {"name": "featureId", "in": "path", "required": True, "schema": {"type": "string"}}),
     "datetime": ("parameters", {"name": "datetime", "in": "query", "schema": {"type": "string"}}),
     "sortby": ("parameters", {"name": "sortby", "in": "query", "schema": {"type": "string"}}),
@@ -37,9 +37,9 @@ _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = {"InvalidParameter": "400", "NotFound": "404", "ServerError": "500"}
 
 
-def with_our_operations(document: Mapping[str, object], processes: Sequence[str]) -> dict[str, Any]:
+def with_our_operations(document: Mapping[str, object], processes: Sequence[str]) -> dict[str, object]:
     """Return the document with our operations, and without references to other places."""
-    whole: dict[str, Any] = deepcopy(dict(document))
+    whole: JsonObject = deepcopy(dict(document))
     paths = {
         path: operations
         for path, operations in whole["paths"].items()
@@ -59,9 +59,9 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     return whole
 
 
-def with_security(document: Mapping[str, object]) -> dict[str, Any]:
+def with_security(document: Mapping[str, object]) -> dict[str, object]:
     """Return the document where tokens are needed: for jobs, executions and published values."""
-    whole: dict[str, Any] = deepcopy(dict(document))
+    whole: JsonObject = deepcopy(dict(document))
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
@@ -72,7 +72,7 @@ def with_security(document: Mapping[str, object]) -> dict[str, Any]:
     return whole
 
 
-def _job_paths() -> dict[str, Any]:
+def _job_paths() -> JsonObject:
     job, f = _path_parameter("jobId", "job identifier"), {"$ref": "#/components/parameters/f"}
     result = {"200": {"description": "The results, in the form that the execution asked for"}}
     referenced = {"204": {"description": "All outputs by reference: see the header Link"}}
@@ -99,7 +99,7 @@ def _job_paths() -> dict[str, Any]:
     return paths
 
 
-def _feed_paths() -> dict[str, Any]:
+def _feed_paths() -> JsonObject:
     dataset, f = _path_parameter("datasetId", "dataset"), {"$ref": "#/components/parameters/f"}
     csv = _query("f", {"type": "string", "enum": ["json", "csv"]}, "format")
     day = {"type": "string", "format": "date"}
@@ -129,7 +129,7 @@ def _feed_paths() -> dict[str, Any]:
     }
 
 
-def _health_paths() -> dict[str, Any]:
+def _health_paths() -> JsonObject:
     unavailable = {"503": {"description": "Something is missing", "content": {JSON: {"schema": _OBJECT}}}}
     return {
         "/health": {"get": _get("getHealth", "Whether the service lives", [], _any("It does"), "server")},
@@ -139,13 +139,13 @@ def _health_paths() -> dict[str, Any]:
     }
 
 
-def _description_paths(stock: Mapping[str, object]) -> dict[str, Any]:
+def _description_paths(stock: Mapping[str, object]) -> dict[str, object]:
     f = {"$ref": "#/components/parameters/f"}
     listed = _get("getProcesses", "The processes", [*_paging(), f], _any("Processes"), "server")
     return {"/processes": {"get": listed}} if "/processes" in stock else {}
 
 
-def _execution(process_id: str, stock: Mapping[str, Any]) -> dict[str, Any]:
+def _execution(process_id: str, stock: JsonMapping) -> dict[str, object]:
     body = stock[f"/processes/{process_id}/execution"]["post"]["requestBody"]["content"][JSON]
     parameters = [
         {
@@ -165,7 +165,7 @@ def _execution(process_id: str, stock: Mapping[str, Any]) -> dict[str, Any]:
     return {"post": operation | {"requestBody": {"required": True, "content": {JSON: content}}}}
 
 
-def _execute_schema() -> dict[str, Any]:
+def _execute_schema() -> dict[str, object]:
     uri = {"type": "string", "format": "uri"}
     subscriber = {"successUri": uri, "inProgressUri": uri, "failedUri": uri}
     return {
@@ -179,7 +179,7 @@ def _execute_schema() -> dict[str, Any]:
     }
 
 
-def _list_parameters() -> list[dict[str, Any]]:
+def _list_parameters() -> list[dict[str, Json]]:
     several = {"type": "array", "items": {"type": "string"}}
     seconds = {"type": "integer", "minimum": 0}
     return [
@@ -194,7 +194,7 @@ def _list_parameters() -> list[dict[str, Any]]:
     ]
 
 
-def _paging() -> list[dict[str, Any]]:
+def _paging() -> list[dict[str, Json]]:
     return [
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100}, "so many at most"),
         _query("offset", {"type": "integer", "minimum": 0, "default": 0}, "after so many"),
@@ -203,7 +203,7 @@ def _paging() -> list[dict[str, Any]]:
 
 def _get(
     operation: str, summary: str, parameters: Sequence[object], responses: Mapping[str, object], tag: str = "jobs"
-) -> dict[str, Any]:
+) -> JsonObject:
     return {
         "operationId": operation,
         "summary": summary,
@@ -213,7 +213,7 @@ def _get(
     }
 
 
-def _complete_errors(paths: Mapping[str, Any]) -> None:
+def _complete_errors(paths: JsonMapping) -> None:
     """Describe for every operation the errors that any of them may answer."""
     for operations in paths.values():
         for method, operation in operations.items():
@@ -224,7 +224,7 @@ def _complete_errors(paths: Mapping[str, Any]) -> None:
                 operation["responses"].setdefault("default", {"$ref": "#/components/responses/problem"})
 
 
-def _local(value: object) -> Any:
+def _local(value: object) -> object:
     """Replace references to other places by ours."""
     if isinstance(value, list):
         return [_local(entry) for entry in value]
@@ -243,26 +243,26 @@ def _local(value: object) -> Any:
     return {"description": "successful operation"} if "/responses/" in value["$ref"] else dict(_OBJECT)
 
 
-def _query(name: str, schema: Mapping[str, object], description: str) -> dict[str, Any]:
+def _query(name: str, schema: Mapping[str, object], description: str) -> JsonObject:
     exploded = {"style": "form", "explode": False} if schema["type"] == "array" else {}
     return {"name": name, "in": "query", "schema": dict(schema), "description": description, **exploded}
 
 
-def _path_parameter(name: str, description: str, allowed: Sequence[str] = ()) -> dict[str, Any]:
+def _path_parameter(name: str, description: str, allowed: Sequence[str] = ()) -> JsonObject:
     schema = {"type": "string", "enum": list(allowed)} if allowed else {"type": "string"}
     return {"name": name, "in": "path", "required": True, "schema": schema, "description": description}
 
 
-def _ok(schema: str, description: str) -> dict[str, Any]:
+def _ok(schema: str, description: str) -> JsonObject:
     content = {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}, HTML: {"schema": {"type": "string"}}}
     return {"200": {"description": description, "content": content}}
 
 
-def _any(description: str) -> dict[str, Any]:
+def _any(description: str) -> JsonObject:
     return {"200": {"description": description}}
 
 
-def _part() -> dict[str, Any]:
+def _part() -> dict[str, Json]:
     return {
         "206": {"description": "The part that was asked for"},
         "304": {"description": "Not modified"},
@@ -270,11 +270,11 @@ def _part() -> dict[str, Any]:
     }
 
 
-def _preview() -> dict[str, Any]:
+def _preview() -> JsonObject:
     content = {JSON: {"schema": _OBJECT}, CSV: {"schema": {"type": "string"}}, HTML: {"schema": {"type": "string"}}}
     return {"200": {"description": "The first data values", "content": content}}
 
 
-def _problem(description: str) -> dict[str, Any]:
+def _problem(description: str) -> dict[str, object]:
     content = {"schema": {"$ref": "#/components/schemas/problem"}}
     return {"description": description, "content": {PROBLEM: content, HTML: {"schema": {"type": "string"}}}}

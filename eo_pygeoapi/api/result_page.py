@@ -1,64 +1,48 @@
 """What the page of an import's results shows: a map of one period, and the values of one unit in time."""
 
-import tempfile
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import duckdb
+from contextlib import closing
 
 from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
 from eo_pygeoapi.contract.status import PROCESS_ID
-from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.store.job_folder import STEP_UNITS, STEP_VALUES, JobFolder
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.job_features import JobFeatures, KeptUnit
+from eo_pygeoapi.store.job_folder import VALUES, JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
 # more areas than this would make a page that no browser likes
 LARGEST_MAP = 3000
 
 
-def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, Any]:
+def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, object]:
     """Return what the template shows of the values; nothing where the job has none.
 
     `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
     """
     folder = JobFolder(store, job.id)
-    if job.process_id != PROCESS_ID or not (folder.exists(STEP_VALUES) and folder.exists(STEP_UNITS)):
+    if job.process_id != PROCESS_ID or not folder.exists(VALUES):
         return {}
-    with tempfile.TemporaryDirectory() as copies, duckdb.connect() as connection:
-        path = folder.local_path(STEP_VALUES)
-        if path is None:
-            path = Path(copies, "values.parquet")
-            folder.copy_to(STEP_VALUES, path)
-        try:
-            return _shown(connection, str(path), folder.read_json(STEP_UNITS), asked)
-        except duckdb.Error as error:
-            raise ResultsError(f"cannot read the values of job {job.id}") from error
+    with closing(JobFeatures(folder)) as features:
+        return _shown(features, asked)
 
 
-def _shown(
-    connection: duckdb.DuckDBPyConnection, path: str, collection: Mapping[str, Any], asked: Mapping[str, str]
-) -> dict[str, Any]:
-    features = {f["properties"]["orgUnit"]: f for f in collection["features"]}
-    query = "SELECT period, count(value) FROM read_parquet(?) GROUP BY ALL ORDER BY period"
-    counts = connection.execute(query, [path]).fetchall()
+def _shown(features: JobFeatures, asked: Mapping[str, str]) -> JsonObject:
+    counts, units = features.counts_by_period(), features.units
     periods = [period for period, _ in counts]
     if not periods:
         return {}
     filled = [period for period, count in counts if count]
     period = asked["period"] if asked.get("period") in periods else (filled or periods)[-1]
-    query = 'SELECT "orgUnit", value FROM read_parquet(?) WHERE period = ? ORDER BY "orgUnit"'
-    areas = [_area(features[u], v) for u, v in connection.execute(query, [path, period]).fetchall() if u in features]
-    unit = asked["unit"] if asked.get("unit") in features else areas[0].org_unit if areas else ""
-    query = 'SELECT period, value FROM read_parquet(?) WHERE "orgUnit" = ? ORDER BY period'
-    series = connection.execute(query, [path, unit]).fetchall()
-    return _drawn(areas, periods, period, unit, [(p, _finite(v)) for p, v in series])
+    areas = [_area(units[org_unit], value) for org_unit, value in features.values_of_period(period)]
+    unit = asked["unit"] if asked.get("unit") in units else areas[0].org_unit if areas else ""
+    return _drawn(areas, periods, period, unit, features.values_of_unit(unit))
 
 
 def _drawn(
     areas: Sequence[Area], periods: list[str], period: str, unit: str, series: Sequence[tuple[str, float | None]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     names = {area.org_unit: area.name for area in areas}
     on_map = areas if len(areas) <= LARGEST_MAP else ()
     return {
@@ -73,12 +57,6 @@ def _drawn(
     }
 
 
-def _area(feature: Mapping[str, Any], value: float | None) -> Area:
-    properties = feature["properties"]
-    return Area(
-        properties["orgUnit"], properties.get("name") or properties["orgUnit"], feature.get("geometry"), _finite(value)
-    )
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and value == value else None
+def _area(unit: KeptUnit, value: float | None) -> Area:
+    geometry = json.loads(unit.geometry) if unit.geometry else None
+    return Area(unit.org_unit, unit.name or unit.org_unit, geometry, value)

@@ -2,12 +2,12 @@
 
 import csv
 import io
-from typing import Any
 
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import (
     StoredFile,
+    StreamedText,
     answer_either,
     answer_page,
     executions_of,
@@ -19,10 +19,13 @@ from eo_pygeoapi.api.result_page import result_page
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.jobs.documents import CSV, FILES, PREVIEW, status_document
+from eo_pygeoapi.jobs.documents import CSV, FILES, status_document
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.results import encode, read_output, read_outputs
-from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.item_filters import parse_simplify
+from eo_pygeoapi.store.job_features import JobFeatures
+from eo_pygeoapi.store.job_folder import FEATURES, PREVIEW, VALUES, JobFolder
 
 CSV_COLUMNS = (
     "dataElement", "period", "orgUnit", "categoryOptionCombo", "attributeOptionCombo", "value",
@@ -59,7 +62,7 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     executions = executions_of(api)
     job = executions.gateway.runs.get(job_id)
     key = _key_of(executions, job, PREVIEW)
-    preview: dict[str, Any] = executions.store.read_json(key)
+    preview: JsonObject = executions.store.read_json(key)
     if _wants_csv(request):
         name = f'attachment; filename="payload-preview-{job.id}.csv"'
         return headers_of(api, request, f"{CSV}; charset=utf-8", **{"Content-Disposition": name}), 200, to_csv(preview)
@@ -73,10 +76,25 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     job = executions.gateway.runs.get(job_id)
     if name not in FILES:
         raise ResultNotAvailableError(f"{name!r} is no file of a job; there may be: {', '.join(FILES)}")
-    return headers_of(api, request, FILES[name][0]), 200, StoredFile(_key_of(executions, job, name))
+    headers, folder = headers_of(api, request, FILES[name][0]), JobFolder(executions.store, job.id)
+    # jobs of earlier versions have left the text itself
+    if name == FEATURES and folder.exists(VALUES):
+        return headers, 200, _features(folder, parse_simplify(request.params.get("simplify", "")))
+    return headers, 200, StoredFile(_key_of(executions, job, name))
 
 
-def to_csv(preview: dict[str, Any]) -> str:
+def _features(folder: JobFolder, simplify: float) -> StreamedText:
+    """Return the features of a job as GeoJSON, with outlines as coarse as `simplify` metres allow."""
+    features = JobFeatures(folder)
+    try:
+        units = features.coarser_units(simplify) if simplify else features.units
+        return StreamedText(features.text(units), features.size(units), features.close)
+    except BaseException:
+        features.close()
+        raise
+
+
+def to_csv(preview: JsonObject) -> str:
     """Write the data values of a preview as DHIS2 takes them in CSV: one column per dimension."""
     common = {name: preview.get(name, "") for name in CSV_COLUMNS}
     text = io.StringIO()

@@ -7,10 +7,7 @@ again when it has changed, so that a revoked token is refused at once.
 import hashlib
 import hmac
 import json
-import os
 import secrets
-import tempfile
-import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from eo_pygeoapi.contract.models import GivenIdentifier, Model
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.files import Reread, write_whole
 
 Scope = Literal["read", "execute"]
 PREFIX = "eo_"
@@ -48,23 +46,16 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._read_at: tuple[int, int] | None = None
-        self._tokens: list[Token] = []
+        self._tokens = Reread(path, _read)
 
     def tokens(self) -> list[Token]:
         """Return the tokens as the file has them now, none where there is no file; ConfigError for a broken one."""
         try:
-            stat = self.path.stat()
+            return self._tokens.value()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise ConfigError(f"EO_API_TOKENS_FILE: cannot read {self.path}: {error.strerror}") from error
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        with self._lock:
-            if stamp != self._read_at:
-                self._tokens, self._read_at = self._read(), stamp
-            return self._tokens
 
     def find(self, presented: str) -> Token | None:
         """Return the token that was presented; takes as long for one that is wrong."""
@@ -96,20 +87,18 @@ class TokenFile:
             raise ConfigError(f"there is no token {name!r} (there are: {names})")
         self._write(kept)
 
-    def _read(self) -> list[Token]:
-        try:
-            return _File.model_validate_json(self.path.read_bytes()).tokens
-        except (OSError, ValidationError) as error:
-            # without pydantic's words, which would show what is in the file
-            raise ConfigError(f"EO_API_TOKENS_FILE: {self.path} is not what `eo-pygeoapi token` writes") from error
-
     def _write(self, tokens: Sequence[Token]) -> None:
         """Write the file in one go, readable by this user alone."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(prefix=".tokens-", dir=self.path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(_File(tokens=list(tokens)).to_json(), stream, indent=1)
-        os.replace(unfinished, self.path)
+        write_whole(self.path, json.dumps(_File(tokens=list(tokens)).to_json(), indent=1), mode=0o600)
+
+
+def _read(path: Path) -> list[Token]:
+    try:
+        return _File.model_validate_json(path.read_bytes()).tokens
+    except ValidationError as error:
+        # without pydantic's words, which would show what is in the file
+        raise ConfigError(f"EO_API_TOKENS_FILE: {path} is not what `eo-pygeoapi token` writes") from error
 
 
 def _hash(value: str) -> str:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -155,7 +154,7 @@ def _process_problems(config: Mapping[str, object]) -> list[str]:
     return problems
 
 
-def _resources(config: Mapping[str, object]) -> list[tuple[Any, Mapping[str, Any]]]:
+def _resources(config: Mapping[str, object]) -> list[tuple[object, Mapping[str, object]]]:
     resources = config.get("resources")
     return [(i, r) for i, r in resources.items() if isinstance(r, dict)] if isinstance(resources, dict) else []
 

@@ -6,13 +6,14 @@ Yours is left alone. Relative `href`s resolve against yours, so they are made ab
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 from pygeoapi.openapi import generate_openapi_document
 
 from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, read_config
+from eo_pygeoapi.files import write_whole
+from eo_pygeoapi.json_types import JsonObject
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 CONFIG = "pygeoapi-config.yml"
@@ -30,22 +31,22 @@ def write_effective(edited: Path, folder: Path, port: int) -> Path:
     """Write the effective configuration and its OpenAPI document into the folder; returns the configuration's path."""
     path = folder / CONFIG
     config = effective(read_config(edited), edited.absolute(), port)
-    _replace(path, yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    write_whole(path, yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
     write_openapi(path, folder / OPENAPI)
     return path
 
 
 def write_openapi(config: Path, target: Path) -> None:
     """Generate the OpenAPI document of a configuration file."""
-    _replace(target, generate_openapi_document(config, "yaml"))
+    write_whole(target, generate_openapi_document(config, "yaml"))
 
 
-def effective(config: Mapping[str, object], edited: Path, port: int) -> dict[str, Any]:
+def effective(config: Mapping[str, object], edited: Path, port: int) -> JsonObject:
     """Return the configuration with the port, the server's own address and absolute hrefs.
 
     A `server.url` that is not this machine's (a proxy stands before it) is kept.
     """
-    changed: dict[str, Any] = deepcopy(dict(config))
+    changed: JsonObject = deepcopy(dict(config))
     server = changed["server"]
     server["bind"]["port"] = port
     if urlsplit(str(server["url"])).hostname in LOOPBACK:
@@ -62,9 +63,3 @@ def effective(config: Mapping[str, object], edited: Path, port: int) -> dict[str
 def _make_absolute(member: object, base: Path) -> None:
     if isinstance(member, dict) and isinstance(href := member.get("href"), str) and "://" not in href:
         member["href"] = str((base / href).absolute())
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

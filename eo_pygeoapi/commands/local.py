@@ -6,7 +6,6 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import requests
 from rich.console import Console
@@ -18,6 +17,7 @@ from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.stack import LocalStack, Running
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
 POLL_SECONDS = 0.3
@@ -104,7 +104,7 @@ def _execute_example(running: Running, out: Console) -> str:
     return job
 
 
-def _wait(job: str, out: Console) -> dict[str, Any]:
+def _wait(job: str, out: Console) -> JsonObject:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
         task, said = bar.add_task("accepted", total=100), ""
@@ -121,7 +121,7 @@ def _wait(job: str, out: Console) -> dict[str, Any]:
             time.sleep(POLL_SECONDS)
 
 
-def _print_results(out: Console, running: Running, job: str, result: dict[str, Any]) -> None:
+def _print_results(out: Console, running: Running, job: str, result: JsonObject) -> None:
     dataset = _get(f"{running.web_url}/processes/{PROCESS_ID}?f=json")["example"]["inputs"]["datasetId"]
     items = _get(f"{running.web_url}/collections/{dataset}/items?f=json&limit=10000&skipGeometry=true")
     values: dict[str, list[float]] = {}
@@ -153,9 +153,9 @@ def _print_addresses(out: Console, running: Running, job: dict[str, str]) -> Non
         out.print(f"\n{name}\n  {address}", markup=False, soft_wrap=True)
 
 
-def _get(url: str) -> dict[str, Any]:
+def _get(url: str) -> JsonObject:
     answer = requests.get(url, headers={"Accept": "application/json"}, timeout=30)
     if not answer.ok:
         raise EoError(f"GET {url} was answered with {answer.status_code}: {answer.text[:500]}")
-    body: dict[str, Any] = answer.json()
+    body: JsonObject = answer.json()
     return body

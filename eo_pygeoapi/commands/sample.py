@@ -9,6 +9,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from eo_pygeoapi.files import replacing
+
 DAYS = 31
 FIRST_DAY = "2025-07-01"
 _STEP = 0.1
@@ -19,9 +21,8 @@ def make_sample(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in (("temperature.nc", _write_temperature), ("districts.geojson", _write_districts)):
         if not (folder / name).exists():
-            unfinished = folder / f"{name}.unfinished"
-            write(unfinished)
-            unfinished.replace(folder / name)
+            with replacing(folder / name) as unfinished:
+                write(unfinished)
 
 
 def temperature() -> np.ndarray:

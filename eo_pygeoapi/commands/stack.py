@@ -28,9 +28,10 @@ START_SECONDS = 120.0
 STOP_SECONDS = 80.0
 WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
 # which are started again, and how often
-RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker"}
+RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker", "watch": "the watch"}
 MOST_DEATHS = 5
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
+_WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
 
 Say = Callable[[str], None]
@@ -69,7 +70,7 @@ class Running:
 
 
 class LocalStack:
-    """Prefect server, worker and web process, as children of this process; each writes a log file of its own."""
+    """Prefect server, worker, web process and watch, as children of this process; each has a log file of its own."""
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class LocalStack:
         apply(self.running, effective)
         self._wait_for_answer("web", f"{self._local_url()}/conformance?f=json")
         self._wait_for("worker", self._asks_for_runs, "the worker takes no jobs")
+        self._spawn("watch", _WATCH)
         self._remember()
         self._is_up = True
         return self.running

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary
 from eo_pygeoapi.contract.status import JobStatus, StepStatus
+from eo_pygeoapi.json_types import Json, JsonObject
 
 ABSENT: Any = None  # in documents: a member that is not known is left out
 
@@ -62,7 +63,7 @@ class JobDocument(Document):
     flow_name: str = Field(ABSENT, description="the Prefect flow")
     prefect_state: str = Field(ABSENT, description="the name of the flow run's state in Prefect")
     dataset: str = Field(ABSENT, description="of an import: the dataset, which is also the Prefect deployment")
-    inputs: dict[str, Any] = Field(ABSENT, description="of an import: what was asked for, redacted")
+    inputs: JsonObject = Field(ABSENT, description="of an import: what was asked for, redacted")
     steps: list[StepDocument] = Field(ABSENT, description="of an import that has begun: its steps in their order")
     import_summary: ImportSummary = Field(ABSENT, description="of a successful import")
     links: list[Link]
@@ -96,7 +97,7 @@ class ValueFeature(Document):
 
     type: Literal["Feature"]
     id: str = Field(description="orgUnit-period")
-    geometry: dict[str, Any] | None
+    geometry: JsonObject | None
     properties: FeatureProperties
 
 
@@ -120,7 +121,7 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def json_schema(name: str) -> dict[str, Any]:
+def json_schema(name: str) -> dict[str, Json]:
     """Return the JSON Schema of a contract."""
     mode: Literal["validation"] = "validation"
     schema = _without_null_defaults(SCHEMAS[name].model_json_schema(by_alias=True, mode=mode))

@@ -1,6 +1,5 @@
 """From the dates that people write to days: `2025`, `2025-07`, `2025-07-01`, `-P30D`."""
 
-import calendar
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -8,10 +7,10 @@ from datetime import date, timedelta
 import isodate
 
 from eo_pygeoapi.contract.models import ImportInputs, Interval
+from eo_pygeoapi.dates import days_of
 from eo_pygeoapi.errors import InputError
 
 ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, weeks, months or years such as -P30D"
-_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 _DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 
 
@@ -59,22 +58,14 @@ def _day(name: str, text: str, today: date, problems: list[str], *, last: bool) 
     if not text:
         return None
     try:
-        if match := _DATE.fullmatch(text):
-            return _calendar_day(*match.groups(), last=last)
         if _DURATION.fullmatch(text):
             moment: date = today + isodate.parse_duration(text)
             return moment
+        return days_of(text)[1 if last else 0]
     except (ValueError, OverflowError):
         pass
     problems.append(f"input {name}: {text!r} is no date; {ALLOWED}")
     return None
-
-
-def _calendar_day(year: str, month: str | None, day: str | None, *, last: bool) -> date:
-    if day and month:
-        return date(int(year), int(month), int(day))
-    months = int(month) if month else (12 if last else 1)
-    return date(int(year), months, calendar.monthrange(int(year), months)[1] if last else 1)
 
 
 def days(interval: Interval) -> list[date]:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from eo_pygeoapi.json_types import JsonObject
+
 SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
@@ -42,7 +44,7 @@ SpatialStatistic = Annotated[
 ]
 
 
-def _dhis2_name_to_ours(value: object) -> Any:
+def _dhis2_name_to_ours(value: object) -> object:
     ours = value[:1].lower() + value[1:] if isinstance(value, str) else value
     return ours if ours in PERIOD_TYPES else value  # as it was written, for the message
 
@@ -78,7 +80,7 @@ class Model(BaseModel):
         allow_inf_nan=False,
     )
 
-    def to_json(self, **kwargs: Any) -> dict[str, Any]:
+    def to_json(self, **kwargs: Any) -> JsonObject:
         """Return what a client sees: JSON types, camelCase names."""
         return self.model_dump(mode="json", by_alias=True, **kwargs)
 
@@ -133,7 +135,7 @@ class ImportInputs(Model):
         title="Organisation units",
         description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
     )
-    features: dict[str, Any] = Field(
+    features: JsonObject = Field(
         {},
         title="Own areas",
         description="GeoJSON FeatureCollection whose features carry ids; excludes the three inputs above",
@@ -142,7 +144,7 @@ class ImportInputs(Model):
     period_type: PeriodType = Field(
         default_factory=lambda: "daily", title="Period type", description="overrides the dataset's"
     )
-    parameters: dict[str, Any] = Field(
+    parameters: JsonObject = Field(
         {}, title="Source options", description="options of the source that requests may set"
     )
     dhis2: Dhis2Target = Field(Dhis2Target(), title="DHIS2", description="overrides the dataset's")
@@ -152,7 +154,7 @@ class ImportInputs(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: object) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> object:
         if isinstance(data, dict):
             for key in ("orgUnitLevel", "org_unit_level", "orgUnitIds", "org_unit_ids"):
                 if key in data and not isinstance(data[key], list):
@@ -254,11 +256,14 @@ class ImportOutputs(Model):
     row_count: int = Field(description="values that are not null")
     payload_preview_path: str = Field(description="key in the results store")
     import_summary: ImportSummary
-    result_features_path: str = Field(description="key in the results store")
+    result_features_path: str = Field(
+        description="where the values are as GeoJSON features; sent as `files/features.geojson` of the job"
+    )
     left_out: list[LeftOut] = []
     source: str = Field("", description="which data the values are of, such as their stage")
+    not_published: str = Field("", description="why the dataset's collection does not show these values")
 
-    def to_json(self, **kwargs: Any) -> dict[str, Any]:
+    def to_json(self, **kwargs: Any) -> JsonObject:
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
         answer = super().to_json(**kwargs)
         answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
@@ -267,10 +272,11 @@ class ImportOutputs(Model):
         for name in ("reason", "findings", "keptCount", "kept", "notes"):
             if not summary[name]:
                 del summary[name]
-        if not answer["source"]:
-            del answer["source"]
+        for name in ("source", "notPublished"):
+            if not answer[name]:
+                del answer[name]
         return answer
 
 
-def _without_empty(entry: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(entry: JsonObject) -> JsonObject:
     return {name: value for name, value in entry.items() if value != ""}

@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from eo_pygeoapi.json_types import Json, JsonObject
+
 _DROPPED = ("$defs", "title", "default", "additionalProperties", "examples", "discriminator")
 
 
-def ogc_inputs(model: type[BaseModel]) -> dict[str, Any]:
+def ogc_inputs(model: type[BaseModel]) -> JsonObject:
     """Return the `inputs` of a process description: one entry per field of the model.
 
     A list field is an input that may be given several times, as OGC API - Processes has it.
@@ -23,16 +25,16 @@ def ogc_inputs(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def ogc_schema(model: type[BaseModel]) -> dict[str, Any]:
+def ogc_schema(model: type[BaseModel]) -> JsonObject:
     """Return the schema of an object in OpenAPI 3.0 words."""
     schema = model.model_json_schema(by_alias=True)
-    translated: dict[str, Any] = _openapi(schema, schema.get("$defs", {}))
+    translated: JsonObject = _openapi(schema, schema.get("$defs", {}))
     return translated
 
 
-def _input(name: str, field: dict[str, Any], definitions: dict[str, Any], *, required: bool) -> dict[str, Any]:
+def _input(name: str, field: dict[str, Json], definitions: dict[str, Json], *, required: bool) -> dict[str, Json]:
     schema = _openapi(field, definitions)
-    entry: dict[str, Any] = {
+    entry: JsonObject = {
         "title": field.get("title", name[0].upper() + name[1:]),
         "description": schema.pop("description", ""),
         "minOccurs": 1 if required else 0,
@@ -45,7 +47,7 @@ def _input(name: str, field: dict[str, Any], definitions: dict[str, Any], *, req
     return entry | {"schema": schema}
 
 
-def _openapi(schema: object, definitions: dict[str, Any]) -> Any:
+def _openapi(schema: object, definitions: JsonObject) -> Any:
     if isinstance(schema, list):
         return [_openapi(entry, definitions) for entry in schema]
     if not isinstance(schema, dict):
@@ -54,7 +56,7 @@ def _openapi(schema: object, definitions: dict[str, Any]) -> Any:
         target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
         own = {key: value for key, value in schema.items() if key != "$ref"}
         return _openapi(target, definitions) | _openapi(own, definitions)
-    translated: dict[str, Any] = {}
+    translated: JsonObject = {}
     for key, value in schema.items():
         if key == "properties":
             translated[key] = {name: _openapi(entry, definitions) for name, entry in value.items()}

@@ -1,11 +1,11 @@
 """DHIS2 periods in its ISO 8601 calendar: which there are in an interval, their ids and their days."""
 
-import calendar
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from eo_pygeoapi.contract.models import Interval, LeftOut, PeriodType
+from eo_pygeoapi.dates import end_of_month
 
 # first day of the week (Monday is 0), and what stands between year and number
 _WEEKS = {
@@ -37,7 +37,7 @@ def period_of(day: date, period_type: PeriodType) -> Period:
     first_month = (day.month - 1) // months * months + 1
     last_month = first_month + months - 1
     start = date(day.year, first_month, 1)
-    end = date(day.year, last_month, calendar.monthrange(day.year, last_month)[1])
+    end = end_of_month(date(day.year, last_month, 1))
     ids = {"monthly": f"{start:%Y%m}", "quarterly": f"{start:%Y}Q{last_month // 3}", "yearly": f"{start:%Y}"}
     return Period(ids[period_type], start, end)
 

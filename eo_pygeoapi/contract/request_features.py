@@ -8,6 +8,8 @@ others.
 import json
 from collections.abc import Mapping
 
+from eo_pygeoapi.wording import shown
+
 GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "GeometryCollection")
 # where a feature's id may stand, in the order in which it is looked for
 _IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
@@ -47,7 +49,7 @@ def _problems_of(feature: object) -> list[str]:
     elif (geometry := feature["geometry"]) is not None:
         kind = geometry.get("type") if isinstance(geometry, Mapping) else geometry
         if kind not in GEOMETRIES:
-            problems.append(f".geometry.type: {str(kind)[:80]!r} is not allowed; allowed: {', '.join(GEOMETRIES)}")
+            problems.append(f".geometry.type: {shown(str(kind))} is not allowed; allowed: {', '.join(GEOMETRIES)}")
     return problems
 
 

@@ -1,7 +1,7 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
 from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
+from eo_pygeoapi.json_types import JsonObject
 
 
 def _known_zone(name: str) -> str:
@@ -28,7 +29,7 @@ def _of_cron(text: str) -> str:
     return text
 
 
-def _installed(name: object) -> Any:
+def _installed(name: object) -> object:
     if not isinstance(name, str) or name not in installed_sources():
         known = ", ".join(installed_sources()) or "none, for none is installed"
         raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
@@ -65,7 +66,7 @@ class OrgUnitsFromDhis2(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_level_is_a_list(cls, data: object) -> Any:
+    def _one_level_is_a_list(cls, data: object) -> object:
         if isinstance(data, dict) and not isinstance(level := data.get("level", []), list):
             return {**data, "level": [level]}
         return data
@@ -87,7 +88,7 @@ class Schedule(Model):
     cron: Cron
     timezone: TimeZone = "UTC"
     active: bool = True
-    inputs: dict[str, Any]
+    inputs: JsonObject
     catch_up: Literal["latest", "all", "none"] = Field(
         "latest", description="which of the times are made up for that the server or the workers were away at"
     )
@@ -127,7 +128,7 @@ class Dataset(DatasetBlock):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_source(cls, data: object) -> Any:
+    def _options_of_the_source(cls, data: object) -> object:
         if not isinstance(data, dict) or not isinstance(data.get("options", {}), dict):
             return data
         if data.get("source") not in installed_sources():

@@ -6,7 +6,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
+from eo_pygeoapi.wording import shown
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 # what makes an unquoted scalar one with variables in it
@@ -37,10 +39,9 @@ _ALLOWED = {
     "string_type": "a string",
     "too_short": "{min_length} or more characters",
 }
-_WORDS = {None: "null", True: "true", False: "false"}
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> JsonObject:
     """Parse the configuration file at `path`.
 
     Raises ConfigError when there is no such file, it is not YAML, and, with every mistake, when a `${VAR}` without
@@ -74,12 +75,12 @@ def _loader(problems: list[str]) -> type[yaml.SafeLoader]:
             problems.extend(_repeated_keys(node))
             return node
 
-    def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         unset = [m["name"] for m in _VARIABLE.finditer(node.value) if _value(m) is None]
         problems.extend(f"line {_line(node)}: uses ${{{name}}}, which the environment does not set" for name in unset)
         return _typed(_VARIABLE.sub(lambda match: _value(match) or "", node.value))
 
-    def dated(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    def dated(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         try:
             return loader.construct_yaml_timestamp(node)
         except ValueError:
@@ -106,7 +107,7 @@ def _value(match: re.Match[str]) -> str | None:
     return os.environ.get(match["name"], match["default"])
 
 
-def _typed(text: str) -> Any:
+def _typed(text: str) -> object:
     """Return the text as the type that pygeoapi gives it, which is not YAML's: `yes` and `2025-07-01` stay text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -146,9 +147,9 @@ def problems_of(
     return [_sentence(name(entry["loc"]), entry, model) for entry in error.errors(include_url=False)]
 
 
-def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _sentence(name: str, entry: JsonMapping, model: type[BaseModel]) -> str:
     context = entry.get("ctx", {})
-    refused = f"{name}: {_short(entry['input'])} is not allowed"
+    refused = f"{name}: {shown(entry['input'])} is not allowed"
     match entry["type"]:
         case "missing":
             return f"{name}: is required"
@@ -158,7 +159,7 @@ def _sentence(name: str, entry: Mapping[str, Any], model: type[BaseModel]) -> st
             return f"{refused}; allowed: {context['expected'].replace(' or ', ', ').replace("'", '')}"
         case "union_tag_invalid":
             allowed = context["expected_tags"].replace("'", "")
-            return f"{name}.source: {_short(entry['input']['source'])} is not allowed; allowed: {allowed}"
+            return f"{name}.source: {shown(entry['input']['source'])} is not allowed; allowed: {allowed}"
         case "union_tag_not_found":
             return f"{name}.source: is required"
         case "value_error":
@@ -188,11 +189,6 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
 
 
-def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+def _tags(model: type[BaseModel]) -> tuple[object, ...]:
     tag = model.model_fields.get("source")
     return get_args(tag.annotation) if tag else ()
-
-
-def _short(value: Any) -> str:
-    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,7 +1,6 @@
 """`extends: DATASET`: a block that says only what is different from another dataset's."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from eo_pygeoapi.datasets.config_file import yaml_path
 from eo_pygeoapi.errors import ConfigError
@@ -9,7 +8,7 @@ from eo_pygeoapi.errors import ConfigError
 _MERGED = ("options", "units", "aggregation", "dhis2")
 
 
-def extended(id_: str, resources: Mapping[str, Mapping[str, object]]) -> Any:
+def extended(id_: str, resources: Mapping[str, Mapping[str, object]]) -> object:
     """Return the `eo:` block of a dataset with what it takes over; the members of `_MERGED` are taken over singly.
 
     Raises ConfigError where the dataset that it extends is not there, or extends it in turn.
@@ -28,7 +27,7 @@ def extended(id_: str, resources: Mapping[str, Mapping[str, object]]) -> Any:
     return block
 
 
-def _over(own: Mapping[str, object], base: object) -> Any:
+def _over(own: Mapping[str, object], base: object) -> object:
     """Return `base` with what `own` says; `extends` is then what `base` extends."""
     if not isinstance(base, dict):
         return {key: value for key, value in own.items() if key != "extends"}

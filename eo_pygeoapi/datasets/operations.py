@@ -1,11 +1,12 @@
 """What the configuration file says about running datasets for years: channels, tenants, retention, policies, chains."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from eo_pygeoapi.contract.models import Model
+from eo_pygeoapi.json_types import JsonObject
 
 Event = Literal["failed", "refused", "late", "stale-provider", "missed", "credential", "worker", "disk", "recovered"]
 EVENTS: tuple[Event, ...] = (
@@ -23,7 +24,7 @@ EVENTS: tuple[Event, ...] = (
 _TIMEDELTA = TypeAdapter(timedelta)
 
 
-def _duration(value: object) -> Any:
+def _duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     try:
@@ -83,7 +84,7 @@ class Then(Model):
     analytics: Literal[True] | None = None
     webhook: str = Field("", description="name of a channel with an http(s) address")
     process: str = ""
-    inputs: dict[str, Any] = {}
+    inputs: JsonObject = {}
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:

@@ -21,6 +21,7 @@ from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
+from eo_pygeoapi.json_types import Json, JsonMapping
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
@@ -73,14 +74,14 @@ def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[s
         return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
 
 
-def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, Any]]]:
+def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
     resources = config.get("resources")
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
 
 
-def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
+def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:
     block = config.get("eo") or {}
     defaults = (block.get("defaults") or {}) if isinstance(block, dict) else {}
     if not isinstance(block, dict) or not isinstance(defaults, dict):
@@ -99,7 +100,7 @@ def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, An
     return known
 
 
-def _dataset(id_: str, resource: Mapping[str, Any], defaults: Mapping[str, Any], base: Path) -> Dataset:
+def _dataset(id_: str, resource: JsonMapping, defaults: JsonMapping, base: Path) -> Dataset:
     """Return one dataset; ConfigError lists every mistake in its block and around it."""
     block = resource["eo"]
     if not isinstance(block, dict):
@@ -139,7 +140,7 @@ def _options(id_: str, own: Mapping[str, object], problems: list[str]) -> Source
         return SourceOptions()
 
 
-def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Any]:
+def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Json]:
     title = resource.get("title", id_)
     if isinstance(title, dict):
         title = next(iter(title.values()), id_)
@@ -149,7 +150,7 @@ def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Any]
     return {"id": id_, "title": str(title), "bbox": bbox}
 
 
-def _collection_problems(id_: str, resource: Mapping[str, Any], bbox: Any) -> list[str]:
+def _collection_problems(id_: str, resource: JsonMapping, bbox: Any) -> list[str]:
     problems = []
     if not _ID.fullmatch(id_):
         problems.append(
@@ -165,9 +166,7 @@ def _collection_problems(id_: str, resource: Mapping[str, Any], bbox: Any) -> li
     return problems
 
 
-def _block_problems(
-    id_: str, own: Mapping[str, Any], block: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> list[str]:
+def _block_problems(id_: str, own: JsonMapping, block: JsonMapping, defaults: JsonMapping) -> list[str]:
     def name(loc: Sequence[str | int]) -> str:
         if loc[0] == "orgUnits":
             loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
@@ -187,7 +186,7 @@ def _block_path(id_: str, loc: Sequence[str | int]) -> str:
     return yaml_path("resources", id_, "eo", *loc)
 
 
-def _schedule_problems(dataset: Dataset, schedules: Sequence[Mapping[str, Any]]) -> list[str]:
+def _schedule_problems(dataset: Dataset, schedules: Sequence[JsonMapping]) -> list[str]:
     """Return the mistakes in names and inputs, which the block's model does not see."""
     problems = []
     names = [schedule.get("name") for schedule in schedules]

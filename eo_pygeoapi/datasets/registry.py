@@ -1,12 +1,12 @@
 """The enabled datasets as they stand in the configuration file now."""
 
-import threading
 from pathlib import Path
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import inspect_datasets, load_datasets
 from eo_pygeoapi.errors import ConfigError, NotAppliedError
+from eo_pygeoapi.files import Reread
 
 
 class DatasetRegistry:
@@ -14,21 +14,14 @@ class DatasetRegistry:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        self._read_at: tuple[int, int] = (0, 0)
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets = Reread(path, load_datasets)
 
     def datasets(self) -> dict[str, Dataset]:
         """Return the enabled datasets by id; ConfigError lists the mistakes in the file."""
         try:
-            stat = self._path.stat()
+            return self._datasets.value()
         except OSError as error:
             raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        with self._lock:
-            if stamp != self._read_at:
-                self._datasets, self._read_at = load_datasets(self._path), stamp
-            return self._datasets
 
     @property
     def is_of_up(self) -> bool:

@@ -13,19 +13,20 @@ from datetime import date
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
 from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import is_secret
 
 GROUP = "eo_pygeoapi.sources"
 Limits = tuple[float | None, float | None]
 
 
-def _text_from_yaml(value: object) -> Any:
+def _text_from_yaml(value: object) -> object:
     """Take what YAML makes of `2026` and `2025-07-01`; refuse what it makes of `NO`."""
     if isinstance(value, bool):
         raise ValueError(f"YAML reads this as {str(value).lower()}; put it in quotes")
@@ -88,7 +89,7 @@ class SourceOptions(Model):
 
     requestable: ClassVar[tuple[str, ...]] = ()
 
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> JsonObject:
         """Return the `eo:` keys that this source gives where the block does not."""
         return {}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -12,7 +11,9 @@ from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
 from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
+from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.json_types import JsonMapping
 
 _OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs whose members all may be left out
 
@@ -23,13 +24,14 @@ class Execution(Model):
     inputs: ImportInputs
     dataset: Dataset
     interval: Interval
+    overridden: list[str] = []  # inputs by which values are other than those of the dataset's own settings
 
     def with_features(self, features: Mapping[str, object]) -> "Execution":
         """Return the same with these areas of the request; they may be large, so only `load_org_units` is given any."""
         return self.model_copy(update={"inputs": self.inputs.model_copy(update={"features": features})})
 
 
-def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], now: datetime) -> Execution:
+def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: datetime) -> Execution:
     """Check the inputs of a request against the contract and the enabled datasets.
 
     `now` is the moment that relative dates count from: the scheduled time of the run. Raises InputError with every
@@ -42,6 +44,7 @@ def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], 
     dataset = _dataset_of(inputs, datasets)
     today = now.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
     interval = None
+    changed: list[str] = []
     try:
         interval = resolve_interval(parsed, today) if parsed else None
     except InputError as error:
@@ -53,11 +56,12 @@ def validate_inputs(inputs: Mapping[str, Any], datasets: Mapping[str, Dataset], 
     if dataset and isinstance(parameters := inputs.get("parameters"), Mapping):
         problems += _parameter_problems(parameters, dataset)
     if parsed and dataset and not problems:
+        changed = overridden(parsed, dataset)
         dataset = dataset.overridden_by(parsed)
         problems += _unit_problems(parsed, dataset) + _target_problems(parsed, dataset)
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
-    return Execution(inputs=parsed, dataset=dataset, interval=interval)
+    return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
 
 
 def _parsed(inputs: Mapping[str, object]) -> tuple[ImportInputs | None, list[str]]:

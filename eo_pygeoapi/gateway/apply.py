@@ -7,7 +7,6 @@ said; only a schedule that somebody paused there stays paused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from prefect.client.schemas.responses import DeploymentResponse
 
@@ -18,6 +17,7 @@ from eo_pygeoapi.gateway.differences import differences, paused_by_person
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.gateway.specs import import_spec, process_spec
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.settings import Settings
 
 
@@ -42,7 +42,7 @@ class Applied:
 
 
 def apply_deployments(
-    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: Mapping[str, Any], settings: Settings
+    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: JsonMapping, settings: Settings
 ) -> Applied:
     """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
     gateway.ensure_work_pool()

@@ -1,14 +1,12 @@
 """What people see of a run in the Prefect UI: the payload's first values and the import summary."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from eo_pygeoapi.contract.models import ImportSummary
+from eo_pygeoapi.json_types import JsonMapping
 
 
-def show_payload(preview: Mapping[str, Any]) -> None:
+def show_payload(preview: JsonMapping) -> None:
     """Show the first values of the payload as a table, beside what DHIS2 held."""
     rows = preview["rows"]
     create_table_artifact(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -24,6 +24,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field, SecretStr, create_model
 
 from eo_pygeoapi.datasets.source import Credential, all_credentials
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import connection_prefix, notify_variable
 
 PAGE = 200
@@ -86,7 +87,7 @@ def _block_type(credential: Credential) -> type[Block]:
     }
     # Prefect registers no class that is abstract, so that the one below takes no other's place
     named = type(name, (Block, ABC), about)
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         member: (SecretStr if variable in credential.secrets else str, credential.defaults.get(member, ...))
         for member, variable in credential.variables.items()
     }

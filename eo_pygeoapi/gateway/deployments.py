@@ -4,7 +4,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -16,6 +15,7 @@ from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NotAppliedError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
@@ -37,15 +37,15 @@ class DeploymentSpec:
     flow: str
     entrypoint: str
     description: str
-    parameters: Mapping[str, Any]
-    parameter_schema: Mapping[str, Any]
+    parameters: JsonMapping
+    parameter_schema: JsonMapping
     fingerprint: str
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
     environment: Mapping[str, str] = field(default_factory=dict)
     block: str = ""
 
     @property
-    def job_variables(self) -> dict[str, Any]:
+    def job_variables(self) -> JsonObject:
         """What the runs' processes are started with, as Prefect has it."""
         return {"env": dict(self.environment)} if self.environment else {}
 

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
 # labels that the worker puts on a run whose process died
@@ -71,8 +71,8 @@ class Job:
     updated: datetime
     started: datetime | None = None
     finished: datetime | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    request: Mapping[str, Any] = field(default_factory=dict)
+    inputs: JsonMapping = field(default_factory=dict)
+    request: JsonMapping = field(default_factory=dict)
     state_name: str = ""
     deployment: str = ""
     attempts: int = 1
@@ -115,7 +115,7 @@ class Job:
             flow_name=flow_name,
         )
 
-    def to_pygeoapi(self) -> dict[str, Any]:
+    def to_pygeoapi(self) -> dict[str, object]:
         """Return the dictionary that pygeoapi's core reads; it wants every member, and one type in `started`."""
         return {
             "type": "process",
@@ -132,12 +132,12 @@ class Job:
             "mimetype": "application/json",
         }
 
-    def visible_inputs(self) -> dict[str, Any]:
+    def visible_inputs(self) -> dict[str, object]:
         """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
         if self.process_id != PROCESS_ID:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
-        redacted: dict[str, Any] = redact_json(shown)
+        redacted: JsonObject = redact_json(shown)
         return redacted
 
     def shown_inputs(self) -> str:
@@ -191,5 +191,5 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     return _MESSAGES[status]
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}

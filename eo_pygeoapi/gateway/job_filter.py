@@ -1,18 +1,19 @@
 """Which jobs a list is of: the query parameters of `GET /jobs`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from datetime import datetime, timedelta
+from typing import get_args
 
 from eo_pygeoapi.contract.status import FINAL, JobStatus
+from eo_pygeoapi.dates import ends_of, instant
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 JOB_TYPE = "process"
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MILLISECOND = timedelta(microseconds=999)
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 _DATETIME = "an RFC 3339 date-time such as 2025-07-01T00:00:00Z, or start/end, where .. or nothing is open"
@@ -46,7 +47,7 @@ class JobFilter:
         return at_least and (self.max_duration is None or seconds <= self.max_duration)
 
 
-def parse_job_filter(parameters: Mapping[str, Any]) -> JobFilter:
+def parse_job_filter(parameters: JsonMapping) -> JobFilter:
     """Read a filter from query parameters, repeated or comma-separated; QueryError names every mistake."""
     problems: list[str] = []
 
@@ -77,7 +78,7 @@ def parse_job_filter(parameters: Mapping[str, Any]) -> JobFilter:
     )
 
 
-def _several(parameters: Mapping[str, Any], name: str) -> list[str]:
+def _several(parameters: JsonMapping, name: str) -> list[str]:
     getlist = getattr(parameters, "getlist", None)
     texts = getlist(name) if getlist else [parameters[name]] if name in parameters else []
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
@@ -90,25 +91,19 @@ def _seconds(text: str) -> int:
 
 
 def _interval(text: str) -> tuple[datetime | None, datetime | None]:
-    parts = text.split("/")
-    if len(parts) > 2 or (len(parts) == 1 and parts[0] in ("", "..")):
-        raise ValueError(_DATETIME)
-    start, end = _instant(parts[0]), _instant(parts[-1])
+    try:
+        start, end = (_instant(part) if part else None for part in ends_of(text))
+    except ValueError as error:
+        raise ValueError(_DATETIME) from error
     if start and end and end < start:
         raise ValueError("a start that is not after the end")
     # what the API shows is cut to the millisecond
     return start, end + _MILLISECOND if end else None
 
 
-def _instant(text: str) -> datetime | None:
-    if text in ("", ".."):
-        return None
-    if not _INSTANT.fullmatch(text):
-        # a `+` in a query that was not escaped arrives as a space
-        text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
-    if not _INSTANT.fullmatch(text):
-        raise ValueError(_DATETIME)
-    try:
-        return datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
-    except ValueError as error:
-        raise ValueError(_DATETIME) from error
+def _instant(text: str) -> datetime:
+    # a `+` in a query that was not escaped arrives as a space
+    moment = instant(re.sub(r" (?=\d\d:\d\d$)", "+", text).replace(" ", "T"))
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    return moment

@@ -11,6 +11,8 @@ import httpx
 from prefect.settings import PREFECT_API_SSL_CERT_FILE
 from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from eo_pygeoapi.json_types import JsonObject
+
 BUSY_SECONDS = 5.0
 
 
@@ -61,7 +63,7 @@ def certificates() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None)
 
 
-def _patience(seconds: float) -> dict[str, Any]:
+def _patience(seconds: float) -> JsonObject:
     return {
         "retry": retry_if_exception_type(ServerBusyError),
         "wait": wait_random_exponential(multiplier=0.05, max=1.0),

@@ -1,7 +1,7 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from eo_pygeoapi.gateway.job import Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND
+from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
 NO_PROGRESS = Progress()
@@ -38,7 +39,7 @@ class Runs:
         self._page = page
         self._submitting = threading.Lock()
 
-    def submit(self, deployment: str, parameters: Mapping[str, Any], queue: str = ON_DEMAND) -> Job:
+    def submit(self, deployment: str, parameters: JsonMapping, queue: str = ON_DEMAND) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
@@ -172,7 +173,7 @@ class Runs:
         return found
 
 
-def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: Mapping[str, Any]) -> FlowRun:
+def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: JsonMapping) -> FlowRun:
     response = client.request(
         "POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment_id}, json=dict(body)
     )

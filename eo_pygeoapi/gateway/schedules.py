@@ -1,7 +1,6 @@
 """The schedules of datasets, as Prefect has them, and what keeps one from running."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -10,6 +9,7 @@ from prefect.client.schemas.schedules import CronSchedule
 
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, Schedule
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings, how_to_connect
 
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that makes up for a missed one
@@ -47,7 +47,7 @@ def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -
     )
 
 
-def run_inputs(dataset: Dataset, schedule: Schedule) -> dict[str, Any]:
+def run_inputs(dataset: Dataset, schedule: Schedule) -> JsonObject:
     """Return the inputs of the runs of a schedule."""
     return {**schedule.inputs, "datasetId": dataset.id}
 
@@ -60,7 +60,7 @@ def schedule_of(run: FlowRun) -> str:
     return str(run.labels.get(SCHEDULE, ""))
 
 
-def inputs_of(run: FlowRun, given: Mapping[str, Any], datasets: Callable[[], Mapping[str, Dataset]]) -> dict[str, Any]:
+def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[str, Dataset]]) -> JsonObject:
     """Return the inputs of a run: of one that a schedule made, what the configuration file says by its name.
 
     What Prefect keeps with a schedule is not relied on: pausing and resuming it in Prefect wipes that.
@@ -79,7 +79,7 @@ def inputs_of(run: FlowRun, given: Mapping[str, Any], datasets: Callable[[], Map
     return dict(given)
 
 
-def keep_inputs(run: FlowRun, inputs: Mapping[str, Any]) -> None:
+def keep_inputs(run: FlowRun, inputs: JsonMapping) -> None:
     """Have Prefect, and so the job, show the inputs that the run really has."""
     if run.parameters.get("inputs") != inputs:
         with get_client(sync_client=True) as client:

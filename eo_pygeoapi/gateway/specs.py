@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.datasets.block import Dataset
@@ -17,6 +16,7 @@ from eo_pygeoapi.gateway.deployments import (
 )
 from eo_pygeoapi.gateway.schedules import prefect_schedule
 from eo_pygeoapi.gateway.work_pool import SCHEDULED
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
 
@@ -60,7 +60,7 @@ def _limits(dataset: Dataset) -> dict[str, str]:
     return {name: str(value) for name, value in said.items() if value is not None}
 
 
-def _parameter_schema() -> dict[str, Any]:
+def _parameter_schema() -> dict[str, object]:
     inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
     definitions = inputs.pop("$defs", {})
     return {
@@ -73,7 +73,7 @@ def _parameter_schema() -> dict[str, Any]:
 
 
 def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
-    content: dict[str, Any] = {
+    content: JsonObject = {
         "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
         "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
         "runs": [SCHEDULED, dict(spec.environment)],

@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft4Validator
 
 from eo_pygeoapi.errors import EoError, InputError
+from eo_pygeoapi.json_types import JsonMapping
 
 # what may stand beside a value or a reference
 _BESIDE_VALUE = frozenset({"value", "mediaType", "encoding", "schema"})
@@ -21,7 +22,7 @@ _SHOWN = 80
 Fetch = Callable[[str], bytes]
 
 
-def resolve(described: Mapping[str, Any], inputs: Mapping[str, Any], fetch: Fetch) -> dict[str, Any]:
+def resolve(described: JsonMapping, inputs: JsonMapping, fetch: Fetch) -> dict[str, object]:
     """Return the inputs as plain values: unwrapped, and fetched where they are given by reference.
 
     `fetch` returns what lies at a URL. Inputs that are not described pass as they are. Raises InputError with every
@@ -34,7 +35,7 @@ def resolve(described: Mapping[str, Any], inputs: Mapping[str, Any], fetch: Fetc
     return plain
 
 
-def check(described: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+def check(described: JsonMapping, inputs: JsonMapping) -> None:
     """Check plain inputs against their descriptions; InputError names every wrong one by its id."""
     problems = [
         f"input {name}: is not known here; allowed: {', '.join(described) or 'none'}"
@@ -50,7 +51,7 @@ def check(described: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         raise InputError(problems)
 
 
-def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: list[str]) -> Any:
+def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: list[str]) -> object:
     if description is None:
         return value
     if _is_several(description) and isinstance(value, list):
@@ -58,7 +59,7 @@ def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: l
     return _one(name, description, value, fetch, problems)
 
 
-def _one(name: str, description: Mapping[str, Any], value: Any, fetch: Fetch, problems: list[str]) -> Any:
+def _one(name: str, description: JsonMapping, value: Any, fetch: Fetch, problems: list[str]) -> object:
     if not isinstance(value, Mapping):
         return value
     if "value" in value and value.keys() <= _BESIDE_VALUE:
@@ -71,7 +72,7 @@ def _one(name: str, description: Mapping[str, Any], value: Any, fetch: Fetch, pr
     return value
 
 
-def _read(description: Mapping[str, Any], content: bytes) -> Any:
+def _read(description: JsonMapping, content: bytes) -> Any:
     """Read what lies at a reference: text where text is described, else JSON."""
     schema = description.get("schema", {})
     if schema.get("type") == "string":
@@ -82,7 +83,7 @@ def _read(description: Mapping[str, Any], content: bytes) -> Any:
         raise ValueError("there is no JSON at this address") from error
 
 
-def _problems(name: str, description: Mapping[str, Any], value: Any) -> Iterator[str]:
+def _problems(name: str, description: JsonMapping, value: Any) -> Iterator[str]:
     schema, most = description.get("schema", {}), description.get("maxOccurs", 1)
     if not _is_several(description):
         yield from _schema_problems(name, schema, value)
@@ -95,7 +96,7 @@ def _problems(name: str, description: Mapping[str, Any], value: Any) -> Iterator
         yield from _schema_problems(f"{name}[{index}]", schema, entry)
 
 
-def _schema_problems(name: str, schema: Mapping[str, Any], value: Any) -> Iterator[str]:
+def _schema_problems(name: str, schema: JsonMapping, value: Any) -> Iterator[str]:
     if _BBOX in (schema.get("format"), *(part.get("format") for part in schema.get("allOf", ()))):
         yield from _bbox_problems(name, value)
         return
@@ -125,6 +126,6 @@ def _bbox_problems(name: str, value: Any) -> Iterator[str]:
         yield f"input {name}: beside bbox only crs is allowed, a URI; without it {_CRS84}"
 
 
-def _is_several(description: Mapping[str, Any]) -> bool:
+def _is_several(description: JsonMapping) -> bool:
     most = description.get("maxOccurs", 1)
     return most == "unbounded" or (isinstance(most, int) and most > 1)

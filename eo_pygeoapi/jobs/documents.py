@@ -5,25 +5,27 @@ What is not known is left out; nothing is null.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.details import Step
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
+from eo_pygeoapi.store import job_folder
 
 JSON, HTML, CSV, GEOJSON = "application/json", "text/html", "text/csv", "application/geo+json"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0/"
 
-# files that a job may leave in the results store: name -> (media type, what it is)
+# files of a job that are served: name -> (media type, what it is)
 FILES: Mapping[str, tuple[str, str]] = {
-    "features.geojson": (GEOJSON, "The values as GeoJSON features"),
-    "values.csv": (CSV, "The values as a table"),
-    "payload.json": (JSON, "All data values for DHIS2, as JSON"),
-    "payload.csv": (CSV, "All data values for DHIS2, as CSV"),
-    "rejected.json": (JSON, "The values that DHIS2 did not take"),
-    "chap.csv": (CSV, "The values as CHAP takes them"),
+    job_folder.FEATURES: (GEOJSON, "The values as GeoJSON features"),
+    job_folder.VALUES_CSV: (CSV, "The values as a table"),
+    job_folder.PAYLOAD_JSON: (JSON, "All data values for DHIS2, as JSON"),
+    job_folder.PAYLOAD_CSV: (CSV, "All data values for DHIS2, as CSV"),
+    job_folder.CHANGES: (CSV, "Every value beside what DHIS2 held, and what that made of it"),
+    job_folder.REJECTED: (JSON, "The values that DHIS2 did not take"),
+    job_folder.KEPT: (JSON, "The values that somebody else changed in DHIS2 and that were kept"),
+    job_folder.CHAP_CSV: (CSV, "The values as CHAP takes them"),
 }
-PREVIEW = "payload-preview.json"
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class Details:
 
     message: str = ""
     steps: Sequence[Step] = ()
-    import_summary: Mapping[str, Any] | None = None
+    import_summary: JsonMapping | None = None
     files: Sequence[str] = ()
     results_type: str = JSON
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: JsonMapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class JobLinks:
     def _of_files(self, job: Job, files: Iterable[str]) -> list[dict[str, str]]:
         here, found = self.job(job.id), set(files)
         links = []
-        if PREVIEW in found:
+        if job_folder.PREVIEW in found:
             preview = f"{here}/payload-preview"
             links.append(link(preview, "preview", JSON, "What DHIS2 is, or would be, sent"))
             links.append(link(f"{preview}?f=csv", "preview", CSV, "What DHIS2 is, or would be, sent, as CSV"))
@@ -96,7 +98,7 @@ def link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
     return {"href": href, "rel": rel, "type": media_type, "title": title}
 
 
-def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, Any]:
+def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, object]:
     """Return the statusInfo of a job, with details where there are any."""
     times = {
         "created": job.created,
@@ -104,7 +106,7 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
         "finished": job.finished,
         "updated": job.updated,
     }
-    document: dict[str, Any] = {
+    document: JsonObject = {
         "jobID": job.id,
         "id": job.id,
         "type": "process",
@@ -127,10 +129,10 @@ def _dataset(job: Job) -> str:
     return job.deployment if job.process_id == PROCESS_ID else ""
 
 
-def _known(**members: object) -> dict[str, Any]:
+def _known(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step) -> dict[str, object]:
     times = {"started": step.started, "finished": step.finished}
     return {"name": step.name, "status": step.status, **{n: to_rfc3339(t) for n, t in times.items() if t}}

@@ -21,10 +21,11 @@ from eo_pygeoapi.errors import (
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs import described_inputs, outbound
-from eo_pygeoapi.jobs.documents import FILES, PREVIEW, Details
+from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
@@ -56,7 +57,7 @@ class Executions:
         self._registry = DatasetRegistry(settings.config)
 
     def submit(
-        self, process_id: str, description: Mapping[str, Any], body: ExecuteBody, permit: Permit = lambda _: None
+        self, process_id: str, description: JsonMapping, body: ExecuteBody, permit: Permit = lambda _: None
     ) -> Job:
         """Check a request against the process description and make a job of it; nothing remains of a refused one.
 
@@ -113,14 +114,14 @@ class Executions:
         return job
 
     def details(self, job: Job) -> Details:
-        """Return what is told of a job where it is asked for alone."""
-        imports = job.process_id == PROCESS_ID
-        steps = self.gateway.details.steps(job.id) if imports and job.status != "accepted" else ()
+        """Return what is told of a job where it is asked for alone; of its files only a short one is read."""
+        begun = job.process_id == PROCESS_ID and job.status != "accepted"
+        files, summary = self._left_behind(job) if begun else ((), None)
         return Details(
             message=self._waiting_message(job) if job.state_name in WAITING else "",
-            steps=steps,
-            import_summary=self._import_summary(job) if imports else None,
-            files=self._files(job),
+            steps=self.gateway.details.steps(job.id) if begun else (),
+            import_summary=summary,
+            files=files,
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
         )
 
@@ -141,9 +142,7 @@ class Executions:
 
     # Inside
 
-    def _submit_import(
-        self, inputs: Mapping[str, Any], request: dict[str, Any], subscriber: Any, permit: Permit
-    ) -> Job:
+    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any, permit: Permit) -> Job:
         datasets = self._registry.datasets()
         wanted = inputs.get("datasetId")
         if isinstance(wanted, str) and wanted not in datasets:
@@ -157,7 +156,7 @@ class Executions:
             return self.gateway.runs.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request})
 
     @contextmanager
-    def _held_unless_refused(self, request: Mapping[str, Any]) -> Iterator[None]:
+    def _held_unless_refused(self, request: JsonMapping) -> Iterator[None]:
         """Delete the held parts that `request` names by then, when the block raises: no job has come of it."""
         try:
             yield
@@ -177,7 +176,7 @@ class Executions:
         return reply.body
 
     def _raise_failure(self, job: Job) -> NoReturn:
-        kept: Mapping[str, Any] = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
+        kept: JsonMapping = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
         raise JobFailedError(job.message, int(kept.get("status", 500)), str(kept.get("code", EoError.code)))
 
     def _waiting_message(self, job: Job) -> str:
@@ -188,17 +187,15 @@ class Executions:
         no_worker = "no worker is running; start one with `eo-pygeoapi worker`"
         return f"{job.message}: {no_worker} ({queue})" if queue else f"{job.message}: {no_worker}"
 
-    def _import_summary(self, job: Job) -> Mapping[str, Any] | None:
-        if job.status != "successful":
-            return None
+    def _left_behind(self, job: Job) -> tuple[Sequence[str], JsonMapping | None]:
+        """Return the names of the files that an import has left and that are not empty, and its summary."""
         folder = JobFolder(self.store, job.id)
-        # jobs of earlier versions have it in their result alone
-        found = folder.read_json(job_folder.SUMMARY, default=None) or folder.read_json(job_folder.RESULT, default={})
-        summary: Mapping[str, Any] | None = found.get("importSummary")
-        return summary
-
-    def _files(self, job: Job) -> Sequence[str]:
-        if job.process_id != PROCESS_ID or job.status == "accepted":
-            return ()
-        names = JobFolder(self.store, job.id).names()
-        return [name for name in (PREVIEW, *FILES) if name in names]
+        names, kept = folder.names(), JsonObject()
+        if job.status in FINAL:
+            # jobs of earlier versions have their summary in their result alone
+            read = next((name for name in (job_folder.SUMMARY, job_folder.RESULT) if name in names), None)
+            kept = folder.read_json(read, default={}) if read else {}
+        if job_folder.VALUES in names:
+            names.add(job_folder.FEATURES)
+        names.difference_update(kept.get("empty", ()))
+        return [name for name in (job_folder.PREVIEW, *FILES) if name in names], kept.get("importSummary")

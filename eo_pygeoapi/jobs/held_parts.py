@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
+
 # Prefect refuses parameters over 512 KiB
 LARGE_BYTES = 256 * 1024
 FEATURES_KEY, SUBSCRIBER_KEY = "featuresKey", "subscriberKey"
@@ -32,7 +34,7 @@ class JsonStore(Protocol):
         """Delete a key, where it is kept."""
 
 
-def hold_features(inputs: Mapping[str, Any], store: JsonStore) -> tuple[dict[str, Any], dict[str, str]]:
+def hold_features(inputs: JsonMapping, store: JsonStore) -> tuple[dict[str, object], dict[str, str]]:
     """Put features that are too large for Prefect into the results store.
 
     Returns the inputs to send, and what to remember: `featuresKey`, the key in the store, where it was used.
@@ -45,7 +47,7 @@ def hold_features(inputs: Mapping[str, Any], store: JsonStore) -> tuple[dict[str
     return {name: value for name, value in inputs.items() if name != "features"}, {FEATURES_KEY: key}
 
 
-def with_held_features(inputs: Mapping[str, Any], request: Mapping[str, Any], store: JsonStore) -> dict[str, Any]:
+def with_held_features(inputs: JsonMapping, request: JsonMapping, store: JsonStore) -> JsonObject:
     """Undo `hold_features`, in the worker."""
     key = request.get(FEATURES_KEY)
     return {**inputs, "features": store.read_json(key)} if key else dict(inputs)
@@ -63,7 +65,7 @@ def hold_subscriber(subscriber: Mapping[str, str] | None, store: JsonStore) -> d
     return {SUBSCRIBER_KEY: key}
 
 
-def held_subscriber(request: Mapping[str, Any], store: JsonStore) -> dict[str, str]:
+def held_subscriber(request: JsonMapping, store: JsonStore) -> dict[str, str]:
     """Undo `hold_subscriber`, in the worker."""
     key = request.get(SUBSCRIBER_KEY)
     return dict(store.read_json(key)) if key else {}

@@ -19,6 +19,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from eo_pygeoapi.errors import EoError, InputError
+from eo_pygeoapi.wording import shown
 
 ALLOWED = "an absolute http or https URL of a public address"
 _READ_AT_ONCE = 65_536
@@ -112,7 +113,7 @@ def _parts(url: object) -> SplitResult:
     except ValueError:
         usable = False
     if parts is None or not usable or not str(url).isprintable() or " " in str(url):
-        raise InputError(f"{str(url)[:80]!r} is not allowed; allowed: {ALLOWED}")
+        raise InputError(f"{shown(url)} is not allowed; allowed: {ALLOWED}")
     return parts
 
 

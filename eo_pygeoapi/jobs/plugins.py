@@ -8,9 +8,10 @@ from pygeoapi.process.base import ProcessorExecuteError
 
 from eo_pygeoapi.errors import EoError, InputError
 from eo_pygeoapi.jobs.results import Output
+from eo_pygeoapi.json_types import JsonMapping
 
 
-def execute_plugin(config: Mapping[str, Any], process_id: str, inputs: Mapping[str, Any]) -> dict[str, Output]:
+def execute_plugin(config: JsonMapping, process_id: str, inputs: JsonMapping) -> dict[str, Output]:
     """Load the plugin that the configuration names for the process and execute it; returns outputs by their ids.
 
     Raises InputError for what the plugin says of the request, and EoError for whatever else it raises.
@@ -27,12 +28,12 @@ def execute_plugin(config: Mapping[str, Any], process_id: str, inputs: Mapping[s
     return outputs_by_id(described, media_type, value)
 
 
-def outputs_by_id(described: Mapping[str, Any], media_type: str, value: Any) -> dict[str, Output]:
+def outputs_by_id(described: JsonMapping, media_type: str, value: Any) -> dict[str, Output]:
     """Return what a plugin gave by the ids of its outputs; a plugin with several gives an object of them."""
     if len(described) > 1 and isinstance(value, Mapping) and set(value) <= set(described):
         return {id_: Output(_media_type(described[id_]), part) for id_, part in value.items()}
     return {next(iter(described), "result"): Output(media_type or "application/json", value)}
 
 
-def _media_type(description: Mapping[str, Any]) -> str:
+def _media_type(description: JsonMapping) -> str:
     return str(description.get("schema", {}).get("contentMediaType", "application/json"))

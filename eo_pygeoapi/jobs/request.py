@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eo_pygeoapi.errors import EoError, InputError, NoSuchOutputError
+from eo_pygeoapi.wording import shown
 
 TRANSMISSION_MODES = ("value", "reference")
 SUBSCRIBER_URIS = ("successUri", "inProgressUri", "failedUri")
@@ -34,7 +35,7 @@ def read_body(text: bytes) -> ExecuteBody:
 
 def parse_request(
     body: ExecuteBody, output_ids: Sequence[str], check_url: Callable[[Any], object] = lambda _: None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Check everything but the inputs' content, and return what has to be kept with the job.
 
     `outputs` of it maps the wanted outputs to their transmission modes; the subscriber is not in it. `check_url`
@@ -44,7 +45,7 @@ def parse_request(
     if not isinstance(body.inputs, Mapping):
         problems.append("inputs: expected an object with the inputs by their ids")
     if body.response not in ("raw", "document"):
-        problems.append(f"response: {_shown(body.response)} is not allowed; allowed: raw, document")
+        problems.append(f"response: {shown(body.response)} is not allowed; allowed: raw, document")
     unknown, wrong = _output_problems(body.outputs, output_ids)
     problems += wrong + _subscriber_problems(body.subscriber, check_url)
     if unknown and not problems:
@@ -68,9 +69,9 @@ def _output_problems(outputs: object, output_ids: Sequence[str]) -> tuple[list[s
     for name, how in outputs.items():
         mode = how.get("transmissionMode", "value") if isinstance(how, Mapping) else "value"
         if not isinstance(how, Mapping):
-            wrong.append(f"outputs.{name}: {_shown(how)} is not allowed; allowed: an object")
+            wrong.append(f"outputs.{name}: {shown(how)} is not allowed; allowed: an object")
         elif mode not in TRANSMISSION_MODES:
-            wrong.append(f"outputs.{name}.transmissionMode: {_shown(mode)} is not allowed; allowed: value, reference")
+            wrong.append(f"outputs.{name}.transmissionMode: {shown(mode)} is not allowed; allowed: value, reference")
     return unknown, wrong
 
 
@@ -79,7 +80,7 @@ def _subscriber_problems(subscriber: object, check_url: Callable[[Any], object])
         return []
     if not isinstance(subscriber, Mapping):
         allowed = ", ".join(SUBSCRIBER_URIS)
-        return [f"subscriber: {_shown(subscriber)} is not allowed; allowed: an object with {allowed}"]
+        return [f"subscriber: {shown(subscriber)} is not allowed; allowed: an object with {allowed}"]
     problems = [] if "successUri" in subscriber else ["subscriber.successUri: is required"]
     for name, uri in subscriber.items():
         if name not in SUBSCRIBER_URIS:
@@ -90,11 +91,6 @@ def _subscriber_problems(subscriber: object, check_url: Callable[[Any], object])
         except EoError as error:
             problems.append(f"subscriber.{name}: {error}")
     return problems
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _no_json(constant: str) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import EoError, NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder, output_name
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
@@ -38,7 +39,7 @@ class Output:
             return self.value.encode()
         return json.dumps(self.value, ensure_ascii=False).encode()
 
-    def in_document(self) -> Any:
+    def in_document(self) -> object:
         """Return the value as a document holds it: objects and what is not JSON are qualified."""
         if isinstance(self.value, bytes):
             encoded = base64.b64encode(self.value).decode()
@@ -73,7 +74,7 @@ def keep_outputs(folder: JobFolder, outputs: Mapping[str, Output]) -> None:
 
 def keep_error(folder: JobFolder, error: EoError, message: str) -> None:
     """Keep why a job failed, with the HTTP status and the code that its results are answered with."""
-    kept = {"status": int(error.status), "code": error.code, "detail": message}
+    kept = {"status": int(error.status), "code": error.code, "event": error.event, "detail": message}
     folder.write_json(job_folder.ERROR, kept)
 
 
@@ -96,7 +97,7 @@ def read_output(store: ResultStore, job: Job, output_id: str) -> Output:
         return _read(store, job, wanted[output_id])
 
 
-def encode(outputs: Mapping[str, Output], request: Mapping[str, Any], href: Callable[[str], str]) -> Encoded:
+def encode(outputs: Mapping[str, Output], request: JsonMapping, href: Callable[[str], str]) -> Encoded:
     """Return outputs in the form that the execute request asked for; `href` gives the address of an output.
 
     Raises ResultNotAvailableError when no output was asked for.
@@ -134,7 +135,7 @@ def results_media_type(store: ResultStore, job: Job) -> str:
     return str(media_types[0]).partition(";")[0] if len(media_types) == 1 else MULTIPART
 
 
-def _wanted(store: ResultStore, job: Job) -> dict[str, dict[str, Any]]:
+def _wanted(store: ResultStore, job: Job) -> dict[str, JsonObject]:
     """Return what is kept of each output that was asked for, in their order; MissingResultError where it is gone."""
     if job.process_id == PROCESS_ID:
         found = {RESULT: {"mediaType": JSON, "binary": False, "file": job_folder.RESULT}}
@@ -144,7 +145,7 @@ def _wanted(store: ResultStore, job: Job) -> dict[str, dict[str, Any]]:
     return found if wanted is None else {id_: kept for id_, kept in found.items() if id_ in wanted}
 
 
-def _read(store: ResultStore, job: Job, kept: Mapping[str, Any]) -> Output:
+def _read(store: ResultStore, job: Job, kept: JsonMapping) -> Output:
     if "file" not in kept:  # earlier versions kept values among the descriptions
         return Output(kept["mediaType"], kept["value"])
     folder = JobFolder(store, job.id)

@@ -1,15 +1,15 @@
 """What the steps of one job hand to each other, kept in its folder in the results store."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
 
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.json_types import Json, JsonMapping, JsonObject
 from eo_pygeoapi.pipeline import exports
 from eo_pygeoapi.pipeline.dhis2 import data_values
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload, Row
@@ -45,9 +45,9 @@ class Intermediates:
             self._units = from_geojson(self.units_geojson())
         return self._units
 
-    def units_geojson(self) -> dict[str, Any]:
+    def units_geojson(self) -> dict[str, Json]:
         """Return the organisation units as a FeatureCollection."""
-        collection: dict[str, Any] = self._folder.read_json(job_folder.STEP_UNITS)
+        collection: JsonObject = self._folder.read_json(job_folder.STEP_UNITS)
         return collection
 
     def write_values(self, frame: pd.DataFrame) -> None:
@@ -73,7 +73,7 @@ class Intermediates:
         return payload
 
     @cached_property
-    def preview(self) -> Mapping[str, Any]:
+    def preview(self) -> JsonMapping:
         """What a person looks at: the first values, after the import beside what DHIS2 held."""
         with self._file(job_folder.PAYLOAD_CSV).open(encoding="utf-8", newline="") as stream:
             first = list(islice(data_values.read_data_values(stream), data_values.PREVIEW_ROWS))

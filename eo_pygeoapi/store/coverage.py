@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageUnit
 from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
@@ -69,7 +70,7 @@ class CoverageTable:
         self._dhis2 = VersionedTable(store, f"{folder}/dhis2", ("orgUnit", "period"))
         self._units = VersionedTable(store, f"{folder}/units", ("orgUnit",))
 
-    def add_values(self, cells: Mapping[str, Any], units: Sequence[CoverageUnit], job_id: str, version: str) -> None:
+    def add_values(self, cells: JsonMapping, units: Sequence[CoverageUnit], job_id: str, version: str) -> None:
         """Add what a job made of the data, and the units that it was asked for.
 
         `cells` are columns `orgUnit`, `period`, `start`, `end` (ISO dates), `state` (a `ValueState`) and `reason`.
@@ -84,7 +85,7 @@ class CoverageTable:
             }
             self._units.add(_written(columns, job_id, version))
 
-    def add_import(self, cells: Mapping[str, Any], job_id: str, version: str) -> None:
+    def add_import(self, cells: JsonMapping, job_id: str, version: str) -> None:
         """Add what DHIS2 holds after an import that was not a dry run.
 
         `cells` are columns `orgUnit`, `period`, `state` (a `Dhis2State`) and `reason`.
@@ -180,7 +181,7 @@ class CoverageTable:
     ) -> None:
         """Write the codes of a table's cells into the matrix."""
 
-        def codes(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Any]:
+        def codes(connection: duckdb.DuckDBPyConnection) -> JsonMapping:
             connection.register("periods", {"period": _texts(row_of), "row": np.arange(len(row_of))})
             connection.register("columns", {"orgUnit": _texts(column_of), "col": np.arange(len(column_of))})
             query = """WITH versions AS (SELECT version, row_number() OVER (ORDER BY version) AS rank FROM
@@ -200,7 +201,7 @@ def _texts(texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.object_]]:
     return np.array(list(texts), dtype=object)
 
 
-def _written(columns: Mapping[str, Any], job_id: str, version: str) -> dict[str, Any]:
+def _written(columns: JsonMapping, job_id: str, version: str) -> dict[str, object]:
     count = len(next(iter(columns.values())))
     arrays = {name: column if isinstance(column, np.ndarray) else _texts(column) for name, column in columns.items()}
     return arrays | {"jobID": _texts([job_id] * count), "version": _texts([version] * count)}

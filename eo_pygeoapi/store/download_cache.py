@@ -7,7 +7,6 @@ says what that was. What is being downloaded stands in a folder `.unfinished-…
 the job that downloads holds `.lock` beside it, and the folder's name says which process that is.
 """
 
-import calendar
 import json
 import re
 import shutil
@@ -16,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
+
+from eo_pygeoapi.dates import days_of
+from eo_pygeoapi.json_types import JsonObject
 
 ABOUT = "about.json"
 LOCK = ".lock"
@@ -58,8 +59,8 @@ def parse(path: Path) -> CachedFile | None:
     if not match:
         return None
     try:
-        first = _ends(match["first"])[0]
-        last = _ends(match["last"] or match["first"])[1]
+        first = days_of(match["first"])[0]
+        last = days_of(match["last"] or match["first"])[1]
     except ValueError:
         return None
     return CachedFile(path, match["variable"], first, last, bool(match["provisional"]))
@@ -68,7 +69,7 @@ def parse(path: Path) -> CachedFile | None:
 def dates_text(first: date, last: date) -> str:
     """Write days as short as it goes: 2025, 2025-07, 2025-07-01 or 2025-07-01_2025-07-09."""
     for text in (f"{first:%Y}", f"{first:%Y-%m}", f"{first:%Y-%m-%d}"):
-        if _ends(text) == (first, last):
+        if days_of(text) == (first, last):
             return text
     return f"{first:%Y-%m-%d}_{last:%Y-%m-%d}"
 
@@ -77,14 +78,6 @@ def days_text(days: Sequence[date]) -> str:
     """Write ascending days for people: 2025-07-01 to 2025-07-09, 2025-07-12."""
     texts = [dates_text(first, last).replace("_", " to ") for first, last in runs(days)]
     return ", ".join(texts[:3]) + (", …" if len(texts) > 3 else "")
-
-
-def _ends(text: str) -> tuple[date, date]:
-    year, month, day = (int(part) for part in [*text.split("-"), "0", "0"][:3])
-    if day:
-        return date(year, month, day), date(year, month, day)
-    last_month = month or 12
-    return date(year, month or 1, 1), date(year, last_month, calendar.monthrange(year, last_month)[1])
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ class Product:
     last: date | None
     provisional: int
     unfinished: int
-    about: dict[str, Any]
+    about: JsonObject
 
 
 def products(cache: Path) -> list[Product]:
@@ -233,9 +226,9 @@ def _folders(path: Path) -> list[Path]:
     return sorted(child for child in path.iterdir() if child.is_dir()) if path.is_dir() else []
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def _about(folder: Path) -> dict[str, object]:
     try:
-        about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
+        about: JsonObject = json.loads((folder / ABOUT).read_text())
     except (OSError, ValueError):
         return {}
     return about

@@ -1,12 +1,12 @@
 """The units and values of one job, and the GeoJSON features that they become.
 
-Here and in the published values a geometry is two-dimensional GeoJSON text with coordinates rounded to 6 decimals
-(0.1 m), and it is known by the hash of that text.
+Here and in the published values a geometry is two-dimensional GeoJSON text with coordinates rounded to 5 decimals
+(about a metre), and it is known by the hash of that text.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -15,13 +15,11 @@ import shapely
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.json_types import JsonMapping
 
-COORDINATE_DECIMALS = 6
+COORDINATE_DECIMALS = 5
 _TEXT_COLUMNS = ("orgUnit", "period", "start", "end")
 _NUMBER_COLUMNS = ("value", "validFraction")
-_ROWS_AT_ONCE = 10_000
-
-_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Columns(Protocol):
@@ -72,20 +70,8 @@ class Table:
         """Return the number of values that are not null."""
         return int(np.isfinite(self.columns["value"]).sum())
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield (orgUnit, period, start, end, value, validFraction), null as None."""
-        arrays = [self.columns[name] for name in (*_TEXT_COLUMNS, *_NUMBER_COLUMNS)]
-        for first in range(0, len(self), _ROWS_AT_ONCE):
-            pieces = [array[first : first + _ROWS_AT_ONCE].tolist() for array in arrays]
-            for *texts, value, fraction in zip(*pieces, strict=True):
-                yield *texts, _null_if_nan(value), _null_if_nan(fraction)
 
-
-def _null_if_nan(value: float) -> float | None:
-    return value if value == value else None
-
-
-def read_units(collection: Mapping[str, Any]) -> dict[str, Unit]:
+def read_units(collection: JsonMapping) -> dict[str, Unit]:
     """Return the units of a FeatureCollection (properties `orgUnit`, `name`, `level`) by their `orgUnit`.
 
     Raises ResultsError for a geometry that is none.
@@ -107,23 +93,6 @@ def _rounded(org_unit: str, geometry: Mapping[str, object] | None) -> tuple[str,
         return "", ()
     shape = shapely.transform(shape, lambda coordinates: np.round(coordinates, COORDINATE_DECIMALS))
     return shapely.to_geojson(shape), tuple(shape.bounds)
-
-
-def feature_collection(table: Table, units: Mapping[str, Unit], job_id: str) -> Iterator[str]:
-    """Yield the pieces of a GeoJSON text with one feature per row; nothing larger than a feature is held."""
-    heads = {
-        org_unit: f'{{"type":"Feature","geometry":{unit.geometry or "null"},"properties":{{'
-        f'"orgUnit":{_json(org_unit)},"name":{_json(unit.name)},"level":{_json(unit.level)},'
-        for org_unit, unit in units.items()
-    }
-    yield '{"type":"FeatureCollection","features":['
-    separator = "\n"
-    for org_unit, period, start, end, value, fraction in table.rows():
-        rest = {"period": period, "start": start, "end": end, "value": value, "validFraction": fraction}
-        identifier = _json(feature_id(org_unit, period))
-        yield f'{separator}{heads[org_unit]}{_json(rest | {"jobID": job_id})[1:]},"id":{identifier}}}'
-        separator = ",\n"
-    yield "\n]}\n"
 
 
 def feature_id(org_unit: str, period: str) -> str:

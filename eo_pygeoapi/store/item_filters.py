@@ -6,15 +6,16 @@ names the filter, the value and what is allowed.
 
 import math
 import re
-from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from pygeofilter import ast  # type: ignore[import-untyped]
 
+from eo_pygeoapi.dates import days_of, ends_of, instant
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.store.reader import Condition
+from eo_pygeoapi.store.reader import Condition, Touching
+from eo_pygeoapi.wording import shown
 
 FIELDS: dict[str, dict[str, str]] = {
     "orgUnit": {"type": "string"},
@@ -29,11 +30,12 @@ FIELDS: dict[str, dict[str, str]] = {
 }
 _OF_KEY = ("orgUnit", "period", "start", "end")
 
-_DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?")
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
+# stands for an apostrophe in the texts of CQL2 filters, of those that use the character for nothing
+APOSTROPHE = "\ue000"
 _LARGEST_INTEGER = 2**31 - 1
+LARGEST_SIMPLIFY = 100_000
 
 
 def property_condition(name: str, text: str) -> Condition:
@@ -43,14 +45,11 @@ def property_condition(name: str, text: str) -> Condition:
 
 def datetime_condition(text: str) -> Condition:
     """Return the rows whose days overlap an instant or interval; instants with an offset count as UTC days."""
-    parts = text.split("/")
-    if len(parts) > 2 or (len(parts) == 1 and parts[0] in ("", "..")):
-        raise _wrong("datetime", text, _DATETIME)
-    first, last = parts[0], parts[-1]
     try:
-        start = date.min if first in ("", "..") else _days(first)[0]
-        end = date.max if last in ("", "..") else _days(last)[1]
-    except (ValueError, OverflowError) as error:
+        first, last = ends_of(text)
+        start = _days(first)[0] if first else date.min
+        end = _days(last)[1] if last else date.max
+    except ValueError as error:
         raise _wrong("datetime", text, _DATETIME) from error
     if end < start:
         raise _wrong("datetime", text, "a start that is not after the end")
@@ -58,24 +57,15 @@ def datetime_condition(text: str) -> Condition:
 
 
 def _days(text: str) -> tuple[date, date]:
-    """Return the first and the last day of what `text` says; ValueError when it is no date."""
-    if match := _DAY.fullmatch(text):
-        year, month, day = (int(part) if part is not None else None for part in match.groups())
-        assert year is not None
-        if month is None:
-            return date(year, 1, 1), date(year, 12, 31)
-        if day is None:
-            return date(year, month, 1), date(year, month, monthrange(year, month)[1])
-        return date(year, month, day), date(year, month, day)
-    if not _INSTANT.fullmatch(text):
-        raise ValueError(text)
-    moment = datetime.fromisoformat(text.upper())
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
-    return moment.date(), moment.date()
+    """Return the first and the last day of a date or a date-time; ValueError when it is neither."""
+    if ":" not in text:
+        return days_of(text)
+    day = instant(text).date()
+    return day, day
 
 
-def bbox_condition(bbox: Sequence[float]) -> Condition:
-    """Return the rows whose geometry's box meets the box of 4 numbers, or of 6 with heights, which do not matter.
+def bbox_condition(bbox: Sequence[float]) -> Touching:
+    """Return the rows whose geometry touches the box of 4 numbers, or of 6 with heights, which do not matter.
 
     A box whose west is greater than its east crosses the 180th meridian.
     """
@@ -83,9 +73,20 @@ def bbox_condition(bbox: Sequence[float]) -> Condition:
         raise _wrong("bbox", ",".join(map(str, bbox)), "west,south,east,north in degrees")
     half = len(bbox) // 2
     (west, south), (east, north) = bbox[:2], bbox[half : half + 2]
-    across = "west <= ? AND east >= ?" if west <= east else "(west <= ? OR east >= ?)"
-    query = f"geometry IN (SELECT geometry FROM geometries WHERE {across} AND south <= ? AND north >= ?)"
-    return Condition(query, (east, west, north, south))
+    if west <= east:
+        return Touching(((west, south, east, north),))
+    return Touching(((west, south, 180.0, north), (-180.0, south, east, north)))
+
+
+def parse_simplify(text: str) -> float:
+    """Return how coarse outlines may be, in metres; 0 where `text` is empty."""
+    try:
+        metres = _number(text or "0")
+    except ValueError:
+        metres = -1.0
+    if not 0 <= metres <= LARGEST_SIMPLIFY:
+        raise _wrong("simplify", text, f"metres, from 0 to {LARGEST_SIMPLIFY}")
+    return metres
 
 
 def text_condition(text: str) -> Condition:
@@ -117,11 +118,10 @@ def _known(name: str) -> str:
 
 
 def _wrong(name: str, value: object, allowed: str) -> InputError:
-    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
-    return InputError(f"{name}: {shown} is not allowed; allowed: {allowed}")
+    return InputError(f"{name}: {shown(value)} is not allowed; allowed: {allowed}")
 
 
-def _value(name: str, given: object) -> Any:
+def _value(name: str, given: object) -> object:
     schema = FIELDS[_known(name)]
     parse, allowed = _PARSERS[schema.get("format", schema["type"])]
     try:
@@ -133,7 +133,7 @@ def _value(name: str, given: object) -> Any:
 def _text(given: object) -> str:
     if not isinstance(given, str):
         raise TypeError(given)
-    return given
+    return given.replace(APOSTROPHE, "'")
 
 
 def _integer(given: Any) -> int:

@@ -8,7 +8,8 @@
 | `summary.json` | the import summary of a successful import, without the long lists of its output |
 | `published.json` | when the job was first published |
 | `payload-preview.json` | what DHIS2 was, or would have been, sent: the first values |
-| `features.geojson`, `values.csv`, `chap.csv` | the values, for other programs |
+| `values.parquet`, `units.parquet` | the values, and each unit once; asked for, `features.geojson` is made of them |
+| `values.csv`, `chap.csv` | the values, for other programs |
 | `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
 | `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
@@ -28,6 +29,8 @@ SUMMARY = "summary.json"
 PUBLISHED = "published.json"
 PREVIEW = "payload-preview.json"
 FEATURES = "features.geojson"
+VALUES = "values.parquet"
+UNITS = "units.parquet"
 VALUES_CSV = "values.csv"
 CHAP_CSV = "chap.csv"
 PAYLOAD_JSON = "payload.json"

@@ -1,7 +1,11 @@
 """The latest value of every unit and period of a dataset, as Parquet files in the results store.
 
-    published/{datasetId}/values-{YYYY}-{random}.parquet      rows of the periods whose id begins with YYYY
+    published/{datasetId}/imported-{YYYY}-{random}.parquet    rows of the periods whose id begins with YYYY, of imports
+    published/{datasetId}/values-{YYYY}-{random}.parquet      the same, of jobs that imported nothing, such as dry runs
     published/{datasetId}/geometries-{random}.parquet         each geometry once, with its bounding box
+
+What was imported counts alone: from the first import on, the values of dry runs are not published any more, and those
+that were are deleted.
 
 Files are only ever added and removed whole; none is changed, and no name is used twice. What is published is the
 union of the rows of all files; where several speak of one unit and period, the row of the highest `version` counts.
@@ -25,6 +29,7 @@ from urllib.parse import quote
 import duckdb
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.store.duck import WRITER_MEMORY, connect, quoted
 from eo_pygeoapi.store.features import Table, Unit
 from eo_pygeoapi.store.store import ResultStore
 
@@ -33,11 +38,10 @@ FILES_BEFORE_MERGE = 4
 # of values a group is some weeks of a large country; of geometries, few enough for little memory
 _VALUES_PER_GROUP = 61_440
 _GEOMETRIES_PER_GROUP = 2_048
-WRITER_MEMORY, READER_MEMORY = "512MB", "256MB"
-_THREADS = 2
 _READ_ATTEMPTS = 5
 
-_VALUES_FILE = re.compile(r"values-(?P<year>\d{4})-[0-9a-f]{32}\.parquet")
+_IMPORTED, _TRIED = "imported", "values"
+_VALUES_FILE = re.compile(rf"(?P<kind>{_IMPORTED}|{_TRIED})-(?P<year>\d{{4}})-[0-9a-f]{{32}}\.parquet")
 _GEOMETRIES_FILE = re.compile(r"geometries-[0-9a-f]{32}\.parquet")
 
 # row_number over one column: DuckDB answers that by an aggregate, several times as fast as by sorting
@@ -46,23 +50,31 @@ LATEST = 'QUALIFY row_number() OVER (PARTITION BY "orgUnit", period ORDER BY ver
 
 @dataclass(frozen=True)
 class Files:
-    """The files that say what is published of a dataset at one moment: keys of values by year, and of geometries."""
+    """The files that say what is published of a dataset at one moment: keys of values by year, and of geometries.
+
+    `superseded` are the keys of values of dry runs where some were `imported`.
+    """
 
     values: Mapping[str, Sequence[str]]
     geometries: Sequence[str]
+    imported: bool = False
+    superseded: Sequence[str] = ()
 
     @classmethod
     def of(cls, store: ResultStore, dataset_id: str) -> Self:
         """List the files of a dataset."""
-        values: dict[str, list[str]] = {}
+        values: dict[str, dict[str, list[str]]] = {_IMPORTED: {}, _TRIED: {}}
         geometries = []
         for key in store.keys(_folder(dataset_id)):
             name = key.rpartition("/")[2]
             if match := _VALUES_FILE.fullmatch(name):
-                values.setdefault(match["year"], []).append(key)
+                values[match["kind"]].setdefault(match["year"], []).append(key)
             elif _GEOMETRIES_FILE.fullmatch(name):
                 geometries.append(key)
-        return cls(values, geometries)
+        if not values[_IMPORTED]:
+            return cls(values[_TRIED], geometries)
+        superseded = [key for keys in values[_TRIED].values() for key in keys]
+        return cls(values[_IMPORTED], geometries, imported=True, superseded=superseded)
 
     def keys(self) -> list[str]:
         """Return all keys."""
@@ -86,19 +98,6 @@ def _folder(dataset_id: str) -> str:
     return f"published/{quote(dataset_id, safe='')}"
 
 
-def connect(spill: Path, memory: str) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB that reads Parquet, downloads nothing, and past so much memory goes on in the folder `spill`."""
-    return duckdb.connect(
-        config={
-            "threads": _THREADS,
-            "memory_limit": memory,
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
-
-
 def local_paths(store: ResultStore, keys: Iterable[str], copies: Path) -> list[str]:
     """Return where the files lie on this machine, having copied them below `copies` if the store is elsewhere.
 
@@ -111,6 +110,7 @@ def local_paths(store: ResultStore, keys: Iterable[str], copies: Path) -> list[s
         if path is None:
             path = copies / key
             if not path.exists():
+                copies.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 store.copy_to(key, path)
         paths.append(str(path))
@@ -124,15 +124,20 @@ def add(
     units: Mapping[str, Unit],
     *,
     job_id: str,
+    imported: bool,
     published: datetime,
     written: datetime,
-) -> None:
+) -> bool:
     """Publish the values of a job, which count from then on unless another job says something later.
 
-    Later is the later `published` (UTC), then the higher job id, then the later `written`. Raises ResultsError.
+    Later is the later `published` (UTC), then the higher job id, then the later `written`. Returns False, and
+    publishes nothing, where this job has not `imported` them and another has imported some. Raises ResultsError.
     """
+    if not imported and Files.of(store, dataset_id).imported:
+        return False
     if not len(table):
-        return
+        return True
+    kind = _IMPORTED if imported else _TRIED
     version = f"{_stamp(published)} {job_id} {_stamp(written)}"
     with _workshop(dataset_id) as (connection, folder):
         _load(connection, table, units)
@@ -146,11 +151,12 @@ def add(
                     $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
                 FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY period, "orgUnit" """
             parameters = {"job": job_id, "version": version, "year": year}
-            _save(connection, query, parameters, store, f"{_folder(dataset_id)}/values-{year}")
+            _save(connection, query, parameters, store, f"{_folder(dataset_id)}/{kind}-{year}")
     try:
         compact(store, dataset_id, FILES_BEFORE_MERGE)
     except ResultsError as error:
         logging.getLogger(__name__).warning("%s is published, its files are not merged: %s", dataset_id, error)
+    return True
 
 
 def _stamp(moment: datetime) -> str:
@@ -212,15 +218,18 @@ def _add_geometries(
 
 
 def compact(store: ResultStore, dataset_id: str, at_most: int = 1) -> None:
-    """Merge the files of every year that has more than `at_most`, and so those of geometries.
+    """Merge the files of every year that has more than `at_most`, and so those of geometries; delete superseded ones.
 
     The merged file is there before the first of the others goes, and says what they say together. Breaking off at
     any moment, or two processes doing it at once, leaves files more than needed and nothing else. Raises ResultsError.
     """
     files = Files.of(store, dataset_id)
+    for key in files.superseded:
+        store.delete(key)
+    kind = _IMPORTED if files.imported else _TRIED
     for year, keys in files.values.items():
         query = f'SELECT * FROM read_parquet(?) {LATEST} ORDER BY period, "orgUnit"'
-        _merge(store, dataset_id, keys, at_most, query, f"{_folder(dataset_id)}/values-{year}")
+        _merge(store, dataset_id, keys, at_most, query, f"{_folder(dataset_id)}/{kind}-{year}")
     query = "SELECT DISTINCT ON (geometry) * FROM read_parquet(?) ORDER BY geometry"
     _merge(store, dataset_id, files.geometries, at_most, query, f"{_folder(dataset_id)}/geometries")
 
@@ -258,6 +267,5 @@ def _save(
 ) -> None:
     size = _GEOMETRIES_PER_GROUP if target.endswith("/geometries") else _VALUES_PER_GROUP
     with store.new_file(f"{target}-{uuid.uuid4().hex}.parquet") as path:
-        literal = str(path).replace("'", "''")
         options = f"FORMAT parquet, ROW_GROUP_SIZE {size}, USE_TMP_FILE false"
-        connection.execute(f"COPY ({query}) TO '{literal}' ({options})", parameters)
+        connection.execute(f"COPY ({query}) TO {quoted(path)} ({options})", parameters)

@@ -3,32 +3,38 @@
 import json
 import shutil
 import tempfile
+import uuid
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
 import duckdb
+import shapely
 
-from eo_pygeoapi.store.published import LATEST, READER_MEMORY, Files, connect, local_paths, read_files
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.duck import READER_MEMORY, connect
+from eo_pygeoapi.store.outlines import Box, Kept, coarser, touching
+from eo_pygeoapi.store.published import LATEST, Files, local_paths, read_files
 from eo_pygeoapi.store.store import ResultStore
 
 PROPERTIES = ("orgUnit", "name", "level", "period", "start", "end", "value", "validFraction", "jobID")
 _COLUMNS = ", ".join(f'"{name}"' for name in (*PROPERTIES, "geometry"))
 _QUERIES_AT_ONCE = 2
-_NO_GEOMETRIES = "SELECT ''::VARCHAR AS geometry, 0.0 AS west, 0.0 AS south, 0.0 AS east, 0.0 AS north WHERE false"
+_LARGEST_TEXTS = 64 * 1024 * 1024  # characters of outlines that are kept in memory
+_MOST_CORNERS = 2_000_000
 
 
 @dataclass(frozen=True)
 class Condition:
     """A piece of SQL that is true of the rows wanted, over `PROPERTIES`, with a `?` for each parameter.
 
-    It may look up `geometry` in the table `geometries(geometry, west, south, east, north)`. `on_key` says that it
-    depends on the unit, the period and its days only; then it is asked before the latest of several rows is chosen.
+    `on_key` says that it depends on the unit, the period and its days only; then it is asked before the latest of
+    several rows is chosen.
     """
 
     sql: str
@@ -44,6 +50,15 @@ class Order:
     descending: bool = False
 
 
+@dataclass(frozen=True)
+class Touching:
+    """The rows whose geometry has a point in common with one of the boxes (west, south, east, north)."""
+
+    boxes: tuple[Box, ...]
+
+
+Wanted = Condition | Touching
+
 DEFAULT_ORDER = (Order("period"), Order("orgUnit"))
 
 
@@ -54,8 +69,17 @@ class Page:
     A row holds the `PROPERTIES`, days as dates, and `geometry`: a GeoJSON geometry or None.
     """
 
+    rows: list[JsonObject]
+    matched: int
+
+
+@dataclass(frozen=True)
+class OutlinedPage:
+    """A page whose rows hold the key of a geometry in place of it; `outlines` has their GeoJSON texts by key."""
+
     rows: list[dict[str, Any]]
     matched: int
+    outlines: Mapping[str, str]
 
 
 class PublishedReader:
@@ -69,28 +93,54 @@ class PublishedReader:
         self._store = store
         # DuckDB works on one query with all its threads; more at once take memory and gain nothing
         self._turns = BoundedSemaphore(_QUERIES_AT_ONCE)
+        self._kept = _KeptOutlines()
 
-    def count(self, dataset_id: str, conditions: Sequence[Condition]) -> int:
+    def count(self, dataset_id: str, conditions: Sequence[Wanted]) -> int:
         """Return the number of rows that match."""
         return self.page(dataset_id, conditions, DEFAULT_ORDER, 0, 0).matched
 
     def page(
         self,
         dataset_id: str,
-        conditions: Sequence[Condition],
+        conditions: Sequence[Wanted],
         order: Sequence[Order],
         offset: int,
         limit: int,
         *,
         with_geometry: bool = True,
+        simplify: float = 0.0,
     ) -> Page:
-        """Return at most `limit` of the rows that match, after the first `offset`; what ties is in default order."""
+        """Return at most `limit` of the rows that match, after the first `offset`; what ties is in default order.
+
+        `simplify` is how coarse the geometries may be, in metres.
+        """
+        found = self.outlined_page(
+            dataset_id, conditions, order, offset, limit, with_geometry=with_geometry, simplify=simplify
+        )
+        geometries = {key: json.loads(text) for key, text in found.outlines.items()}
+        return Page([row | {"geometry": geometries.get(row["geometry"])} for row in found.rows], found.matched)
+
+    def outlined_page(
+        self,
+        dataset_id: str,
+        conditions: Sequence[Wanted],
+        order: Sequence[Order],
+        offset: int,
+        limit: int,
+        *,
+        with_geometry: bool = True,
+        simplify: float = 0.0,
+    ) -> OutlinedPage:
+        """Return a page as `page` does, with each geometry once and as text."""
         whole = (*order, *(o for o in DEFAULT_ORDER if o.name not in {given.name for given in order}))
 
-        def answer(files: Files) -> Page:
-            query = _Query(self._connection.cursor(), self._copied(files))
+        def answer(files: Files) -> OutlinedPage:
+            query = _Query(self._connection.cursor(), self._copied(files), self._kept)
             with self._turns:
-                return query.page(conditions, whole, offset, limit, with_geometry)
+                rows, matched = query.page(conditions, whole, offset, limit)
+                keys = {row["geometry"] for row in rows} - {None} if with_geometry else set()
+                texts = query.coarser_outlines(keys, simplify) if simplify else query.outlines(keys)
+            return OutlinedPage(rows, matched, texts)
 
         return read_files(self._store, dataset_id, answer)
 
@@ -110,30 +160,83 @@ class PublishedReader:
 
     @cached_property
     def _folder(self) -> Path:
-        folder = tempfile.mkdtemp(prefix="eo-pygeoapi-")
+        """A folder for copies and for what DuckDB spills; it is made by the first who needs it, and most need none."""
+        folder = Path(tempfile.gettempdir(), f"eo-pygeoapi-{uuid.uuid4().hex}")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
+        return folder
+
+
+class _KeptOutlines:
+    """What a reader keeps of geometries between two questions."""
+
+    def __init__(self) -> None:
+        self.texts = Kept[str](_LARGEST_TEXTS)
+        self.shapes = Kept[Any](_MOST_CORNERS)
+        self.coarse = Kept[dict[str, str]](_LARGEST_TEXTS)
 
 
 class _Query:
     """The statements of one answer, over one set of files."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, files: Files) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, files: Files, kept: _KeptOutlines) -> None:
         self._cursor = cursor
         self._files = files
+        self._kept = kept
 
     def page(
-        self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int, with_geometry: bool
-    ) -> Page:
-        """Return a page; `order` leaves no ties."""
+        self, wanted: Sequence[Wanted], order: Sequence[Order], offset: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return the rows of a page, with the key of the geometry in place of it, and the number of all that match.
+
+        `order` leaves no ties.
+        """
+        conditions = [self._located(given) if isinstance(given, Touching) else given for given in wanted]
         counts = self._count_by_period(conditions)
         matched = sum(count for _, count in counts)
         if offset >= matched or limit < 1:
-            return Page([], matched)
+            return [], matched
         narrowed, rest = _narrow(conditions, order, counts, offset, limit)
-        rows = self._rows(narrowed, order, rest, limit)
-        geometries = self._geometries({row["geometry"] for row in rows} - {None}) if with_geometry else {}
-        return Page([row | {"geometry": geometries.get(row["geometry"])} for row in rows], matched)
+        return self._rows(narrowed, order, rest, limit), matched
+
+    def outlines(self, keys: Collection[str]) -> dict[str, str]:
+        """Return GeoJSON texts by their keys."""
+        found = {key: text for key in keys if (text := self._kept.texts.get(key)) is not None}
+        if missing := list(keys - found.keys()) if self._files.geometries else []:
+            query = "SELECT geometry, geojson FROM read_parquet(?) WHERE geometry IN (SELECT unnest(?::VARCHAR[]))"
+            for key, text in self._cursor.execute(query, [self._files.geometries, missing]).fetchall():
+                found[key] = text
+                self._kept.texts.put(key, text, len(text))
+        return found
+
+    def coarser_outlines(self, keys: Collection[str], metres: float) -> dict[str, str]:
+        """Return coarser GeoJSON texts by their keys; those of a dataset are made together, and kept."""
+        name = "\n".join([f"{metres}", *sorted(self._files.keys())])
+        if (found := self._kept.coarse.get(name)) is None:
+            query = "SELECT DISTINCT level, geometry FROM read_parquet(?) WHERE geometry IS NOT NULL ORDER BY ALL"
+            paths = [path for paths in self._files.values.values() for path in paths]
+            pairs = self._cursor.execute(query, [paths]).fetchall()
+            by_level = [[key for _, key in some] for _, some in groupby(pairs, key=lambda pair: pair[0])]
+            found = coarser(self.outlines({key for _, key in pairs}), by_level, metres)
+            self._kept.coarse.put(name, found, sum(map(len, found.values())))
+        return {key: found[key] for key in keys}
+
+    def _located(self, wanted: Touching) -> Condition:
+        """Return the condition that a row's geometry is one of those that touch the boxes."""
+        if not self._files.geometries:
+            return Condition("false")
+        near = " OR ".join(["(west <= ? AND east >= ? AND south <= ? AND north >= ?)"] * len(wanted.boxes))
+        given = [number for west, south, east, north in wanted.boxes for number in (east, west, north, south)]
+        query = f"SELECT geometry FROM read_parquet(?) WHERE {near}"
+        keys = [key for (key,) in self._cursor.execute(query, [self._files.geometries, *given]).fetchall()]
+        found = touching(self._shapes(keys), wanted.boxes)
+        return Condition("geometry IN (SELECT unnest(?::VARCHAR[]))", (found,))
+
+    def _shapes(self, keys: Collection[str]) -> dict[str, Any]:
+        shapes = {key: shape for key in keys if (shape := self._kept.shapes.get(key)) is not None}
+        for key, text in self.outlines(set(keys) - shapes.keys()).items():
+            shapes[key] = shapely.from_geojson(text)
+            self._kept.shapes.put(key, shapes[key], shapely.get_num_coordinates(shapes[key]))
+        return shapes
 
     def _count_by_period(self, conditions: Sequence[Condition]) -> list[tuple[str, int]]:
         """Return (period, number of rows), sorted."""
@@ -141,28 +244,18 @@ class _Query:
 
     def _rows(
         self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[JsonObject]:
         """Return rows, with the key of the geometry in place of it."""
         by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
         found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found]
 
-    def _geometries(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return GeoJSON geometries by their keys."""
-        if not self._files.geometries:
-            return {}
-        query = "SELECT geometry, geojson FROM read_parquet(?) WHERE geometry IN (SELECT unnest(?::VARCHAR[]))"
-        found = self._cursor.execute(query, [self._files.geometries, list(keys)]).fetchall()
-        return {key: json.loads(text) for key, text in found}
-
     def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: object) -> list[Any]:
         latest, given = self._latest([c for c in conditions if c.on_key])
         if not latest:
             return []
-        geometries = "SELECT * EXCLUDE geojson FROM read_parquet(?)" if self._files.geometries else _NO_GEOMETRIES
-        given = [*([self._files.geometries] if self._files.geometries else []), *given]
         where, more = _all_of([c for c in conditions if not c.on_key])
-        query = f"WITH geometries AS ({geometries}) SELECT {what} FROM ({latest}) WHERE {where} {rest}"
+        query = f"SELECT {what} FROM ({latest}) WHERE {where} {rest}"
         return self._cursor.execute(query, [*given, *more, *parameters]).fetchall()
 
     def _latest(self, conditions: Sequence[Condition]) -> tuple[str, list[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import batched
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.source import SourceOptions
 from eo_pygeoapi.datasets.validate import Execution
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable, Dhis2State
 from eo_pygeoapi.store.features import Columns
@@ -42,7 +43,7 @@ class Asked:
     units: Sequence[CoverageUnit]
 
     @classmethod
-    def of(cls, execution: Execution, units: Mapping[str, Any], left_out: Iterable[LeftOut]) -> Self:
+    def of(cls, execution: Execution, units: JsonMapping, left_out: Iterable[LeftOut]) -> Self:
         """Return what an execution asked for: the units of a FeatureCollection, and those that were left out of it."""
         found = [feature["properties"] for feature in units["features"]]
         known = {p["orgUnit"]: CoverageUnit(id=p["orgUnit"], name=p["name"], level=p.get("level")) for p in found}
@@ -54,7 +55,7 @@ class Asked:
 
 def value_cells(
     asked: Asked, values: Columns, left_out: Iterable[LeftOut], options: SourceOptions, today: date
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the columns of `CoverageTable.add_values`: a row for each period and unit that was asked for.
 
     `values` has the columns `orgUnit`, `period` and `value`. A value is provisional where final data take the place

@@ -21,8 +21,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.files import replacing
 from eo_pygeoapi.redaction import redact
 
+# object stores: what is put there appears at once and whole, and renaming it would copy it
+_WHOLE_PUTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "cos", "obs", "hf"})
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
 
 
@@ -34,7 +37,7 @@ class ResultStore:
     """Files under keys such as `jobs/{jobID}/result.json`, at a path or an fsspec URL.
 
     It keeps nothing but the address, so any process on any machine that reaches the address sees the same. A file
-    appears under its key at once and whole: in a folder by renaming, elsewhere as the object store promises it.
+    appears under its key at once and whole: object stores promise it, elsewhere a draft is renamed.
     Every method raises ResultsError for an unsafe key and for a store that cannot be reached.
     """
 
@@ -64,14 +67,8 @@ class ResultStore:
 
     def copy_to(self, key: str, path: Path) -> None:
         """Copy a file to a local path, which gets it whole or not at all; MissingResultError when there is nothing."""
-        draft = path.with_name(f"{uuid.uuid4().hex}.tmp")
-        try:
-            with _translated("read", key):
-                self._files.get_file(self._path(key), str(draft))
-                draft.replace(path)
-        finally:
-            with suppress(OSError):
-                draft.unlink()
+        with _translated("read", key), replacing(path) as draft:
+            self._files.get_file(self._path(key), str(draft))
 
     def local_path(self, key: str) -> Path | None:
         """Return where the file lies on this machine, or None where the store is elsewhere."""
@@ -99,22 +96,19 @@ class ResultStore:
     def new_file(self, key: str) -> Iterator[Path]:
         """Yield a local path to write to; the file appears under the key when the block ends without an error."""
         path = self._path(key)
-        name = f".{uuid.uuid4().hex}.tmp"
-        draft = Path(path).parent / name if self._is_local else Path(tempfile.gettempdir(), f"eo-pygeoapi{name}")
         try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            yield draft
             if self._is_local:
-                _flush(draft)
-                draft.replace(path)
-            else:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                with replacing(Path(path)) as draft:
+                    yield draft
+                    _flush(draft)
+                return
+            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
+                yield (draft := Path(folder, Path(path).name))
                 with _translated("write", key):
-                    self._files.put_file(str(draft), path)
+                    self._put(draft, path)
         except OSError as error:
             raise _cannot("write", key, error) from error
-        finally:
-            with suppress(OSError):
-                draft.unlink()
 
     def exists(self, key: str) -> bool:
         """Tell whether something is kept under the key."""
@@ -152,6 +146,23 @@ class ResultStore:
     def url(self, key: str) -> str:
         """Return the key's address as fsspec takes it."""
         return str(self._files.unstrip_protocol(self._path(key)))
+
+    def _put(self, local: Path, path: str) -> None:
+        """Copy a local file to a store elsewhere, where nobody sees a part of it."""
+        protocols = self._files.protocol
+        if not _WHOLE_PUTS.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
+            self._files.put_file(str(local), path)
+            return
+        folder = path.rpartition("/")[0]
+        draft = f"{folder}/.{uuid.uuid4().hex}.tmp"
+        self._files.makedirs(folder, exist_ok=True)
+        try:
+            self._files.put_file(str(local), draft)
+            self._files.mv(draft, path)
+        except BaseException:
+            with suppress(Exception):
+                self._files.rm_file(draft)
+            raise
 
     def _walk(self, folder: str) -> Iterator[str]:
         # not `find`, which leaves out what it cannot read

@@ -10,7 +10,7 @@ twice at the same time or half way, changes nothing of what a reader finds.
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.store import ResultStore
 
 # so many files of a group are left lying before a writer merges them
@@ -37,7 +38,7 @@ class VersionedTable:
     folder: str
     key: tuple[str, ...]
 
-    def add(self, columns: Mapping[str, Any], group: str = "'all'") -> None:
+    def add(self, columns: JsonMapping, group: str = "'all'") -> None:
         """Add rows, given as lists or arrays by column.
 
         `group` is the SQL of a text without surprises, such as a year: rows of one group lie in files that are merged

@@ -97,15 +97,14 @@ def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
         )
 
 
-def workers(last_alive: datetime | None, now: datetime) -> Iterator[Condition]:
-    """Yield a condition when no worker has given a sign of life for a while; None where none ever has."""
-    if last_alive is not None and now - last_alive < NO_WORKER_AFTER:
+def workers(last_alive: datetime, now: datetime) -> Iterator[Condition]:
+    """Yield a condition when no worker has given a sign of life for a while."""
+    if now - last_alive < NO_WORKER_AFTER:
         return
-    since = last_alive or now
     yield Condition(
         event="worker",
         cause="none",
-        since=since,
+        since=last_alive,
         message="No worker is alive: jobs wait, and nothing is imported.",
         what_to_do="Start `eo-pygeoapi up`, or a worker with `eo-pygeoapi worker`, and look at its log.",
     )

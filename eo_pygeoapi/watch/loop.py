@@ -8,7 +8,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,10 +28,9 @@ from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.messages import Teller
-from eo_pygeoapi.watch.problems import Book, Condition
+from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
-ALIVE = "watch/alive.json"
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +42,7 @@ class Watch:
     settings: Settings
     gateway: PrefectGateway
     store: ResultStore
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     prefect_away_since: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -87,7 +87,7 @@ class Watch:
             yield from self._of_prefect(now)
             return
         self.prefect_away_since = None
-        yield from detect.workers(last_alive, now)
+        yield from detect.workers(last_alive or self.begun, now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())

@@ -22,6 +22,7 @@ from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.store.store import ResultStore
 
 OPEN, CLOSED = "problems/open", "problems/closed"
+ALIVE = "watch/alive.json"  # when the watch last looked
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from uuid import UUID
 
+from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.worker.processes import Process
 from eo_pygeoapi.worker.records import said_path
 
@@ -46,10 +47,7 @@ def prepare(record: str | None) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     if record:
         own = Process.of(os.getpid())
-        path = said_path(Path(record))
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(f"{own.pid} {own.started}")
-        os.replace(unfinished, path)
+        write_whole(said_path(Path(record)), f"{own.pid} {own.started}")
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 from uuid import UUID, uuid4
 
+from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.worker.processes import Process, place
 
 FOLDER, POLLED, ANSWERED = "runs", "polled", "answered"
@@ -51,9 +52,7 @@ class RunRecord:
     def write(self) -> "RunRecord":
         """Write it, whole or not at all; returns itself."""
         content = asdict(self) | {"path": "", "run_id": str(self.run_id)}
-        unfinished = self.path.with_suffix(".new")
-        unfinished.write_text(json.dumps(content))
-        os.replace(unfinished, self.path)
+        write_whole(self.path, json.dumps(content))
         return self
 
     def forget(self) -> None:

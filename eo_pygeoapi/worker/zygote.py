@@ -211,8 +211,10 @@ def unsafe_to_share() -> list[str]:
     own = psutil.Process()
     if not found and (count := own.num_threads()) > 1:
         found.append(f"{count - 1} threads of a C library")
-    found += [f"the open file {file.path}" for file in own.open_files() if Path(file.path).name not in _REOPENED]
-    return found + [f"the connection {connection.laddr}" for connection in own.net_connections("all")]
+    # a run gets standard streams of its own, and nothing else may be shared
+    files = [file for file in own.open_files() if file.fd > 2 and Path(file.path).name not in _REOPENED]
+    connections = [connection for connection in own.net_connections("all") if connection.fd > 2]
+    return found + [f"the open file {f.path}" for f in files] + [f"the connection {c.laddr}" for c in connections]
 
 
 def _receive(connection: socket.socket) -> Request:

@@ -44,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with a configuration file, data and a request's features in the results store."""
     make_sample(tmp_path)
     config = base_config()
+    del config["eo"]["defaults"]["orgUnits"]  # units are the request's, and what they have is published
     config["resources"]["sample"] = collection(
         "sample",
         source="file",
@@ -66,6 +67,7 @@ def attempt(folder: Path, prefect_api: str, run_id: str = "") -> dict[str, Any]:
     environment = {
         "PREFECT_API_URL": prefect_api,
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "task-results"),
+        "EO_KEEP_STEPS": "true",
         "PYGEOAPI_CONFIG": str(folder / "config.yml"),
         "EO_DATA_DIR": str(folder),
     }

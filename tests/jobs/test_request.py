@@ -38,7 +38,9 @@ def test_inputs_are_an_object(inputs: Any) -> None:
 
 @pytest.mark.parametrize("response", ["nonsense", "RAW", None, 5, ["raw"], {"raw": 1}])
 def test_a_response_is_raw_or_a_document(response: Any) -> None:
-    assert problems(response=response) == [f"response: {response!r} is not allowed; allowed: raw, document"]
+    assert problems(response=response) == [
+        f"response: {'null' if response is None else repr(response)} is not allowed; allowed: raw, document"
+    ]
 
 
 @pytest.mark.parametrize(

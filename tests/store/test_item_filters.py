@@ -17,7 +17,7 @@ from eo_pygeoapi.store.item_filters import (
     property_condition,
     text_condition,
 )
-from eo_pygeoapi.store.reader import DEFAULT_ORDER, PROPERTIES, Condition, PublishedReader
+from eo_pygeoapi.store.reader import DEFAULT_ORDER, PROPERTIES, PublishedReader, Wanted
 from eo_pygeoapi.store.store import ResultStore
 from tests.store.results_data import publish, square, table, units
 
@@ -40,7 +40,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> PublishedReader:
     return PublishedReader(store)
 
 
-def values(reader: PublishedReader, *conditions: Condition) -> list[float | None]:
+def values(reader: PublishedReader, *conditions: Wanted) -> list[float | None]:
     page = reader.page("rain", conditions, DEFAULT_ORDER, 0, 100)
     assert page.matched == len(page.rows) == reader.count("rain", conditions)
     return [row["value"] for row in page.rows]

@@ -1,4 +1,5 @@
 import multiprocessing
+import tempfile
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -315,3 +316,29 @@ def test_what_is_published_is_the_latest_of_all_jobs(
             compact(store, "rain")
 
     assert values_of(PublishedReader(store)) == {key: (value, job) for key, (_, job, value) in expected.items()}
+
+
+def test_a_reader_of_this_machine_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    store = ResultStore(str(tmp_path / "results"))
+    publish(store, "job-1", table([("OuA", "20250701", 1.0)]))
+
+    reader = PublishedReader(store)
+
+    assert len(values_of(reader)) == 1 and list(temporary.iterdir()) == []
+
+
+def test_a_reader_of_a_store_elsewhere_removes_its_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = ResultStore(f"memory://{uuid.uuid4()}/results")
+    publish(store, "job-1", table([("OuA", "20250701", 1.0)]))
+    reader = PublishedReader(store)
+    assert len(values_of(reader)) == 1
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+
+    del reader
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,16 +1,15 @@
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
-import pandas as pd
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
-from tests.store.results_data import SQUARES, publish, square, table, units
 
 
 def test_keeps_json_text_and_bytes(store: ResultStore) -> None:
@@ -24,6 +23,7 @@ def test_keeps_json_text_and_bytes(store: ResultStore) -> None:
         assert stream.read(1) == b"\x00"
     assert store.keys() == ["jobs/1/notes/a.txt", "jobs/1/result.json", "jobs/10/output.bin"]
     assert store.keys("jobs/1") == ["jobs/1/notes/a.txt", "jobs/1/result.json"]
+    assert store.names("jobs/1") == {"result.json"} and store.names("jobs/2") == set()
     assert store.exists("jobs/1/result.json") and not store.exists("jobs/1") and not store.exists("jobs/2")
 
 
@@ -72,6 +72,7 @@ def test_a_store_that_is_away_is_not_an_empty_one(tmp_path: Path) -> None:
         lambda: store.write_json("jobs/1.json", 1),
         lambda: store.exists("jobs/1.json"),
         lambda: store.keys("jobs"),
+        lambda: store.names("jobs"),
     ]
     for use in uses:
         with pytest.raises(ResultsError, match=r"cannot .* 'jobs") as caught:
@@ -106,6 +107,38 @@ def test_a_file_that_is_being_written_is_not_listed(store: ResultStore) -> None:
     assert store.keys() == ["jobs/1/a.txt"]
 
 
+class TwoHalves(MemoryFileSystem):  # type: ignore[misc]
+    """A file system whose files grow while they are written; `seen` is what the store shows meanwhile."""
+
+    protocol = "halves"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    seen: ClassVar[list[list[str]]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("halves://", "memory://")))
+
+    def put_file(self, lpath: str, rpath: str, *args: Any, **kwargs: Any) -> None:
+        content = Path(lpath).read_bytes()
+        with self.open(rpath, "wb") as stream:
+            for half in (content[: len(content) // 2], content[len(content) // 2 :]):
+                stream.write(half)
+                self.seen.append(ResultStore("halves://results").keys())
+
+
+def test_nobody_sees_a_part_of_a_file_where_files_grow() -> None:
+    fsspec.register_implementation("halves", TwoHalves, clobber=True)
+    store = ResultStore("halves://results")
+
+    store.write_text("jobs/1/a.txt", "whole")
+    store.write_text("jobs/1/a.txt", "anew")
+
+    assert TwoHalves.seen == [[], [], ["jobs/1/a.txt"], ["jobs/1/a.txt"]]
+    assert store.read_bytes("jobs/1/a.txt") == b"anew"
+    assert [path for path in TwoHalves.store if path.endswith(".tmp")] == []
+
+
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, "\ud800"])
 def test_only_json_is_kept(store: ResultStore, value: object) -> None:
     with pytest.raises(ResultsError, match=r"cannot write 'a\.json'"):
@@ -129,77 +162,3 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
 
     assert done.stdout == "{'b': 1}\n"
     assert store.local_path("a.json") == tmp_path / "a.json"
-
-
-def test_publishing_leaves_the_documents_of_the_job(store: ResultStore) -> None:
-    values = table([("OuA", "20250701", 1.5), ("OuB", "20250701", float("nan")), ("OuA", "20250702", 2.0)])
-    left_out = [LeftOut(org_unit="OuZ", reason="has no geometry"), LeftOut(period="20250703", reason="not published")]
-
-    outputs = publish(store, "job-1", values, left_out=left_out, preview={"dataValues": [1]})
-
-    assert outputs.org_unit_count == 4  # three with values, and the one without geometry
-    assert outputs.row_count == 2
-    assert outputs.payload_preview_path == "jobs/job-1/payload-preview.json"
-    assert outputs.result_features_path == "jobs/job-1/features.geojson"
-    assert store.read_json(outputs.payload_preview_path) == {"dataValues": [1]}
-    assert store.read_json("jobs/job-1/result.json") == outputs.to_json()
-    features = store.read_json(outputs.result_features_path)["features"]
-    assert [feature["id"] for feature in features] == ["OuA-20250701", "OuB-20250701", "OuA-20250702"]
-    assert features[0] == {
-        "type": "Feature",
-        "id": "OuA-20250701",
-        "geometry": square(0, 0),
-        "properties": {
-            "orgUnit": "OuA",
-            "name": "Unit OuA",
-            "level": 2,
-            "period": "20250701",
-            "start": "2025-07-01",
-            "end": "2025-07-01",
-            "value": 1.5,
-            "validFraction": 1.0,
-            "jobID": "job-1",
-        },
-    }
-    assert features[1]["properties"]["value"] is None
-
-
-def test_publishing_takes_a_data_frame_and_the_number_of_units(store: ResultStore) -> None:
-    outputs = publish(store, "job-1", pd.DataFrame(table([("OuA", "20250701", 1.5)])), org_unit_count=7)
-
-    assert (outputs.org_unit_count, outputs.row_count) == (7, 1)
-
-
-def test_coordinates_are_flat_and_rounded(store: ResultStore) -> None:
-    point = {"type": "Point", "coordinates": [-11.12345678, 8.00000049, 120.5]}
-
-    publish(store, "job-1", table([("OuA", "20250701", 1.0)]), of=units({"OuA": point, "OuB": None}, level=None))
-
-    (feature,) = store.read_json("jobs/job-1/features.geojson")["features"]
-    assert feature["geometry"] == {"type": "Point", "coordinates": [-11.123457, 8.0]}
-    assert feature["properties"]["level"] is None
-
-
-def test_publishing_nothing_is_a_result_too(store: ResultStore) -> None:
-    outputs = publish(store, "job-1", table([]))
-
-    assert outputs.row_count == 0
-    assert json.loads(store.read_bytes(outputs.result_features_path)) == {"type": "FeatureCollection", "features": []}
-    assert store.keys("published") == []
-
-
-@pytest.mark.parametrize(
-    ("values", "of", "message"),
-    [
-        (table([("OuX", "20250701", 1.0)]), SQUARES, "not among the units: OuX"),
-        (table([("OuA", "20250701", 1.0)] * 2), SQUARES, "two values of organisation unit 'OuA' and period '20250701'"),
-        (table([("OuA", "20250701", 1.0)]), units({"OuA": {"type": "Blob"}}), "'OuA': not a GeoJSON geometry"),
-    ],
-)
-def test_a_job_that_cannot_be_published_has_no_result(
-    store: ResultStore, values: dict[str, object], of: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ResultsError, match=message):
-        publish(store, "job-1", values, of=of)
-    assert not store.exists("jobs/job-1/result.json")
-    assert [key for key in store.keys() if "values-" in key] == []

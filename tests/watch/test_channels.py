@@ -1,12 +1,9 @@
 """Messages arrive at real receivers: an HTTP server and an SMTP server of the tests."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,35 +14,10 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from tests.servers import free_port
+from tests.watch.receiver import Receiver
 
 NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-class Receiver:
-    """A webhook: what it got, and the status that it answers with."""
-
-    def __init__(self) -> None:
-        self.got: list[Any] = []
-        self.status = 200
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                receiver.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(receiver.status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/secret-path"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

@@ -162,3 +162,10 @@ def test_what_a_record_holds_is_plain_json(tmp_path: Path) -> None:
     record = records.begin(uuid4(), "mine")
     assert set(json.loads(record.path.read_text())) >= {"run_id", "worker", "place", "taken", "resume"}
     records.leave()
+
+
+def test_a_log_file_on_the_standard_streams_is_not_shared_with_a_run(tmp_path: Path) -> None:
+    code = "from eo_pygeoapi.worker.zygote import unsafe_to_share; print(unsafe_to_share())"
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run([sys.executable, "-c", code], stdout=log, stderr=log, cwd=Path.cwd(), check=True)
+    assert (tmp_path / "log").read_text() == "[]\n"

@@ -5,23 +5,21 @@ this module. An import that DHIS2 took only in part comes as HTTP 409 too, but i
 """
 
 import atexit
-import logging
 import re
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
 from http import HTTPStatus
-from itertools import batched, product
-from pathlib import Path
+from itertools import batched
 from typing import Any
-from urllib.parse import urlsplit
 
 from dhis2_client import DHIS2Client
 from dhis2_client.errors import DHIS2HTTPError
 
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.connection import open_client, secrets_of
 from eo_pygeoapi.pipeline.dhis2.errors import translating
-from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.redaction import redact, without_known
 from eo_pygeoapi.settings import Dhis2Connection
 
 READ_TIMEOUT = 300.0  # an import that DHIS2 is still working on when the client gives up is stored nevertheless
@@ -31,8 +29,10 @@ IDS_IN_URL = 100
 ORG_UNIT_FIELDS = "id,code,name,level,path,geometry,openingDate,closedDate"
 # "at least one data element, data set … must be specified" and "at least one organisation unit …": none was found
 NOTHING_SELECTED = ("E2001", "E2006")
-# the UID that DHIS2 gives to the option combination `default` when it makes the database
-DEFAULT_OPTION_COMBO = "HllvX50cXC0"
+# members that answers are looked up by; a password may be a word that a code has in it
+IDENTIFIERS = ("id", "code", "path", "dataElement", "orgUnit", "period", "categoryOptionCombo", "attributeOptionCombo")
+# of the user: whom the values are compared with, and which units may be written to and read
+USER_FIELDS = "username,authorities,organisationUnits[id],dataViewOrganisationUnits[id]"
 
 UID = re.compile(r"[A-Za-z][A-Za-z0-9]{10}")
 
@@ -47,20 +47,9 @@ def connect(
 
     Nothing is sent yet. Raises Dhis2Error for an address that is none, and where there is nothing to log in with.
     """
-    _quiet_client_log()
-    own_trust = _trusting(connection.ca_file) if connection.ca_file else None
-    client = DHIS2Client(
-        _base_url(connection),
-        **_credentials(connection),
-        timeout=read_timeout,
-        connect_timeout=connect_timeout,
-        retries=0,  # dhis2-client tries again at once; the task tries again later
-    )
-    if own_trust:
-        client.close()  # its HTTP client is made again, now with this, at the first request
-        client.verify_ssl = own_trust  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
+    client = open_client(connection, read_timeout, connect_timeout)
     try:
-        yield Dhis2(client, _secrets(connection))
+        yield Dhis2(client, secrets_of(connection))
     finally:
         client.close()
         atexit.unregister(client.close)  # registered by the client, and keeps it in memory for ever
@@ -77,21 +66,28 @@ class Dhis2:
         """Return `version`, `calendar` and what else the server says of itself."""
         return self._get("/api/system/info")
 
-    def found(self, collection: str, identifiers: Sequence[str], fields: str, scheme: str = "UID") -> list[Any]:
-        """Return the objects of a collection (`dataSets`) that have these UIDs, or codes, with the fields asked for.
+    def found(self, collection: str, identifiers: Sequence[str], fields: str, by: str = "id") -> list[Any]:
+        """Return the objects of a collection (`dataSets`) that have these UIDs, or `by` code these codes.
 
         What does not exist, or may not be seen, is missing.
         """
+        # a list of codes ends at a comma or bracket within one of them
+        together = [name for name in identifiers if not re.search(r"[,\[\]]", name)]
+        alone = [[name] for name in identifiers if name not in set(together)]
         objects: list[Any] = []
-        for some in batched(identifiers, IDS_IN_URL):
-            named = _any_of("code" if scheme == "CODE" else "id", some)
-            params = {"filter": named, "fields": fields, "paging": "false"}
-            objects += self._get(f"/api/{collection}", params).get(collection, [])
+        for some in [*batched(together, IDS_IN_URL), *alone]:
+            objects += self.matching(collection, _any_of(by, some), fields)
         return objects
 
+    def matching(self, collection: str, condition: str, fields: str) -> list[Any]:
+        """Return the objects of a collection that meet DHIS2's filter, with the fields asked for."""
+        params = {"filter": condition, "fields": fields, "paging": "false"}
+        found: list[Any] = self._get(f"/api/{collection}", params).get(collection, [])
+        return found
+
     def me(self) -> dict[str, Any]:
-        """Return who is logged in: `username`, `authorities` and the `organisationUnits` that may be written to."""
-        return self._get("/api/me", {"fields": "username,authorities,organisationUnits[id]"})
+        """Return who is logged in, with the members of USER_FIELDS."""
+        return self._get("/api/me", {"fields": USER_FIELDS})
 
     def levels(self) -> dict[int, str]:
         """Return the names of the organisation unit levels, by level."""
@@ -114,46 +110,36 @@ class Dhis2:
         return [unit for unit in units if unit["id"] != parent] if parent else units
 
     def stored_values(
-        self,
-        data_element: str,
-        periods: Sequence[str],
-        org_units: Sequence[str],
-        *,
-        data_set: str = "",
-        id_schemes: Mapping[str, str] | None = None,
+        self, data_element: str, first: date, last: date, org_units: Sequence[str], *, data_set: str = ""
     ) -> list[dict[str, Any]]:
-        """Return the values of the data element that DHIS2 holds for the periods and units.
+        """Return the values of the data element that DHIS2 holds for periods within these days, by UIDs.
 
-        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`.
-        `id_schemes` says what the identifiers are, here and in the answer: `{"orgUnitIdScheme": "CODE", …}`; UIDs
-        where it does not.
+        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`. Days and
+        not periods are asked for: until 2.42 DHIS2 makes periods that it is asked for.
         """
-        schemes = dict(id_schemes or {})
+        days = {"startDate": first.isoformat(), "endDate": last.isoformat()}
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}
         values: list[dict[str, Any]] = []
-        for some_periods, some_units in product(batched(periods, IDS_IN_URL), batched(org_units, IDS_IN_URL)):
-            where = {"period": list(some_periods), "orgUnit": list(some_units)}
-            answer = self._data_values(selected | where | _schemes_to_read(schemes))
+        for some in batched(org_units, IDS_IN_URL):
+            where = days | {"orgUnit": list(some)}
+            answer = self._data_values(selected | where)
             if answer is None and "dataElement" in selected:  # a parameter since 2.43 only
-                selected = {"dataSet": self._data_sets_of(data_element, schemes)}
-                schemes["dataSetIdScheme"] = "UID"
-                answer = self._data_values(selected | where | _schemes_to_read(schemes))
+                selected = {"dataSet": self._data_sets_of(data_element)}
+                answer = self._data_values(selected | where)
             values += _flat(answer or {})
         return [value for value in values if value.get("dataElement") == data_element]
 
-    def default_option_combo(self) -> str:
-        """Return the UID of the category option combination `default`, which DHIS2 takes where none is given."""
-        params = {"filter": "name:eq:default", "fields": "id", "paging": "false"}
-        found = self._get("/api/categoryOptionCombos", params).get("categoryOptionCombos", [])
-        return str(found[0]["id"]) if found else DEFAULT_OPTION_COMBO
+    def name_periods(self, periods: Sequence[str], data_element: str, org_unit: str, *, data_set: str = "") -> None:
+        """Name periods to DHIS2 by asking for their values: until 2.42 it makes those that it has not met before.
+
+        Raises CollisionError where another request names one of them at the same moment.
+        """
+        selected = {"dataSet": data_set} if data_set else {"dataElement": data_element}
+        for some in batched(periods, IDS_IN_URL):
+            self._data_values({**selected, "period": list(some), "orgUnit": org_unit})
 
     def data_value_sets(
-        self,
-        data_value_set: Mapping[str, Any],
-        *,
-        dry_run: bool,
-        import_strategy: str = "CREATE_AND_UPDATE",
-        id_schemes: Mapping[str, str] | None = None,
+        self, data_value_set: Mapping[str, Any], *, dry_run: bool, import_strategy: str = "CREATE_AND_UPDATE"
     ) -> dict[str, Any]:
         """Import a data value set, or with `dry_run` ask what an import would do; return DHIS2's import summary.
 
@@ -165,17 +151,19 @@ class Dhis2:
             "importStrategy": import_strategy,
             "strictPeriods": "true",
             "async": "false",
-            **(id_schemes or {}),
         }
-        with self._translating(f"POST {path}"):
+
+        def post() -> Any:
             try:
-                answer = self._client.post(path, params=params, json=dict(data_value_set))
+                return self._client.post(path, params=params, json=dict(data_value_set))
             except DHIS2HTTPError as error:
                 if error.status_code != HTTPStatus.CONFLICT or not _import_summary(error.payload):
                     raise
-                answer = error.payload
+                return error.payload
+
+        answer = self._ask(f"POST {path}", post)
         if summary := _import_summary(answer):
-            return summary
+            return _redacted(summary)
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered POST {path} without an import summary")
 
     def _org_units(self, filters: Sequence[str]) -> list[dict[str, Any]]:
@@ -185,39 +173,40 @@ class Dhis2:
 
     def _data_values(self, params: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer, or None where nothing that was asked for exists."""
-        asked = "GET /api/dataValueSets"
-        with self._translating(asked):
+        path = "/api/dataValueSets"
+
+        def get() -> Any:
             try:
-                answer = self._client.get("/api/dataValueSets", params=params)
+                return self._client.get(path, params=params)
             except DHIS2HTTPError as error:
                 if error.payload.get("errorCode") not in NOTHING_SELECTED:
                     raise
                 return None
-        return self._object(answer, asked)
 
-    def _data_sets_of(self, data_element: str, schemes: Mapping[str, str]) -> list[str]:
-        named_by = "code" if schemes.get("dataElementIdScheme") == "CODE" else "id"
-        params = {
-            "filter": f"{named_by}:eq:{data_element}",
-            "fields": "dataSetElements[dataSet[id]]",
-            "paging": "false",
-        }
-        found = self._get("/api/dataElements", params).get("dataElements", [])
+        answer = self._ask(f"GET {path}", get)
+        return None if answer is None else self._object(answer, f"GET {path}")
+
+    def _data_sets_of(self, data_element: str) -> list[str]:
+        found = self.matching("dataElements", f"id:eq:{data_element}", "dataSetElements[dataSet[id]]")
         return [member["dataSet"]["id"] for element in found for member in element.get("dataSetElements", [])]
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         asked = f"GET {path}"
-        with self._translating(asked):
-            answer = self._client.get(path, params=params)
-        return self._object(answer, asked)
+        return self._object(self._ask(asked, lambda: self._client.get(path, params=params)), asked)
+
+    def _ask(self, asked: str, ask: Callable[[], Any]) -> Any:
+        """Return the server's answer without our secrets, which it or a proxy may repeat; raises only our errors."""
+        with translating(self._client.base_url, asked, self._secrets):
+            try:
+                return without_known(ask(), self._secrets, but=IDENTIFIERS)
+            except DHIS2HTTPError as error:
+                payload = without_known(error.payload, self._secrets)
+                raise DHIS2HTTPError(error.status_code, error.path, payload) from None
 
     def _object(self, answer: Any, asked: str) -> dict[str, Any]:
         if isinstance(answer, dict):
             return answer
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} with a {type(answer).__name__}, no object")
-
-    def _translating(self, asked: str) -> AbstractContextManager[None]:
-        return translating(self._client.base_url, asked, self._secrets)
 
 
 def _org_unit_filters(levels: Sequence[int], parent: str, group: str) -> list[str]:
@@ -235,11 +224,6 @@ def _any_of(name: str, values: Sequence[str]) -> str:
     return f"{name}:eq:{values[0]}" if len(values) == 1 else f"{name}:in:[{','.join(values)}]"
 
 
-def _schemes_to_read(schemes: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters for reading: a scheme says what the answer holds, `input…` what was asked with."""
-    return dict(schemes) | {f"input{name[:1].upper()}{name[1:]}": scheme for name, scheme in schemes.items()}
-
-
 def _flat(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the values with all their dimensions; what they have in common 2.43 says once, beside them."""
     common = {name: answer[name] for name in ("period", "orgUnit", "attributeOptionCombo") if name in answer}
@@ -252,45 +236,9 @@ def _import_summary(answer: Any) -> dict[str, Any] | None:
     return summary if isinstance(summary, dict) and "importCount" in summary else None
 
 
-def _base_url(connection: Dhis2Connection) -> str:
-    parts = urlsplit(connection.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Dhis2Error(
-            f"{redact(connection.url)!r} is no address of a DHIS2; allowed: http(s)://host/path, without /api"
-        )
-    if "@" in parts.netloc:
-        raise Dhis2Error(
-            f"the address of the DHIS2 at {parts.hostname} holds a user name or password; "
-            "set EO_DHIS2_<NAME>_USERNAME and _PASSWORD, or _TOKEN, instead"
-        )
-    return connection.url.rstrip("/").removesuffix("/api")  # dhis2-client adds /api itself
-
-
-def _credentials(connection: Dhis2Connection) -> dict[str, Any]:
-    if connection.token:  # alone: with a user name beside it, dhis2-client would log in by that
-        return {"token": connection.token.get_secret_value()}
-    if connection.username and connection.password:
-        return {"username": connection.username, "password": connection.password.get_secret_value()}
-    raise Dhis2Error(
-        f"nothing to log in with at the DHIS2 at {_base_url(connection)}; "
-        "set EO_DHIS2_<NAME>_TOKEN, or EO_DHIS2_<NAME>_USERNAME and _PASSWORD"
-    )
-
-
-def _secrets(connection: Dhis2Connection) -> list[str]:
-    return [secret.get_secret_value() for secret in (connection.token, connection.password) if secret]
-
-
-def _trusting(ca_file: Path) -> ssl.SSLContext:
-    """Return what trusts the certificate authorities in `ca_file` instead of the system's."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # also where it holds no certificate
-        raise Dhis2Error(f"cannot read the certificate authorities of DHIS2 in {ca_file}: {error}") from error
-
-
-def _quiet_client_log() -> None:
-    """Keep dhis2-client from printing whole answers, which Python does for errors that no handler takes."""
-    logger = logging.getLogger("dhis2_client")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
+def _redacted(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an import summary without what looks like a secret in DHIS2's words."""
+    conflicts = [
+        conflict | {"value": redact(str(conflict.get("value") or ""))} for conflict in summary.get("conflicts") or []
+    ]
+    return {**summary, "description": redact(str(summary.get("description") or "")), "conflicts": conflicts}

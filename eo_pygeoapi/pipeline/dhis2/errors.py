@@ -15,6 +15,8 @@ from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
 from eo_pygeoapi.redaction import redact
 
 WORDS = 300
+# until 2.42 DHIS2 makes a period when it first meets it, on reading too; where two requests meet it, one is refused
+COLLISION = re.compile(r"duplicate key value|could not serialize access|deadlock detected")
 TRANSIENT = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -33,6 +35,14 @@ HINTS = {
 }
 
 
+class CollisionError(Dhis2UnavailableError):
+    """Two requests met in DHIS2's database; the same one, asked again, is answered."""
+
+
+class LoginPageError(Exception):
+    """An answer that leads to the login page: nobody is logged in."""
+
+
 @contextmanager
 def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterator[None]:
     """Turn what one call of dhis2-client raises into Dhis2Error or Dhis2UnavailableError.
@@ -43,6 +53,11 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
         yield
     except DHIS2HTTPError as error:
         raise _refused(error, server, asked, secrets) from error
+    except LoginPageError as error:
+        raise Dhis2Error(
+            f"not logged in: DHIS2 at {server} answered {asked} with a redirect to its login page; check the token, or "
+            "the user name and password, of this connection, and that a proxy passes on the header Authorization"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _not_reached(error, server, asked, secrets) from error
     except (ValueError, AttributeError) as error:  # of dhis2-client, where a body is not JSON or no object
@@ -55,10 +70,15 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
 def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[str]) -> Dhis2Error:
     status = error.status_code
     own_words = _words(error.payload)
+    collided = status == HTTPStatus.CONFLICT and COLLISION.search(own_words) is not None
     away = status in TRANSIENT
     does = "does not answer" if away else "refused"
     hint = f"; {HINTS[HTTPStatus(status)]}" if status in HINTS else ""
+    if status == HTTPStatus.BAD_REQUEST and "Checksum" in own_words:  # what DHIS2 says of a token that is none
+        hint = "; check the token of this connection"
     message = f"DHIS2 at {server} {does} {asked}: {redact(own_words, secrets)} (HTTP {status}){hint}"
+    if collided:
+        return CollisionError(message)
     return Dhis2UnavailableError(message) if away else Dhis2Error(message)
 
 

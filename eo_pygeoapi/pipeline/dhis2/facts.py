@@ -2,25 +2,41 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
-from eo_pygeoapi.pipeline.dhis2.client import UID, Dhis2
+from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.client import Dhis2
+from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up
 
 NEW_IMPORT = (2, 43)  # from here on DHIS2 takes or refuses all that is sent together
+# the UID that DHIS2 gives to the option combination `default` when it makes the database
+DEFAULT_OPTION_COMBO = "HllvX50cXC0"
+COMBINATION = "categoryCombo[id,name,isDefault]"
 ELEMENT_FIELDS = (
-    "id,code,name,domainType,valueType,aggregationType,aggregationLevels,zeroIsSignificant,dataSetElements[dataSet[id]]"
+    "id,code,name,domainType,valueType,aggregationType,aggregationLevels,zeroIsSignificant,dataSetElements[dataSet[id]],"
+    f"access[data[write]],{COMBINATION}"
 )
 DATA_SET_FIELDS = (
-    "id,code,name,periodType,openFuturePeriods,expiryDays,access[data[write]],"
-    "dataSetElements[dataElement[id]],organisationUnits[id]"
+    "id,code,name,periodType,openFuturePeriods,expiryDays,access[data[write]],dataInputPeriods[period[id],openingDate,"
+    f"closingDate],{COMBINATION},dataSetElements[dataElement[id],{COMBINATION}],organisationUnits[id]"
 )
 UNIT_FIELDS = "id,code,name,level,path,openingDate,closedDate"
+OPTION_COMBO_FIELDS = "id,code,name,categoryCombo[id,name,isDefault],categoryOptions[id,name,access[data[write]]]"
 
-Object = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class User:
+    """Who is logged in; the roots are UIDs of units, and all below them counts too."""
+
+    username: str = ""
+    authorities: frozenset[str] = frozenset()
+    capture_roots: frozenset[str] = frozenset()
+    view_roots: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -28,44 +44,79 @@ class Facts:
     """A DHIS2 as it is for one data element, data set and list of organisation units.
 
     `units` has the units by the identifiers that the values name them with; `data_set` is the one that is given, or
-    else the only one that the data element is in.
+    else the only one that the data element is in; `option_combos` are the given ones, by their identifiers, and
+    `default_combos` all that are called `default`, of which there should be one. `ambiguous` says in words which
+    identifiers mean two objects.
     """
 
-    version: tuple[int, int]
-    calendar: str
-    today: date
-    last_analytics: str
-    username: str
-    authorities: frozenset[str]
-    roots: frozenset[str]
-    element: Object | None
-    data_set: Object | None
-    data_set_count: int
-    units: Mapping[str, Object]
+    version: tuple[int, ...] = (0, 0, 0)
+    calendar: str = "iso8601"
+    now: datetime = datetime.min
+    last_analytics: str = ""
+    user: User = User()
+    element: Object | None = None
+    data_set: Object | None = None
+    data_set_count: int = 0
+    units: Mapping[str, Object] = field(default_factory=dict)
+    option_combos: Mapping[str, Object] = field(default_factory=dict)
+    default_combos: Sequence[Object] = ()
+    ambiguous: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_new(self) -> bool:
         """Whether one value that DHIS2 does not take refuses all that are sent with it."""
         return self.version >= NEW_IMPORT
 
+    @property
+    def today(self) -> date:
+        """The server's day."""
+        return self.now.date()
+
     def may(self, authority: str) -> bool:
         """Tell whether the user has an authority."""
-        return bool({"ALL", authority} & self.authorities)
+        return bool({"ALL", authority} & self.user.authorities)
 
     def may_write_to(self, unit: Object) -> bool:
-        """Tell whether a unit lies in the user's part of the hierarchy."""
-        return bool(self.roots & set(str(unit.get("path", "")).split("/")))
+        """Tell whether a unit lies in the part of the hierarchy that the user captures data in."""
+        return _lies_below(unit, self.user.capture_roots)
 
+    def may_read(self, unit: Object) -> bool:
+        """Tell whether DHIS2 shows the user a unit's values; those of others look as if there were none."""
+        return _lies_below(unit, self.user.view_roots or self.user.capture_roots)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The identifiers that the values name units with, by the units' UIDs; the first where there are several."""
+        return {str(unit["id"]): name for name, unit in reversed(list(self.units.items()))}
+
+    @cached_property
     def assigned(self) -> frozenset[str] | None:
-        """Return the UIDs of the units that the data set is for; None where no one data set is known."""
+        """The UIDs of the units that the data set is for; None where no one data set is known."""
         return frozenset(unit["id"] for unit in self.data_set.get("organisationUnits", [])) if self.data_set else None
 
+    def category_combination(self) -> Object:
+        """Return the category combination of the data element, which a data set may replace by another."""
+        own: Object = (self.element or {}).get("categoryCombo") or {}
+        members = (self.data_set or {}).get("dataSetElements", [])
+        ours = [entry for entry in members if entry["dataElement"]["id"] == (self.element or {}).get("id")]
+        return next((entry["categoryCombo"] for entry in ours if entry.get("categoryCombo")), own)
+
+    def attribute_combination(self) -> Object:
+        """Return the attribute combination of the data set."""
+        found: Object = (self.data_set or {}).get("categoryCombo") or {}
+        return found
+
+    def default_combo(self) -> str:
+        """Return the UID of the option combination that DHIS2 takes where none is given."""
+        known = sorted(self.default_combos, key=lambda combo: not _is_of_default(combo))
+        return str(known[0]["id"]) if known else DEFAULT_OPTION_COMBO
+
     def open_until(self) -> date | None:
-        """Return the last day that DHIS2 takes values for; None where it is not known.
+        """Return the last day that DHIS2 takes values for; None where it is not known, or input periods say it.
 
         Without open future periods not even the present period is open.
         """
-        if not self.data_set:
+        if not self.data_set or (self.is_new and self.data_set.get("dataInputPeriods")):
             return None
         type_ = str(self.data_set.get("periodType", ""))
         try:
@@ -77,47 +128,81 @@ class Facts:
         return date.fromordinal(present.start.toordinal() - 1)
 
 
-def read_facts(dhis2: Dhis2, target: DatasetTarget, schemes: Mapping[str, str], org_units: Sequence[str]) -> Facts:
+def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) -> Facts:
     """Ask DHIS2 for what an import of these units' values has to know; what does not exist is None, or missing."""
     system, user = dhis2.system_info(), dhis2.me()
-    scheme = schemes.get("dataElementIdScheme", "UID")
-    element = next(iter(dhis2.found("dataElements", [target.data_element], ELEMENT_FIELDS, scheme)), None)
-    data_sets = _data_sets(dhis2, target, schemes, element)
-    by = "code" if schemes["orgUnitIdScheme"] == "CODE" else "id"
-    asked = [unit for unit in org_units if by == "code" or UID.fullmatch(unit)]
-    units = dhis2.found("organisationUnits", asked, UNIT_FIELDS, schemes["orgUnitIdScheme"])
+    elements = look_up(dhis2, "dataElements", [target.data_element], ELEMENT_FIELDS)
+    element = elements.objects.get(target.data_element)
+    given_sets, data_sets = _data_sets(dhis2, target, element)
+    combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
+    option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
+    units = look_up(dhis2, "organisationUnits", org_units, UNIT_FIELDS)
     return Facts(
         version=_version(system),
         calendar=str(system.get("calendar", "iso8601")),
-        today=_date(system.get("serverDate")) or date.today(),
-        last_analytics=str(system.get("lastAnalyticsTableSuccess") or ""),
-        username=str(user.get("username", "")),
-        authorities=frozenset(user.get("authorities", [])),
-        roots=frozenset(unit["id"] for unit in user.get("organisationUnits", [])),
+        now=instant(system.get("serverDate")) or datetime.now(UTC).replace(tzinfo=None),
+        last_analytics=_last_analytics(system),
+        user=_user(user),
         element=element,
         data_set=data_sets[0] if len(data_sets) == 1 else None,
         data_set_count=len(data_sets),
-        units={unit[by]: unit for unit in units if by in unit},
+        units=units.objects,
+        option_combos=option_combos.objects,
+        default_combos=_default_combos(dhis2),
+        ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
 
 
-def _data_sets(
-    dhis2: Dhis2, target: DatasetTarget, schemes: Mapping[str, str], element: Object | None
-) -> Sequence[Object]:
-    if target.data_set:
-        return dhis2.found("dataSets", [target.data_set], DATA_SET_FIELDS, schemes["dataSetIdScheme"])
-    ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
-    return dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
-
-
-def _version(system: Object) -> tuple[int, int]:
-    """Return major and minor version; (0, 0) for one that is not to be read."""
-    match = re.match(r"(\d+)\.(\d+)", str(system.get("version", "")))
-    return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
-def _date(text: Any) -> date | None:
+def instant(text: Any) -> datetime | None:
+    """Return the time that DHIS2 writes as `2025-07-20T10:15:00.000`, in the server's time zone; None for none."""
     try:
-        return date.fromisoformat(str(text)[:10])
+        return datetime.fromisoformat(str(text)[:23])
     except ValueError:
         return None
+
+
+def _lies_below(unit: Object, roots: frozenset[str]) -> bool:
+    return bool(roots & set(str(unit.get("path", "")).split("/")))
+
+
+def _data_sets(dhis2: Dhis2, target: DatasetTarget, element: Object | None) -> tuple[Found, Sequence[Object]]:
+    if target.data_set:
+        found = look_up(dhis2, "dataSets", [target.data_set], DATA_SET_FIELDS)
+        return found, list(found.objects.values())
+    ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
+    return Found(), dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
+
+
+def _default_combos(dhis2: Dhis2) -> Sequence[Object]:
+    try:
+        return dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
+    except Dhis2Error as error:
+        if error.transient:
+            raise
+        return ()  # not every user may list them
+
+
+def _is_of_default(combo: Object) -> bool:
+    own = combo.get("categoryCombo") or {}
+    return own.get("isDefault") is True or (own.get("isDefault") is None and combo["id"] == DEFAULT_OPTION_COMBO)
+
+
+def _user(user: Object) -> User:
+    return User(
+        username=str(user.get("username", "")),
+        authorities=frozenset(user.get("authorities", [])),
+        capture_roots=frozenset(unit["id"] for unit in user.get("organisationUnits", [])),
+        view_roots=frozenset(unit["id"] for unit in user.get("dataViewOrganisationUnits", [])),
+    )
+
+
+def _last_analytics(system: Object) -> str:
+    """Return when analytics ended last; where it never ran, DHIS2 says 1970-01-01."""
+    last = str(system.get("lastAnalyticsTableSuccess") or "")
+    return "" if last.startswith("1970-01-01") else last
+
+
+def _version(system: Object) -> tuple[int, ...]:
+    """Return major, minor and patch version; (0, 0, 0) for one that is not to be read."""
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(system.get("version", "")))
+    return tuple(int(part or 0) for part in match.groups()) if match else (0, 0, 0)

@@ -16,12 +16,14 @@ from itertools import batched, groupby
 from eo_pygeoapi.contract.models import Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
+from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
+from eo_pygeoapi.pipeline.dhis2.new_periods import NewPeriods
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
-from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent, screened
+from eo_pygeoapi.pipeline.dhis2.screening import Screening, unit_reason
+from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, StoredValues, compared
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
@@ -58,9 +60,8 @@ def import_to_dhis2(
     if skipped := _why_skipped(payload, connect):
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
-    schemes = id_schemes(payload.target, payload.org_units)
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, payload.target, schemes, payload.org_units), pauses)
+        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
         findings = preflight(facts, payload, dataset)
         for finding in findings:
             logger.log(logging.ERROR if finding.severity == "error" else logging.WARNING, finding.message)
@@ -68,37 +69,21 @@ def import_to_dhis2(
             return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
         assert facts.element
         with nullcontext() if dry_run else turn(str(facts.element["id"])):
-            run = _Import.of(dhis2, files, payload.target, dataset, facts, schemes, dry_run)
+            run = _Import.of(dhis2, files, payload.target, dataset, facts, dry_run)
             tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run)
 
 
-def id_schemes(target: DatasetTarget, org_units: Sequence[str]) -> dict[str, str]:
-    """Return DHIS2's parameters that say which of our identifiers are UIDs and which are codes.
-
-    What looks like a UID is one. Units are codes where none of them looks like a UID.
-    """
-    identifiers = {
-        "dataElementIdScheme": target.data_element,
-        "dataSetIdScheme": target.data_set,
-        "categoryOptionComboIdScheme": target.category_option_combo,
-        "attributeOptionComboIdScheme": target.attribute_option_combo,
-    }
-    schemes = {name: _scheme(identifier) for name, identifier in identifiers.items() if identifier}
-    schemes["orgUnitIdScheme"] = "UID" if any(UID.fullmatch(unit) for unit in org_units) else "CODE"
-    return schemes
-
-
-def batches(values: Iterable[DataValue], size: int = BATCH) -> Iterator[list[DataValue]]:
+def batches(values: Iterable[DataValue], size: int = BATCH, one_period: bool = False) -> Iterator[list[DataValue]]:
     """Yield the values, which come ordered by period, in lists of whole periods, at most `size` values each.
 
-    Only a period that has more values than that is divided.
+    Only a period that has more values than that is divided; with `one_period` no list has more than one.
     """
     batch: list[DataValue] = []
     for _, of_period in groupby(values, key=lambda value: value.period):
         for some in batched(of_period, size):
-            if batch and len(batch) + len(some) > size:
+            if batch and (one_period or len(batch) + len(some) > size):
                 yield batch
                 batch = []
             batch += some
@@ -127,10 +112,11 @@ class _Import:
     target: DatasetTarget
     dataset: Dataset
     facts: Facts
+    screening: Screening
     stored: StoredValues
+    new_periods: NewPeriods
     sent: SentValues
     sender: Sender
-    units_are_uids: bool
     dry_run: bool
 
     @classmethod
@@ -138,35 +124,59 @@ class _Import:
         cls,
         dhis2: Dhis2,
         files: ImportFiles,
-        target: DatasetTarget,
+        given: DatasetTarget,
         dataset: Dataset,
         facts: Facts,
-        schemes: Mapping[str, str],
         dry_run: bool,
     ) -> "_Import":
-        if not target.data_set and facts.data_set:  # from 2.43 on it must be given where there are several
-            target = target.model_copy(update={"data_set": facts.data_set["id"]})
-            schemes = {**schemes, "dataSetIdScheme": "UID"}
-        stored, to_write = StoredValues(dhis2, target, schemes), _schemes_to_write(schemes)
-        names = (str((facts.element or {})["id"]), target.category_option_combo, target.attribute_option_combo)
+        target = in_uids(given, facts)
+        uids = {name: str(unit["id"]) for name, unit in facts.units.items()}
+        stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
+        names = (target.data_element, given.category_option_combo, given.attribute_option_combo)
 
         def post(values: Sequence[DataValue]) -> Mapping[str, object]:
             logger.info("%s %d data values", "asking DHIS2 about" if dry_run else "importing", len(values))
-            body = data_value_set(values, target)
+            body = data_value_set((value._replace(org_unit=uids[value.org_unit]) for value in values), target)
             # which values are new and which are changed was sorted out before
-            return dhis2.data_value_sets(body, dry_run=dry_run, id_schemes=to_write)
+            return dhis2.data_value_sets(body, dry_run=dry_run)
+
+        def name_periods(periods: Sequence[str]) -> None:
+            unit = next(uid for name, uid in uids.items() if unit_reason(facts, name) is None)
+            dhis2.name_periods(periods, target.data_element, unit, data_set=target.data_set)
 
         return cls(
             files=files,
             target=target,
             dataset=dataset,
             facts=facts,
+            screening=Screening(facts, dataset.period_type),
             stored=stored,
+            new_periods=NewPeriods(name_periods),
             sent=SentValues(files.folder.store, target.connection, names, len(facts.units)),
             sender=Sender(post, stored, facts, dry_run),
-            units_are_uids=schemes["orgUnitIdScheme"] == "UID",
             dry_run=dry_run,
         )
+
+    @property
+    def one_period_at_a_time(self) -> bool:
+        """Whether DHIS2 takes the first only of several input periods in a request, as it does until 2.42."""
+        return not self.facts.is_new and bool((self.facts.data_set or {}).get("dataInputPeriods"))
+
+
+def in_uids(target: DatasetTarget, facts: Facts) -> DatasetTarget:
+    """Return the target with UIDs in place of codes, and with what DHIS2 would otherwise have to guess."""
+    combos = {name: str(combo["id"]) for name, combo in facts.option_combos.items()}
+    category, attribute = target.category_option_combo, target.attribute_option_combo
+    several = len(facts.default_combos) > 1
+    return target.model_copy(
+        update={
+            "data_element": str((facts.element or {})["id"]),
+            # from 2.43 on it must be given where there are several
+            "data_set": str(facts.data_set["id"]) if facts.data_set else target.data_set,
+            "category_option_combo": combos.get(category, facts.default_combo() if several else category),
+            "attribute_option_combo": combos.get(attribute, facts.default_combo() if several else attribute),
+        }
+    )
 
 
 @dataclass
@@ -177,9 +187,9 @@ class _Attempts:
 
 
 def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]) -> Tally:
-    tally, count, done = Tally(), 0, 0
+    tally, count, done = Tally(run.dataset.period_type), 0, 0
     with run.files.data_values() as values:
-        for number, batch in enumerate(batches(values, batch_size)):
+        for number, batch in enumerate(batches(values, batch_size, run.one_period_at_a_time)):
             digest = digest_of(batch)
             result = run.files.finished(number, digest)
             if result is None:
@@ -198,17 +208,20 @@ def _one_batch(
     run: _Import, batch: Sequence[DataValue], attempts: _Attempts
 ) -> tuple[BatchResult, list[dict[str, str]]]:
     """Import one batch; returns what came of it, and each value beside what DHIS2 held."""
-    sendable, refused = screened(batch, run.facts, run.dataset, run.units_are_uids)
+    sendable, refused = run.screening.sort(batch)
     held, known = run.stored.of(sendable), run.sent.known(sendable)
-    found = list(compared(sendable, held, known, run.target, run.facts.username))
+    found = list(compared(sendable, held, known, run.target, run.facts.user.username))
     to_send = [one for one in found if one.change in ("new", "changed")]
     ours = [one.ours for one in to_send]
-    if ours and not run.dry_run:
-        run.sent.begin(ours)
+    if not run.dry_run:
+        run.sent.confirm(_ours_already(found, known))
+        run.sent.begin(ours, {cell: theirs.value for cell, theirs in held.items()})
+    if ours and not run.facts.is_new:
+        run.new_periods.announce({value.period for value in ours}, met={period for _, period in held})
     attempts.sent |= {(one.ours.org_unit, one.ours.period): one for one in to_send}
     sent = run.sender.send(ours)
     not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
-    if ours and not run.dry_run:
+    if not run.dry_run:
         run.sent.confirm(ours, not_taken)
     sent.reject(refused)
     found = [_as_it_was(one, attempts) for one in found]
@@ -218,6 +231,12 @@ def _one_batch(
         for r in sent.rejected
     ]
     return _result(run, found, to_send, sent, not_taken, rows), rows
+
+
+def _ours_already(found: Sequence[Compared], known: Mapping[Cell, Sequence[str]]) -> list[DataValue]:
+    """Return the values that DHIS2 holds as ours are and that are not noted so: the notes began late, or were lost."""
+    unchanged = [one.ours for one in found if one.change == "unchanged"]
+    return [value for value in unchanged if known.get((value.org_unit, value.period)) != [value.value]]
 
 
 def _as_it_was(one: Compared, attempts: _Attempts) -> Compared:
@@ -279,19 +298,3 @@ def _why_skipped(payload: Payload, connect: Connect | None) -> str:
     if not payload.target.data_element:
         return "no data element; set dhis2.dataElement in the dataset's eo: block or in the request"
     return "" if payload.count else "there are no values to import"
-
-
-def _scheme(identifier: str) -> str:
-    return "UID" if UID.fullmatch(identifier) else "CODE"
-
-
-def _schemes_to_write(schemes: Mapping[str, str]) -> dict[str, str]:
-    """Return the schemes for an import, where until 2.42 one scheme serves for both kinds of option combinations."""
-    names = ("categoryOptionComboIdScheme", "attributeOptionComboIdScheme")
-    given = {schemes[name] for name in names if name in schemes}
-    if len(given) > 1:
-        raise Dhis2Error(
-            "dhis2.categoryOptionCombo is a UID and dhis2.attributeOptionCombo a code, or the reverse; "
-            "allowed: two UIDs or two codes, for DHIS2 has one setting for both"
-        )
-    return dict(schemes) | {name: scheme for scheme in given for name in names}

@@ -1,10 +1,12 @@
 """Send values to DHIS2, so that each is taken or named with the reason why not.
 
 From 2.43 on one value that DHIS2 does not take refuses all that are sent with it. What is known beforehand is left out
-(`screened`); the rest is found by halving what was refused: by units or by periods, whichever the refusal is about.
+(`screening`). Of the rest DHIS2 names what it refuses, and the others are sent again; where it names nothing, that is
+found by halving what was refused.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,19 +14,15 @@ from itertools import chain, groupby
 from typing import Any
 
 from eo_pygeoapi.contract.models import Rejected
-from eo_pygeoapi.contract.periods import period_with_id
-from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.dhis2.client import UID
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
+from eo_pygeoapi.pipeline.dhis2.new_periods import pauses
+from eo_pygeoapi.pipeline.dhis2.refusals import ABOUT_ALL, ABOUT_PERIODS, ABOUT_UNITS, named_by, words_for
 from eo_pygeoapi.pipeline.dhis2.stored import StoredValues, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import Answer, Status, rejection
 
-# refusals since 2.43 that are about something which all values share: halving would not help
-ABOUT_ALL = ("E8001", "E8002", "E8003", "E8005", "E8020")
-ABOUT_UNITS = ("E8010", "E8011", "E8022", "E8107")
-ABOUT_PERIODS = ("E8021", "E8030", "E8031")
-HALVINGS = 500  # requests to find what is refused, in one import
+MORE_REQUESTS = 60  # to find what is refused, in one import
+NEW_PERIOD = "E7611"  # of a valid period: another request made it at the same moment
 ZEROS = "it does so with zeros where the data element's zeroIsSignificant is false"
 
 Post = Callable[[Sequence[DataValue]], Mapping[str, Any]]
@@ -53,30 +51,67 @@ class Sender:
 
     def __init__(self, post: Post, stored: StoredValues, facts: Facts, dry_run: bool) -> None:
         self._post, self._stored, self._facts, self._dry_run = post, stored, facts, dry_run
+        self._uids = {name: str(unit["id"]) for name, unit in facts.units.items()}
         self._refused: dict[str, Rejected] = {}  # units and periods that DHIS2 refused everything of
-        self._halvings = HALVINGS
+        self._refused_all: Answer | None = None  # why it takes nothing at all
+        self._taken = 0
+        self._more_requests = MORE_REQUESTS
 
     def send(self, values: Sequence[DataValue]) -> Sent:
         """Send the values, at most as many as DHIS2 takes at once."""
         sent = Sent()
         left = self._without_refused(values, sent)
-        if left:
+        if left and self._refused_all:
+            self._reject(left, self._refused_all, sent)
+        elif left:
             self._send(left, sent)
         return sent
 
     def _send(self, values: Sequence[DataValue], sent: Sent) -> None:
+        answer = self._answer(values, sent)
+        if not answer.refuses_all or not self._facts.is_new or answer.code in ABOUT_ALL:
+            self._take(answer, sent)
+            return
+        named = named_by(answer, self._uids)
+        parts = [] if named else _halves(answer.values, answer.code)
+        if not named and not parts:
+            self._remember(answer.rejected())
+            self._take(answer, sent)
+            return
+        if named:
+            self._reject(named, answer, sent)
+            refused = set(named)
+            parts = [[value for value in answer.values if value not in refused]]
+        for part in parts:
+            left = self._without_refused(part, sent)
+            if left and self._more_requests > 0:
+                self._more_requests -= 1
+                self._send(left, sent)
+            elif left:
+                self._reject(left, answer, sent)
+
+    def _answer(self, values: Sequence[DataValue], sent: Sent) -> Answer:
+        """Return DHIS2's answer to the values, or to those whose periods another request made at the same moment."""
         answer = Answer(values, self._post(values))
-        if answer.refuses_all and self._facts.is_new and answer.code not in ABOUT_ALL:
-            parts = _halves(values, answer.code)
-            if parts and self._halvings > 0:
-                self._halvings -= len(parts)
-                for part in parts:
-                    if left := self._without_refused(part, sent):
-                        self._send(left, sent)
-                return
-            if not parts:
-                self._remember(answer)
-        self._take(answer, sent)
+        for pause in pauses():
+            rest, again = answer.parted(NEW_PERIOD)
+            if self._facts.is_new or not again:
+                break
+            logger.info("%d data values met new periods together with another request; sending them again", len(again))
+            if rest.values:
+                self._take(rest, sent)
+            time.sleep(pause)
+            answer = Answer(again, self._post(again))
+        return answer
+
+    def _reject(self, values: Sequence[DataValue], answer: Answer, sent: Sent) -> None:
+        """List values that a refusal is about."""
+        words = {"errorCode": answer.code}
+        rejected = [rejection(value, words | {"value": words_for(value, answer, self._uids)}) for value in values]
+        self._remember(rejected)
+        sent.reject(rejected)
+        sent.reasons.append(answer.reason)
+        sent.statuses.add("ERROR")
 
     def _take(self, answer: Answer, sent: Sent) -> None:
         counts = Counter(answer.counts)
@@ -85,8 +120,11 @@ class Sender:
         counts["ignored"] += max(len(answer.values) - counts.total(), 0)  # a dropped zero is counted nowhere
         sent.counts.update(counts)
         sent.statuses.add(answer.status)
+        self._taken += answer.stored
         if answer.refuses_all:
             sent.reasons.append(answer.reason)
+            if answer.code in ABOUT_ALL and not self._taken:
+                self._refused_all = answer  # it would be the same for all that follow
         rejected = answer.rejected()
         if answer.unexplained():
             rejected = self._explained(answer, rejected, sent)
@@ -112,13 +150,13 @@ class Sender:
             sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
         return named + [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
 
-    def _remember(self, answer: Answer) -> None:
-        """Remember the one unit, or the one period, that everything is refused of."""
-        first = answer.rejected()[0]
-        if answer.code in ABOUT_UNITS:
-            self._refused[first.org_unit] = first
-        elif answer.code in ABOUT_PERIODS:
-            self._refused[first.period] = first
+    def _remember(self, rejected: Sequence[Rejected]) -> None:
+        """Remember the units, or the periods, that everything is refused of."""
+        for entry in rejected:
+            if entry.code in ABOUT_UNITS:
+                self._refused.setdefault(entry.org_unit, entry)
+            elif entry.code in ABOUT_PERIODS:
+                self._refused.setdefault(entry.period, entry)
 
     def _without_refused(self, values: Sequence[DataValue], sent: Sent) -> list[DataValue]:
         left = []
@@ -130,50 +168,6 @@ class Sender:
             else:
                 left.append(value)
         return left
-
-
-def screened(
-    values: Iterable[DataValue], facts: Facts, dataset: Dataset, units_are_uids: bool
-) -> tuple[list[DataValue], list[Rejected]]:
-    """Return the values that may be sent, and those that DHIS2 would not take, or would refuse others for.
-
-    Units that do not exist or lie outside the user's hierarchy are left out always, for their values cannot even be
-    read; until 2.42 DHIS2 judges everything else value by value, and is asked.
-    """
-    left: list[DataValue] = []
-    rejected: list[Rejected] = []
-    reasons: dict[str, tuple[str, str] | None] = {}
-    last, assigned = facts.open_until(), facts.assigned()
-    for value in values:
-        if value.org_unit not in reasons:
-            reasons[value.org_unit] = _unit_reason(value.org_unit, facts, assigned, units_are_uids)
-        reason = reasons[value.org_unit]
-        if reason is None and facts.is_new and last:
-            if value.period not in reasons:
-                period = period_with_id(value.period, dataset.period_type)
-                words = f"the period is not open yet: today is {facts.today}"
-                reasons[value.period] = ("E8030", words) if period and period.start > last else None
-            reason = reasons[value.period]
-        if reason is None:
-            left.append(value)
-        else:
-            rejected.append(rejection(value, {"errorCode": reason[0], "value": reason[1]}))
-    return left, rejected
-
-
-def _unit_reason(
-    org_unit: str, facts: Facts, assigned: frozenset[str] | None, units_are_uids: bool
-) -> tuple[str, str] | None:
-    if units_are_uids and not UID.fullmatch(org_unit):
-        return "", "is no UID of an organisation unit: a letter, then 10 letters or digits"
-    if org_unit not in facts.units:
-        return "E7612", f"organisation unit not found or not accessible: `{org_unit}`"
-    unit = facts.units[org_unit]
-    if not facts.may_write_to(unit):
-        return "E7617", f"organisation unit `{org_unit}` lies outside the data capture units of `{facts.username}`"
-    if facts.is_new and assigned is not None and unit["id"] not in assigned:
-        return "E8022", f"organisation unit `{org_unit}` is not assigned to the data set"
-    return None
 
 
 def _halves(values: Sequence[DataValue], code: str) -> list[list[DataValue]]:

@@ -42,12 +42,16 @@ class SentValues:
                     found[value.org_unit, value.period] = last
         return found
 
-    def begin(self, values: Sequence[DataValue]) -> None:
-        """Note that the values are about to be sent."""
+    def begin(self, values: Sequence[DataValue], before: Mapping[Cell, str] | None = None) -> None:
+        """Note that the values are about to be sent, in place of those `before`, which count as ours from now on."""
+        replaced = before or {}
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
                 of_unit = noted.setdefault(value.period, {}).setdefault(value.org_unit, [])
+                old = replaced.get((value.org_unit, value.period))
+                if not of_unit and old is not None:
+                    of_unit.append(old)
                 if value.value not in of_unit:
                     of_unit.append(value.value)
             self._store.write_json(key, noted)
@@ -66,7 +70,7 @@ class SentValues:
             self._store.write_json(key, noted)
 
     def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
-        length = self._layout or None
+        length = (self._layout or None) if values else None
 
         def shard(value: DataValue) -> str:
             return value.period[:length]

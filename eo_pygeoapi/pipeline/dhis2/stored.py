@@ -1,20 +1,20 @@
 """What DHIS2 holds in the cells that a batch is about, and what that makes of each value."""
 
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-from eo_pygeoapi.contract.models import KeptValue
+from eo_pygeoapi.contract.models import Interval, KeptValue, PeriodType
+from eo_pygeoapi.contract.periods import Period, period_with_id, span
 from eo_pygeoapi.datasets.block import DatasetTarget
-from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2.client import DEFAULT_OPTION_COMBO, Dhis2
+from eo_pygeoapi.pipeline.dhis2.client import Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 
 Change = Literal["new", "changed", "unchanged", "kept", "ignored", "rejected"]
 Cell = tuple[str, str]  # organisation unit, period
-logger = logging.getLogger(__name__)
+GAP = 92  # days between two periods; what lies in a shorter gap is read too
 
 
 class Held(NamedTuple):
@@ -55,46 +55,51 @@ class Compared:
 
 
 class StoredValues:
-    """Reads what DHIS2 holds of one data element and combination of options."""
+    """Reads what DHIS2 holds of one data element and combination of options; all identifiers are UIDs.
 
-    def __init__(self, dhis2: Dhis2, target: DatasetTarget, schemes: Mapping[str, str]) -> None:
-        self._dhis2, self._target, self._schemes = dhis2, target, schemes
-        self._default_combo = ""
+    `names` are what our values call the units, by UID.
+    """
+
+    def __init__(
+        self, dhis2: Dhis2, target: DatasetTarget, default_combo: str, period_type: PeriodType, names: Mapping[str, str]
+    ) -> None:
+        self._dhis2, self._target, self._period_type, self._names = dhis2, target, period_type, names
+        self._combos = {
+            "categoryOptionCombo": target.category_option_combo or default_combo,
+            "attributeOptionCombo": target.attribute_option_combo or default_combo,
+        }
+        self._uids = {name: uid for uid, name in names.items()}
 
     def of(self, values: Sequence[DataValue]) -> dict[Cell, Held]:
         """Return what is held in the cells of `values`, and around them."""
-        if not values:
-            return {}
-        found = self._dhis2.stored_values(
-            self._target.data_element,
-            sorted({value.period for value in values}),
-            sorted({value.org_unit for value in values}),
-            data_set=self._target.data_set,
-            id_schemes=self._schemes,
-        )
-        combos = {
-            "categoryOptionCombo": self._target.category_option_combo,
-            "attributeOptionCombo": self._target.attribute_option_combo,
-        }
-        for name, given in combos.items():
-            combos[name] = given or self._default({value.get(name, "") for value in found})
-        ours = [value for value in found if all(value.get(name, combo) == combo for name, combo in combos.items())]
-        return {(value["orgUnit"], value["period"]): _held(value) for value in ours}
+        units = sorted({self._uids[value.org_unit] for value in values})
+        periods = {value.period: period_with_id(value.period, self._period_type) for value in values}
+        held: dict[Cell, Held] = {}
+        for days in _spans([period for period in periods.values() if period]):
+            found = self._dhis2.stored_values(
+                self._target.data_element, days.start, days.end, units, data_set=self._target.data_set
+            )
+            held |= {
+                (self._names[value["orgUnit"]], value["period"]): _held(value)
+                for value in found
+                if value["orgUnit"] in self._names and self._has_our_combos(value)
+            }
+        return held
 
-    def _default(self, used: set[str]) -> str:
-        """Return the option combination that DHIS2 takes where none is given; asks only where it is not the usual."""
-        if used <= {DEFAULT_OPTION_COMBO, ""}:
-            return DEFAULT_OPTION_COMBO
-        if not self._default_combo:
-            try:
-                self._default_combo = self._dhis2.default_option_combo()
-            except Dhis2Error as error:
-                if error.transient:
-                    raise
-                # not every user may list them; at worst values are sent again
-                self._default_combo = DEFAULT_OPTION_COMBO
-                logger.warning("taking %s for the default option combination: %s", DEFAULT_OPTION_COMBO, error)
-        return self._default_combo
+    def _has_our_combos(self, value: Mapping[str, Any]) -> bool:
+        return all(value.get(name, combo) == combo for name, combo in self._combos.items())
+
+
+def _spans(periods: Sequence[Period]) -> Iterator[Interval]:
+    """Yield the days from the first to the last of the periods, in parts where there are long gaps."""
+    ordered = sorted(periods, key=lambda period: period.start)
+    start = 0
+    for n, (one, following) in enumerate(pairwise(ordered), start=1):
+        if (following.start - one.end).days > GAP:
+            yield span(ordered[start:n])
+            start = n
+    if ordered:
+        yield span(ordered[start:])
 
 
 def compared(

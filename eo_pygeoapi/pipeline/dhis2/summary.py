@@ -5,16 +5,20 @@ it concerns, and the rest is imported. From 2.43 on one mistake in the metadata 
 counted. Until 2.37 conflicts name no indexes. A zero that is not significant is dropped and counted nowhere.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
-from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Model, Rejected
+from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Model, PeriodType, Rejected
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.timeliness import left_out_words
 
 SHOWN = 100
+NAMED = 5  # so many of many names stand in a reason
+NOT_OPEN = "E8031"  # DHIS2's code, from 2.43 on, for a period in which a unit was not open
 COUNTS = ("imported", "updated", "ignored", "deleted")
 NO_REASON = "DHIS2 gives no reason"
 
@@ -37,11 +41,13 @@ class BatchResult(Model):
 class Tally:
     """The results of the batches of one import, added up; of what is listed it holds only what is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, period_type: PeriodType = "daily") -> None:
+        self._period_type = period_type
         self._counts: Counter[str] = Counter()
         self._statuses: set[Status] = set()
-        self._reasons: list[str] = []
+        self._reasons: dict[str, str] = {}
         self._rejected: list[Rejected] = []
+        self._not_open: Counter[tuple[str, str]] = Counter()  # units that were not open, with the words
         self._kept: list[KeptValue] = []
         self.rows: list[dict[str, str]] = []
 
@@ -51,8 +57,11 @@ class Tally:
         self._counts["rejected"] += len(result.rejected)
         self._counts["kept"] += len(result.kept)
         self._statuses.update(result.statuses)
-        self._reasons += [reason for reason in result.reasons if reason not in self._reasons]
-        self._rejected += result.rejected[: SHOWN - len(self._rejected)]
+        for reason in result.reasons:  # each once, whatever units, periods and numbers it is about
+            self._reasons.setdefault(re.sub(r"\[[^\]]*\]|\d+", "", reason), shortened(reason))
+        single = [entry for entry in result.rejected if entry.code != NOT_OPEN]
+        self._not_open.update((entry.org_unit, entry.reason) for entry in result.rejected if entry.code == NOT_OPEN)
+        self._rejected += single[: SHOWN - len(self._rejected)]
         self._kept += result.kept[: SHOWN - len(self._kept)]
         self.rows += result.rows[: SHOWN - len(self.rows)]
 
@@ -73,11 +82,28 @@ class Tally:
             deleted=counts["deleted"],
             unchanged=counts["unchanged"],
             rejected_count=counts["rejected"],
-            rejected=self._rejected,
+            rejected=(self._rejected + self._not_open_once())[:SHOWN],
             kept_count=counts["kept"],
             kept=self._kept,
-            reason="; ".join(self._reasons),
+            reason="; ".join(self._reasons.values()),
         )
+
+    def _not_open_once(self) -> list[Rejected]:
+        """Return the periods that a unit was not open for as one entry a unit."""
+        return [
+            Rejected(org_unit=unit, code=NOT_OPEN, reason=left_out_words(words, count, self._period_type))
+            for (unit, words), count in self._not_open.items()
+        ]
+
+
+def shortened(reason: str) -> str:
+    """Return DHIS2's words with the first few only of many names in brackets."""
+
+    def few(names: re.Match[str]) -> str:
+        found = names[1].split(", ")
+        return f"[{', '.join(found[:NAMED])}{f' and {len(found) - NAMED} more' if len(found) > NAMED else ''}]"
+
+    return re.sub(r"\[([^\]]*)\]", few, reason)
 
 
 def in_words(row_count: int, summary: ImportSummary) -> str:
@@ -92,9 +118,18 @@ def in_words(row_count: int, summary: ImportSummary) -> str:
         "rejected": summary.rejected_count,
     }
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
+    if summary.status == "ERROR" and summary.dry_run:
+        return f"an import would fail: {summary.reason}; a dry run of {row_count} values, nothing is stored"
     sent = "a dry run, nothing is stored; in DHIS2 they would be" if summary.dry_run else "in DHIS2"
     more = [summary.reason] if summary.status == "ERROR" and summary.reason else summary.notes[:1]
     return "; ".join([f"{row_count} values", f"{sent}: {listed}", *more])
+
+
+def imported_nothing(summary: ImportSummary) -> bool:
+    """Tell whether an import, and not a dry run, changed nothing in DHIS2 because of an error: the job has failed."""
+    return (
+        summary.status == "ERROR" and not summary.dry_run and not summary.imported + summary.updated + summary.deleted
+    )
 
 
 class Answer:
@@ -102,11 +137,31 @@ class Answer:
 
     def __init__(self, values: Sequence[DataValue], summary: Mapping[str, Any]) -> None:
         self.values = values
+        self._summary = summary
         self.status: Status = STATUSES.get(str(summary.get("status")), "ERROR")
         self.counts = {name: int(summary["importCount"].get(name, 0)) for name in COUNTS}
         self._conflicts: Sequence[Mapping[str, Any]] = summary.get("conflicts") or []
         self._description = str(summary.get("description") or NO_REASON)
         self._conflict_of = _by_index(len(values), summary)
+
+    def parted(self, code: str) -> tuple["Answer", list[DataValue]]:
+        """Return the answer without the values that a conflict of this code is about, and these values."""
+        apart = {i for i, conflict in self._conflict_of.items() if conflict.get("errorCode") == code}
+        left = [i for i in range(len(self.values)) if i not in apart]
+        now = {before: i for i, before in enumerate(left)}
+        conflicts = [
+            {**conflict, "indexes": [now[i] for i in conflict.get("indexes") or [] if i in now]}
+            for conflict in self._conflicts
+            if conflict.get("errorCode") != code
+        ]
+        rest = {
+            **self._summary,
+            "status": self.status if conflicts or not apart else "SUCCESS",
+            "importCount": {**self.counts, "ignored": max(self.counts["ignored"] - len(apart), 0)},
+            "conflicts": conflicts,
+            "rejectedIndexes": [now[i] for i in self._summary.get("rejectedIndexes") or [] if i in now],
+        }
+        return Answer([self.values[i] for i in left], rest), [self.values[i] for i in sorted(apart)]
 
     @property
     def stored(self) -> int:

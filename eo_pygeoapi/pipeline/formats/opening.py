@@ -16,6 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from xarray.backends import NetCDF4BackendEntrypoint, ZarrBackendEntrypoint
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import dimension
 from eo_pygeoapi.pipeline.grids.time_axis import with_bounds
@@ -33,7 +34,7 @@ _MAGIC = {
 _SUFFIXES = {".tif": "GeoTIFF", ".tiff": "GeoTIFF", ".cog": "GeoTIFF", ".zarr": "Zarr"}
 _CHUNK_CACHE = 8 * 2**20
 # nothing decoded; `decode_cf=False` fails with engines that are classes
-_RAW: dict[str, Any] = dict.fromkeys(
+_RAW: JsonObject = dict.fromkeys(
     ("mask_and_scale", "decode_times", "decode_timedelta", "decode_coords", "concat_characters"), False
 )
 

@@ -1,7 +1,5 @@
 """Across 180 degrees: boxes whose west is greater than their east, such as Fiji's, and grids that go on beyond."""
 
-from typing import Any
-
 import numpy as np
 import shapely
 import xarray as xr
@@ -13,7 +11,7 @@ from eo_pygeoapi.pipeline.grids.frames import Frame, cell_size
 from eo_pygeoapi.pipeline.grids.grid import Box
 
 
-def box_around(geometries: NDArray[Any]) -> Box:
+def box_around(geometries: NDArray[np.object_]) -> Box:
     """Return west, south, east, north; west is greater than east where they lie within half the earth across 180."""
     west, south, east, north = (float(edge) for edge in shapely.total_bounds(geometries))
     if east - west > 180:
@@ -61,7 +59,7 @@ def joined_at_180(before: xr.DataArray, after: xr.DataArray, source: str) -> xr.
     return grid.assign_coords(x=("x", longitudes, {"cell": cell}))
 
 
-def beyond_180(geometries: NDArray[Any], frame: Frame) -> NDArray[Any]:
+def beyond_180(geometries: NDArray[np.object_], frame: Frame) -> NDArray[np.object_]:
     """Return geometries with what lies west of a grid that reaches beyond 180 degrees counted on, as the grid is."""
     if frame.east <= 180:
         return geometries

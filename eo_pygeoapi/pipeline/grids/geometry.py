@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from eo_pygeoapi.json_types import Json, JsonMapping
 from eo_pygeoapi.pipeline.grids.antimeridian import within_180
 
 ALLOWED = "allowed: Polygon, MultiPolygon, Point"
@@ -46,7 +47,7 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
     return within_180(found)
 
 
-def _read(geometry: Mapping[str, Any]) -> BaseGeometry:
+def _read(geometry: JsonMapping) -> BaseGeometry:
     kind = geometry["type"]
     if kind in _OF_AREAS:
         shells = list(_parts(geometry))
@@ -62,7 +63,7 @@ def _read(geometry: Mapping[str, Any]) -> BaseGeometry:
     return Point(_corners(points)[0])
 
 
-def _parts(geometry: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _parts(geometry: JsonMapping) -> Iterator[list[Json]]:
     """Yield the rings of each polygon in a geometry, without the empty rings."""
     if geometry["type"] == "GeometryCollection":
         for member in geometry["geometries"]:

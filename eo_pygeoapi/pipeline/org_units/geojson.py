@@ -34,7 +34,7 @@ class Area:
     ancestors: frozenset[str] = frozenset()
 
 
-def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> Any:
+def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> object:
     """Read the JSON document at `href`, a path or an http(s) URL; `named` is what messages call it.
 
     Raises OrgUnitsError for what is not there, is too large or is not JSON, and SourceUnavailableError where a

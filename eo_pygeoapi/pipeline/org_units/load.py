@@ -5,8 +5,7 @@ Units without a usable geometry are left out and listed; they never fail the res
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import geopandas as gpd
 import pandas as pd
@@ -18,12 +17,14 @@ from eo_pygeoapi.contract.models import ImportInputs, LeftOut, Model
 from eo_pygeoapi.datasets.block import OrgUnitsFromDhis2, OrgUnitsFromGeoJSON
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import OrgUnitsError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around
 from eo_pygeoapi.pipeline.grids.geometry import looks_swapped, usable_geometry
 from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.wording import some
 
 NAMED = 10  # so many of many names stand in a message
 
@@ -80,7 +81,7 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
         return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")), [], box)
 
 
-def to_geojson(units: OrgUnits) -> dict[str, Any]:
+def to_geojson(units: OrgUnits) -> dict[str, object]:
     """Return the units as a FeatureCollection, with those that were left out in its member `leftOut`."""
     frame = units.frame
     rows = zip(frame["orgUnit"], frame["name"], frame["level"], frame.geometry, strict=True)
@@ -99,7 +100,7 @@ def to_geojson(units: OrgUnits) -> dict[str, Any]:
     }
 
 
-def from_geojson(document: dict[str, Any]) -> OrgUnits:
+def from_geojson(document: JsonObject) -> OrgUnits:
     """Return the units that `to_geojson` wrote."""
     units = _org_units(*read_features(document, "organisation units", "orgUnit"), [])
     left_out = [LeftOut.model_validate(entry) for entry in document.get("leftOut", [])]
@@ -186,11 +187,16 @@ def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> 
     return _areas(found)
 
 
-def _areas(found: Sequence[dict[str, Any]]) -> list[Area]:
+def _areas(found: Sequence[JsonObject]) -> list[Area]:
     """Return DHIS2's units as areas, in an order that does not depend on when it was asked."""
     ordered = sorted(found, key=lambda unit: (unit.get("level", 0), unit["id"]))
     return [
-        Area(id=unit["id"], name=unit.get("name", unit["id"]), level=unit.get("level"), geometry=unit.get("geometry"))
+        Area(
+            id=unit["id"],
+            name=str(unit.get("name", unit["id"])),
+            level=unit.get("level"),
+            geometry=unit.get("geometry"),
+        )
         for unit in ordered
     ]
 
@@ -198,8 +204,7 @@ def _areas(found: Sequence[dict[str, Any]]) -> list[Area]:
 def _refuse_unknown(ids: Sequence[str], known: set[str], named: str) -> None:
     unknown = [id_ for id_ in ids if id_ not in known]
     if unknown:
-        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
-        raise OrgUnitsError(f"{named} has no organisation unit {', '.join(islice(unknown, NAMED))}{more}")
+        raise OrgUnitsError(f"{named} has no organisation unit {some(unknown, NAMED)}")
 
 
 def _refuse_missing_levels(levels: Sequence[int], known: dict[int, str], named: str) -> None:

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import requests
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+from eo_pygeoapi.files import replacing
 
 Timeouts = tuple[float, float]
 TIMEOUTS: Timeouts = (15, 120)  # seconds to connect, and between two reads
@@ -81,11 +80,6 @@ def _check(answer: requests.Response, url: str) -> None:
 
 def _save(answer: requests.Response, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            for piece in answer.iter_content(_PIECE):
-                file.write(piece)
-        os.replace(unfinished, path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        for piece in answer.iter_content(_PIECE):
+            file.write(piece)

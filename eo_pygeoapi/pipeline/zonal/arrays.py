@@ -131,11 +131,11 @@ def _decoded(data: xr.DataArray) -> xr.DataArray:
     return data
 
 
-def _geometries(units: gpd.GeoDataFrame) -> NDArray[Any]:
+def _geometries(units: gpd.GeoDataFrame) -> NDArray[np.object_]:
     """Return valid geometries in degrees, None for those that cannot be used."""
     if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
         units = units.to_crs("EPSG:4326")
-    geometries: NDArray[Any] = units.geometry.to_numpy().copy()
+    geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
     bounds = shapely.bounds(geometries)
     if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
         raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.grids.blocks import unreadable
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
@@ -84,7 +85,7 @@ def _task(
     aggregation: Aggregation,
     weights: Any,
     memory: int,
-) -> Any:
+) -> object:
     begin = periods[0].first
     steps = slice(begin, periods[-1].stop)
     shifted = [replace(period, first=period.first - begin, stop=period.stop - begin) for period in periods]
@@ -96,7 +97,7 @@ def _task(
 def _aggregated(
     values: NDArray[np.floating],
     times: NDArray[np.datetime64],
-    attrs: dict[str, Any],
+    attrs: JsonObject,
     number: int,
     periods: list[PeriodSteps],
     aggregation: Aggregation,

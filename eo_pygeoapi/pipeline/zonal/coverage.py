@@ -94,13 +94,13 @@ def row_sums(indptr: NDArray[np.int64], weights: Floats) -> Floats:
     return np.bincount(unit, weights, len(indptr) - 1).astype("float64")  # of nothing at all it makes integers
 
 
-def as_wkb(geometries: NDArray[Any]) -> NDArray[Any]:
+def as_wkb(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
     """Return geometries as exactextract takes them, and as their content is told by."""
     return np.asarray(shapely.to_wkb(geometries, output_dimension=2), dtype=object)
 
 
 def weights_of(
-    frame: Frame, geometries: NDArray[Any], wkb: NDArray[Any] | None = None, processes: int | None = None
+    frame: Frame, geometries: NDArray[np.object_], wkb: NDArray[np.object_] | None = None, processes: int | None = None
 ) -> CoverageWeights:
     """Compute what every geometry covers of the cells of a grid; no values are read.
 
@@ -135,7 +135,7 @@ def weights_of(
     )
 
 
-def areas(frame: Frame, geometries: NDArray[Any], inside: Floats) -> Floats:
+def areas(frame: Frame, geometries: NDArray[np.object_], inside: Floats) -> Floats:
     """Return the areas in cells: those `inside`, or the geometry's own where it reaches out of the grid; 1 of a point.
 
     Shares are exact to float32 only, so the sum of a unit's is the measure of what of it has data.

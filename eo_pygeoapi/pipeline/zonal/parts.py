@@ -7,7 +7,6 @@ quantiles, which must see all cells of a unit at once, take the part of the grid
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import shapely
@@ -35,7 +34,9 @@ class Part:
         return self.grid.sizes["y"] * self.grid.sizes["x"]
 
 
-def parts(grid: xr.DataArray, geometries: NDArray[Any], statistic: SpatialStatistic, most: int) -> Iterator[Part]:
+def parts(
+    grid: xr.DataArray, geometries: NDArray[np.object_], statistic: SpatialStatistic, most: int
+) -> Iterator[Part]:
     """Yield the parts of a normalised grid; none has more than `most` cells, if it can be helped."""
     if grid.sizes["y"] * grid.sizes["x"] <= most:
         yield Part(slice(None), grid)
@@ -48,7 +49,7 @@ def parts(grid: xr.DataArray, geometries: NDArray[Any], statistic: SpatialStatis
     yield from _strips(grid, geometries, np.flatnonzero(~whole & usable), most)
 
 
-def _together(grid: xr.DataArray, geometries: NDArray[Any], members: Positions, most: int) -> Iterator[Part]:
+def _together(grid: xr.DataArray, geometries: NDArray[np.object_], members: Positions, most: int) -> Iterator[Part]:
     """Yield units in groups that lie together, from north to south; the largest unit alone may need more cells."""
     bounds = shapely.bounds(geometries)
     order = members[np.argsort(-bounds[members, 3], kind="stable")]
@@ -75,7 +76,7 @@ def _union(bounds: NDArray[np.float64]) -> Box:
     return float(west), float(south), float(east), float(north)
 
 
-def _strips(grid: xr.DataArray, geometries: NDArray[Any], members: Positions, most: int) -> Iterator[Part]:
+def _strips(grid: xr.DataArray, geometries: NDArray[np.object_], members: Positions, most: int) -> Iterator[Part]:
     bounds = shapely.bounds(geometries[members])
     for rows in _rows(grid, max(1, most // grid.sizes["x"])):
         strip = grid.isel(y=rows)

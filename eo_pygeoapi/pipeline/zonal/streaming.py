@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -46,7 +46,7 @@ class Found(NamedTuple):
 
 def aggregate_periods(
     grid: xr.DataArray,
-    geometries: NDArray[Any],
+    geometries: NDArray[np.object_],
     complete: Sequence[PeriodSteps],
     aggregation: Aggregation,
     means: Means,
@@ -91,7 +91,7 @@ class _Seen(NamedTuple):
 
 
 def _partials(
-    part: Part, geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation, means: Means
+    part: Part, geometries: NDArray[np.object_], complete: Sequence[PeriodSteps], aggregation: Aggregation, means: Means
 ) -> Iterator[tuple[int, Partial, _Seen]]:
     """Yield what each block of a part says: the number of its first period, and of which units."""
     frame = Frame.of(part.grid)
@@ -131,7 +131,7 @@ def _here(blocks: Iterator[PeriodBlock], statistics: BlockStatistics) -> Iterato
 
 def _most_cells(
     grid: xr.DataArray,
-    geometries: NDArray[Any],
+    geometries: NDArray[np.object_],
     complete: Sequence[PeriodSteps],
     aggregation: Aggregation,
     means: Means,
@@ -143,7 +143,7 @@ def _most_cells(
     return cells_at_once(means.memory, CELL_BYTES) if grid.chunks else int(grid[0].size)
 
 
-def _may_be_asked(geometries: NDArray[Any], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
+def _may_be_asked(geometries: NDArray[np.object_], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
     """Return whether this is a single step, and one that is a matter for exactextract itself."""
     single = len(complete) == 1 and complete[0].stop - complete[0].first == 1
     weighs = aggregation.weight == "area" and weighs_cells(aggregation.spatial)

@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from dataclasses import fields
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Store(Protocol):
         """Keep bytes."""
 
 
-def content_key(frame: Frame, wkb: NDArray[Any]) -> str:
+def content_key(frame: Frame, wkb: NDArray[np.object_]) -> str:
     """Return the name of the weights of a grid and of geometries `as_wkb`: a hash of both, in their order."""
     digest = hashlib.sha256(f"{_FORM} {frame!r} {len(wkb)}".encode())
     for geometry in wkb:
@@ -66,7 +66,9 @@ class WeightsCache:
             return _read(self.store, key, frame, units)
         return None
 
-    def computed(self, key: str, frame: Frame, geometries: NDArray[Any], wkb: NDArray[Any]) -> CoverageWeights:
+    def computed(
+        self, key: str, frame: Frame, geometries: NDArray[np.object_], wkb: NDArray[np.object_]
+    ) -> CoverageWeights:
         """Compute the weights, and keep them."""
         weights = weights_of(frame, geometries, wkb)
         if self.store and _is_slow(frame, len(geometries)):
@@ -74,7 +76,7 @@ class WeightsCache:
         self._keep(key, weights)
         return weights
 
-    def weights(self, frame: Frame, geometries: NDArray[Any]) -> CoverageWeights:
+    def weights(self, frame: Frame, geometries: NDArray[np.object_]) -> CoverageWeights:
         """Return the weights, computed now if they were not before."""
         wkb = as_wkb(geometries)
         key = content_key(frame, wkb)

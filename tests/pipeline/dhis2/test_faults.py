@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
-from tests.pipeline.dhis2.imports import BIG_METADATA, TODAY, Importer, big_cells, connector, files, july, sent, stored
+from tests.pipeline.dhis2.imports import (
+    BIG_METADATA,
+    TODAY,
+    Importer,
+    big_cells,
+    connector,
+    files,
+    july,
+    put,
+    sent,
+    stored,
+)
 from tests.standins.dhis2 import StandIn, running
 
 CHECKOUT = Path(__file__).parents[3]
@@ -133,6 +144,15 @@ def test_reading_may_fail_too(run: Importer, dhis2: StandIn) -> None:
     )
     summary = run(dhis2, july(), pauses=QUICK)
     assert (summary.status, summary.imported, stored(dhis2)) == ("SUCCESS", 130, july())
+
+
+def test_an_import_that_is_tried_again_knows_the_values_that_it_found_as_ours(run: Importer, dhis2: StandIn) -> None:
+    """Notes that began late hold nothing of the old values, and after the first try only the new ones."""
+    for unit, period in july():
+        put(dhis2, unit, period, "99", storedBy="admin")
+    dhis2.faults(POST | {"times": 1, "status": 502, **HTML})
+    summary = run(dhis2, july(), pauses=QUICK)
+    assert (summary.status, summary.updated, summary.kept_count, stored(dhis2)) == ("SUCCESS", 130, 0, july())
 
 
 # killed

@@ -4,7 +4,7 @@ import pytest
 
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.summary import Answer, BatchResult, Tally, in_words
+from eo_pygeoapi.pipeline.dhis2.summary import Answer, BatchResult, Tally, imported_nothing, in_words, shortened
 
 BATCH = [DataValue(f"ou{n}", "20250701", str(n)) for n in range(4)]
 
@@ -112,5 +112,37 @@ def test_a_job_says_in_a_sentence_what_came_of_its_values() -> None:
     assert in_words(6, done) == "6 values; in DHIS2: 3 new, 2 unchanged, 1 rejected; soon"
     asked = ImportSummary(status="SUCCESS", dry_run=True, updated=1)
     assert in_words(1, asked) == "1 values; a dry run, nothing is stored; in DHIS2 they would be: 1 changed"
+    would = ImportSummary(status="ERROR", dry_run=True, reason="the data set is closed")
+    assert (
+        in_words(4, would) == "an import would fail: the data set is closed; a dry run of 4 values, nothing is stored"
+    )
     refused = ImportSummary(status="ERROR", dry_run=False, reason="the data set is closed")
     assert in_words(4, refused) == "4 values; in DHIS2: none; the data set is closed"
+
+
+def test_which_import_is_a_failure() -> None:
+    error = ImportSummary(status="ERROR", dry_run=False, unchanged=3)
+    assert imported_nothing(error)
+    assert not imported_nothing(error.model_copy(update={"dry_run": True}))
+    assert not imported_nothing(error.model_copy(update={"imported": 1}))
+    assert not imported_nothing(error.model_copy(update={"status": "WARNING"}))
+
+
+def test_long_lists_of_names_are_shortened() -> None:
+    days = [f"202401{day:02}" for day in range(10, 20)]
+    words = f"Untimely data entry and period(s): `[{', '.join(days)}]`"
+    assert shortened(words) == f"Untimely data entry and period(s): `[{', '.join(days[:5])} and 5 more]`"
+    assert shortened("[a, b] and [c]") == "[a, b] and [c]"
+
+
+def test_an_answer_is_parted_by_the_code_of_its_conflicts() -> None:
+    values = [DataValue("a", "1", "5"), DataValue("a", "2", "6"), DataValue("b", "2", "x")]
+    conflicts = [{"errorCode": "E7611", "value": "period", "indexes": [0]}, {"errorCode": "E7619", "indexes": [2]}]
+    counts = {"imported": 1, "updated": 0, "ignored": 2, "deleted": 0}
+    answer = Answer(
+        values, {"status": "WARNING", "importCount": counts, "conflicts": conflicts, "rejectedIndexes": [0, 2]}
+    )
+    rest, apart = answer.parted("E7611")
+    assert (apart, rest.values, rest.status, rest.counts["ignored"]) == (values[:1], values[1:], "WARNING", 1)
+    assert [entry.org_unit for entry in rest.rejected()] == ["b"]
+    assert rest.parted("E7611")[1] == []

@@ -20,7 +20,7 @@ from dhis2eo.data.cds.era5_land import hourly
 from ecmwf.datastores import Client
 from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
 
-from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.errors import EoError, SourceCredentialError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.era5_land.options import CDS
 from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
 from eo_pygeoapi.store.download_cache import days_text
@@ -143,7 +143,9 @@ def _translated(name: str, what: str) -> Iterator[None]:
     except ValueError as error:
         if "API key" not in str(error):
             raise SourceUnavailableError(f"{name}: answers what cannot be read, for {what}: {error}") from error
-        raise SourceError(f"{name}: no key; set ECMWF_DATASTORES_KEY (your profile at the {name} shows it)") from error
+        raise SourceCredentialError(
+            f"{name}: no key; set ECMWF_DATASTORES_KEY (your profile at the {name} shows it)"
+        ) from error
     except (LinkError, KeyError, TypeError) as error:
         raise SourceUnavailableError(f"{name}: answers something unexpected for {what}: {error!r}") from error
     except FileNotFoundError as error:  # the client does not say why it downloaded nothing
@@ -167,7 +169,8 @@ def _of_answer(error: requests.HTTPError, name: str, what: str) -> Exception:
     if status >= 500 or status in (requests.codes.too_many, requests.codes.request_timeout):
         return SourceUnavailableError(f"{name}: answers {status} for {what}: {text}; try again later")
     why = _REFUSALS.get(status, f"refuses the request for {what} ({status})")
-    return SourceError(f"{name}: {why}: {text}")
+    refusal = SourceCredentialError if status in _REFUSALS else SourceError
+    return refusal(f"{name}: {why}: {text}")
 
 
 def _words(answer: requests.Response) -> str:

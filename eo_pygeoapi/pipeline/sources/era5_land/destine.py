@@ -17,7 +17,7 @@ import xarray as xr
 from aiohttp import ClientResponseError, ClientTimeout
 from dhis2eo.data.destine.era5_land import hourly
 
-from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
+from eo_pygeoapi.errors import EoError, SourceCredentialError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts
 from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
@@ -118,7 +118,9 @@ def _translated(name: str, what: str) -> Iterator[None]:
     except ClientResponseError as error:
         message = f"{name}: answers {error.status} {error.message} for {what}"
         if error.status in (401, 403):
-            raise SourceError(f"{message}; set EO_DESTINE_KEY, or put the key into ~/.netrc of the worker") from error
+            raise SourceCredentialError(
+                f"{message}; set EO_DESTINE_KEY, or put the key into ~/.netrc of the worker"
+            ) from error
         raise SourceUnavailableError(f"{message}; try again later") from error
     except TimeoutError as error:  # it has no words of its own
         raise SourceUnavailableError(f"{name}: does not answer in time for {what}; try again later") from error

@@ -1,19 +1,16 @@
 """What the source `file` says of itself: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
 
-from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions, YamlText
+from eo_pygeoapi.dates import days_of
 
 
 def _time_that_exists(text: str) -> str:
-    year, month, day = [*text.split("-"), "01", "01"][:3]
-    try:
-        date(int(year or 1), int(month), int(day))
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no date: {error}") from error
+    if text:
+        days_of(text)
     return text
 
 

@@ -1,0 +1,48 @@
+"""Files that are written whole or not at all, and what is read again when its file has changed."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Yield a new file beside `path`; it takes the place of `path` when the block ends without an error.
+
+    `mode` limits who may read the file, as the umask of the process does.
+    """
+    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}")
+    try:
+        unfinished.touch(mode)
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write a text as UTF-8 in place of what is at `path`, whole or not at all."""
+    with replacing(path, mode) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+class Reread[T]:
+    """What `read` makes of the file at `path`, read again when the file has changed; many threads may ask."""
+
+    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
+        self.path = path
+        self._read = read
+        self._lock = threading.Lock()
+        self._kept: tuple[tuple[int, int, int], T] | None = None
+
+    def value(self) -> T:
+        """Return what the file says now; raises OSError where it cannot be found, and what `read` raises."""
+        stat = self.path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        with self._lock:
+            if self._kept is None or self._kept[0] != stamp:
+                self._kept = stamp, self._read(self.path)
+            return self._kept[1]

@@ -1,0 +1,106 @@
+"""The HTTP client that talks to a DHIS2, made from a connection of the settings; nothing is sent yet."""
+
+import base64
+import logging
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from dhis2_client import DHIS2Client
+
+from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.errors import LoginPageError
+from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.settings import Dhis2Connection
+
+
+class _Client(DHIS2Client):
+    """dhis2-client, which notices that it is sent to the login page."""
+
+    def _build_client(self) -> httpx.Client:
+        made = super()._build_client()
+        made.event_hooks = {"response": [_refuse_login_page]}
+        return made
+
+
+def open_client(connection: Dhis2Connection, read_timeout: float, connect_timeout: float) -> DHIS2Client:
+    """Return a client that logs in as the connection says; timeouts are in seconds.
+
+    Raises Dhis2Error for an address that is none, and where there is nothing to log in with.
+    """
+    _quiet_client_log()
+    own_trust = _trusting(connection.ca_file) if connection.ca_file else None
+    client = _Client(
+        _base_url(connection),
+        **_credentials(connection),
+        timeout=read_timeout,
+        connect_timeout=connect_timeout,
+        retries=0,  # dhis2-client tries again at once; the task tries again later
+    )
+    if own_trust:
+        client.close()  # its HTTP client is made again, now with this, at the first request
+        client.verify_ssl = own_trust  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
+    return client
+
+
+def secrets_of(connection: Dhis2Connection) -> list[str]:
+    """Return what must not come back from the server: the token, the password, and both names as Basic sends them."""
+    return list(_secrets(connection))
+
+
+def _secrets(connection: Dhis2Connection) -> Iterator[str]:
+    if connection.token:
+        yield connection.token.get_secret_value()
+    if connection.password:
+        password = connection.password.get_secret_value()
+        yield password
+        yield base64.b64encode(f"{connection.username}:{password}".encode()).decode()
+
+
+def _refuse_login_page(response: httpx.Response) -> None:
+    """Raise LoginPageError where DHIS2 redirects to its login page (`/login/`, until 2.42 `/dhis-web-login/`)."""
+    if response.is_redirect and "login" in urlsplit(response.headers.get("Location", "")).path.lower():
+        raise LoginPageError
+
+
+def _base_url(connection: Dhis2Connection) -> str:
+    parts = urlsplit(connection.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Dhis2Error(
+            f"{redact(connection.url)!r} is no address of a DHIS2; allowed: http(s)://host/path, without /api"
+        )
+    if "@" in parts.netloc:
+        raise Dhis2Error(
+            f"the address of the DHIS2 at {parts.hostname} holds a user name or password; "
+            "set EO_DHIS2_<NAME>_USERNAME and _PASSWORD, or _TOKEN, instead"
+        )
+    return connection.url.rstrip("/").removesuffix("/api")  # dhis2-client adds /api itself
+
+
+def _credentials(connection: Dhis2Connection) -> dict[str, Any]:
+    if connection.token:  # alone: with a user name beside it, dhis2-client would log in by that
+        return {"token": connection.token.get_secret_value()}
+    if connection.username and connection.password:
+        return {"username": connection.username, "password": connection.password.get_secret_value()}
+    raise Dhis2Error(
+        f"nothing to log in with at the DHIS2 at {_base_url(connection)}; "
+        "set EO_DHIS2_<NAME>_TOKEN, or EO_DHIS2_<NAME>_USERNAME and _PASSWORD"
+    )
+
+
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    """Return what trusts the certificate authorities in `ca_file` instead of the system's."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # also where it holds no certificate
+        raise Dhis2Error(f"cannot read the certificate authorities of DHIS2 in {ca_file}: {error}") from error
+
+
+def _quiet_client_log() -> None:
+    """Keep dhis2-client from printing whole answers, which Python does for errors that no handler takes."""
+    logger = logging.getLogger("dhis2_client")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

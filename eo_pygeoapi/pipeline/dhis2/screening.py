@@ -1,0 +1,79 @@
+"""Which values are not even sent: those that DHIS2 would not take, would refuse others for, or would hide.
+
+Units that do not exist or lie outside the user's hierarchy are left out because their values cannot be read; units
+that the data set does not have, and periods that a unit or the data set was not open for, because versions of DHIS2
+differ in what they make of them, and none shows such values.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from eo_pygeoapi.contract.models import PeriodType, Rejected
+from eo_pygeoapi.contract.periods import Period, period_with_id
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.facts import Facts
+from eo_pygeoapi.pipeline.dhis2.identifiers import named
+from eo_pygeoapi.pipeline.dhis2.summary import NOT_OPEN, rejection
+from eo_pygeoapi.pipeline.dhis2.timeliness import closed_for_input, not_open
+
+Reason = tuple[str, str]  # DHIS2's code, and words
+
+
+@dataclass
+class Screening:
+    """Sorts values by what is known of a DHIS2; what it finds of a unit or a period it remembers."""
+
+    facts: Facts
+    period_type: PeriodType
+    _of_unit: dict[str, Reason | None] = field(default_factory=dict)
+    _of_period: dict[str, tuple[Period | None, Reason | None]] = field(default_factory=dict)
+
+    def sort(self, values: Iterable[DataValue]) -> tuple[list[DataValue], list[Rejected]]:
+        """Return the values that may be sent, and the others with the reason why not."""
+        left: list[DataValue] = []
+        rejected: list[Rejected] = []
+        for value in values:
+            if reason := self._reason(value):
+                rejected.append(rejection(value, {"errorCode": reason[0], "value": reason[1]}))
+            else:
+                left.append(value)
+        return left, rejected
+
+    def _reason(self, value: DataValue) -> Reason | None:
+        unit, id_ = value.org_unit, value.period
+        if unit not in self._of_unit:
+            self._of_unit[unit] = unit_reason(self.facts, unit)
+        if reason := self._of_unit[unit]:
+            return reason
+        if id_ not in self._of_period:
+            period = period_with_id(id_, self.period_type)
+            self._of_period[id_] = period, self._period_reason(id_, period)
+        period, reason = self._of_period[id_]
+        words = not_open(self.facts.units[unit], period) if period else ""
+        return reason or ((NOT_OPEN, words) if words else None)
+
+    def _period_reason(self, id_: str, period: Period | None) -> Reason | None:
+        if closed_for_input(self.facts, id_):
+            return "E8030", f"the data set {named(self.facts.data_set)} has no input period for it that is open now"
+        last = self.facts.open_until() if self.facts.is_new else None
+        if period and last and period.start > last:
+            return "E8030", f"the period is not open yet: today is {self.facts.today}"
+        return None
+
+
+def unit_reason(facts: Facts, org_unit: str) -> Reason | None:
+    """Say why no value of a unit can be sent, or None where it can."""
+    if words := facts.ambiguous.get(org_unit):
+        return "", f"{words}; use the code of the one, or the UID of the other"
+    if org_unit not in facts.units:
+        return "E7612", f"organisation unit not found or not accessible: `{org_unit}`"
+    unit = facts.units[org_unit]
+    if (first := facts.names[unit["id"]]) != org_unit:
+        return "", f"`{org_unit}` and `{first}` are the same organisation unit, {named(unit)}"
+    if not facts.may_write_to(unit):
+        return "E7617", f"organisation unit `{org_unit}` lies outside the data capture units of `{facts.user.username}`"
+    if not facts.may_read(unit):
+        return "E2012", f"organisation unit `{org_unit}` lies outside the data view units of `{facts.user.username}`"
+    if facts.assigned is not None and unit["id"] not in facts.assigned:
+        return "E8022", f"{named(unit)} is not assigned to the data set {named(facts.data_set)}"
+    return None
