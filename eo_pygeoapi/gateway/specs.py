@@ -82,7 +82,7 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
     return replace(spec, fingerprint=_digest(content))
 
 
-def _block(dataset: Dataset) -> dict[str, Any]:
+def _block(dataset: Dataset) -> JsonObject:
     """Return what the file says of a dataset, the same whether `href`s are relative or made absolute by `up`."""
     said = dataset.model_dump(mode="json", by_alias=True, exclude={"base"})
     for member in ("options", "orgUnits"):
