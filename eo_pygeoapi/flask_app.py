@@ -21,12 +21,13 @@ from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results
 from eo_pygeoapi.api.accept import AcceptMiddleware
-from eo_pygeoapi.api.access import Access, refuse_open_server
+from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
+from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
 from eo_pygeoapi.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ def _checked(access: Access) -> Callable[[], Response | None]:
         rule = request.url_rule.rule.removeprefix(prefix) if request.url_rule else ""
         collection = str((request.view_args or {}).get("collection_id", ""))
         try:
-            access.check(request.method, rule, collection, request.headers.get("Authorization", ""))
+            authorization = request.headers.get("Authorization", "")
+            access.check(request.method, rule, collection, authorization, reached_at(request.environ))
         except EoError as error:
             return _respond(*_error_answer(error))
         return None
