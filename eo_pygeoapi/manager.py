@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -151,7 +150,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             raise JobNotFoundError() from error
         except EoError as error:
             _answer_error(error, self.secrets)
-        document = status_document(replace(job, status="dismissed", message="dismissed"), JobLinks(""))
+        document = status_document(job, JobLinks(""))
         del document["links"]  # a manager is not told the address of the API
         raise WholeAnswer(HTTPStatus.OK, document)
 
