@@ -90,14 +90,29 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
 
 
 @app.command()
-def check(config: Config = None) -> None:
+def check(
+    config: Config = None,
+    data_dir: DataDir = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask each DHIS2 and provider whether it answers")
+    ] = False,
+) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
     from eo_pygeoapi.commands.checks import check as check_file
     from eo_pygeoapi.commands.checks import with_known_blocks
+    from eo_pygeoapi.commands.near import near_problems, near_remarks
 
-    settings, remarks = with_known_blocks(_settings(config))
+    given = _settings(config, data_dir)
+    os.environ["EO_DATA_DIR"] = str(given.data_dir.absolute())  # the file may name it
+    settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
-    for remark in (*remarks, *report.remarks):
+    sample = settings.data_dir.absolute() / "sample"
+    report.problems += near_problems(report.datasets, Path(settings.cache), sample)
+    if online:
+        from eo_pygeoapi.commands.online import unanswered
+
+        report.problems += unanswered(report.datasets, settings)
+    for remark in (*remarks, *report.remarks, *near_remarks(report.datasets)):
         out.print(f"note: {escape(remark)}")
     if report.problems:
         raise ConfigError(report.problems)
