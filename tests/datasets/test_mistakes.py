@@ -68,7 +68,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ),
         (
             f"{{source: chirps3, schedules: [{{{SCHEDULE}, when: now}}]}}",
-            "schedules[0].when: is not known here; allowed: active, cron, inputs, name, timezone",
+            "schedules[0].when: is not known here; allowed: active, catchUp, cron, inputs, name, timezone",
         ),
         # the source
         ("{}", "source: is required"),

@@ -117,6 +117,14 @@ def test_valid_days_that_dhis2_does_not_find_are_sent_again(
     }
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_every_new_day_may_collide(tmp_path: Path, dhis2: StandIn, dry_run: bool) -> None:
+    dhis2.collide()
+    summary = Importer(tmp_path)(dhis2, july(), dry_run=dry_run)
+    assert (summary.status, summary.imported, summary.rejected_count) == ("SUCCESS", 130, 0)
+    assert stored(dhis2) == ({} if dry_run else july())
+
+
 def test_what_collides_for_ever_is_rejected(tmp_path: Path, dhis2: StandIn) -> None:
     cell = (BO, JULY[0])
     dhis2.faults(conflicting([cell], [JULY[0]]) | {"times": 99})
