@@ -19,6 +19,8 @@ from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
 
+# the parts of `--help`
+EDITING, RUNNING, LOOKING_AFTER = "The configuration file", "What runs", "Looking after it"
 app = typer.Typer(
     name="eo-pygeoapi",
     help="Climate and population data for DHIS2: OGC API - Processes on pygeoapi, run by Prefect.",
@@ -26,10 +28,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cache_app, name="cache")
-app.add_typer(token_app, name="token")
+app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
+app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
-app.add_typer(notify_app, name="notify")
+app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -60,7 +62,7 @@ def of_every_command(
     """Take the options that stand before a command."""
 
 
-@app.command()
+@app.command(rich_help_panel=EDITING)
 def init(
     config: Config = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if there is one")] = False,
@@ -71,7 +73,7 @@ def init(
     out.print(f"wrote {target}; edit it, then `eo-pygeoapi check`, then `eo-pygeoapi up`", markup=False)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
     _keep_compiled_code()
@@ -80,7 +82,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
     run_up(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
@@ -89,22 +91,37 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
     run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
-@app.command()
-def check(config: Config = None) -> None:
+@app.command(rich_help_panel=EDITING)
+def check(
+    config: Config = None,
+    data_dir: DataDir = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask each DHIS2 and provider whether it answers")
+    ] = False,
+) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
     from eo_pygeoapi.commands.checks import check as check_file
     from eo_pygeoapi.commands.checks import with_known_blocks
+    from eo_pygeoapi.commands.near import near_problems, near_remarks
 
-    settings, remarks = with_known_blocks(_settings(config))
+    given = _settings(config, data_dir)
+    os.environ["EO_DATA_DIR"] = str(given.data_dir.absolute())  # the file may name it
+    settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
-    for remark in (*remarks, *report.remarks):
+    sample = settings.data_dir.absolute() / "sample"
+    report.problems += near_problems(report.datasets, Path(settings.cache), sample)
+    if online:
+        from eo_pygeoapi.commands.online import unanswered
+
+        report.problems += unanswered(report.datasets, settings)
+    for remark in (*remarks, *report.remarks, *near_remarks(report.datasets)):
         out.print(f"note: {escape(remark)}")
     if report.problems:
         raise ConfigError(report.problems)
     out.print(f"{settings.config}: no mistakes; {len(report.datasets)} datasets enabled")
 
 
-@app.command()
+@app.command(rich_help_panel=EDITING)
 def datasets(config: Config = None) -> None:
     """List the enabled datasets."""
     from eo_pygeoapi.datasets.read import load_datasets
@@ -120,7 +137,7 @@ def datasets(config: Config = None) -> None:
     print_table(table)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING_AFTER)
 def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Say for each dataset until when its values are right, and which problems are open (exit status 1 if any is)."""
     from eo_pygeoapi.commands.feeds import print_status
@@ -129,7 +146,7 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def watch(config: Config = None, data_dir: DataDir = None) -> None:
     """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""
     from eo_pygeoapi.commands.watching import run_watch
@@ -148,7 +165,7 @@ def notify_test(
     out.print(f"{name}: taken", markup=False)
 
 
-@app.command()
+@app.command(rich_help_panel=EDITING)
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
@@ -160,7 +177,7 @@ def apply(config: Config = None, data_dir: DataDir = None) -> None:
     print_outcome(outcome, out, err)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def worker(
     name: Annotated[str | None, typer.Option(help="Name of this worker in the Prefect UI")] = None,
     config: Config = None,
