@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -40,7 +41,7 @@ SUMMARY = ImportSummary(
     kept=[KeptValue(org_unit="ken", period="20250702", value="23", stored="23.3", stored_by="aminata")],
     findings=[Finding(severity="warning", code="analytics", message="analytics never ran")],
 )
-PREVIEW: dict[str, object] = {
+PREVIEW: Any = {
     "target": {"dataElement": "T"},
     "count": 5,
     "leftOutCount": 0,
