@@ -2,7 +2,7 @@
 
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE .ci/constraints.py ./
+COPY pyproject.toml README.md LICENSE pygeoapi-config.yml .ci/constraints.py ./
 COPY eo_pygeoapi eo_pygeoapi
 COPY flows flows
 RUN python constraints.py pyproject.toml > constraints.txt \

@@ -1,5 +1,6 @@
 """The command line: `eo-pygeoapi`. Exit status 0, 1 (failed) or 2 (usage)."""
 
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from eo_pygeoapi.commands.cache_commands import app as cache_app
+from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
 
+# the parts of `--help`
+EDITING, RUNNING, LOOKING_AFTER = "The configuration file", "What runs", "Looking after it"
 app = typer.Typer(
     name="eo-pygeoapi",
     help="Climate and population data for DHIS2: OGC API - Processes on pygeoapi, run by Prefect.",
@@ -24,12 +28,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cache_app, name="cache")
-app.add_typer(token_app, name="token")
+app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
+app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
-app.add_typer(notify_app, name="notify")
+app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"eo-pygeoapi {importlib.metadata.version('eo-pygeoapi')}", markup=False)
+        raise typer.Exit
+
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
@@ -42,40 +53,75 @@ Port = Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free 
 PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes a free one [default: 4200]")]
 
 
-@app.command()
+@app.callback()
+def of_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+@app.command(rich_help_panel=EDITING)
+def init(
+    config: Config = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if there is one")] = False,
+) -> None:
+    """Write a configuration file to edit, with a block for each dataset and what it means."""
+    target = _settings(config).config
+    write_packaged(target, force)
+    out.print(f"wrote {target}; edit it, then `eo-pygeoapi check`, then `eo-pygeoapi up`", markup=False)
+
+
+@app.command(rich_help_panel=RUNNING)
 def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
     _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_up
 
-    run_up(_settings(config, data_dir), port, prefect_port, os.environ, out)
+    run_up(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
     from eo_pygeoapi.commands.local import run_demo
 
-    run_demo(_settings(config, data_dir), port, prefect_port, os.environ, out)
+    run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
-@app.command()
-def check(config: Config = None) -> None:
+@app.command(rich_help_panel=EDITING)
+def check(
+    config: Config = None,
+    data_dir: DataDir = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask each DHIS2 and provider whether it answers")
+    ] = False,
+) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
     from eo_pygeoapi.commands.checks import check as check_file
     from eo_pygeoapi.commands.checks import with_known_blocks
+    from eo_pygeoapi.commands.near import near_problems, near_remarks
 
-    settings, remarks = with_known_blocks(_settings(config))
+    given = _settings(config, data_dir)
+    os.environ["EO_DATA_DIR"] = str(given.data_dir.absolute())  # the file may name it
+    settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
-    for remark in (*remarks, *report.remarks):
+    sample = settings.data_dir.absolute() / "sample"
+    report.problems += near_problems(report.datasets, Path(settings.cache), sample)
+    if online:
+        from eo_pygeoapi.commands.online import unanswered
+
+        report.problems += unanswered(report.datasets, settings)
+    for remark in (*remarks, *report.remarks, *near_remarks(report.datasets)):
         out.print(f"note: {escape(remark)}")
     if report.problems:
         raise ConfigError(report.problems)
     out.print(f"{settings.config}: no mistakes; {len(report.datasets)} datasets enabled")
 
 
-@app.command()
+@app.command(rich_help_panel=EDITING)
 def datasets(config: Config = None) -> None:
     """List the enabled datasets."""
     from eo_pygeoapi.datasets.read import load_datasets
@@ -91,7 +137,7 @@ def datasets(config: Config = None) -> None:
     print_table(table)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING_AFTER)
 def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Say for each dataset until when its values are right, and which problems are open (exit status 1 if any is)."""
     from eo_pygeoapi.commands.feeds import print_status
@@ -100,7 +146,7 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def watch(config: Config = None, data_dir: DataDir = None) -> None:
     """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""
     from eo_pygeoapi.commands.watching import run_watch
@@ -119,35 +165,19 @@ def notify_test(
     out.print(f"{name}: taken", markup=False)
 
 
-@app.command()
+@app.command(rich_help_panel=EDITING)
 def apply(config: Config = None, data_dir: DataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
-    from eo_pygeoapi.commands.checks import paused_remarks
+    from eo_pygeoapi.commands.applying import print_outcome
 
-    outcome = apply_file(_settings(config, data_dir))
-    done = outcome.deployments
-    for word, names in (
-        ("created", done.created), ("updated", done.updated), ("unchanged", done.unchanged), ("retired", done.retired)
-    ):  # fmt: skip
-        if names:
-            out.print(f"{word}: {', '.join(names)}")
-    for name, changed in done.mended.items():
-        out.print(f"mended {name}, for in Prefect somebody had changed {escape(', '.join(changed))}")
-    for name in done.held:
-        out.print(
-            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
-        )
-    for remark in paused_remarks(done.paused.items()):
-        out.print(f"note: {escape(remark)}")
-    out.print(
-        "The running API takes it up now."
-        if outcome.web_told
-        else "No running API was found in the data folder; restart it to take this up."
-    )
+    settings = _settings(config, data_dir)
+    os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
+    outcome = apply_file(settings)
+    print_outcome(outcome, out, err)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def worker(
     name: Annotated[str | None, typer.Option(help="Name of this worker in the Prefect UI")] = None,
     config: Config = None,
@@ -187,6 +217,14 @@ def _keep_compiled_code() -> None:
 def _settings(config: Path | None = None, data_dir: Path | None = None) -> Settings:
     given = {"config": config, "data_dir": data_dir}
     return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _runnable(settings: Settings) -> Settings:
+    """Return the settings with a file that exists: the packaged one where nobody has named or written one."""
+    found = edited_or_packaged(settings.config)
+    if found != settings.config:
+        out.print(f"note: without {settings.config} here, the packaged one is used; `eo-pygeoapi init` writes it")
+    return settings.model_copy(update={"config": found})
 
 
 def _fail(problems: list[str]) -> NoReturn:

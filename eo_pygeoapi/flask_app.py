@@ -11,20 +11,23 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 import pygeoapi.flask_app as stock
-from flask import Blueprint, Flask, Response, g, make_response, request
+from flask import Blueprint, Flask, Response, g, make_response, redirect, request
 from flask_cors import CORS
-from pygeoapi.api import APIRequest, apply_gzip
+from pygeoapi.api import APIRequest
+from pygeoapi.formats import FORMAT_TYPES
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results
 from eo_pygeoapi.api.accept import AcceptMiddleware
-from eo_pygeoapi.api.access import Access, refuse_open_server
+from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
+from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
 from eo_pygeoapi.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -75,13 +78,14 @@ def make_app() -> Flask:
     app.register_blueprint(stock.BLUEPRINT)
     if stock.CONFIG["server"].get("admin"):
         app.register_blueprint(stock.ADMIN_BLUEPRINT)
+    compress_answers(app, bool(stock.CONFIG["server"].get("gzip")))
     if stock.CONFIG["server"].get("cors", False):
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
     app.before_request(_checked(Access(settings, lambda: executions_of(stock.api_).datasets())))
     app.after_request(_as_problem)
-    app.wsgi_app = AcceptMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
     return app
 
 
@@ -93,7 +97,8 @@ def _checked(access: Access) -> Callable[[], Response | None]:
         rule = request.url_rule.rule.removeprefix(prefix) if request.url_rule else ""
         collection = str((request.view_args or {}).get("collection_id", ""))
         try:
-            access.check(request.method, rule, collection, request.headers.get("Authorization", ""))
+            authorization = request.headers.get("Authorization", "")
+            access.check(request.method, rule, collection, authorization, reached_at(request.environ))
         except EoError as error:
             return _respond(*_error_answer(error))
         return None
@@ -135,7 +140,7 @@ def _respond(headers: dict[str, str], status: int, content: object) -> Response:
         return _send_file(headers, content)
     if isinstance(content, StreamedText):
         return _send_text(headers, content)
-    response = make_response(apply_gzip(headers, content), status)
+    response = make_response(content, status)
     for name, value in headers.items():
         response.headers[name] = value
     if status == 204:
@@ -169,6 +174,9 @@ def _answer_http_error(error: HTTPException) -> Response:
     """Answer with an error of the framework (404, 405, 413 …), or with a response that a function raised."""
     if error.response is not None:
         return error.get_response()  # type: ignore[return-value]
+    if isinstance(error, MethodNotAllowed) and request.path.endswith("/execution") and _wants_page():
+        # a browser that follows the link `execute` of a process: its page says how to
+        return redirect(f"../{request.path.split('/')[-2]}?f=html#execute", 303)  # type: ignore[return-value]
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return _respond(*problem(status, (error.name or "Error").replace(" ", ""), error.description or "", headers))
@@ -205,16 +213,16 @@ def _as_problem(response: Response) -> Response:
 
 
 def _wants_page() -> bool:
-    asked = request.args.get("f", "")
-    best = next((mime for mime, _ in request.accept_mimetypes), "")
-    return asked == "html" or (not asked and best == "text/html")
+    asked, accepted = request.args.get("f", ""), list(request.accept_mimetypes)
+    # by quality alone: werkzeug's own order puts types with parameters first, which Chrome sends among others
+    best = max(accepted, key=lambda entry: entry[1])[0] if accepted else ""
+    return asked == "html" or (asked not in FORMAT_TYPES and best == "text/html")
 
 
 def _error_page(response: Response) -> Response:
     document = json.loads(response.get_data())
     api_request = APIRequest.from_flask(request, stock.api_.locales)
-    data = {"code": document["type"], "description": document["detail"], **document}
-    headers, _, content = answer_page(stock.api_, api_request, "exception.html", data)
+    headers, _, content = answer_page(stock.api_, api_request, "exception.html", document)
     response.set_data(content)
     response.headers["Content-Type"] = headers["Content-Type"]
     return response

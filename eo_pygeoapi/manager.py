@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -21,6 +20,7 @@ from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import STATUSES, JobFilter
 from eo_pygeoapi.jobs.documents import JobLinks, status_document
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.jobs.exposure import listened_at, refuse_unprotected
 from eo_pygeoapi.jobs.request import ExecuteBody
 from eo_pygeoapi.jobs.results import encode, read_outputs
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -99,6 +99,10 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """
         if process_id not in self.processes:
             raise UnknownProcessError("Invalid process identifier")
+        try:
+            self._refuse_unprotected()
+        except EoError as error:
+            raise _execute_error(error, self.secrets) from error
         description = self.get_processor(process_id).metadata
         body = ExecuteBody(data_dict, requested_outputs, requested_response, _subscriber_object(subscriber))
         try:
@@ -140,12 +144,13 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         Answers with the job itself: what pygeoapi would answer has no media type, on which Starlette fails.
         """
         try:
+            self._refuse_unprotected()
             job = self.executions.dismiss(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:
             _answer_error(error, self.secrets)
-        document = status_document(replace(job, status="dismissed", message="dismissed"), JobLinks(""))
+        document = status_document(job, JobLinks(""))
         del document["links"]  # a manager is not told the address of the API
         raise WholeAnswer(HTTPStatus.OK, document)
 
@@ -171,6 +176,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         return tuple(self.settings.secrets())
 
     # Inside
+
+    def _refuse_unprotected(self) -> None:
+        """Raise ForbiddenError where other machines reach this server: pygeoapi's own application asks for no token."""
+        remedy = "serve it with eo_pygeoapi.flask_app:APP and EO_API_TOKENS_FILE, bind to 127.0.0.1"
+        refuse_unprotected(listened_at(), self.settings, remedy)
 
     def _answer(self, job: Job) -> Executed:
         if job.status == "successful":

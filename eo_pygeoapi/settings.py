@@ -9,7 +9,7 @@ Names are documented in `docs/configuration.md`; a test keeps the two in step.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from eo_pygeoapi.errors import ConfigError
 
 DEFAULT_CONNECTION = "default"
+DEFAULT_CONFIG = Path("pygeoapi-config.yml")
 # names of variables whose values are secrets, of whatever source, store or service
 _SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+_URL")
 
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EO_", populate_by_name=True, env_ignore_empty=True)
 
-    config: Path = Field(Path("pygeoapi-config.yml"), validation_alias="PYGEOAPI_CONFIG")
+    config: Path = Field(DEFAULT_CONFIG, validation_alias="PYGEOAPI_CONFIG")
     openapi: Path | None = Field(None, validation_alias="PYGEOAPI_OPENAPI")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
@@ -56,10 +57,12 @@ class Settings(BaseSettings):
     memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
     api_tokens_file: Path | None = Field(None, validation_alias="EO_API_TOKENS_FILE")
+    published_at: str = Field("", validation_alias="EO_BIND")
     insecure: bool = Field(False, validation_alias="EO_INSECURE")
     keep_steps: bool = Field(False, validation_alias="EO_KEEP_STEPS")
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
+    _set_elsewhere: frozenset[str] | None = PrivateAttr(None)
 
     @property
     def results(self) -> str:
@@ -88,8 +91,14 @@ class Settings(BaseSettings):
         return dhis2_connection(name, {**self._blocks, **os.environ})
 
     def has(self, variable: str) -> bool:
-        """Return whether the environment, or a Prefect block, says something for this variable."""
-        return bool(os.environ.get(variable) or self._blocks.get(variable))
+        """Return whether the environment where jobs run, or a Prefect block, says something for this variable."""
+        known = os.environ.get(variable) if self._set_elsewhere is None else variable in self._set_elsewhere
+        return bool(known or self._blocks.get(variable))
+
+    def has_dhis2_connection(self, name: str) -> bool:
+        """Return whether jobs have an address for the DHIS2 connection called `name`."""
+        variables = [f"{connection_prefix(name)}URL", *(["DHIS2_BASE_URL"] if name == DEFAULT_CONNECTION else [])]
+        return any(map(self.has, variables))
 
     def notify_url(self, name: str) -> SecretStr | None:
         """Return the address of the channel called `name`, or None where there is none."""
@@ -102,10 +111,22 @@ class Settings(BaseSettings):
         copy._blocks = dict(blocks)
         return copy
 
+    def where_set(self, variables: Collection[str] | None) -> "Settings":
+        """Return these settings for jobs in another environment, which sets these variables; None: in this one."""
+        copy = self.model_copy()
+        copy._set_elsewhere = None if variables is None else frozenset(variables)
+        return copy
+
     def secrets(self) -> list[str]:
         """Return every secret value this process knows, for `redaction.redact`."""
         known = [*os.environ.items(), *self._blocks.items()]
         return list(dict.fromkeys(value for name, value in known if value and is_secret(name)))
+
+
+def variables_for_jobs(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that say which connections and keys jobs have; never their values."""
+    ours = ("EO_", "DHIS2_")
+    return sorted(name for name, value in environ.items() if value and (name.startswith(ours) or is_secret(name)))
 
 
 @cache

@@ -58,6 +58,10 @@ def test_what_the_containers_promise() -> None:
     worker = services["worker"]
     given = int(worker["environment"]["EO_STOP_GRACE_SECONDS"])
     assert worker["stop_signal"] == "SIGTERM" and int(worker["stop_grace_period"].removesuffix("s")) >= given + 60
+    # the container listens everywhere inside; the guard is told what is published of it
+    host, _, _ = services["api"]["ports"][0].partition(":")
+    assert services["api"]["environment"]["EO_BIND"] == services["apply"]["environment"]["EO_BIND"] == host
+    assert host == "127.0.0.1" and COMPOSE.read_text().count("${EO_BIND:-127.0.0.1}") == 2
     assert "\nUSER eo\n" in DOCKERFILE.read_text()
     assert PASSWORD not in COMPOSE.read_text() and "PASSWORD:" not in COMPOSE.read_text()
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.settings import Dhis2Connection, Settings, dhis2_connection
+from eo_pygeoapi.settings import Dhis2Connection, Settings, dhis2_connection, variables_for_jobs
 
 NATIONAL = {
     "EO_DHIS2_NATIONAL_URL": "https://national.example.org",
@@ -87,6 +87,21 @@ def test_settings_find_connections_in_the_environment(monkeypatch: pytest.Monkey
     default, national = settings.dhis2_connection(), settings.dhis2_connection("national")
     assert default and default.url == "https://dhis2.example.org"
     assert national and national.url == "https://national.example.org"
+
+
+def test_what_jobs_elsewhere_have_is_known_by_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = variables_for_jobs(
+        NATIONAL | DEFAULT | {"ECMWF_DATASTORES_KEY": "k", "EO_DESTINE_KEY": "", "HOME": "/root"}
+    )
+    assert set(names) == set(NATIONAL | DEFAULT) | {"ECMWF_DATASTORES_KEY"}
+    here = Settings()
+    there = here.where_set(names)
+    for name in ("national", "default"):
+        assert there.has_dhis2_connection(name) and not here.has_dhis2_connection(name)
+    assert there.has("ECMWF_DATASTORES_KEY") and not there.has("EO_DESTINE_KEY")
+    assert there.with_blocks({"EO_DESTINE_KEY": "of a block"}).has("EO_DESTINE_KEY")
+    set_all(monkeypatch, {"EO_DESTINE_KEY": "of whoever asks"})
+    assert not there.has("EO_DESTINE_KEY") and there.where_set(None).has("EO_DESTINE_KEY")
 
 
 # Everything else

@@ -4,14 +4,17 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
+import yaml
 
-from tests.stack import Stack, base_config, up
+from tests.stack import Stack, base_config, collection, up
 from tests.worker.farm import until
 
+FAR = {"EO_DHIS2_FAR_URL": "https://far.example.org", "EO_DHIS2_FAR_TOKEN": "far-token"}
 INPUTS = {"start": "2025-07-01", "end": "2025-07-02", "dryRun": True}
 SCHEDULE = {"name": "yearly", "cron": "0 0 1 1 *", "timezone": "UTC", "active": True, "inputs": INPUTS}
 
@@ -20,7 +23,15 @@ SCHEDULE = {"name": "yearly", "cron": "0 0 1 1 *", "timezone": "UTC", "active": 
 def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     config = base_config()
     config["resources"]["sample-temperature"]["eo"]["schedules"] = [SCHEDULE]
-    with up(tmp_path_factory.mktemp("scheduled"), config, {}) as running:
+    config["resources"]["rain"] = collection(
+        "rain",
+        source="chirps3",
+        options={"stage": "final"},
+        orgUnits={"source": "dhis2", "level": 2},
+        dhis2={"connection": "far"},
+        schedules=[SCHEDULE],
+    )
+    with up(tmp_path_factory.mktemp("scheduled"), config, FAR) as running:
         yield running
 
 
@@ -53,6 +64,23 @@ def test_a_schedule_that_was_paused_and_resumed_in_prefect_runs_with_its_inputs(
     )
     (mended,) = requests.get(name, timeout=30).json()["schedules"]
     assert mended["parameters"] == {"inputs": {**INPUTS, "datasetId": "sample-temperature"}}
+
+
+def test_apply_in_another_terminal_pauses_nothing_and_says_what_was_taken_up(scheduled: Stack) -> None:
+    assert "far-token" not in (scheduled.folder / "up.json").read_text()
+    other = replace(scheduled, environment=dict.fromkeys([*FAR, "EO_DATA_DIR"], ""))
+    config = yaml.safe_load(scheduled.config.read_text())
+    config["resources"]["rain"]["eo"]["decimals"] = 1
+    scheduled.config.write_text(yaml.safe_dump(config, sort_keys=False))
+    applied = other.command("apply", "--data-dir", str(scheduled.folder))
+    assert applied.returncode == 0, applied.stderr
+    lines = applied.stdout.splitlines()
+    assert "taken up: rain" in lines and any(line.startswith("unchanged: sample-temperature") for line in lines), lines
+    assert "paused" not in applied.stdout + applied.stderr
+    name = f"{scheduled.prefect_api}/deployments/name/eo_aggregate_import_v1/rain"
+    assert [s["active"] for s in requests.get(name, timeout=30).json()["schedules"]] == [True]
+    sample = yaml.safe_load((scheduled.folder / "pygeoapi-config.yml").read_text())["resources"]["sample-temperature"]
+    assert sample["eo"]["options"]["href"] == str(scheduled.folder / "sample/temperature.nc")
 
 
 def test_a_prefect_server_that_is_killed_is_started_again_and_said(scheduled: Stack) -> None:

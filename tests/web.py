@@ -14,7 +14,12 @@ from tests.servers import free_port, running, wait_for
 
 @contextmanager
 def web(
-    folder: Path, config: Mapping[str, Any], prefect_api: str, more: Mapping[str, str] | None = None
+    folder: Path,
+    config: Mapping[str, Any],
+    prefect_api: str,
+    more: Mapping[str, str] | None = None,
+    app: str = "eo_pygeoapi.flask_app:APP",
+    host: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Run the application under gunicorn; yields its address."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,8 +33,8 @@ def web(
         "PYGEOAPI_OPENAPI": str(folder / OPENAPI),
         **(more or {}),
     }
-    command = [sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP", "--bind", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "gunicorn", app, "--bind", f"{host}:{port}"]
     log = folder / "web.log"
     with running([*command, "--worker-class", "gthread", "--threads", "8"], log, environment) as process:
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
+        wait_for(f"http://127.0.0.1:{port}/conformance?f=json", process, log)
         yield f"http://localhost:{port}"

@@ -10,16 +10,22 @@ _REFUSED = re.compile(r"(?i)^[^;]*;\s*q\s*=\s*0(\.0*)?\s*$")
 
 
 class AcceptMiddleware:
-    """Take what a client refuses out of its Accept headers, and keep a request with odd ones from being a 500."""
+    """Take what a client refuses out of its Accept headers, and keep a request with odd ones from being a 500.
 
-    def __init__(self, app: WSGIApplication) -> None:
+    Without `strict_slashes`, a slash at the end of an address is not part of it: core takes it for the end of an id.
+    """
+
+    def __init__(self, app: WSGIApplication, strict_slashes: bool = False) -> None:
         self._app = app
+        self._strict_slashes = strict_slashes
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Hand the request on."""
         for name in _HEADERS:
             if name in environ:
                 environ[name] = readable(environ[name])
+        if not self._strict_slashes:
+            environ["PATH_INFO"] = environ.get("PATH_INFO", "").rstrip("/") or "/"
         return self._app(environ, start_response)
 
 

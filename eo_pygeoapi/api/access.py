@@ -1,12 +1,15 @@
-"""Who may do what, where there is a file of tokens: a table of routes and the scope that each needs."""
+"""Who may do what: a table of routes and the scope that each needs of a token.
 
-import ipaddress
-from collections.abc import Callable, Mapping
+Without a file of tokens all is open, but to this machine alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 
 from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import ConfigError, ForbiddenError, UnauthorizedError
+from eo_pygeoapi.errors import ForbiddenError, UnauthorizedError
+from eo_pygeoapi.jobs.exposure import refuse_unprotected
 from eo_pygeoapi.settings import Settings
 
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -23,21 +26,26 @@ _token: ContextVar[Token | None] = ContextVar("token", default=None)
 
 
 class Access:
-    """Checks requests against the tokens of this process's environment; without a file all is open."""
+    """Checks requests against the tokens of this process's environment."""
 
     def __init__(self, settings: Settings, datasets: Datasets) -> None:
         self.tokens = TokenFile(settings.api_tokens_file) if settings.api_tokens_file else None
+        self._settings = settings
         self._datasets = datasets
 
-    def check(self, method: str, rule: str, collection: str, authorization: str) -> None:
+    def check(self, method: str, rule: str, collection: str, authorization: str, addresses: Sequence[str]) -> None:
         """Remember the token of a request that needs one, for `permit`.
 
-        `rule` is the route as it was declared. Raises UnauthorizedError without a known token, ForbiddenError for
-        one of another scope.
+        `rule` is the route as it was declared, `addresses` are those of this server that it may have come in at.
+        Raises UnauthorizedError without a known token, ForbiddenError for one of another scope, and where there are
+        no tokens and other machines can reach the server.
         """
         _token.set(None)
-        scope = self._needed(method, rule, collection) if self.tokens else None
-        if self.tokens is None or scope is None:
+        scope = self._needed(method, rule, collection)
+        if scope is None:
+            return
+        if self.tokens is None:
+            refuse_unprotected(addresses, self._settings, "set EO_API_TOKENS_FILE")
             return
         scheme, _, presented = authorization.partition(" ")
         token = self.tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
@@ -71,20 +79,3 @@ def permit(connection: str) -> None:
     if token and token.connection and token.connection != connection:
         bound = f"token {token.name!r} is for the DHIS2 connection {token.connection!r}, not {connection!r}"
         raise ForbiddenError(bound, "execute")
-
-
-def refuse_open_server(host: str, settings: Settings) -> None:
-    """Raise ConfigError where everybody who reaches the machine could execute: no tokens, and not only loopback."""
-    if settings.api_tokens_file or settings.insecure or _is_loopback(host):
-        return
-    raise ConfigError(
-        f"server.bind.host: {host!r} lets other machines in, and there are no tokens; set EO_API_TOKENS_FILE, bind to "
-        "127.0.0.1, or allow it with EO_INSECURE=true"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -100,7 +100,7 @@ def _link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:
 
 
 def _json(document: DatasetStatus) -> dict[str, object]:
-    return document.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def _level(request: APIRequest) -> int | None:

@@ -1,6 +1,5 @@
 """Jobs over HTTP: the list, one job, its log, and its dismissal."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -16,6 +15,7 @@ from eo_pygeoapi.api.answers import (
     paging_links,
     pairs,
 )
+from eo_pygeoapi.api.job_page import job_page, title_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.gateway.job import to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
@@ -49,9 +49,14 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
     if wanted.by_duration:
         document["durationsLookedAt"] = DURATIONS_LOOKED_AT
     processes = list(api.manager.processes)
-    return answer_either(
-        api, request, document, "jobs/index.html", asked=request.params, statuses=STATUSES, processes=processes
-    )
+    shown = {
+        "asked": request.params,
+        "statuses": STATUSES,
+        "processes": processes,
+        "datasets": list(executions_of(api).datasets()),
+        "titles": {job.id: title_of(job) for job in jobs},
+    }
+    return answer_either(api, request, document, "jobs/index.html", **shown)
 
 
 def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
@@ -59,14 +64,14 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
     executions = executions_of(api)
     job = executions.gateway.runs.get(job_id)
     document = status_document(job, links_of(api), executions.details(job))
-    return answer_either(api, request, document, "jobs/job.html", jobs=document)
+    shown = job_page(executions.store, job) if request.format == "html" else {}
+    return answer_either(api, request, document, "jobs/job.html", jobs=document, **shown)
 
 
 def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
-    """Stop a job that has not ended, or forget one that has."""
+    """Stop a job that has not ended, or remove one that has."""
     job = executions_of(api).dismiss(job_id, permit)
-    dismissed = replace(job, status="dismissed", message="dismissed" if job.status != "dismissed" else job.message)
-    return answer_json(api, request, status_document(dismissed, links_of(api)))
+    return answer_json(api, request, status_document(job, links_of(api)))
 
 
 def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
@@ -88,4 +93,4 @@ def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
             *paging_links(request, url, limit, offset, offset + len(lines)),
         ],
     }
-    return answer_either(api, request, document, "jobs/logs.html")
+    return answer_either(api, request, document, "jobs/logs.html", title=title_of(job))

@@ -3,12 +3,8 @@
 import re
 from dataclasses import dataclass
 
-# token[=word] *( ; parameters ), where quoted text may hold commas and semicolons
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_PREFERENCE = re.compile(
-    rf"\s*(?P<name>[^\s=;,\"]+)\s*(?:=\s*(?P<value>{_QUOTED}|[^\s;,\"]*))?\s*"
-    rf"(?:;(?:[^,\"]|{_QUOTED})*)?(?:,|$)"
-)
+from werkzeug.http import parse_list_header, unquote_header_value
+
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -34,13 +30,9 @@ def parse_prefer(header: str) -> Preferences:
     Names are case-insensitive, parameters and unknown preferences are ignored, and of duplicates the first counts.
     """
     found: dict[str, str] = {}
-    position = 0
-    while position < len(header):
-        match = _PREFERENCE.match(header, position)
-        if match is None:  # not a preference: go on after the next comma
-            position = header.find(",", position) + 1 or len(header)
-            continue
-        found.setdefault(match["name"].lower(), (match["value"] or "").strip('"'))
-        position = max(match.end(), position + 1)
+    # werkzeug gives up on a quotation that does not end; its commas separate all the same
+    for preference in parse_list_header(header) or header.split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        found.setdefault(name.strip().lower(), unquote_header_value(value.strip()))
     wait = found.get("wait", "")
     return Preferences("respond-async" in found, int(wait) if _SECONDS.fullmatch(wait) else None)

@@ -8,12 +8,15 @@ from pygeoapi.api import API, APIRequest
 from eo_pygeoapi.api.answers import (
     StoredFile,
     StreamedText,
-    answer_either,
+    answer_json,
     answer_page,
     executions_of,
     headers_of,
     links_of,
+    page_of,
+    paging_links,
 )
+from eo_pygeoapi.api.job_page import names_of, title_of, values_page
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import result_page
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
@@ -43,7 +46,10 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
         details = executions.details(job)
         shown = result_page(executions.store, job, request.params)
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
-        data = {"jobs": status_document(job, links, details), "job": {"id": job.id}, "result": values, **shown}
+        named = {"id": job.id, "title": title_of(job)}
+        unit = dataset.units.to if (dataset := executions.datasets().get(job.deployment)) else ""
+        data = {"jobs": status_document(job, links, details), "job": named, "result": values, "unit_of_values": unit}
+        data |= shown
         return answer_page(api, request, "jobs/results/index.html", data)
     return {**headers_of(api, request), **encoded.headers}, encoded.status, encoded.body
 
@@ -66,8 +72,21 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     if _wants_csv(request):
         name = f'attachment; filename="payload-preview-{job.id}.csv"'
         return headers_of(api, request, f"{CSV}; charset=utf-8", **{"Content-Disposition": name}), 200, to_csv(preview)
-    job_link = links_of(api).job(job.id)
-    return answer_either(api, request, preview, "jobs/preview.html", job={"id": job.id, "href": job_link})
+    if request.format != "html":
+        return answer_json(api, request, preview)
+    folder, differing = JobFolder(executions.store, job.id), request.params.get("only") == "differing"
+    limit, offset = page_of(api, request)
+    values = values_page(folder, preview, differing, limit, offset)
+    here = f"{links_of(api).job(job.id)}/payload-preview"
+    shown = {
+        "job": {"id": job.id, "href": links_of(api).job(job.id), "title": title_of(job)},
+        "values": values,
+        "names": names_of(folder),
+        "differing": differing,
+        "links": paging_links(request, here, limit, offset, values.matched),
+        "files": executions.details(job).files,
+    }
+    return answer_page(api, request, "jobs/preview.html", {**preview, **shown})
 
 
 def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:

@@ -5,26 +5,31 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from eo_pygeoapi.commands.checks import check
+from rich.console import Console
+from rich.markup import escape
+
+from eo_pygeoapi.commands.checks import check, paused_remarks
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
-from eo_pygeoapi.commands.stack import running_stack
+from eo_pygeoapi.commands.packaged import packaged_config
+from eo_pygeoapi.commands.stack import Running, running_stack
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.apply import Applied, apply_deployments
 from eo_pygeoapi.gateway.credentials import read_blocks, register
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import DEFAULT_CONFIG, Settings
 
 WEB_PID = "web.pid"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was applied, and whether a running web process was told."""
+    """What was applied, whether a running web process was told, and the stack whose environment counted."""
 
     deployments: Applied
     web_told: bool
+    running: Running | None
 
 
 def apply(settings: Settings) -> Outcome:
@@ -34,9 +39,9 @@ def apply(settings: Settings) -> Outcome:
     away.
     """
     running = running_stack(settings.data_dir)
-    edited = Path(running.edited) if running and settings.config == Path("pygeoapi-config.yml") else settings.config
+    edited = edited_file(settings.config, Path(running.edited)) if running else settings.config
     if running:
-        settings = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
+        settings = in_stack(settings, running)
     report = check(edited, settings)
     if report.problems:
         raise ConfigError(report.problems)
@@ -45,7 +50,55 @@ def apply(settings: Settings) -> Outcome:
         write_effective(edited, settings.data_dir.absolute(), running.port)
     elif settings.openapi:
         write_openapi(edited, settings.openapi)
-    return Outcome(deployments, tell_web(settings.data_dir))
+    return Outcome(deployments, tell_web(settings.data_dir), running)
+
+
+def in_stack(settings: Settings, running: Running) -> Settings:
+    """Return the settings for a running stack: its Prefect, and the connections and keys that its jobs have."""
+    there = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
+    return there.where_set(running.variables)
+
+
+def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
+    """Say by name what was done and what stands paused; a schedule that ran until now is a warning."""
+    done = outcome.deployments
+    updated = [name for name in done.updated if name not in done.taken_up]
+    for word, names in (
+        ("created", done.created), ("taken up", done.taken_up), ("updated", updated), ("unchanged", done.unchanged),
+        ("retired", done.retired),
+    ):  # fmt: skip
+        if names:
+            out.print(f"{word}: {', '.join(names)}", markup=False)
+    for name, changed in done.mended.items():
+        out.print(f"mended {name}, for in Prefect somebody had changed {', '.join(changed)}", markup=False)
+    for name in done.held:
+        out.print(
+            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
+        )
+    for name in done.stopped:
+        err.print(
+            f"[yellow]warning:[/yellow] schedule {name} was active, and is paused now: {escape(done.paused[name])}"
+        )
+    for remark in paused_remarks((name, why) for name, why in done.paused.items() if name not in done.stopped):
+        out.print(f"note: {escape(remark)}")
+    if outcome.running and done.paused:
+        pid = outcome.running.pid
+        out.print(f"note: what counts is the environment of the running `eo-pygeoapi up` (process {pid}) when it began")
+    out.print(
+        "The running API takes it up now."
+        if outcome.web_told
+        else "No running API was found in the data folder; restart it to take this up."
+    )
+
+
+def edited_file(config: Path, started_with: Path) -> Path:
+    """Return the file that people edit: `config` where they name one, else the one that `up` was started with.
+
+    The packaged file, with which `up` runs where there was none, gives way to the one that `init` has written since.
+    """
+    if config != DEFAULT_CONFIG or (started_with == packaged_config() and config.exists()):
+        return config
+    return started_with
 
 
 def apply_to_prefect(config: Path, settings: Settings) -> Applied:

@@ -13,7 +13,6 @@ from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
-from eo_pygeoapi.api.access import refuse_open_server
 from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
@@ -22,6 +21,7 @@ from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.schedules import paused_schedules
+from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings
 
@@ -75,6 +75,7 @@ def with_known_blocks(settings: Settings) -> tuple[Settings, list[str]]:
     """Return the settings with what blocks of Prefect hold, where one is known; and a remark where it is away."""
     running = running_stack(settings.data_dir)
     api = running.prefect_api_url if running else settings.prefect_api_url
+    settings = settings.where_set(running.variables if running else None)
     if not api:
         return settings, []
     gateway = PrefectGateway(api)

@@ -60,7 +60,7 @@ def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProble
 
 
 def _json(document: Document) -> object:
-    return document.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def _of_the_running_stack(settings: Settings) -> Settings:

@@ -19,6 +19,7 @@ from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.settings import variables_for_jobs
 from eo_pygeoapi.worker.processes import Process
 from eo_pygeoapi.worker.records import has_polled
 
@@ -51,6 +52,7 @@ class Running:
     prefect_port: int
     pids: dict[str, int]
     births: dict[str, float]
+    variables: list[str] | None = None  # names of those that its jobs have for connections and keys
 
     @property
     def web_url(self) -> str:
@@ -161,7 +163,8 @@ class LocalStack:
         host = str(bind.get("host", "127.0.0.1"))
         web = self._free_port("web", host, self._asked[0], int(bind.get("port", DEFAULT_PORT)))
         prefect = self._free_port("Prefect", "127.0.0.1", self._asked[1], DEFAULT_PREFECT_PORT)
-        return Running(os.getpid(), str(self.config), host, web, prefect, {}, {"up": born(os.getpid())})
+        births, variables = {"up": born(os.getpid())}, variables_for_jobs(self._environ)
+        return Running(os.getpid(), str(self.config), host, web, prefect, {}, births, variables)
 
     def _free_port(self, what: str, host: str, asked: int | None, default: int) -> int:
         if asked is not None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from eo_pygeoapi.json_types import Json, JsonObject
 
+_NULL = {"type": "null"}
 _DROPPED = ("$defs", "title", "default", "additionalProperties", "examples", "discriminator")
 
 
@@ -57,6 +58,10 @@ def _openapi(schema: object, definitions: JsonObject) -> Any:
         own = {key: value for key, value in schema.items() if key != "$ref"}
         return _openapi(target, definitions) | _openapi(own, definitions)
     translated: JsonObject = {}
+    if (some := [entry for entry in schema.get("anyOf", []) if entry != _NULL]) != schema.get("anyOf", []):
+        own = {key: value for key, value in schema.items() if key != "anyOf"}
+        alternatives = some[0] if len(some) == 1 else {"anyOf": some}
+        return _openapi(alternatives, definitions) | _openapi(own, definitions) | {"nullable": True}
     for key, value in schema.items():
         if key == "properties":
             translated[key] = {name: _openapi(entry, definitions) for name, entry in value.items()}

@@ -50,7 +50,8 @@ def read_config(path: Path) -> JsonObject:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
+        hint = "; `eo-pygeoapi init` writes one" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}{hint}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a UTF-8 text file") from error
     problems: list[str] = []

@@ -97,6 +97,10 @@ class SourceOptions(Model):
         """Return what the provider wants to know before it gives these data."""
         return ()
 
+    def address(self) -> str:
+        """Return an address that tells whether the provider answers; nothing where there is none to ask."""
+        return ""
+
     def plausible(self) -> Limits:
         """Return the physical limits of the values, in the units in which the source has them."""
         return None, None

@@ -8,9 +8,11 @@ said; only a schedule that somebody paused there stays paused.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from prefect.client.schemas.responses import DeploymentResponse
+
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.gateway.deployments import RETIRED
+from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences, paused_by_person
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.schedules import paused_schedules
@@ -23,16 +25,19 @@ from eo_pygeoapi.settings import Settings
 class Applied:
     """What `apply_deployments` did, by name.
 
-    `mended` says what was not as the last `apply` had left it; `paused` which schedules were left paused and why;
-    `held` which ones a person has paused in Prefect.
+    `taken_up` are those of `updated` whose block has changed; `mended` says what was not as the last `apply` had left
+    it; `paused` which schedules were left paused and why, and `stopped` which of these were active before; `held` which
+    ones a person has paused in Prefect.
     """
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
+    taken_up: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     mended: dict[str, list[str]] = field(default_factory=dict)
     paused: dict[str, str] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
 
 
@@ -41,24 +46,33 @@ def apply_deployments(
 ) -> Applied:
     """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
     gateway.ensure_work_pool()
-    existing, done = gateway.deployments.read(), Applied()
+    existing, done = gateway.deployments.read(), Applied(paused=dict(paused_schedules(datasets, settings)))
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
     wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
     for spec in wanted:
-        known = existing.get(spec.name)
-        held = paused_by_person(spec, known)
-        done.held += [f"{spec.name}/{name}" for name in sorted(held)]
-        if known is not None and known.version == spec.fingerprint and RETIRED not in known.tags:
-            if not (changed := differences(spec, known)):
-                done.unchanged.append(spec.name)
-                continue
-            done.mended[spec.name] = changed
-        gateway.deployments.put(spec, held)
-        (done.created if known is None else done.updated).append(spec.name)
+        _bring_in_step(gateway, spec, existing.get(spec.name), done)
     names = {spec.name for spec in wanted}
     for name, deployment in existing.items():
         if name not in names and RETIRED not in deployment.tags:
             gateway.deployments.retire(deployment)
             done.retired.append(name)
-    done.paused = dict(paused_schedules(datasets, settings))
     return done
+
+
+def _bring_in_step(
+    gateway: PrefectGateway, spec: DeploymentSpec, known: DeploymentResponse | None, done: Applied
+) -> None:
+    held = paused_by_person(spec, known)
+    done.held += [f"{spec.name}/{name}" for name in sorted(held)]
+    if known is not None:
+        active = [f"{spec.name}/{schedule.slug}" for schedule in known.schedules if schedule.active]
+        done.stopped += [name for name in active if name in done.paused]
+        if known.labels.get(BLOCK, spec.block) != spec.block:
+            done.taken_up.append(spec.name)
+        if known.version == spec.fingerprint and RETIRED not in known.tags:
+            if not (changed := differences(spec, known)):
+                done.unchanged.append(spec.name)
+                return
+            done.mended[spec.name] = changed
+    gateway.deployments.put(spec, held)
+    (done.created if known is None else done.updated).append(spec.name)

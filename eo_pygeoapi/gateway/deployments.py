@@ -19,6 +19,7 @@ from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
+BLOCK = "eo-pygeoapi.block"  # label: a digest of the dataset's block, to tell whether it has changed
 LEFT_PAUSED = "eo-pygeoapi.left-paused"  # label: the schedules that `apply` left paused, not a person
 IMPORT_FLOW = "eo_aggregate_import_v1"
 PROCESS_FLOW = "run_process"
@@ -27,7 +28,10 @@ PAGE = 200  # Prefect answers no more in one call
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """What one of our deployments should look like; `fingerprint` tells whether it does."""
+    """What one of our deployments should look like; `fingerprint` tells whether it does.
+
+    `block` is a digest of the dataset's block: runs read that from the configuration file, and Prefect only notes it.
+    """
 
     name: str
     flow: str
@@ -38,6 +42,7 @@ class DeploymentSpec:
     fingerprint: str
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
     environment: Mapping[str, str] = field(default_factory=dict)
+    block: str = ""
 
     @property
     def job_variables(self) -> JsonObject:
@@ -110,7 +115,7 @@ class Deployments:
             enforce_parameter_schema=False,
             schedules=schedules,
             tags=[TAG],
-            labels={LEFT_PAUSED: left_paused},
+            labels={LEFT_PAUSED: left_paused, BLOCK: spec.block},
             work_pool_name=WORK_POOL,
             job_variables=spec.job_variables,
             work_queue_name=SCHEDULED,

@@ -24,11 +24,11 @@ def paused_schedules(datasets: Mapping[str, Dataset], settings: Settings) -> Ite
 
 
 def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str:
-    """Return what the environment lacks for a schedule to succeed, or nothing."""
+    """Return what the environment of the jobs lacks for a schedule to succeed, or nothing."""
     missing = []
     name = dataset.dhis2.connection
     needs_dhis2 = isinstance(dataset.org_units, OrgUnitsFromDhis2) or schedule.inputs.get("dryRun") is False
-    if needs_dhis2 and settings.dhis2_connection(name) is None:
+    if needs_dhis2 and not settings.has_dhis2_connection(name):
         missing.append(f"there is no DHIS2 connection {name!r} ({how_to_connect(name)})")
     for credential in dataset.options.credentials():
         if not credential.is_given(settings.has):

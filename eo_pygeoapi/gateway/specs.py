@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from eo_pygeoapi.contract.models import ImportInputs
@@ -33,6 +34,7 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             schedules=schedules,
             fingerprint="",
             environment=_limits(dataset),
+            block=_digest(_block(dataset)),
         )
     )
 
@@ -75,6 +77,19 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
         "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
         "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
         "runs": [SCHEDULED, dict(spec.environment)],
+        "block": spec.block,
     }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return replace(spec, fingerprint=digest[:16])
+    return replace(spec, fingerprint=_digest(content))
+
+
+def _block(dataset: Dataset) -> JsonObject:
+    """Return what the file says of a dataset, the same whether `href`s are relative or made absolute by `up`."""
+    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base"})
+    for member in ("options", "orgUnits"):
+        if isinstance(said[member], dict) and isinstance(href := said[member].get("href"), str):
+            said[member]["href"] = dataset.resolve(href)
+    return said
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

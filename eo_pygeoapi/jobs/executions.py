@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -99,19 +100,22 @@ class Executions:
         raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
 
     def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
-        """Stop a job that has not ended; forget one that has. Returns the job as it was, or is now."""
+        """Stop a job that has not ended; remove one that has. Returns it as dismissed, as the standard wants of both.
+
+        Its message says which of the two was done.
+        """
         job = self.gateway.runs.get(job_id)
         if (dataset := self._registry.datasets().get(job.deployment)) is not None:
             given = job.inputs.get("dhis2")
             asked = given.get("connection") if isinstance(given, Mapping) else None
             permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
-            return stopped
+            return replace(stopped, status="dismissed", message="dismissed")
         # the files first: where the store is away the job stays listed, and can be deleted again
         delete_held(job.request, self.store)
         JobFolder(self.store, job_id).delete()
         self.gateway.runs.delete(job_id)
-        return job
+        return replace(job, status="dismissed", message=f"removed, with its files and log; it was {job.status}")
 
     def details(self, job: Job) -> Details:
         """Return what is told of a job where it is asked for alone; of its files only a short one is read."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -23,6 +23,7 @@ from eo_pygeoapi.wording import shown
 
 ALLOWED = "an absolute http or https URL of a public address"
 _READ_AT_ONCE = 65_536
+_AS_WRITTEN = "%/?:@!$&'()*+,;=~-._"  # in a path or query; all else is written in percent
 
 
 class OutboundError(EoError):
@@ -71,7 +72,7 @@ def request(
         raise OutboundError(f"{parts.hostname} cannot be resolved") from error
     if not allow_private:
         _refuse_private(parts, addresses)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote(parts.path or "/", safe=_AS_WRITTEN) + (f"?{quote(parts.query, _AS_WRITTEN)}" if parts.query else "")
     sent = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "eo-pygeoapi", **(headers or {})}
     try:
         with _in_time(_connection(parts, addresses[0], seconds), seconds) as connection:
@@ -107,14 +108,19 @@ def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[HTTPConnect
 
 
 def _parts(url: object) -> SplitResult:
+    """Return the parts of a URL, its host in ASCII; InputError for whatever is none."""
+    refused = InputError(f"{shown(url)} is not allowed; allowed: {ALLOWED}")
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        raise refused
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        usable = parts is not None and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if parts is None or not usable or not str(url).isprintable() or " " in str(url):
-        raise InputError(f"{shown(url)} is not allowed; allowed: {ALLOWED}")
-    return parts
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        ascii_host = host if ":" in host else host.encode("idna").decode()
+    except ValueError as error:  # of many kinds, UnicodeError is one
+        raise refused from error
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise refused
+    return parts if host == ascii_host else parts._replace(netloc=f"{ascii_host}:{port}" if port else ascii_host)
 
 
 def _addresses(parts: SplitResult) -> Sequence[str]:

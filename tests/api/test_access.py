@@ -1,6 +1,7 @@
 """Tokens over HTTP: a web process of its own beside a Prefect server without a worker."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
-from eo_pygeoapi.api.access import refuse_open_server
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.jobs.exposure import is_loopback, refuse_open_server
 from eo_pygeoapi.settings import Settings
 from tests.stack import PROCESS, base_config
 from tests.web import web
@@ -168,3 +170,34 @@ def test_tokens_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
     assert token("create", "x", "--scope", "write", **own).returncode == 2
     without = token("list", EO_API_TOKENS_FILE="")
     assert without.returncode == 1 and "EO_API_TOKENS_FILE is not set" in without.stderr
+
+
+# Where the server listens
+
+
+def addresses_for_others() -> list[str]:
+    """The addresses at which other machines may reach this one."""
+    found = [a.address for nic in psutil.net_if_addrs().values() for a in nic if a.family == socket.AF_INET]
+    return [address for address in found if not is_loopback(address)]
+
+
+@pytest.mark.skipif(not addresses_for_others(), reason="this machine has no address for others")
+@pytest.mark.parametrize("app", ["eo_pygeoapi.flask_app:APP", "pygeoapi.flask_app:APP"])
+def test_what_listens_for_others_executes_nothing_whatever_the_file_says(tmp_path: Path, app: str) -> None:
+    config = base_config()
+    assert config["server"]["bind"]["host"] == "127.0.0.1"
+    away = "http://127.0.0.1:9/api"
+    with web(tmp_path / "closed", config, away, app=app, host="0.0.0.0") as url:
+        others = f"http://{addresses_for_others()[0]}:{url.rpartition(':')[2]}"
+        assert requests.get(f"{others}/conformance?f=json", timeout=30).ok
+        refused = requests.post(others + EXECUTION, json={"inputs": SAMPLE}, timeout=30)
+        assert refused.status_code == 403 and "other machines can reach this server" in refused.text, refused.text
+        assert "EO_INSECURE=true" in refused.text
+        dismissed = requests.delete(others + NOWHERE, timeout=30)
+        assert dismissed.status_code == 403 and "other machines can reach this server" in dismissed.text
+        if app.startswith("eo_"):  # what reads is closed, too; at the loopback address everything is open
+            assert requests.get(f"{others}/jobs?f=json", timeout=30).status_code == 403
+            assert requests.get(f"{url}/jobs?f=json", timeout=30).status_code == 503  # Prefect is away
+    with web(tmp_path / "open", config, away, {"EO_INSECURE": "true"}, app=app, host="0.0.0.0") as url:
+        others = f"http://{addresses_for_others()[0]}:{url.rpartition(':')[2]}"
+        assert requests.post(others + EXECUTION, json={"inputs": SAMPLE}, timeout=30).status_code == 503

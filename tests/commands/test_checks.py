@@ -49,7 +49,8 @@ def test_what_cannot_be_read_is_one_mistake(tmp_path: Path) -> None:
     report = check(tmp_path / "nowhere.yml", SETTINGS)
     assert report.datasets == {}
     assert report.problems == [
-        f"cannot read the configuration file {tmp_path / 'nowhere.yml'}: No such file or directory"
+        f"cannot read the configuration file {tmp_path / 'nowhere.yml'}: No such file or directory; "
+        "`eo-pygeoapi init` writes one"
     ]
 
 

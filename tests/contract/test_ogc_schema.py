@@ -126,3 +126,14 @@ def test_outputs_are_valid_against_their_schema(outputs: dict[str, Any]) -> None
     summary = ImportSummary(status="SUCCESS", dry_run=False)
     made = ImportOutputs(**{"org_unit_count": 2, "row_count": 3, "import_summary": summary, **paths, **outputs})
     Draft4Validator(ogc_schema(ImportOutputs)).validate(made.to_json())
+
+
+def test_what_may_be_null_is_nullable() -> None:
+    class Answer(BaseModel):
+        level: int | None = Field(description="of the unit")
+        either: int | str | None
+
+    properties = ogc_schema(Answer)["properties"]
+
+    assert properties["level"] == {"type": "integer", "description": "of the unit", "nullable": True}
+    assert properties["either"] == {"anyOf": [{"type": "integer"}, {"type": "string"}], "nullable": True}

@@ -146,7 +146,10 @@ def test_all_variables_that_are_not_set_are_named_with_their_lines(
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path / "nowhere.yml")
-    assert problem == f"cannot read the configuration file {tmp_path / 'nowhere.yml'}: No such file or directory"
+    assert problem == (
+        f"cannot read the configuration file {tmp_path / 'nowhere.yml'}: No such file or directory; "
+        "`eo-pygeoapi init` writes one"
+    )
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from uuid import uuid4
 import pytest
 import requests
 
-from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.apply import apply_deployments
 from eo_pygeoapi.gateway.deployments import RETIRED
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.schedules import missing_for
+from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.settings import Settings
 
 
@@ -136,6 +137,46 @@ def test_a_schedule_that_imports_needs_a_connection_whatever_its_units() -> None
     dry = dataset(schedules=[schedule()])
     (harmless,) = dry.values()
     assert missing_for(harmless, harmless.schedules[0], SETTINGS) == ""
+
+
+def test_what_jobs_have_counts_and_not_what_apply_has(gateway: PrefectGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    enabled = dataset(orgUnits={"source": "dhis2", "level": 2}, dhis2={"connection": "far"}, schedules=[schedule()])
+    (name,) = enabled
+    elsewhere = SETTINGS.where_set(["EO_DHIS2_FAR_URL", "EO_DHIS2_FAR_TOKEN"])
+    assert apply_deployments(gateway, enabled, {}, elsewhere).paused == {}
+    assert [s.active for s in gateway.deployments.read()[name].schedules] == [True]
+    monkeypatch.setenv("EO_DHIS2_FAR_URL", "https://far.example.org")  # of whoever applies
+    without = apply_deployments(gateway, enabled, {}, SETTINGS.where_set([]))
+    assert list(without.paused) == without.stopped == [f"{name}/daily"]
+    again = apply_deployments(gateway, enabled, {}, SETTINGS.where_set([]))
+    assert list(again.paused) == [f"{name}/daily"] and again.stopped == []
+    assert apply_deployments(gateway, enabled, {}, SETTINGS).paused == {}
+
+
+def test_a_block_that_changed_is_taken_up_although_prefect_need_not_know(gateway: PrefectGateway) -> None:
+    enabled = dataset()
+    (name,) = enabled
+    assert apply_deployments(gateway, enabled, {}, SETTINGS).taken_up == []
+    moved = {name: enabled[name].model_copy(update={"base": "/elsewhere"})}
+    changed = {name: enabled[name].model_copy(update={"decimals": 1})}
+    assert apply_deployments(gateway, changed, {}, SETTINGS).taken_up == [name]
+    again = apply_deployments(gateway, changed, {}, SETTINGS)
+    assert again.taken_up == [] and again.unchanged == [name]
+    assert apply_deployments(gateway, moved, {}, SETTINGS).taken_up == [name]  # its files are others
+
+
+def test_a_block_is_the_same_with_its_paths_made_absolute() -> None:
+    (relative,) = dataset().values()
+    absolute = relative.model_copy(
+        update={
+            "base": "/elsewhere",
+            "options": relative.options.model_copy(update={"href": relative.resolve("x.nc")}),
+            "org_units": OrgUnitsFromGeoJSON(source="geojson", href=relative.resolve("x.json")),
+        }
+    )
+    moved = relative.model_copy(update={"base": "/elsewhere"})
+    assert import_spec(relative, SETTINGS).block == import_spec(absolute, SETTINGS).block
+    assert import_spec(relative, SETTINGS).block != import_spec(moved, SETTINGS).block
 
 
 def set_active(prefect_api: str, gateway: PrefectGateway, dataset_id: str, active: bool) -> None:

@@ -16,6 +16,9 @@ from tests.ogc import subscriber
     [
         *(None, 5, "", "x", "/relative", "ftp://example.org", "file:///etc/passwd", "http://", "http:///x"),
         *("http://a b/", "http://example.org:99999/", "http://example.org\n/", "javascript:alert(1)"),
+        *("http://[", "https://[::1", "http://]/", "http://[x]/", "http://[v1]/", "http://example.org:port/"),
+        *("http://a..b/", f"http://{'a' * 64}.org/", "http://.org/", "http://\u2100.org/", "http://xn--\u00e4/"),
+        *("http://\ud800/", "http://example.org:-1/", "http://a\u00a0b/"),
         ["http://example.org"],
     ],
 )
@@ -41,6 +44,13 @@ def test_private_addresses_are_refused_however_they_are_written(host: str) -> No
 @pytest.mark.parametrize("url", ["https://8.8.8.8/done?token=x", "http://[2606:4700::1111]/", "http://1.1.1.1:81/"])
 def test_public_addresses_pass(url: str) -> None:
     assert check_url(url).geturl() == url
+
+
+def test_addresses_may_have_letters_of_any_language() -> None:
+    assert check_url("http://b\u00fccher.example:81/\u00e4", allow_private=True).netloc == "xn--bcher-kva.example:81"
+    with subscriber.running() as server:
+        request("POST", f"{server.url}/gr\u00f6\u00dfe?a=\u00e4%20b", body=b"x", allow_private=True)
+        assert list(server.posts) == ["/gr%C3%B6%C3%9Fe?a=%C3%A4%20b"]
 
 
 @pytest.mark.requirement("core/process-execute-inputs")

@@ -17,11 +17,6 @@ from eo_pygeoapi.store.store import ResultStore
 from tests.store.results_data import daily, publish, square, table, units
 
 
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResultStore:
-    return ResultStore(str(tmp_path / "results") if request.param == "folder" else f"memory://{uuid.uuid4()}/results")
-
-
 def values_of(reader: PublishedReader) -> dict[tuple[str, str], tuple[float | None, str]]:
     page = reader.page("rain", [], DEFAULT_ORDER, 0, 100_000)
     assert page.matched == len(page.rows)

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,11 +10,6 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
-
-
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResultStore:
-    return ResultStore(str(tmp_path / "results") if request.param == "folder" else f"memory://{uuid.uuid4()}/results")
 
 
 def test_keeps_json_text_and_bytes(store: ResultStore) -> None:

@@ -6,7 +6,7 @@ Nothing is guessed: coordinates are longitude and latitude on WGS 84, as RFC 794
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +20,7 @@ from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
 MAX_BYTES = 200 * 1024 * 1024
 SECONDS = 300.0
 CHUNK = 1024 * 1024
+NAMED = 20  # so many properties stand in a message
 WGS84 = re.compile(r"(CRS:?84|EPSG:+4326|EPSG/.*/4326)$", re.IGNORECASE)
 
 
@@ -105,10 +106,19 @@ def read_features(
             reason = f"feature number {number} of {named} has the id of number {first[0]}, which is taken"
             left_out.append(LeftOut(org_unit=area.id, reason=reason))
     if not areas:
-        problems.append(f"{named}: none of {len(features)} features has {id_key!r}")
+        problems.append(f"{named}: none of {len(features)} features has {id_key!r}; {_properties(features)}")
     if problems:
         raise OrgUnitsError(problems)
     return [area for _, area in areas.values()], left_out
+
+
+def _properties(features: Sequence[Any]) -> str:
+    """Say which properties features have, for whoever named another."""
+    members = [f.get("properties") for f in features if isinstance(f, Mapping)]
+    names = sorted({str(name) for properties in members if isinstance(properties, Mapping) for name in properties})
+    if not names:
+        return "they have no properties"
+    return f"their properties: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}"
 
 
 def _crs_problems(crs: Any, named: str) -> list[str]:

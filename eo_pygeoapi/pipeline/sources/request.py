@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import xarray as xr
 from pydantic import Field
@@ -55,3 +55,11 @@ class Source(Protocol):
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open what `extract` found as a normalised grid (see `grids.py`), lazily; raises SourceError."""
+
+
+@runtime_checkable
+class LooksNear(Protocol):
+    """A source that can see without a job, and without the network, whether its data can be read."""
+
+    def look(self, request: SourceRequest) -> None:
+        """Raise SourceError for what a first look at local files shows; the request's interval and box do not count."""

@@ -198,7 +198,10 @@ def test_features_without_a_usable_geometry_are_left_out(tmp_path: Path) -> None
         ([1], "units.geojson: is not a GeoJSON FeatureCollection"),
         (feature("a"), "units.geojson: is not a GeoJSON FeatureCollection"),
         (collection(), "units.geojson: holds no features"),
-        (collection(feature(name="a"), feature(), "x"), "units.geojson: none of 3 features has 'id'"),
+        (
+            collection(feature(name="a"), feature(), "x"),
+            "units.geojson: none of 3 features has 'id'; their properties: name",
+        ),
         (
             collection(feature("a"), crs={"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32629"}}),
             "its coordinates are in urn:ogc:def:crs:EPSG::32629; allowed: WGS 84",

@@ -14,9 +14,9 @@ from rioxarray.exceptions import RioXarrayError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER
 from eo_pygeoapi.pipeline.sources.download import exists
 
-PROVIDER = "https://data.chc.ucsb.edu"
 VARIABLE = "precip"
 _OLDEST_DAYS = 4096
 _SEAM = threading.Lock()

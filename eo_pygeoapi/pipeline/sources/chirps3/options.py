@@ -8,6 +8,7 @@ from pydantic import Field
 
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
+PROVIDER = "https://data.chc.ucsb.edu"
 _MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
 
 
@@ -30,6 +31,10 @@ class Chirps3Options(SourceOptions):
             "aggregation": {"spatial": "mean", "temporal": "sum"},
             "decimals": 2,
         }
+
+    def address(self) -> str:
+        """The mirror, or the Climate Hazards Center."""
+        return self.base_url or PROVIDER
 
     def plausible(self) -> Limits:
         """Rain is never less than nothing."""

@@ -23,7 +23,7 @@ from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.chirps3 import chc
-from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options, published_whole
+from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER, Chirps3Options, published_whole
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
@@ -96,7 +96,7 @@ class _Product:
 def _product(request: SourceRequest, stage: str) -> _Product:
     options = cast(Chirps3Options, request.dataset.options)
     flavor = "sat" if stage == "prelim" else options.flavor  # there is no other preliminary one
-    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or chc.PROVIDER, _box(request.bbox))
+    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, _box(request.bbox))
     key = {"address": served.base_url, "box": list(served.box)}
     folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
     return _Product(served, folder)

@@ -58,6 +58,11 @@ class Era5LandOptions(SourceOptions):
             return ()
         return (_CREDENTIALS[self.provider],)
 
+    def address(self) -> str:
+        """The mirror, or the provider's address for programs."""
+        own = {"cds": CDS.defaults["url"], "destine": f"https://{EARTH_DATA_HUB.hosts[0]}"}
+        return self.base_url or own[self.provider]
+
     def plausible(self) -> Limits:
         """Temperatures on the earth; of what falls, no less than packing makes of nothing."""
         known = ERA5_LAND_VARIABLES.get(self.variable)

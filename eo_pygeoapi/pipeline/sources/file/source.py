@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from glob import escape, glob
 from pathlib import Path
 from typing import cast
 
@@ -74,6 +75,24 @@ class FileSource:
         known = _PRECISION.get(len(found[0].date)) if single else None
         dated = [_with_time(grid, part) for grid, part in zip(grids, found, strict=True)]
         return assemble(dated, request, options.href, known)
+
+    def look(self, request: SourceRequest) -> None:
+        """Open the dataset's file, or the last of many; SourceError says what is wrong. URLs are not asked."""
+        options = cast(FileOptions, request.dataset.options)
+        href = request.dataset.resolve(options.href).removeprefix("file://")
+        if "://" in href:
+            return
+        found = sorted(glob(_any_date(href)))
+        if not found:
+            raise SourceError(f"there is no file {href}")
+        dated = any(placeholder in href for placeholder, _ in _PLACEHOLDERS)
+        part = _Part(found[-1], found[-1], date.today().isoformat() if dated else options.time)
+        _with_time(_opened(part, request), part)
+
+
+def _any_date(href: str) -> str:
+    """Return the pattern of the files that a path with placeholders may mean."""
+    return re.sub(r"\{(YYYY|MM|DD)\}", lambda match: "[0-9]" * len(match[1]), escape(href))
 
 
 def _opened(part: _Part, request: SourceRequest) -> xr.DataArray:

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
+PROVIDER = "https://data.worldpop.org"
+
 
 class WorldPopOptions(SourceOptions):
     """WorldPop yearly population counts at 100 m."""
@@ -19,6 +21,10 @@ class WorldPopOptions(SourceOptions):
     def defaults(self) -> dict[str, Any]:
         """People are counted: sums, without fractions, one period a year."""
         return {"periodType": "yearly", "aggregation": {"spatial": "sum", "temporal": "mean"}, "decimals": 0}
+
+    def address(self) -> str:
+        """The mirror, or WorldPop."""
+        return self.base_url or PROVIDER
 
     def plausible(self) -> Limits:
         """There are no fewer than nobody."""

@@ -26,10 +26,9 @@ from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
-from eo_pygeoapi.pipeline.sources.worldpop.options import WorldPopOptions
+from eo_pygeoapi.pipeline.sources.worldpop.options import PROVIDER, WorldPopOptions
 from eo_pygeoapi.store.download_cache import CachedFile, parse
 
-PROVIDER = "https://data.worldpop.org"
 _VARIABLE = "population"
 _YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 

@@ -1,0 +1,46 @@
+"""What `eo-pygeoapi check --online` asks: each DHIS2 connection and each provider that the datasets name."""
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+import requests
+
+from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.pipeline.dhis2.client import connect
+from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.settings import Settings
+
+SECONDS = 20.0
+
+
+def unanswered(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each DHIS2 and provider that does not answer, or does not let us in."""
+    needing = [d for d in datasets.values() if isinstance(d.org_units, OrgUnitsFromDhis2) or d.dhis2.data_element]
+    for name in dict.fromkeys(dataset.dhis2.connection for dataset in needing):
+        yield from _of_dhis2(name, settings)
+    for address in dict.fromkeys(dataset.options.address() for dataset in datasets.values()):
+        if urlsplit(address).scheme in ("http", "https"):
+            yield from _of_provider(address)
+
+
+def _of_dhis2(name: str, settings: Settings) -> Iterator[str]:
+    connection = settings.dhis2_connection(name)
+    if connection is None:  # a remark says so
+        return
+    try:
+        with connect(connection, read_timeout=SECONDS, connect_timeout=SECONDS) as dhis2:
+            dhis2.me()
+    except EoError as error:
+        yield f"DHIS2 connection {name!r}: {redact(str(error), settings.secrets())}"
+
+
+def _of_provider(address: str) -> Iterator[str]:
+    """Any answer will do, but that of a server in trouble: what is asked for needs a key, or is not there by itself."""
+    try:
+        status = requests.get(address, timeout=SECONDS, stream=True).status_code
+    except requests.RequestException as error:
+        yield f"{redact(address)}: does not answer ({type(error).__name__})"
+    else:
+        if status >= 500:
+            yield f"{redact(address)}: answers {status}"

@@ -1,0 +1,162 @@
+"""The pages of an import's job, from a store that is filled by hand."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import requests
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed
+
+from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.contract.models import Finding, ImportSummary, KeptValue, Rejected
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.store import ResultStore
+from tests.stack import PROCESS, base_config
+from tests.store.results_data import daily, square, units
+from tests.web import web
+
+DATASET = "sample-temperature"
+INPUTS = {
+    "dhis2": {"dataElement": "T"},
+    "datasetId": DATASET,
+    "start": "2025-07-01",
+    "end": "2025-07-31",
+    "dryRun": False,
+}
+SUMMARY = ImportSummary(
+    status="WARNING",
+    dry_run=False,
+    imported=2,
+    rejected_count=1,
+    rejected=[Rejected(org_unit="bo", period="20250703", value="3", code="E7641", reason="the period <is> locked")],
+    kept_count=1,
+    kept=[KeptValue(org_unit="ken", period="20250702", value="23", stored="23.3", stored_by="aminata")],
+    findings=[Finding(severity="warning", code="analytics", message="analytics never ran")],
+)
+PREVIEW: Any = {
+    "target": {"dataElement": "T"},
+    "count": 5,
+    "leftOutCount": 0,
+    "dataValues": [],
+    "rows": [],
+}
+CHANGES = """orgUnit,period,value,stored,change
+bo,20250701,21.5,,new
+ken,20250701,22,22,unchanged
+bo,20250702,21,20,changed
+ken,20250702,23,23.3,kept
+bo,20250703,3,,rejected
+"""
+
+
+def leave(folder: JobFolder) -> None:
+    """Leave what an import of five values leaves."""
+    shapes = {"bo": square(-12, 8), "ken": square(-11, 8)}
+    publish_results(
+        folder,
+        DATASET,
+        units=units(shapes),
+        values=daily(list(shapes), date(2025, 7, 1), 3),
+        summary=SUMMARY,
+        left_out=[],
+        preview=PREVIEW,
+    )
+    folder.write_bytes(job_folder.CHANGES, CHANGES.encode())
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[str]:
+    """The address of a job that has imported."""
+    folder: Path = tmp_path_factory.mktemp("web")
+    with web(folder, base_config(), prefect_api) as url:
+        apply_to_prefect(folder / "pygeoapi-config.yml", Settings().model_copy(update={"prefect_api_url": prefect_api}))
+        answer = requests.post(f"{url}/processes/{PROCESS}/execution", json={"inputs": INPUTS}, timeout=60)
+        assert answer.status_code == 201, answer.text
+        id_ = answer.json()["jobID"]
+        with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as prefect:
+            prefect.set_flow_run_state(UUID(id_), Completed(message="finished: 6 values"), force=True)
+        leave(JobFolder(ResultStore(str(folder / "results")), id_))
+        yield f"{url}/jobs/{id_}"
+
+
+def page(address: str) -> str:
+    answer = requests.get(address, timeout=60)
+    assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (200, "text/html"), answer.text
+    assert "<script" not in answer.text
+    return answer.text
+
+
+def test_a_job_is_called_by_its_dataset_and_dates(job: str) -> None:
+    title = f"{DATASET}, 1 to 31 July 2025, import"
+    listed = job.rpartition("/")[0]
+
+    for address in (f"{job}?f=html", f"{job}/results?f=html", f"{job}/logs?f=html", f"{job}/payload-preview?f=html"):
+        assert title in page(address), address
+    assert title in page(f"{listed}?f=html&dataset={DATASET}&datetime=../..&status=") and title in page(
+        f"{listed}?f=html"
+    )
+    assert title not in page(f"{listed}?f=html&dataset=other")
+
+
+def test_what_an_import_found_is_in_tables_with_names(job: str) -> None:
+    text = page(f"{job}?f=html")
+
+    assert "analytics never ran" in text
+    kept, rejected = text.partition("Kept: values")[2].split("Rejected by DHIS2")
+    for said in ("Unit ken", "20250702", "23.3", "aminata", f"{job}/files/kept.json"):
+        assert said in kept, said
+    for said in ("Unit bo", "20250703", "the period &lt;is&gt; locked (E7641)"):
+        assert said in rejected, said
+
+
+def test_every_value_stands_beside_what_dhis2_holds(job: str) -> None:
+    text = page(f"{job}/payload-preview?f=html")
+
+    assert text.count('<tr class="change-') == 5 and "5 of 5" in text and "1 unchanged" in text
+    assert '<tr class="change-kept"><td>Unit ken</td><td>20250702</td>' in text
+    differing = page(f"{job}/payload-preview?f=html&only=differing")
+    assert differing.count('<tr class="change-') == 4 and '<tr class="change-unchanged"' not in differing
+    second = page(f"{job}/payload-preview?f=html&only=differing&limit=3&offset=3")
+    assert second.count('<tr class="change-') == 1 and '<tr class="change-rejected"' in second
+    assert "only=differing" in second.partition('<a role="button" href="')[2].partition('"')[0]
+
+
+def test_every_file_that_is_linked_is_there(job: str) -> None:
+    links = requests.get(f"{job}?f=json", timeout=60).json()["links"]
+    files = [link["href"] for link in links if "/files/" in link["href"]]
+
+    assert any(href.endswith("changes.csv") for href in files)
+    for href in files:
+        assert requests.get(href, timeout=60).content, href
+
+
+def test_the_pages_of_published_values_say_where_they_are(job: str) -> None:
+    url = job.rpartition("/jobs/")[0]
+    items = f"{url}/collections/{DATASET}/items"
+
+    item = page(f"{items}/bo-20250701?f=html")
+    assert (
+        f'<a href="{url}/collections/{DATASET}?f=html">Daily temperature' in item
+        and f'<a href="{items}?f=html">' in item
+    )
+    assert "how to execute" in page(f"{items}?f=html&datetime=1990-01-01")
+    assert "6 of 6 items" in page(f"{items}?f=html")
+
+
+def test_a_job_that_has_ended_is_said_to_be_removed(job: str) -> None:
+    execution = job.replace(f"/jobs/{job.rpartition('/')[2]}", f"/processes/{PROCESS}/execution")
+    another = requests.post(execution, json={"inputs": INPUTS}, timeout=60).headers["Location"]
+
+    said = [requests.delete(another, timeout=60).json() for _ in range(2)]
+
+    assert [document["status"] for document in said] == ["dismissed", "dismissed"]
+    assert [d["message"] for d in said] == ["dismissed", "removed, with its files and log; it was dismissed"]
+    assert requests.get(another, timeout=60).status_code == 404
