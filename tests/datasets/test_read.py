@@ -63,7 +63,7 @@ def test_the_design_s_example_is_accepted_whole() -> None:
     assert found.options == Chirps3Options(stage="final", flavor="rnl")
     written = yaml.safe_load(EXAMPLE)["resources"]["chirps3-daily"]["eo"]
     read_back = found.to_json(
-        exclude={"id", "title", "bbox", "base", "public", "resume", "memory_limit_mib", *OPERATIONS}
+        exclude={"id", "title", "bbox", "base", "public", "resume", "memory_limit_mib", "plausible", *OPERATIONS}
     )
     assert read_back == {
         **written,
