@@ -23,7 +23,7 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
 
 KEYS = (
     "after, aggregation, decimals, dhis2, late, memoryLimitMib, minValidFraction, notify, options, orgUnits, "
-    "periodType, policy, public, resume, schedules, source, tenant, timeZone, units"
+    "periodType, plausible, policy, public, resume, schedules, source, tenant, timeZone, units"
 )
 SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
 
