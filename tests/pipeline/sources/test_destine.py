@@ -20,7 +20,14 @@ from zarr.errors import ZarrUserWarning
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import EoError, NoDataError, SourceError, SourceUnavailableError, StaleProviderError
+from eo_pygeoapi.errors import (
+    EoError,
+    NoDataError,
+    SourceCredentialError,
+    SourceError,
+    SourceUnavailableError,
+    StaleProviderError,
+)
 from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land.source import Era5LandSource
 from eo_pygeoapi.pipeline.sources.step import SourceRequest
@@ -178,11 +185,11 @@ CHUNK = "*/t2m/1.0.*"  # the hours of the day that is asked for
 @pytest.mark.parametrize(
     ("fault", "error", "message"),
     [
-        ({"path": "*", "status": 401}, SourceError, "answers 401 .*netrc"),
-        ({"path": "*", "status": 403}, SourceError, "answers 403 .*netrc"),
+        ({"path": "*", "status": 401}, SourceCredentialError, "answers 401 .*netrc"),
+        ({"path": "*", "status": 403}, SourceCredentialError, "answers 403 .*netrc"),
         ({"path": "*", "status": 503}, SourceUnavailableError, "answers 503 .*try again later"),
         ({"path": "*", "status": 404}, SourceUnavailableError, "cannot read .*try again later"),
-        ({"path": CHUNK, "status": 403}, SourceError, "answers 403 .*netrc"),
+        ({"path": CHUNK, "status": 403}, SourceCredentialError, "answers 403 .*netrc"),
         ({"path": CHUNK, "status": 429}, SourceUnavailableError, "answers 429 .*try again later"),
         ({"path": CHUNK, "status": 503}, SourceUnavailableError, "answers 503 .*try again later"),
         ({"path": CHUNK, "status": 404}, NoDataError, r"nothing is published for .* \(it lacks 2026-03-29 \(UTC\)\)"),

@@ -16,7 +16,13 @@ from shapely.geometry import box
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in, without
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError, StaleProviderError
+from eo_pygeoapi.errors import (
+    NoDataError,
+    SourceCredentialError,
+    SourceError,
+    SourceUnavailableError,
+    StaleProviderError,
+)
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore, Patience
 from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
 from eo_pygeoapi.pipeline.sources.era5_land.source import PROVIDERS, Era5LandSource, box_of
@@ -326,10 +332,10 @@ EXECUTION = f"{cds.PROCESS}/execution"
 @pytest.mark.parametrize(
     ("fault", "error", "message"),
     [
-        ({"path": EXECUTION, "status": 401}, SourceError, "refuses the key; check ECMWF_DATASTORES_KEY"),
+        ({"path": EXECUTION, "status": 401}, SourceCredentialError, "refuses the key; check ECMWF_DATASTORES_KEY"),
         (
             {"path": EXECUTION, "status": 403, "json": cds.LICENCE},
-            SourceError,
+            SourceCredentialError,
             "refuses; the licence of the data must be accepted once, by the owner of the key: "
             "required licences not accepted. Not all the required licences have been accepted; please visit https://cds",
         ),
