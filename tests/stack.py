@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -165,8 +166,8 @@ def documented_datasets() -> dict[str, Any]:
     return found
 
 
-def make_rain(root: Path) -> None:
+def make_rain(root: Path, month: tuple[int, int] = RAINY_MONTH) -> None:
     """Write a month of CHIRPS days below the root of the stand-in."""
-    for day in range(1, 32):
-        moment = date(*RAINY_MONTH, day)
+    for day in range(1, monthrange(*month)[1] + 1):
+        moment = date(*month, day)
         chc.make_day(root, moment, "final", "rnl", np.asarray(chc.rain(moment, CHIRPS_SHAPE)))

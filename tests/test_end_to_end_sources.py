@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import requests
 
-from tests.stack import Stack
+from tests.stack import Stack, make_rain
 from tests.standins import cds, chc, worldpop
 
 
@@ -142,6 +142,7 @@ def dismissed_when(stack: Stack, under_way: Callable[[], bool], **inputs: str) -
 
 def test_a_dismissed_download_of_chirps_leaves_nothing(stack: Stack, chc_server: chc.StandIn) -> None:
     before = chc_server.stalls()
+    make_rain(chc_server.root, (2024, 2))
     chc_server.faults({"path": "*.cog", "method": "GET", "stall": 90, "times": 1})
     try:
         dismissed_when(
