@@ -158,19 +158,20 @@ class Run:
     ) -> ImportOutputs:
         """Publish the values as features and write the job's result."""
         self.kept.export(execution.dataset)
+        units, values = self.kept.units_geojson(), self.kept.values()
         outputs = publish.publish_results(
             self.folder,
             execution.dataset.id,
-            units=self.kept.units_geojson(),
-            values=self.kept.values(),
+            units=units,
+            values=values,
             summary=summary,
             left_out=left_out,
             preview=self.kept.preview,
             source=source,
             overridden=execution.overridden,
         )
-        asked = recording.Asked.of(execution, self.kept.units_geojson(), left_out)
-        recording.record(self.folder, execution, asked, self.kept.values(), left_out, datetime.now(UTC))
+        asked = recording.Asked.of(execution, units, left_out)
+        recording.record(self.folder, execution, asked, values, left_out, datetime.now(UTC))
         return outputs
 
     @property

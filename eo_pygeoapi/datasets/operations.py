@@ -1,7 +1,7 @@
 """What the configuration file says about running datasets for years: channels, tenants, retention, policies, chains."""
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
@@ -9,17 +9,7 @@ from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.json_types import JsonObject
 
 Event = Literal["failed", "refused", "late", "stale-provider", "missed", "credential", "worker", "disk", "recovered"]
-EVENTS: tuple[Event, ...] = (
-    "failed",
-    "refused",
-    "late",
-    "stale-provider",
-    "missed",
-    "credential",
-    "worker",
-    "disk",
-    "recovered",
-)
+EVENTS: tuple[Event, ...] = get_args(Event)
 
 _TIMEDELTA = TypeAdapter(timedelta)
 

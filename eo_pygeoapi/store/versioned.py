@@ -20,12 +20,13 @@ import duckdb
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonMapping
+from eo_pygeoapi.store.duck import connect
+from eo_pygeoapi.store.published import local_paths
 from eo_pygeoapi.store.store import ResultStore
 
 # so many files of a group are left lying before a writer merges them
 FILES_BEFORE_MERGE = 4
 MEMORY = "256MB"
-_THREADS = 2
 _READ_ATTEMPTS = 5
 _LOG = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class VersionedTable:
         with each other.
         """
         order = ", ".join(f'"{name}"' for name in self.key)
-        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, _connect(Path(folder)) as connection:
+        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
             connection.register("added", dict(columns))
             groups = [name for (name,) in connection.execute(f"SELECT DISTINCT {group} FROM added").fetchall()]
             for name in groups:
@@ -82,8 +83,8 @@ class VersionedTable:
         return found
 
     def _read[T](self, keys: Sequence[str], query: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, _connect(Path(folder)) as connection:
-            paths = self._local(keys, Path(folder))
+        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
+            paths = local_paths(self.store, keys, Path(folder))
             literal = ", ".join(f"'{_quoted(path)}'" for path in paths)
             connection.execute(f"CREATE VIEW added AS FROM read_parquet([{literal}])")
             connection.execute(f"CREATE VIEW latest AS {self._latest('added')}")
@@ -97,22 +98,12 @@ class VersionedTable:
         pattern = re.compile(rf"(?:{groups})-[0-9a-f]{{32}}\.parquet")
         return [key for key in self.store.keys(self.folder) if pattern.fullmatch(key.rpartition("/")[2])]
 
-    def _local(self, keys: Sequence[str], copies: Path) -> list[Path]:
-        paths = []
-        for key in keys:
-            path = self.store.local_path(key)
-            if path is None:
-                path = copies / key.rpartition("/")[2]
-                self.store.copy_to(key, path)
-            paths.append(path)
-        return paths
-
     def _merge(self, group: str) -> None:
         keys = self._keys(re.escape(group))
         if len(keys) <= FILES_BEFORE_MERGE:
             return
-        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, _connect(Path(folder)) as connection:
-            paths = [str(path) for path in self._local(keys, Path(folder))]
+        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
+            paths = local_paths(self.store, keys, Path(folder))
             order = ", ".join(f'"{name}"' for name in self.key)
             self._save(connection, f"{self._latest('read_parquet(?)')} ORDER BY {order}", [paths], group)
         for key in keys:
@@ -128,17 +119,5 @@ class VersionedTable:
                 raise ResultsError(f"cannot write {self.folder!r}: {error}") from error
 
 
-def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(
-        config={
-            "threads": _THREADS,
-            "memory_limit": MEMORY,
-            "temp_directory": str(spill / "spill"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
-
-
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     return str(path).replace("'", "''")

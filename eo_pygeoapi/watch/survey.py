@@ -1,7 +1,6 @@
 """Gather what the store and Prefect know of each dataset."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from prefect.client.schemas.responses import DeploymentResponse
 
@@ -18,28 +17,29 @@ from eo_pygeoapi.watch.freshness import Facts
 def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Dataset]) -> list[Facts]:
     """Return the facts of these datasets, in their order.
 
-    Raises EngineUnavailableError and ResultsError. It asks Prefect twice for each dataset, and DHIS2 nothing.
+    Raises EngineUnavailableError and ResultsError. It asks Prefect for the last job of each dataset, and for the last
+    success where that failed; it asks DHIS2 nothing.
     """
     deployments = {deployment.name: deployment for deployment in gateway.deployments.recent().values()}
-    return [
-        Facts(
-            dataset=dataset,
-            periods=CoverageTable(store, dataset.id).summary(),
-            last_run=_newest(gateway, dataset, "successful", "failed"),
-            last_success=_finished(_newest(gateway, dataset, "successful")),
-            paused=_is_paused(deployments.get(dataset.id)),
+    found = []
+    for dataset in datasets:
+        last = _newest(gateway, dataset, "successful", "failed")
+        success = _newest(gateway, dataset, "successful") if last and last.status == "failed" else last
+        found.append(
+            Facts(
+                dataset=dataset,
+                periods=CoverageTable(store, dataset.id).summary(),
+                last_run=last,
+                last_success=success.finished if success else None,
+                paused=_is_paused(deployments.get(dataset.id)),
+            )
         )
-        for dataset in datasets
-    ]
+    return found
 
 
 def _newest(gateway: PrefectGateway, dataset: Dataset, *statuses: JobStatus) -> Job | None:
     jobs, _ = gateway.runs.list(1, 0, JobFilter(datasets=(dataset.id,), statuses=statuses))
     return jobs[0] if jobs else None
-
-
-def _finished(job: Job | None) -> datetime | None:
-    return job.finished if job else None
 
 
 def _is_paused(deployment: DeploymentResponse | None) -> bool:

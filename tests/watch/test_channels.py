@@ -1,6 +1,5 @@
 """Messages arrive at real receivers: an HTTP server and an SMTP server of the tests."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -18,13 +17,6 @@ from tests.watch.receiver import Receiver
 
 NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-    yield found
-    found.close()
 
 
 def settings(**addresses: str) -> Settings:

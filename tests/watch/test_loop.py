@@ -1,6 +1,5 @@
 """The watch, beside a real Prefect server: what it sees without any worker or web process."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,13 +20,6 @@ eo: {notify: {ops: {}}}
 resources: {rain: {type: collection, title: Rain, eo: {source: chirps3}}}
 """
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-    yield found
-    found.close()
 
 
 @pytest.fixture
