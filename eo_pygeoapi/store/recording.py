@@ -93,7 +93,12 @@ def value_cells(
 def record(
     folder: JobFolder, execution: Execution, asked: Asked, values: Columns, left_out: Iterable[LeftOut], now: datetime
 ) -> None:
-    """Add what a job made of its data to the coverage, and what DHIS2 holds after it where it was no dry run."""
+    """Add what a job made of its data to the coverage, and what DHIS2 holds after it where it was no dry run.
+
+    A job whose values are other than those of the dataset's settings is passed over, as it is when values are published.
+    """
+    if execution.overridden:
+        return
     dataset, version = execution.dataset, f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f} {folder.job_id}"
     table = CoverageTable(folder.store, dataset.id)
     cells = value_cells(asked, values, left_out, dataset.options, now.date())

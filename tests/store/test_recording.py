@@ -91,3 +91,11 @@ def test_units_that_were_left_out_are_columns_too() -> None:
 
     assert [(unit.id, unit.name) for unit in asked.units] == [("b", "Bo"), ("x", "x")]
     assert [period.id for period in asked.periods] == [day.id for day in DAYS]
+
+
+def test_values_of_a_request_that_overrides_the_dataset_are_not_recorded(folder: JobFolder) -> None:
+    other = execution(aggregation={"spatial": "max"})
+    assert other.overridden
+    record(folder, other, ASKED, values(("b", "20260129", 1.0)), [], APRIL)
+
+    assert CoverageTable(folder.store, "rain").summary() == []
