@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results
-from eo_pygeoapi.api.accept import AcceptMiddleware
+from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
@@ -190,7 +190,7 @@ def _answer_any_error(error: Exception) -> Response:
 
 
 def _as_problem(response: Response) -> Response:
-    """Write the errors of pygeoapi's core as problem documents, or as pages for those who prefer HTML."""
+    """Write errors as problem documents, or as pages for clients that prefer HTML."""
     if not isinstance(response.headers, Headers):
         response.headers = Headers(response.headers)  # pygeoapi puts a plain dictionary there
     if response.mimetype == "application/json" and response.status_code == 200 and _ITEMS.search(request.path):
@@ -209,6 +209,8 @@ def _as_problem(response: Response) -> Response:
     if response.mimetype == MEDIA_TYPE and _wants_page() and "shown" not in g:
         g.shown = True
         return _error_page(response)
+    if response.mimetype == MEDIA_TYPE and names_only_json(request.headers.get("Accept", "")):
+        response.headers["Content-Type"] = "application/json"
     return response
 
 

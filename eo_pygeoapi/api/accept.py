@@ -32,3 +32,9 @@ class AcceptMiddleware:
 def readable(header: str) -> str:
     """Return an Accept header without the entries of quality 0."""
     return ",".join(part for part in header.split(",") if not _REFUSED.match(part))
+
+
+def names_only_json(header: str) -> bool:
+    """Tell whether a client takes `application/json` and nothing else, not even what ends in `+json`."""
+    types = {part.partition(";")[0].strip().lower() for part in header.split(",")}
+    return types == {"application/json"}

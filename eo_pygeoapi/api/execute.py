@@ -2,6 +2,7 @@
 
 from pygeoapi.api import API, APIRequest
 
+from eo_pygeoapi.api.accept import names_only_json
 from eo_pygeoapi.api.access import permit
 from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
@@ -50,7 +51,9 @@ def _results(api: API, request: APIRequest, job: Job) -> Answer:
         executions.raise_unless_successful(job)
         encoded = encode(read_outputs(executions.store, job), job.request, lambda id_: links.output(job.id, id_))
     except ResultNotAvailableError as error:
-        if job.status == "successful":  # no outputs were asked for
+        if job.status == "successful":  # the request asked for no outputs
+            if names_only_json(_header(request, "Accept")):
+                return answer_json(api, request, {}, Link=monitor)
             return headers_of(api, request, Link=monitor), 204, ""
         return _with_link(problem_of(error, manager_of(api).secrets), monitor)
     except EoError as error:

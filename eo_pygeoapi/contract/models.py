@@ -208,6 +208,7 @@ class KeptValue(Model):
     value: str
     stored: str
     stored_by: str = ""
+    stored_at: str = Field("", description="when DHIS2 took the value, as it writes it: its own local time until 2.42")
 
 
 class Finding(Model):

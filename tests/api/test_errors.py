@@ -52,6 +52,16 @@ def test_who_takes_gzip_can_read_every_error(url: str, method: str, path: str, s
     assert says in answer.json()["detail"] and answer.headers["Vary"] == "Accept-Encoding"
 
 
+@pytest.mark.parametrize(("method", "path", "status", "says"), ERRORS)
+def test_clients_that_take_json_alone_get_errors_as_json(
+    url: str, method: str, path: str, status: int, says: str
+) -> None:
+    answer = requests.request(method, url + path, headers={"Accept": "application/json"}, timeout=60)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert says in answer.json()["detail"] and answer.json()["status"] == status
+
+
 @pytest.mark.parametrize("browser", [CHROME, FIREFOX, "text/html"])
 @pytest.mark.parametrize(("method", "path", "status", "says"), ERRORS)
 def test_browsers_get_a_page(url: str, browser: str, method: str, path: str, status: int, says: str) -> None:

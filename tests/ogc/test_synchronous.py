@@ -104,6 +104,30 @@ def test_no_outputs_are_no_answer(answers: dict[str, requests.Response]) -> None
     assert (answers["nothing"].status_code, answers["nothing"].content) == (204, b"")
 
 
+@requirement("core/process-execute-empty-outputs")
+def test_clients_that_take_json_alone_get_no_outputs_as_an_empty_document(stack: Stack) -> None:
+    answer = stack.execute({**TEXT, "outputs": {}}, "echo", Accept="application/json")
+    assert (answer.status_code, answer.headers["Content-Type"], answer.json()) == (200, "application/json", {})
+    assert links(answer)["monitor"]
+
+
+@requirement("core/process-execute-sync-raw-value-one")
+def test_echo_repeats_an_input_of_every_kind(stack: Stack) -> None:
+    given: dict[str, Any] = {
+        "numbers": [1, 2],
+        "area": {"bbox": [-14, 6, -10, 11], "crs": "urn:ogc:def:crs:EPSG:6.6:4326"},
+        "anything": {"value": {"b": 2}},
+        "note": {"value": "aside", "mediaType": "text/plain"},
+    }
+    answer = stack.execute({"inputs": {"text": "x", **given}}, "echo")
+    repeated = given | {"anything": {"b": 2}, "note": "aside"}
+    assert answer.json() == {"message": "x", "length": 1, **repeated}
+    plain = stack.execute({"inputs": {"text": "x", "plain": True}}, "echo")
+    assert (plain.headers["Content-Type"], plain.text) == ("text/plain", "x")
+    wrong = stack.execute({"inputs": {"text": "x", "note": {"type": "wrong/type"}, "numbers": 1}}, "echo")
+    assert all(f"input {name}: " in assert_problem(wrong, 400)["detail"] for name in ("note", "numbers"))
+
+
 @requirement("core/job-results-failed", "failed-results-carry-reason", "core/job-results-success-sync")
 def test_a_failure_is_answered_with_its_reason_and_its_job(answers: dict[str, requests.Response]) -> None:
     assert assert_problem(answers["failed"], 400)["detail"] == REASON

@@ -114,8 +114,8 @@ class Dhis2:
     ) -> list[dict[str, Any]]:
         """Return the values of the data element that DHIS2 holds for periods within these days, by UIDs.
 
-        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`. Days and
-        not periods are asked for: until 2.42 DHIS2 makes periods that it is asked for.
+        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value`, `storedBy` and
+        `lastUpdated`. Days and not periods are asked for: until 2.42 DHIS2 makes periods that it is asked for.
         """
         days = {"startDate": first.isoformat(), "endDate": last.isoformat()}
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}

@@ -18,10 +18,11 @@ GAP = 92  # days between two periods; what lies in a shorter gap is read too
 
 
 class Held(NamedTuple):
-    """A value that DHIS2 holds, and who stored it."""
+    """A value that DHIS2 holds, who stored it, and when (as DHIS2 writes it); empty where DHIS2 does not say."""
 
     value: str
-    stored_by: str
+    stored_by: str = ""
+    stored_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,14 @@ class Compared:
 
     def kept(self) -> KeptValue:
         """Return it as a value that is kept."""
-        held = self.held or Held("", "")
+        held = self.held or Held("")
         return KeptValue(
             org_unit=self.ours.org_unit,
             period=self.ours.period,
             value=self.ours.value,
             stored=held.value,
             stored_by=held.stored_by,
+            stored_at=held.stored_at,
         )
 
 
@@ -145,4 +147,4 @@ def same_number(left: str, right: str) -> bool:
 
 
 def _held(value: Mapping[str, Any]) -> Held:
-    return Held(str(value.get("value", "")), str(value.get("storedBy") or ""))
+    return Held(str(value.get("value", "")), str(value.get("storedBy") or ""), str(value.get("lastUpdated") or ""))

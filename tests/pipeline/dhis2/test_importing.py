@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -216,7 +217,9 @@ def test_what_somebody_else_stored_is_kept_and_listed(run: Importer, dhis2: Stan
     put(dhis2, BO, JULY[1], "0.5", storedBy="jane")
     summary = run(dhis2, july())
     assert (summary.status, summary.imported, summary.unchanged, summary.ignored) == ("WARNING", 128, 1, 1)
-    kept = KeptValue(org_unit=BO, period=JULY[0], value="0.5", stored="9", stored_by="jane")
+    at = summary.kept[0].stored_at
+    assert timedelta(0) <= datetime.now(UTC) - datetime.fromisoformat(at).astimezone(UTC) < timedelta(minutes=5)
+    kept = KeptValue(org_unit=BO, period=JULY[0], value="0.5", stored="9", stored_by="jane", stored_at=at)
     assert (summary.kept, summary.kept_count) == ([kept], 1)
     assert run.json("kept.json") == [kept.to_json()]
     assert stored(dhis2) == july() | {(BO, JULY[0]): 9.0}
