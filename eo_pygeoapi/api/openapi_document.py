@@ -45,7 +45,7 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     ours = deepcopy(_operations())
     for process_id in processes:
         path = f"/processes/{process_id}/execution"
-        execution: JsonObject = {
+        execution = {
             "operationId": f"execute-{process_id}",
             "summary": f"Execute {process_id}",
             "tags": [process_id],
@@ -64,10 +64,10 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
         del ours["paths"]["/processes"]
     whole["paths"] = _local(stock_paths | ours["paths"], ours["components"])
     _complete_errors(whole["paths"])
-    components = whole["components"] = _local(whole["components"], ours["components"])
+    whole["components"] = _local(whole["components"], ours["components"])
     for section, definitions in ours["components"].items():
-        components[section] |= definitions
-    components["schemas"] |= {name: ogc_schema(model) for name, model in _MODELS.items()}
+        whole["components"][section] |= definitions
+    whole["components"]["schemas"] |= {name: ogc_schema(model) for name, model in _MODELS.items()}
     return whole
 
 
