@@ -1,6 +1,6 @@
 """What jobs have learned of a DHIS2 connection, for the watch, which asks no DHIS2.
 
-    connections/{name}.json   when the token it logs in with expires, as the last job was told
+connections/{name}.json   when the token it logs in with expires, as the last job was told
 """
 
 from datetime import datetime

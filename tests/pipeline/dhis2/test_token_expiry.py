@@ -67,9 +67,7 @@ def test_after_a_change_to_a_password_nothing_expires(dhis2: StandIn, tmp_path: 
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_dhis2_that_does_not_say_keeps_no_import_from_being_made(
-    dhis2: StandIn, tmp_path: Path, status: int
-) -> None:
+def test_a_dhis2_that_does_not_say_keeps_no_import_from_being_made(dhis2: StandIn, tmp_path: Path, status: int) -> None:
     key, expires = make_token(dhis2, 10)
     before = learned(dhis2, tmp_path, token=SecretStr(key))
     dhis2.faults({"path": "/api/apiToken", "status": status, "body": {"message": "no"}})
