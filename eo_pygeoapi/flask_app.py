@@ -19,7 +19,18 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results
+from eo_pygeoapi.api import (
+    collections,
+    datasets,
+    description,
+    execute,
+    health,
+    items,
+    jobs,
+    latest,
+    problem_list,
+    results,
+)
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
@@ -44,7 +55,10 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/processes", "GET", description.get_processes, ()),
     ("/processes/<process_id>", "GET", description.get_process, ()),
     ("/processes/<process_id>/execution", "POST", execute.execute, ()),
+    ("/collections", "GET", collections.get_collections, ("jsonld",)),
+    ("/collections/<path:collection_id>", "GET", collections.get_collection, ("jsonld",)),
     ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
+    ("/collections/<path:collection_id>/items/<path:item_id>", "GET", items.get_item, None),
     ("/jobs", "GET", jobs.get_jobs, ()),
     ("/jobs/<job_id>", "GET", jobs.get_job, ()),
     ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
@@ -55,6 +69,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ()),
     ("/datasets", "GET", datasets.get_datasets, ()),
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
+    ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
     ("/problems", "GET", problem_list.get_problems, ()),
     ("/health", "GET", health.health, ()),

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         known = os.environ.get(variable) if self._set_elsewhere is None else variable in self._set_elsewhere
         return bool(known or self._blocks.get(variable))
 
+    def value(self, variable: str) -> str:
+        """Return what the environment, or a Prefect block, says for a variable; nothing where neither does."""
+        return os.environ.get(variable) or self._blocks.get(variable, "")
+
     def has_dhis2_connection(self, name: str) -> bool:
         """Return whether jobs have an address for the DHIS2 connection called `name`."""
         variables = [f"{connection_prefix(name)}URL", *(["DHIS2_BASE_URL"] if name == DEFAULT_CONNECTION else [])]

@@ -23,6 +23,7 @@ _OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
 Datasets = Callable[[], Mapping[str, Dataset]]
 # of the request that is being answered
 _token: ContextVar[Token | None] = ContextVar("token", default=None)
+_may_read: ContextVar[bool] = ContextVar("may read", default=False)
 
 
 class Access:
@@ -41,8 +42,10 @@ class Access:
         no tokens and other machines can reach the server.
         """
         _token.set(None)
+        _may_read.set(False)
         scope = self._needed(method, rule, collection)
         if scope is None:
+            self._look_at(authorization, addresses)
             return
         if self.tokens is None:
             refuse_unprotected(addresses, self._settings, "set EO_API_TOKENS_FILE")
@@ -57,6 +60,21 @@ class Access:
                 f"token {token.name!r} has the scope {', '.join(token.scopes)}; needed: {scope}", scope
             )
         _token.set(token)
+        _may_read.set(token.may("read"))
+
+    def _look_at(self, authorization: str, addresses: Sequence[str]) -> None:
+        """Remember whether a request at an address for everybody may also be told of jobs and datasets."""
+        if self.tokens is None:
+            try:
+                refuse_unprotected(addresses, self._settings, "")
+            except ForbiddenError:
+                return
+            _may_read.set(True)
+            return
+        scheme, _, presented = authorization.partition(" ")
+        if scheme.lower() == "bearer" and (token := self.tokens.find(presented.strip())):
+            _token.set(token)
+            _may_read.set(token.may("read"))
 
     def _needed(self, method: str, rule: str, collection: str) -> Scope | None:
         if method == "OPTIONS":  # what a browser asks before it asks
@@ -71,6 +89,11 @@ class Access:
             dataset = self._datasets().get(collection)
             return "read" if dataset and not dataset.public else None
         return None
+
+
+def may_read() -> bool:
+    """Tell whether the request that is being answered may be told of jobs and of what they left."""
+    return _may_read.get()
 
 
 def permit(connection: str) -> None:

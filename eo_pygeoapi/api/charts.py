@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,7 @@ MAP_SIZE = 560
 CHART_WIDTH, CHART_HEIGHT = 760, 240
 _LEFT, _BOTTOM, _TOP, _RIGHT = 60, 34, 12, 12
 _POINT_RADIUS = 5
+_MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
@@ -41,25 +43,45 @@ class LegendEntry:
 
 
 def legend(values: Sequence[float]) -> list[LegendEntry]:
-    """Return the colours of a map and what they stand for: equal steps from the lowest to the highest value."""
+    """Return the colours of a map and what they stand for."""
     edges = class_edges(values)
+    if len(edges) == 2 and edges[0] == edges[1]:
+        return [LegendEntry(COLOURS[_colour(0, 1)], number(edges[0]))]
     return [
-        LegendEntry(COLOURS[_colour(i, len(edges) - 1)], f"{number(low)} to {number(high)}")
+        LegendEntry(COLOURS[_colour(i, len(edges) - 1)], f"{step_label(low, edges)} to {step_label(high, edges)}")
         for i, (low, high) in enumerate(pairwise(edges))
     ]
 
 
 def class_edges(values: Sequence[float]) -> list[float]:
-    """Return the edges of the classes of a map; one class where all values are the same."""
+    """Return the edges of the classes of a map: equal, round steps; one class where all values are the same."""
     if not values:
         return []
     low, high = min(values), max(values)
-    count = len(COLOURS) if high > low else 1
-    return [low + (high - low) * i / count for i in range(count)] + [high]
+    if low == high:
+        return [low, high]
+    return round_steps(low, high, len(COLOURS))
+
+
+def round_steps(low: float, high: float, most: int) -> list[float]:
+    """Return numbers from `low` or less to `high` or more, a step of 1, 2, 2.5 or 5 (times ten) apart.
+
+    There are at most `most` steps, and at least one.
+    """
+    power = Decimal(10) ** (Decimal((high - low) / most).adjusted())
+    for factor in ("1", "2", "2.5", "5", "10", "20"):
+        step = Decimal(factor) * power
+        first, last = math.floor(Decimal(low) / step), math.ceil(Decimal(high) / step)
+        if last - first <= most:
+            return [float(step * n) for n in range(first, last + 1)]
+    raise AssertionError("twenty times a tenth of a step is more than a step")
 
 
 def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
-    """Draw the areas, coloured by value; each links to its chart at `href` with the unit's id appended."""
+    """Draw the areas, coloured by value; each links to its chart at `href` with the unit's id appended.
+
+    Without `href` the areas are no links.
+    """
     shapes = {area.org_unit: shape for area in areas if (shape := _shape(area.geometry)) is not None}
     if not shapes:
         return ""
@@ -74,7 +96,7 @@ def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
         return np.column_stack([x, (north - points[:, 1]) * scale + _POINT_RADIUS])
 
     drawn = "".join(
-        f'<a href="{escape(href + area.org_unit)}">{piece}<title>{escape(_said(area))}</title></path></a>'
+        _linked(f"{piece}<title>{escape(_said(area))}</title></path>", href and href + area.org_unit)
         for area in areas
         if area.org_unit in shapes
         for piece in _path(shapely.transform(shapes[area.org_unit], project), _fill(area.value, edges))
@@ -91,6 +113,8 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
     low, high = min(known), max(known)
     if low == high:
         low, high = low - 1, high + 1
+    steps = round_steps(low, high, _MOST_TICKS)
+    low, high = steps[0], steps[-1]
     inner_width, inner_height = CHART_WIDTH - _LEFT - _RIGHT, CHART_HEIGHT - _TOP - _BOTTOM
 
     def x(index: int) -> float:
@@ -99,7 +123,7 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
     def y(value: float) -> float:
         return _TOP + inner_height * (high - value) / (high - low)
 
-    ticks = "".join(_tick(low + (high - low) * i / 4, y(low + (high - low) * i / 4)) for i in range(5))
+    ticks = "".join(_tick(step_label(step, steps), y(step)) for step in steps)
     base = CHART_HEIGHT - 10
     marks = "".join(
         f'<text x="{x(i):.0f}" y="{base}" text-anchor="{_anchor(i, len(labels))}">{escape(labels[i])}</text>'
@@ -115,6 +139,14 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
     )
     box = f'viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{escape(title)}"'
     return f'<svg class="chart" {box}>{ticks}{marks}{lines}{dots if len(values) <= 400 else ""}</svg>'
+
+
+def step_label(value: float, steps: Sequence[float]) -> str:
+    """Write one of equal steps, with the decimals that tell it from its neighbours."""
+    between = Decimal(repr(steps[1])) - Decimal(repr(steps[0]))
+    exponent = between.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return f"{value:,.{max(0, -exponent)}f}"
 
 
 def number(value: float) -> str:
@@ -148,6 +180,10 @@ def _path(shape: Any, fill: str) -> Iterator[str]:
         yield f'<path fill-rule="evenodd" fill="{fill}" d="{data}">'
 
 
+def _linked(drawn: str, href: str) -> str:
+    return f'<a href="{escape(href)}">{drawn}</a>' if href else drawn
+
+
 def _fill(value: float | None, edges: Sequence[float]) -> str:
     if value is None or not edges:
         return NO_VALUE
@@ -164,9 +200,9 @@ def _said(area: Area) -> str:
     return f"{area.name}: {number(area.value) if area.value is not None else 'no value'}"
 
 
-def _tick(value: float, y: float) -> str:
+def _tick(label: str, y: float) -> str:
     line = f'<line x1="{_LEFT}" x2="{CHART_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return f'{line}<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+    return f'{line}<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
 
 
 def _anchor(index: int, count: int) -> str:

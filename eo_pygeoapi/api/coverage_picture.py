@@ -8,7 +8,8 @@ from typing import Self
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageCode
 
 UNITS_SHOWN = 60
-CELL, LINE, NAMES = 12, 16, 180  # pixels
+CELL, LINE, NAMES, TOP = 12, 16, 180, 20  # pixels
+BETWEEN_MARKS = 100  # pixels at least, so that labels do not touch
 # dark on light and light on dark differ in brightness too, so that the picture can be read in grey
 COLOURS: dict[CoverageCode, str] = {
     "V": "#2b7a4b",
@@ -41,10 +42,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A period that is named above its column."""
+
+    x: int
+    label: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """All that the template draws; `more` units are not shown."""
 
     rows: list[Row]
+    marks: list[Mark]
     width: int
     height: int
     first: str
@@ -57,18 +67,31 @@ class Picture:
         """Draw the first units of a matrix."""
         shown = coverage.org_units[:UNITS_SHOWN]
         rows = [
-            Row(unit.name, n * LINE, list(_runs([row[n] for row in coverage.rows], coverage.periods)))
+            Row(unit.name, TOP + n * LINE, list(_runs([row[n] for row in coverage.rows], coverage.periods)))
             for n, unit in enumerate(shown)
         ]
         return cls(
             rows=rows,
+            marks=list(_marks(coverage.periods)),
             width=NAMES + CELL * len(coverage.periods),
-            height=LINE * len(shown) + 20,
-            first=coverage.periods[0] if coverage.periods else "",
-            last=coverage.periods[-1] if coverage.periods else "",
+            height=TOP + LINE * len(shown) + 4,
+            first=_label(coverage.periods[0]) if coverage.periods else "",
+            last=_label(coverage.periods[-1]) if coverage.periods else "",
             more=len(coverage.org_units) - len(shown),
             legend=[(COLOURS[code], meaning) for code, meaning in COVERAGE_LEGEND.items()],
         )
+
+
+def _marks(periods: list[str]) -> Iterator[Mark]:
+    step = -(-BETWEEN_MARKS // CELL)
+    for n in range(0, len(periods), step):
+        yield Mark(NAMES + CELL * n, _label(periods[n]))
+
+
+def _label(period: str) -> str:
+    """Write a day as people do; ids of longer periods are readable."""
+    is_day = len(period) == 8 and period.isdigit()
+    return f"{period[:4]}-{period[4:6]}-{period[6:]}" if is_day else period
 
 
 def _runs(codes: list[str], periods: list[str]) -> Iterator[Run]:

@@ -16,7 +16,7 @@ from eo_pygeoapi.contract.operations import Coverage, DatasetStatus
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
-from eo_pygeoapi.jobs.documents import CSV, HTML, JSON
+from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.watch import freshness
@@ -30,7 +30,7 @@ MOST_CELLS = 5_000_000
 def get_datasets(api: API, request: APIRequest) -> Answer:
     """Return all datasets, the worst first."""
     executions = executions_of(api)
-    documents = freshness.worst_first(_documents(api, executions, list(executions.datasets().values())))
+    documents = freshness.worst_first(statuses(api, list(executions.datasets().values())))
     document = {
         "datasets": [_json(document) for document in documents],
         "links": [_link(f"{api.base_url}/datasets", "self", "This document").model_dump()],
@@ -41,12 +41,12 @@ def get_datasets(api: API, request: APIRequest) -> Answer:
 def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     """Return one dataset; its page shows the coverage of the last periods."""
     executions = executions_of(api)
-    dataset = _dataset(executions, dataset_id)
-    (document,) = _documents(api, executions, [dataset])
+    dataset = dataset_of(executions, dataset_id)
+    (document,) = statuses(api, [dataset])
     if request.format != "html":
         return answer_json(api, request, _json(document))
     table = CoverageTable(executions.store, dataset.id)
-    coverage = table.matrix(_last_periods(dataset, document), _level(request))
+    coverage = table.matrix(_last_periods(dataset, document, table), parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
     return answer_either(api, request, _json(document), "datasets/dataset.html", picture=picture, levels=levels)
@@ -55,8 +55,8 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
 def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
     """Return what there is for each period and unit of a dataset, as JSON or CSV."""
     executions = executions_of(api)
-    dataset = _dataset(executions, dataset_id)
-    table, level = CoverageTable(executions.store, dataset.id), _level(request)
+    dataset = dataset_of(executions, dataset_id)
+    table, level = CoverageTable(executions.store, dataset.id), parse_level(request)
     periods = _asked_periods(request, dataset, table)
     if len(periods) * max(1, len(table.units(level))) > MOST_CELLS:
         raise QueryError(f"start, end: {len(periods)} periods are too many at once; allowed: {MOST_CELLS} values")
@@ -66,7 +66,9 @@ def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
     return answer_json(api, request, coverage.model_dump(by_alias=True))
 
 
-def _documents(api: API, executions: Executions, datasets: Sequence[Dataset]) -> list[DatasetStatus]:
+def statuses(api: API, datasets: Sequence[Dataset]) -> list[DatasetStatus]:
+    """Return until when the values of these datasets are right. Raises EngineUnavailableError and ResultsError."""
+    executions = executions_of(api)
     today = datetime.now(UTC).date()
     problems = Book(executions.store).open()
     found = []
@@ -77,7 +79,8 @@ def _documents(api: API, executions: Executions, datasets: Sequence[Dataset]) ->
     return found
 
 
-def _dataset(executions: Executions, dataset_id: str) -> Dataset:
+def dataset_of(executions: Executions, dataset_id: str) -> Dataset:
+    """Return a dataset by its id, or raise NoSuchDatasetError."""
     dataset = executions.datasets().get(dataset_id)
     if dataset is None:
         raise NoSuchDatasetError(f"there is no dataset {dataset_id!r}")
@@ -90,6 +93,7 @@ def _links(base_url: str, dataset_id: str) -> list[Link]:
         _link(url, "self", "This document"),
         _link(f"{url}?f=html", "alternate", "This document as a page", HTML),
         _link(f"{url}/coverage", "coverage", "What there is for each period and unit"),
+        _link(f"{url}/latest", "latest", "The newest values, for a map", GEOJSON),
         _link(f"{base_url}/collections/{dataset_id}", "collection", "The published values"),
         _link(f"{base_url}/jobs?dataset={dataset_id}", "jobs", "The jobs of the dataset"),
     ]
@@ -103,7 +107,8 @@ def _json(document: DatasetStatus) -> dict[str, object]:
     return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _level(request: APIRequest) -> int | None:
+def parse_level(request: APIRequest) -> int | None:
+    """Return the level of units that a request asks for, None for all."""
     text = request.params.get("level")
     if text in (None, ""):
         return None
@@ -132,13 +137,13 @@ def _day(name: str, text: str) -> date:
         raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
 
 
-def _last_periods(dataset: Dataset, document: DatasetStatus) -> list[Period]:
-    """Return the periods that the page shows: up to the newest with values, and some days beyond."""
+def _last_periods(dataset: Dataset, document: DatasetStatus, table: CoverageTable) -> list[Period]:
+    """Return the periods that the page shows: up to the newest with values, and some beyond; none before the first."""
     until = document.published_until
     if until is None:
         return []
     days = {"daily": 1, "monthly": 31, "quarterly": 92, "yearly": 366}.get(dataset.period_type, 7)
-    start = until - timedelta(days * PERIODS_SHOWN)
+    start = max(until - timedelta(days * PERIODS_SHOWN), table.summary()[0].start)
     return periods_in(Interval(start=start, end=until + timedelta(days * 5)), dataset.period_type)[-PERIODS_SHOWN - 5 :]
 
 

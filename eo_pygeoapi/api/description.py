@@ -1,6 +1,7 @@
 """What the API says of itself: landing page, conformance, OpenAPI document, and the pages of the process list."""
 
 import json
+from collections.abc import Mapping
 
 import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
@@ -8,7 +9,9 @@ from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_page, manager_of, page_of, paging_links
 from eo_pygeoapi.api.openapi_document import with_our_operations, with_security
+from eo_pygeoapi.api.openapi_page import groups
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.status_page import status_board
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
 from eo_pygeoapi.json_types import JsonObject
@@ -25,21 +28,21 @@ def landing_page(api: API, request: APIRequest) -> Answer:
     if request.format not in (None, "json", "html"):
         answer: Answer = core_api.landing_page(api, request)
         return answer
-    headers, status, content = core_api.landing_page(api, _as_json(request))
+    headers, status, content = core_api.landing_page(api, as_json(request))
     document = json.loads(content)
     document["links"] += [
         link(f"{api.base_url}/conformance", f"{RELATION}conformance", JSON, "Conformance"),
         link(f"{api.base_url}/health", "status", JSON, "Whether the service lives"),
     ]
     if request.format == "html":
-        return answer_page(api, request, "landing_page.html", document, status)
+        return answer_page(api, request, "landing_page.html", document | status_board(api), status)
     return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
 
 def conformance(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's declaration with the classes of OGC API - Processes that hold here, and no others."""
     if request.format == "html":
-        headers, status, content = core_api.conformance(api, _as_json(request))
+        headers, status, content = core_api.conformance(api, as_json(request))
         return answer_page(api, request, "conformance.html", _declared(content), status)
     headers, status, content = core_api.conformance(api, request)
     return headers, status, json.dumps(_declared(content), indent=4 if api.pretty_print else None)
@@ -47,12 +50,12 @@ def conformance(api: API, request: APIRequest) -> Answer:
 
 def openapi(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's OpenAPI document with the operations of this application in place of the stock ones."""
-    headers, status, content = core_api.openapi_(api, _as_json(request))
+    headers, status, content = core_api.openapi_(api, as_json(request))
     document = with_our_operations(json.loads(content), list(api.manager.processes))
     if manager_of(api).settings.api_tokens_file:
         document = with_security(document)
     if request.format == "html":
-        return answer_page(api, request, "openapi/index.html", document, status)
+        return answer_page(api, request, "openapi/index.html", document | {"groups": groups(document)}, status)
     return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
 
@@ -84,9 +87,10 @@ def get_process(api: API, request: APIRequest, process_id: str) -> Answer:
 class _Unlimited:
     """A request without its own limit: all processes are described, and the page is cut from them."""
 
+    params: Mapping[str, str] = {"limit": "1000000"}
+
     def __init__(self, request: APIRequest) -> None:
         self._request = request
-        self.params: dict[str, str] = {"limit": "1000000"}
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._request, name)
@@ -96,7 +100,8 @@ class _Json(_Unlimited):
     format = "json"
 
 
-def _as_json(request: APIRequest) -> object:
+def as_json(request: APIRequest) -> object:
+    """Return a request that asks for JSON, for pygeoapi's functions whose answers become our pages."""
     return _Json(request)
 
 

@@ -30,8 +30,7 @@ def health(api: API, request: APIRequest) -> Answer:
 
 def ready(api: API, request: APIRequest) -> Answer:
     """Say whether Prefect, the results store and a worker are there and the datasets applied; 503 unless all are."""
-    executions = executions_of(api)
-    checks = {name: _outcome(check, executions) for name, check in CHECKS.items()}
+    checks = outcomes(executions_of(api))
     fine = all(check["status"] == "ok" for check in checks.values())
     document = {"status": "ok" if fine else "unavailable", "checks": checks}
     if fine:
@@ -39,7 +38,12 @@ def ready(api: API, request: APIRequest) -> Answer:
     return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, object]:
+def outcomes(executions: Executions) -> dict[str, dict[str, str]]:
+    """Return what each check says: `status`, and `detail` where it is not ok."""
+    return {name: _outcome(check, executions) for name, check in CHECKS.items()}
+
+
+def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, str]:
     try:
         check(executions)
     except EoError as error:

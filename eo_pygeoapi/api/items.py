@@ -4,15 +4,23 @@ An outline of a thousand corners is in a page as often as there are periods. Wri
 hundredth of what writing it each time does.
 """
 
+import json
 import re
+from collections.abc import Mapping
 from urllib.parse import quote
 
+from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest, itemtypes
 from werkzeug.datastructures import MultiDict
 
 from eo_pygeoapi import provider
-from eo_pygeoapi.api.answers import pairs
+from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
+from eo_pygeoapi.api.charts import Area, choropleth, number
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.result_page import period_name
+from eo_pygeoapi.jobs.documents import HTML
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.item_filters import APOSTROPHE
 
 _REFERENCE = re.compile(rf'"{provider.REFERENCE}([0-9a-f]+)"')
@@ -22,6 +30,8 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'")
 def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     """Return a page of the items of a collection."""
     _write_apostrophes(request)
+    if request.format == "html":
+        return _page(api, request, collection_id)
     if request.format not in (None, "json"):
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
         return headers, status, _as_asked(content)
@@ -29,6 +39,76 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
     content = _as_asked(content)
     return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content) if outlines else content
+
+
+def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) -> Answer:
+    """Return one item; its page has a map."""
+    if request.format != "html":
+        answer: Answer = itemtypes.get_collection_item(api, request, collection_id, item_id)
+        return answer
+    headers, status, content = itemtypes.get_collection_item(
+        api, _Json(request, request.params), collection_id, item_id
+    )
+    if status != 200:
+        return headers, status, content
+    item: JsonObject = json.loads(content)
+    shown = item["properties"]
+    area = Area(item_id, str(shown.get("name") or item_id), item.get("geometry"), shown.get("value"))
+    more = {"map": choropleth([area], area.name, ""), "number": number}
+    return answer_page(api, request, "collections/items/item.html", item | more | _named(api, collection_id))
+
+
+def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
+    """Return the page of items; its form asks for two dates and a unit, each of which may be empty."""
+    given = {name: text for name, text in pairs(request.params) if text}
+    first, last = given.pop("from", ""), given.pop("to", "")
+    if first or last:
+        given["datetime"] = f"{first or '..'}/{last or '..'}"
+    given.pop("f", None)
+    json_request = _Json(request, given | {"skipGeometry": "true"})
+    headers, status, content = itemtypes.get_collection_items(api, json_request, collection_id)
+    if status != 200:
+        return headers, status, content
+    document: JsonObject = json.loads(_as_asked(content))
+    table = CoverageTable(executions_of(api).store, collection_id)
+    first, _, last = given.get("datetime", "").partition("/")
+    asked = {
+        "from": first.replace("..", ""),
+        "to": (last or first).replace("..", ""),
+        "orgUnit": given.get("orgUnit", ""),
+        "limit": given.get("limit", ""),
+    }
+    limit, offset = page_of(api, request)
+    url = f"{api.base_url}/collections/{collection_id}/items"
+    paging = paging_links(request, url, limit, offset, int(document.get("numberMatched", 0)), HTML)
+    shown = {"units": table.units(), "asked": asked, "number": number, "paging": paging}
+    return answer_page(api, request, "collections/items/index.html", document | shown | _named(api, collection_id))
+
+
+def _named(api: API, collection_id: str) -> JsonObject:
+    """Return what a page calls a collection and its periods, and the unit of its values."""
+    dataset = executions_of(api).datasets().get(collection_id)
+    collection = api.config["resources"].get(collection_id, {})
+    title = l10n.translate(collection.get("title", collection_id), l10n.str2locale("en"))
+    return {
+        "collection": collection_id,
+        "title": title,
+        "unit": dataset.units.to if dataset else "",
+        "period_name": lambda id_: period_name(str(id_), dataset.period_type if dataset else None),
+    }
+
+
+class _Json:
+    """A request for JSON with other parameters, for pygeoapi's functions whose answers become our pages."""
+
+    format = "json"
+
+    def __init__(self, request: APIRequest, params: Mapping[str, str]) -> None:
+        self._request = request
+        self.params = params
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._request, name)
 
 
 def _write_apostrophes(request: APIRequest) -> None:

@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart
+from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart, number
+from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.periods import period_in_words, period_with_id
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonObject
@@ -16,47 +18,72 @@ from eo_pygeoapi.store.store import ResultStore
 LARGEST_MAP = 3000
 
 
-def result_page(store: ResultStore, job: Job, asked: Mapping[str, str]) -> dict[str, object]:
+def result_page(
+    store: ResultStore, job: Job, asked: Mapping[str, str], period_type: PeriodType | None
+) -> dict[str, object]:
     """Return what the template shows of the values; nothing where the job has none.
 
-    `asked` may name a `period` and a `unit`; by default the last period that has values, and the first unit.
+    `asked` may name a `period`, a `level` and a `unit`; by default the last period that has values, the level with
+    the most units, and its first unit.
     """
     folder = JobFolder(store, job.id)
     if job.process_id != PROCESS_ID or not folder.exists(VALUES):
         return {}
     with closing(JobFeatures(folder)) as features:
-        return _shown(features, asked)
+        return _shown(features, asked, period_type)
 
 
-def _shown(features: JobFeatures, asked: Mapping[str, str]) -> JsonObject:
+def _shown(features: JobFeatures, asked: Mapping[str, str], period_type: PeriodType | None) -> JsonObject:
     counts, units = features.counts_by_period(), features.units
     periods = [period for period, _ in counts]
     if not periods:
         return {}
     filled = [period for period, count in counts if count]
     period = asked["period"] if asked.get("period") in periods else (filled or periods)[-1]
-    areas = [_area(units[org_unit], value) for org_unit, value in features.values_of_period(period)]
-    unit = asked["unit"] if asked.get("unit") in units else areas[0].org_unit if areas else ""
-    return _drawn(areas, periods, period, unit, features.values_of_unit(unit))
-
-
-def _drawn(
-    areas: Sequence[Area], periods: list[str], period: str, unit: str, series: Sequence[tuple[str, float | None]]
-) -> dict[str, object]:
+    areas = [area_of(units[org_unit], value) for org_unit, value in features.values_of_period(period)]
+    levels = [units[area.org_unit].level for area in areas]
+    level = next(
+        (each for each in levels if str(each) == asked.get("level")), max(levels, key=levels.count, default=None)
+    )
+    areas = [area for area, each in zip(areas, levels, strict=True) if each == level]
     names = {area.org_unit: area.name for area in areas}
-    on_map = areas if len(areas) <= LARGEST_MAP else ()
+    unit = asked["unit"] if asked.get("unit") in names else next(iter(names), "")
+    series = features.values_of_unit(unit)
+    named = {each: period_name(each, period_type) for each in periods}
+    place = periods.index(period)
     return {
-        "periods": periods,
+        "periods": named,
         "period": period,
-        "areas": areas,
+        "before": periods[place - 1] if place else "",
+        "after": periods[place + 1] if place + 1 < len(periods) else "",
+        "levels": sorted({each for each in levels if each is not None}),
+        "level": level,
         "unit": unit,
         "unit_name": names.get(unit, unit),
-        "map": choropleth(on_map, f"Map of period {period}", f"?f=html&period={period}&unit="),
-        "legend": legend([area.value for area in areas if area.value is not None]),
-        "chart": line_chart([p for p, _ in series], [v for _, v in series], f"Values of {names.get(unit, unit)}"),
+        "chart": line_chart(
+            [named[p] for p, _ in series], [v for _, v in series], f"Values of {names.get(unit, unit)}"
+        ),
+        **drawn(areas, f"Map of {named[period]}", f"?f=html&period={period}&level={level or ''}&unit="),
     }
 
 
-def _area(unit: KeptUnit, value: float | None) -> Area:
+def drawn(areas: Sequence[Area], title: str, href: str) -> dict[str, object]:
+    """Return the map of one period, its legend, and the values with as many digits as tell them apart."""
+    return {
+        "areas": areas,
+        "map": choropleth(areas if len(areas) <= LARGEST_MAP else (), title, href),
+        "legend": legend([area.value for area in areas if area.value is not None]),
+        "number": number,
+    }
+
+
+def period_name(id_: str, period_type: PeriodType | None) -> str:
+    """Return what people call a period; its id where its kind is not known."""
+    period = period_with_id(id_, period_type) if period_type else None
+    return period_in_words(period) if period else id_
+
+
+def area_of(unit: KeptUnit, value: float | None) -> Area:
+    """Return a unit as an area of the map."""
     geometry = json.loads(unit.geometry) if unit.geometry else None
     return Area(unit.org_unit, unit.name or unit.org_unit, geometry, value)

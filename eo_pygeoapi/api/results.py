@@ -44,10 +44,11 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
     encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_))
     if request.format == "html":
         details = executions.details(job)
-        shown = result_page(executions.store, job, request.params)
+        dataset = executions.datasets().get(job.deployment)
+        shown = result_page(executions.store, job, request.params, dataset.period_type if dataset else None)
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
         named = {"id": job.id, "title": title_of(job)}
-        unit = dataset.units.to if (dataset := executions.datasets().get(job.deployment)) else ""
+        unit = dataset.units.to if dataset else ""
         data = {"jobs": status_document(job, links, details), "job": named, "result": values, "unit_of_values": unit}
         data |= shown
         return answer_page(api, request, "jobs/results/index.html", data)

@@ -48,6 +48,7 @@ class DatasetStatus(Document):
     provisional_from: date = Field(ABSENT, description="first day of the oldest period that will be replaced")
     gaps: int = Field(description="periods without any value between the first and the newest")
     expected: date = Field(ABSENT, description="when the data of the next period are expected")
+    provider_until: date = Field(ABSENT, description="newest day that the provider has, as it said last")
     late: bool
     state: DatasetState
     summary: str = Field(description="the same in a sentence")

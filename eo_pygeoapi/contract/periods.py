@@ -27,6 +27,13 @@ class Period:
     end: date
 
 
+def period_in_words(period: Period) -> str:
+    """Return what people call a period: `25 July 2025`, `July 2025`, `2025`; its id for quarters and weeks."""
+    if period.start == period.end:
+        return f"{period.start.day} {period.start:%B %Y}"
+    return f"{period.start:%B %Y}" if period.id == f"{period.start:%Y%m}" else period.id
+
+
 def period_of(day: date, period_type: PeriodType) -> Period:
     """Return the period of this type that `day` lies in."""
     if period_type == "daily":

@@ -109,6 +109,14 @@ class SourceOptions(Model):
         """Return when the data of a day are usually published; None where no usual delay is known."""
         return None
 
+    def newest(self, today: date, setting: Callable[[str], str]) -> date | None:
+        """Ask the provider for the newest day that it has; None where it does not say without a key.
+
+        `setting` returns what the environment says for a variable. Only the watch calls this, at most once an hour;
+        whatever it raises is logged.
+        """
+        return None
+
     def final_from(self, day: date) -> date | None:
         """Return when final data take the place of a day's provisional ones; None where none are provisional."""
         return None

@@ -84,17 +84,41 @@ def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
     """Yield a condition for each dataset whose newest period is older than it should be."""
     for facts in found:
         last = freshness.newest(facts)
-        if last is None or not freshness.is_late(facts, today):
+        if last is None or not freshness.is_late(facts, today) or freshness.is_stale(facts, today):
             continue
         days = (today - last.end).days
         yield Condition(
             event="late",
             cause=facts.dataset.id,
-            since=datetime.combine(freshness.expected(facts) or last.end, time(), UTC),
+            since=datetime.combine(freshness.expected(facts, today) or last.end, time(), UTC),
             message=f"{facts.dataset.title} is late: its newest values are of {last.end}, {days} days ago.",
             what_to_do="Look at its last job: does the provider have newer data, and does the schedule run?",
             datasets=(facts.dataset.id,),
             tenant=facts.dataset.tenant,
+        )
+
+
+def stale(found: Iterable[Facts], today: date) -> Iterator[Condition]:
+    """Yield a condition for each provider that has stopped, however many datasets wait for it."""
+    by_provider: dict[tuple[str, str, str], list[Facts]] = {}
+    for facts in found:
+        if freshness.is_stale(facts, today):
+            dataset = facts.dataset
+            key = (dataset.tenant, f"{dataset.source} {dataset.options.address()}", str(facts.newest_day))
+            by_provider.setdefault(key, []).append(facts)
+    for (tenant, provider, _), some in by_provider.items():
+        newest = some[0].newest_day
+        assert newest is not None
+        yield Condition(
+            event="stale-provider",
+            cause=provider,
+            since=datetime.combine(newest, time(), UTC),
+            message=f"The provider of {', '.join(facts.dataset.title for facts in some[:_SHOWN])} has stopped: its "
+            f"newest day is {newest}, {(today - newest).days} days ago.",
+            what_to_do="Ask the provider, or set another provider or address in the datasets' options.",
+            datasets=tuple(facts.dataset.id for facts in some),
+            tenant=tenant,
+            weight=len(some),
         )
 
 

@@ -22,7 +22,8 @@ class Facts:
     last_run: Job | None = None
     last_success: datetime | None = None
     paused: bool = False
-    expected: date | None = None  # as the provider, or the last job, said of the next period
+    expected: date | None = None  # when the next period comes, where it is known better than by the usual delay
+    newest_day: date | None = None  # that the provider has, as it said last
 
 
 def newest(facts: Facts) -> PeriodSummary | None:
@@ -49,17 +50,30 @@ def gaps(facts: Facts) -> list[Period]:
     return missing
 
 
-def expected(facts: Facts) -> date | None:
-    """Return the day on which the data of the next period should come."""
+def expected(facts: Facts, today: date) -> date | None:
+    """Return the day on which the data of the next period should come: today where the provider has them early."""
     last = newest(facts)
     if facts.expected is not None or last is None:
         return facts.expected
-    return facts.dataset.options.expected(_following(facts, last).end)
+    next_end = _following(facts, last).end
+    usual = facts.dataset.options.expected(next_end)
+    if facts.newest_day is not None and facts.newest_day >= next_end:
+        return today if usual is None else min(usual, today)
+    return usual
+
+
+def is_stale(facts: Facts, today: date) -> bool:
+    """Tell whether the provider has stopped: its newest day is older than twice its usual delay."""
+    if facts.newest_day is None:
+        return False
+    first = facts.newest_day + timedelta(1)
+    usual = facts.dataset.options.expected(first)
+    return usual is not None and today - facts.newest_day > 2 * (usual - first)
 
 
 def is_late(facts: Facts, today: date) -> bool:
     """Tell whether the newest period is older than it should be."""
-    last, due = newest(facts), expected(facts)
+    last, due = newest(facts), expected(facts, today)
     if last is None:
         return False
     if facts.dataset.late is not None:
@@ -89,7 +103,8 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "published_until": last and last.end,
         "imported_until": held and held.end,
         "provisional_from": provisional,
-        "expected": expected(facts),
+        "expected": expected(facts, today),
+        "provider_until": facts.newest_day,
         "last_run": facts.last_run and _last_run(facts.last_run),
         "last_success": facts.last_success,
     }
@@ -123,7 +138,9 @@ def in_words(facts: Facts, today: date) -> str:
     ]
     if held and held.end < last.end:
         parts.append(f"published until {_day(last.end, today)}")
-    if (due := expected(facts)) is not None:
+    if is_stale(facts, today) and facts.newest_day:
+        parts.append(f"the provider has stopped on {_day(facts.newest_day, today)}")
+    elif (due := expected(facts, today)) is not None:
         parts.append(f"{_period(_following(facts, last), today)} {_when(due, today)}")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")

@@ -7,7 +7,7 @@ writer of problems and messages.
 import logging
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.connections import token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.newest_days import NewestDay, keep_newest_day, newest_day
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch import detect
 from eo_pygeoapi.watch.channels import Channels, Outbox
@@ -33,6 +34,7 @@ from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
+PROVIDERS_ASKED_EVERY = timedelta(hours=1)
 _LOG = logging.getLogger(__name__)
 
 
@@ -81,6 +83,7 @@ class Watch:
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
         yield from self._of_the_disk(now)
+        self._ask_providers(datasets.values(), now)
         try:
             found = survey(self.gateway, self.store, datasets.values())
             last_alive = self.gateway.details.last_sign_of_life()
@@ -92,7 +95,21 @@ class Watch:
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())
+        yield from detect.stale(found, now.date())
         yield from self._expiring(found, now)
+
+    def _ask_providers(self, datasets: Iterable[Dataset], now: datetime) -> None:
+        """Ask each provider for its newest day, where it was not asked within the last hour."""
+        for dataset in datasets:
+            known = newest_day(self.store, dataset)
+            if known.asked and now - known.asked < PROVIDERS_ASKED_EVERY:
+                continue
+            try:
+                day = dataset.options.newest(now.date(), self.settings.value)
+            except Exception as error:  # sources of other packages may raise anything
+                _LOG.warning("dataset %s: the provider does not say its newest day: %s", dataset.id, error)
+                day = known.day
+            keep_newest_day(self.store, dataset, NewestDay(day=day, asked=now))
 
     def _of_prefect(self, now: datetime) -> Iterator[Condition]:
         self.prefect_away_since = self.prefect_away_since or now

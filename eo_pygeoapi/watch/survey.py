@@ -10,6 +10,7 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.newest_days import newest_day
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.freshness import Facts
 
@@ -32,6 +33,7 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
                 last_run=last,
                 last_success=success.finished if success else None,
                 paused=_is_paused(deployments.get(dataset.id)),
+                newest_day=newest_day(store, dataset).day,
             )
         )
     return found

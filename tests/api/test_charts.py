@@ -14,6 +14,22 @@ def test_classes_are_equal_steps_from_the_lowest_to_the_highest() -> None:
     assert len(legend([5.0])) == 1 and legend([]) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([23.1, 24.9], ["23.0 to 23.5", "23.5 to 24.0", "24.0 to 24.5", "24.5 to 25.0"]),
+        ([953_993.2, 953_994.8], ["953,993.0 to 953,993.5", "953,994.5 to 953,995.0"]),
+        ([-3.0, 18.0], ["-5 to 0", "15 to 20"]),
+        ([0.0, 0.0012], ["0.0000 to 0.0002", "0.0010 to 0.0012"]),
+        ([8.0, 8.0], ["8"]),
+    ],
+)
+def test_steps_are_round_and_told_apart(values: list[float], labels: list[str]) -> None:
+    found = [entry.label for entry in legend(values)]
+    assert found[0] == labels[0] and found[-1] == labels[-1] and len(found) <= len(COLOURS)
+    assert len(set(found)) == len(found)
+
+
 def test_areas_are_coloured_by_value_and_named() -> None:
     areas = [
         Area("a", "Low <&>", square(0, 0), 0.0),

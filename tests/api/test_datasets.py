@@ -7,13 +7,16 @@ from datetime import UTC, date, datetime
 import pytest
 import requests
 
-from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.models import ImportSummary, Interval
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.publish import publish_results
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.problems import Book, Condition
 from tests.stack import base_config, collection
+from tests.store.results_data import daily, square, units
 from tests.web import web
 
 DAYS = periods_in(Interval(start=date(2025, 7, 1), end=date(2025, 7, 4)), "daily")
@@ -37,6 +40,16 @@ def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[
         "reason": [""] * len(pairs),
     }
     CoverageTable(store, "rain").add_values(cells, UNITS, "a-job", "1")
+    shapes = {"bo": square(-12, 8), "kenema": square(-11, 8)}
+    publish_results(
+        JobFolder(store, "a-job"),
+        "rain",
+        units=units(shapes),
+        values=daily(list(shapes), date(2025, 7, 1), 3),
+        summary=ImportSummary(status="SKIPPED", dry_run=True),
+        left_out=[],
+        preview={"count": 0, "leftOutCount": 0, "dataValues": [], "rows": []},
+    )
     condition = Condition("failed", "x", datetime(2025, 7, 5, tzinfo=UTC), "rain failed: <away>", datasets=("rain",))
     Book(store).update([condition], datetime(2025, 7, 5, tzinfo=UTC))
     with web(folder, config, prefect_api) as address:
@@ -85,6 +98,33 @@ def test_the_matrix_as_json_and_csv(url: str) -> None:
     assert get(url, "/datasets/rain/coverage?level=3").json()["orgUnits"] == []
 
 
+def test_the_newest_values_are_a_map_layer(url: str) -> None:
+    answer = get(url, "/datasets/rain/latest")
+    layer = answer.json()
+
+    assert answer.headers["Content-Type"].startswith("application/geo+json")
+    assert (layer["type"], layer["numberReturned"]) == ("FeatureCollection", len(layer["features"]))
+    assert {feature["properties"]["period"] for feature in layer["features"]} == {"20250703"}
+    assert len({feature["id"] for feature in layer["features"]}) == len(layer["features"]) == 2
+    item = get(url, "/collections/rain/items?f=json&datetime=2025-07-03&limit=1").json()["features"][0]
+    same = next(feature for feature in layer["features"] if feature["id"] == item["id"])
+    common = {"unit": "mm", "title": "rain"}
+    assert (same["properties"], same["geometry"]) == (item["properties"] | common, item["geometry"])
+    assert get(url, "/datasets/rain/latest?level=7").json()["features"] == []
+    assert get(url, "/datasets/sample-temperature/latest").json()["features"] == []
+    assert get(url, "/datasets/nope/latest").status_code == 404
+    assert get(url, "/datasets/rain/latest?simplify=-1").status_code == 400
+
+
+def test_a_collection_says_which_days_have_values(url: str) -> None:
+    days = [["2025-07-01T00:00:00Z", "2025-07-03T23:59:59Z"]]
+    listed = {c["id"]: c for c in get(url, "/collections?f=json").json()["collections"]}
+
+    assert get(url, "/collections/rain?f=json").json()["extent"]["temporal"]["interval"] == days
+    assert listed["rain"]["extent"]["temporal"]["interval"] == days
+    assert "temporal" not in listed["sample-temperature"]["extent"]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "says"),
     [
@@ -116,6 +156,14 @@ def test_problems_are_listed(url: str) -> None:
         ("/datasets/rain?f=html", "Kenema &lt;east&gt;, 20250702: left out"),
         ("/datasets/sample-temperature?f=html", "No job has published values yet."),
         ("/problems?f=html", "rain failed: &lt;away&gt;"),
+        ("/?f=html", "published until 3 July 2025, not in DHIS2"),
+        ("/?f=html", "rain failed: &lt;away&gt;"),
+        ("/collections?f=html", "2025-07-01 to 2025-07-03"),
+        ("/collections/rain?f=html", "sum in time, mean in space, in mm"),
+        ("/collections/rain/items?f=html&from=2025-07-02&to=2025-07-02&orgUnit=bo", "1 of 1 items"),
+        ("/collections/rain/items/bo-20250701?f=html", "<svg"),
+        ("/datasets/rain/latest?f=html", "3 July 2025"),
+        ("/openapi?f=html", "GET /collections/{collectionId}/items"),
     ],
 )
 def test_pages_say_it_in_words(url: str, path: str, says: str) -> None:

@@ -214,6 +214,9 @@ class Handler(BaseHTTPRequestHandler):
         job = self.state.jobs.get(next((part for part in path.split("/") if part in self.state.jobs), ""))
         if path == "/api/catalogue/v1/messages":
             self._answer(200, {"messages": []})
+        elif path == "/api/catalogue/v1/collections/reanalysis-era5-land":
+            interval = ["1950-01-01T00:00:00Z", f"{self.state.latest}T00:00:00Z"]
+            self._answer(200, {"id": "reanalysis-era5-land", "extent": {"temporal": {"interval": [interval]}}})
         elif path == PROCESS:
             self._answer(200, {"id": "reanalysis-era5-land"})
         elif job is None:

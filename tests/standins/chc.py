@@ -118,6 +118,10 @@ class Handler(BaseHTTPRequestHandler):
             self._log(status)
             return self._answer(HTTPStatus(status))
         file = (self.root / self.path.partition("?")[0].lstrip("/")).resolve()
+        if file.is_relative_to(self.root) and file.is_dir() and self.path.endswith("/"):
+            self._log(HTTPStatus.OK)
+            names = sorted(path.name for path in file.iterdir())
+            return self._answer(HTTPStatus.OK, "".join(f'<a href="{name}">{name}</a>\n' for name in names).encode())
         if not file.is_relative_to(self.root) or not file.is_file():
             self._log(HTTPStatus.NOT_FOUND)
             return self._answer(HTTPStatus.NOT_FOUND)

@@ -15,7 +15,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.coverage import PeriodSummary
-from eo_pygeoapi.watch import freshness
+from eo_pygeoapi.watch import detect, freshness
 from eo_pygeoapi.watch.freshness import Facts
 
 TODAY = date(2026, 11, 27)
@@ -83,6 +83,27 @@ def test_what_the_provider_said_goes_before_the_usual_delay() -> None:
 
     assert not freshness.is_late(feed, date(2026, 12, 20))
     assert freshness.in_words(feed, TODAY) == "in DHIS2 until 24 November; 25 November expected on 20 December"
+
+
+def test_a_day_that_the_provider_has_early_is_expected_today() -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 24)), newest_day=date(2026, 11, 26))
+    early = date(2026, 11, 26)  # the usual day is the 27th
+
+    assert freshness.expected(feed, early) == early
+    assert freshness.status(feed, early).provider_until == date(2026, 11, 26)
+    assert freshness.in_words(feed, early) == "in DHIS2 until 24 November; 25 November expected today"
+
+
+@pytest.mark.parametrize(("newest", "stale"), [(date(2026, 11, 20), False), (date(2026, 11, 5), True), (None, False)])
+def test_a_provider_has_stopped_when_its_newest_day_is_older_than_twice_its_delay(
+    newest: date | None, stale: bool
+) -> None:
+    feed = facts(days(date(2026, 11, 1), date(2026, 11, 4)), newest_day=newest)
+
+    assert freshness.is_stale(feed, TODAY) is stale
+    assert ("the provider has stopped on 5 November" in freshness.in_words(feed, TODAY)) is stale
+    assert [condition.event for condition in detect.stale([feed], TODAY)] == ["stale-provider"] * stale
+    assert [condition.event for condition in detect.late([feed], TODAY)] == ["late"] * (not stale)
 
 
 def test_gaps_are_counted_between_the_first_and_the_newest() -> None:

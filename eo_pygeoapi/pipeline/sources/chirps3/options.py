@@ -1,14 +1,23 @@
 """What the source `chirps3` says of itself: CHIRPS v3 daily rainfall of the Climate Hazards Center."""
 
 import calendar
+import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, Literal
 
+import requests
 from pydantic import Field
 
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
 PROVIDER = "https://data.chc.ucsb.edu"
+_FOLDERS = {
+    "final": "/products/CHIRPS/v3.0/daily/final/{flavor}/cogs/{year}/",
+    "prelim": "/products/CHIRPS/v3.0/daily/prelim/sat/{year}/",
+}
+_DAY = re.compile(r"\.(\d{4})\.(\d{2})\.(\d{2})\.(?:cog|tif)\b")
+_SECONDS = 10  # for the listing of a folder
 _MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
 
 
@@ -43,6 +52,18 @@ class Chirps3Options(SourceOptions):
     def expected(self, day: date) -> date:
         """By the month for what is final, by the pentad (five days) for what is preliminary."""
         return published_whole(day) if self.stage == "final" else _after_the_pentad(day)
+
+    def newest(self, today: date, setting: Callable[[str], str]) -> date | None:
+        """Read the server's listing of this year's files, and of the last year's where it has none of this year."""
+        folder = _FOLDERS["final" if self.stage == "final" else "prelim"]
+        for year in (today.year, today.year - 1):
+            url = self.address().rstrip("/") + folder.format(flavor=self.flavor, year=year)
+            answer = requests.get(url, timeout=_SECONDS)
+            if answer.status_code != requests.codes.not_found:
+                answer.raise_for_status()
+                if found := [date(*map(int, parts)) for parts in _DAY.findall(answer.text)]:
+                    return max(found)
+        return None
 
     def final_from(self, day: date) -> date | None:
         """When the month is published whole."""

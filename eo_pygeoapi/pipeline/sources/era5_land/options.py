@@ -1,9 +1,11 @@
 """What the source `era5-land` says of itself: hourly ERA5-Land, of the Climate Data Store or of Destination Earth."""
 
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, Literal
 
+import requests
 from pydantic import Field
 
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
@@ -12,6 +14,8 @@ from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 _ENERGY = re.compile("radiation|heat_flux")  # J/m2; what else accumulates is water, in m
 # how long after a day its data are there, usually
 DELAYS = {"cds": timedelta(6), "destine": timedelta(35)}
+_CATALOGUE = "/catalogue/v1/collections/reanalysis-era5-land"
+_SECONDS = 10  # for the catalogue's entry
 
 CDS = Credential(
     title="Climate Data Store",
@@ -75,6 +79,16 @@ class Era5LandOptions(SourceOptions):
     def expected(self, day: date) -> date:
         """After the usual delay of the provider."""
         return day + DELAYS[self.provider]
+
+    def newest(self, today: date, setting: Callable[[str], str]) -> date | None:
+        """Read the end of the data in the Climate Data Store's catalogue, which is public; the hub does not say it."""
+        if self.provider != "cds":
+            return None
+        address = self.base_url or setting(CDS.variables["url"]) or CDS.defaults["url"]
+        answer = requests.get(address.rstrip("/") + _CATALOGUE, timeout=_SECONDS)
+        answer.raise_for_status()
+        (_, end), *_ = answer.json()["extent"]["temporal"]["interval"]
+        return date.fromisoformat(end[:10]) if end else None
 
     def final_from(self, day: date) -> date:
         """When the final data take the place of the provisional ones (ERA5T): after two to three months."""

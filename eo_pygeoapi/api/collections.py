@@ -1,0 +1,82 @@
+"""Collections over HTTP: pygeoapi describes them; we add the days that have values, and pages for people."""
+
+import json
+
+import pygeoapi.api as core_api
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api.access import may_read
+from eo_pygeoapi.api.answers import answer_page, executions_of
+from eo_pygeoapi.api.datasets import statuses
+from eo_pygeoapi.api.description import as_json
+from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.coverage import CoverageTable, PeriodSummary
+
+
+def get_collections(api: API, request: APIRequest) -> Answer:
+    """Return the collections, each with the days that have values."""
+    if request.format not in (None, "json", "html"):
+        answer: Answer = core_api.describe_collections(api, request)
+        return answer
+    headers, status, content = core_api.describe_collections(api, as_json(request))
+    document: JsonObject = json.loads(content)
+    known = _known(api)
+    for collection in document.get("collections", []):
+        _add_days(api, collection, known.get(collection["id"]))
+    if request.format != "html":
+        return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+    documents = {found["id"]: found for found in _statuses(api, list(known.values()))}
+    return answer_page(api, request, "collections/index.html", {**document, "datasets": known, "known": documents})
+
+
+def get_collection(api: API, request: APIRequest, collection_id: str) -> Answer:
+    """Return one collection; its page says how its values are made, and how to open them."""
+    if request.format not in (None, "json", "html"):
+        answer: Answer = core_api.describe_collections(api, request, collection_id)
+        return answer
+    headers, status, content = core_api.describe_collections(api, as_json(request), collection_id)
+    if status != 200:
+        return headers, status, content
+    document: JsonObject = json.loads(content)
+    dataset = _known(api).get(collection_id)
+    _add_days(api, document, dataset)
+    if request.format != "html":
+        return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+    found = _statuses(api, [dataset]) if dataset else []
+    shown = {"dataset": dataset, "known": found[0] if found else None}
+    return answer_page(api, request, "collections/collection.html", {**document, **shown})
+
+
+def _known(api: API) -> dict[str, Dataset]:
+    """Return the datasets that the request may be told of."""
+    datasets = executions_of(api).datasets()
+    return {id_: dataset for id_, dataset in datasets.items() if dataset.public or may_read()}
+
+
+def _add_days(api: API, collection: JsonObject, dataset: Dataset | None) -> None:
+    """Add the first and the last day that have values."""
+    if dataset is None:
+        return
+    try:
+        periods = [period for period in CoverageTable(executions_of(api).store, dataset.id).summary() if period.present]
+    except EoError:  # a description comes without the store too
+        return
+    if periods:
+        collection.setdefault("extent", {})["temporal"] = {"interval": [_ends(periods)]}
+
+
+def _ends(periods: list[PeriodSummary]) -> list[str]:
+    return [f"{periods[0].start}T00:00:00Z", f"{periods[-1].end}T23:59:59Z"]
+
+
+def _statuses(api: API, datasets: list[Dataset]) -> list[JsonObject]:
+    """Return what is known of datasets; nothing where Prefect is away, or the request may not be told."""
+    if not may_read():
+        return []
+    try:
+        return [d.model_dump(mode="json", by_alias=True, exclude_unset=True) for d in statuses(api, datasets)]
+    except EoError:
+        return []

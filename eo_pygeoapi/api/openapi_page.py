@@ -1,0 +1,55 @@
+"""The page of the OpenAPI document: its operations in groups, those of all collections and all processes once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+# the first part of a path: what people call its operations
+_GROUPS: Mapping[str, str] = {
+    "datasets": "Datasets: until when values are right",
+    "schedules": "Datasets: until when values are right",
+    "problems": "Datasets: until when values are right",
+    "processes": "Processes: what can be executed",
+    "jobs": "Jobs: what runs, and what came of it",
+    "collections": "Collections: the published values",
+}
+_OTHERS = "The server itself"
+# what stands for the second part of a path, of which there are many
+_STANDS_FOR = {"collections": "{collectionId}", "processes": "{processId}"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation as the page shows it; `parameters` have `name`, `in` and `description`."""
+
+    method: str
+    path: str
+    summary: str
+    parameters: Sequence[JsonMapping]
+
+
+def groups(document: JsonMapping) -> dict[str, list[Operation]]:
+    """Return the operations of an OpenAPI document by what people call their group, each once."""
+    found: dict[str, dict[tuple[str, str], Operation]] = {name: {} for name in [*_GROUPS.values(), _OTHERS]}
+    for path, operations in document["paths"].items():
+        parts = path.split("/")
+        general = "/".join([*parts[:2], _STANDS_FOR.get(parts[1], *parts[2:3]), *parts[3:]]) if parts[2:] else path
+        for method in _METHODS:
+            if method in operations:
+                operation = _operation(method, general, operations[method], document)
+                found[_GROUPS.get(parts[1], _OTHERS)].setdefault((method, general), operation)
+    return {name: list(some.values()) for name, some in found.items() if some}
+
+
+def _operation(method: str, path: str, described: JsonMapping, document: JsonMapping) -> Operation:
+    parameters = [_resolved(parameter, document) for parameter in described.get("parameters", [])]
+    return Operation(method, path, str(described.get("summary", "")), [p for p in parameters if p.get("name")])
+
+
+def _resolved(parameter: JsonObject, document: JsonMapping) -> JsonObject:
+    """Return a parameter that is written elsewhere in the document."""
+    name = str(parameter.get("$ref", "")).rpartition("/")[2]
+    found: JsonObject = document["components"]["parameters"].get(name, {}) if name else parameter
+    return found
