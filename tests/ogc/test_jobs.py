@@ -224,8 +224,16 @@ def test_the_preview_comes_as_json_and_csv(stack: Stack, jobs: Jobs) -> None:
         assert lines[0].startswith("dataElement,period,orgUnit") and len(lines) == 19
 
 
+def log_of(stack: Stack, path: str) -> list[tuple[str, str]]:
+    return [(line["level"], line["message"]) for line in stack.get(f"{path}/logs?limit=1000").json()["logs"]]
+
+
 def test_the_log_is_paged(stack: Stack, jobs: Jobs) -> None:
     jobs.ended("import")
+    until = time.monotonic() + 60
+    while not any(message.startswith("Finished in state") for _, message in log_of(stack, jobs["import"])):
+        assert time.monotonic() < until  # Prefect sends the last lines a little later than the state
+        time.sleep(0.5)
     whole = stack.get(f"{jobs['import']}/logs").json()["logs"]
     assert whole and {"timestamp", "level", "message"} == set(whole[0])
     seen, url = [], f"{stack.url}{jobs['import']}/logs?limit=4"
@@ -234,10 +242,6 @@ def test_the_log_is_paged(stack: Stack, jobs: Jobs) -> None:
         seen += page["logs"]
         url = next(iter(hrefs(page, "next")), "")
     assert seen == whole
-
-
-def log_of(stack: Stack, path: str) -> list[tuple[str, str]]:
-    return [(line["level"], line["message"]) for line in stack.get(f"{path}/logs?limit=1000").json()["logs"]]
 
 
 def test_the_log_tells_what_each_step_did(stack: Stack, jobs: Jobs) -> None:
