@@ -69,7 +69,8 @@ _WITHOUT_RUN = (INPUTS - "self" - "report") + TASK_SOURCE
 def _result_key(context: TaskRunContext, arguments: dict[str, Any]) -> str | None:
     """Return where Prefect keeps the result of a task: in the folder of its job, to be deleted with it."""
     digest = _WITHOUT_RUN.compute_key(context, arguments, {})
-    return arguments["self"].folder.key(f"{job_folder.STEP_RESULTS}/{digest}")
+    run: Run = arguments["self"]
+    return run.folder.key(f"{job_folder.STEP_RESULTS}/{digest}")
 
 
 def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
