@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import requests
@@ -61,8 +62,7 @@ class Simulation:
     def look(self) -> None:
         """Wait until the watch has looked twice: one look may have begun before."""
         for _ in range(2):
-            before = self._looked()
-            self._wait(lambda before=before: self._looked() != before, "the watch does not look")
+            self._wait(partial(self._has_looked_after, self._looked()), "the watch does not look")
 
     def _settle(self) -> None:
         self._wait(lambda: not self._unfinished(self.clock.now()), "runs do not end")
@@ -85,6 +85,9 @@ class Simulation:
         answer = requests.post(f"{self.stack.prefect_api}/flow_runs/filter", json=body, timeout=60)
         found: list[dict[str, Any]] = answer.json() if answer.ok else [{"next_scheduled_start_time": None}]
         return found
+
+    def _has_looked_after(self, before: str) -> bool:
+        return self._looked() != before
 
     def _looked(self) -> str:
         assert self.stack

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -46,7 +47,7 @@ def receiver() -> Iterator[Receiver]:
 def plan(simulation: Simulation, world: World) -> None:
     """Say what happens in the quarter: every day something is published, and now and then something is broken."""
     for n in range(DAYS + 1):
-        simulation.at(at(BEGIN + n * DAY, 3), lambda n=n: world.publish(BEGIN + n * DAY))
+        simulation.at(at(BEGIN + n * DAY, 3), partial(world.publish, BEGIN + n * DAY))
     refused = {"path": "*", "status": 503}
     for first, last, breaks, mends in (
         (10, 12, lambda: world.chc.faults(refused), lambda: world.chc.faults()),
@@ -71,7 +72,7 @@ def test_a_quarter(tmp_path: Path, receiver: Receiver) -> None:
     with running(tmp_path, BEGIN, END + 30 * DAY) as world:
         simulation = Simulation(clock)
         plan(simulation, world)
-        environment = world.environment | QUICK | clock.environment | {"EO_NOTIFY_OPS_URL": receiver.url}
+        environment = {**world.environment, **QUICK, **clock.environment, "EO_NOTIFY_OPS_URL": receiver.url}
         config, grown = configuration(world), list[str]()
         with up(tmp_path, config, environment) as stack, simulation.running(stack):
             simulation.until(at(BEGIN + min(DAYS, 48) * DAY, 12))
