@@ -26,7 +26,7 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 from tests.stack import SHARED, base_config, collection
 from tests.web import web
@@ -92,15 +92,13 @@ def fill_coverage(store: ResultStore) -> None:
     ids = np.array([unit.id for unit in units], dtype=object)
     for job, first in enumerate(range(0, len(days), 10)):
         some = days[first : first + 10]
-        cells: dict[str, object] = {
-            name: np.repeat(np.array([text(day) for day in some], dtype=object), UNITS)
-            for name, text in (
-                ("period", lambda day: day.id),
-                ("start", lambda day: day.start.isoformat()),
-                ("end", lambda day: day.end.isoformat()),
-            )
+        texts = {
+            "period": [day.id for day in some],
+            "start": [day.start.isoformat() for day in some],
+            "end": [day.end.isoformat() for day in some],
         }
         count = len(some) * UNITS
+        cells: dict[str, object] = {name: np.array(t, dtype="O").repeat(UNITS) for name, t in texts.items()}
         cells |= {"orgUnit": np.tile(ids, len(some)), "reason": np.full(count, "", dtype=object)}
         version = f"{datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=job)} job-{job}"
         table.add_values({**cells, "state": np.full(count, "V", dtype=object)}, units, f"job-{job}", version)
@@ -125,15 +123,14 @@ def fill_values(store: ResultStore) -> None:
         {"type": "Feature", "geometry": geometry, "properties": {"orgUnit": id_, "name": id_, "level": 2}}
         for id_, geometry in districts.items()
     ]
-    publish_results(
-        JobFolder(store, "a-job"),
-        "districts",
+    results = JobResults(
         units={"type": "FeatureCollection", "features": features},
         values=values,
         summary=ImportSummary(status="SKIPPED", dry_run=True),
         left_out=[],
-        preview={"count": 0, "leftOutCount": 0, "dataValues": [], "rows": []},
+        preview={"dataValues": [], "rows": []},
     )
+    publish_results(JobFolder(store, "a-job"), "districts", results)
 
 
 def outlines() -> Iterator[tuple[str, object]]:

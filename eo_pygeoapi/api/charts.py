@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ MAP_SIZE = 560
 CHART_WIDTH, CHART_HEIGHT = 760, 240
 _LEFT, _BOTTOM, _TOP, _RIGHT = 60, 34, 12, 12
 _POINT_RADIUS = 5
-_MOST_TICKS = 6
+_MOST_TICKS, _MOST_LABELS = 6, 6
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,15 @@ def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
         x = (points[:, 0] - west) * narrow * scale + _POINT_RADIUS
         return np.column_stack([x, (north - points[:, 1]) * scale + _POINT_RADIUS])
 
-    drawn = "".join(
-        _linked(f"{piece}<title>{escape(_said(area))}</title></path>", href and href + area.org_unit)
-        for area in areas
-        if area.org_unit in shapes
-        for piece in _path(shapely.transform(shapes[area.org_unit], project), _fill(area.value, edges))
-    )
+    drawn = ""
+    for area in areas:
+        if area.org_unit not in shapes:
+            continue
+        data = _path_data(shapely.transform(shapes[area.org_unit], project))
+        said = f"{area.name}: {number(area.value) if area.value is not None else 'no value'}"
+        path = f'<path fill-rule="evenodd" fill="{_fill(area.value, edges)}" d="{data}">'
+        path += f"<title>{escape(said)}</title></path>"
+        drawn += f'<a href="{escape(href + area.org_unit)}">{path}</a>' if href else path
     size = f"{width * scale + 2 * _POINT_RADIUS:.0f} {height * scale + 2 * _POINT_RADIUS:.0f}"
     return f'<svg class="map" viewBox="0 0 {size}" role="img" aria-label="{escape(title)}">{drawn}</svg>'
 
@@ -123,14 +126,24 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
     def y(value: float) -> float:
         return _TOP + inner_height * (high - value) / (high - low)
 
-    ticks = "".join(_tick(step_label(step, steps), y(step)) for step in steps)
-    base = CHART_HEIGHT - 10
+    ticks = "".join(
+        f'<line x1="{_LEFT}" x2="{CHART_WIDTH - _RIGHT}" y1="{y(step):.1f}" y2="{y(step):.1f}"/>'
+        f'<text x="{_LEFT - 6}" y="{y(step) + 4:.1f}" text-anchor="end">{step_label(step, steps)}</text>'
+        for step in steps
+    )
+    last = len(labels) - 1
+    most = min(_MOST_LABELS, len(labels))
+    places = sorted({round(i * last / (most - 1)) for i in range(most)}) if most > 1 else range(len(labels))
     marks = "".join(
-        f'<text x="{x(i):.0f}" y="{base}" text-anchor="{_anchor(i, len(labels))}">{escape(labels[i])}</text>'
-        for i in _spread(len(labels), 6)
+        # the last label would not fit in the middle
+        f'<text x="{x(i):.0f}" y="{CHART_HEIGHT - 10}" text-anchor="{"end" if i == last > 0 else "middle"}">'
+        f"{escape(labels[i])}</text>"
+        for i in places
     )
     lines = "".join(
-        f'<polyline points="{" ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in run)}"/>' for run in _runs(values)
+        f'<polyline points="{" ".join(f"{x(i):.1f},{y(value):.1f}" for i, value in run if value is not None)}"/>'
+        for is_known, run in groupby(enumerate(values), key=lambda pair: pair[1] is not None)
+        if is_known
     )
     dots = "".join(
         f'<circle cx="{x(i):.1f}" cy="{y(v):.1f}" r="2.5"><title>{escape(labels[i])}: {number(v)}</title></circle>'
@@ -165,23 +178,16 @@ def _shape(geometry: JsonMapping | None) -> object:
     return shapely.simplify(shape, max(east - west, north - south) / MAP_SIZE, preserve_topology=False) or shape
 
 
-def _path(shape: Any, fill: str) -> Iterator[str]:
+def _path_data(shape: Any) -> str:
     if shape.geom_type in ("Point", "MultiPoint"):
         r = _POINT_RADIUS
         centres = shapely.get_coordinates(shape)
-        data = "".join(f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0Z" for x, y in centres)
-    else:
-        data = "".join(
-            "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in shapely.get_coordinates(ring)) + "Z"
-            for polygon in shapely.get_parts(shape)
-            for ring in shapely.get_rings(polygon)
-        )
-    if data:
-        yield f'<path fill-rule="evenodd" fill="{fill}" d="{data}">'
-
-
-def _linked(drawn: str, href: str) -> str:
-    return f'<a href="{escape(href)}">{drawn}</a>' if href else drawn
+        return "".join(f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0Z" for x, y in centres)
+    return "".join(
+        "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in shapely.get_coordinates(ring)) + "Z"
+        for polygon in shapely.get_parts(shape)
+        for ring in shapely.get_rings(polygon)
+    )
 
 
 def _fill(value: float | None, edges: Sequence[float]) -> str:
@@ -194,35 +200,3 @@ def _fill(value: float | None, edges: Sequence[float]) -> str:
 
 def _colour(index: int, classes: int) -> int:
     return index if classes > 1 else len(COLOURS) // 2
-
-
-def _said(area: Area) -> str:
-    return f"{area.name}: {number(area.value) if area.value is not None else 'no value'}"
-
-
-def _tick(label: str, y: float) -> str:
-    line = f'<line x1="{_LEFT}" x2="{CHART_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return f'{line}<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
-
-
-def _anchor(index: int, count: int) -> str:
-    """Return where a label hangs; the last one would not fit in the middle."""
-    return "end" if index == count - 1 and count > 1 else "middle"
-
-
-def _spread(count: int, most: int) -> Sequence[int]:
-    if count <= most:
-        return range(count)
-    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
-
-
-def _runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
-    run: list[tuple[int, float]] = []
-    for index, value in enumerate(values):
-        if value is not None:
-            run.append((index, value))
-        elif run:
-            yield run
-            run = []
-    if run:
-        yield run

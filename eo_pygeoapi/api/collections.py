@@ -13,7 +13,7 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.store.coverage import CoverageTable, PeriodSummary
+from eo_pygeoapi.store.coverage import CoverageTable
 
 
 def get_collections(api: API, request: APIRequest) -> Answer:
@@ -65,11 +65,8 @@ def _add_days(api: API, collection: JsonObject, dataset: Dataset | None) -> None
     except EoError:  # a description comes without the store too
         return
     if periods:
-        collection.setdefault("extent", {})["temporal"] = {"interval": [_ends(periods)]}
-
-
-def _ends(periods: list[PeriodSummary]) -> list[str]:
-    return [f"{periods[0].start}T00:00:00Z", f"{periods[-1].end}T23:59:59Z"]
+        ends = [f"{periods[0].start}T00:00:00Z", f"{periods[-1].end}T23:59:59Z"]
+        collection.setdefault("extent", {})["temporal"] = {"interval": [ends]}
 
 
 def _statuses(api: API, datasets: list[Dataset]) -> list[JsonObject]:

@@ -72,7 +72,10 @@ class Picture:
         ]
         return cls(
             rows=rows,
-            marks=list(_marks(coverage.periods)),
+            marks=[
+                Mark(NAMES + CELL * n, _label(coverage.periods[n]))
+                for n in range(0, len(coverage.periods), -(-BETWEEN_MARKS // CELL))
+            ],
             width=NAMES + CELL * len(coverage.periods),
             height=TOP + LINE * len(shown) + 4,
             first=_label(coverage.periods[0]) if coverage.periods else "",
@@ -80,12 +83,6 @@ class Picture:
             more=len(coverage.org_units) - len(shown),
             legend=[(COLOURS[code], meaning) for code, meaning in COVERAGE_LEGEND.items()],
         )
-
-
-def _marks(periods: list[str]) -> Iterator[Mark]:
-    step = -(-BETWEEN_MARKS // CELL)
-    for n in range(0, len(periods), step):
-        yield Mark(NAMES + CELL * n, _label(periods[n]))
 
 
 def _label(period: str) -> str:

@@ -12,7 +12,7 @@ from eo_pygeoapi.api.coverage_picture import Picture
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.contract.models import Interval
-from eo_pygeoapi.contract.operations import Coverage, DatasetStatus
+from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
@@ -62,7 +62,11 @@ def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
         raise QueryError(f"start, end: {len(periods)} periods are too many at once; allowed: {MOST_CELLS} values")
     coverage = table.matrix(periods, level)
     if request.format == "csv":
-        return headers_of(api, request, CSV), 200, _as_csv(coverage)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["period", *(unit.id for unit in coverage.org_units)])
+        writer.writerows([period, *row] for period, row in zip(coverage.periods, coverage.rows, strict=True))
+        return headers_of(api, request, CSV), 200, text.getvalue()
     return answer_json(api, request, coverage.model_dump(by_alias=True))
 
 
@@ -145,11 +149,3 @@ def _last_periods(dataset: Dataset, document: DatasetStatus, table: CoverageTabl
     days = {"daily": 1, "monthly": 31, "quarterly": 92, "yearly": 366}.get(dataset.period_type, 7)
     start = max(until - timedelta(days * PERIODS_SHOWN), table.summary()[0].start)
     return periods_in(Interval(start=start, end=until + timedelta(days * 5)), dataset.period_type)[-PERIODS_SHOWN - 5 :]
-
-
-def _as_csv(coverage: Coverage) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["period", *(unit.id for unit in coverage.org_units)])
-    writer.writerows([period, *row] for period, row in zip(coverage.periods, coverage.rows, strict=True))
-    return text.getvalue()

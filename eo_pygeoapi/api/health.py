@@ -40,32 +40,20 @@ def ready(api: API, request: APIRequest) -> Answer:
 
 def outcomes(executions: Executions) -> dict[str, dict[str, str]]:
     """Return what each check says: `status`, and `detail` where it is not ok."""
-    return {name: _outcome(check, executions) for name, check in CHECKS.items()}
-
-
-def _outcome(check: Callable[[Executions], None], executions: Executions) -> dict[str, str]:
-    try:
-        check(executions)
-    except EoError as error:
-        return {"status": "unavailable", "detail": str(error)}
-    return {"status": "ok"}
-
-
-def _prefect(executions: Executions) -> None:
-    executions.gateway.ping()
-
-
-def _store(executions: Executions) -> None:
-    executions.store.exists("ready")
+    found: dict[str, dict[str, str]] = {}
+    for name, check in CHECKS.items():
+        try:
+            check(executions)
+        except EoError as error:
+            found[name] = {"status": "unavailable", "detail": str(error)}
+        else:
+            found[name] = {"status": "ok"}
+    return found
 
 
 def _worker(executions: Executions) -> None:
     if not executions.gateway.details.workers():
         raise _NoWorkerError("no worker is running; start one with `eo-pygeoapi worker`")
-
-
-def _datasets(executions: Executions) -> None:
-    executions.raise_unless_applied()
 
 
 def _watch(executions: Executions) -> None:
@@ -79,10 +67,10 @@ def _watch(executions: Executions) -> None:
         raise _NoWatchError(f"the watch has not looked for {minutes} minutes; start it with `eo-pygeoapi watch`")
 
 
-CHECKS: dict[str, Callable[[Executions], None]] = {
-    "prefect": _prefect,
-    "store": _store,
+CHECKS: dict[str, Callable[[Executions], object]] = {
+    "prefect": lambda executions: executions.gateway.ping(),
+    "store": lambda executions: executions.store.exists("ready"),
     "worker": _worker,
-    "datasets": _datasets,
+    "datasets": lambda executions: executions.raise_unless_applied(),
     "watch": _watch,
 }

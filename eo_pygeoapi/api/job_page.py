@@ -34,7 +34,11 @@ def title_of(job: Job) -> str:
     given = job.inputs
     start, _, end = str(given.get("datetime") or "").partition("/")
     start, end = str(given.get("start") or start), str(given.get("end") or end or start)
-    dates = _dates(start, end)
+    first, last = _day(start), _day(end)
+    day, _, month = first.partition(" ")
+    if month and month == last.partition(" ")[2]:
+        first = first if first == last else day
+    dates = first if first == last else f"{first} to {last}"
     kind = "import" if given.get("dryRun") is False else "dry run"
     return ", ".join(part for part in (job.deployment, dates, kind) if part)
 
@@ -80,14 +84,6 @@ def _changes(folder: JobFolder, preview: Mapping[str, Any]) -> Iterator[dict[str
         return
     with folder.store.open(folder.key(job_folder.CHANGES)) as stream:
         yield from csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8", newline=""))
-
-
-def _dates(start: str, end: str) -> str:
-    first, last = _day(start), _day(end)
-    if first == last:
-        return first
-    day, _, month = first.partition(" ")
-    return f"{day} to {last}" if month and month == last.partition(" ")[2] else f"{first} to {last}"
 
 
 def _day(text: str) -> str:

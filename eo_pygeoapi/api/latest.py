@@ -35,7 +35,11 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
         common = {"unit": dataset.units.to, "title": dataset.title}
         return headers_of(api, request, GEOJSON), 200, as_geojson(page, common)
     period = page.rows[0]["period"] if page.rows else ""
-    areas = [_area(row, page) for row in page.rows]
+    geometries = {key: json.loads(text) for key, text in page.outlines.items()}
+    areas = [
+        Area(row["orgUnit"], row["name"] or row["orgUnit"], geometries.get(row["geometry"]), row["value"])
+        for row in page.rows
+    ]
     shown = {"dataset": dataset, "period": period and period_name(period, dataset.period_type), "level": level}
     levels = sorted({row["level"] for row in page.rows} - {None})
     title = f"{dataset.title}, {shown['period']}"
@@ -63,8 +67,3 @@ def as_geojson(page: OutlinedPage, common: JsonObject) -> str:
         features.append(f'{{"type":"Feature","id":{id_},"geometry":{outline},"properties":{properties}}}')
     counts = f'"numberMatched":{page.matched},"numberReturned":{len(features)}'
     return f'{{"type":"FeatureCollection",{counts},"features":[\n{",\n".join(features)}\n]}}'
-
-
-def _area(row: JsonObject, page: OutlinedPage) -> Area:
-    outline = page.outlines.get(row["geometry"])
-    return Area(row["orgUnit"], row["name"] or row["orgUnit"], json.loads(outline) if outline else None, row["value"])

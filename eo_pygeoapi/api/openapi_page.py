@@ -37,15 +37,13 @@ def groups(document: JsonMapping) -> dict[str, list[Operation]]:
         parts = path.split("/")
         general = "/".join([*parts[:2], _STANDS_FOR.get(parts[1], *parts[2:3]), *parts[3:]]) if parts[2:] else path
         for method in _METHODS:
-            if method in operations:
-                operation = _operation(method, general, operations[method], document)
-                found[_GROUPS.get(parts[1], _OTHERS)].setdefault((method, general), operation)
+            if (described := operations.get(method)) is None:
+                continue
+            parameters = [_resolved(parameter, document) for parameter in described.get("parameters", [])]
+            named = [parameter for parameter in parameters if parameter.get("name")]
+            operation = Operation(method, general, str(described.get("summary", "")), named)
+            found[_GROUPS.get(parts[1], _OTHERS)].setdefault((method, general), operation)
     return {name: list(some.values()) for name, some in found.items() if some}
-
-
-def _operation(method: str, path: str, described: JsonMapping, document: JsonMapping) -> Operation:
-    parameters = [_resolved(parameter, document) for parameter in described.get("parameters", [])]
-    return Operation(method, path, str(described.get("summary", "")), [p for p in parameters if p.get("name")])
 
 
 def _resolved(parameter: JsonObject, document: JsonMapping) -> JsonObject:

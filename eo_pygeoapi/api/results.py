@@ -70,7 +70,8 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     job = executions.gateway.runs.get(job_id)
     key = _key_of(executions, job, PREVIEW)
     preview: JsonObject = executions.store.read_json(key)
-    if _wants_csv(request):
+    accepted = next((str(v) for k, v in request.headers.items() if k.lower() == "accept"), "").strip()
+    if request.format == "csv" or (not request.params.get("f") and accepted.startswith(CSV)):
         name = f'attachment; filename="payload-preview-{job.id}.csv"'
         return headers_of(api, request, f"{CSV}; charset=utf-8", **{"Content-Disposition": name}), 200, to_csv(preview)
     if request.format != "html":
@@ -122,11 +123,6 @@ def to_csv(preview: JsonObject) -> str:
     writer.writeheader()
     writer.writerows({**common, **value} for value in preview.get("dataValues", []))
     return text.getvalue()
-
-
-def _wants_csv(request: APIRequest) -> bool:
-    accepted = next((str(v) for k, v in request.headers.items() if k.lower() == "accept"), "")
-    return request.format == "csv" or (not request.params.get("f") and accepted.strip().startswith(CSV))
 
 
 def _key_of(executions: Executions, job: Job, name: str) -> str:

@@ -97,7 +97,8 @@ def state(facts: Facts, today: date) -> DatasetState:
 
 def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetStatus:
     """Return the document of a dataset, without links."""
-    dataset, last, held = facts.dataset, newest(facts), newest_imported(facts)
+    dataset, last, held, job = facts.dataset, newest(facts), newest_imported(facts), facts.last_run
+    finished = {"finished": job.finished} if job and job.finished else {}
     provisional = next((period.start for period in facts.periods if period.provisional), None)
     known = {
         "published_until": last and last.end,
@@ -105,7 +106,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "provisional_from": provisional,
         "expected": expected(facts, today),
         "provider_until": facts.newest_day,
-        "last_run": facts.last_run and _last_run(facts.last_run),
+        "last_run": job and LastRun(job_id=job.id, status=job.status, **finished),
         "last_success": facts.last_success,
     }
     return DatasetStatus(
@@ -141,7 +142,9 @@ def in_words(facts: Facts, today: date) -> str:
     if is_stale(facts, today) and facts.newest_day:
         parts.append(f"the provider has stopped on {_day(facts.newest_day, today)}")
     elif (due := expected(facts, today)) is not None:
-        parts.append(f"{_period(_following(facts, last), today)} {_when(due, today)}")
+        when = "expected today" if due == today else f"was expected on {_day(due, today)}"
+        when = f"expected on {_day(due, today)}" if due > today else when
+        parts.append(f"{_period(_following(facts, last), today)} {when}")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
     return "; ".join(parts)
@@ -154,17 +157,6 @@ def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
 
 def _following(facts: Facts, last: PeriodSummary) -> Period:
     return period_of(last.end + timedelta(1), facts.dataset.period_type)
-
-
-def _last_run(job: Job) -> LastRun:
-    finished = {"finished": job.finished} if job.finished else {}
-    return LastRun(job_id=job.id, status=job.status, **finished)
-
-
-def _when(due: date, today: date) -> str:
-    if due > today:
-        return f"expected on {_day(due, today)}"
-    return "expected today" if due == today else f"was expected on {_day(due, today)}"
 
 
 def _period(period: Period, today: date) -> str:

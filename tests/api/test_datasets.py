@@ -12,7 +12,7 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.problems import Book, Condition
 from tests.stack import base_config, collection
@@ -41,15 +41,14 @@ def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[
     }
     CoverageTable(store, "rain").add_values(cells, UNITS, "a-job", "1")
     shapes = {"bo": square(-12, 8), "kenema": square(-11, 8)}
-    publish_results(
-        JobFolder(store, "a-job"),
-        "rain",
+    results = JobResults(
         units=units(shapes),
         values=daily(list(shapes), date(2025, 7, 1), 3),
         summary=ImportSummary(status="SKIPPED", dry_run=True),
         left_out=[],
-        preview={"count": 0, "leftOutCount": 0, "dataValues": [], "rows": []},
+        preview={"dataValues": [], "rows": []},
     )
+    publish_results(JobFolder(store, "a-job"), "rain", results)
     condition = Condition("failed", "x", datetime(2025, 7, 5, tzinfo=UTC), "rain failed: <away>", datasets=("rain",))
     Book(store).update([condition], datetime(2025, 7, 5, tzinfo=UTC))
     with web(folder, config, prefect_api) as address:
