@@ -27,6 +27,8 @@ def compressed(response: Response) -> Response:
     if response.is_streamed or response.direct_passthrough:
         return response
     response.vary.add("Accept-Encoding")
+    if "Content-Encoding" in response.headers:
+        return response
     if request.accept_encodings.quality("gzip") and len(content := response.get_data()) >= SMALLEST:
         response.set_data(gzip.compress(content, _LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"

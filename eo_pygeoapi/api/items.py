@@ -12,12 +12,14 @@ from urllib.parse import quote
 from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest, itemtypes
 from werkzeug.datastructures import MultiDict
+from werkzeug.http import parse_accept_header
 
 from eo_pygeoapi import provider
 from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
 from eo_pygeoapi.api.charts import Area, choropleth, number
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import period_name
+from eo_pygeoapi.api.splicing import spliced_gzip
 from eo_pygeoapi.jobs.documents import HTML
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -38,7 +40,12 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     with provider.outlines_by_reference() as outlines:
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
     content = _as_asked(content)
-    return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content) if outlines else content
+    if not outlines:
+        return headers, status, content
+    accepted = parse_accept_header(dict(request.headers).get("Accept-Encoding"))
+    if api.config["server"].get("gzip") and accepted.quality("gzip"):
+        return {**headers, "Content-Encoding": "gzip"}, status, spliced_gzip(content, _REFERENCE, outlines.__getitem__)
+    return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content)
 
 
 def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) -> Answer:

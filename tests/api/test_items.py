@@ -37,7 +37,7 @@ def districts() -> dict[str, Any]:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("items")
     config = base_config()
-    config["server"]["pretty_print"] = True
+    config["server"] |= {"pretty_print": True, "gzip": True}
     for name in ("districts", "named", "shapes"):
         config["resources"][name] = collection(name, source="chirps3", options={"stage": "final", "flavor": "rnl"})
     _publish_shapes(ResultStore(str(folder / "results")))
@@ -147,3 +147,17 @@ def test_other_formats_and_single_items_have_their_outlines(url: str) -> None:
     linked = answer(f"{url}/shapes", f="jsonld", orgUnit="L")
     assert linked.status_code == 200 and "outline:" not in linked.text
     assert "outline:" not in answer(f"{url}/shapes", f="html").text
+
+
+def test_compressed_items_are_the_same(url: str) -> None:
+    address = f"{url}/shapes/items?f=json&limit=50"
+    plain, small = (requests.get(address, headers={"Accept-Encoding": e}, timeout=60) for e in ("identity", "gzip"))
+
+    assert (small.status_code, small.headers["Content-Encoding"], small.headers["Vary"]) == (
+        200,
+        "gzip",
+        "Accept-Encoding",
+    )
+    assert "Content-Encoding" not in plain.headers and int(small.headers["Content-Length"]) < len(plain.content)
+    without_time = [{k: v for k, v in answer.json().items() if k != "timeStamp"} for answer in (plain, small)]
+    assert without_time[0] == without_time[1] and without_time[0]["features"]

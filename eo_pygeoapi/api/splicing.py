@@ -1,0 +1,58 @@
+"""Gzip for a text in which long parts come again and again: each part is compressed once, and spliced in as it is.
+
+A gzip stream is a row of deflate blocks. Blocks that refer to nothing before them, and end with a byte (zlib's full
+flush), can be put one after the other in any order; the checksum at the end is of the whole text.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+
+from eo_pygeoapi.store.outlines import Kept
+
+_LEVEL = 5
+_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+_LAST_BLOCK = b"\x03\x00"
+_LARGEST_BLOCKS = 32 * 1024 * 1024  # bytes of compressed parts that are kept
+_kept = Kept[bytes](_LARGEST_BLOCKS)
+
+
+def spliced_gzip(text: str, reference: re.Pattern[str], part: Callable[[str], str]) -> bytes:
+    """Compress `text` with each `reference` replaced: `part` returns what stands for the first group of a match.
+
+    The same group stands for the same part in every text.
+    """
+    blocks, checksum, size = [_HEADER], 0, 0
+    known: dict[str, tuple[bytes, bytes]] = {}
+    for piece, key in _pieces(text, reference):
+        if key and key not in known:
+            content = part(key).encode()
+            known[key] = content, _kept_block(key, content)
+        content, block = known[key] if key else (piece.encode(), _block(piece.encode()))
+        blocks.append(block)
+        checksum, size = zlib.crc32(content, checksum), size + len(content)
+    trailer = struct.pack("<II", checksum, size & 0xFFFFFFFF)
+    return b"".join([*blocks, _LAST_BLOCK, trailer])
+
+
+def _pieces(text: str, reference: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    """Yield the text between references, and the key of each reference."""
+    place = 0
+    for found in reference.finditer(text):
+        yield text[place : found.start()], ""
+        yield "", found[1]
+        place = found.end()
+    yield text[place:], ""
+
+
+def _kept_block(key: str, content: bytes) -> bytes:
+    if (block := _kept.get(key)) is None:
+        block = _block(content)
+        _kept.put(key, block, len(block))
+    return block
+
+
+def _block(content: bytes) -> bytes:
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush(zlib.Z_FULL_FLUSH)
