@@ -13,6 +13,7 @@ from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings, how_to_connect
 
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that makes up for a missed one
+NOT_RUN = "not run, for nobody could start it when it was due"  # how the message of a run that was skipped begins
 
 
 def paused_schedules(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[tuple[str, str]]:
