@@ -19,6 +19,8 @@ from eo_pygeoapi.gateway.apply import Applied, apply_deployments
 from eo_pygeoapi.gateway.credentials import read_blocks, register
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import DEFAULT_CONFIG, Settings
+from eo_pygeoapi.store.pauses import Pauses, in_words
+from eo_pygeoapi.store.store import ResultStore
 
 WEB_PID = "web.pid"
 
@@ -71,10 +73,11 @@ def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
             out.print(f"{word}: {', '.join(names)}", markup=False)
     for name, changed in done.mended.items():
         out.print(f"mended {name}, for in Prefect somebody had changed {', '.join(changed)}", markup=False)
-    for name in done.held:
-        out.print(
-            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
-        )
+    for name, pause in done.held.items():
+        how = f"`eo-pygeoapi schedules resume {name}` resumes it"
+        out.print(f"note: schedule {name} {in_words(pause)}; {how}", markup=False)
+    for name in done.resumed:
+        out.print(f"note: schedule {name} was resumed by a person in Prefect", markup=False)
     for name in done.stopped:
         err.print(
             f"[yellow]warning:[/yellow] schedule {name} was active, and is paused now: {escape(done.paused[name])}"
@@ -110,7 +113,8 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
         gateway.ping()  # it says within seconds that Prefect is away
         register(settings.prefect_api_url)
         settings = settings.with_blocks(read_blocks(settings.prefect_api_url))
-        return apply_deployments(gateway, load_datasets(config), processes, settings)
+        pauses = Pauses(ResultStore(settings.results))
+        return apply_deployments(gateway, load_datasets(config), processes, settings, pauses)
     finally:
         gateway.close()
 

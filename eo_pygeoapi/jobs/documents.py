@@ -98,6 +98,12 @@ def link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
     return {"href": href, "rel": rel, "type": media_type, "title": title}
 
 
+def last_run(job: Job) -> LastRun:
+    """Return what documents of datasets and schedules tell of their last job."""
+    finished = {"finished": job.finished} if job.finished else {}
+    return LastRun(job_id=job.id, status=job.status, **finished)
+
+
 def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, object]:
     """Return the statusInfo of a job, with details where there are any."""
     times = {

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus, LastRun
+from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus
 from eo_pygeoapi.contract.periods import Period, period_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.jobs.documents import last_run
 from eo_pygeoapi.store.coverage import PeriodSummary
 
 LEAST_GRACE = timedelta(days=2)
@@ -90,7 +91,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "imported_until": held and held.end,
         "provisional_from": provisional,
         "expected": expected(facts),
-        "last_run": facts.last_run and _last_run(facts.last_run),
+        "last_run": facts.last_run and last_run(facts.last_run),
         "last_success": facts.last_success,
     }
     return DatasetStatus(
@@ -137,11 +138,6 @@ def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
 
 def _following(facts: Facts, last: PeriodSummary) -> Period:
     return period_of(last.end + timedelta(1), facts.dataset.period_type)
-
-
-def _last_run(job: Job) -> LastRun:
-    finished = {"finished": job.finished} if job.finished else {}
-    return LastRun(job_id=job.id, status=job.status, **finished)
 
 
 def _when(due: date, today: date) -> str:

@@ -28,7 +28,8 @@ from prefect.states import Cancelled
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.schedule_times import is_planned, latest_until, moved, planned_from
 from eo_pygeoapi.gateway.deployments import PAGE, TAG
-from eo_pygeoapi.gateway.schedules import NOT_RUN, SCHEDULE, run_inputs, schedule_of
+from eo_pygeoapi.gateway.job import SCHEDULE, schedule_of
+from eo_pygeoapi.gateway.schedules import NOT_RUN, run_inputs
 from eo_pygeoapi.gateway.work_pool import BACKFILL, SCHEDULED
 
 _log = logging.getLogger(__name__)
