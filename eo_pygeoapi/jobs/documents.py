@@ -6,6 +6,7 @@ What is not known is left out; nothing is null.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from eo_pygeoapi.contract.operations import LastRun
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.details import Step
 from eo_pygeoapi.gateway.job import Job, to_rfc3339

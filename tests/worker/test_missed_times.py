@@ -25,6 +25,8 @@ from eo_pygeoapi.gateway.apply import apply_deployments
 from eo_pygeoapi.gateway.deployments import DeploymentSpec
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.pauses import Pauses
+from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.worker.missed_times import Absence, MissedTimes
 from tests.servers import free_port, prefect_server
 from tests.worker.farm import Farm, patiently, until
@@ -33,6 +35,7 @@ NOW = datetime.now(UTC)
 THIS_HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 SINCE = THIS_HOUR - timedelta(hours=5, minutes=30)
 MISSED = [THIS_HOUR - timedelta(hours=n) for n in range(5, -1, -1)]
+PAUSES = Pauses(ResultStore("memory://test-missed-times"))
 INPUTS = {"start": "-P3D", "end": "P0D", "dryRun": True}
 
 
@@ -82,7 +85,7 @@ def after_absence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[st
     folder, port = tmp_path_factory.mktemp("away"), free_port()
     with prefect_server(folder, port) as api:
         gateway = PrefectGateway(api, read_timeout=60.0)
-        patiently(lambda: apply_deployments(gateway, DATASETS, {}, Settings()))
+        patiently(lambda: apply_deployments(gateway, DATASETS, {}, Settings(), PAUSES))
         for name in DATASETS:
             plan(api, gateway, name, SINCE, SINCE + timedelta(hours=3))
         gateway.close()
@@ -103,7 +106,7 @@ def in_cairo(request: pytest.FixtureRequest, prefect_api: str) -> Iterator[tuple
     name = f"cairo-{uuid4()}"
     enabled = read_datasets({"resources": {name: dataset(request.param, "30 0 * * *", "Africa/Cairo")}}, Path())
     gateway = PrefectGateway(prefect_api, read_timeout=60.0)
-    patiently(lambda: apply_deployments(gateway, enabled, {}, Settings()))
+    patiently(lambda: apply_deployments(gateway, enabled, {}, Settings(), PAUSES))
     plan(prefect_api, gateway, name, SPRING - timedelta(days=1), SPRING + timedelta(days=2))
     yield gateway, enabled
     gateway.close()
