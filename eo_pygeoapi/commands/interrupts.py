@@ -35,5 +35,5 @@ def deferred_interrupts() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number in came:
-        signal.raise_signal(number)
+    for signaled in came:
+        signal.raise_signal(signaled)
