@@ -79,6 +79,7 @@ class Job:
     attempts: int = 1
     flow_name: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
+    removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
     def from_flow_run(
