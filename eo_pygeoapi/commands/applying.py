@@ -11,7 +11,7 @@ from rich.markup import escape
 from eo_pygeoapi.commands.checks import check, paused_remarks
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.packaged import packaged_config
-from eo_pygeoapi.commands.running import Running, running_stack
+from eo_pygeoapi.commands.running import Running, in_stack, running_stack
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
@@ -53,12 +53,6 @@ def apply(settings: Settings) -> Outcome:
     elif settings.openapi:
         write_openapi(edited, settings.openapi)
     return Outcome(deployments, tell_web(settings.data_dir), running)
-
-
-def in_stack(settings: Settings, running: Running) -> Settings:
-    """Return the settings for a running stack: its Prefect, and the connections and keys that its jobs have."""
-    there = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
-    return there.where_set(running.variables)
 
 
 def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:

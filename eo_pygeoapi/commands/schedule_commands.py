@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eo_pygeoapi.commands.stack import running_stack
+from eo_pygeoapi.commands.running import in_stack, running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
 from eo_pygeoapi.settings import Settings, process_settings
@@ -106,10 +106,8 @@ def _settings(config: Path | None, data_dir: Path | None) -> Settings:
     running = running_stack(settings.data_dir)
     if running is None:
         return settings
-    there = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
-    if config is None:
-        there = there.model_copy(update={"config": Path(running.edited)})
-    return there.where_set(running.variables)
+    edited = config or Path(running.edited)
+    return in_stack(settings.model_copy(update={"config": edited}), running)
 
 
 def _documents(schedules: "Schedules") -> "Iterator[ScheduleDocument]":

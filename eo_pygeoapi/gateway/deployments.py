@@ -130,11 +130,14 @@ class Deployments:
         self, deployment: DeploymentResponse, schedule: DeploymentSchedule, active: bool, parameters: JsonMapping
     ) -> None:
         """Pause a schedule or make it active again; Prefect plans the deployment's runs anew."""
-        url = "/deployments/{id}/schedules/{schedule_id}"
         path = {"id": deployment.id, "schedule_id": schedule.id}
         # without the parameters Prefect 3.8 would wipe them
         body = {"active": active, "parameters": dict(parameters)}
-        self._client.call(lambda client: client.request("PATCH", url, path_params=path, json=body))
+        self._client.call(
+            lambda client: client.request(
+                "PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=path, json=body
+            )
+        )
         if active and deployment.paused:
             self._client.call(lambda client: client.resume_deployment(deployment.id))
         self._read_at = float("-inf")

@@ -13,8 +13,8 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from eo_pygeoapi.contract.operations import PausedBy
 from eo_pygeoapi.datasets.block import Dataset, Schedule
+from eo_pygeoapi.datasets.missing import missing_for
 from eo_pygeoapi.gateway.deployments import LEFT_PAUSED
-from eo_pygeoapi.gateway.schedules import missing_for
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pause
 
@@ -80,7 +80,7 @@ def standing_of(
 ) -> Standing:
     """Return how a schedule stands, by its deployment and the pause that the store keeps of it."""
     row = row_of(deployment, schedule.name)
-    changed = row and (row.updated or row.created)
+    changed = (row.updated or row.created) if row else None
     if pause := pause_of(deployment, schedule.name, kept):
         return Standing(dataset, schedule, False, "person", pause.reason, pause.at, pause.by, changed)
     if deployment is None or row is None:

@@ -21,7 +21,7 @@ from eo_pygeoapi.watch import detect
 from eo_pygeoapi.watch.freshness import Facts, in_words
 from eo_pygeoapi.watch.loop import Watch
 from eo_pygeoapi.watch.missed import MissedSchedules
-from eo_pygeoapi.watch.problems import Book
+from eo_pygeoapi.watch.problems import Book, Condition
 
 DUE = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -112,7 +112,7 @@ def test_so_many_newer_jobs_that_the_run_may_be_among_those_before_say_nothing()
 
 
 def test_schedules_missed_for_one_reason_are_one_condition() -> None:
-    def conditions(*found: Facts) -> list[detect.Condition]:
+    def conditions(*found: Facts) -> list[Condition]:
         watching = MissedSchedules(lambda _: iter([]), DUE - DAY)
         return list(detect.missed(watching.find(found, DUE + HOUR)))
 
