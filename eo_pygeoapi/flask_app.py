@@ -30,6 +30,7 @@ from eo_pygeoapi.api import (
     latest,
     problem_list,
     results,
+    schedules,
 )
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import Access
@@ -71,6 +72,11 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
     ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
+    ("/schedules", "GET", schedules.get_schedules, ()),
+    ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
+    ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
+    ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
+    ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
     ("/problems", "GET", problem_list.get_problems, ()),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
@@ -123,6 +129,7 @@ def _checked(access: Access) -> Callable[[], Response | None]:
 
 def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
+        request.get_data()  # so that a form comes as it was sent, too
         api_request = APIRequest.from_flask(request, stock.api_.locales)
         try:
             if formats is not None and not api_request.is_valid(list(formats)):

@@ -4,7 +4,7 @@ from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.accept import names_only_json
 from eo_pygeoapi.api.access import permit
-from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, links_of, manager_of
+from eo_pygeoapi.api.answers import answer_json, executions_of, header_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
 from eo_pygeoapi.contract.status import FINAL
@@ -27,10 +27,10 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
         allowed = ", ".join(manager.processes)
         raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {allowed})")
     description = manager.get_processor(process_id).metadata
-    given = _header(request, "Content-Type").partition(";")[0].strip().lower()
+    given = header_of(request, "Content-Type").partition(";")[0].strip().lower()
     if given in _FORMS:
         raise MediaTypeError(f"Content-Type: {given!r} is not allowed; allowed: application/json")
-    preferences = parse_prefer(_header(request, "Prefer"))
+    preferences = parse_prefer(header_of(request, "Prefer"))
     job = manager.executions.submit(process_id, description, read_body(request.data), permit)
     controls = description["jobControlOptions"]
     asynchronous = preferences.respond_async and "async-execute" in controls
@@ -53,7 +53,7 @@ def _results(api: API, request: APIRequest, job: Job) -> Answer:
         encoded = encode(read_outputs(executions.store, job), job.request, lambda id_: links.output(job.id, id_))
     except ResultNotAvailableError as error:
         if job.status == "successful":  # the request asked for no outputs
-            if names_only_json(_header(request, "Accept")):
+            if names_only_json(header_of(request, "Accept")):
                 return answer_json(api, request, {}, Link=monitor)
             return headers_of(api, request, Link=monitor), 204, ""
         return _with_link(problem_of(error, manager_of(api).secrets), monitor)
@@ -67,7 +67,3 @@ def _results(api: API, request: APIRequest, job: Job) -> Answer:
 def _with_link(answer: Answer, monitor: str) -> Answer:
     headers, status, content = answer
     return {**headers, "Link": monitor}, status, content
-
-
-def _header(request: APIRequest, name: str) -> str:
-    return next((str(value) for key, value in request.headers.items() if key.lower() == name.lower()), "")
