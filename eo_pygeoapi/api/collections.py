@@ -12,6 +12,7 @@ from eo_pygeoapi.api.description import as_json
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.jobs.documents import JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
 
@@ -39,7 +40,7 @@ def get_collection(api: API, request: APIRequest, collection_id: str) -> Answer:
         return answer
     headers, status, content = core_api.describe_collections(api, as_json(request), collection_id)
     if status != 200:
-        return headers, status, content
+        return {**headers, "Content-Type": JSON}, status, content
     document: JsonObject = json.loads(content)
     dataset = _known(api).get(collection_id)
     _add_days(api, document, dataset)

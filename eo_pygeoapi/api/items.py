@@ -20,7 +20,7 @@ from eo_pygeoapi.api.charts import Area, choropleth, number
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import period_name
 from eo_pygeoapi.api.splicing import spliced_gzip
-from eo_pygeoapi.jobs.documents import HTML
+from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.item_filters import APOSTROPHE
@@ -57,7 +57,7 @@ def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) ->
         api, _Json(request, request.params), collection_id, item_id
     )
     if status != 200:
-        return headers, status, content
+        return {**headers, "Content-Type": JSON}, status, content
     item: JsonObject = json.loads(content)
     shown = item["properties"]
     area = Area(item_id, str(shown.get("name") or item_id), item.get("geometry"), shown.get("value"))
@@ -75,7 +75,7 @@ def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
     json_request = _Json(request, given | {"skipGeometry": "true"})
     headers, status, content = itemtypes.get_collection_items(api, json_request, collection_id)
     if status != 200:
-        return headers, status, content
+        return {**headers, "Content-Type": JSON}, status, content
     document: JsonObject = json.loads(_as_asked(content))
     table = CoverageTable(executions_of(api).store, collection_id)
     first, _, last = given.get("datetime", "").partition("/")
