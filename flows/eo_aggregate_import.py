@@ -47,7 +47,7 @@ from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import publish, recording
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.hooks import HOOKS
+from flows.hooks import IMPORT_HOOKS
 from flows.surroundings import enabled_datasets, failed
 
 MINUTE, HOUR = 60, 3600
@@ -205,7 +205,11 @@ class Run:
 
 
 @flow(
-    name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR, **HOOKS
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **IMPORT_HOOKS,
 )
 def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Aggregate a dataset to organisation units and import the values into DHIS2.

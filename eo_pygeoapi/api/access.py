@@ -73,6 +73,12 @@ class Access:
         return None
 
 
+def who() -> str:
+    """Return whose the request is, for the import history: `token NAME`, or nothing where none was asked for."""
+    token = _token.get()
+    return f"token {token.name}" if token else ""
+
+
 def permit(connection: str) -> None:
     """Raise ForbiddenError where the request's token is bound to another DHIS2 connection than this."""
     token = _token.get()

@@ -2,7 +2,7 @@
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.access import permit
+from eo_pygeoapi.api.access import permit, who
 from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
@@ -26,7 +26,7 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     description = manager.get_processor(process_id).metadata
     _refuse_forms(request)
     preferences = parse_prefer(_header(request, "Prefer"))
-    job = manager.executions.submit(process_id, description, read_body(request.data), permit)
+    job = manager.executions.submit(process_id, description, read_body(request.data), permit, who())
     controls = description["jobControlOptions"]
     synchronous = "sync-execute" in controls and not _is_asynchronous(preferences, controls)
     if seconds := preferences.held_seconds(synchronous, LONGEST_WAIT_SECONDS):

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
+from eo_pygeoapi.contract.history import ImportHistory
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
 from eo_pygeoapi.gateway.job_filter import STATUSES
@@ -27,6 +28,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "problem": ProblemDocument,
     "datasetStatus": DatasetStatus,
     "coverage": Coverage,
+    "importHistory": ImportHistory,
     "feedProblem": Problem,
 }
 # the values that parameters of our operations allow, by path and name

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
+from eo_pygeoapi.gateway.schedules import schedule_of
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
 # labels that the worker puts on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+BY = "by"  # member of a run's request: who made it
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
     "validate_inputs",
@@ -77,6 +79,7 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
 
     @classmethod
     def from_flow_run(
@@ -113,6 +116,7 @@ class Job:
             deployment=deployment,
             attempts=_attempts(run)[0],
             flow_name=flow_name,
+            by=_made_by(run),
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
@@ -153,6 +157,14 @@ def job_status(run: FlowRun) -> JobStatus:
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware datetime in UTC, to the millisecond, with `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _made_by(run: FlowRun) -> str:
+    """Return who made a run; one that our API has not submitted has no `request` among its parameters."""
+    if schedule := schedule_of(run):
+        return f"schedule {schedule}"
+    request = (run.parameters or {}).get("request")
+    return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
 
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:

@@ -20,7 +20,7 @@ from eo_pygeoapi.errors import (
     ResultNotReadyError,
 )
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.job import BY, Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
@@ -58,13 +58,19 @@ class Executions:
         self._registry = shared_registry(settings.config)
 
     def submit(
-        self, process_id: str, description: JsonMapping, body: ExecuteBody, permit: Permit = lambda _: None
+        self,
+        process_id: str,
+        description: JsonMapping,
+        body: ExecuteBody,
+        permit: Permit = lambda _: None,
+        by: str = "",
     ) -> Job:
         """Check a request against the process description and make a job of it; nothing remains of a refused one.
 
-        `permit` is told the DHIS2 connection of an import, and raises where the client may not use it.
+        `permit` is told the DHIS2 connection of an import, and raises where the client may not use it. `by` says who
+        asks, for the import history.
         """
-        request = parse_request(body, list(description.get("outputs", {})), self._check_url)
+        request = parse_request(body, list(description.get("outputs", {})), self._check_url) | ({BY: by} if by else {})
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
