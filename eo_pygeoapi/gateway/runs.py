@@ -8,7 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType, FlowRunFilter
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
@@ -90,6 +96,19 @@ class Runs:
             runs = self._runs(where, min(limit, total - offset), offset)
         progress = self._progress([run.id for run in runs if job_status(run) == "running"])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
+
+    def known(self, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids Prefect has runs of, ours or not; what is no id of a run counts as known."""
+        ids, found = [], set[str]()
+        for job_id in job_ids:
+            try:
+                ids.append(UUID(job_id))
+            except ValueError:
+                found.add(job_id)
+        for start in range(0, len(ids), self._page):
+            where = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + self._page]))
+            found |= {str(run.id) for run in self._runs(where, self._page, 0)}
+        return found
 
     def place_in_queue(self, job: Job) -> int:
         """Return how many jobs wait, this one and those that were due before it."""

@@ -24,6 +24,7 @@ from eo_pygeoapi.gateway.job import BY, Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
+from eo_pygeoapi.jobs.removal import remove_job
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -117,10 +118,7 @@ class Executions:
             permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return replace(stopped, status="dismissed", message="dismissed")
-        # the files first: where the store is away the job stays listed, and can be deleted again
-        delete_held(job.request, self.store)
-        JobFolder(self.store, job_id).delete()
-        self.gateway.runs.delete(job_id)
+        remove_job(self.gateway, self.store, job)
         return replace(job, status="dismissed", message=f"removed, with its files and log; it was {job.status}")
 
     def details(self, job: Job) -> Details:

@@ -28,6 +28,7 @@ from eo_pygeoapi.watch import detect
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
+from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
@@ -47,10 +48,13 @@ class Watch:
     prefect_away_since: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until `stop` is set; no error ends it."""
+        """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
+        housekeeping = Housekeeping(self.settings, self.gateway, self.store, stop)
         while not stop.is_set():
             try:
-                self.look(datetime.now(UTC))
+                self.look(now := datetime.now(UTC))
+                datasets, operations = self._configured()
+                housekeeping.begin_if_due(datasets, operations.retention, now)
             except EoError as error:
                 _LOG.warning("cannot look: %s", error)
             except Exception:  # a watch that ends is worse than one that has missed a look

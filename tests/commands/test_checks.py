@@ -218,6 +218,6 @@ def test_what_nothing_obeys_yet_is_refused(checked: Callable[[Edit], Report]) ->
 
     found = checked(edit).problems
 
-    keys = ["eo.tenants", "eo.retention", "eo.defaults.policy"]
+    keys = ["eo.tenants", "eo.defaults.policy"]
     keys += [f"resources.chirps3-daily.eo.{name}" for name in ("tenant", "after")]
     assert found == [f"{key}: is not in effect in this version yet; take it out" for key in keys]
