@@ -19,7 +19,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import datasets, description, execute, health, history, items, jobs, problem_list, results
+from eo_pygeoapi.api import datasets, description, execute, health, history, items, jobs, metrics, problem_list, results
 from eo_pygeoapi.api.accept import AcceptMiddleware
 from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
@@ -58,6 +58,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
     ("/datasets/<dataset_id>/history", "GET", history.get_history, ("csv",)),
     ("/problems", "GET", problem_list.get_problems, ()),
+    ("/metrics", "GET", metrics.get_metrics, None),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
 )

@@ -79,7 +79,7 @@ def with_security(document: Mapping[str, object]) -> dict[str, object]:
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
-        if values or path.startswith(("/jobs", "/datasets", "/problems")) or path.endswith("/execution"):
+        if values or path.startswith(("/jobs", "/datasets", "/problems", "/metrics")) or path.endswith("/execution"):
             for method, operation in operations.items():
                 if method in _METHODS:
                     operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public

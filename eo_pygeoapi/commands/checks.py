@@ -69,7 +69,10 @@ def _promised_only(config: Mapping[str, object]) -> Iterator[str]:
     A file that says it is refused: a ministry must not rely on a separation, or on a deletion, that does not happen.
     """
     top = config.get("eo")
-    places = [("eo", top, ("tenants",)), ("eo.defaults", _member(top, "defaults"), ("policy",))]
+    places: list[tuple[str, object, tuple[str, ...]]] = [
+        ("eo", top, ("tenants",)),
+        ("eo.defaults", _member(top, "defaults"), ("policy",)),
+    ]
     places += [(f"resources.{id_}.eo", r.get("eo"), ("tenant", "policy", "after")) for id_, r in _resources(config)]
     for path, block, names in places:
         for name in names:

@@ -34,12 +34,15 @@ def prune(settings: Settings, out: Console, *, dry_run: bool, as_json: bool) -> 
     try:
         keeper = Housekeeping(settings, gateway, ResultStore(settings.results))
         removed = keeper.run(datasets, operations.retention, datetime.now(UTC), dry_run=dry_run)
+        remarks = keeper.remarks()
     finally:
         gateway.close()
     if as_json:
         found = {one.what: {"count": one.count, "bytes": one.size} for one in removed}
-        typer.echo(json.dumps({"dryRun": dry_run, "removed": found}, indent=2))
+        typer.echo(json.dumps({"dryRun": dry_run, "removed": found, "remarks": remarks}, indent=2))
         return
+    for remark in remarks:
+        out.print(f"note: {remark}", markup=False)
     _print(removed, operations.retention, out, dry_run)
 
 

@@ -53,6 +53,11 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._daily, args=(datasets, retention, now), daemon=True)
         self._thread.start()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until what was begun is done, or so long."""
+        if self._thread:
+            self._thread.join(seconds)
+
     def run(
         self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime, *, dry_run: bool = False
     ) -> list[Removed]:
@@ -70,6 +75,16 @@ class Housekeeping:
             removed.append(remove_downloads(cache, retention.downloads, now, datasets, busy, dry_run=dry_run))
         return removed
 
+    def remarks(self) -> list[str]:
+        """Return what keeps `eo.retention` from being the only one that decides. Raises EoError."""
+        after = self.gateway.deletes_runs_after()
+        if after is None:
+            return []
+        return [
+            f"this Prefect server deletes runs, and so jobs, by itself after {after.days} days; "
+            "set PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,orphans where it runs"
+        ]
+
     def merge(self, datasets: Mapping[str, Dataset]) -> None:
         """Merge the files that jobs have added to what is published, to the coverage and to the history."""
         for dataset_id in datasets:
@@ -81,6 +96,8 @@ class Housekeeping:
         try:
             self.merge(datasets)
             removed = self.run(datasets, retention, now)
+            for remark in self.remarks():
+                _LOG.warning("%s", remark)
         except EngineUnavailableError as error:
             _LOG.info("housekeeping waits: %s", error)
         except EoError as error:

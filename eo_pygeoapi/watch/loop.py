@@ -30,11 +30,15 @@ from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
+from eo_pygeoapi.watch.numbers import Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
+STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 _LOG = logging.getLogger(__name__)
+# what a look saw: facts of the datasets, and the last sign of life of a worker; None where Prefect did not answer
+Seen = tuple[Sequence[Facts] | None, datetime | None]
 
 
 @dataclass
@@ -46,6 +50,8 @@ class Watch:
     store: ResultStore
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     prefect_away_since: datetime | None = None
+    counting: Counting | None = None
+    _seen: Seen = (None, None)
 
     def run(self, stop: threading.Event) -> None:
         """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
@@ -60,6 +66,7 @@ class Watch:
             except Exception:  # a watch that ends is worse than one that has missed a look
                 _LOG.exception("unexpected error")
             stop.wait(self.settings.watch_seconds)
+        housekeeping.wait(STOP_SECONDS)
 
     def look(self, now: datetime) -> None:
         """Look once: what is wrong now, whom to tell, and what is to be sent."""
@@ -75,7 +82,16 @@ class Watch:
         base_url = str(read_config(self.settings.config)["server"]["url"]).rstrip("/")
         Teller(book, operations.notify, datasets, outbox.put, base_url).tell(changes, now)
         outbox.flush(now)
+        self._count(now)
         self.store.write_json(ALIVE, {"at": now.isoformat()})
+
+    def _count(self, now: datetime) -> None:
+        """Keep the numbers behind `/metrics`; a look is a look without them."""
+        self.counting = self.counting or Counting(self.gateway, self.store)
+        try:
+            self.counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
+        except EoError as error:
+            _LOG.warning("cannot count: %s", error)
 
     def _configured(self) -> tuple[Mapping[str, Dataset], Operations]:
         """Return what the file says now, as far as it is right: one mistake does not end the watch of the others."""
@@ -85,13 +101,14 @@ class Watch:
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
         yield from self._of_the_disk(now)
+        self._seen = (None, None)
         try:
             found = survey(self.gateway, self.store, datasets.values())
             last_alive = self.gateway.details.last_sign_of_life()
         except EngineUnavailableError:
             yield from self._of_prefect(now)
             return
-        self.prefect_away_since = None
+        self.prefect_away_since, self._seen = None, (found, last_alive)
         yield from detect.workers(last_alive or self.begun, now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
