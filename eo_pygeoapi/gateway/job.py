@@ -80,6 +80,7 @@ class Job:
     attempts: int = 1
     flow_name: str = ""
     by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
+    removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
     def from_flow_run(

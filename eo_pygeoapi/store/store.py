@@ -138,15 +138,15 @@ class ResultStore:
         with _translated("list", prefix):
             return sorted(self._key(entry) for entry in self._walk(self._path(prefix) if prefix else self._root))
 
-    def names(self, folder: str) -> set[str]:
-        """Return the names of the files that lie in a folder itself, in one listing; none where there is no folder."""
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the files that lie in a folder itself, name and bytes, in one listing; none if there is no folder."""
         try:
             with _translated("list", folder):
                 found = self._files.ls(self._path(folder), detail=True)
         except MissingResultError:
-            return set()
-        names = {entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file"}
-        return {name for name in names if not name.startswith(".")}
+            return {}
+        sizes = {entry["name"].rpartition("/")[2]: int(entry["size"]) for entry in found if entry["type"] == "file"}
+        return {name: size for name, size in sizes.items() if not name.startswith(".")}
 
     def stored(self, prefix: str) -> list[StoredEntry]:
         """Return what is kept in a folder and below, with sizes and times, sorted by key."""
