@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from eo_pygeoapi.commands.stack import running_stack
+from eo_pygeoapi.commands.running import running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.operations import Retention

@@ -15,6 +15,7 @@ from pygeoapi.util import JobStatus
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS, STATUS_BY_STATE, Job, Progress, job_status, to_rfc3339
+from eo_pygeoapi.gateway.schedules import SCHEDULE
 
 RUN_ID = UUID("0190a5a0-0000-7000-8000-000000000001")
 NO_PROGRESS = Progress()
@@ -277,3 +278,24 @@ def test_a_run_without_a_death_is_at_its_first_attempt() -> None:
     for labels in ({}, {DEATHS: "x", ATTEMPTS_ALLOWED: 2}, {DEATHS: 1}):
         assert job(states.Running(), labels=labels).attempts == 1
     assert job(states.Running()).message == "running"
+
+
+# Who made it
+
+
+@pytest.mark.parametrize(
+    ("members", "by"),
+    [
+        (
+            {"created_by": {"type": "SCHEDULE", "display_value": "daily"}, "parameters": {"inputs": {}}},
+            "schedule daily",
+        ),
+        ({"labels": {SCHEDULE: "daily"}}, "schedule daily"),  # it makes up for a missed time
+        ({"parameters": {"inputs": {}, "request": {"response": "raw", "by": "token ops"}}}, "token ops"),
+        ({"parameters": {"inputs": {}, "request": {"response": "raw"}}}, ""),
+        ({"parameters": {"inputs": {}}}, "Prefect"),
+        ({"parameters": {"request": "odd"}}, ""),
+    ],
+)
+def test_who_made_a_job(members: dict[str, Any], by: str) -> None:
+    assert job(states.Completed(), **members).by == by
