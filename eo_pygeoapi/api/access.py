@@ -73,10 +73,10 @@ class Access:
         return None
 
 
-def who() -> str:
-    """Return whose the request is, for the import history: `token NAME`, or nothing where none was asked for."""
+def caller() -> str:
+    """Return the name of the request's token; nothing where none is needed."""
     token = _token.get()
-    return f"token {token.name}" if token else ""
+    return token.name if token else ""
 
 
 def permit(connection: str) -> None:

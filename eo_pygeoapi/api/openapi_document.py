@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.history import ImportHistory
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
-from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
+from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem, ScheduleDocument
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import FILES, JSON
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -29,6 +29,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "datasetStatus": DatasetStatus,
     "coverage": Coverage,
     "importHistory": ImportHistory,
+    "schedule": ScheduleDocument,
     "feedProblem": Problem,
 }
 # the values that parameters of our operations allow, by path and name
@@ -36,6 +37,8 @@ _ALLOWED: Mapping[tuple[str, str], Sequence[str]] = {
     ("/jobs", "status"): STATUSES,
     ("/jobs/{jobId}/files/{name}", "name"): tuple(FILES),
 }
+# what tells of jobs, and so needs a token where there are any
+_OF_JOBS = ("/jobs", "/datasets", "/schedules", "/problems", "/metrics")
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 # answers and schemas of pygeoapi that we write as problem documents
 _ERRORS = ("InvalidParameter", "NotFound", "ServerError")
@@ -79,7 +82,7 @@ def with_security(document: Mapping[str, object]) -> dict[str, object]:
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
-        if values or path.startswith(("/jobs", "/datasets", "/problems", "/metrics")) or path.endswith("/execution"):
+        if values or path.startswith(_OF_JOBS) or path.endswith("/execution"):
             for method, operation in operations.items():
                 if method in _METHODS:
                     operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
-from eo_pygeoapi.gateway.schedules import schedule_of
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
@@ -17,6 +16,7 @@ from eo_pygeoapi.redaction import redact, redact_json
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
 BY = "by"  # member of a run's request: who made it
+SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
     "validate_inputs",
@@ -80,6 +80,7 @@ class Job:
     attempts: int = 1
     flow_name: str = ""
     by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
+    schedule: str = ""  # the name of the schedule that it was made by
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
@@ -118,6 +119,7 @@ class Job:
             attempts=_attempts(run)[0],
             flow_name=flow_name,
             by=_made_by(run),
+            schedule=schedule_of(run),
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
@@ -148,6 +150,14 @@ class Job:
     def shown_inputs(self) -> str:
         """Return the visible inputs as JSON text, as pygeoapi wants them."""
         return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
+
+
+def schedule_of(run: FlowRun) -> str:
+    """Return the name of the schedule that a run was made by; nothing where it was made by somebody."""
+    made_by = run.created_by
+    if made_by is not None and made_by.type == "SCHEDULE":
+        return made_by.display_value or ""
+    return str(run.labels.get(SCHEDULE, ""))
 
 
 def job_status(run: FlowRun) -> JobStatus:

@@ -7,6 +7,7 @@
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
 | `coverage/…`, `history/…` | what there is, and which imports there were; see `coverage.py`, `history.py` |
 | `sent/…` | what was sent to DHIS2 last; see `pipeline/dhis2/sent.py` |
+| `schedules/{datasetId}/…` | which schedules a person has paused; see `pauses.py` |
 """
 
 import json

@@ -30,12 +30,14 @@ from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
+from eo_pygeoapi.watch.missed import MissedSchedules
 from eo_pygeoapi.watch.numbers import Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
 STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
+OF_PREFECT = tuple(event for event in EVENTS if event != "disk")  # nobody can tell of these while Prefect is away
 _LOG = logging.getLogger(__name__)
 # what a look saw: facts of the datasets, and the last sign of life of a worker; None where Prefect did not answer
 Seen = tuple[Sequence[Facts] | None, datetime | None]
@@ -51,8 +53,14 @@ class Watch:
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))  # from when on it has looked without a long gap
     looked: datetime | None = None
     prefect_away_since: datetime | None = None
-    counting: Counting | None = None
     _seen: Seen = (None, None)
+    _counting: Counting = field(init=False)
+    _missed: MissedSchedules = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to look for missed schedules, and to count."""
+        self._counting = Counting(self.gateway, self.store)
+        self._missed = MissedSchedules(self.gateway.runs.newest, self.begun)
 
     def run(self, stop: threading.Event) -> None:
         """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
@@ -78,7 +86,7 @@ class Watch:
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
         conditions = [*self._conditions(datasets, now), *outbox.conditions(now)]
-        changes = book.update(conditions, now)
+        changes = book.update(conditions, now, OF_PREFECT if self.prefect_away_since else ())
         for problem in changes.opened:
             _LOG.warning("%s", problem.message)
         for problem in changes.closed:
@@ -91,9 +99,8 @@ class Watch:
 
     def _count(self, now: datetime) -> None:
         """Keep the numbers behind `/metrics`; a look is a look without them."""
-        self.counting = self.counting or Counting(self.gateway, self.store)
         try:
-            self.counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
+            self._counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
         except EoError as error:
             _LOG.warning("cannot count: %s", error)
 
@@ -117,6 +124,7 @@ class Watch:
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())
+        yield from detect.missed(self._missed.find(found, now))
         yield from self._expiring(found, now)
 
     def _of_prefect(self, now: datetime) -> Iterator[Condition]:

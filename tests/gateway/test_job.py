@@ -14,8 +14,16 @@ from pygeoapi.api import processes
 from pygeoapi.util import JobStatus
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
-from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS, STATUS_BY_STATE, Job, Progress, job_status, to_rfc3339
-from eo_pygeoapi.gateway.schedules import SCHEDULE
+from eo_pygeoapi.gateway.job import (
+    ATTEMPTS_ALLOWED,
+    DEATHS,
+    SCHEDULE,
+    STATUS_BY_STATE,
+    Job,
+    Progress,
+    job_status,
+    to_rfc3339,
+)
 
 RUN_ID = UUID("0190a5a0-0000-7000-8000-000000000001")
 NO_PROGRESS = Progress()
