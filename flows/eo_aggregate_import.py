@@ -15,8 +15,7 @@ from pathlib import Path
 
 from prefect import Task, flow, task
 from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
-from prefect.context import get_run_context
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
@@ -31,6 +30,7 @@ from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
+from eo_pygeoapi.jobs.chains import has_changed
 from eo_pygeoapi.jobs.held_parts import with_held_features
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
@@ -45,10 +45,12 @@ from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import publish, recording
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.hooks import HOOKS
-from flows.surroundings import enabled_datasets, failed
+from flows.following import begin, follow
+from flows.hooks import IMPORT_HOOKS
+from flows.surroundings import enabled_datasets, failed, failed_for_now, own_run
 
 MINUTE, HOUR = 60, 3600
 
@@ -205,7 +207,11 @@ class Run:
 
 
 @flow(
-    name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR, **HOOKS
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **IMPORT_HOOKS,
 )
 def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
@@ -217,11 +223,18 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
     redact_logs(settings.secrets(), ("prefect", "prefect.flow_runs", "prefect.task_runs", "dhis2eo", "dhis2_client"))
     folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
-        with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-            run = Run(folder, _own_inputs(inputs), request or {}, settings, Path(scratch))
-            return Completed(message=f"finished: {_run_steps(run, RunProgress())}")
+        progress = RunProgress()
+        # of a job that was put off, for DHIS2's analytics takes long, all steps are done
+        if (chain := Chain.of(folder)) is None:
+            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
+                run = Run(folder, _own_inputs(inputs), request or {}, settings, Path(scratch))
+                words, chain = _run_steps(run, progress)
+        if chain is not None:
+            words = follow(chain, folder.store, progress)
+        progress.end()
+        return Completed(message=f"finished: {words}")
     except EoError as error:
-        return failed(folder, error)
+        return failed_for_now(folder, error)
     except TimeoutError:
         raise
     except Exception as error:
@@ -231,14 +244,14 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
 
 def _own_inputs(given: JsonMapping) -> JsonMapping:
     """Return the inputs of this run; of one that a schedule made, those that the configuration file gives it."""
-    own: FlowRun = get_run_context().flow_run  # type: ignore[union-attr,assignment]
+    own = own_run()
     inputs = schedules.inputs_of(own, given, enabled_datasets)
     schedules.keep_inputs(own, inputs)
     return inputs
 
 
-def _run_steps(run: Run, progress: RunProgress) -> str:
-    """Take the seven steps; returns in words what came of it."""
+def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
+    """Take the seven steps; returns in words what came of it, and what follows it."""
     with progress.step("validate_inputs"):
         execution = run.validate_inputs(_scheduled_time().isoformat())
     with progress.step("load_org_units"):
@@ -259,7 +272,7 @@ def _run_steps(run: Run, progress: RunProgress) -> str:
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary):  # what was computed and what DHIS2 said is kept; a schedule must not stay green
         raise Dhis2Error(words)
-    return words
+    return words, begin(run.folder, execution, words) if has_changed(summary) else None
 
 
 def _scheduled_time() -> datetime:

@@ -60,7 +60,7 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:
-        problems += cross_problems(datasets, operations, resources)
+        problems += cross_problems(datasets, operations, resources, _processes(config))
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
 
 
@@ -79,6 +79,12 @@ def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, obj
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
+
+
+def _processes(config: Mapping[str, object]) -> list[str]:
+    resources = config.get("resources")
+    found = resources.items() if isinstance(resources, dict) else ()
+    return [str(id_) for id_, resource in found if isinstance(resource, dict) and resource.get("type") == "process"]
 
 
 def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:

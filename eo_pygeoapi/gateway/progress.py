@@ -70,8 +70,10 @@ class RunProgress:
                 self._tell(begin, f"{words}: {more}")
 
         yield Report(report, say)
-        if name == names[-1]:
-            self.end()
+
+    def wait(self, words: str) -> None:
+        """Say what is waited for when all steps are done."""
+        self._tell(100, words)
 
     def end(self) -> None:
         """Say that it is finished, before the run itself says so."""

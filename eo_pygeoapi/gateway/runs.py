@@ -8,7 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType, FlowRunFilter
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterStateName,
+)
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
@@ -19,7 +25,7 @@ from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import Job, Progress, job_status
+from eo_pygeoapi.gateway.job import PUT_OFF, STARTED_BY, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND
@@ -39,9 +45,12 @@ class Runs:
         self._page = page
         self._submitting = threading.Lock()
 
-    def submit(self, deployment: str, parameters: JsonMapping, queue: str = ON_DEMAND) -> Job:
+    def submit(
+        self, deployment: str, parameters: JsonMapping, queue: str = ON_DEMAND, *, parent: str = "", key: str = ""
+    ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
+        `parent` is the job that starts it. Of the same `key` there is only one run, which is returned again.
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
         """
         found = self._deployments.called(deployment)
@@ -49,7 +58,8 @@ class Runs:
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
             "work_queue_name": queue,
-            "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
+            "idempotency_key": key or str(uuid4()),  # so that trying again never makes a second run
+            "labels": {STARTED_BY: parent} if parent else {},
         }
         # one at a time: on SQLite, concurrent writes of ours would only lock each other out
         free = self._submitting.acquire(timeout=1.0)
@@ -94,6 +104,8 @@ class Runs:
     def place_in_queue(self, job: Job) -> int:
         """Return how many jobs wait, this one and those that were due before it."""
         where = self._where(JobFilter(statuses=("accepted",)), job.created)
+        if where and where.state:
+            where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
         return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
 
     def cancel(self, job_id: str) -> Job:

@@ -9,6 +9,7 @@ from prefect.client.schemas.schedules import CronSchedule
 
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, Schedule
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.gateway.job import STARTED_BY
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings, how_to_connect
 
@@ -58,6 +59,17 @@ def schedule_of(run: FlowRun) -> str:
     if made_by is not None and made_by.type == "SCHEDULE":
         return made_by.display_value or ""
     return str(run.labels.get(SCHEDULE, ""))
+
+
+def is_unattended(run: FlowRun) -> bool:
+    """Return whether nobody waits for a run: a schedule made it, or another job."""
+    return bool(schedule_of(run) or run.labels.get(STARTED_BY))
+
+
+def zone_of(run: FlowRun, dataset: Dataset) -> str:
+    """Return the time zone in which people think of a run: that of its schedule, or UTC."""
+    name = schedule_of(run)
+    return next((schedule.timezone for schedule in dataset.schedules if schedule.name == name), "UTC")
 
 
 def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[str, Dataset]]) -> JsonObject:

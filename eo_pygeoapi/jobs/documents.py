@@ -69,6 +69,8 @@ class JobLinks:
             links.append(link(f"{here}/results", f"{RELATION}results", results_type, "The results"))
         if job.status == "failed":
             links.append(link(f"{here}/results", f"{RELATION}exceptions", "application/problem+json", "Why it failed"))
+        if job.parent:
+            links.append(link(self.job(job.parent), "via", JSON, "The job that started this one"))
         links.append(link(f"{here}/logs", f"{RELATION}log", JSON, "The log"))
         if details:
             links += self._of_files(job, details.files)
@@ -117,7 +119,7 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
         "progress": job.progress,
         "attempts": job.attempts,
         **{name: to_rfc3339(moment) for name, moment in times.items() if moment},
-        **_known(flowName=job.flow_name, prefectState=job.state_name, dataset=_dataset(job)),
+        **_known(flowName=job.flow_name, prefectState=job.state_name, dataset=_dataset(job), parentJobID=job.parent),
     }
     if details:
         document |= _known(inputs=job.visible_inputs(), steps=[_step(step) for step in details.steps])

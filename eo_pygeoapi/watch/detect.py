@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.problems import Condition
@@ -77,6 +78,26 @@ def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
             job_id=refusal.job_id,
             weight=refusal.count,
         )
+
+
+def chains(found: Iterable[tuple[Facts, Chain]]) -> Iterator[Condition]:
+    """Yield a condition for each thing that was to be done after a dataset's import, and failed, or was not done."""
+    for facts, chain in found:
+        for link in chain.links:
+            if link.status != "failed":
+                continue
+            dataset = facts.dataset
+            yield Condition(
+                event="failed",
+                cause=f"{link.name} after {dataset.id}",
+                since=link.finished or chain.imported,
+                message=f"After the import of {dataset.title}, {link.name} failed: {link.message}",
+                what_to_do="The values are in DHIS2. Mend the cause; the next import that changes something in DHIS2 "
+                "tries it again.",
+                datasets=(dataset.id,),
+                tenant=dataset.tenant,
+                job_id=link.job_id or chain.job_id,
+            )
 
 
 def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
