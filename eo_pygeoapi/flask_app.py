@@ -28,7 +28,7 @@ from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, pr
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import process_settings
 
 LOG = logging.getLogger(__name__)
 _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
@@ -66,7 +66,7 @@ def make_app() -> Flask:
     """Make the application: our routes, then pygeoapi's."""
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
-    settings = Settings()
+    settings = process_settings()
     refuse_open_server(str(stock.CONFIG["server"]["bind"]["host"]), settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = stock.APP.url_map.strict_slashes

@@ -16,11 +16,11 @@ from pygeoapi.util import to_json
 from eo_pygeoapi.commands.stack import running_stack
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
+from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.errors import ConfigError, EngineUnavailableError
 from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings, notify_variable

@@ -1,5 +1,6 @@
 """The enabled datasets as they stand in the configuration file now."""
 
+from functools import cache
 from pathlib import Path
 
 from eo_pygeoapi.datasets.block import Dataset
@@ -41,6 +42,12 @@ class DatasetRegistry:
             raise NotAppliedError(
                 f"{dataset_id!r} is enabled in the configuration file but not applied yet; run `eo-pygeoapi apply`"
             )
+
+
+@cache
+def shared_registry(path: Path) -> DatasetRegistry:
+    """Return this process's one registry of the file at `path`."""
+    return DatasetRegistry(path)
 
 
 def edited_file(effective: Path) -> Path | None:

@@ -95,7 +95,7 @@ def record(
 ) -> None:
     """Add what a job made of its data to the coverage, and what DHIS2 holds after it where it was no dry run.
 
-    A job whose values are other than those of the dataset's settings is passed over, as it is when values are published.
+    A job that overrides its dataset's settings changes nothing here, as it publishes nothing.
     """
     if execution.overridden:
         return
