@@ -61,6 +61,8 @@ def _of_after(
             yield f"after[{index}].dataset: {then.dataset!r} names no dhis2.dataElement, so nothing of it is imported"
         if then.webhook and then.webhook not in operations.notify:
             yield f"after[{index}].webhook: {_unknown(then.webhook, operations.notify)}"
+        elif then.webhook and operations.notify[then.webhook].tenant not in ("", dataset.tenant):
+            yield f"after[{index}].webhook: {then.webhook!r} belongs to another tenant"
         if then.process and then.process not in processes:
             yield f"after[{index}].process: {_unknown(then.process, processes)}"
         elif then.process == PROCESS_ID:

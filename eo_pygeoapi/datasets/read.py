@@ -25,6 +25,7 @@ from eo_pygeoapi.json_types import Json, JsonMapping
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+_BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
 _OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
@@ -118,8 +119,9 @@ def _dataset(id_: str, resource: JsonMapping, defaults: JsonMapping, base: Path)
     given = options.defaults()
     own = given | own | {"options": options}
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
-    if "dhis2" in defaults and isinstance(own["dhis2"], dict):
-        own["dhis2"] = defaults["dhis2"] | own["dhis2"]
+    for name in _BY_MEMBER:
+        if isinstance(defaults.get(name), dict) and isinstance(own[name], dict):
+            own[name] = defaults[name] | own[name]
     of_block = _block_problems(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     if of_block and all("].cron: " in problem for problem in of_block):  # the inputs are checked all the same
@@ -177,8 +179,8 @@ def _block_problems(id_: str, own: JsonMapping, block: JsonMapping, defaults: Js
         if loc[0] == "orgUnits":
             loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
         here, there, key = block, defaults, loc[0]
-        if loc[0] == "dhis2" and len(loc) > 1:
-            here, there, key = block.get("dhis2", {}), defaults.get("dhis2", {}), loc[1]
+        if loc[0] in _BY_MEMBER and len(loc) > 1:
+            here, there, key = block.get(loc[0], {}), defaults.get(loc[0], {}), loc[1]
         return yaml_path("eo", "defaults", *loc) if key in there and key not in here else _block_path(id_, loc)
 
     try:

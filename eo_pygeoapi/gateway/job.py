@@ -113,7 +113,7 @@ class Job:
             process_id=process_id,
             status=status,
             message=redact(_message(run, status, progress), secrets),
-            progress=100 if status == "successful" else 0 if status == "accepted" else min(progress.percent, 99),
+            progress=_percent(run, status, progress),
             created=created,
             updated=max(updated, created),
             started=None if status == "accepted" else run.start_time,
@@ -165,6 +165,12 @@ def job_status(run: FlowRun) -> JobStatus:
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware datetime in UTC, to the millisecond, with `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _percent(run: FlowRun, status: JobStatus, progress: Progress) -> int:
+    if status == "accepted":
+        return 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
+    return 100 if status == "successful" else min(progress.percent, 99)
 
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:

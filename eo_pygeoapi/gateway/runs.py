@@ -25,7 +25,7 @@ from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import PUT_OFF, STARTED_BY, Job, Progress, job_status
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, STARTED_BY, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND
@@ -116,7 +116,9 @@ class Runs:
         run = self._run(job_id)
         if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
             # it waits for another attempt: to Prefect it has a process still, and would wait for its end
-            self._set_state(run.id, Cancelled(message="dismissed before its next attempt"), force=True)
+            imported = run.state.name == AWAITING_ANALYTICS
+            said = "dismissed; what DHIS2 has taken stays there" if imported else "dismissed before its next attempt"
+            self._set_state(run.id, Cancelled(message=said), force=True)
         elif job_status(run) not in FINAL:
             # Prefect makes this Cancelled where no worker has the run yet; and unlike Cancelled, a run that is just
             # being started cannot leave it

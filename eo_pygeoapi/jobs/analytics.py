@@ -65,7 +65,8 @@ class Analytics:
         if seen.failed:
             return link.model_copy(update={"message": f"DHIS2's analytics failed: {seen.says}"} | _ended("failed", now))
         if seen.ended:
-            return link.model_copy(update={"message": None} | _ended("successful", seen.ended))
+            at = max(seen.ended, imported)  # its clock is read some time after ours
+            return link.model_copy(update={"message": None} | _ended("successful", at))
         return link.model_copy(update={"message": seen.says or "DHIS2 has not begun it yet"})
 
     def _begun(self, dhis2: Dhis2, link: KeptLink, imported: datetime, now: datetime) -> KeptLink:

@@ -26,7 +26,7 @@ from eo_pygeoapi.store.chains import Chain, KeptLink
 from eo_pygeoapi.store.store import ResultStore
 
 # so long analytics is waited for in the job's process; then the job is put off, until it looks again
-WAITED_FOR = timedelta(minutes=1)
+WAITED_FOR = timedelta(seconds=20)
 LOOKS = (1.0, 2.0, 3.0, 5.0)  # seconds between looks while it is; the last holds for all that follow
 SOONEST, LATEST = timedelta(seconds=30), timedelta(minutes=5)
 _PREFECT_SECONDS = 60.0

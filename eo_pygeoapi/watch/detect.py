@@ -49,11 +49,11 @@ def failures(found: Iterable[Failure]) -> Iterator[Condition]:
         cause = _VARIES.sub("#", failure.job.message.replace(dataset.id, "#").replace(dataset.title, "#"))
         by_cause.setdefault((failure.event, dataset.tenant, cause), []).append(failure)
     for (_, tenant, cause), some in by_cause.items():
-        first = min(some, key=lambda failure: failure.job.updated)
+        first = min(some, key=_since)
         yield Condition(
             event=first.event,
             cause=cause,
-            since=first.job.updated,
+            since=_since(first),
             message=f"{_titles(some)} failed: {first.job.message}",
             what_to_do="The values of the periods that this job was for are not in DHIS2. "
             "When the cause is mended, run it again; scheduled runs go on by themselves.",
@@ -62,6 +62,11 @@ def failures(found: Iterable[Failure]) -> Iterator[Condition]:
             job_id=first.job.id,
             weight=len(some),
         )
+
+
+def _since(failure: Failure) -> datetime:
+    """Return since when a dataset fails, whatever the cause was before: it may change from day to day."""
+    return min(failure.facts.failing_since or failure.job.updated, failure.job.updated)
 
 
 def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
