@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import get_run_context
@@ -14,6 +15,7 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import try_again
 from eo_pygeoapi.gateway.job import attempts
 from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
+from eo_pygeoapi.gateway.job_log import prepare_job_log
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.redaction import redact
@@ -45,9 +47,26 @@ def own_run() -> FlowRun:
     return get_run_context().flow_run  # type: ignore[union-attr,return-value]
 
 
+def prepare_log() -> None:
+    """Keep secrets, folders of this machine and Prefect's tracebacks of known errors out of the job's log."""
+    prepare_job_log(process_settings().secrets(), without_folders)
+
+
+def without_folders(text: str) -> str:
+    """Return a text for users: paths are relative to the configuration file's folder, or to the data folder."""
+    settings = process_settings()
+    folders = [settings.config.absolute().parent, settings.data_dir.absolute()]
+    # under `up` the file that people edit lies elsewhere; a resumed run may do without the file
+    if configuration.cache_info().currsize and (edited := (configuration().get("eo") or {}).get("origin")):
+        folders.insert(0, Path(edited).parent)
+    for folder in folders:
+        text = text.replace(f"{folder}/", "")
+    return text
+
+
 def failed(folder: JobFolder, error: EoError) -> State:
-    """End the run as failed, with the reason as its message and beside its results, where the API finds the status."""
-    message = redact(str(error), process_settings().secrets())
+    """End the run as failed: keep the error in the job's folder, where the API finds its HTTP status."""
+    message = without_folders(redact(str(error), process_settings().secrets()))
     keep_error(folder, error, message)
     number, _ = attempts(own_run().labels)
     return Failed(message=f"{message} (after {number} attempts)" if number > 1 else message)
@@ -62,6 +81,6 @@ def failed_for_now(folder: JobFolder, error: EoError) -> State:
     if error.later and is_unattended(run):
         inputs = run.parameters.get("inputs") or {}
         if (dataset := enabled_datasets().get(str(inputs.get("datasetId")))) is not None:
-            said = redact(str(error), process_settings().secrets())
+            said = without_folders(redact(str(error), process_settings().secrets()))
             try_again(run, dataset.policy, error, said, datetime.now(UTC), zone_of(run, dataset))
     return failed(folder, error)
