@@ -14,8 +14,8 @@ from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import try_again
 from eo_pygeoapi.gateway.job import attempts
-from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
 from eo_pygeoapi.gateway.job_log import prepare_job_log
+from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.redaction import redact

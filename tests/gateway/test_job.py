@@ -295,7 +295,9 @@ def test_a_run_without_a_death_is_at_its_first_attempt() -> None:
 
 def test_a_run_that_its_policy_tries_again_counts_with_its_deaths() -> None:
     labels: dict[str, Any] = {RETRIED: 1, RETRIES_ALLOWED: 5}
-    state = states.AwaitingRetry(message="attempt 2 of 6, at 14:30 (UTC), because the last one failed: away")
+    state: State[Any] = states.AwaitingRetry(
+        message="attempt 2 of 6, at 14:30 (UTC), because the last one failed: away"
+    )
     waiting = job(state, labels=labels)
     assert (waiting.status, waiting.attempts, waiting.message) == ("accepted", 2, state.message)
     again = job(states.Running(), Progress(10, "import (step 6 of 7)"), labels=labels)
@@ -304,7 +306,7 @@ def test_a_run_that_its_policy_tries_again_counts_with_its_deaths() -> None:
 
 
 def test_a_run_that_waits_for_analytics_says_that_it_has_imported() -> None:
-    state = states.Scheduled(name=AWAITING_ANALYTICS, message="imported; waits for DHIS2's analytics")
+    state: State[Any] = states.Scheduled(name=AWAITING_ANALYTICS, message="imported; waits for DHIS2's analytics")
     waiting = job(state)
     assert (waiting.status, waiting.progress, waiting.message) == ("accepted", 99, state.message)
 

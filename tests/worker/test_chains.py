@@ -65,7 +65,7 @@ def config_file(folder: Path, provider: str) -> Path:
 
 def children(work: Farm, parent: str) -> list[Job]:
     """All jobs that another one has started, the latest first."""
-    jobs, _ = work.gateway.runs.list(100)
+    jobs, _ = patiently(lambda: work.gateway.runs.list(100))
     return [job for job in jobs if job.parent == parent]
 
 
@@ -86,31 +86,34 @@ def test_an_import_is_followed_by_each_thing_once(
         EO_NOTIFY_FORECAST_URL=receiver.url,
         EO_CONCURRENCY="1",
     )
-    get = work.gateway.runs.get
+
+    def get(id_: str) -> Job:
+        return patiently(lambda: work.gateway.runs.get(id_))
+
     job = patiently(lambda: work.gateway.runs.submit("rain", {"inputs": INPUTS})).id
-    waiting = until(lambda: found if (found := get(job)).state_name == "AwaitingAnalytics" else None, 240)
+    waiting = until(lambda: found if (found := get(job)).state_name == "AwaitingAnalytics" else None, 600)
     assert waiting.status == "accepted" and waiting.message.startswith("imported; waits for DHIS2's analytics (")
     assert not children(work, job) and not receiver.got
 
     # analytics goes on, and holds up no other job of a worker that has one place
     other = patiently(lambda: work.gateway.runs.submit("test-empty", {})).id
-    until(lambda: get(other).status == "successful", 120)
+    until(lambda: get(other).status == "successful", 600)
     server.analytics_takes(0)
     now_due = {"state": {"type": "SCHEDULED", "name": "AwaitingAnalytics"}, "force": True}
     requests.post(f"{work.prefect_api}/flow_runs/{job}/set_state", json=now_due, timeout=60).raise_for_status()
-    done = until(lambda: found if (found := get(job)).status not in ("accepted", "running") else None, 180)
+    done = until(lambda: found if (found := get(job)).status not in ("accepted", "running") else None, 600)
     assert done.status == "successful" and "; visible in DHIS2 since " in done.message, done.message
     assert "after its next run" not in done.message
 
     started = until(lambda: found if len(found := children(work, job)) == 2 else None)
-    until(lambda: all(get(child.id).status == "successful" for child in started), 240)
+    until(lambda: all(get(child.id).status == "successful" for child in started), 600)
     assert {child.deployment for child in started} == {"same-rain", "hello-world"}
     same = next(child for child in started if child.deployment == "same-rain")
     assert same.inputs == {**INPUTS, "datasetId": "same-rain"}
     assert children(work, same.id) == []
 
     (told,) = until(lambda: receiver.got)
-    assert (told["jobID"], told["status"], told["importSummary"]["imported"]) == (job, "successful", 6), told
+    assert (told["jobID"], told["status"], told["importSummary"]["imported"]) == (job, "successful", 26), told
     store = ResultStore(str(data / "results"))
     executions = Executions(work.gateway, store, Settings().model_copy(update={"config": path}))
     until(lambda: all(link["status"] == "successful" for link in executions.details(get(job)).more["after"]))
@@ -121,7 +124,7 @@ def test_an_import_is_followed_by_each_thing_once(
 
     # once more: nothing is changed, and nothing follows
     again = patiently(lambda: work.gateway.runs.submit("rain", {"inputs": INPUTS})).id
-    until(lambda: get(again).status == "successful", 240)
+    until(lambda: get(again).status == "successful", 600)
     time.sleep(2)
     assert len(server.log("POST", "/api/resourceTables/analytics")) == 1 and len(receiver.got) == 1
     assert children(work, again) == []
