@@ -10,7 +10,7 @@ from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.attempts import in_words, put_off
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY, Job
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.schedules import zone_of
 from eo_pygeoapi.gateway.work_pool import SCHEDULED
@@ -62,7 +62,7 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
 
 
 def _submit(gateway: PrefectGateway, parent: str, deployment: str, parameters: JsonObject, key: str) -> Job:
-    return gateway.runs.submit(deployment, parameters, SCHEDULED, parent=parent, key=key)
+    return gateway.runs.submit(deployment, parameters, SCHEDULED, {STARTED_BY: parent}, key)
 
 
 def _analytics(store: ResultStore, job_id: str, name: str) -> Analytics | None:

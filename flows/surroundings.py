@@ -1,4 +1,4 @@
-"""What the flows need around the work: the configuration file, read once in a process, and a run that fails."""
+"""What the flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
 
 from datetime import UTC, datetime
 from functools import cache

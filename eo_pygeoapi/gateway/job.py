@@ -23,6 +23,7 @@ RETRIES_ALLOWED = "eo-pygeoapi.retries-allowed"
 AWAITING_RETRY, AWAITING_ANALYTICS = "AwaitingRetry", "AwaitingAnalytics"
 IMPORTED = "imported; "  # how the message of a run begins whose values DHIS2 has
 PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS)
+SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
     "validate_inputs",
@@ -88,6 +89,8 @@ class Job:
     attempts: int = 1
     flow_name: str = ""
     parent: str = ""
+    schedule: str = ""  # the name of the schedule that it was made by
+    removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
     def from_flow_run(
@@ -125,6 +128,7 @@ class Job:
             attempts=attempts(run.labels)[0],
             flow_name=flow_name,
             parent=str(run.labels.get(STARTED_BY, "")),
+            schedule=schedule_of(run),
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
@@ -155,6 +159,14 @@ class Job:
     def shown_inputs(self) -> str:
         """Return the visible inputs as JSON text, as pygeoapi wants them."""
         return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
+
+
+def schedule_of(run: FlowRun) -> str:
+    """Return the name of the schedule that a run was made by; nothing where it was made by somebody."""
+    made_by = run.created_by
+    if made_by is not None and made_by.type == "SCHEDULE":
+        return made_by.display_value or ""
+    return str(run.labels.get(SCHEDULE, ""))
 
 
 def job_status(run: FlowRun) -> JobStatus:

@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from prefect.client.schemas.responses import DeploymentResponse
-
 from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.gateway.standings import standings_of
+from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.freshness import Facts
 
@@ -22,8 +23,9 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
     failed for the last success and the first failure after it; it asks DHIS2 nothing.
     """
     deployments = {deployment.name: deployment for deployment in gateway.deployments.recent().values()}
-    found = []
+    found, pauses, settings = [], Pauses(store).all(), process_settings()
     for dataset in datasets:
+        standings = standings_of(dataset, deployments.get(dataset.id), pauses, settings)
         last = _newest(gateway, dataset, "successful", "failed")
         success = _newest(gateway, dataset, "successful") if last and last.status == "failed" else last
         found.append(
@@ -33,7 +35,8 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
                 last_run=last,
                 last_success=success.finished if success else None,
                 failing_since=_failing_since(gateway, dataset, success) if last and last.status == "failed" else None,
-                paused=_is_paused(deployments.get(dataset.id)),
+                paused=bool(standings) and all(standing.paused_by for standing in standings),
+                standings=standings,
             )
         )
     return found
@@ -50,10 +53,3 @@ def _failing_since(gateway: PrefectGateway, dataset: Dataset, success: Job | Non
     _, total = gateway.runs.list(0, 0, wanted)
     jobs, _ = gateway.runs.list(1, max(total - 1, 0), wanted)
     return jobs[0].updated if jobs else None
-
-
-def _is_paused(deployment: DeploymentResponse | None) -> bool:
-    """Tell whether a dataset has schedules, and none of them runs."""
-    if deployment is None or not deployment.schedules:
-        return False
-    return not any(schedule.active for schedule in deployment.schedules)
