@@ -15,8 +15,7 @@ import yaml
 
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.datasets.read import load_datasets
-from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.gateway.schedules import SCHEDULE
+from eo_pygeoapi.gateway.job import SCHEDULE, Job
 from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options
 from eo_pygeoapi.settings import Settings
