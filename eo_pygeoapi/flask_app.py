@@ -7,7 +7,7 @@ configuration, as importing `pygeoapi.flask_app` does.
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO
 
 import pygeoapi.flask_app as stock
@@ -25,6 +25,8 @@ from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api.seen_resources import SeenResources
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
@@ -67,6 +69,13 @@ def make_app() -> Flask:
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
     settings = Settings()
+
+    def all_datasets() -> Mapping[str, Dataset]:
+        return manager_of(stock.api_).executions.datasets()
+
+    has_tenants = bool((stock.CONFIG.get("eo") or {}).get("tenants"))
+    for config in (stock.api_.config, stock.api_.tpl_config):
+        config["resources"] = SeenResources(config["resources"], all_datasets, has_tenants)
     refuse_open_server(str(stock.CONFIG["server"]["bind"]["host"]), settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = stock.APP.url_map.strict_slashes
@@ -83,7 +92,7 @@ def make_app() -> Flask:
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
-    app.before_request(_checked(Access(settings, lambda: executions_of(stock.api_).datasets())))
+    app.before_request(_checked(Access(settings, all_datasets)))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
     return app

@@ -16,6 +16,7 @@ from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
@@ -33,9 +34,9 @@ class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
 
     @property
     def metadata(self) -> JsonObject:
-        """The process description, read from the configuration file at the first look."""
+        """The process description, read from the configuration file at the first look, for whoever looks."""
         if self._described is None:
-            self._described = describe(_enabled(Settings().config))
+            self._described = describe(viewer().datasets(_enabled(Settings().config)))
         return self._described
 
     @metadata.setter

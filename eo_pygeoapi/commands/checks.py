@@ -69,8 +69,11 @@ def _promised_only(config: Mapping[str, object]) -> Iterator[str]:
     A file that says it is refused: a ministry must not rely on a separation, or on a deletion, that does not happen.
     """
     top = config.get("eo")
-    places = [("eo", top, ("tenants", "retention")), ("eo.defaults", _member(top, "defaults"), ("policy",))]
-    places += [(f"resources.{id_}.eo", r.get("eo"), ("tenant", "policy", "after")) for id_, r in _resources(config)]
+    places: list[tuple[str, object, tuple[str, ...]]] = [
+        ("eo", top, ("retention",)),
+        ("eo.defaults", _member(top, "defaults"), ("policy",)),
+        *((f"resources.{id_}.eo", r.get("eo"), ("policy", "after")) for id_, r in _resources(config)),
+    ]
     for path, block, names in places:
         for name in names:
             if isinstance(block, Mapping) and name in block:

@@ -36,6 +36,15 @@ def load_datasets(path: Path) -> dict[str, Dataset]:
     return read_datasets(read_config(path), path.absolute().parent)
 
 
+def load_configuration(path: Path) -> tuple[dict[str, Dataset], Operations]:
+    """Return the enabled datasets, by id, and what else the file at `path` says about running them.
+
+    ConfigError lists every mistake.
+    """
+    config = read_config(path)
+    return read_datasets(config, path.absolute().parent), inspect_operations(config)[0]
+
+
 def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of a parsed configuration, by id; ConfigError lists every mistake."""
     datasets, problems = inspect_datasets(config, base)

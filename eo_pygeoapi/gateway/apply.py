@@ -12,6 +12,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences, paused_by_person
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -42,13 +43,18 @@ class Applied:
 
 
 def apply_deployments(
-    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: JsonMapping, settings: Settings
+    gateway: PrefectGateway,
+    datasets: Mapping[str, Dataset],
+    processes: JsonMapping,
+    settings: Settings,
+    tenants: Mapping[str, Tenant] | None = None,
 ) -> Applied:
     """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
-    gateway.ensure_work_pool()
+    tenants = tenants or {}
+    gateway.ensure_work_pool(tenants)
     existing, done = gateway.deployments.read(), Applied(paused=dict(paused_schedules(datasets, settings)))
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
-    wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
+    wanted += [process_spec(id_, tenant) for id_ in processes if id_ != PROCESS_ID for tenant in ("", *tenants)]
     for spec in wanted:
         _bring_in_step(gateway, spec, existing.get(spec.name), done)
     names = {spec.name for spec in wanted}

@@ -11,8 +11,8 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 
-from eo_pygeoapi.gateway.deployments import LEFT_PAUSED, DeploymentSpec
-from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+from eo_pygeoapi.gateway.deployments import LEFT_PAUSED, DeploymentSpec, tenant_of
+from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 
 def paused_by_person(spec: DeploymentSpec, known: DeploymentResponse | None) -> set[str]:
@@ -37,7 +37,8 @@ def differences(spec: DeploymentSpec, known: DeploymentResponse) -> list[str]:
         "parameters": (dict(spec.parameters), known.parameters),
         "parameter schema": (dict(spec.parameter_schema), known.parameter_openapi_schema),
         "work pool": (WORK_POOL, known.work_pool_name),
-        "work queue": (SCHEDULED, known.work_queue_name),
+        "work queue": (spec.queue, known.work_queue_name),
+        "tenant": (spec.tenant, tenant_of(known)),
         "job variables": (spec.job_variables, known.job_variables),
     }
     found = [f"its {what}" for what, (ours, theirs) in wanted.items() if ours != theirs]

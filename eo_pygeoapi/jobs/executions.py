@@ -1,7 +1,8 @@
 """From an execute request to a job, and from a job to its answer: what the manager and the API module share."""
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ from typing import Any, NoReturn
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.datasets.registry import DatasetRegistry
 from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import (
     EngineUnavailableError,
     EoError,
@@ -32,7 +35,6 @@ from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
-Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
 ENDED_FIRST = FINAL - {"dismissed"}  # of a job that was to be stopped: it is dealt with as one that has ended
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
@@ -49,26 +51,28 @@ class JobFailedError(EoError):
 
 
 class Executions:
-    """Submits executions to the gateway and reads what they leave in the store."""
+    """Submits executions to the gateway and reads what they leave in the store, of what the viewer sees."""
 
     def __init__(self, gateway: PrefectGateway, store: ResultStore, settings: Settings) -> None:
         self.gateway = gateway
         self.store = store
         self._settings = settings
         self._registry = DatasetRegistry(settings.config)
+        self.viewer = OPERATOR
 
-    def submit(
-        self, process_id: str, description: JsonMapping, body: ExecuteBody, permit: Permit = lambda _: None
-    ) -> Job:
-        """Check a request against the process description and make a job of it; nothing remains of a refused one.
+    def seen_by(self, viewer: Viewer) -> "Executions":
+        """Return the same for what a viewer sees; all else is as if it were not there."""
+        seen = copy.copy(self)
+        seen.viewer, seen.gateway = viewer, self.gateway.seen_by(viewer)
+        return seen
 
-        `permit` is told the DHIS2 connection of an import, and raises where the client may not use it.
-        """
+    def submit(self, process_id: str, description: JsonMapping, body: ExecuteBody) -> Job:
+        """Check a request against the process description and make a job of it; nothing remains of a refused one."""
         request = parse_request(body, list(description.get("outputs", {})), self._check_url)
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
-            return self._submit_import(inputs, request, body.subscriber, permit)
+            return self._submit_import(inputs, request, body.subscriber)
         described_inputs.check(described, inputs)
         with self._held_unless_refused(request):
             request |= hold_subscriber(body.subscriber, self.store)
@@ -99,16 +103,16 @@ class Executions:
             raise ResultNotAvailableError(f"job {job.id} was dismissed and has no results")
         raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
 
-    def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
+    def dismiss(self, job_id: str) -> Job:
         """Stop a job that has not ended; remove one that has. Returns it as dismissed, as the standard wants of both.
 
         Its message says which of the two was done.
         """
         job = self.gateway.runs.get(job_id)
-        if (dataset := self._registry.datasets().get(job.deployment)) is not None:
+        if (dataset := self.datasets().get(job.deployment)) is not None:
             given = job.inputs.get("dhis2")
             asked = given.get("connection") if isinstance(given, Mapping) else None
-            permit(str(asked or dataset.dhis2.connection))
+            self.viewer.permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return replace(stopped, status="dismissed", message="dismissed")
         # the files first: where the store is away the job stays listed, and can be deleted again
@@ -130,8 +134,13 @@ class Executions:
         )
 
     def datasets(self) -> Mapping[str, Dataset]:
-        """Return the enabled datasets by id."""
-        return self._registry.datasets()
+        """Return the enabled datasets that the viewer sees, by id."""
+        return self.viewer.datasets(self._registry.datasets())
+
+    def tenants(self) -> Mapping[str, Tenant]:
+        """Return the tenants of the configuration file that the viewer sees, by name."""
+        known = self._registry.operations().tenants
+        return {name: tenant for name, tenant in known.items() if self.viewer.sees(name)}
 
     def raise_unless_applied(self) -> None:
         """Raise NotAppliedError where Prefect does not know the datasets yet.
@@ -139,20 +148,21 @@ class Executions:
         All of them under `up`, which applies before it says that it runs; elsewhere one is enough, for a server does
         not have to stop because its file has a new one.
         """
-        enabled = self.datasets()
+        enabled = self._registry.datasets()
         missing = self.gateway.deployments.missing(enabled)
         if missing and (self._registry.is_of_up or len(missing) == len(enabled)):
-            raise NotAppliedError(f"not applied yet: {', '.join(missing)}")
+            seen = [name for name in missing if self.viewer.sees(enabled[name].tenant)]
+            raise NotAppliedError(f"not applied yet{f': {", ".join(seen)}' if seen else ''}")
 
     # Inside
 
-    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any, permit: Permit) -> Job:
-        datasets = self._registry.datasets()
+    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any) -> Job:
+        datasets = self.datasets()
         wanted = inputs.get("datasetId")
         if isinstance(wanted, str) and wanted not in datasets:
-            self._registry.raise_if_not_applied(wanted)
+            self._registry.raise_if_not_applied(wanted, self.viewer)
         execution = validate_inputs(inputs, datasets, datetime.now(UTC))
-        permit(execution.dataset.dhis2.connection)
+        self.viewer.permit(execution.dataset.dhis2.connection)
         with self._held_unless_refused(request):
             inputs, held = hold_features(inputs, self.store)
             request |= held
