@@ -17,7 +17,7 @@ from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import Settings, process_settings
 
 # the parts of `--help`
 EDITING, RUNNING, LOOKING_AFTER = "The configuration file", "What runs", "Looking after it"
@@ -228,7 +228,7 @@ def _runnable(settings: Settings) -> Settings:
 
 
 def _fail(problems: list[str]) -> NoReturn:
-    secrets = Settings().secrets()
+    secrets = process_settings().secrets()
     for problem in problems:
         err.print(f"[red]error:[/red] {escape(redact(problem, secrets))}")
     sys.exit(1)

@@ -30,7 +30,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import process_settings
 
 LOG = logging.getLogger(__name__)
 _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
@@ -68,7 +68,7 @@ def make_app() -> Flask:
     """Make the application: our routes, then pygeoapi's."""
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
-    settings = Settings()
+    settings = process_settings()
 
     def all_datasets() -> Mapping[str, Dataset]:
         return manager_of(stock.api_).executions.datasets()

@@ -25,7 +25,7 @@ from eo_pygeoapi.jobs.request import ExecuteBody
 from eo_pygeoapi.jobs.results import encode, read_outputs
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store.store import ResultStore
 
 SYNCHRONOUS_SECONDS = 30.0
@@ -166,9 +166,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     @property
     def settings(self) -> Settings:
-        """The settings, read from the environment at the first use."""
-        self._given_settings = self._given_settings or Settings()
-        return self._given_settings
+        """The settings given, else those of this process."""
+        return self._given_settings or process_settings()
 
     @property
     def secrets(self) -> tuple[str, ...]:

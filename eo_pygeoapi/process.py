@@ -6,7 +6,6 @@ Execution is the manager's: it hands each request to Prefect.
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
@@ -15,28 +14,39 @@ from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs
 from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.datasets.registry import DatasetRegistry, shared_registry
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import process_settings
 
 VERSION = "1.0.0"
 
 
 class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
-    """Describe `eo-aggregate-import`; pygeoapi makes a new one for every request."""
+    """Describe `eo-aggregate-import`; pygeoapi makes a new one for every request.
 
-    def __init__(self, processor_def: JsonObject) -> None:
+    `registry` is for tests; by default it is this process's one for the configuration file.
+    """
+
+    def __init__(self, processor_def: JsonObject, registry: DatasetRegistry | None = None) -> None:
+        self._given_registry = registry
         self._described: JsonObject | None = None
         super().__init__(processor_def, None)
         self.supports_outputs = True
 
     @property
     def metadata(self) -> JsonObject:
-        """The process description, read from the configuration file at the first look, for whoever looks."""
+        """The process description with the enabled datasets that the viewer sees, made at the first look.
+
+        It has no datasets where the configuration file has mistakes, for it must not be a 500.
+        """
         if self._described is None:
-            self._described = describe(viewer().datasets(_enabled(Settings().config)))
+            registry = self._given_registry or shared_registry(process_settings().config)
+            try:
+                self._described = describe(viewer().datasets(registry.datasets()))
+            except ConfigError:
+                self._described = describe({})
         return self._described
 
     @metadata.setter
@@ -92,11 +102,3 @@ def example(datasets: Mapping[str, Dataset]) -> JsonObject:
     return {
         "inputs": {"datasetId": first.id, "start": year + ends[0], "end": year + ends[1], "dryRun": True, **units},
     }
-
-
-def _enabled(path: Path) -> dict[str, Dataset]:
-    """Return the enabled datasets; none where the file has mistakes, for the description must not be a 500."""
-    try:
-        return load_datasets(path)
-    except ConfigError:
-        return {}

@@ -19,7 +19,7 @@ from pygeoapi.provider.base import (
 
 from eo_pygeoapi.errors import InputError, ResultsError
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.features import feature_id
 from eo_pygeoapi.store.item_filters import (
     FIELDS,
@@ -128,7 +128,7 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
 
     @cached_property
     def _reader(self) -> PublishedReader:
-        return self._given_reader or shared_reader(Settings().results, os.getpid())
+        return self._given_reader or shared_reader(process_settings().results, os.getpid())
 
 
 @contextmanager

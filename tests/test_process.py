@@ -1,4 +1,5 @@
 import json
+import os
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pygeoapi.process.base import ProcessorExecuteError
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import load_datasets, read_datasets
+from eo_pygeoapi.datasets.registry import DatasetRegistry
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.process import AggregateImportProcessor, describe, example
 
@@ -23,9 +25,8 @@ def datasets(**blocks: Any) -> dict[str, Dataset]:
 
 
 @pytest.fixture
-def processor(monkeypatch: pytest.MonkeyPatch) -> AggregateImportProcessor:
-    monkeypatch.setenv("PYGEOAPI_CONFIG", str(CONFIG))
-    return AggregateImportProcessor({"name": NAME})
+def processor() -> AggregateImportProcessor:
+    return AggregateImportProcessor({"name": NAME}, DatasetRegistry(CONFIG))
 
 
 def test_the_description_has_what_the_standard_asks_for() -> None:
@@ -98,15 +99,27 @@ def test_it_describes_the_datasets_of_the_configuration_file(processor: Aggregat
     assert processor.metadata == describe(SHIPPED)
     processor.metadata["jobControlOptions"].append("x")  # as pygeoapi does
     assert processor.metadata["jobControlOptions"][-1] == "x"
-    assert AggregateImportProcessor({"name": NAME}).metadata == describe(SHIPPED)
+    assert AggregateImportProcessor({"name": NAME}, DatasetRegistry(CONFIG)).metadata == describe(SHIPPED)
 
 
-def test_a_file_with_mistakes_gives_a_description_without_datasets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_with_mistakes_gives_a_description_without_datasets(tmp_path: Path) -> None:
     (tmp_path / "c.yml").write_text("resources: {a: {type: collection, eo: {source: x}}}")
-    monkeypatch.setenv("PYGEOAPI_CONFIG", str(tmp_path / "c.yml"))
-    assert AggregateImportProcessor({"name": NAME}).metadata == describe({})
+    registry = DatasetRegistry(tmp_path / "c.yml")
+    assert AggregateImportProcessor({"name": NAME}, registry).metadata == describe({})
+
+
+def test_a_file_without_changes_is_read_once_for_all_descriptions(tmp_path: Path) -> None:
+    config = tmp_path / "c.yml"
+    config.write_text("resources: {rain: {type: collection, eo: {source: chirps3}}}")
+    stat, size = config.stat(), len(config.read_bytes())
+    registry = DatasetRegistry(config)
+    assert list(registry.datasets()) == ["rain"]
+    with config.open("r+b") as file:  # the same file, of the same size and age, without a word in it
+        file.write(b"#" * size)
+    os.utime(config, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    for _ in range(2):
+        described = AggregateImportProcessor({"name": NAME}, registry).metadata
+        assert described["inputs"]["datasetId"]["schema"]["enum"] == ["rain"]
 
 
 def test_it_never_executes(processor: AggregateImportProcessor) -> None:

@@ -6,14 +6,13 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, page_of, paging_links
+from eo_pygeoapi.api.answers import answer_page, manager_of, page_of, paging_links
 from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.settings import Settings
 
 CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
 # every class of OGC API - Processes 1.0 whose requirements tests/ogc shows to hold
@@ -56,7 +55,7 @@ def openapi(api: API, request: APIRequest) -> Answer:
     described = [id_ for id_ in processes if id_ == PROCESS_ID]
     examples = {id_: api.manager.get_processor(id_).metadata["example"] for id_ in described}
     document = seen(document, api.config["resources"], examples)
-    if Settings().api_tokens_file:
+    if manager_of(api).settings.api_tokens_file:
         document = with_security(document)
     if request.format == "html":
         return answer_page(api, request, "openapi/index.html", document, status)

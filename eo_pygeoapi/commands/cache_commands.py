@@ -11,7 +11,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.download_cache import Product, products, prune
 
 app = typer.Typer(help="List, size and prune the cache of downloads.", no_args_is_help=True)
@@ -62,7 +62,7 @@ def prune_(
 
 
 def _folder(data_dir: Path | None) -> Path:
-    settings = Settings()
+    settings = process_settings()
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
     return settings.cache_folder()

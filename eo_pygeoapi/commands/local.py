@@ -1,11 +1,9 @@
 """`eo-pygeoapi up` and `eo-pygeoapi demo`: the local stack in a terminal."""
 
-import signal
+import sys
 import time
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from types import FrameType
 
 import requests
 from rich.console import Console
@@ -14,6 +12,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.commands.checks import check
+from eo_pygeoapi.commands.interrupts import INTERRUPTED, ignore_interrupts, raise_interrupts
 from eo_pygeoapi.commands.stack import LocalStack, Running
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
@@ -27,10 +26,7 @@ def run_up(
     settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
 ) -> None:
     """Run the stack until Ctrl-C or SIGTERM."""
-    with _stack(settings, port, prefect_port, environ, out) as (stack, running):
-        _print_addresses(out, running, {})
-        out.print("\nRunning; Ctrl-C stops everything.")
-        stack.watch()
+    _run(settings, port, prefect_port, environ, out, lambda running: _print_addresses(out, running, {}))
 
 
 def run_demo(
@@ -40,21 +36,29 @@ def run_demo(
     if settings.api_tokens_file is not None:
         raise EoError("the demo sends no token; unset EO_API_TOKENS_FILE for it, or run `eo-pygeoapi up`")
     begun = time.monotonic()
-    with _stack(settings, port, prefect_port, environ, out) as (stack, running):
+
+    def show(running: Running) -> None:
         job = _execute_example(running, out)
         result = _get(f"{job}/results?f=json")
         _print_results(out, running, job, result)
         out.print(f"\nFirst result after {time.monotonic() - begun:.0f} s.")
         _print_addresses(out, running, {"this job": job, "its results": f"{job}/results?f=json"})
-        out.print("\nRunning; Ctrl-C stops everything.")
-        stack.watch()
+
+    _run(settings, port, prefect_port, environ, out, show)
 
 
-@contextmanager
-def _stack(
-    settings: Settings, port: int | None, prefect_port: int | None, environ: MutableMapping[str, str], out: Console
-) -> Iterator[tuple[LocalStack, Running]]:
-    """Start the stack after a check of the file, and stop it however the block ends; Ctrl-C ends it quietly."""
+def _run(
+    settings: Settings,
+    port: int | None,
+    prefect_port: int | None,
+    environ: MutableMapping[str, str],
+    out: Console,
+    show: Callable[[Running], None],
+) -> None:
+    """Check the file, start the stack, call `show`, and stop the stack at Ctrl-C or an error.
+
+    Exits with the status of an interrupted command where Ctrl-C comes before the stack is up.
+    """
     environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
     report = check(settings.config, settings)
     if report.problems:
@@ -64,29 +68,24 @@ def _stack(
     stack = LocalStack(
         settings.config, settings.data_dir, port, prefect_port, environ, lambda text: out.print(text, markup=False)
     )
-    for wanted in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
-        signal.signal(wanted, _as_interrupt)
 
     def apply(running: Running, effective: Path) -> None:
-        applied = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
-        apply_to_prefect(effective, applied)
+        apply_to_prefect(effective, settings.model_copy(update={"prefect_api_url": running.prefect_api_url}))
 
     try:
+        raise_interrupts()
         with out.status("starting Prefect, the worker and the API"):
             running = stack.start(apply)
-        yield stack, running
+        show(running)
+        out.print("\nRunning; Ctrl-C stops everything.")
+        stack.watch()
     except KeyboardInterrupt:
         out.print()
+        if not stack.is_up:
+            sys.exit(INTERRUPTED)
     finally:
-        # a second Ctrl-C must not leave half of it running
-        for wanted in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(wanted, signal.SIG_IGN)
+        ignore_interrupts()
         stack.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _execute_example(running: Running, out: Console) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.interrupts import deferred_interrupts
 from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.datasets.config_file import read_config
@@ -89,7 +90,7 @@ class LocalStack:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, Sequence[str]] = {}
         self._deaths: Counter[str] = Counter()
-        self._is_up = False
+        self.is_up = False
         self._begun = time.time()
 
     def start(self, apply: Callable[["Running", Path], None]) -> Running:
@@ -106,7 +107,7 @@ class LocalStack:
         self._wait_for("worker", self._asks_for_runs, "the worker takes no jobs")
         self._spawn("watch", _WATCH)
         self._remember()
-        self._is_up = True
+        self.is_up = True
         return self.running
 
     def watch(self) -> None:
@@ -124,7 +125,7 @@ class LocalStack:
         for name, child in list(self._children.items()):
             if child.poll() is None:
                 continue
-            again = name == "worker" or (name in RESTARTED and self._is_up)
+            again = name == "worker" or (name in RESTARTED and self.is_up)
             if not again or self._deaths[name] >= MOST_DEATHS:
                 raise StackError(
                     f"{name} ended with status {child.returncode}; its log ends:\n{self._end_of_log(name)}"
@@ -194,7 +195,7 @@ class LocalStack:
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         self._commands[name] = command
-        with self.log_file(name).open("ab") as log:
+        with self.log_file(name).open("ab") as log, deferred_interrupts():  # `stop` must know of every child
             self._children[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from rich.table import Table
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import process_settings
 
 app = typer.Typer(help="Tokens for the API, kept as hashes in EO_API_TOKENS_FILE.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -55,7 +55,7 @@ def revoke(name: Name) -> None:
 
 
 def _file() -> TokenFile:
-    path = Settings().api_tokens_file
+    path = process_settings().api_tokens_file
     if path is None:
         raise ConfigError("EO_API_TOKENS_FILE is not set; it is the file that holds the hashes of the tokens")
     return TokenFile(path)

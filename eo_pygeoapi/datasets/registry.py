@@ -1,5 +1,6 @@
 """The enabled datasets as they stand in the configuration file now."""
 
+from functools import cache
 from pathlib import Path
 
 from eo_pygeoapi.datasets.block import Dataset
@@ -50,6 +51,12 @@ class DatasetRegistry:
             return self._read.value()
         except OSError as error:
             raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
+
+
+@cache
+def shared_registry(path: Path) -> DatasetRegistry:
+    """Return this process's one registry of the file at `path`."""
+    return DatasetRegistry(path)
 
 
 def edited_file(effective: Path) -> Path | None:

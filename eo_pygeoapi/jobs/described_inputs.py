@@ -100,21 +100,27 @@ def _schema_problems(name: str, schema: JsonMapping, value: Any) -> Iterator[str
     if _BBOX in (schema.get("format"), *(part.get("format") for part in schema.get("allOf", ()))):
         yield from _bbox_problems(name, value)
         return
-    # OpenAPI 3.0 writes schemas as JSON Schema's draft 4 did: boolean exclusiveMinimum, one type
-    for error in Draft4Validator(_without_references(schema)).iter_errors(value):
+    for error in Draft4Validator(_draft_4(schema)).iter_errors(value):
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
         said = error.message if len(error.message) <= 3 * _SHOWN else f"{error.message[: 3 * _SHOWN]}..."
         yield f"input {name}{path}: {said}"
 
 
-def _without_references(schema: Any) -> Any:
-    """Return a schema that allows anything where it refers to another document, which is not fetched."""
+def _draft_4(schema: Any) -> Any:
+    """Return a schema of OpenAPI 3.0 in the words of JSON Schema's draft 4, from which it differs by `nullable`.
+
+    The result allows anything where the schema refers to another document, for that is not fetched.
+    """
     if isinstance(schema, list):
-        return [_without_references(entry) for entry in schema]
+        return [_draft_4(entry) for entry in schema]
     if not isinstance(schema, Mapping):
         return schema
-    refers = isinstance(schema.get("$ref"), str) and not schema["$ref"].startswith("#")
-    return {} if refers else {name: _without_references(entry) for name, entry in schema.items()}
+    if isinstance(schema.get("$ref"), str) and not schema["$ref"].startswith("#"):
+        return {}
+    draft_4 = {name: _draft_4(entry) for name, entry in schema.items()}
+    if schema.get("nullable") is True and isinstance(schema.get("type"), str):
+        draft_4["type"] = [schema["type"], "null"]
+    return draft_4
 
 
 def _bbox_problems(name: str, value: Any) -> Iterator[str]:

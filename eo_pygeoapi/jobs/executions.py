@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Tenant
-from eo_pygeoapi.datasets.registry import DatasetRegistry
+from eo_pygeoapi.datasets.registry import shared_registry
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import (
@@ -57,7 +57,7 @@ class Executions:
         self.gateway = gateway
         self.store = store
         self._settings = settings
-        self._registry = DatasetRegistry(settings.config)
+        self._registry = shared_registry(settings.config)
         self.viewer = OPERATOR
 
     def seen_by(self, viewer: Viewer) -> "Executions":

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.problems import Condition
@@ -125,23 +126,32 @@ def disk(folder: str, free: int, total: int, now: datetime) -> Iterator[Conditio
     )
 
 
-def expiring(
-    connection: str, expires: datetime | None, now: datetime, datasets: Sequence[Facts]
-) -> Iterator[Condition]:
+def expiring(connection: str, token: TokenFacts, now: datetime, datasets: Sequence[Facts]) -> Iterator[Condition]:
     """Yield a condition when the token of a DHIS2 connection has expired, or will within two weeks."""
+    expires = token.expires
     if expires is None or expires - now > EXPIRES_WITHIN:
         return
     over = expires <= now
-    verb = "expired" if over else "expires"
+    which = f"The token of the DHIS2 connection {connection!r}"
+    if token.tokens > 1:
+        which = f"One of the {token.tokens} tokens that the user of the DHIS2 connection {connection!r} has"
     yield Condition(
         event="credential",
         cause=f"token of {connection}",
         since=expires - EXPIRES_WITHIN,
-        message=f"The token of the DHIS2 connection {connection!r} {verb} on {expires:%Y-%m-%d}.",
-        what_to_do="Make a new personal access token in DHIS2, and give it to the environment or the Prefect block.",
+        message=f"{which} {'expired' if over else 'expires'} on {expires:%Y-%m-%d}.",
+        what_to_do="Make a new personal access token in DHIS2, give it to the environment or the Prefect block, and "
+        "delete the old one. The next job that imports, also in a dry run, notices.",
         datasets=tuple(facts.dataset.id for facts in datasets),
+        tenant=_tenant_of(datasets),
         weight=2 if over else 1,
     )
+
+
+def _tenant_of(datasets: Sequence[Facts]) -> str:
+    """Return the tenant of all these datasets, or nothing where they are of several."""
+    tenants = {facts.dataset.tenant for facts in datasets}
+    return tenants.pop() if len(tenants) == 1 else ""
 
 
 def _titles(some: Sequence[Failure]) -> str:

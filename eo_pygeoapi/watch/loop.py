@@ -21,6 +21,7 @@ from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.connections import token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch import detect
@@ -91,6 +92,7 @@ class Watch:
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())
+        yield from self._expiring(found, now)
 
     def _of_prefect(self, now: datetime) -> Iterator[Condition]:
         self.prefect_away_since = self.prefect_away_since or now
@@ -108,6 +110,13 @@ class Watch:
         if folder.exists():
             usage = shutil.disk_usage(folder)
             yield from detect.disk(str(folder), usage.free, usage.total, now)
+
+    def _expiring(self, found: Sequence[Facts], now: datetime) -> Iterator[Condition]:
+        of_connection: dict[str, list[Facts]] = {}
+        for facts in found:
+            of_connection.setdefault(facts.dataset.dhis2.connection, []).append(facts)
+        for connection, some in of_connection.items():
+            yield from detect.expiring(connection, token_facts(self.store, connection), now, some)
 
     def _failures(self, found: Sequence[Facts]) -> Iterator[Failure]:
         for facts in found:

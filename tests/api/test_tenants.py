@@ -21,7 +21,6 @@ from prefect.states import Completed
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.contract.operations import CoverageUnit
-from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -46,10 +45,10 @@ METHODS = ("get", "head", "post", "put", "patch", "delete")
 class Things:
     """What a tenant has, by which routes are filled; `decoy` are ids of things that nobody has."""
 
-    jobId: str  # noqa: N815
-    datasetId: str  # noqa: N815
-    featureId: str  # noqa: N815
-    outputId: str = "result"  # noqa: N815
+    jobId: str
+    datasetId: str
+    featureId: str
+    outputId: str = "result"
     schedule: str = SCHEDULE
 
 

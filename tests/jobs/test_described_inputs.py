@@ -19,6 +19,9 @@ DESCRIBED: dict[str, Any] = {
         "minOccurs": 0,
     },
     "elsewhere": {"schema": {"type": "array", "items": {"$ref": "http://127.0.0.1:9/x.json"}}, "minOccurs": 0},
+    "nothing": {"schema": {"type": "integer", "minimum": 1, "nullable": True}, "minOccurs": 0},
+    "members": {"schema": {"properties": {"a": {"type": "string", "nullable": True}}}, "minOccurs": 0},
+    "newer": {"schema": {"type": ["string", "null"]}, "minOccurs": 0},
     "binary": {"schema": {"type": "string", "contentEncoding": "base64"}, "minOccurs": 0},
 }
 GOOD = {"text": "x", "colours": ["red"]}
@@ -54,6 +57,8 @@ def problems(**inputs: Any) -> list[str]:
         {"binary": "aGk="},
         {"standard_box": {"bbox": [0, 0, 1, 1]}},
         {"elsewhere": [1, {}]},
+        {"nothing": None, "members": {"a": None}, "newer": None},
+        {"nothing": 1, "members": {"a": "x"}, "newer": "x"},
     ],
 )
 def test_what_is_described_passes(inputs: dict[str, Any]) -> None:
@@ -68,6 +73,9 @@ def test_what_is_described_passes(inputs: dict[str, Any]) -> None:
     [
         ({"text": 5}, "input text: 5 is not of type 'string'"),
         ({"level": 0}, "input level: 0 is less than or equal to the minimum of 0"),
+        ({"text": None}, "input text: None is not of type 'string'"),
+        ({"nothing": "x"}, "input nothing: 'x' is not of type 'integer', 'null'"),
+        ({"nothing": 0}, "input nothing: 0 is less than the minimum of 1"),
         ({"level": True}, "input level: True is not of type 'integer'"),
         ({"level": 1.5}, "input level: 1.5 is not of type 'integer'"),
         ({"colours": ["red", "green"]}, "input colours[1]: 'green' is not one of ['red', 'blue']"),

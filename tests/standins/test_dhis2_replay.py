@@ -167,7 +167,7 @@ def replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
         made = Replay(dhis2, version, known)
         set_up(made)
         for case in recorded.cases(version):
-            if case.name == RACE:
+            if case.name == RACE and version == "2.42":  # the requests to 2.43 did not collide when they were recorded
                 dhis2.collide()
             steps = made.answers.setdefault(case.name, [])
             for step in case.steps:

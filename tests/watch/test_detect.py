@@ -10,6 +10,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.store.coverage import PeriodSummary
 from eo_pygeoapi.watch import detect
 from eo_pygeoapi.watch.detect import Failure, Refusal
@@ -85,5 +86,14 @@ def test_a_disk_with_less_than_a_tenth_free(free: int, weights: list[int]) -> No
 
 @pytest.mark.parametrize(("left", "weights"), [(None, []), (15 * DAY, []), (14 * DAY, [1]), (-DAY, [2])])
 def test_a_token_that_expires(left: timedelta | None, weights: list[int]) -> None:
-    expires = None if left is None else NOW + left
-    assert [c.weight for c in detect.expiring("national", expires, NOW, [facts()])] == weights
+    token = TokenFacts(expires=None if left is None else NOW + left, tokens=1)
+    assert [c.weight for c in detect.expiring("national", token, NOW, [facts()])] == weights
+
+
+def test_one_of_several_tokens_that_expires_is_called_so() -> None:
+    token = TokenFacts(expires=NOW + DAY, tokens=3)
+    (condition,) = detect.expiring("national", token, NOW, [facts("a", tenant="north"), facts("b", tenant="north")])
+    assert condition.message == (
+        "One of the 3 tokens that the user of the DHIS2 connection 'national' has expires on 2026-11-27."
+    )
+    assert (condition.datasets, condition.tenant) == (("a", "b"), "north")

@@ -8,6 +8,7 @@ import yaml
 
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.connections import TokenFacts, note_token
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.loop import Watch
 from eo_pygeoapi.watch.problems import ALIVE, Book
@@ -78,3 +79,21 @@ def test_a_mistake_in_the_file_does_not_end_the_watch_of_the_rest(config: Path, 
 
     looking.look(looking.begun)
     assert looking.store.exists(ALIVE)
+
+
+def test_a_token_that_expires_soon_is_told_until_a_job_has_met_a_new_one(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking = watch(config, receiver, prefect_api)
+    now = looking.begun
+    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=13), tokens=1))
+    looking.look(now)
+    looking.look(now + MINUTE)
+    (problem,) = Book(looking.store).open()
+    assert (problem.event, problem.dataset, problem.since) == ("credential", "rain", now - timedelta(days=1))
+
+    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=300), tokens=1))
+    looking.look(now + 2 * MINUTE)
+    told = "rain: a credential is not accepted, or expires soon"
+    assert titles(receiver) == [told, f"Recovered: {told}"]
+    looking.gateway.close()

@@ -49,7 +49,7 @@ def connect(
     """
     client = open_client(connection, read_timeout, connect_timeout)
     try:
-        yield Dhis2(client, secrets_of(connection))
+        yield Dhis2(client, secrets_of(connection), by_token=connection.token is not None)
     finally:
         client.close()
         atexit.unregister(client.close)  # registered by the client, and keeps it in memory for ever
@@ -58,7 +58,8 @@ def connect(
 class Dhis2:
     """A DHIS2 server that somebody is logged in to; `connect` makes it."""
 
-    def __init__(self, client: DHIS2Client, secrets: Sequence[str] = ()) -> None:
+    def __init__(self, client: DHIS2Client, secrets: Sequence[str] = (), *, by_token: bool = False) -> None:
+        self.by_token = by_token
         self._client = client
         self._secrets = secrets
 
@@ -88,6 +89,15 @@ class Dhis2:
     def me(self) -> dict[str, Any]:
         """Return who is logged in, with the members of USER_FIELDS."""
         return self._get("/api/me", {"fields": USER_FIELDS})
+
+    def tokens(self) -> list[Any]:
+        """Return the personal access tokens of who is logged in: `expire`, in milliseconds since 1970, and `createdBy`.
+
+        DHIS2 does not say which of them is used here.
+        """
+        params = {"fields": "id,expire,createdBy[username]", "paging": "false"}
+        found: list[Any] = self._get("/api/apiToken", params).get("apiToken", [])
+        return found
 
     def levels(self) -> dict[int, str]:
         """Return the names of the organisation unit levels, by level."""

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import httpx
 from dhis2_client.errors import DHIS2HTTPError
 
-from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
+from eo_pygeoapi.errors import Dhis2CredentialError, Dhis2Error, Dhis2UnavailableError
 from eo_pygeoapi.redaction import redact
 
 WORDS = 300
@@ -45,7 +45,7 @@ class LoginPageError(Exception):
 
 @contextmanager
 def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what one call of dhis2-client raises into Dhis2Error or Dhis2UnavailableError.
+    """Turn what one call of dhis2-client raises into Dhis2Error, Dhis2CredentialError or Dhis2UnavailableError.
 
     `server` and `asked` (`GET /api/me`) are named in the message; `secrets` are kept out of it.
     """
@@ -54,7 +54,7 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
     except DHIS2HTTPError as error:
         raise _refused(error, server, asked, secrets) from error
     except LoginPageError as error:
-        raise Dhis2Error(
+        raise Dhis2CredentialError(
             f"not logged in: DHIS2 at {server} answered {asked} with a redirect to its login page; check the token, or "
             "the user name and password, of this connection, and that a proxy passes on the header Authorization"
         ) from error
@@ -74,11 +74,14 @@ def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[s
     away = status in TRANSIENT
     does = "does not answer" if away else "refused"
     hint = f"; {HINTS[HTTPStatus(status)]}" if status in HINTS else ""
-    if status == HTTPStatus.BAD_REQUEST and "Checksum" in own_words:  # what DHIS2 says of a token that is none
+    no_token = status == HTTPStatus.BAD_REQUEST and "Checksum" in own_words  # what DHIS2 says of a token that is none
+    if no_token:
         hint = "; check the token of this connection"
     message = f"DHIS2 at {server} {does} {asked}: {redact(own_words, secrets)} (HTTP {status}){hint}"
     if collided:
         return CollisionError(message)
+    if no_token or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return Dhis2CredentialError(message)
     return Dhis2UnavailableError(message) if away else Dhis2Error(message)
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import batched, groupby
 
 from eo_pygeoapi.contract.models import Finding, ImportSummary
@@ -27,7 +28,9 @@ from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, StoredValues, compared
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
+from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
 from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.store.connections import note_token
 
 BATCH = 10_000
 PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
@@ -62,6 +65,8 @@ def import_to_dhis2(
     assert connect
     with connect() as dhis2:
         facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
+        if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
+            note_token(files.folder.store, payload.target.connection, token)
         findings = preflight(facts, payload, dataset)
         for finding in findings:
             logger.log(logging.ERROR if finding.severity == "error" else logging.WARNING, finding.message)

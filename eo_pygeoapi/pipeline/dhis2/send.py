@@ -22,7 +22,7 @@ from eo_pygeoapi.pipeline.dhis2.stored import StoredValues, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import Answer, Status, rejection
 
 MORE_REQUESTS = 60  # to find what is refused, in one import
-NEW_PERIOD = "E7611"  # of a valid period: another request made it at the same moment
+NOTHING_STORED = "DHIS2 says that the import was successful, but stored nothing of it"
 ZEROS = "it does so with zeros where the data element's zeroIsSignificant is false"
 
 Post = Callable[[Sequence[DataValue]], Mapping[str, Any]]
@@ -91,11 +91,14 @@ class Sender:
                 self._reject(left, answer, sent)
 
     def _answer(self, values: Sequence[DataValue], sent: Sent) -> Answer:
-        """Return DHIS2's answer to the values, or to those whose periods another request made at the same moment."""
+        """Return DHIS2's answer to the values, or to those whose periods another request made at the same moment.
+
+        These values are sent again; the others are taken.
+        """
         answer = Answer(values, self._post(values))
         for pause in pauses():
-            rest, again = answer.parted(NEW_PERIOD)
-            if self._facts.is_new or not again:
+            rest, again = answer.collided()
+            if not again:
                 break
             logger.info("%d data values met new periods together with another request; sending them again", len(again))
             if rest.values:
@@ -131,10 +134,10 @@ class Sender:
         sent.reject(rejected, counted=True)
 
     def _explained(self, answer: Answer, named: list[Rejected], sent: Sent) -> list[Rejected]:
-        """Name what DHIS2 dropped without a word by reading back; after a dry run there is nothing to read."""
-        sent.statuses.add("WARNING")
-        missing = answer.unexplained()
+        """Read back which values DHIS2 did not store without naming them; after a dry run there is nothing to read."""
         if self._dry_run:
+            missing = answer.unexplained()
+            sent.statuses.add("WARNING")
             sent.reasons.append(f"DHIS2 would drop {missing} of {len(answer.values)} values without a word; {ZEROS}")
             return named
         held = self._stored.of(answer.values)
@@ -145,9 +148,13 @@ class Sender:
             if (cell := (value.org_unit, value.period)) not in known
             and (cell not in held or not same_number(held[cell].value, value.value))
         ]
-        said = answer.reason if answer.code or answer.status != "SUCCESS" else f"dropped without a word; {ZEROS}"
-        if lost:
-            sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
+        if not lost:
+            return named
+        said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED
+        if answer.code or answer.status != "SUCCESS":
+            said = answer.reason
+        sent.statuses.add("WARNING")
+        sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
         return named + [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
 
     def _remember(self, rejected: Sequence[Rejected]) -> None:

@@ -19,6 +19,7 @@ from eo_pygeoapi.pipeline.dhis2.timeliness import left_out_words
 SHOWN = 100
 NAMED = 5  # so many of many names stand in a reason
 NOT_OPEN = "E8031"  # DHIS2's code, from 2.43 on, for a period in which a unit was not open
+NEW_PERIOD = "E7611"  # DHIS2's code, until 2.42, also for a valid period that another request made at the same moment
 COUNTS = ("imported", "updated", "ignored", "deleted")
 NO_REASON = "DHIS2 gives no reason"
 
@@ -144,15 +145,21 @@ class Answer:
         self._description = str(summary.get("description") or NO_REASON)
         self._conflict_of = _by_index(len(values), summary)
 
-    def parted(self, code: str) -> tuple["Answer", list[DataValue]]:
-        """Return the answer without the values that a conflict of this code is about, and these values."""
-        apart = {i for i, conflict in self._conflict_of.items() if conflict.get("errorCode") == code}
+    def collided(self) -> tuple["Answer", list[DataValue]]:
+        """Return the answer without the values that DHIS2 would take a moment later, and these values.
+
+        Another request made their periods at the same moment. Until 2.42 DHIS2 refuses such values as E7611, and takes
+        the rest. From 2.43 on it takes none, counts all as ignored, and says SUCCESS.
+        """
+        if self.status == "SUCCESS" and not self.stored and not self._conflicts:
+            return Answer([], {**self._summary, "importCount": {}}), list(self.values)
+        apart = {i for i, conflict in self._conflict_of.items() if conflict.get("errorCode") == NEW_PERIOD}
         left = [i for i in range(len(self.values)) if i not in apart]
         now = {before: i for i, before in enumerate(left)}
         conflicts = [
             {**conflict, "indexes": [now[i] for i in conflict.get("indexes") or [] if i in now]}
             for conflict in self._conflicts
-            if conflict.get("errorCode") != code
+            if conflict.get("errorCode") != NEW_PERIOD
         ]
         rest = {
             **self._summary,
@@ -193,11 +200,11 @@ class Answer:
         return [rejection(value, self._conflict_of.get(i, whole)) for i, value in enumerate(self.values)]
 
     def unexplained(self) -> int:
-        """Return how many values are missing from what DHIS2 says, or were deleted, which we never ask for."""
-        named = len(self.rejected())
-        missing = len(self.values) - self.stored - max(self.counts["ignored"], named)
-        unnamed = 0 if named or not self._conflicts else self.counts["ignored"]
-        return max(missing, 0) + self.counts["deleted"] + unnamed
+        """Return how many values DHIS2 neither stored nor named, or deleted, which we never ask for.
+
+        That DHIS2 counts a value as ignored is no reason: we send new and changed values only.
+        """
+        return max(len(self.values) - self.stored - len(self.rejected()), 0) + self.counts["deleted"]
 
 
 def rejection(value: DataValue, conflict: Mapping[str, Any]) -> Rejected:

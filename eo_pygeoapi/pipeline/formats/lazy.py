@@ -12,13 +12,14 @@ from zarr.errors import ChunkNotFoundError
 
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.stored import Stored
+from eo_pygeoapi.pipeline.formats.unwritten import Unwritten
 
 
 class _Decoded(BackendArray):
     """Reads from a lazy variable what it is asked for, and decodes it."""
 
-    def __init__(self, raw: xr.Variable, stored: Stored, source: str) -> None:
-        self._raw, self._stored, self._source = raw, stored, source
+    def __init__(self, raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, source: str) -> None:
+        self._raw, self._stored, self._unwritten, self._source = raw, stored, unwritten, source
         self.shape, self.dtype = raw.shape, stored.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -32,12 +33,20 @@ class _Decoded(BackendArray):
                 f"{self._source}: is not whole, chunks of it are not there; copy or download it again (where they are "
                 "left out because all in them is 0, write them: `write_empty_chunks=True`)"
             ) from error
-        return self._stored.decoded(np.asarray(raw))
+        values = self._stored.decoded(np.asarray(raw))
+        if self._unwritten is not None:
+            values = np.where(self._unwritten.cells(key), self.dtype.type(np.nan), values)
+        return values
 
 
-def decoded(raw: xr.Variable, stored: Stored, names: Mapping[str, str], source: str) -> xr.Variable:
-    """Return a lazy variable of the values that stored numbers stand for, with dimensions of other names."""
-    values = indexing.LazilyIndexedArray(_Decoded(raw, stored, source))
+def decoded(
+    raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, names: Mapping[str, str], source: str
+) -> xr.Variable:
+    """Return a lazy variable of the values that stored numbers stand for, with dimensions of other names.
+
+    Cells that are `unwritten` are missing.
+    """
+    values = indexing.LazilyIndexedArray(_Decoded(raw, stored, unwritten, source))
     stored_together = {
         names.get(str(name), str(name)): n for name, n in raw.encoding.get("preferred_chunks", {}).items()
     }

@@ -1,5 +1,6 @@
 """Open one file of whatever format as a lazy array of one variable."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from eo_pygeoapi.pipeline.formats.kinds import format_of
 from eo_pygeoapi.pipeline.formats.lazy import decoded
 from eo_pygeoapi.pipeline.formats.stored import Stored, stored_as
 from eo_pygeoapi.pipeline.formats.time_values import times_of
-from eo_pygeoapi.pipeline.formats.variables import find_variable
+from eo_pygeoapi.pipeline.formats.unwritten import Unwritten, find_unwritten
+from eo_pygeoapi.pipeline.formats.variables import Found, find_variable
 from eo_pygeoapi.pipeline.formats.whole import check_whole
 
 # attributes by which a variable says in which coordinate reference system others are
@@ -46,11 +48,19 @@ def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BA
 
 def _open_gridded(place: str, kind: str, variable: str, source: str) -> xr.DataArray:
     found = find_variable(place, kind, variable, source)
-    dataset, known = found.dataset, found.dataset.variables[found.name]
+    known = found.dataset.variables[found.name]
     stored = stored_as(known.dtype, known.attrs, source, netcdf=kind == "NetCDF")
     if kind == "Zarr" and not _is_missing(raw.zarr_fill(place, found.path), stored):
-        dataset = raw.open_zarr(place, found.group, absent=False)
-    return _array(dataset, found.name, stored, source)
+        found = replace(found, dataset=raw.open_zarr(place, found.group, absent=False))
+    unwritten = None
+    if kind == "NetCDF":
+        unwritten = find_unwritten(place, found.path, known.shape)
+        for name in (axis.values for axis in axes_of(known, found.dataset).values() if axis.values):
+            if find_unwritten(place, f"{found.group}/{name}", found.dataset.variables[name].shape):
+                raise SourceError(f"{source}: nobody wrote the values of its {name}, or not all of them")
+    if unwritten is not None and _is_missing(unwritten.fill, stored):
+        unwritten = None  # the cells are missing already
+    return _array(found, stored, unwritten, source)
 
 
 def _is_missing(fill: Any, stored: Stored) -> bool:
@@ -58,8 +68,9 @@ def _is_missing(fill: Any, stored: Stored) -> bool:
     return fill is not None and bool(np.isnan(stored.decoded(np.array([fill]).astype(stored.stored))[0]))
 
 
-def _array(dataset: xr.Dataset, name: str, stored: Stored, source: str) -> xr.DataArray:
+def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: str) -> xr.DataArray:
     """Return the variable with its axes called `y`, `x` and `time`, and no other coordinates than theirs."""
+    dataset, name = found.dataset, found.name
     variable = dataset.variables[name]
     axes = axes_of(variable, dataset)
     shape = ", ".join(f"{dimension}: {size}" for dimension, size in variable.sizes.items())
@@ -74,7 +85,7 @@ def _array(dataset: xr.Dataset, name: str, stored: Stored, source: str) -> xr.Da
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
-    values = decoded(variable, stored, names, source)
+    values = decoded(variable, stored, unwritten, names, source)
     data = xr.Dataset({name: values}, coords=coordinates)[name].assign_attrs(attributes)
     data = data.assign_coords(_reference_system(variable, dataset))
     if time is not None and "time" not in axes:

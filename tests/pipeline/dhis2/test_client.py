@@ -11,7 +11,7 @@ import pytest
 from dhis2_client import DHIS2Client
 from pydantic import SecretStr
 
-from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
+from eo_pygeoapi.errors import Dhis2CredentialError, Dhis2Error, Dhis2UnavailableError
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.settings import Dhis2Connection, how_to_connect
 from tests.standins.dhis2 import StandIn, running
@@ -81,7 +81,7 @@ def test_the_address_may_end_in_api(dhis2: StandIn, end: str) -> None:
     ],
 )
 def test_a_refused_login_names_the_server_and_no_secret(dhis2: StandIn, secret: dict[str, str], reason: str) -> None:
-    with connect(login(dhis2, **secret)) as api, pytest.raises(Dhis2Error) as caught:
+    with connect(login(dhis2, **secret)) as api, pytest.raises(Dhis2CredentialError) as caught:
         api.levels()
     message = str(caught.value)
     assert message.startswith(f"DHIS2 at {dhis2.url} refused GET /api/organisationUnitLevels: {reason}")
@@ -174,6 +174,7 @@ def test_refusals_stay_refusals(dhis2: StandIn, status: int, message: str) -> No
     with connect(login(dhis2)) as api, pytest.raises(Dhis2Error, match=message) as caught:
         api.system_info()
     assert not caught.value.transient
+    assert caught.value.event == ("credential" if status in (401, 403) else "failed")
 
 
 def test_words_of_the_server_are_shortened_and_hold_no_secret(dhis2: StandIn) -> None:

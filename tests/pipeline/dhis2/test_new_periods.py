@@ -1,4 +1,4 @@
-"""Two requests that meet a new period at once, as DHIS2 answers one of them until 2.42."""
+"""Two requests that meet a new period at once, as DHIS2 answers one of them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -115,6 +115,24 @@ def test_valid_days_that_dhis2_does_not_find_are_sent_again(
     assert {(value["orgUnit"], value["period"]) for value in again} == {
         cell for cell in cells if cell[1] in JULY[:days]
     }
+
+
+def test_from_243_on_an_import_that_stored_nothing_is_sent_again(tmp_path: Path) -> None:
+    with running("2.43", today=TODAY) as dhis2:
+        dhis2.collide()
+        summary = Importer(tmp_path)(dhis2, july())
+        assert (summary.status, summary.imported, summary.rejected_count) == ("SUCCESS", 130, 0)
+        assert (stored(dhis2), len(dhis2.log("POST"))) == (july(), 2)
+
+
+def test_values_that_dhis2_ignores_for_ever_are_rejected(tmp_path: Path) -> None:
+    ignored = {"status": "SUCCESS", "importCount": {"imported": 0, "updated": 0, "ignored": 1, "deleted": 0}}
+    body = json.dumps({"httpStatusCode": 200, "status": "OK", "response": ignored})
+    with running("2.43", today=TODAY) as dhis2:
+        dhis2.faults({"path": "/api/dataValueSets", "method": "POST", "status": 200, "body": body})
+        summary = Importer(tmp_path)(dhis2, {(BO, JULY[0]): 1.5})
+    assert (summary.status, summary.imported, summary.rejected_count) == ("WARNING", 0, 1)
+    assert summary.rejected[0].reason == "DHIS2 says that the import was successful, but stored nothing of it"
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

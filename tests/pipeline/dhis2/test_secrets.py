@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
+from eo_pygeoapi.errors import Dhis2CredentialError, Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.settings import Dhis2Connection
 from tests.pipeline.dhis2.imports import TODAY, Importer, connector, july
@@ -109,10 +109,10 @@ def test_a_redirect_to_the_login_page_is_not_logged_in(location: str) -> None:
     with redirecting(location) as url, connect(Dhis2Connection(url=url, token=SecretStr(TOKEN))) as api:
         for ask in (api.system_info, lambda: api.data_value_sets({}, dry_run=True)):
             with pytest.raises(
-                Dhis2Error, match=r"not logged in: DHIS2 at .* with a redirect to its login page"
+                Dhis2CredentialError, match=r"not logged in: DHIS2 at .* with a redirect to its login page"
             ) as caught:
                 ask()
-            assert not isinstance(caught.value, Dhis2UnavailableError) and TOKEN not in str(caught.value)
+            assert not caught.value.transient and TOKEN not in str(caught.value)
 
 
 def test_another_redirect_says_to_set_the_address() -> None:

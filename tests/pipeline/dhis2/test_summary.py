@@ -52,7 +52,8 @@ def test_a_refusal_without_conflicts_has_its_description() -> None:
     ("counts", "conflicts", "unexplained"),
     [
         ({"imported": 4}, [], 0),
-        ({"imported": 3, "ignored": 1}, [], 0),
+        ({"imported": 3, "ignored": 1}, [], 1),
+        ({"ignored": 4}, [], 4),
         ({"imported": 3}, [], 1),
         ({"imported": 3, "deleted": 1}, [], 1),
         ({"imported": 1, "ignored": 3}, [{"object": "ou1", "value": "Unit not found"}], 3),
@@ -135,14 +136,14 @@ def test_long_lists_of_names_are_shortened() -> None:
     assert shortened("[a, b] and [c]") == "[a, b] and [c]"
 
 
-def test_an_answer_is_parted_by_the_code_of_its_conflicts() -> None:
+def test_values_whose_new_periods_collided_are_parted_from_the_others() -> None:
     values = [DataValue("a", "1", "5"), DataValue("a", "2", "6"), DataValue("b", "2", "x")]
     conflicts = [{"errorCode": "E7611", "value": "period", "indexes": [0]}, {"errorCode": "E7619", "indexes": [2]}]
     counts = {"imported": 1, "updated": 0, "ignored": 2, "deleted": 0}
     answer = Answer(
         values, {"status": "WARNING", "importCount": counts, "conflicts": conflicts, "rejectedIndexes": [0, 2]}
     )
-    rest, apart = answer.parted("E7611")
+    rest, apart = answer.collided()
     assert (apart, rest.values, rest.status, rest.counts["ignored"]) == (values[:1], values[1:], "WARNING", 1)
     assert [entry.org_unit for entry in rest.rejected()] == ["b"]
-    assert rest.parted("E7611")[1] == []
+    assert rest.collided()[1] == []

@@ -24,13 +24,17 @@ def netcdf(
     time: Mapping[str, Any] | None = None,
     names: tuple[str, str, str] = ("time", "lat", "lon"),
     kind: Any = "NETCDF4",
+    unlimited: bool = False,
     **options: Any,
 ) -> Path:
-    """Write `stored`, as it is, over three latitudes and four longitudes; None writes nothing."""
+    """Write `stored`, as it is, over three latitudes and four longitudes; None writes nothing.
+
+    The time dimension may grow where it is `unlimited`.
+    """
     attributes = dict(attributes or {})
     with netCDF4.Dataset(path, "w", format=kind) as file:
         for name, size in zip(names, (len(np.asarray(times)), 3, 4), strict=True):
-            file.createDimension(name, size)
+            file.createDimension(name, None if unlimited and name == names[0] else size)
         axis = file.createVariable(names[0], time_type, names[:1])
         axis.setncatts({"units": "days since 2024-01-01"} if time is None else dict(time))
         axis.set_auto_maskandscale(False)
@@ -42,7 +46,7 @@ def netcdf(
         data.set_auto_maskandscale(False)
         data.setncatts(attributes)
         if stored is not None:
-            data[:] = np.broadcast_to(np.asarray(stored, dtype), data.shape)
+            data[:] = np.broadcast_to(np.asarray(stored, dtype), (len(np.asarray(times)), 3, 4))
     return path
 
 

@@ -35,6 +35,7 @@ MISSING = (
     "valid_max",
     "valid_range",
     "never written",
+    "no storage",
     "none",
 )
 TIMES = ("days", "offset", "float hours", "single", "digits", "words", "months")
@@ -74,7 +75,11 @@ def drawn(rng: np.random.Generator) -> Case:
     missing = str(rng.choice(MISSING))
     if missing == "never written" and (kind not in FORMATS[:4] or dtype[1] == "1"):
         missing = "_FillValue"  # bytes have no number for it, and other formats none at all
+    if missing == "no storage" and kind != "NETCDF4":
+        missing = "_FillValue"
     gaps = rng.random(NUMBERS.shape) < rng.choice([0.0, 0.2, 0.9])
+    if missing == "no storage":
+        gaps[:] = gaps[:, :1, :1]  # of whole days
     if missing == "none":
         gaps[:] = False
     cut = float(rng.random()) if rng.random() < 0.4 else 1.0
@@ -168,11 +173,15 @@ def _write_netcdf(case: Case, path: Path, array: NDArray[Any], about: dict[str, 
         time.setncatts(of_time)
         time.set_auto_maskandscale(False)
         time[:] = times
-        fill = about.pop("_FillValue", None)
-        data = file.createVariable("v", case.dtype, ("time", "lat", "lon"), fill_value=fill)
+        absent = case.missing == "no storage"
+        fill = False if absent else about.pop("_FillValue", None)
+        chunks = (1, ROWS, COLUMNS) if absent else None
+        data = file.createVariable("v", case.dtype, ("time", "lat", "lon"), fill_value=fill, chunksizes=chunks)
         data.set_auto_maskandscale(False)
         data.setncatts(about)
-        data[:] = array
+        written = ~case.gaps.all(axis=(1, 2)) if absent else np.ones(STEPS, bool)
+        for step in np.flatnonzero(written):
+            data[step] = array[step]
 
 
 def _write_zarr(case: Case, path: Path, array: NDArray[Any], about: dict[str, Any], rows: NDArray[Any]) -> None:

@@ -1,8 +1,8 @@
-"""Periods that DHIS2 has not met before, which until 2.42 it makes when it is first asked for them.
+"""Periods that DHIS2 has not met before: until 2.42 it makes them when it is first asked for them, then when it stores.
 
-Two requests that meet a period in the same moment collide: a reading fails, an import leaves valid days out, and both
-find the period there when they ask again. When told to (`collide`), the stand-in answers as if each request met its
-new periods together with another.
+Two requests that meet a period in the same moment collide, and find it there when they ask again. Until 2.42 a reading
+fails and an import leaves valid days out; from 2.43 on an import stores nothing, and says SUCCESS with all values
+ignored. When told to (`collide`), the stand-in answers as if each request met its new periods together with another.
 """
 
 from collections.abc import Iterable

@@ -96,7 +96,7 @@ class Server:
         elif (method, path) == ("PUT", "/_new"):
             self.begin()
         elif (method, path) == ("PUT", "/_collide"):
-            self.periods.collide = self.differences.meets_periods and bool(body)
+            self.periods.collide = bool(body)
         elif (method, path) == ("PUT", "/_values"):
             self._put_values(body)
         elif (method, path) == ("DELETE", "/_log"):

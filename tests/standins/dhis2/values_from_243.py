@@ -85,6 +85,9 @@ def import_as_group(run: Import) -> Object:
     valid = [checked for checked in values if _has_valid_value(run, checked)]
     run.steps.append(("INFO", f"Upserting group ds={run.payload.get('dataSet', '')} ({len(valid)} values)"))
     what = "deleted" if run.strategy == "DELETE" else "updated"
+    if not run.flag("dryRun") and run.server.periods.write(checked.period for checked in valid if checked.period):
+        run.counts["ignored"] = len(values)
+        return run.summary("SUCCESS")
     for checked in valid:
         value = normalised(checked.value, checked.element["valueType"])
         run.save(what, checked.key, {"value": value, "comment": checked.given.get("comment")})

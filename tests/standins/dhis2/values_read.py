@@ -117,7 +117,8 @@ class Reading:
         if self.new and (unknown := [text for text, period in found.items() if not period]):
             text = f"Invalid Period `{unknown[0]}`, expected a digit at position 0 but found: `{unknown[0][:1]}`"
             raise refusal(HTTPStatus.BAD_REQUEST, text)
-        self.server.periods.read(period for period in found.values() if period)
+        if not self.new:
+            self.server.periods.read(period for period in found.values() if period)
         return {period.id for period in found.values() if period}
 
     def _elements(self) -> set[str]:
