@@ -33,15 +33,20 @@ def _of(
         if dataset.dhis2.connection not in allowed:
             yield f"dhis2.connection: {_unknown(dataset.dhis2.connection, allowed)} (of tenant {dataset.tenant!r})"
     for index, name in enumerate(dataset.notify or []):
-        if name not in operations.notify:
-            yield f"notify[{index}]: {_unknown(name, operations.notify)}"
+        if name not in (known := _channels(dataset, operations)):
+            yield f"notify[{index}]: {_unknown(name, known)}"
     for index, then in enumerate(dataset.after):
         if then.dataset and then.dataset not in enabled:
             yield f"after[{index}].dataset: {_unknown(then.dataset, enabled)}"
         elif then.dataset in datasets and datasets[then.dataset].tenant != dataset.tenant:
             yield f"after[{index}].dataset: {then.dataset!r} belongs to another tenant"
-        if then.webhook and then.webhook not in operations.notify:
-            yield f"after[{index}].webhook: {_unknown(then.webhook, operations.notify)}"
+        if then.webhook and then.webhook not in (known := _channels(dataset, operations)):
+            yield f"after[{index}].webhook: {_unknown(then.webhook, known)}"
+
+
+def _channels(dataset: Dataset, operations: Operations) -> list[str]:
+    """Return the channels of the dataset's tenant, and those of none."""
+    return [name for name, channel in operations.notify.items() if channel.tenant in ("", dataset.tenant)]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
@@ -66,6 +67,7 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str
             datasets[id_] = _dataset(id_, {**resource, "eo": extended(id_, resources)}, defaults, base)
         except ConfigError as error:
             problems += error.problems
+    datasets = with_others(datasets, operations, resources)
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:

@@ -86,7 +86,7 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
 
 def _block(dataset: Dataset) -> JsonObject:
     """Return what the file says of a dataset, the same whether `href`s are relative or made absolute by `up`."""
-    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base"})
+    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
     for member in ("options", "orgUnits"):
         if isinstance(said[member], dict) and isinstance(href := said[member].get("href"), str):
             said[member]["href"] = dataset.resolve(href)

@@ -24,9 +24,10 @@ def of_tenant(name: str, tenant: str) -> str:
     return f"{name}{_OF}{tenant}" if tenant else name
 
 
-def tenant_of_queue(name: str) -> str:
-    """Return whose a work queue is; empty where it is nobody's."""
-    return name.partition(_OF)[2]
+def kind_and_tenant(queue: str) -> tuple[str, str]:
+    """Return which of our three work queues one is, and whose; empty where it is nobody's."""
+    kind, _, tenant = queue.partition(_OF)
+    return kind, tenant
 
 
 def ensure_work_pool(client: KeptClient, tenants: Mapping[str, Tenant]) -> None:
@@ -38,7 +39,9 @@ def ensure_work_pool(client: KeptClient, tenants: Mapping[str, Tenant]) -> None:
     limits = {"": None, **{name: tenant.concurrency for name, tenant in tenants.items()}}
     for tenant, limit in limits.items():
         for name, priority in PRIORITIES.items():
-            content = {"name": of_tenant(name, tenant), "priority": priority, "concurrency_limit": limit}
+            content: JsonObject = {"name": of_tenant(name, tenant), "priority": priority}
+            if tenant:  # what somebody has limited in Prefect of the others stays
+                content["concurrency_limit"] = limit
             client.call(partial(_put_queue, content=content))
 
 

@@ -30,7 +30,7 @@ from prefect.states import Cancelled
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.gateway.deployments import PAGE, TAG
 from eo_pygeoapi.gateway.schedules import SCHEDULE, run_inputs, schedule_of
-from eo_pygeoapi.gateway.work_pool import BACKFILL
+from eo_pygeoapi.gateway.work_pool import BACKFILL, of_tenant
 
 _log = logging.getLogger(__name__)
 LATE_SECONDS = 60.0
@@ -129,7 +129,7 @@ class MissedTimes:
             body = {
                 "parameters": {**run.parameters, "inputs": run_inputs(dataset, schedule)},
                 "state": {"type": StateType.SCHEDULED.value, "state_details": {"scheduled_time": due}},
-                "work_queue_name": BACKFILL,
+                "work_queue_name": of_tenant(BACKFILL, dataset.tenant),
                 "idempotency_key": f"missed {deployment.id} {schedule.name} {due}",
                 "labels": {SCHEDULE: schedule.name},
             }
