@@ -42,20 +42,24 @@ from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
 from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
-from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import publish, recording
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
-from flows.surroundings import enabled_datasets, failed
+from flows.surroundings import enabled_datasets, failed, prepare_log
 
 MINUTE, HOUR = 60, 3600
+_log = logging.getLogger(__name__)
 
 
 def _is_transient(_task: Task[..., object], _run: TaskRun, state: State) -> bool:
+    """Tell whether another try may help; Prefect asks this only while tries are left."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, EoError) and error.transient
+    if not isinstance(error, EoError) or not error.transient:
+        return False
+    _log.warning("%s; the step is tried again", error)
+    return True
 
 
 def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -132,6 +136,7 @@ class Run:
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
             aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means)
         self.kept.write_values(aggregated.frame)
+        _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
 
     @_step(HOUR)
@@ -159,9 +164,7 @@ class Run:
         """Publish the values as features and write the job's result."""
         self.kept.export(execution.dataset)
         units, values = self.kept.units_geojson(), self.kept.values()
-        outputs = publish.publish_results(
-            self.folder,
-            execution.dataset.id,
+        results = publish.JobResults(
             units=units,
             values=values,
             summary=summary,
@@ -170,6 +173,7 @@ class Run:
             source=source,
             overridden=execution.overridden,
         )
+        outputs = publish.publish_results(self.folder, execution.dataset.id, results)
         asked = recording.Asked.of(execution, units, left_out)
         recording.record(self.folder, execution, asked, values, left_out, datetime.now(UTC))
         return outputs
@@ -214,7 +218,7 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
     """
     take_credentials(read_blocks(), os.environ)
     settings = process_settings()
-    redact_logs(settings.secrets(), ("prefect", "prefect.flow_runs", "prefect.task_runs", "dhis2eo", "dhis2_client"))
+    prepare_log()
     folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
         with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
@@ -225,7 +229,7 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
     except TimeoutError:
         raise
     except Exception as error:
-        logging.getLogger(__name__).exception("unexpected error")
+        _log.exception("unexpected error")
         return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
 
 
@@ -241,21 +245,27 @@ def _run_steps(run: Run, progress: RunProgress) -> str:
     """Take the seven steps; returns in words what came of it."""
     with progress.step("validate_inputs"):
         execution = run.validate_inputs(_scheduled_time().isoformat())
+        _log.info(execution.in_words())
     with progress.step("load_org_units"):
         units = run.load_org_units(execution)
+        _log.info(units.in_words())
     with progress.step("extract_source_data") as report:
         extract = run.extract_source_data(execution, units, report)
+        _log.info(extract.in_words())
     with progress.step("aggregate_to_org_units") as report:
         without_values = run.aggregate_to_org_units(execution, units, extract, report)
     with progress.step("build_dhis2_payload"):
         payload = run.build_dhis2_payload(execution)
+        _log.info(payload.in_words())
     with progress.step("import_to_dhis2") as report:
         summary = run.import_to_dhis2(execution, report)
+        _log.info(in_words(payload.count, summary))
         show_payload(run.kept.preview)
         show_summary(summary)
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
         outputs = run.publish_results(execution, summary, left_out, extract.note)
+        _log.info(outputs.not_published or f"{outputs.row_count} values are published")
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary):  # what was computed and what DHIS2 said is kept; a schedule must not stay green
         raise Dhis2Error(words)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from eo_pygeoapi.commands.checks import check, paused_remarks
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.packaged import packaged_config
-from eo_pygeoapi.commands.stack import Running, running_stack
+from eo_pygeoapi.commands.running import Running, running_stack
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_configuration
 from eo_pygeoapi.errors import ConfigError

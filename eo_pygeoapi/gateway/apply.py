@@ -12,11 +12,11 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences, paused_by_person
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.gateway.specs import import_spec, process_spec
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.settings import Settings

@@ -12,7 +12,7 @@ _IN_WORKER = {
     "PREFECT_WORKER_ENABLE_CANCELLATION": "false",  # we look after our runs ourselves
     "PREFECT_CLIENT_MAX_RETRIES": "2",  # a poll that waits is no poll; each is tried again anyway
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,dhis2eo",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,flows,dhis2eo",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",

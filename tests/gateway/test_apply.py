@@ -11,12 +11,12 @@ import pytest
 import requests
 
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.missing import missing_for
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.apply import apply_deployments
 from eo_pygeoapi.gateway.deployments import RETIRED
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.gateway.schedules import missing_for
 from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.settings import Settings
 

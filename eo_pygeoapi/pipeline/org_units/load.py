@@ -48,11 +48,17 @@ class LoadedUnits(Model):
         description="west, south, east, north; strict is off for what JSON makes of a tuple"
     )
     left_out: list[LeftOut]
+    count: int = 0
 
     @classmethod
     def of(cls, units: OrgUnits) -> Self:
         """Return what is known of these units."""
-        return cls(bbox=bbox(units), left_out=units.left_out)
+        return cls(bbox=bbox(units), left_out=units.left_out, count=len(units.frame))
+
+    def in_words(self) -> str:
+        """Return how many units have a usable geometry, and how many were left out."""
+        left_out = f"; left out: {some([entry.org_unit for entry in self.left_out])}" if self.left_out else ""
+        return f"{self.count} organisation units{left_out}"
 
 
 def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:

@@ -1,6 +1,6 @@
 """What the source `file` says of itself: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -20,7 +20,8 @@ class FileOptions(SourceOptions):
     """Any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
 
     href: Annotated[YamlText, Field(min_length=1)] = Field(
-        description="path, relative to the configuration file, or URL; may hold {YYYY}, {MM} and {DD}"
+        description="path, relative to the configuration file, or URL; may hold {YYYY}, {MM} and {DD}, {WW} for the "
+        "week of the year, {K} for the dekad of the month (1 to 3)"
     )
     variable: YamlText = Field("", description="variable of a NetCDF or Zarr; may be left out where there is only one")
     time: Annotated[YamlText, Field(pattern=_TIME), AfterValidator(_time_that_exists)] = Field(
@@ -28,7 +29,14 @@ class FileOptions(SourceOptions):
         description="time of a raster that has none: YYYY, YYYY-MM or YYYY-MM-DD; with a duration behind it "
         "(2024-01/P1M) that of the first of its bands, and how far they are apart",
     )
+    step: Literal["", "day", "week", "dekad", "month", "year"] = Field(
+        "", description="how long a time step is, where each file holds one and its name does not say"
+    )
     band: Annotated[int, Field(ge=0)] = Field(0, description="band of a GeoTIFF that has several, from 1 on")
+
+    def local_paths(self) -> list[str]:
+        """Return the path, unless it is the URL of another machine."""
+        return [] if "://" in self.href and not self.href.startswith("file://") else [self.href]
 
 
 INFO = SourceInfo(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from glob import escape, glob
 from pathlib import Path
 from typing import cast
@@ -13,7 +14,8 @@ import xarray as xr
 
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Interval, LeftOut
-from eo_pygeoapi.contract.periods import period_of
+from eo_pygeoapi.contract.periods import Period, period_of
+from eo_pygeoapi.dates import days_of
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.geotiff import Bands
 from eo_pygeoapi.pipeline.formats.kinds import format_of
@@ -26,18 +28,23 @@ from eo_pygeoapi.pipeline.sources.file.options import FileOptions
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 
 _SCHEMES = ("http", "https", "file")
-# from fine to coarse: placeholder, and how the date of a file with it is written
-_PLACEHOLDERS = (("{DD}", "%Y-%m-%d"), ("{MM}", "%Y-%m"), ("{YYYY}", "%Y"))
+_PLACEHOLDER = re.compile(r"\{(YYYY|MM|DD|WW|K)\}")
+# from fine to coarse: the placeholder, and how long a time step of a file with it in its name is
+_STEPS: dict[str, Step] = {"{DD}": "day", "{WW}": "week", "{K}": "dekad", "{MM}": "month", "{YYYY}": "year"}
 _PRECISION: dict[int, Step] = {len("YYYY"): "year", len("YYYY-MM"): "month", len("YYYY-MM-DD"): "day"}
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One file: path or URL, what messages call it, and the date that its name or the configuration gives it."""
+    """One file: path or URL, what messages call it, and the date that its name or the configuration gives it.
+
+    `date` is YYYY, YYYY-MM or YYYY-MM-DD, the first day of a week or dekad; `step` how long a step from there on is.
+    """
 
     href: str
     name: str
     date: str
+    step: Step | None
 
     def place(self, cache: Path) -> str:
         """Return where it is read: in place, or the copy in the cache that `download` makes."""
@@ -56,7 +63,8 @@ class FileSource:
         if len(missing) == len(parts):
             raise SourceError(" and ".join(dict.fromkeys((parts[0].name, parts[-1].name))) + ": no such file")
         found = [part for part in parts if part not in missing]
-        extract = Extract(files=[part.place(request.cache) for part in found], left_out=_left_out(missing, request))
+        left_out = _left_out(missing, found, request)
+        extract = Extract(files=[part.place(request.cache) for part in found], left_out=left_out)
         if len(found) == 1:
             self.open(request, extract)
         else:
@@ -72,7 +80,7 @@ class FileSource:
         grids = [_opened(part, request) for part in found]
         # a file for each day holds days; but hours, if it holds several
         single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
-        known = _PRECISION.get(len(found[0].date)) if single else None
+        known = options.step or (found[0].step if single else None)
         dated = [_with_time(grid, part) for grid, part in zip(grids, found, strict=True)]
         return assemble(dated, request, options.href, known)
 
@@ -82,17 +90,13 @@ class FileSource:
         href = request.dataset.resolve(options.href).removeprefix("file://")
         if "://" in href:
             return
-        found = sorted(glob(_any_date(href)))
+        any_date = _PLACEHOLDER.sub(lambda match: "[0-9]" * len(match[1]), escape(href))
+        found = sorted(glob(any_date))
         if not found:
             raise SourceError(f"there is no file {href}")
-        dated = any(placeholder in href for placeholder, _ in _PLACEHOLDERS)
-        part = _Part(found[-1], found[-1], date.today().isoformat() if dated else options.time)
+        dated = any_date != escape(href)
+        part = _Part(found[-1], found[-1], date.today().isoformat() if dated else options.time, None)
         _with_time(_opened(part, request), part)
-
-
-def _any_date(href: str) -> str:
-    """Return the pattern of the files that a path with placeholders may mean."""
-    return re.sub(r"\{(YYYY|MM|DD)\}", lambda match: "[0-9]" * len(match[1]), escape(href))
 
 
 def _opened(part: _Part, request: SourceRequest) -> xr.DataArray:
@@ -110,22 +114,47 @@ def _parts(request: SourceRequest) -> list[_Part]:
     if scheme not in _SCHEMES:
         raise SourceError(f"{options.href}: cannot read {scheme} URLs; allowed: a path, {', '.join(_SCHEMES)}")
     href = href.removeprefix("file://")
-    written = next((form for placeholder, form in _PLACEHOLDERS if placeholder in href), "")
-    if not written:
-        return [_Part(href, options.href, options.time.partition("/")[0])]
-    dates = {day.strftime(written): day for day in reversed(days(_with_neighbours(request)))}
-    return [_Part(_filled(href, day), _filled(options.href, day), text) for text, day in reversed(dates.items())]
-
-
-def _with_neighbours(request: SourceRequest) -> Interval:
-    """Return the interval with the days beside it, whose hours the local days of other time zones need."""
+    step = next((step for placeholder, step in _STEPS.items() if placeholder in href), None)
+    if step is None:
+        start = options.time.partition("/")[0]
+        return [_Part(href, options.href, start, _PRECISION.get(len(start)))]
+    # local days of other time zones need the hours of the days beside them
     more = timedelta(0 if request.dataset.time_zone == "UTC" else 1)
-    return Interval(start=request.interval.start - more, end=request.interval.end + more)
+    interval = Interval(start=request.interval.start - more, end=request.interval.end + more)
+    found: dict[str, _Part] = {}
+    for day in days(interval):
+        values = _values(day, href, request)
+        filled = partial(_PLACEHOLDER.sub, lambda match, values=values: values[match[1]])
+        part = _Part(filled(href), filled(options.href), _start(day, step, request), step)
+        found.setdefault(part.href, part)
+    return list(found.values())
 
 
-def _filled(text: str, day: date) -> str:
-    values = {"{YYYY}": f"{day:%Y}", "{MM}": f"{day:%m}", "{DD}": f"{day:%d}"}
-    return re.sub(r"\{(YYYY|MM|DD)\}", lambda match: values[match[0]], text)
+def _week(day: date, request: SourceRequest) -> Period:
+    """Return the week of a day, as the dataset's weekly period type counts it, otherwise by ISO 8601."""
+    period_type = request.dataset.period_type
+    return period_of(day, period_type if period_type.startswith("weekly") else "weekly")
+
+
+def _values(day: date, href: str, request: SourceRequest) -> dict[str, str]:
+    """Return what stands for the placeholders in the name of a day's file."""
+    year, week = re.split(r"\D+", _week(day, request).id)
+    return {
+        "YYYY": year if "{WW}" in href else f"{day:%Y}",
+        "MM": f"{day:%m}",
+        "DD": f"{day:%d}",
+        "WW": week.zfill(2),
+        "K": str(min((day.day - 1) // 10, 2) + 1),
+    }
+
+
+def _start(day: date, step: Step, request: SourceRequest) -> str:
+    """Return the date of the time step that a day lies in, as exact as the step."""
+    if step == "week":
+        return _week(day, request).start.isoformat()
+    if step == "dekad":
+        return day.replace(day=10 * min((day.day - 1) // 10, 2) + 1).isoformat()
+    return day.isoformat()[: next(length for length, known in _PRECISION.items() if known == step)]
 
 
 def _fetch(part: _Part, cache: Path) -> bool:
@@ -138,16 +167,20 @@ def _fetch(part: _Part, cache: Path) -> bool:
     return download(part.href, cache) is not None
 
 
-def _left_out(missing: Sequence[_Part], request: SourceRequest) -> list[LeftOut]:
+def _left_out(missing: Sequence[_Part], found: Sequence[_Part], request: SourceRequest) -> list[LeftOut]:
+    if not missing:
+        return []
     dates = {part.date: part for part in missing}
-    found: dict[str, LeftOut] = {}
-    for day in days(request.interval) if missing else ():
-        period = period_of(day, request.dataset.period_type)
-        for length in _PRECISION:
-            part = dates.get(day.isoformat()[:length])
-            if part and period.id not in found:
-                found[period.id] = LeftOut(period=period.id, reason=f"no file {part.name}")
-    return list(found.values())
+    options, period_type = cast(FileOptions, request.dataset.options), request.dataset.period_type
+    # where steps are longer than the names say, most days have no file
+    held = {period_of(days_of(part.date)[0], period_type).id for part in found if options.step not in ("", part.step)}
+    left_out: dict[str, LeftOut] = {}
+    for day in days(request.interval):
+        period = period_of(day, period_type).id
+        part = dates.get(_start(day, missing[0].step or "day", request))
+        if part and period not in held:
+            left_out.setdefault(period, LeftOut(period=period, reason=f"no file {part.name}"))
+    return list(left_out.values())
 
 
 def _with_time(grid: xr.DataArray, part: _Part) -> xr.DataArray:
@@ -156,6 +189,6 @@ def _with_time(grid: xr.DataArray, part: _Part) -> xr.DataArray:
     if not part.date:
         raise SourceError(
             f"{part.name}: has no time axis; set options.time (allowed: YYYY, YYYY-MM, YYYY-MM-DD), "
-            "or put {YYYY}, {MM}, {DD} into options.href"
+            "or put {YYYY}, {MM}, {DD}, {WW} (week), {K} (dekad) into options.href"
         )
     return grid.expand_dims(time=[np.datetime64(part.date, "ns")])
