@@ -28,7 +28,7 @@ from eo_pygeoapi.jobs.documents import FILES
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.problems import Book, Condition
 from tests.api.test_job_pages import PREVIEW
@@ -113,12 +113,13 @@ def leave(server: Server, tenant: str) -> Things:
     with temporary_settings({PREFECT_API_URL: server.prefect_api}), get_client(sync_client=True) as prefect:
         prefect.set_flow_run_state(UUID(job), Completed(message=f"finished for {tenant}"), force=True)
         line = LogCreate(name="x", level=20, message=f"of {tenant}", timestamp=NOW, flow_run_id=UUID(job))
-        prefect.create_logs([line])  # type: ignore[list-item]
+        prefect.create_logs([line])
     folder = JobFolder(server.store, job)
     values = daily([unit], date(2025, 7, 1), 2)
-    publish_results(
-        folder, dataset, units=units({unit: square(0, 0)}), values=values, summary=SUMMARY, left_out=[], preview=PREVIEW
+    results = JobResults(
+        units=units({unit: square(0, 0)}), values=values, summary=SUMMARY, left_out=[], preview=PREVIEW
     )
+    publish_results(folder, dataset, results)
     for name in FILES:
         if not folder.exists(name):
             folder.write_bytes(name, b"[]" if name.endswith("json") else tenant.encode())

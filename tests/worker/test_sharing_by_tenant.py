@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
@@ -32,7 +33,7 @@ def due(tenant: str, count: int, kind: str = ON_DEMAND, minutes: int = 0) -> lis
             flow_id=uuid4(),
             name=f"{tenant or 'nobody'}-{number}",
             work_queue_name=of_tenant(kind, tenant),
-            next_scheduled_start_time=NOON + timedelta(minutes=minutes + number),  # type: ignore[call-arg]
+            next_scheduled_start_time=NOON + timedelta(minutes=minutes + number),
         )
         for number in range(count)
     ]
@@ -78,7 +79,7 @@ def deploy(work: Farm) -> None:
             fingerprint="1",
             tenant=tenant,
         )
-        patiently(lambda spec=spec: work.gateway.deployments.put(spec))
+        patiently(partial(work.gateway.deployments.put, spec))
 
 
 def submit(work: Farm, tenant: str, folder: Path, number: int, seconds: float, queue: str = ON_DEMAND) -> str:
