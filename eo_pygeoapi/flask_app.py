@@ -25,9 +25,10 @@ from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
-from eo_pygeoapi.api.seen_resources import SeenResources
+from eo_pygeoapi.api.seen_config import show_by_viewer
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
+from eo_pygeoapi.datasets.viewer import viewer
+from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
 from eo_pygeoapi.settings import process_settings
@@ -73,9 +74,8 @@ def make_app() -> Flask:
     def all_datasets() -> Mapping[str, Dataset]:
         return manager_of(stock.api_).executions.datasets()
 
-    has_tenants = bool((stock.CONFIG.get("eo") or {}).get("tenants"))
     for config in (stock.api_.config, stock.api_.tpl_config):
-        config["resources"] = SeenResources(config["resources"], all_datasets, has_tenants)
+        show_by_viewer(config, all_datasets)
     refuse_open_server(str(stock.CONFIG["server"]["bind"]["host"]), settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = stock.APP.url_map.strict_slashes
@@ -136,12 +136,18 @@ def _error_answer(error: EoError) -> Answer:
     secrets = manager_of(stock.api_).secrets
     if error.status >= 500 and not isinstance(error, JobFailedError):
         LOG.warning("%s: %s", type(error).__name__, error)
+    if isinstance(error, ConfigError) and not viewer().operator and _has_tenants():
+        error = ConfigError("the configuration file has mistakes; `eo-pygeoapi check` tells them to the operator")
     headers, status, content = problem_of(error, secrets)
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = 'Bearer realm="eo_pygeoapi"'
     if isinstance(error, ForbiddenError):
         headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     return headers, status, content
+
+
+def _has_tenants() -> bool:
+    return bool((stock.CONFIG.get("eo") or {}).get("tenants"))
 
 
 def _respond(headers: dict[str, str], status: int, content: object) -> Response:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Operations
 
+LARGEST_SHARED = 1000.0  # square degrees: a large country, but not the whole earth for a few districts
+
 
 def with_others(
     datasets: Mapping[str, Dataset], operations: Operations, resources: Mapping[str, Mapping[str, object]]
@@ -33,11 +35,13 @@ def _connections(tenant: str, datasets: Mapping[str, Dataset], operations: Opera
 def _shared_boxes(
     datasets: Mapping[str, Dataset], resources: Mapping[str, Mapping[str, object]]
 ) -> Iterator[tuple[str, list[float]]]:
-    """Yield the extent of each dataset that others extend."""
+    """Yield the extent of each dataset that others extend, where it is not too large to be fetched for all."""
     extended = {_described_by(id_, resources) for id_ in datasets if "extends" in _block(id_, resources)}
     for id_ in extended & set(datasets):
         if len(bbox := datasets[id_].bbox) in (4, 6):
-            yield id_, bbox if len(bbox) == 4 else [*bbox[:2], *bbox[3:5]]
+            west, south, east, north = bbox if len(bbox) == 4 else [*bbox[:2], *bbox[3:5]]
+            if west < east and (east - west) * (north - south) <= LARGEST_SHARED:
+                yield id_, [west, south, east, north]
 
 
 def _described_by(id_: str, resources: Mapping[str, Mapping[str, object]]) -> str:

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.datasets.registry import shared_registry
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
@@ -136,11 +135,6 @@ class Executions:
     def datasets(self) -> Mapping[str, Dataset]:
         """Return the enabled datasets that the viewer sees, by id."""
         return self.viewer.datasets(self._registry.datasets())
-
-    def tenants(self) -> Mapping[str, Tenant]:
-        """Return the tenants of the configuration file that the viewer sees, by name."""
-        known = self._registry.operations().tenants
-        return {name: tenant for name, tenant in known.items() if self.viewer.sees(name)}
 
     def raise_unless_applied(self) -> None:
         """Raise NotAppliedError where Prefect does not know the datasets yet.
