@@ -69,7 +69,7 @@ class Executions:
         return seen
 
     def submit(self, process_id: str, description: JsonMapping, body: ExecuteBody) -> Job:
-        """Check a request against the process description and make it a job; a refused request leaves nothing behind."""
+        """Check a request against the process description and make it a job; a refused one leaves nothing behind."""
         check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
         request = parse_request(body, list(description.get("outputs", {})), check_url)
         described = description.get("inputs", {})
