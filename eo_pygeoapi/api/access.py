@@ -20,6 +20,9 @@ _DESCRIPTIONS = (_COLLECTION, f"{_COLLECTION}/schema", f"{_COLLECTION}/queryable
 # what tells of jobs and of what they left
 OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
 
+# what pygeoapi answers from the whole configuration file
+_OF_ALL = ("/admin", "/asyncapi")
+
 Datasets = Callable[[], Mapping[str, Dataset]]
 
 
@@ -54,7 +57,7 @@ class Access:
             raise ForbiddenError(
                 f"token {token.name!r} has the scope {', '.join(token.scopes)}; needed: {scope}", scope
             )
-        if rule.startswith("/admin") and not token.viewer.operator and self._has_tenants():
+        if self._shows_all(rule) and not token.viewer.operator:
             raise ForbiddenError(f"token {token.name!r} is not the operator's; {rule} shows all tenants", "operator")
 
     def _without_tokens(self, protected: bool, addresses: Sequence[str]) -> None:
@@ -71,8 +74,9 @@ class Access:
         scheme, _, presented = authorization.partition(" ")
         return self.tokens.find(presented.strip()) if self.tokens and scheme.lower() == "bearer" else None
 
-    def _has_tenants(self) -> bool:
-        return any(dataset.tenant for dataset in self._datasets().values())
+    def _shows_all(self, rule: str) -> bool:
+        """Return whether a route shows what several tenants have, whoever asks."""
+        return rule.startswith(_OF_ALL) and any(dataset.tenant for dataset in self._datasets().values())
 
     def _needed(self, method: str, rule: str, collection: str) -> Scope | None:
         if method == "OPTIONS":  # what a browser asks before it asks
@@ -87,4 +91,4 @@ class Access:
             # one that is not seen is answered like one that does not exist
             dataset = viewer().datasets(self._datasets()).get(collection)
             return "read" if dataset and not dataset.public else None
-        return None
+        return "read" if self._shows_all(rule) else None
