@@ -64,6 +64,8 @@ class Executions:
 
     def seen_by(self, viewer: Viewer) -> "Executions":
         """Return the same for what a viewer sees; all else is as if it were not there."""
+        if viewer == self.viewer:
+            return self
         seen = copy.copy(self)
         seen.viewer, seen.gateway = viewer, self.gateway.seen_by(viewer)
         return seen
