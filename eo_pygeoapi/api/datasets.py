@@ -68,7 +68,7 @@ def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
 
 def _documents(api: API, executions: Executions, datasets: Sequence[Dataset]) -> list[DatasetStatus]:
     today = datetime.now(UTC).date()
-    problems = Book(executions.store, executions.viewer).open()
+    problems = Book(executions.store).open()
     found = []
     for facts in survey(executions.gateway, executions.store, datasets):
         own = [problem.id for problem in problems if facts.dataset.id in problem.datasets]

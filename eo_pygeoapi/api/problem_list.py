@@ -16,8 +16,7 @@ def get_problems(api: API, request: APIRequest) -> Answer:
     states = [state.strip() for state in request.params.get("state", "open").split(",")]
     if unknown := [state for state in states if state not in STATES]:
         raise QueryError(f"state: {unknown[0]!r} is not allowed; allowed: {', '.join(STATES)}")
-    executions = executions_of(api)
-    book = Book(executions.store, executions.viewer)
+    book = Book(executions_of(api).store)
     found = [*(book.open() if "open" in states else []), *(book.closed() if "closed" in states else [])]
     url = f"{api.base_url}/problems"
     document = {

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from eo_pygeoapi.contract.operations import Problem
 from eo_pygeoapi.datasets.operations import Event
-from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.store.store import ResultStore
 
 OPEN, CLOSED = "problems/open", "problems/closed"
@@ -69,11 +69,11 @@ class Changes:
 
 
 class Book:
-    """The problems of one results store, of what the viewer sees."""
+    """The problems of one results store that the viewer sees: all, but where a request is being answered."""
 
-    def __init__(self, store: ResultStore, viewer: Viewer = OPERATOR) -> None:
+    def __init__(self, store: ResultStore) -> None:
         self._store = store
-        self._viewer = viewer
+        self._viewer = viewer()
 
     def open(self) -> list[KeptProblem]:
         """Return the open problems, the oldest first."""
