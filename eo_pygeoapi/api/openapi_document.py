@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from eo_pygeoapi.api.access import OF_JOBS
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
-from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
+from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem, ScheduleDocument
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import FILES, JSON
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -28,6 +28,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "problem": ProblemDocument,
     "datasetStatus": DatasetStatus,
     "coverage": Coverage,
+    "schedule": ScheduleDocument,
     "feedProblem": Problem,
 }
 # the values that parameters of our operations allow, by path and name

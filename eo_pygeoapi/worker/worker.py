@@ -143,14 +143,17 @@ class ImportWorker(ProcessWorker):
             await self._missed_times().settle(now, Absence(since, now))
 
     async def _is_not_wanted(self, run: FlowRun) -> bool:
-        """Return whether a run of a schedule has waited so long that a later one stands for it."""
-        if not is_late(run, datetime.now(UTC)):
+        """Return whether another run stands for a run of a schedule: a later one, or one at the right time."""
+        if not run.auto_scheduled:
             return False
-        async with self._settling:
-            if time.monotonic() - self._settled_at > LATE_SECONDS:
-                self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
-                self._settled_at = time.monotonic()
-        return run.id in self._not_wanted
+        if is_late(run, datetime.now(UTC)):
+            async with self._settling:
+                if time.monotonic() - self._settled_at > LATE_SECONDS:
+                    self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
+                    self._settled_at = time.monotonic()
+            if run.id in self._not_wanted:
+                return True
+        return await self._missed_times().put_right(run)
 
     def _missed_times(self) -> MissedTimes:
         return MissedTimes(self.client, self._configured.datasets)
@@ -167,7 +170,11 @@ class ImportWorker(ProcessWorker):
             _log.warning("Prefect cannot be told that this worker lives: %s", error)
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
-        if await self._is_not_wanted(flow_run):
+        try:
+            if await self._is_not_wanted(flow_run):
+                return False
+        except AWAY as error:
+            _log.warning("run %s: Prefect cannot be asked whether it is wanted: %s", flow_run.id, error)
             return False
         # written before, so that a run that we take and die with is found
         record = self.records.begin(flow_run.id, self.name)

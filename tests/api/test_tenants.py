@@ -188,7 +188,7 @@ class Route:
 
     def value(self, parameter: str, things: Things) -> str:
         if self.path.startswith("/schedules/"):
-            return {"dataset": things.datasetId, "datasetId": things.datasetId}.get(parameter, things.schedule)
+            return things.datasetId if parameter == "datasetId" else things.schedule
         known: str | None = getattr(things, parameter, None)
         assert known is not None, f"{self.name}: teach this test what {{{parameter}}} is"
         return known
