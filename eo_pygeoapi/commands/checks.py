@@ -13,10 +13,11 @@ from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
+from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
-from eo_pygeoapi.datasets.read import inspect_datasets
+from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
@@ -57,6 +58,9 @@ def check(path: Path, settings: Settings) -> Report:
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
     report.problems += list(_promised_only(config))
     report.remarks += list(_webhook_remarks(report.datasets, settings))
+    tenants = inspect_operations(config)[0].tenants
+    report.problems += tenant_problems(tenants, settings)
+    report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report
 
@@ -67,8 +71,7 @@ def _promised_only(config: Mapping[str, object]) -> Iterator[str]:
     A file that says it is refused: a ministry must not rely on a separation, or on a deletion, that does not happen.
     """
     top = config.get("eo")
-    places: list[tuple[str, object, tuple[str, ...]]] = [("eo", top, ("tenants", "retention"))]
-    places += [(f"resources.{id_}.eo", r.get("eo"), ("tenant",)) for id_, r in _resources(config)]
+    places: list[tuple[str, object, tuple[str, ...]]] = [("eo", top, ("retention",))]
     for path, block, names in places:
         for name in names:
             if isinstance(block, Mapping) and name in block:

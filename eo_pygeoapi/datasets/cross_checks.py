@@ -39,8 +39,8 @@ def _of(dataset: Dataset, operations: Operations) -> Iterator[str]:
         if dataset.dhis2.connection not in allowed:
             yield f"dhis2.connection: {_unknown(dataset.dhis2.connection, allowed)} (of tenant {dataset.tenant!r})"
     for index, name in enumerate(dataset.notify or []):
-        if name not in operations.notify:
-            yield f"notify[{index}]: {_unknown(name, operations.notify)}"
+        if name not in (known := _channels(dataset, operations)):
+            yield f"notify[{index}]: {_unknown(name, known)}"
 
 
 def _of_after(
@@ -59,10 +59,8 @@ def _of_after(
             yield f"after[{index}].dataset: {then.dataset!r} belongs to another tenant"
         elif other and not other.dhis2.data_element:
             yield f"after[{index}].dataset: {then.dataset!r} names no dhis2.dataElement, so nothing of it is imported"
-        if then.webhook and then.webhook not in operations.notify:
-            yield f"after[{index}].webhook: {_unknown(then.webhook, operations.notify)}"
-        elif then.webhook and operations.notify[then.webhook].tenant not in ("", dataset.tenant):
-            yield f"after[{index}].webhook: {then.webhook!r} belongs to another tenant"
+        if then.webhook and then.webhook not in (known := _channels(dataset, operations)):
+            yield f"after[{index}].webhook: {_unknown(then.webhook, known)}"
         if then.process and then.process not in processes:
             yield f"after[{index}].process: {_unknown(then.process, processes)}"
         elif then.process == PROCESS_ID:
@@ -77,6 +75,11 @@ def _of_inputs(inputs: JsonMapping, dataset: Dataset, datasets: Mapping[str, Dat
     except InputError as error:
         return error.problems
     return []
+
+
+def _channels(dataset: Dataset, operations: Operations) -> list[str]:
+    """Return the channels of the dataset's tenant, and those of none."""
+    return [name for name, channel in operations.notify.items() if channel.tenant in ("", dataset.tenant)]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

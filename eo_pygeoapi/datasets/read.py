@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
@@ -37,6 +38,15 @@ def load_datasets(path: Path) -> dict[str, Dataset]:
     return read_datasets(read_config(path), path.absolute().parent)
 
 
+def load_configuration(path: Path) -> tuple[dict[str, Dataset], Operations]:
+    """Return the enabled datasets, by id, and what else the file at `path` says about running them.
+
+    ConfigError lists every mistake.
+    """
+    config = read_config(path)
+    return read_datasets(config, path.absolute().parent), inspect_operations(config)[0]
+
+
 def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of a parsed configuration, by id; ConfigError lists every mistake."""
     datasets, problems = inspect_datasets(config, base)
@@ -58,6 +68,7 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str
             datasets[id_] = _dataset(id_, {**resource, "eo": extended(id_, resources)}, defaults, base)
         except ConfigError as error:
             problems += error.problems
+    datasets = with_others(datasets, operations, resources)
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:

@@ -1,5 +1,6 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
+import copy
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,12 +24,12 @@ from prefect.states import Cancelled, Cancelling
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of, tenant_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
 from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
-from eo_pygeoapi.gateway.work_pool import ON_DEMAND
+from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
 from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
@@ -45,6 +46,12 @@ class Runs:
         self._secrets = tuple(secrets)
         self._page = page
         self._submitting = threading.Lock()
+
+    def of(self, deployments: Deployments) -> "Runs":
+        """Return the runs of these deployments alone."""
+        seen = copy.copy(self)
+        seen._deployments = deployments
+        return seen
 
     def submit(
         self,
@@ -63,7 +70,7 @@ class Runs:
         body = {
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
-            "work_queue_name": queue,
+            "work_queue_name": of_tenant(queue, tenant_of(found)),
             "idempotency_key": key or str(uuid4()),  # so that trying again never makes a second run
             "labels": dict(labels or {}),
         }

@@ -1,7 +1,8 @@
 """From an execute request to a job, and from a job to its answer: what the manager and the API module share."""
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import shared_registry
 from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import (
     EngineUnavailableError,
     EoError,
@@ -37,7 +39,6 @@ from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 
-Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
 NO_WORKER = "no worker is running; start one with `eo-pygeoapi worker`"
 EMPTY_LIST_BYTES = 3  # an import that is not published yet may have left such lists
@@ -56,27 +57,31 @@ class JobFailedError(EoError):
 
 
 class Executions:
-    """Submits executions to the gateway and reads what they leave in the store."""
+    """Submits executions to the gateway and reads what they leave in the store, of what the viewer sees."""
 
     def __init__(self, gateway: PrefectGateway, store: ResultStore, settings: Settings) -> None:
         self.gateway = gateway
         self.store = store
         self._settings = settings
         self._registry = shared_registry(settings.config)
+        self.viewer = OPERATOR
 
-    def submit(
-        self, process_id: str, description: JsonMapping, body: ExecuteBody, permit: Permit = lambda _: None
-    ) -> Job:
-        """Check a request against the process description and make it a job; a refused request leaves nothing behind.
+    def seen_by(self, viewer: Viewer) -> "Executions":
+        """Return the same for what a viewer sees; all else is as if it were not there."""
+        if viewer == self.viewer:
+            return self
+        seen = copy.copy(self)
+        seen.viewer, seen.gateway = viewer, self.gateway.seen_by(viewer)
+        return seen
 
-        It calls `permit` with the DHIS2 connection of an import; `permit` raises where the client may not use it.
-        """
+    def submit(self, process_id: str, description: JsonMapping, body: ExecuteBody) -> Job:
+        """Check a request against the process description and make it a job; a refused one leaves nothing behind."""
         check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
         request = parse_request(body, list(description.get("outputs", {})), check_url)
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
-            return self._submit_import(inputs, request, body.subscriber, permit)
+            return self._submit_import(inputs, request, body.subscriber)
         described_inputs.check(described, inputs)
         with self._held_unless_refused(request):
             request |= hold_subscriber(body.subscriber, self.store)
@@ -108,7 +113,7 @@ class Executions:
             raise ResultNotAvailableError(f"job {job.id} was dismissed and has no results")
         raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
 
-    def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
+    def dismiss(self, job_id: str) -> Job:
         """Stop a job that has not ended, or remove one that has; returns it as dismissed, which the standard requires.
 
         The job's message says which of the two happened.
@@ -117,7 +122,7 @@ class Executions:
         if (dataset := self._registry.datasets().get(job.deployment)) is not None:
             given = job.inputs.get("dhis2")
             asked = given.get("connection") if isinstance(given, Mapping) else None
-            permit(str(asked or dataset.dhis2.connection))
+            self.viewer.permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return replace(stopped, status="dismissed", message="dismissed")
         # the files first: if the store is unreachable, the job stays listed and a client can retry
@@ -148,8 +153,8 @@ class Executions:
         )
 
     def datasets(self) -> Mapping[str, Dataset]:
-        """Return the enabled datasets by id."""
-        return self._registry.datasets()
+        """Return the enabled datasets that the viewer sees, by id."""
+        return self.viewer.datasets(self._registry.datasets())
 
     @property
     def schedules(self) -> Schedules:
@@ -162,20 +167,21 @@ class Executions:
         Under `up`, which applies before it says that it runs, Prefect must know all datasets. Elsewhere one is enough:
         a new dataset in the file is no reason for a server to stop.
         """
-        enabled = self.datasets()
+        enabled = self._registry.datasets()
         missing = self.gateway.deployments.missing(enabled)
         if missing and (self._registry.is_of_up or len(missing) == len(enabled)):
-            raise NotAppliedError(f"not applied yet: {', '.join(missing)}")
+            seen = [name for name in missing if self.viewer.sees(enabled[name].tenant)]
+            raise NotAppliedError(f"not applied yet{f': {", ".join(seen)}' if seen else ''}")
 
     # Inside
 
-    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any, permit: Permit) -> Job:
-        datasets = self._registry.datasets()
+    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any) -> Job:
+        datasets = self.datasets()
         wanted = inputs.get("datasetId")
         if isinstance(wanted, str) and wanted not in datasets:
-            self._registry.raise_if_not_applied(wanted)
+            self._registry.raise_if_not_applied(wanted, self.viewer)
         execution = validate_inputs(inputs, datasets, datetime.now(UTC))
-        permit(execution.dataset.dhis2.connection)
+        self.viewer.permit(execution.dataset.dhis2.connection)
         with self._held_unless_refused(request):
             inputs, held = hold_features(inputs, self.store)
             request |= held

@@ -76,7 +76,7 @@ class Watch:
         datasets, operations = self._configured()
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
-        conditions = [*self._conditions(datasets, now), *outbox.conditions(now)]
+        conditions = [*self._conditions(datasets, now), *outbox.conditions(operations.notify, now)]
         changes = book.update(conditions, now, OF_PREFECT if self.prefect_away_since else ())
         for problem in changes.opened:
             _LOG.warning("%s", problem.message)

@@ -149,7 +149,7 @@ def test_a_tenants_dataset_uses_the_tenants_connections() -> None:
     assert mistakes(text) == [
         "resources.a.eo.dhis2.connection: 's' is not allowed; allowed: n (of tenant 'north')",
         "resources.a.eo.after[0].dataset: 'b' belongs to another tenant",
-        "resources.a.eo.after[1].webhook: 'x' belongs to another tenant",
+        "resources.a.eo.after[1].webhook: 'x' is not allowed; allowed: none is declared",
     ]
 
 

@@ -15,6 +15,7 @@ from eo_pygeoapi.worker.worker import ImportJobConfiguration, ImportWorker
 OVERRIDDEN = {
     "run": "self, flow_run, configuration, task_status",
     "get_and_submit_flow_runs": "self",
+    "_get_scheduled_flow_runs": "self",
     "sync_with_backend": "self",
     "_submit_scheduled_flow_runs": "self, flow_run_response",
     "_propose_pending_state": "self, flow_run",

@@ -79,7 +79,8 @@ class Era5LandSource:
 
 def _folder(request: SourceRequest, provider: HourlyProvider) -> ProductFolder:
     options = cast(Era5LandOptions, request.dataset.options)
-    key = {"provider": options.provider, "address": options.base_url.rstrip("/"), "box": list(box_of(request.bbox))}
+    box = list(box_of(request.download_box))
+    key = {"provider": options.provider, "address": options.base_url.rstrip("/"), "box": box}
     name = f"ERA5-Land of the {provider.name}"
     return ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
 
@@ -163,7 +164,7 @@ class _Fetching:
         with self.folder.unfinished() as unfinished:
             try:
                 received = self.provider.fetch(
-                    Wanted(variables, days, box_of(self.request.bbox)), unfinished, self.request.say
+                    Wanted(variables, days, box_of(self.request.download_box)), unfinished, self.request.say
                 )
             except NotPublishedError as error:
                 self.latest = error.latest or self.latest
@@ -171,7 +172,7 @@ class _Fetching:
                 return
             for variable in variables:
                 found = read(received, variable, self.folder.name)
-                check(found, days, self.request.bbox, self.folder.name)
+                check(found, days, self.request.download_box, self.folder.name)
                 for part in write_days(found, days, unfinished):
                     self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
 
