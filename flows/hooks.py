@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TypedDict
 
@@ -11,11 +12,16 @@ from prefect.flows import FlowStateHook
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import EoError, ResultsError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job, Progress
 from eo_pygeoapi.gateway.schedules import inputs_of
 from eo_pygeoapi.jobs.callbacks import Subscriber
+from eo_pygeoapi.jobs.documents import JobLinks, status_document
+from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.import_record import note_import
+from eo_pygeoapi.jobs.webhooks import Webhooks
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.surroundings import base_url, enabled_datasets
@@ -43,6 +49,25 @@ def on_end(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
     if thread := _in_progress.pop(str(flow_run.id), None):
         thread.join(IN_PROGRESS_SECONDS)  # so that the two arrive in their order
     subscriber.tell_end()
+
+
+def call_webhooks(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Post the document of an import that has changed something in DHIS2, where its dataset says to whom."""
+    settings = process_settings()
+    store = ResultStore(settings.results)
+    try:
+        chain = Chain.of(JobFolder(store, str(flow_run.id)))
+        if chain is None or not any(link.webhook and not link.has_ended for link in chain.links):
+            return
+        with closing(
+            PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
+        ) as gateway:
+            job = gateway.runs.get(str(flow_run.id))
+            details = Executions(gateway, store, settings).details(job)
+        document = status_document(job, JobLinks(base_url()), details)
+        Webhooks(settings.notify_url).tell(chain, document).keep(store)
+    except EoError as error:
+        logging.getLogger(__name__).warning("the webhooks of job %s were not called: %s", flow_run.id, error)
 
 
 def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
@@ -94,7 +119,7 @@ HOOKS = Hooks(
 # the history first: it is quick, and a subscriber may take minutes to answer
 IMPORT_HOOKS = Hooks(
     on_running=[on_running],
-    on_completion=[keep_in_history, *HOOKS["on_completion"]],
+    on_completion=[keep_in_history, on_end, call_webhooks, delete_steps],
     on_failure=[keep_in_history, on_end],
     on_crashed=[keep_in_history, on_end],
     on_cancellation=[keep_in_history],

@@ -14,6 +14,7 @@ from pygeoapi.api import API, APIRequest
 from eo_pygeoapi.api.answers import executions_of, headers_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.operations import EVENTS
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.watch.numbers import DatasetNumbers, Numbers, last_numbers
 from eo_pygeoapi.watch.problems import Book, KeptProblem
 
@@ -23,9 +24,13 @@ _ACTIVE = ("accepted", "running")
 
 
 def get_metrics(api: API, request: APIRequest) -> Answer:
-    """Return the numbers in the text format of Prometheus."""
-    store = executions_of(api).store
-    feeds = _Feeds(last_numbers(store), Book(store).open(), datetime.now(UTC))
+    """Return the numbers in the text format of Prometheus; of the server as a whole only to the operator."""
+    store, asking = executions_of(api).store, viewer()
+    numbers = last_numbers(store)
+    if numbers:
+        seen = [dataset for dataset in numbers.datasets if asking.sees(dataset.tenant)]
+        numbers = numbers.model_copy(update={"datasets": seen})
+    feeds = _Feeds(numbers, Book(store).open(), datetime.now(UTC), whole=asking.operator)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(feeds)
     return headers_of(api, request, CONTENT_TYPE_LATEST), 200, generate_latest(registry).decode()
@@ -34,15 +39,16 @@ def get_metrics(api: API, request: APIRequest) -> Answer:
 class _Feeds(Collector):
     """The numbers of one moment."""
 
-    def __init__(self, numbers: Numbers | None, problems: Iterable[KeptProblem], now: datetime) -> None:
-        self._numbers, self._problems, self._now = numbers, list(problems), now
+    def __init__(self, numbers: Numbers | None, problems: Iterable[KeptProblem], now: datetime, *, whole: bool) -> None:
+        self._numbers, self._problems, self._now, self._whole = numbers, list(problems), now, whole
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; those that nothing is known of have no samples."""
         yield _gauge("problems_open", "Open problems by event.", ("event",), self._open_problems())
         if (numbers := self._numbers) is None:
             return
-        yield from _of_server(numbers)
+        if self._whole:
+            yield from _of_server(numbers)
         for name, about, value in (
             ("published_until", "End of the newest period with published values.", "published_until"),
             ("imported_until", "End of the newest period that DHIS2 holds from us.", "imported_until"),
