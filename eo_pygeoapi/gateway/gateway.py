@@ -3,10 +3,13 @@
 It answers in our words: jobs, and errors of our tree.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 
 from prefect.settings import PREFECT_UI_URL
 
+from eo_pygeoapi.datasets.operations import Tenant
+from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.gateway import work_pool
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments
@@ -33,9 +36,16 @@ class PrefectGateway:
         self.runs = Runs(self._client, self.deployments, secrets, page)
         self.details = RunDetails(self._client.call, work_pool.WORK_POOL, secrets)
 
-    def ensure_work_pool(self) -> None:
-        """Create our work pool and its queues where there are none yet."""
-        work_pool.ensure_work_pool(self._client)
+    def seen_by(self, viewer: Viewer) -> "PrefectGateway":
+        """Return the same for the deployments and jobs that a viewer sees; it shares the connection."""
+        seen = copy.copy(self)
+        seen.deployments = self.deployments.seen_by(viewer)
+        seen.runs = self.runs.of(seen.deployments)
+        return seen
+
+    def ensure_work_pool(self, tenants: Mapping[str, Tenant] | None = None) -> None:
+        """Create our work pool and its queues where there are none yet, and those of the tenants."""
+        work_pool.ensure_work_pool(self._client, tenants or {})
 
     def ping(self) -> None:
         """Raise EngineUnavailableError unless the server answers."""

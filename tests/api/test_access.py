@@ -168,6 +168,16 @@ def test_tokens_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
     assert token("revoke", "maps", **own).returncode == 0
     assert token("revoke", "maps", **own).returncode == 1
     assert token("create", "x", "--scope", "write", **own).returncode == 2
+    (tmp_path / "config.yml").write_text("{eo: {tenants: {north: {}}}, resources: {}}")
+    own["PYGEOAPI_CONFIG"] = str(tmp_path / "config.yml")
+    assert token("create", "of-north", "--scope", "read", "--tenant", "north", **own).returncode == 0
+    assert token("create", "all", "--scope", "read", "--operator", **own).returncode == 0
+    rows = [line.split()[:4] for line in token("list", **own).stdout.splitlines()]
+    assert ["of-north", "read", "north", "any"] in rows and ["all", "read,", "operator", "none"] in rows
+    unknown = token("create", "x", "--scope", "read", "--tenant", "south", **own)
+    assert unknown.returncode == 1 and "--tenant: 'south' is not allowed; allowed: north" in unknown.stderr
+    both = token("create", "x", "--scope", "read", "--tenant", "north", "--operator", **own)
+    assert both.returncode == 1 and "--tenant and --operator exclude each other" in both.stderr
     without = token("list", EO_API_TOKENS_FILE="")
     assert without.returncode == 1 and "EO_API_TOKENS_FILE is not set" in without.stderr
 
