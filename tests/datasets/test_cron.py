@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prefect._vendor.croniter import CroniterBadDateError
+from prefect._vendor.croniter.croniter import CroniterBadDateError
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.server.schemas.schedules import CronSchedule as ServerSchedule
 from pydantic import TypeAdapter, ValidationError
