@@ -1,8 +1,8 @@
 """Bring Prefect in step with the configuration file: what `eo-pygeoapi apply` does there.
 
-What is as it should be is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer
-names loses its schedules and is tagged `retired`, but keeps its history. What somebody changed in Prefect is mended and
-said; only a schedule that somebody paused there stays paused.
+`apply` leaves a deployment alone if nothing changed, for Prefect plans the runs of a replaced one anew. A deployment
+that the file no longer names loses its schedules and gets the tag `retired`, but keeps its history. `apply` undoes and
+reports changes that people made in Prefect, except that a schedule which somebody paused there stays paused.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ from eo_pygeoapi.settings import Settings
 class Applied:
     """What `apply_deployments` did, by name.
 
-    `taken_up` are those of `updated` whose block has changed; `mended` says what was not as the last `apply` had left
-    it; `paused` which schedules were left paused and why, and `stopped` which of these were active before; `held` which
-    ones a person has paused in Prefect.
+    `taken_up`: those of `updated` whose block has changed; `mended`: the changes in Prefect since the last `apply` that
+    it undid; `paused`: the schedules that stay paused, and why; `stopped`: those of them that were active before;
+    `held`: the schedules that a person has paused in Prefect.
     """
 
     created: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Applied:
 def apply_deployments(
     gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: JsonMapping, settings: Settings
 ) -> Applied:
-    """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
+    """Bring the deployments in Prefect in step with the datasets and the other processes; a repetition does no harm."""
     gateway.ensure_work_pool()
     existing, done = gateway.deployments.read(), Applied(paused=dict(paused_schedules(datasets, settings)))
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]

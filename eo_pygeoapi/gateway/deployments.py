@@ -28,9 +28,10 @@ PAGE = 200  # Prefect answers no more in one call
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """What one of our deployments should look like; `fingerprint` tells whether it does.
+    """The wanted content of one of our deployments; `fingerprint` is a digest of it.
 
-    `block` is a digest of the dataset's block: runs read that from the configuration file, and Prefect only notes it.
+    `block` is a digest of the dataset's block. Runs read the block from the configuration file, and Prefect keeps
+    the digest.
     """
 
     name: str
@@ -46,12 +47,12 @@ class DeploymentSpec:
 
     @property
     def job_variables(self) -> JsonObject:
-        """What the runs' processes are started with, as Prefect has it."""
+        """The environment of the runs' processes, in Prefect's form."""
         return {"env": dict(self.environment)} if self.environment else {}
 
 
 class Deployments:
-    """Reads and writes our deployments, and remembers for `ttl` seconds which there are."""
+    """Reads and writes our deployments, and caches them for `ttl` seconds."""
 
     def __init__(self, client: KeptClient, ttl: float) -> None:
         self._client = client
@@ -60,11 +61,14 @@ class Deployments:
         self._read_at = float("-inf")
 
     def read(self) -> dict[str, DeploymentResponse]:
-        """Return our deployments by name, retired ones included, as Prefect has them now."""
+        """Read our deployments from Prefect; returns them by name, retired ones included."""
         where = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         found: dict[UUID, DeploymentResponse] = {}
         while True:
-            page = self._client.call(partial(_read_page, where=where, offset=len(found)))
+            read_page = partial(
+                SyncPrefectClient.read_deployments, deployment_filter=where, limit=PAGE, offset=len(found)
+            )
+            page = self._client.call(read_page)
             found |= {deployment.id: deployment for deployment in page}
             if len(page) < PAGE:
                 break
@@ -72,24 +76,24 @@ class Deployments:
         return {deployment.name: deployment for deployment in found.values()}
 
     def recent(self) -> Mapping[UUID, DeploymentResponse]:
-        """Return our deployments by id, as Prefect had them some seconds ago."""
+        """Return our deployments by id, from the cache if it has not expired."""
         if not self._is_fresh:
             self.read()
         return self._known
 
     def get(self, id_: UUID | None) -> DeploymentResponse | None:
-        """Return the deployment with this id; Prefect is asked for one that is not known. None where it is not ours."""
+        """Return the deployment with this id, from the cache or from Prefect; None if it is not ours."""
         if id_ is not None and id_ not in self._known:
             self.read()
         return self._known.get(id_) if id_ else None
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Return which of these Prefect has no deployment for now, or a retired one."""
+        """Return the names for which Prefect has no deployment, or only a retired one."""
         known = {deployment.name for deployment in self.read().values() if RETIRED not in deployment.tags}
         return [name for name in names if name not in known]
 
     def called(self, name: str) -> DeploymentResponse:
-        """Return the deployment of this name; NotAppliedError where Prefect has none, or it is retired."""
+        """Return the deployment of this name; NotAppliedError if Prefect has none, or it is retired."""
         fresh = self._is_fresh
         found = next((d for d in self._known.values() if d.name == name), None) if fresh else None
         found = found or self.read().get(name)
@@ -100,7 +104,7 @@ class Deployments:
         return found
 
     def put(self, spec: DeploymentSpec, held: Collection[str] = ()) -> None:
-        """Create or replace a deployment, with the schedules called in `held` paused; runs are planned anew."""
+        """Create or replace a deployment, with the schedules named in `held` paused; Prefect plans its runs anew."""
         schedules = [s.model_copy(update={"active": False}) if s.slug in held else s for s in spec.schedules]
         left_paused = ",".join(str(schedule.slug) for schedule in spec.schedules if not schedule.active)
         flow_id = self._client.call(lambda client: client.create_flow_from_name(spec.flow))
@@ -121,12 +125,12 @@ class Deployments:
             work_queue_name=SCHEDULED,
             pull_steps=[],
         ).model_dump(mode="json", exclude_unset=True)
-        # the client's own method knows no labels
+        # the client's own method has no labels
         self._client.call(lambda client: client.request("POST", "/deployments/", json=content))
         self._read_at = float("-inf")
 
     def retire(self, deployment: DeploymentResponse) -> None:
-        """Take the schedules from a deployment and tag it, but keep it: deleting it would orphan its runs."""
+        """Delete the schedules of a deployment and tag it as retired; deleting it would orphan its runs."""
         for schedule in deployment.schedules:
             self._client.call(
                 partial(
@@ -157,7 +161,3 @@ def import_entrypoint() -> str:
 def process_entrypoint() -> str:
     """Return the entrypoint of the flow that runs any other process."""
     return f"flows.run_process:{PROCESS_FLOW}"
-
-
-def _read_page(client: SyncPrefectClient, where: DeploymentFilter, offset: int) -> Sequence[DeploymentResponse]:
-    return client.read_deployments(deployment_filter=where, limit=PAGE, offset=offset)

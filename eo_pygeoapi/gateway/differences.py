@@ -1,6 +1,6 @@
-"""What stands in Prefect of a deployment and differs from what it should be: people change things there, too.
+"""How a deployment in Prefect differs from the wanted one: people change deployments there, too.
 
-Prefect's own way to pause and to resume a schedule, for one, takes the inputs from it.
+For example, pausing or resuming a schedule in Prefect deletes its inputs.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
 
 
 def paused_by_person(spec: DeploymentSpec, known: DeploymentResponse | None) -> set[str]:
-    """Return the names of the schedules that should be active, and that somebody has paused in Prefect.
+    """Return the names of the schedules that should be active and that somebody has paused in Prefect.
 
-    Which ones `apply` itself left paused, for want of credentials or because the file says so, stands in a label.
+    A label names the schedules that `apply` itself left paused: credentials are missing, or the file says so.
     """
     if known is None or LEFT_PAUSED not in known.labels:
         return set()
@@ -30,7 +30,7 @@ def paused_by_person(spec: DeploymentSpec, known: DeploymentResponse | None) -> 
 
 
 def differences(spec: DeploymentSpec, known: DeploymentResponse) -> list[str]:
-    """Return in words what is not as it should be; a schedule that a person has paused is."""
+    """Return the differences in words; a schedule that a person has paused is none."""
     wanted: dict[str, tuple[Any, Any]] = {
         "description": (spec.description, known.description),
         "entrypoint": (spec.entrypoint, known.entrypoint),

@@ -1,5 +1,6 @@
 """Our work pool in Prefect, and its queues."""
 
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 
@@ -10,23 +11,18 @@ from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from eo_pygeoapi.gateway.client import KeptClient
 
 WORK_POOL = "eo-pygeoapi"
-# work queues, and whose runs a worker takes first: somebody waits for an execution, nobody for a backfill
+# work queues by priority: a person waits for an execution on demand, nobody waits for a backfill
 ON_DEMAND, SCHEDULED, BACKFILL = "on-demand", "scheduled", "backfill"
 PRIORITIES = {ON_DEMAND: 1, SCHEDULED: 2, BACKFILL: 3}
 
 
 def ensure_work_pool(client: KeptClient) -> None:
     """Create our work pool and its queues where there are none yet."""
-    client.call(_create_pool)
+    pool = WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi")
+    with suppress(ObjectAlreadyExists):
+        client.call(lambda prefect: prefect.create_work_pool(pool))
     for name, priority in PRIORITIES.items():
         client.call(partial(_put_queue, name=name, priority=priority))
-
-
-def _create_pool(client: SyncPrefectClient) -> None:
-    try:
-        client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi"))
-    except ObjectAlreadyExists:
-        return
 
 
 def _put_queue(client: SyncPrefectClient, name: str, priority: int) -> None:
