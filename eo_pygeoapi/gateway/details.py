@@ -70,7 +70,7 @@ class RunDetails:
         latest: dict[str, TaskRun] = {}
         for run in runs:
             name = (run.name or "").rpartition("-")[0]
-            if name not in latest or _begun(run) >= _begun(latest[name]):
+            if name not in latest or _start_of(run) >= _start_of(latest[name]):
                 latest[name] = run
         return [_step(name, latest.get(name)) for name in IMPORT_STEPS]
 
@@ -110,7 +110,7 @@ def _step(name: str, run: TaskRun | None) -> Step:
     return Step(name, status, run.start_time, run.end_time if status not in ("waiting", "running") else None)
 
 
-def _begun(run: TaskRun) -> datetime:
+def _start_of(run: TaskRun) -> datetime:
     return run.start_time or datetime.min.replace(tzinfo=UTC)
 
 

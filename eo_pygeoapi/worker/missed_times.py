@@ -65,7 +65,8 @@ class MissedTimes:
         for deployment in await self._deployments():
             if not deployment.schedules or deployment.paused:
                 continue
-            policies = _policies(datasets.get(deployment.name))
+            dataset = datasets.get(deployment.name)
+            policies = {schedule.name: schedule for schedule in dataset.schedules} if dataset else {}
             if absence:
                 await self._plan_missed(deployment, policies, absence)
             runs = await self._due_runs(deployment, now)
@@ -163,10 +164,6 @@ class MissedTimes:
             if len(page) < PAGE or not any(run.state_type == StateType.SCHEDULED for run in page):
                 break
         return [run for run in reversed(found) if run.auto_scheduled and schedule_of(run)]
-
-
-def _policies(dataset: Dataset | None) -> dict[str, Schedule]:
-    return {schedule.name: schedule for schedule in dataset.schedules} if dataset else {}
 
 
 def _by_schedule(runs: Iterable[FlowRun]) -> dict[str, list[FlowRun]]:
