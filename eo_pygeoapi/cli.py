@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
+from eo_pygeoapi.commands.schedule_commands import app as schedules_app
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
+app.add_typer(schedules_app, name="schedules", rich_help_panel=LOOKING_AFTER)
 app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
 app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
