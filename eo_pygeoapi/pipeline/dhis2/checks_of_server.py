@@ -1,6 +1,7 @@
 """Checks before an import: the server, its identifiers, and what its user may do."""
 
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.dhis2.analytics import AUTHORITY
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
@@ -66,4 +67,14 @@ def check_authority(facts: Facts, _payload: Payload, _dataset: Dataset) -> Findi
             "sharing",
             f"user {facts.user.username!r} may not write values of the data element {named(facts.element)}; "
             "in its sharing settings give the user, or a group of it, 'can capture data'",
+        )
+
+
+def check_analytics(facts: Facts, _payload: Payload, dataset: Dataset) -> Findings:
+    """May the user start analytics, where the dataset wants that after an import?"""
+    if any(then.analytics for then in dataset.after) and not facts.may(AUTHORITY):
+        yield warning(
+            "analytics",
+            f"user {facts.user.username!r} may not start analytics, as `after: [{{analytics: true}}]` wants it; "
+            f"give one of its roles the authority {AUTHORITY}",
         )

@@ -16,6 +16,7 @@ from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import (
 )
 from eo_pygeoapi.pipeline.dhis2.checks_of_data_set import check_combinations, check_data_set, check_input_periods
 from eo_pygeoapi.pipeline.dhis2.checks_of_server import (
+    check_analytics,
     check_authority,
     check_calendar,
     check_identifiers,
@@ -31,6 +32,7 @@ CHECKS: Sequence[Callable[[Facts, Payload, Dataset], Findings]] = (
     check_calendar,
     check_identifiers,
     check_authority,
+    check_analytics,
     check_data_element,
     check_zeros,
     check_data_set,
