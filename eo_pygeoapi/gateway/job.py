@@ -12,9 +12,10 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
-# labels that the worker puts on a run whose process died
+# labels that the worker sets on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+BY = "by"  # member of a run's request: who made it
 STARTED_BY = "eo-pygeoapi.started-by"  # label: the job that started this one
 # labels of a run that its dataset's policy has tried again: how often that was, and how often it may be
 RETRIED = "eo-pygeoapi.retried"
@@ -63,7 +64,7 @@ _PREFECT_SAYS_NOTHING = ("", "All states completed.")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: percent, and the step in words."""
+    """The progress of a run: percent, and the step in words."""
 
     percent: int = 0
     step: str = ""
@@ -88,6 +89,7 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
     parent: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
@@ -102,10 +104,7 @@ class Job:
         secrets: Iterable[str] = (),
         flow_name: str = "",
     ) -> "Job":
-        """Read a job from a flow run; `deployment` and `process_id` say what it is a run of.
-
-        Never fails on what a run may lack: a run of an unknown shape is still a job.
-        """
+        """Read a job from a flow run of `deployment` and `process_id`; a run of an unknown shape is a job, too."""
         status = job_status(run)
         created = run.expected_start_time or run.created
         updated = run.state.timestamp if run.state else run.updated or created
@@ -127,12 +126,13 @@ class Job:
             deployment=deployment,
             attempts=attempts(run.labels)[0],
             flow_name=flow_name,
+            by=_made_by(run),
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
-        """Return the dictionary that pygeoapi's core reads; it wants every member, and one type in `started`."""
+        """Return the dictionary that pygeoapi's core reads; it needs every member, and `started` always as text."""
         return {
             "type": "process",
             "identifier": self.id,
@@ -149,7 +149,7 @@ class Job:
         }
 
     def visible_inputs(self) -> dict[str, object]:
-        """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
+        """Return the inputs for people; those of other processes may hold secrets and stay hidden."""
         if self.process_id != PROCESS_ID:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
@@ -157,7 +157,7 @@ class Job:
         return redacted
 
     def shown_inputs(self) -> str:
-        """Return the visible inputs as JSON text, as pygeoapi wants them."""
+        """Return the visible inputs as JSON text, which pygeoapi expects."""
         return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
 
 
@@ -177,6 +177,14 @@ def job_status(run: FlowRun) -> JobStatus:
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware datetime in UTC, to the millisecond, with `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _made_by(run: FlowRun) -> str:
+    """Return who made a run; one that our API has not submitted has no `request` among its parameters."""
+    if schedule := schedule_of(run):
+        return f"schedule {schedule}"
+    request = (run.parameters or {}).get("request")
+    return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
 
 
 def _percent(run: FlowRun, status: JobStatus, progress: Progress) -> int:
