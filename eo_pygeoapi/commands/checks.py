@@ -21,7 +21,7 @@ from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import Settings, notify_variable
 
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)
@@ -57,6 +57,7 @@ def check(path: Path, settings: Settings) -> Report:
     report.problems += problems + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
     report.problems += list(_promised_only(config))
+    report.remarks += list(_webhook_remarks(report.datasets, settings))
     tenants = inspect_operations(config)[0].tenants
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
@@ -70,19 +71,19 @@ def _promised_only(config: Mapping[str, object]) -> Iterator[str]:
     A file that says it is refused: a ministry must not rely on a separation, or on a deletion, that does not happen.
     """
     top = config.get("eo")
-    places: list[tuple[str, object, tuple[str, ...]]] = [
-        ("eo", top, ("retention",)),
-        ("eo.defaults", _member(top, "defaults"), ("policy",)),
-        *((f"resources.{id_}.eo", r.get("eo"), ("policy", "after")) for id_, r in _resources(config)),
-    ]
+    places: list[tuple[str, object, tuple[str, ...]]] = [("eo", top, ("retention",))]
     for path, block, names in places:
         for name in names:
             if isinstance(block, Mapping) and name in block:
                 yield f"{path}.{name}: is not in effect in this version yet; take it out"
 
 
-def _member(block: object, name: str) -> object:
-    return block.get(name) if isinstance(block, Mapping) else None
+def _webhook_remarks(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each webhook that is to be called after an import, and has no address."""
+    for name in dict.fromkeys(then.webhook for dataset in datasets.values() for then in dataset.after if then.webhook):
+        if not settings.has(variable := notify_variable(name)):
+            block = f"notification-channel/{name}"
+            yield f"webhook {name} has no address: set {variable}, or make the Prefect block {block}"
 
 
 def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:

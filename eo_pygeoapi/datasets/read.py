@@ -26,6 +26,7 @@ from eo_pygeoapi.json_types import Json, JsonMapping
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+_BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
 _OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
@@ -71,7 +72,7 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:
-        problems += cross_problems(datasets, operations, resources)
+        problems += cross_problems(datasets, operations, resources, _processes(config))
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
 
 
@@ -90,6 +91,12 @@ def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, obj
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
+
+
+def _processes(config: Mapping[str, object]) -> list[str]:
+    resources = config.get("resources")
+    found = resources.items() if isinstance(resources, dict) else ()
+    return [str(id_) for id_, resource in found if isinstance(resource, dict) and resource.get("type") == "process"]
 
 
 def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:
@@ -123,8 +130,9 @@ def _dataset(id_: str, resource: JsonMapping, defaults: JsonMapping, base: Path)
     given = options.defaults()
     own = given | own | {"options": options}
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
-    if "dhis2" in defaults and isinstance(own["dhis2"], dict):
-        own["dhis2"] = defaults["dhis2"] | own["dhis2"]
+    for name in _BY_MEMBER:
+        if isinstance(defaults.get(name), dict) and isinstance(own[name], dict):
+            own[name] = defaults[name] | own[name]
     of_block = _block_problems(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     if of_block and all("].cron: " in problem for problem in of_block):  # the inputs are checked all the same
@@ -182,8 +190,8 @@ def _block_problems(id_: str, own: JsonMapping, block: JsonMapping, defaults: Js
         if loc[0] == "orgUnits":
             loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
         here, there, key = block, defaults, loc[0]
-        if loc[0] == "dhis2" and len(loc) > 1:
-            here, there, key = block.get("dhis2", {}), defaults.get("dhis2", {}), loc[1]
+        if loc[0] in _BY_MEMBER and len(loc) > 1:
+            here, there, key = block.get(loc[0], {}), defaults.get(loc[0], {}), loc[1]
         return yaml_path("eo", "defaults", *loc) if key in there and key not in here else _block_path(id_, loc)
 
     try:

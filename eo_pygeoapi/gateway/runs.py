@@ -9,7 +9,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType, FlowRunFilter
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterStateName,
+)
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
@@ -20,7 +26,7 @@ from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of, tenant_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import Job, Progress, job_status
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
@@ -53,9 +59,11 @@ class Runs:
         parameters: JsonMapping,
         queue: str = ON_DEMAND,
         labels: Mapping[str, str] | None = None,
+        key: str = "",
     ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
+        Of the same `key` there is only one run, which is returned again.
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
         """
         found = self._deployments.called(deployment)
@@ -63,7 +71,7 @@ class Runs:
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
             "work_queue_name": of_tenant(queue, tenant_of(found)),
-            "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
+            "idempotency_key": key or str(uuid4()),  # so that trying again never makes a second run
             "labels": dict(labels or {}),
         }
         # one at a time: on SQLite, concurrent writes of ours would only lock each other out
@@ -120,6 +128,8 @@ class Runs:
     def place_in_queue(self, job: Job) -> int:
         """Return how many jobs wait, this one and those that were due before it."""
         where = self._where(JobFilter(statuses=("accepted",)), job.created)
+        if where and where.state:
+            where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
         return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
 
     def cancel(self, job_id: str) -> Job:
@@ -130,7 +140,9 @@ class Runs:
         run = self._run(job_id)
         if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
             # it waits for another attempt: to Prefect it has a process still, and would wait for its end
-            self._set_state(run.id, Cancelled(message="dismissed before its next attempt"), force=True)
+            imported = run.state.name == AWAITING_ANALYTICS
+            said = "dismissed; what DHIS2 has taken stays there" if imported else "dismissed before its next attempt"
+            self._set_state(run.id, Cancelled(message=said), force=True)
         elif job_status(run) not in FINAL:
             # Prefect makes this Cancelled where no worker has the run yet; and unlike Cancelled, a run that is just
             # being started cannot leave it

@@ -18,12 +18,13 @@ from eo_pygeoapi.errors import (
     EngineUnavailableError,
     EoError,
     InputError,
+    NoSuchJobError,
     NotAppliedError,
     ResultNotAvailableError,
     ResultNotReadyError,
 )
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
@@ -33,6 +34,7 @@ from eo_pygeoapi.jobs.schedules import Schedules
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
@@ -133,8 +135,9 @@ class Executions:
 
     def details(self, job: Job) -> Details:
         """Return the details of one job; reads one short file of it at most."""
-        begun = job.process_id == PROCESS_ID and job.status != "accepted"
+        begun = job.process_id == PROCESS_ID and (job.status != "accepted" or job.state_name in PUT_OFF)
         files, summary = self._left_behind(job) if begun else ((), None)
+        chain = Chain.of(JobFolder(self.store, job.id)) if job_folder.AFTER in files else None
         message = ""
         if job.state_name in WAITING:
             place = self.gateway.runs.place_in_queue(job)
@@ -144,8 +147,9 @@ class Executions:
             message=message,
             steps=self.gateway.details.steps(job.id) if begun else (),
             import_summary=summary,
-            files=files,
+            files=[name for name in files if name != job_folder.AFTER],
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
+            more=self._of_chain(chain) if chain else {},
         )
 
     def datasets(self) -> Mapping[str, Dataset]:
@@ -206,11 +210,23 @@ class Executions:
         folder = JobFolder(self.store, job.id)
         sizes, kept = folder.sizes(), JsonObject()
         names = {name for name, size in sizes.items() if size > EMPTY_LIST_BYTES}
-        if job.status in FINAL:
+        if job.status in FINAL or job.state_name == AWAITING_ANALYTICS:
             # jobs of earlier versions have their summary in their result alone
             read = next((name for name in (job_folder.SUMMARY, job_folder.RESULT) if name in names), None)
             kept = folder.read_json(read, default={}) if read else {}
         if job_folder.VALUES in names:
             names.add(job_folder.FEATURES)
         names.difference_update(kept.get("empty", ()))
-        return [name for name in (job_folder.PREVIEW, *FILES) if name in names], kept.get("importSummary")
+        listed = (job_folder.PREVIEW, *FILES, job_folder.AFTER)
+        return [name for name in listed if name in names], kept.get("importSummary")
+
+    def _of_chain(self, chain: Chain) -> JsonObject:
+        """Return what follows an import; a job that was started is as far as it is now."""
+        links = []
+        for link in chain.links:
+            with suppress(NoSuchJobError):
+                if link.job_id:
+                    status = self.gateway.runs.get(link.job_id).status
+                    link = link.model_copy(update={"status": "waiting" if status == "accepted" else status})
+            links.append(link.shown())
+        return {"after": links, "childJobs": [link.job_id for link in chain.links if link.job_id]}

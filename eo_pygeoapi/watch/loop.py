@@ -8,6 +8,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +18,11 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.operations import EVENTS, Event, Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
-from eo_pygeoapi.errors import EngineUnavailableError, EoError
+from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.chains import Chain, KeptLink
 from eo_pygeoapi.store.connections import token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
@@ -33,6 +35,7 @@ from eo_pygeoapi.watch.missed import MissedSchedules
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
+FORGOTTEN_AFTER = timedelta(minutes=2)
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 OF_PREFECT = tuple(event for event in EVENTS if event != "disk")  # nobody can tell of these while Prefect is away
 _LOG = logging.getLogger(__name__)
@@ -102,6 +105,7 @@ class Watch:
         yield from detect.workers(max(last_alive or self.begun, self.begun), now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
+        yield from detect.chains(self._chains(found, now))
         yield from detect.late(found, now.date())
         yield from detect.missed(self._missed.find(found, now))
         yield from self._expiring(found, now)
@@ -139,6 +143,28 @@ class Watch:
         """Return what kind of problem a failed job is, as the error that ended it said."""
         kept = JobFolder(self.store, job_id).read_json(job_folder.ERROR, default={})
         return next((event for event in EVENTS if event == kept.get("event")), "failed")
+
+    def _chains(self, found: Sequence[Facts], now: datetime) -> Iterator[tuple[Facts, Chain]]:
+        """Yield the last chain of each dataset that has one; a job that it started is as far as it is now."""
+        for facts in found:
+            if facts.dataset.after and (chain := Chain.latest(self.store, facts.dataset.id)) is not None:
+                for number, link in enumerate(chain.links):
+                    chain = chain.replaced(number, self._as_it_is(chain, link, now))
+                yield facts, chain
+
+    def _as_it_is(self, chain: Chain, link: KeptLink, now: datetime) -> KeptLink:
+        with suppress(NoSuchJobError):
+            if link.process and link.job_id and (job := self.gateway.runs.get(link.job_id)).status == "failed":
+                return link.model_copy(update={"status": "failed", "message": job.message, "finished": job.finished})
+            if link.webhook and not link.has_ended and self._is_forgotten(chain, now):
+                said = "it was not called, for the process of the job ended before that"
+                return link.model_copy(update={"status": "failed", "message": said})
+        return link
+
+    def _is_forgotten(self, chain: Chain, now: datetime) -> bool:
+        """Return whether a job has ended for so long that its webhooks should have been called."""
+        job = self.gateway.runs.get(chain.job_id)
+        return job.finished is not None and now - job.finished > FORGOTTEN_AFTER
 
     def _refusals(self, found: Sequence[Facts]) -> Iterator[Refusal]:
         for facts in found:

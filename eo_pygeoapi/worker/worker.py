@@ -41,7 +41,7 @@ WATCH_SECONDS = 1.0
 JUST_NOW_SECONDS = 0.5  # who has asked for runs within these need not do so again
 FULL_SECONDS = 20.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
-LEAVE_SECONDS = 30.0
+LEAVE_SECONDS = 60.0
 HOOK_SECONDS = 120.0
 
 
@@ -128,6 +128,11 @@ class ImportWorker(ProcessWorker):
             _log.warning("Prefect cannot be asked for runs: %s", error)
             await asyncio.sleep(2)
             return []
+
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """Leave out the runs that are due again before their last process, which put them off, has ended here."""
+        busy = self._limiter.statistics().borrowers if self._limiter else ()
+        return await super()._submit_scheduled_flow_runs([r for r in flow_run_response if r.flow_run.id not in busy])
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
         """Return the runs that are due, in the order of the tenants' shares."""
