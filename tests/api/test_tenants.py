@@ -57,7 +57,7 @@ class Things:
     schedule: str = SCHEDULE
 
 
-DECOY = Things(str(uuid4()), "rain-gamma", "OuGamma-20250701", schedule="never")
+DECOY = Things(str(uuid4()), "rain-gamma", "OuGamma-20250701", schedule="each-moon")
 
 
 @dataclass
