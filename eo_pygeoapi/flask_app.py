@@ -19,7 +19,19 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results, schedules
+from eo_pygeoapi.api import (
+    datasets,
+    description,
+    execute,
+    health,
+    history,
+    items,
+    jobs,
+    metrics,
+    problem_list,
+    results,
+    schedules,
+)
 from eo_pygeoapi.api.accept import AcceptMiddleware
 from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
@@ -59,12 +71,14 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets", "GET", datasets.get_datasets, ()),
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
+    ("/datasets/<dataset_id>/history", "GET", history.get_history, ("csv",)),
     ("/schedules", "GET", schedules.get_schedules, ()),
     ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
     ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
     ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
     ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
     ("/problems", "GET", problem_list.get_problems, ()),
+    ("/metrics", "GET", metrics.get_metrics, None),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
 )

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from eo_pygeoapi.api.access import OF_JOBS
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
+from eo_pygeoapi.contract.history import ImportHistory
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem, ScheduleDocument
 from eo_pygeoapi.gateway.job_filter import STATUSES
@@ -28,6 +29,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "problem": ProblemDocument,
     "datasetStatus": DatasetStatus,
     "coverage": Coverage,
+    "importHistory": ImportHistory,
     "schedule": ScheduleDocument,
     "feedProblem": Problem,
 }

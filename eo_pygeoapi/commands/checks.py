@@ -56,26 +56,12 @@ def check(path: Path, settings: Settings) -> Report:
     report.datasets, problems = inspect_datasets(config, path.absolute().parent)
     report.problems += problems + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
-    report.problems += list(_promised_only(config))
     report.remarks += list(_webhook_remarks(report.datasets, settings))
     tenants = inspect_operations(config)[0].tenants
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report
-
-
-def _promised_only(config: Mapping[str, object]) -> Iterator[str]:
-    """Yield a sentence for each key whose meaning is settled, and which nothing in this version obeys yet.
-
-    A file that says it is refused: a ministry must not rely on a separation, or on a deletion, that does not happen.
-    """
-    top = config.get("eo")
-    places: list[tuple[str, object, tuple[str, ...]]] = [("eo", top, ("retention",))]
-    for path, block, names in places:
-        for name in names:
-            if isinstance(block, Mapping) and name in block:
-                yield f"{path}.{name}: is not in effect in this version yet; take it out"
 
 
 def _webhook_remarks(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:

@@ -5,8 +5,10 @@ It answers in our words: jobs, and errors of our tree.
 
 import copy
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from prefect.settings import PREFECT_UI_URL
+from pydantic import TypeAdapter
 
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.datasets.viewer import Viewer
@@ -50,6 +52,18 @@ class PrefectGateway:
     def ping(self) -> None:
         """Raise EngineUnavailableError unless the server answers."""
         self._client.call(lambda client: client.hello())
+
+    def deletes_runs_after(self) -> timedelta | None:
+        """Return after how long the server deletes ended runs by itself; None where it leaves that to us, as it should.
+
+        Runs are jobs, and `eo.retention` says how long these are kept.
+        """
+        found = self._client.call(lambda client: client.request("GET", "/admin/settings")).json()
+        vacuum = found["server"]["services"]["db_vacuum"]
+        enabled = vacuum["enabled"]  # a list, or true for all
+        if enabled is True or (isinstance(enabled, list) and "flow_runs" in enabled):
+            return TypeAdapter(timedelta).validate_python(vacuum["retention_period"])
+        return None
 
     def ui_url(self) -> str:
         """Return the address of the Prefect UI."""

@@ -15,6 +15,7 @@ from eo_pygeoapi.redaction import redact, redact_json
 # labels that the worker puts on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+BY = "by"  # member of a run's request: who made it
 STARTED_BY = "eo-pygeoapi.started-by"  # label: the job that started this one
 # labels of a run that its dataset's policy has tried again: how often that was, and how often it may be
 RETRIED = "eo-pygeoapi.retried"
@@ -88,6 +89,7 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
     parent: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
@@ -127,6 +129,7 @@ class Job:
             deployment=deployment,
             attempts=attempts(run.labels)[0],
             flow_name=flow_name,
+            by=_made_by(run),
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
         )
@@ -177,6 +180,14 @@ def job_status(run: FlowRun) -> JobStatus:
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware datetime in UTC, to the millisecond, with `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _made_by(run: FlowRun) -> str:
+    """Return who made a run; one that our API has not submitted has no `request` among its parameters."""
+    if schedule := schedule_of(run):
+        return f"schedule {schedule}"
+    request = (run.parameters or {}).get("request")
+    return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
 
 
 def _percent(run: FlowRun, status: JobStatus, progress: Progress) -> int:

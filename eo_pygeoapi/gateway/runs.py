@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     ArtifactFilterType,
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterStateName,
 )
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
@@ -113,6 +114,19 @@ class Runs:
             runs = self._runs(where, min(limit, total - offset), offset)
         progress = self._progress([run.id for run in runs if job_status(run) == "running"])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
+
+    def known(self, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids Prefect has runs of, ours or not; what is no id of a run counts as known."""
+        ids, found = [], set[str]()
+        for job_id in job_ids:
+            try:
+                ids.append(UUID(job_id))
+            except ValueError:
+                found.add(job_id)
+        for start in range(0, len(ids), self._page):
+            where = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + self._page]))
+            found |= {str(run.id) for run in self._runs(where, self._page, 0)}
+        return found
 
     def newest(self, deployment: str, most: int = NEWEST_LOOKED_AT) -> Iterator[Job]:
         """Yield the jobs of a deployment, newest first; Prefect is asked for more of them as they are wanted."""

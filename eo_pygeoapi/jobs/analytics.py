@@ -21,6 +21,7 @@ from eo_pygeoapi.store.chains import KeptLink
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 GIVE_UP_AFTER = timedelta(hours=24)
+EARLIER = "an earlier run of analytics goes on; the next one is for this"
 
 
 class Started(BaseModel):
@@ -75,8 +76,9 @@ class Analytics:
         if last is not None and last.at >= imported:
             return link.model_copy(update=begun | {"task": last.task})
         if last is not None and now - last.at < GIVE_UP_AFTER and not analytics.look(dhis2, last.task, now).ended:
-            return link.model_copy(update={"message": "an earlier run of analytics goes on; the next one is for this"})
-        task = dhis2.start_analytics()
+            return link.model_copy(update={"message": EARLIER})
+        if not (task := dhis2.start_analytics()):
+            return link.model_copy(update={"message": EARLIER})
         self.store.write_json(self._key, Started(task=task, at=now).model_dump(mode="json"))
         return link.model_copy(update=begun | {"task": task})
 

@@ -24,10 +24,11 @@ from eo_pygeoapi.errors import (
     ResultNotReadyError,
 )
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, BY, PUT_OFF, Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
+from eo_pygeoapi.jobs.removal import remove_job
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.jobs.schedules import Schedules
@@ -78,6 +79,8 @@ class Executions:
         """Check a request against the process description and make it a job; a refused one leaves nothing behind."""
         check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
         request = parse_request(body, list(description.get("outputs", {})), check_url)
+        if self.viewer.name:
+            request[BY] = f"token {self.viewer.name}"
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
@@ -125,10 +128,7 @@ class Executions:
             self.viewer.permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return replace(stopped, status="dismissed", message="dismissed")
-        # the files first: if the store is unreachable, the job stays listed and a client can retry
-        delete_held(job.request, self.store)
-        JobFolder(self.store, job_id).delete()
-        self.gateway.runs.delete(job_id)
+        remove_job(self.gateway, self.store, job)
         return replace(
             job, status="dismissed", removed=True, message=f"removed, with its files and log; it was {job.status}"
         )

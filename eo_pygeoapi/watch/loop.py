@@ -30,15 +30,20 @@ from eo_pygeoapi.watch import detect
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
+from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
 from eo_pygeoapi.watch.missed import MissedSchedules
+from eo_pygeoapi.watch.numbers import Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
+STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
 FORGOTTEN_AFTER = timedelta(minutes=2)
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 OF_PREFECT = tuple(event for event in EVENTS if event != "disk")  # nobody can tell of these while Prefect is away
 _LOG = logging.getLogger(__name__)
+# what a look saw: facts of the datasets, and the last sign of life of a worker; None where Prefect did not answer
+Seen = tuple[Sequence[Facts] | None, datetime | None]
 
 
 @dataclass
@@ -51,22 +56,29 @@ class Watch:
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))  # from when on it has looked without a long gap
     looked: datetime | None = None
     prefect_away_since: datetime | None = None
+    _seen: Seen = (None, None)
+    _counting: Counting = field(init=False)
     _missed: MissedSchedules = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin to look for missed schedules."""
+        """Begin to look for missed schedules, and to count."""
+        self._counting = Counting(self.gateway, self.store)
         self._missed = MissedSchedules(self.gateway.runs.newest, self.begun)
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until `stop` is set; no error ends it."""
+        """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
+        housekeeping = Housekeeping(self.settings, self.gateway, self.store, stop)
         while not stop.is_set():
             try:
-                self.look(datetime.now(UTC))
+                self.look(now := datetime.now(UTC))
+                datasets, operations = self._configured()
+                housekeeping.begin_if_due(datasets, operations.retention, now)
             except EoError as error:
                 _LOG.warning("cannot look: %s", error)
             except Exception:  # a watch that ends is worse than one that has missed a look
                 _LOG.exception("unexpected error")
             stop.wait(self.settings.watch_seconds)
+        housekeeping.wait(STOP_SECONDS)
 
     def look(self, now: datetime) -> None:
         """Look once: what is wrong now, whom to tell, and what is to be sent."""
@@ -85,7 +97,15 @@ class Watch:
         base_url = str(read_config(self.settings.config)["server"]["url"]).rstrip("/")
         Teller(book, operations.notify, datasets, outbox.put, base_url).tell(changes, now)
         outbox.flush(now)
+        self._count(now)
         self.store.write_json(ALIVE, {"at": now.isoformat()})
+
+    def _count(self, now: datetime) -> None:
+        """Keep the numbers behind `/metrics`; a look is a look without them."""
+        try:
+            self._counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
+        except EoError as error:
+            _LOG.warning("cannot count: %s", error)
 
     def _configured(self) -> tuple[Mapping[str, Dataset], Operations]:
         """Return what the file says now, as far as it is right: one mistake does not end the watch of the others."""
@@ -95,13 +115,14 @@ class Watch:
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
         yield from self._of_the_disk(now)
+        self._seen = (None, None)
         try:
             found = survey(self.gateway, self.store, datasets.values())
             last_alive = self.gateway.details.last_sign_of_life()
         except EngineUnavailableError:
             yield from self._of_prefect(now)
             return
-        self.prefect_away_since = None
+        self.prefect_away_since, self._seen = None, (found, last_alive)
         yield from detect.workers(max(last_alive or self.begun, self.begun), now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))

@@ -16,6 +16,7 @@ import requests
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.exposure import is_loopback, refuse_open_server
 from eo_pygeoapi.settings import Settings
 from tests.stack import PROCESS, base_config
@@ -66,6 +67,8 @@ NEEDS = [
     ("GET", f"{NOWHERE}/results", "read"),
     ("GET", f"{NOWHERE}/payload-preview", "read"),
     ("GET", f"{NOWHERE}/files/values.csv", "read"),
+    ("GET", "/datasets/sample-temperature/history", "read"),
+    ("GET", "/metrics", "read"),
     ("GET", "/collections/sample-temperature/items?f=json", "read"),
     ("GET", "/collections/sample-temperature/items/x?f=json", "read"),
     ("POST", "/collections/sample-temperature/items?f=json", "read"),
@@ -105,9 +108,12 @@ def test_a_preflight_needs_no_token(server: Server) -> None:
     assert requests.options(server.url + EXECUTION, headers=headers, timeout=30).ok
 
 
-def test_who_may_execute_may_see_and_dismiss_it(server: Server) -> None:
+def test_who_may_execute_may_see_and_dismiss_it(server: Server, prefect_api: str) -> None:
     made = server.ask("POST", EXECUTION, "importer", json={"inputs": SAMPLE})
     assert made.status_code == 201, made.text
+    gateway = PrefectGateway(prefect_api, read_timeout=30.0)
+    assert gateway.runs.get(made.json()["jobID"]).by == "token importer"
+    gateway.close()
     job = f"/jobs/{made.json()['jobID']}"
     assert server.ask("GET", f"{job}?f=json", "importer").json()["status"] == "accepted"
     assert server.ask("DELETE", job, "importer").json()["status"] == "dismissed"

@@ -213,16 +213,6 @@ def test_versions_that_break_prefect_are_named() -> None:
     ]
 
 
-def test_what_nothing_obeys_yet_is_refused(checked: Callable[[Edit], Report]) -> None:
-    def edit(config: dict[str, Any]) -> None:
-        config["eo"] |= {"retention": {"jobs": "P400D"}}
-
-    found = checked(edit).problems
-
-    keys = ["eo.retention"]
-    assert found == [f"{key}: is not in effect in this version yet; take it out" for key in keys]
-
-
 # Tenants
 
 

@@ -21,6 +21,7 @@ from eo_pygeoapi.gateway.job import (
     PUT_OFF,
     RETRIED,
     RETRIES_ALLOWED,
+    SCHEDULE,
     STARTED_BY,
     STATUS_BY_STATE,
     Job,
@@ -291,6 +292,27 @@ def test_a_run_without_a_death_is_at_its_first_attempt() -> None:
     for labels in ({}, {DEATHS: "x", ATTEMPTS_ALLOWED: 2}, {DEATHS: 1}):
         assert job(states.Running(), labels=labels).attempts == 1
     assert job(states.Running()).message == "running"
+
+
+# Who made it
+
+
+@pytest.mark.parametrize(
+    ("members", "by"),
+    [
+        (
+            {"created_by": {"type": "SCHEDULE", "display_value": "daily"}, "parameters": {"inputs": {}}},
+            "schedule daily",
+        ),
+        ({"labels": {SCHEDULE: "daily"}}, "schedule daily"),  # it makes up for a missed time
+        ({"parameters": {"inputs": {}, "request": {"response": "raw", "by": "token ops"}}}, "token ops"),
+        ({"parameters": {"inputs": {}, "request": {"response": "raw"}}}, ""),
+        ({"parameters": {"inputs": {}}}, "Prefect"),
+        ({"parameters": {"request": "odd"}}, ""),
+    ],
+)
+def test_who_made_a_job(members: dict[str, Any], by: str) -> None:
+    assert job(states.Completed(), **members).by == by
 
 
 def test_a_run_that_its_policy_tries_again_counts_with_its_deaths() -> None:

@@ -16,7 +16,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.jobs.analytics import Analytics
+from eo_pygeoapi.jobs.analytics import EARLIER, Analytics
 from eo_pygeoapi.jobs.chains import Follower, has_changed
 from eo_pygeoapi.jobs.webhooks import Webhooks
 from eo_pygeoapi.json_types import JsonObject
@@ -130,7 +130,7 @@ def test_one_run_of_analytics_serves_all_that_had_imported_before_it(server: dhi
     third = shared.look(third, imported + timedelta(minutes=1), now())
     assert (first.status, second.status, third.status) == ("running", "running", "waiting")
     assert first.task == second.task and not third.task and len(server.log("POST", TASKS)) == 1
-    assert third.message == "an earlier run of analytics goes on; the next one is for this"
+    assert third.message == EARLIER
     server.analytics_takes(0)
     assert shared.look(first, imported, now()).status == "successful"
     third = shared.look(third, imported + timedelta(minutes=1), now())
@@ -159,6 +159,8 @@ def test_what_dhis2_does_not_do_fails_and_one_that_is_away_is_asked_again(
     imported = now()
     away = shared.look(link, imported, imported)
     assert (away.status, away.has_ended) == ("waiting", False) and "503" in away.message
+    server.faults({"path": TASKS, "status": 409, "times": 1})  # it makes the tables already
+    assert (busy := shared.look(link, imported, imported)).status == "waiting" and busy.message == EARLIER
     server.analytics_takes(3600)
     server.faults({"path": "/api/system/tasks/*", "status": 200, "body": error} | JSON)
     failed = shared.look(away, imported, imported)

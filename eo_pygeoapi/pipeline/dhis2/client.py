@@ -180,11 +180,24 @@ class Dhis2:
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered POST {path} without an import summary")
 
     def start_analytics(self) -> str:
-        """Have DHIS2 make the analytics tables of data values; returns the path of its notifications on that."""
+        """Have DHIS2 make the analytics tables of data values; returns the path of its notifications on that.
+
+        Returns nothing where DHIS2 cannot begin now (409), for it makes them already.
+        """
         path = "/api/resourceTables/analytics"
         asked = f"POST {path}"
-        answer = self._object(self._ask(asked, lambda: self._client.post(path, params=ONLY_VALUES)), asked)
-        endpoint = (answer.get("response") or {}).get("relativeNotifierEndpoint")
+
+        def post() -> Any:
+            try:
+                return self._client.post(path, params=ONLY_VALUES)
+            except DHIS2HTTPError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return None
+
+        if (answer := self._ask(asked, post)) is None:
+            return ""
+        endpoint = (self._object(answer, asked).get("response") or {}).get("relativeNotifierEndpoint")
         if not isinstance(endpoint, str) or not endpoint.startswith("/api/"):
             raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without where its notifications are")
         return endpoint
