@@ -20,6 +20,7 @@ from prefect.states import Completed
 
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.contract.history import ImportRecord
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -27,9 +28,11 @@ from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.jobs.documents import FILES
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.numbers import NUMBERS, DatasetNumbers, Numbers
 from eo_pygeoapi.watch.problems import Book, Condition
 from tests.api.test_job_pages import PREVIEW
 from tests.stack import PROCESS, base_config, collection
@@ -40,6 +43,7 @@ from tests.web import web
 ALPHA, BETA = "kwale", "pemba"
 NOW = datetime(2025, 8, 1, tzinfo=UTC)
 SCHEDULE = "each-day"
+PUBLIC = "open-values"  # a dataset of ALPHA
 # whose things a token sees
 SEES = {ALPHA: {ALPHA}, BETA: {BETA}, "operator": {ALPHA, BETA}, "plain": set[str](), "": set[str]()}
 METHODS = ("get", "head", "post", "put", "patch", "delete")
@@ -56,7 +60,7 @@ class Things:
     schedule: str = SCHEDULE
 
 
-DECOY = Things(str(uuid4()), "rain-gamma", "OuGamma-20250701", schedule="never")
+DECOY = Things(str(uuid4()), "rain-gamma", "OuGamma-20250701", schedule="each-moon")
 
 
 @dataclass
@@ -100,6 +104,7 @@ def config() -> dict[str, Any]:
             tenant=name,
             schedules=[schedule],
         )
+    found["resources"][PUBLIC] = collection(PUBLIC, source="chirps3", tenant=ALPHA, public=True)
     return found
 
 
@@ -112,8 +117,8 @@ def leave(server: Server, tenant: str) -> Things:
     job = made.json()["jobID"]
     with temporary_settings({PREFECT_API_URL: server.prefect_api}), get_client(sync_client=True) as prefect:
         prefect.set_flow_run_state(UUID(job), Completed(message=f"finished for {tenant}"), force=True)
-        line = LogCreate(name="x", level=20, message=f"of {tenant}", timestamp=NOW, flow_run_id=UUID(job))
-        prefect.create_logs([line])
+        log = LogCreate(name="x", level=20, message=f"of {tenant}", timestamp=NOW, flow_run_id=UUID(job))
+        prefect.create_logs([log])
     folder = JobFolder(server.store, job)
     values = daily([unit], date(2025, 7, 1), 2)
     results = JobResults(
@@ -128,6 +133,16 @@ def leave(server: Server, tenant: str) -> Things:
         "state": ["V"], "reason": [""],
     }  # fmt: skip
     CoverageTable(server.store, dataset).add_values(cells, [CoverageUnit(id=unit, name=unit, level=2)], job, "1")
+    line = ImportRecord(
+        job_id=job,
+        dataset=dataset,
+        tenant=tenant,
+        dry_run=True,
+        status="successful",
+        finished=NOW,
+        by=f"token {tenant}",
+    )
+    History(server.store, dataset).add(line, NOW)
     return Things(job, dataset, f"{unit}-20250701")
 
 
@@ -147,6 +162,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterat
             Condition("failed", "x", NOW, f"{name} failed", datasets=(dataset_of(name),), tenant=name)
             for name in (ALPHA, BETA)
         ]
+        numbers = Numbers(at=NOW, datasets=[DatasetNumbers(id=dataset_of(n), tenant=n) for n in (ALPHA, BETA)])
+        store.write_json(NUMBERS, numbers.model_dump(mode="json"))
         Book(store).update([*conditions, Condition("disk", "x", NOW, "the disk is full")], NOW)
         yield found
 
@@ -213,7 +230,7 @@ def routes(document: Mapping[str, Any]) -> list[Route]:
         Route(method, path, operation)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
-        if method in METHODS
+        if method in METHODS and not path.startswith(f"/collections/{PUBLIC}")  # which everybody sees
     ]
     return sorted(found, key=lambda route: route.method == "delete")
 
@@ -279,10 +296,10 @@ def test_nothing_that_a_token_is_told_names_another_tenant(server: Server, token
 @pytest.mark.parametrize("token", ["operator", ALPHA, BETA, "plain"])
 def test_lists_and_their_counts_hold_what_a_token_sees(server: Server, token: str) -> None:
     datasets = {document["id"] for document in server.ask("GET", "/datasets?f=json", token).json()["datasets"]}
-    shared = set() if token in (ALPHA, BETA) else {"sample-temperature"}
-    assert datasets == {dataset_of(name) for name in SEES[token]} | shared
+    expected = {dataset_of(name) for name in SEES[token]} | ({PUBLIC} if ALPHA in SEES[token] else set())
+    assert datasets == expected | (set() if token in (ALPHA, BETA) else {"sample-temperature"})
     collections = server.ask("GET", "/collections?f=json", token).json()["collections"]
-    assert {entry["id"] for entry in collections} == datasets
+    assert {entry["id"] for entry in collections} == datasets | {PUBLIC}
     described = server.ask("GET", f"/processes/{PROCESS}?f=json", token).json()
     assert set(described["inputs"]["datasetId"]["schema"]["enum"]) == datasets
     document = server.document(token)
@@ -299,6 +316,22 @@ def test_lists_and_their_counts_hold_what_a_token_sees(server: Server, token: st
     assert {tenant for tenant, things in server.things.items() if things.jobId in jobs} == SEES[token]
     of_alpha, matched = server.jobs(token, dataset=dataset_of(ALPHA))
     assert (len(of_alpha) == matched) and bool(matched) == (ALPHA in SEES[token])
+
+
+@pytest.mark.parametrize("token", [BETA, "plain", ""])
+def test_public_values_are_everybodys_and_nothing_else_of_their_dataset(server: Server, token: str) -> None:
+    for path in (f"/collections/{PUBLIC}?f=json", f"/collections/{PUBLIC}/items?f=json"):
+        assert server.ask("GET", path, token).ok
+    if token:
+        assert server.ask("GET", f"/datasets/{PUBLIC}?f=json", token).status_code == 404
+
+
+def test_pages_have_the_title_of_the_tenant(server: Server) -> None:
+    titles = {token: server.ask("GET", "/?f=json", token).json()["title"] for token in (ALPHA, BETA, "operator", "")}
+    assert titles[ALPHA] == "Ministry of Kwale" and titles[BETA] == "Ministry of Pemba"
+    assert titles["operator"] == titles[""] and "Ministry" not in titles[""]
+    for path in ("/?f=html", "/collections?f=html", "/problems?f=html"):
+        assert "Ministry of Kwale</a>" in server.ask("GET", path, ALPHA).text, path
 
 
 def test_a_job_of_another_process_belongs_to_the_tenant_that_asked(server: Server) -> None:
