@@ -107,7 +107,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         body = ExecuteBody(data_dict, requested_outputs, requested_response, _subscriber_object(subscriber))
         try:
             job = self.executions.submit(process_id, description, body)
-            if _is_asynchronous(execution_mode, description):
+            asked = execution_mode == RequestedProcessExecutionMode.respond_async
+            if asked or "sync-execute" not in description["jobControlOptions"]:
                 return _accepted(job)
             return self._answer(self.executions.wait(job, SYNCHRONOUS_SECONDS))
         except EoError as error:
@@ -199,11 +200,6 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             raise JobNotFoundError() from error
         except EoError as error:
             _answer_error(error, self.secrets)
-
-
-def _is_asynchronous(mode: RequestedProcessExecutionMode | None, description: JsonMapping) -> bool:
-    asked = mode == RequestedProcessExecutionMode.respond_async
-    return asked or "sync-execute" not in description["jobControlOptions"]
 
 
 def _subscriber_object(subscriber: Subscriber | None) -> dict[str, str] | None:

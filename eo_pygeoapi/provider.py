@@ -100,7 +100,9 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
             own = [(name, text) for name, text in properties if name in FIELDS]
             conditions = _conditions(bbox, datetime_, own, q, filterq)
             simplify = parse_simplify(dict(properties).get("simplify", ""))
-            order = [Order(_sortable(sort["property"]), sort["order"] == "-") for sort in sortby]
+            if unknown := [sort["property"] for sort in sortby if sort["property"] not in FIELDS]:
+                raise InputError(f"sortby: unknown property {unknown[0]!r}; allowed: {', '.join(FIELDS)}")
+            order = [Order(sort["property"], sort["order"] == "-") for sort in sortby]
             if resulttype == "hits":
                 return _collection([], self._reader.count(self.data, conditions))
             page = self._reader.outlined_page(
@@ -154,12 +156,6 @@ def _conditions(
     if filterq is not None:
         conditions.append(cql_condition(filterq))
     return conditions
-
-
-def _sortable(name: str) -> str:
-    if name not in FIELDS:
-        raise InputError(f"sortby: unknown property {name!r}; allowed: {', '.join(FIELDS)}")
-    return name
 
 
 def _collection(features: list[JsonObject], matched: int) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Keep secrets out of whatever a person or another program may read.
+"""Keep secrets out of all texts that a person or another program may read.
 
 `redact` is applied to every text that leaves the process: job messages, error details, log records, artifacts.
 """

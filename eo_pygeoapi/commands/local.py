@@ -1,4 +1,4 @@
-"""`eo-pygeoapi up` and `eo-pygeoapi demo`: the local stack in a terminal."""
+"""`eo-pygeoapi up` and `eo-pygeoapi demo`: run the local stack in a terminal."""
 
 import sys
 import time

@@ -71,14 +71,10 @@ class Credential:
         """Return whether the credentials are there; `has` tells whether a variable is set."""
         if all(map(has, self.secrets)) or (self.file and Path(self.file).expanduser().exists()):
             return True
-        return bool(self.hosts) and _in_netrc(self.hosts[0])
-
-
-def _in_netrc(host: str) -> bool:
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+        try:
+            return bool(self.hosts) and netrc.netrc(os.environ.get("NETRC")).authenticators(self.hosts[0]) is not None
+        except (OSError, netrc.NetrcParseError):
+            return False
 
 
 class SourceOptions(Model):

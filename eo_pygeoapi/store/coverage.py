@@ -1,10 +1,10 @@
-"""What there is of a dataset for each unit and period, and what became of it in DHIS2.
+"""The coverage of a dataset: which values it has for each unit and period, and what DHIS2 holds of them.
 
     coverage/{datasetId}/values/{YYYY}-….parquet   what jobs made of the data: a value, a provisional one, or why none
     coverage/{datasetId}/dhis2/{YYYY}-….parquet    what DHIS2 holds of it: ours, a person's, or why nothing
     coverage/{datasetId}/units/all-….parquet       names and levels of the units
 
-The two have versions of their own: a dry run says what the data are, and erases nothing of what an import said.
+The tables have versions of their own: a dry run changes what the data are, and leaves what an import has recorded.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ class PeriodSummary(BaseModel):
 
 
 class _YearSummary(BaseModel):
-    """What was counted of a year, and of which files."""
+    """The counts of a year, and the digest of the files that they were counted in."""
 
     digest: str
     periods: list[PeriodSummary]
@@ -130,7 +130,7 @@ class CoverageTable:
     def summary(self) -> list[PeriodSummary]:
         """Return all periods that jobs have looked at, in order, and how many units have what.
 
-        What was counted of a year is kept beside its files, and counted again only where these have changed.
+        The counts of a year are kept beside its files, and made again only when these have changed.
         """
         values, in_dhis2 = self._values.files(), self._dhis2.files()
         return [
@@ -147,30 +147,18 @@ class CoverageTable:
                 return kept.periods
         except MissingResultError:
             pass
-        periods = self._counted(year)
-        self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
-        return periods
-
-    def _counted(self, year: str) -> list[PeriodSummary]:
         rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
         in_dhis2 = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
-        counts = {row[0]: row[1:] for row in in_dhis2}
-        found = []
-        for period, present, provisional, start, end in rows:
-            imported, rejected, kept = counts.get(period, (0, 0, 0))
-            found.append(
-                PeriodSummary(
-                    id=period,
-                    start=start,
-                    end=end,
-                    present=present,
-                    provisional=provisional,
-                    imported=imported,
-                    rejected=rejected,
-                    kept=kept,
-                )
-            )
-        return sorted(found, key=lambda summary: summary.start)
+        counts = {period: numbers for period, *numbers in in_dhis2}
+        periods = []
+        for id_, present, provisional, start, end in rows:
+            imported, rejected, kept_there = counts.get(id_, (0, 0, 0))
+            known = {"id": id_, "start": start, "end": end, "present": present, "provisional": provisional}
+            there = {"imported": imported, "rejected": rejected, "kept": kept_there}
+            periods.append(PeriodSummary.model_validate(known | there))
+        periods.sort(key=lambda summary: summary.start)
+        self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
+        return periods
 
     def _fill(
         self,

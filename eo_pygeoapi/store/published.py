@@ -29,7 +29,7 @@ from urllib.parse import quote
 import duckdb
 
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.store.duck import WRITER_MEMORY, connect, quoted
+from eo_pygeoapi.store.duck import WRITER_MEMORY, connect, quoted, read_steadily
 from eo_pygeoapi.store.features import Table, Unit
 from eo_pygeoapi.store.store import ResultStore
 
@@ -38,7 +38,6 @@ FILES_BEFORE_MERGE = 4
 # of values a group is some weeks of a large country; of geometries, few enough for little memory
 _VALUES_PER_GROUP = 61_440
 _GEOMETRIES_PER_GROUP = 2_048
-_READ_ATTEMPTS = 5
 
 _IMPORTED, _TRIED = "imported", "values"
 _VALUES_FILE = re.compile(rf"(?P<kind>{_IMPORTED}|{_TRIED})-(?P<year>\d{{4}})-[0-9a-f]{{32}}\.parquet")
@@ -83,15 +82,7 @@ class Files:
 
 def read_files[T](store: ResultStore, dataset_id: str, read: Callable[[Files], T]) -> T:
     """Return what `read` makes of a dataset's files; when they were merged while it read, it reads again."""
-    files = Files.of(store, dataset_id)
-    for attempt in range(_READ_ATTEMPTS):
-        try:
-            return read(files)
-        except (duckdb.Error, ResultsError) as error:
-            seen, files = files, Files.of(store, dataset_id)
-            if files == seen or attempt == _READ_ATTEMPTS - 1:
-                raise ResultsError(f"cannot read what is published of {dataset_id!r}: {error}") from error
-    raise AssertionError("unreachable")
+    return read_steadily(lambda: Files.of(store, dataset_id), read, f"what is published of {dataset_id!r}")
 
 
 def _folder(dataset_id: str) -> str:

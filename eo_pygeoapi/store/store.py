@@ -30,7 +30,7 @@ _KEY = "a relative path whose parts are not empty, do not start with a dot and h
 
 
 class MissingResultError(ResultsError):
-    """The store answers, and keeps nothing under this key."""
+    """The store answers, and holds nothing under this key."""
 
 
 class ResultStore:
@@ -101,7 +101,9 @@ class ResultStore:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 with replacing(Path(path)) as draft:
                     yield draft
-                    _flush(draft)
+                    # a rename survives a power cut before the content does, unless the content is on the disk
+                    with draft.open("rb+") as stream:
+                        os.fsync(stream.fileno())
                 return
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
                 yield (draft := Path(folder, Path(path).name))
@@ -223,9 +225,3 @@ def _translated(action: str, key: str) -> Iterator[None]:
 
 def _cannot(action: str, key: str, error: Exception) -> ResultsError:
     return ResultsError(f"results store: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}")
-
-
-def _flush(path: Path) -> None:
-    # a rename survives a power cut before the content does, unless the content is on the disk
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
