@@ -1,4 +1,4 @@
-"""What both flows need around the work: the configuration file, read once in a process, and a run that fails."""
+"""What both flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
 
 from functools import cache
 from pathlib import Path

@@ -77,6 +77,7 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
     def from_flow_run(

@@ -43,7 +43,8 @@ class Watch:
     settings: Settings
     gateway: PrefectGateway
     store: ResultStore
-    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))  # from when on it has looked without a long gap
+    looked: datetime | None = None
     prefect_away_since: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -59,6 +60,9 @@ class Watch:
 
     def look(self, now: datetime) -> None:
         """Look once: what is wrong now, whom to tell, and what is to be sent."""
+        if self.looked and now - self.looked > detect.NO_WORKER_AFTER:
+            self.begun = now  # the machine slept, or its clock was set: the workers had no time to report
+        self.looked = now
         datasets, operations = self._configured()
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
@@ -88,7 +92,7 @@ class Watch:
             yield from self._of_prefect(now)
             return
         self.prefect_away_since = None
-        yield from detect.workers(last_alive or self.begun, now)
+        yield from detect.workers(max(last_alive or self.begun, self.begun), now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())

@@ -1,7 +1,6 @@
 """What Prefect reads from the environment, in the worker and in its runs."""
 
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 
 from eo_pygeoapi.settings import Settings
 
@@ -30,7 +29,7 @@ def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> No
     for name, value in _IN_WORKER.items():
         environ.setdefault(name, value)
     if "://" not in settings.results:
-        environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", str(Path(settings.results) / "prefect"))
+        environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", settings.results)
 
 
 def run_environment(environ: Mapping[str, str | None]) -> dict[str, str]:
