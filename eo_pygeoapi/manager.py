@@ -34,7 +34,7 @@ Executed = tuple[str, str, Any, JobStatus, dict[str, str]]
 
 
 class WholeAnswer(StarletteHTTPException, FlaskHTTPException):
-    """An answer that pygeoapi's core has no way to give: it passes through core as an exception.
+    """An answer that pygeoapi's core cannot give itself: it passes through core as an exception.
 
     `pygeoapi serve` runs on Flask or on Starlette, and each sends an exception of its own as the answer it holds.
     """
@@ -104,7 +104,13 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
         description = self.get_processor(process_id).metadata
-        body = ExecuteBody(data_dict, requested_outputs, requested_response, _subscriber_object(subscriber))
+        uris = {
+            "successUri": subscriber and subscriber.success_uri,
+            "inProgressUri": subscriber and subscriber.in_progress_uri,
+            "failedUri": subscriber and subscriber.failed_uri,
+        }
+        given = None if subscriber is None else {name: uri for name, uri in uris.items() if uri is not None}
+        body = ExecuteBody(data_dict, requested_outputs, requested_response, given)
         try:
             job = self.executions.submit(process_id, description, body)
             asked = execution_mode == RequestedProcessExecutionMode.respond_async
@@ -159,7 +165,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     @property
     def executions(self) -> Executions:
-        """What is shared by this manager and the API module; made at the first use."""
+        """The executions of this manager and of the API module; made at the first use."""
         if self._executions is None:
             gateway = self._given_gateway or shared_gateway(self.settings.prefect_api_url, self.secrets)
             self._executions = Executions(gateway, ResultStore(self.settings.results), self.settings)
@@ -200,17 +206,6 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             raise JobNotFoundError() from error
         except EoError as error:
             _answer_error(error, self.secrets)
-
-
-def _subscriber_object(subscriber: Subscriber | None) -> dict[str, str] | None:
-    if subscriber is None:
-        return None
-    uris = {
-        "successUri": subscriber.success_uri,
-        "inProgressUri": subscriber.in_progress_uri,
-        "failedUri": subscriber.failed_uri,
-    }
-    return {name: uri for name, uri in uris.items() if uri is not None}
 
 
 def _accepted(job: Job) -> Executed:

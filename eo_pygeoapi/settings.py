@@ -24,7 +24,7 @@ _SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+
 
 
 class Dhis2Connection(BaseModel):
-    """Where a DHIS2 is and how to log in; `token` wins over `username` and `password`."""
+    """The address of a DHIS2 and the login; `token` wins over `username` and `password`."""
 
     model_config = ConfigDict(frozen=True)
 

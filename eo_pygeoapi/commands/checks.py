@@ -1,4 +1,4 @@
-"""`eo-pygeoapi check`: everything that is wrong with the configuration file and the installation, all at once."""
+"""`eo-pygeoapi check`: find all mistakes in the configuration file and the installation at once."""
 
 import importlib.metadata
 import json
@@ -32,7 +32,7 @@ BAD_VERSIONS = (
 
 @dataclass
 class Report:
-    """What a check found: mistakes, remarks, and the datasets whose blocks have no mistakes."""
+    """The findings of a check: mistakes, remarks, and the datasets whose blocks have no mistakes."""
 
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)

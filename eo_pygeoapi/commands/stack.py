@@ -165,7 +165,8 @@ class LocalStack:
         self._say(f"port {default} is taken; {what} uses {chosen}")
         return chosen
 
-    def _environment(self) -> dict[str, str]:
+    def _spawn(self, name: str, command: Sequence[str]) -> None:
+        self._commands[name] = command
         own = {
             "PREFECT_HOME": str(self.data_dir / "prefect"),
             "PREFECT_API_URL": self.running.prefect_api_url,
@@ -178,17 +179,13 @@ class LocalStack:
             "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
             "PYTHONUNBUFFERED": "1",
         }
-        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own}
-
-    def _spawn(self, name: str, command: Sequence[str]) -> None:
-        self._commands[name] = command
         with self.log_file(name).open("ab") as log, deferred_interrupts():  # `stop` must know of every child
             self._children[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment(),
+                env={"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own},
                 cwd=self.data_dir,
                 start_new_session=True,  # Ctrl-C is for us; we stop the children in order
             )

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from eo_pygeoapi.contract.models import Interval, LeftOut, PeriodType
 from eo_pygeoapi.dates import end_of_month
 
-# first day of the week (Monday is 0), and what stands between year and number
+# first day of the week (Monday is 0), and the letters between year and number in the id
 _WEEKS = {
     "weekly": (0, "W"),
     "weeklyWednesday": (2, "WedW"),
@@ -28,7 +28,7 @@ class Period:
 
 
 def period_of(day: date, period_type: PeriodType) -> Period:
-    """Return the period of this type that `day` lies in."""
+    """Return the period of this type that contains `day`."""
     if period_type == "daily":
         return Period(f"{day:%Y%m%d}", day, day)
     if period_type in _WEEKS:

@@ -1,4 +1,4 @@
-"""What the datasets of a configuration say of each other, of channels and of tenants: are these there?"""
+"""Check the names by which datasets refer to each other, to channels and to tenants."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -8,7 +8,7 @@ from eo_pygeoapi.datasets.operations import Operations
 
 
 def cross_problems(datasets: Mapping[str, Dataset], operations: Operations, enabled: Collection[str]) -> list[str]:
-    """Return every name that stands for nothing, and every circle of datasets that run after each other.
+    """Return a sentence for every unknown name, and for every circle of datasets that run after each other.
 
     `datasets` are those whose own blocks are right; `enabled` names all of the file.
     """

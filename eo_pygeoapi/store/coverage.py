@@ -41,7 +41,7 @@ _COUNT_IN_DHIS2 = """
 
 
 class PeriodSummary(BaseModel):
-    """How many units have what in one period."""
+    """The number of units in each state, in one period."""
 
     id: str
     start: date
@@ -71,7 +71,7 @@ class CoverageTable:
         self._units = VersionedTable(store, f"{folder}/units", ("orgUnit",))
 
     def add_values(self, cells: JsonMapping, units: Sequence[CoverageUnit], job_id: str, version: str) -> None:
-        """Add what a job made of the data, and the units that it was asked for.
+        """Add the states that a job found in the data, and the units of its request.
 
         `cells` are columns `orgUnit`, `period`, `start`, `end` (ISO dates), `state` (a `ValueState`) and `reason`.
         """
@@ -94,7 +94,7 @@ class CoverageTable:
             self._dhis2.add(_written(cells, job_id, version), _YEAR)
 
     def units(self, level: int | None = None) -> list[CoverageUnit]:
-        """Return the units that jobs were asked for, by level and name; of one level only where it is given."""
+        """Return the units of all requests, ordered by level and name; only those of `level` where it is given."""
         query = 'SELECT "orgUnit", name, level FROM latest ORDER BY level, name, "orgUnit"'
         rows = self._units.read(lambda connection: connection.execute(query).fetchall()) or []
         found = [CoverageUnit(id=id_, name=name, level=of_unit or None) for id_, name, of_unit in rows]

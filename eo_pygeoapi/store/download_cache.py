@@ -83,7 +83,7 @@ def days_text(days: Sequence[date]) -> str:
 
 @dataclass(frozen=True)
 class Product:
-    """What the cache holds of one product in one box."""
+    """One product in one box, as the cache holds it."""
 
     folder: Path
     name: str
@@ -123,7 +123,7 @@ def products(cache: Path) -> list[Product]:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What `prune` removed, or in a dry run would."""
+    """The files that `prune` removed, or in a dry run would remove."""
 
     files: int
     size: int

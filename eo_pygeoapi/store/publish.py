@@ -15,7 +15,7 @@ _TRIED = "this job imported nothing, and the collection shows what was imported"
 
 @dataclass(frozen=True)
 class JobResults:
-    """What a job has computed, and what DHIS2 said of it.
+    """The results of a job, and the answer of DHIS2.
 
     `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
     columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row

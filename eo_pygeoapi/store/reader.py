@@ -263,7 +263,7 @@ def _narrow(
     offset: int,
     limit: int,
 ) -> tuple[Sequence[Condition], int]:
-    """Narrow a page down to the periods it lies in, and return what is left of the offset there.
+    """Return conditions that add the periods of the page, and the offset within these.
 
     That makes the last page as quick as the first: only the row groups of these periods are read and sorted.
     """

@@ -37,14 +37,14 @@ _Texts = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Asked:
-    """The periods and units that a job was asked for."""
+    """The periods and units of a request."""
 
     periods: Sequence[Period]
     units: Sequence[CoverageUnit]
 
     @classmethod
     def of(cls, execution: Execution, units: JsonMapping, left_out: Iterable[LeftOut]) -> Self:
-        """Return what an execution asked for: the units of a FeatureCollection, and those that were left out of it."""
+        """Return the periods of an execution, and the units of a FeatureCollection and of `left_out`."""
         found = [feature["properties"] for feature in units["features"]]
         known = {p["orgUnit"]: CoverageUnit(id=p["orgUnit"], name=p["name"], level=p.get("level")) for p in found}
         for entry in left_out:

@@ -1,4 +1,4 @@
-"""Tables in the results store that many writers add to without a lock: the row of the highest version counts.
+"""Tables in the results store to which many writers add rows without a lock; the highest version of a row counts.
 
     {folder}/{group}-{random}.parquet
 
@@ -24,7 +24,7 @@ from eo_pygeoapi.store.duck import connect, quoted, read_steadily
 from eo_pygeoapi.store.published import local_paths
 from eo_pygeoapi.store.store import ResultStore
 
-# so many files of a group are left lying before a writer merges them
+# how many files of a group there may be before a writer merges them
 FILES_BEFORE_MERGE = 4
 MEMORY = "256MB"
 _LOG = logging.getLogger(__name__)
