@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.processes import Process
 
 STATE = "up.json"
@@ -36,6 +37,12 @@ class Running:
     def is_alive(self) -> bool:
         """Return whether the process that started it still runs."""
         return Process(self.pid, self.births.get("up", 0.0)).is_alive()
+
+
+def in_stack(settings: Settings, running: Running) -> Settings:
+    """Return the settings for a running stack: its Prefect, and the connections and keys that its jobs have."""
+    there = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
+    return there.where_set(running.variables)
 
 
 def running_stack(data_dir: Path) -> Running | None:

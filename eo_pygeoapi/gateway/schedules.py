@@ -10,10 +10,11 @@ from prefect.client.schemas.schedules import CronSchedule
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.missing import missing_for
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.gateway.job import schedule_of
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 
-SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that makes up for a missed one
+NOT_RUN = "not run, for nobody could start it when it was due"  # how the message of a run that was skipped begins
 
 
 def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -> DeploymentScheduleCreate:
@@ -29,14 +30,6 @@ def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -
 def run_inputs(dataset: Dataset, schedule: Schedule) -> JsonObject:
     """Return the inputs of the runs of a schedule."""
     return {**schedule.inputs, "datasetId": dataset.id}
-
-
-def schedule_of(run: FlowRun) -> str:
-    """Return the name of the schedule that a run was made by; nothing where it was made by somebody."""
-    made_by = run.created_by
-    if made_by is not None and made_by.type == "SCHEDULE":
-        return made_by.display_value or ""
-    return str(run.labels.get(SCHEDULE, ""))
 
 
 def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[str, Dataset]]) -> JsonObject:

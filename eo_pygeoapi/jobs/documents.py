@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from eo_pygeoapi.contract.operations import LastRun
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.details import Step
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
@@ -100,6 +101,12 @@ class JobLinks:
 def link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
     """Return a link object."""
     return {"href": href, "rel": rel, "type": media_type, "title": title}
+
+
+def last_run(job: Job) -> LastRun:
+    """Return what documents of datasets and schedules tell of their last job."""
+    finished = {"finished": job.finished} if job.finished else {}
+    return LastRun(job_id=job.id, status=job.status, **finished)
 
 
 def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, object]:

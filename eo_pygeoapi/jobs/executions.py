@@ -27,10 +27,12 @@ from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
+from eo_pygeoapi.jobs.schedules import Schedules
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 
 Permit = Callable[[str], None]
@@ -144,6 +146,11 @@ class Executions:
     def datasets(self) -> Mapping[str, Dataset]:
         """Return the enabled datasets by id."""
         return self._registry.datasets()
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the enabled datasets."""
+        return Schedules(self.gateway, Pauses(self.store), self.datasets, self._settings)
 
     def raise_unless_applied(self) -> None:
         """Raise NotAppliedError where Prefect does not know the datasets yet.

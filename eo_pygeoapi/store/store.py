@@ -5,6 +5,7 @@
 | `jobs/{jobID}/…` | the files of a job; see `job_folder.py` |
 | `requests/{id}/…` | what of a request is too large or too private for Prefect; see `jobs/held_parts.py` |
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
+| `schedules/{datasetId}/…` | which schedules a person has paused; see `pauses.py` |
 """
 
 import json
