@@ -67,7 +67,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
             "dataElement, dataSet, importStrategy, onConflict",
         ),
         (
-            f"{{source: chirps3, schedules: [{{{SCHEDULE}, when: now}}]}}",
+            f"{{source: chirps3, orgUnits: {{source: dhis2}}, schedules: [{{{SCHEDULE}, when: now}}]}}",
             "schedules[0].when: is not known here; allowed: active, catchUp, cron, inputs, name, timezone",
         ),
         # the source
