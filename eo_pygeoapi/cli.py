@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
+from eo_pygeoapi.commands.schedule_commands import app as schedules_app
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
+app.add_typer(schedules_app, name="schedules", rich_help_panel=LOOKING_AFTER)
 app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
 app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
@@ -147,6 +149,33 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
 
     if not print_status(_settings(config, data_dir), out, as_json):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=LOOKING_AFTER)
+def prune(
+    config: Config = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and how many bytes")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what `eo.retention` does not keep: old jobs, results, logs and downloads; the watch does it daily."""
+    from eo_pygeoapi.commands.pruning import prune as prune_old
+
+    prune_old(_settings(config, data_dir), out, dry_run=dry_run, as_json=as_json)
+
+
+@app.command(rich_help_panel=LOOKING_AFTER)
+def history(
+    dataset: Annotated[str | None, typer.Argument(help="Id of a dataset [default: all that have one]")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the latest imports")] = 20,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who sent what to DHIS2 and when, also of jobs that are removed."""
+    from eo_pygeoapi.commands.past_imports import print_history
+
+    print_history(_settings(config, data_dir), dataset, limit, out, as_json)
 
 
 @app.command(rich_help_panel=RUNNING)

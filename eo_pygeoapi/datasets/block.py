@@ -144,6 +144,10 @@ class Dataset(DatasetBlock):
     title: str = ""
     bbox: list[float] = []
     base: str = Field("", description="folder that relative hrefs are resolved against")
+    connections: list[str] | None = Field(
+        None, description="the DHIS2 connections that requests may name; any where the server has no tenants"
+    )
+    shared_bbox: list[float] = Field([], description="what this dataset and those of the same block fetch at once")
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
@@ -25,6 +26,7 @@ from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+_BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
 _OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
@@ -34,6 +36,15 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a path of URLs, a key o
 def load_datasets(path: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of the configuration file at `path`, by id; ConfigError lists every mistake."""
     return read_datasets(read_config(path), path.absolute().parent)
+
+
+def load_configuration(path: Path) -> tuple[dict[str, Dataset], Operations]:
+    """Return the enabled datasets, by id, and what else the file at `path` says about running them.
+
+    ConfigError lists every mistake.
+    """
+    config = read_config(path)
+    return read_datasets(config, path.absolute().parent), inspect_operations(config)[0]
 
 
 def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
@@ -57,6 +68,7 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
     """Read the datasets of a parsed configuration; a mistake of one kind does not hide those of another."""
     right: dict[str, Dataset] = {}
     in_part: dict[str, Dataset] = {}
+    blocks: dict[str, Any] = {}
     problems: list[str] = []
     defaults = _defaults(config, problems)
     operations, mistakes = inspect_operations(config)
@@ -64,15 +76,22 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
     resources = {id_: resource for id_, resource in members_of(config, "resources") if "eo" in resource}
     for id_, resource in resources.items():
         try:
-            found, of_block = _dataset(id_, resource, extended(id_, resources), defaults, base)
+            blocks[id_] = extended(id_, resources)
+            found, of_block = _dataset(id_, resource, blocks[id_], defaults, base)
         except ConfigError as error:
-            found, of_block = None, error.problems
+            problems += error.problems
+            continue
         problems += of_block
         if found is not None:
             (in_part if of_block else right)[id_] = found
+    whole = with_others(right | in_part, operations, resources)
+    for id_, dataset in whole.items():
+        problems += _schedule_problems(dataset, blocks[id_].get("schedules"))
     if not mistakes:
-        problems += cross_problems(right | in_part, operations, resources)
-    return Inspected(right, in_part, list(dict.fromkeys(problems)))  # one of the defaults shows in every dataset
+        processes = [id_ for id_, r in members_of(config, "resources") if r.get("type") == "process"]
+        problems += cross_problems(whole, operations, resources, processes)
+    problems = list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
+    return Inspected({id_: whole[id_] for id_ in right}, {id_: whole[id_] for id_ in in_part}, problems)
 
 
 def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[str]]:
@@ -122,17 +141,15 @@ def _dataset(
     given = options.defaults()
     own = given | own | {"options": options}
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
-    if "dhis2" in defaults and isinstance(own["dhis2"], dict):
-        own["dhis2"] = defaults["dhis2"] | own["dhis2"]
+    for name in _BY_MEMBER:
+        if isinstance(defaults.get(name), dict) and isinstance(own[name], dict):
+            own[name] = defaults[name] | own[name]
     own, of_block = _right_part(id_, own, block, defaults)
-    schedules = own.pop("schedules", [])
     whole = own | around | {"base": str(base)}
     try:
-        dataset = Dataset.model_validate(whole)
+        return Dataset.model_validate(whole), problems + of_block
     except ValidationError:  # without a source
         return None, problems + of_block
-    problems += of_block + _schedule_problems(dataset, schedules if isinstance(schedules, list) else [])
-    return dataset if problems else Dataset.model_validate(whole | {"schedules": schedules}), problems
 
 
 def _options(id_: str, own: Mapping[str, object], problems: list[str]) -> SourceOptions:
@@ -185,17 +202,17 @@ def _collection(id_: str, resource: JsonMapping) -> tuple[JsonObject, list[str]]
 def _right_part(
     id_: str, own: JsonMapping, block: JsonMapping, defaults: JsonMapping
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return a block without its wrong members, and the mistakes in these; schedules stay as they are.
+    """Return a block without its wrong members, and the mistakes in these.
 
-    What schedules may rely on is filled in, so that a mistake does not bring others with it.
+    Members that schedules rely on are filled in, so that a mistake does not bring others with it.
     """
 
     def name(loc: Sequence[str | int]) -> str:
         if loc[0] == "orgUnits":
             loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
         here, there, key = block, defaults, loc[0]
-        if loc[0] == "dhis2" and len(loc) > 1:
-            here, there, key = block.get("dhis2", {}), defaults.get("dhis2", {}), loc[1]
+        if loc[0] in _BY_MEMBER and len(loc) > 1:
+            here, there, key = block.get(loc[0], {}), defaults.get(loc[0], {}), loc[1]
         return yaml_path("eo", "defaults", *loc) if key in there and key not in here else _block_path(id_, loc)
 
     right = dict(own)
@@ -208,7 +225,7 @@ def _right_part(
             elif key == "dhis2":
                 members = right[key] if inside and isinstance(right.get(key), dict) else {}
                 right[key] = {n: v for n, v in members.items() if n != inside[0]} | {"dataElement": "unknown"}
-            elif key != "schedules":
+            else:
                 right.pop(str(key), None)
         return right, problems_of(error, name, DatasetBlock)
     return right, []
@@ -218,10 +235,11 @@ def _block_path(id_: str, loc: Sequence[str | int]) -> str:
     return yaml_path("resources", id_, "eo", *loc)
 
 
-def _schedule_problems(dataset: Dataset, schedules: Sequence[object]) -> list[str]:
-    """Return the mistakes in names and inputs of schedules, which the block's model does not see."""
+def _schedule_problems(dataset: Dataset, schedules: object) -> list[str]:
+    """Return the mistakes in names and inputs of the schedules of a block, which its model does not see."""
     problems = []
-    known = {index: schedule for index, schedule in enumerate(schedules) if isinstance(schedule, dict)}
+    listed = enumerate(schedules if isinstance(schedules, list) else [])
+    known = {index: schedule for index, schedule in listed if isinstance(schedule, dict)}
     first: dict[object, int] = {}
     for index, schedule in known.items():
         path = _block_path(dataset.id, ("schedules", index))

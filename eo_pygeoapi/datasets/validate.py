@@ -70,7 +70,7 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     if parsed and dataset and not problems:
         changed = overridden(parsed, dataset)
         dataset = dataset.overridden_by(parsed)
-        problems += _missing(parsed, dataset)
+        problems += _unit_and_target_problems(parsed, dataset)
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
     return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
@@ -103,8 +103,8 @@ def _parameter_problems(parameters: Mapping[str, object], dataset: Dataset) -> l
     return problems
 
 
-def _missing(inputs: ImportInputs, dataset: Dataset) -> list[str]:
-    """Return which inputs a request needs, for its dataset does not say them."""
+def _unit_and_target_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
+    """Return the mistakes in units and target of a request, whose overrides the dataset has by now."""
     problems = []
     asked = inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids or inputs.features
     if not asked and dataset.org_units is None:
@@ -112,7 +112,11 @@ def _missing(inputs: ImportInputs, dataset: Dataset) -> list[str]:
             f"input orgUnitLevel: dataset {dataset.id!r} has no organisation units of its own; "
             "give orgUnitLevel, orgUnitIds or features"
         )
-    if not inputs.dry_run and not dataset.dhis2.data_element:
+    given = "dhis2" in inputs.model_fields_set and "connection" in inputs.dhis2.model_fields_set
+    wanted, allowed = dataset.dhis2.connection, dataset.connections
+    if given and allowed is not None and wanted not in allowed:
+        problems.append(f"input dhis2.connection: {wanted!r} is not allowed; allowed: {', '.join(allowed)}")
+    elif not inputs.dry_run and not dataset.dhis2.data_element:
         missing = "is required to import (dryRun: false)"
         problems.append(f"input dhis2.dataElement: {missing}; dataset {dataset.id!r} names none")
     return problems

@@ -13,6 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.missing import paused_schedules
+from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -50,12 +51,14 @@ def apply_deployments(
     processes: JsonMapping,
     settings: Settings,
     pauses: Pauses,
+    tenants: Mapping[str, Tenant] | None = None,
 ) -> Applied:
     """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
-    gateway.ensure_work_pool()
+    tenants = tenants or {}
+    gateway.ensure_work_pool(tenants)
     existing, done = gateway.deployments.read(), Applied(paused=dict(paused_schedules(datasets, settings)))
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
-    wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
+    wanted += [process_spec(id_, tenant) for id_ in processes if id_ != PROCESS_ID for tenant in ("", *tenants)]
     for spec in wanted:
         known = existing.get(spec.name)
         held = _held(spec, known, pauses, done)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import Log, StateType, TaskRun, Worker
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from eo_pygeoapi.contract.status import StepStatus
 from eo_pygeoapi.gateway.job import IMPORT_STEPS, STATUS_BY_STATE
@@ -128,3 +129,7 @@ def _read_workers(client: SyncPrefectClient, pool: str) -> Sequence[Worker]:
         return client.read_workers_for_work_pool(pool)
     except ObjectNotFound:
         return []
+    except PrefectHTTPStatusError as error:  # the client does not translate this one
+        if error.response.status_code == HTTPStatus.NOT_FOUND:  # before the first `apply` or worker there is no pool
+            return []
+        raise

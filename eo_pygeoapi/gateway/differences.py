@@ -11,8 +11,8 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 
-from eo_pygeoapi.gateway.deployments import DeploymentSpec
-from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+from eo_pygeoapi.gateway.deployments import DeploymentSpec, tenant_of
+from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 
 def differences(spec: DeploymentSpec, known: DeploymentResponse, held: Collection[str] = ()) -> list[str]:
@@ -23,7 +23,8 @@ def differences(spec: DeploymentSpec, known: DeploymentResponse, held: Collectio
         "parameters": (dict(spec.parameters), known.parameters),
         "parameter schema": (dict(spec.parameter_schema), known.parameter_openapi_schema),
         "work pool": (WORK_POOL, known.work_pool_name),
-        "work queue": (SCHEDULED, known.work_queue_name),
+        "work queue": (spec.queue, known.work_queue_name),
+        "tenant": (spec.tenant, tenant_of(known)),
         "job variables": (spec.job_variables, known.job_variables),
     }
     found = [f"its {what}" for what, (ours, theirs) in wanted.items() if ours != theirs]

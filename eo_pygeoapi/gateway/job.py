@@ -15,6 +15,15 @@ from eo_pygeoapi.redaction import redact, redact_json
 # labels that the worker puts on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+BY = "by"  # member of a run's request: who made it
+STARTED_BY = "eo-pygeoapi.started-by"  # label: the job that started this one
+# labels of a run that its dataset's policy has tried again: how often that was, and how often it may be
+RETRIED = "eo-pygeoapi.retried"
+RETRIES_ALLOWED = "eo-pygeoapi.retries-allowed"
+# names of the states of a run that is put off, as the same job: no process waits for it
+AWAITING_RETRY, AWAITING_ANALYTICS = "AwaitingRetry", "AwaitingAnalytics"
+IMPORTED = "imported; "  # how the message of a run begins whose values DHIS2 has
+PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS)
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
@@ -47,6 +56,8 @@ _MESSAGES: dict[JobStatus, str] = {
     "failed": "failed without a message; see the logs of the run",
     "dismissed": "dismissed",
 }
+# how our own messages of a run that waits begin
+_OWN_WORDS = ("attempt ", IMPORTED)
 _PREFECT_PREFIX = re.compile(r"^(Flow run encountered an exception:?|Task run encountered an exception:?)\s*")
 _PREFECT_SAYS_NOTHING = ("", "All states completed.")
 
@@ -61,7 +72,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """One job; times are aware datetimes, `progress` is 0 to 100."""
+    """One job; times are aware datetimes, `progress` is 0 to 100, `parent` is the job that started it."""
 
     id: str
     process_id: str
@@ -78,6 +89,8 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
+    parent: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
@@ -105,7 +118,7 @@ class Job:
             process_id=process_id,
             status=status,
             message=redact(_message(run, status, progress), secrets),
-            progress=100 if status == "successful" else 0 if status == "accepted" else min(progress.percent, 99),
+            progress=_percent(run, status, progress),
             created=created,
             updated=max(updated, created),
             started=None if status == "accepted" else run.start_time,
@@ -114,8 +127,10 @@ class Job:
             request=_mapping(parameters.get("request")),
             state_name=run.state.name or "" if run.state else "",
             deployment=deployment,
-            attempts=_attempts(run)[0],
+            attempts=attempts(run.labels)[0],
             flow_name=flow_name,
+            by=_made_by(run),
+            parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
         )
 
@@ -167,18 +182,40 @@ def to_rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _made_by(run: FlowRun) -> str:
+    """Return who made a run; one that our API has not submitted has no `request` among its parameters."""
+    if schedule := schedule_of(run):
+        return f"schedule {schedule}"
+    request = (run.parameters or {}).get("request")
+    return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
+
+
+def _percent(run: FlowRun, status: JobStatus, progress: Progress) -> int:
+    if status == "accepted":
+        return 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
+    return 100 if status == "successful" else min(progress.percent, 99)
+
+
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
-    words, (attempts, allowed) = _words(run, status, progress), _attempts(run)
-    again = status in ("accepted", "running") and attempts > 1 and not words.startswith("attempt ")
-    return f"attempt {attempts} of {allowed}: {words}" if again else words
+    words, (number, allowed) = _words(run, status, progress), attempts(run.labels)
+    again = status in ("accepted", "running") and number > 1 and not words.startswith("attempt ")
+    return f"attempt {number} of {allowed}: {words}" if again else words
 
 
-def _attempts(run: FlowRun) -> tuple[int, int]:
-    """Return which attempt a run is at, and how many there are; the worker counts those whose process died."""
-    deaths, allowed = run.labels.get(DEATHS), run.labels.get(ATTEMPTS_ALLOWED)
-    if not isinstance(deaths, int) or not isinstance(allowed, int):
-        return 1, 1
-    return min(deaths + 1, allowed), allowed
+def attempts(labels: Mapping[str, object]) -> tuple[int, int]:
+    """Return which attempt a run with these labels is at, and how many there are.
+
+    The worker counts those whose process died, and the flow those that a policy tries again.
+    """
+    deaths, resumes = number_of(labels, DEATHS), max(number_of(labels, ATTEMPTS_ALLOWED) - 1, 0)
+    retried, retries = number_of(labels, RETRIED), number_of(labels, RETRIES_ALLOWED)
+    return 1 + min(deaths, resumes) + retried, 1 + resumes + retries
+
+
+def number_of(labels: Mapping[str, object], name: str) -> int:
+    """Return the number that a label holds; 0 where there is none."""
+    found = labels.get(name)
+    return found if isinstance(found, int) else 0
 
 
 def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
@@ -196,7 +233,7 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return progress.step or _MESSAGES[status]
     if state and state.type == StateType.PENDING:
         return "starting"
-    if status == "accepted" and state and state.name == "Scheduled" and said.startswith("attempt "):
+    if status == "accepted" and state and state.name in ("Scheduled", *PUT_OFF) and said.startswith(_OWN_WORDS):
         return said
     if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):
         return f"{state.name}: {said}" if said else str(state.name)

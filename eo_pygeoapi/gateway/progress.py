@@ -79,8 +79,10 @@ class RunProgress:
             raise
         finally:
             CURRENT_STEP.set("")
-        if name == names[-1]:
-            self.end()
+
+    def wait(self, words: str) -> None:
+        """Say what is waited for when all steps are done."""
+        self._tell(100, words)
 
     def end(self) -> None:
         """Say that it is finished, before the run itself says so."""

@@ -1,5 +1,6 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
+import copy
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,7 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType, FlowRunFilter
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterStateName,
+)
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
@@ -17,12 +25,12 @@ from prefect.states import Cancelled, Cancelling
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of, tenant_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import Job, Progress, job_status
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
-from eo_pygeoapi.gateway.work_pool import ON_DEMAND
+from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
 from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
@@ -40,23 +48,31 @@ class Runs:
         self._page = page
         self._submitting = threading.Lock()
 
+    def of(self, deployments: Deployments) -> "Runs":
+        """Return the runs of these deployments alone."""
+        seen = copy.copy(self)
+        seen._deployments = deployments
+        return seen
+
     def submit(
         self,
         deployment: str,
         parameters: JsonMapping,
         queue: str = ON_DEMAND,
         labels: Mapping[str, str] | None = None,
+        key: str = "",
     ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
+        Of the same `key` there is only one run, which is returned again.
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
         """
         found = self._deployments.called(deployment)
         body = {
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
-            "work_queue_name": queue,
-            "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
+            "work_queue_name": of_tenant(queue, tenant_of(found)),
+            "idempotency_key": key or str(uuid4()),  # so that trying again never makes a second run
             "labels": dict(labels or {}),
         }
         # one at a time: on SQLite, concurrent writes of ours would only lock each other out
@@ -99,6 +115,19 @@ class Runs:
         progress = self._progress([run.id for run in runs if job_status(run) == "running"])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
 
+    def known(self, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids Prefect has runs of, ours or not; what is no id of a run counts as known."""
+        ids, found = [], set[str]()
+        for job_id in job_ids:
+            try:
+                ids.append(UUID(job_id))
+            except ValueError:
+                found.add(job_id)
+        for start in range(0, len(ids), self._page):
+            where = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + self._page]))
+            found |= {str(run.id) for run in self._runs(where, self._page, 0)}
+        return found
+
     def newest(self, deployment: str, most: int = NEWEST_LOOKED_AT) -> Iterator[Job]:
         """Yield the jobs of a deployment, newest first; Prefect is asked for more of them as they are wanted."""
         where = self._where(JobFilter(datasets=(deployment,)), datetime.now(UTC))
@@ -113,6 +142,8 @@ class Runs:
     def place_in_queue(self, job: Job) -> int:
         """Return how many jobs wait, this one and those that were due before it."""
         where = self._where(JobFilter(statuses=("accepted",)), job.created)
+        if where and where.state:
+            where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
         return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
 
     def cancel(self, job_id: str) -> Job:
@@ -123,7 +154,9 @@ class Runs:
         run = self._run(job_id)
         if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
             # it waits for another attempt: to Prefect it has a process still, and would wait for its end
-            self._set_state(run.id, Cancelled(message="dismissed before its next attempt"), force=True)
+            imported = run.state.name == AWAITING_ANALYTICS
+            said = "dismissed; what DHIS2 has taken stays there" if imported else "dismissed before its next attempt"
+            self._set_state(run.id, Cancelled(message=said), force=True)
         elif job_status(run) not in FINAL:
             # Prefect makes this Cancelled where no worker has the run yet; and unlike Cancelled, a run that is just
             # being started cannot leave it

@@ -15,7 +15,7 @@ from eo_pygeoapi.gateway.deployments import (
     process_entrypoint,
 )
 from eo_pygeoapi.gateway.schedules import prefect_schedule
-from eo_pygeoapi.gateway.work_pool import SCHEDULED
+from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
@@ -35,21 +35,23 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             fingerprint="",
             environment=_limits(dataset),
             block=_digest(_block(dataset)),
+            tenant=dataset.tenant,
         )
     )
 
 
-def process_spec(process_id: str) -> DeploymentSpec:
-    """Return the deployment of any other process of the configuration file."""
+def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
+    """Return the deployment of any other process of the configuration file, for the jobs of one tenant."""
     return _fingerprinted(
         DeploymentSpec(
-            name=process_id,
+            name=of_tenant(process_id, tenant),
             flow=PROCESS_FLOW,
             entrypoint=process_entrypoint(),
             description=f"the pygeoapi process {process_id}",
             parameters={"process_id": process_id},
             parameter_schema={"type": "object", "properties": {"inputs": {"type": "object"}}},
             fingerprint="",
+            tenant=tenant,
         )
     )
 
@@ -76,7 +78,7 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
     content: JsonObject = {
         "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
         "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
-        "runs": [SCHEDULED, dict(spec.environment)],
+        "runs": [spec.queue, dict(spec.environment)],
         "block": spec.block,
     }
     return replace(spec, fingerprint=_digest(content))
@@ -84,7 +86,7 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
 
 def _block(dataset: Dataset) -> JsonObject:
     """Return what the file says of a dataset, the same whether `href`s are relative or made absolute by `up`."""
-    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base"})
+    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
     for member in ("options", "orgUnits"):
         if isinstance(said[member], dict) and isinstance(href := said[member].get("href"), str):
             said[member]["href"] = dataset.resolve(href)

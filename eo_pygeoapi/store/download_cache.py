@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -129,18 +129,27 @@ class Pruned:
     size: int
 
 
-def prune(cache: Path, older_than: int, names: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
+def prune(
+    cache: Path,
+    older_than: float,
+    names: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    spared: Callable[[str, CachedFile | None], bool] = lambda _source, _file: False,
+) -> Pruned:
     """Remove files downloaded more than `older_than` days ago, and downloads that nobody will finish.
 
-    `names` are products as `products` names them, or sources; none means all. A run downloads again what it needs.
+    `names` are products as `products` names them, or sources; none means all. `spared` gets the source and the file,
+    None where its name is not one of ours, and returns whether an old file stays. A run downloads again what it needs.
     """
     before = time.time() - older_than * _SECONDS_A_DAY
     removed = size = 0
     for product in products(cache):
         if names and not any(product.name == name or product.name.startswith(f"{name}/") for name in names):
             continue
-        files = [path for path in _files(product.folder) if path.name != ABOUT]
-        for path in [*_leftovers(product.folder), *(path for path in files if path.stat().st_mtime < before)]:
+        source = product.name.partition("/")[0]
+        files = [path for path in _files(product.folder) if path.name != ABOUT and path.stat().st_mtime < before]
+        for path in [*_leftovers(product.folder), *(path for path in files if not spared(source, parse(path)))]:
             removed, size = removed + 1, size + _size(path)
             if not dry_run:
                 remove(path)

@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Crashed, Failed, Scheduled
 from prefect.utilities.engine import propose_state
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS
+from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS, attempts, number_of
 from eo_pygeoapi.worker.launcher import LOST_ZYGOTE
 
 _log = logging.getLogger(__name__)
@@ -90,15 +90,16 @@ class Undertaker:
             await self.dismiss(run)
             return
         if not counted:
-            counted.append(int(str(run.labels.get(DEATHS, 0))) + 1)
+            counted.append(number_of(run.labels, DEATHS) + 1)
         deaths, allowed = counted[0], resume + 1
-        _log.warning("run %s: %s (attempt %d of %d)", run_id, death.said, deaths, allowed)
+        labels: dict[str, bool | int | float | str] = {DEATHS: deaths, ATTEMPTS_ALLOWED: allowed}
+        number, of = attempts({**run.labels, **labels})
+        _log.warning("run %s: %s (death %d of %d)", run_id, death.said, deaths, allowed)
         if death.again and deaths < allowed:
-            labels: dict[str, bool | int | float | str] = {DEATHS: deaths, ATTEMPTS_ALLOWED: allowed}
             await self._client.update_flow_run_labels(run_id, labels)
-            await self._propose(run, Scheduled(message=f"attempt {deaths + 1} of {allowed}, because {death.said}"))
+            await self._propose(run, Scheduled(message=f"attempt {number} of {of}, because {death.said}"))
             return
-        said = f"{death.said} (attempt {deaths} of {allowed})" if allowed > 1 and death.again else death.said
+        said = f"{death.said} (attempt {number} of {of})" if of > 1 and death.again else death.said
         last: State[Any] = Crashed(message=said) if death.again else Failed(message=said)
         if await self._propose(run, last):
             await self._hooks(run, last)

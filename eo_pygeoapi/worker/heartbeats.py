@@ -13,6 +13,7 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from eo_pygeoapi.gateway.job import PUT_OFF
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 NAME = "eo-pygeoapi: runs without a sign of life"
@@ -29,7 +30,7 @@ _SAID_LAST = {
         "Cancelling",
         "Cancelled",
         "Scheduled",
-        "AwaitingRetry",
+        *PUT_OFF,
         "Paused",
         "Suspended",
     )

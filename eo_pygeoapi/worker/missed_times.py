@@ -30,7 +30,7 @@ from eo_pygeoapi.datasets.schedule_times import is_planned, latest_until, moved,
 from eo_pygeoapi.gateway.deployments import PAGE, TAG
 from eo_pygeoapi.gateway.job import SCHEDULE, schedule_of
 from eo_pygeoapi.gateway.schedules import NOT_RUN, run_inputs
-from eo_pygeoapi.gateway.work_pool import BACKFILL, SCHEDULED
+from eo_pygeoapi.gateway.work_pool import BACKFILL, SCHEDULED, of_tenant
 
 _log = logging.getLogger(__name__)
 LATE_SECONDS = 60.0
@@ -150,7 +150,7 @@ class MissedTimes:
         body = {
             "parameters": {**run.parameters, "inputs": run_inputs(dataset, schedule)},
             "state": {"type": StateType.SCHEDULED.value, "state_details": {"scheduled_time": due}},
-            "work_queue_name": queue,
+            "work_queue_name": of_tenant(queue, dataset.tenant),
             "idempotency_key": f"missed {run.deployment_id} {schedule.name} {due}",
             "labels": {SCHEDULE: schedule.name},
         }

@@ -16,23 +16,23 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
-from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.registry import DatasetRegistry
-from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.client import WorkerClient
+from eo_pygeoapi.worker.configured import Configured
 from eo_pygeoapi.worker.deaths import Death, Undertaker
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.execute_run import HOOKS_ONLY
 from eo_pygeoapi.worker.missed_times import LATE_SECONDS, Absence, MissedTimes, is_late
 from eo_pygeoapi.worker.records import Records, RunRecord
 from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
+from eo_pygeoapi.worker.sharing import Shares
 
 _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
@@ -41,7 +41,7 @@ WATCH_SECONDS = 1.0
 JUST_NOW_SECONDS = 0.5  # who has asked for runs within these need not do so again
 FULL_SECONDS = 20.0
 # how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
-LEAVE_SECONDS = 30.0
+LEAVE_SECONDS = 60.0
 HOOK_SECONDS = 120.0
 
 
@@ -69,8 +69,8 @@ class ImportWorker(ProcessWorker):
         super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
         self.settings = settings
         self._environ = environ
-        self._registry = DatasetRegistry(settings.config)
         self.records = records
+        self._configured = Configured(settings.config)
         self.wake = asyncio.Event()
         self.draining = False
         self.zygote_address: Callable[[], Awaitable[str]] = _no_zygote
@@ -129,6 +129,16 @@ class ImportWorker(ProcessWorker):
             await asyncio.sleep(2)
             return []
 
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """Leave out the runs that are due again before their last process, which put them off, has ended here."""
+        busy = self._limiter.statistics().borrowers if self._limiter else ()
+        return await super()._submit_scheduled_flow_runs([r for r in flow_run_response if r.flow_run.id not in busy])
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """Return the runs that are due, in the order of the tenants' shares."""
+        due = await super()._get_scheduled_flow_runs()
+        return await Shares(self.client, self._configured.tenants()).of(due)
+
     async def _make_up_for_absence(self) -> None:
         """Before runs are taken again: settle those that were missed while no worker could start them."""
         now, last = datetime.now(UTC), self.records.last_answered()
@@ -151,14 +161,7 @@ class ImportWorker(ProcessWorker):
         return await self._missed_times().put_right(run)
 
     def _missed_times(self) -> MissedTimes:
-        return MissedTimes(self.client, self._datasets)
-
-    def _datasets(self) -> Mapping[str, Dataset]:
-        try:
-            return self._registry.datasets()
-        except ConfigError as error:
-            _log.warning("the configuration file does not say what to do with missed times: %s", error)
-            return {}
+        return MissedTimes(self.client, self._configured.datasets)
 
     @property
     def _is_full(self) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -161,6 +162,25 @@ def test_a_night_without_the_time_of_a_schedule_has_its_run_all_the_same(
     assert times(found, "SCHEDULED") == [nights[0], INSTEAD, nights[1]] and len(found) == 3
     assert found[1]["parameters"] == {"inputs": {**INPUTS, "datasetId": name}}
     assert found[1]["work_queue_name"] == "scheduled" and found[1]["labels"]["eo-pygeoapi.schedule"] == "hourly"
+
+
+def test_all_missed_times_run_once_each_the_oldest_first_and_one_after_the_other(work: Farm, tmp_path: Path) -> None:
+    schedule = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 * * * *"), slug="hourly", active=True)
+    spec = DeploymentSpec("all", "scheduled", "tests.worker.tiny:scheduled", "", {}, {}, "1", [schedule])
+    patiently(lambda: work.gateway.deployments.put(spec))
+    plan(work.prefect_api, work.gateway, "all", SINCE, NOW)
+    for _ in range(2):
+        patiently(lambda: asyncio.run(settle(work.prefect_api)))
+    work.worker(tmp_path, zygote=True, EO_CONCURRENCY="1")
+
+    def done() -> list[dict[str, Any]]:
+        found = runs(work.prefect_api, work.gateway, "all")
+        return found if {run["state_type"] for run in found} == {"COMPLETED"} else []
+
+    found = until(done, 180)
+    assert times(found, "COMPLETED") == MISSED  # by the time at which each was due
+    for before, after in pairwise(found):
+        assert before["end_time"] <= after["start_time"]
 
 
 def test_a_worker_that_comes_back_starts_one_run_of_a_schedule(work: Farm, tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ IDENTIFIERS = ("id", "code", "path", "dataElement", "orgUnit", "period", "catego
 # of the user: whom the values are compared with, and which units may be written to and read
 USER_FIELDS = "username,authorities,organisationUnits[id],dataViewOrganisationUnits[id]"
 
+# analytics tables are made of data values alone, and not of tracked entities
+ONLY_VALUES = {"skipEvents": "true", "skipEnrollment": "true", "skipTrackedEntities": "true"}
+
 UID = re.compile(r"[A-Za-z][A-Za-z0-9]{10}")
 
 Connect = Callable[[], AbstractContextManager["Dhis2"]]
@@ -175,6 +178,34 @@ class Dhis2:
         if summary := _import_summary(answer):
             return _redacted(summary)
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered POST {path} without an import summary")
+
+    def start_analytics(self) -> str:
+        """Have DHIS2 make the analytics tables of data values; returns the path of its notifications on that.
+
+        Returns nothing where DHIS2 cannot begin now (409), for it makes them already.
+        """
+        path = "/api/resourceTables/analytics"
+        asked = f"POST {path}"
+
+        def post() -> Any:
+            try:
+                return self._client.post(path, params=ONLY_VALUES)
+            except DHIS2HTTPError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return None
+
+        if (answer := self._ask(asked, post)) is None:
+            return ""
+        endpoint = (self._object(answer, asked).get("response") or {}).get("relativeNotifierEndpoint")
+        if not isinstance(endpoint, str) or not endpoint.startswith("/api/"):
+            raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without where its notifications are")
+        return endpoint
+
+    def notifications(self, path: str) -> list[dict[str, Any]]:
+        """Return what DHIS2 says of a task of its own, the newest first; nothing before it has begun."""
+        answer: Any = self._ask(f"GET {path}", lambda: self._client.get(path))
+        return [note for note in answer if isinstance(note, dict)] if isinstance(answer, list) else []
 
     def _org_units(self, filters: Sequence[str]) -> list[dict[str, Any]]:
         params = {"filter": list(filters), "fields": ORG_UNIT_FIELDS, "paging": "false"}

@@ -77,7 +77,7 @@ def import_to_dhis2(
             run = _Import.of(dhis2, files, payload.target, dataset, facts, dry_run)
             tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
-    return _summary(tally, facts, findings, dry_run)
+    return _summary(tally, facts, findings, dry_run, dataset)
 
 
 def batches(values: Iterable[DataValue], size: int = BATCH, one_period: bool = False) -> Iterator[list[DataValue]]:
@@ -282,10 +282,11 @@ def _result(
     )
 
 
-def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool) -> ImportSummary:
+def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool, dataset: Dataset) -> ImportSummary:
     total = tally.total(dry_run)
     notes = []
-    if not dry_run and total.imported + total.updated + total.deleted:
+    follows = any(then.analytics for then in dataset.after)  # the job itself says when
+    if not dry_run and total.imported + total.updated + total.deleted and not follows:
         last = f"the last one ended {facts.last_analytics}" if facts.last_analytics else "there was none yet"
         notes.append(f"imported values show up in DHIS2 analytics after its next run; {last}")
     if total.kept_count:

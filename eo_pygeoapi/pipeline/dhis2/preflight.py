@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from eo_pygeoapi.contract.models import Finding
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.dhis2.analytics import AUTHORITY
 from eo_pygeoapi.pipeline.dhis2.checks_of_data_set import check_combinations, check_data_set, check_input_periods
 from eo_pygeoapi.pipeline.dhis2.checks_of_values import check_opening_dates, check_periods, check_units
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
@@ -108,6 +109,15 @@ def _authority(facts: Facts, _payload: Payload, _dataset: Dataset) -> Findings:
         )
 
 
+def _analytics(facts: Facts, _payload: Payload, dataset: Dataset) -> Findings:
+    if any(then.analytics for then in dataset.after) and not facts.may(AUTHORITY):
+        yield warning(
+            "analytics",
+            f"user {facts.user.username!r} may not start analytics, as `after: [{{analytics: true}}]` wants it; "
+            f"give one of its roles the authority {AUTHORITY}",
+        )
+
+
 def _data_element(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
     element = facts.element
     if element is None:
@@ -187,6 +197,7 @@ CHECKS: Sequence[Callable[[Facts, Payload, Dataset], Findings]] = (
     _calendar,
     _identifiers,
     _authority,
+    _analytics,
     _data_element,
     _zeros,
     check_data_set,
