@@ -7,6 +7,7 @@ from functools import partial
 from prefect.client.schemas.objects import FlowRun
 
 from eo_pygeoapi.datasets.validate import Execution
+from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.attempts import in_words, put_off
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -40,13 +41,15 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
 
     Where DHIS2's analytics takes long, the run is put off, and goes on here.
     """
-    settings, run = process_settings(), own_run()
+    settings, run, datasets = process_settings(), own_run(), enabled_datasets()
+    tenant = datasets[chain.dataset].tenant if chain.dataset in datasets else ""
     progress.wait(f"{IMPORTED}{chain.next_in_words()}")
     with closing(PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)) as gateway:
         follower = Follower(
             store,
-            enabled_datasets(),
-            partial(_submit, gateway, chain.job_id),
+            datasets,
+            # a process that follows is a job of the same tenant
+            partial(_submit, gateway.seen_by(Viewer(tenant)), chain.job_id),
             partial(_analytics, store, chain.job_id),
             lambda text: redact(text, settings.secrets()),
         )

@@ -1,10 +1,11 @@
 """The models of a dataset's `eo:` block, and of the dataset made from it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -26,6 +27,10 @@ def _cron_of_prefect(text: str) -> str:
     """Refuse what Prefect does not take: it reads cron with a copy of croniter, without H and R."""
     if not croniter.is_valid(text) or {"h", "r"} & set(text.casefold().split()):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
+    try:
+        croniter(text, datetime.now(UTC)).get_next()
+    except CroniterBadDateError as error:  # Prefect would plan no run of any schedule of the dataset
+        raise ValueError(f"{text!r} names a time that never comes") from error
     return text
 
 

@@ -32,9 +32,10 @@ PAGE = 200  # Prefect answers no more in one call
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """What one of our deployments should look like; `fingerprint` tells whether it does.
+    """The wanted content of one of our deployments; `fingerprint` is a digest of it.
 
-    `block` is a digest of the dataset's block: runs read that from the configuration file, and Prefect only notes it.
+    `block` is a digest of the dataset's block. Runs read the block from the configuration file, and Prefect keeps
+    the digest.
     """
 
     name: str
@@ -56,7 +57,7 @@ class DeploymentSpec:
 
     @property
     def job_variables(self) -> JsonObject:
-        """What the runs' processes are started with, as Prefect has it."""
+        """The environment of the runs' processes, in Prefect's form."""
         return {"env": dict(self.environment)} if self.environment else {}
 
 
@@ -69,9 +70,9 @@ class _Known:
 
 
 class Deployments:
-    """Reads and writes our deployments, and remembers for `ttl` seconds which there are.
+    """Reads and writes our deployments, and caches them for `ttl` seconds.
 
-    A deployment belongs to one tenant or to none, and its runs do, too: whoever does not see it sees none of them.
+    A deployment and its runs belong to one tenant or to none; a viewer who does not see it sees none of its runs.
     """
 
     def __init__(self, client: KeptClient, ttl: float) -> None:
@@ -87,7 +88,7 @@ class Deployments:
         return seen
 
     def read(self) -> dict[str, DeploymentResponse]:
-        """Return our deployments by name, retired ones included, as Prefect has them now."""
+        """Read our deployments from Prefect; returns them by name, retired ones included."""
         self._read()
         return {deployment.name: deployment for deployment in self._seen().values()}
 
@@ -95,7 +96,10 @@ class Deployments:
         where = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         found: dict[UUID, DeploymentResponse] = {}
         while True:
-            page = self._client.call(partial(_read_page, where=where, offset=len(found)))
+            read_page = partial(
+                SyncPrefectClient.read_deployments, deployment_filter=where, limit=PAGE, offset=len(found)
+            )
+            page = self._client.call(read_page)
             found |= {deployment.id: deployment for deployment in page}
             if len(page) < PAGE:
                 break
@@ -106,13 +110,13 @@ class Deployments:
         return known if self._viewer.operator else {i: d for i, d in known.items() if self._viewer.sees(tenant_of(d))}
 
     def recent(self) -> Mapping[UUID, DeploymentResponse]:
-        """Return our deployments by id, as Prefect had them some seconds ago."""
+        """Return our deployments by id, from the cache if it has not expired."""
         if not self._is_fresh:
             self._read()
         return self._seen()
 
     def get(self, id_: UUID | None) -> DeploymentResponse | None:
-        """Return the deployment with this id; Prefect is asked for one that is not known. None where it is not ours."""
+        """Return the deployment with this id, from the cache or from Prefect; None if it is not ours."""
         if id_ is None:
             return None
         if id_ not in self._known.deployments or not (self._viewer.operator or self._is_fresh):
@@ -120,7 +124,7 @@ class Deployments:
         return self._seen().get(id_)
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Return which of these Prefect has no deployment for now, or a retired one; whether they are seen or not."""
+        """Return the names without a deployment that is not retired, whether the viewer sees it or not."""
         self._read()
         known = {d.name for d in self._known.deployments.values() if RETIRED not in d.tags}
         return [name for name in names if name not in known]
@@ -128,7 +132,7 @@ class Deployments:
     def called(self, name: str) -> DeploymentResponse:
         """Return the deployment of a dataset, or of another process for the viewer's tenant.
 
-        Raises NotAppliedError where Prefect has none, or it is retired.
+        Raises NotAppliedError if Prefect has none, or it is retired.
         """
         names = (name, of_tenant(name, self._viewer.tenant))
         found = next((d for d in self._seen().values() if d.name in names), None) if self._is_fresh else None
@@ -140,7 +144,7 @@ class Deployments:
         return found
 
     def put(self, spec: DeploymentSpec, held: Collection[str] = ()) -> None:
-        """Create or replace a deployment, with the schedules called in `held` paused; runs are planned anew."""
+        """Create or replace a deployment, with the schedules named in `held` paused; Prefect plans its runs anew."""
         schedules = [s.model_copy(update={"active": False}) if s.slug in held else s for s in spec.schedules]
         left_paused = ",".join(str(schedule.slug) for schedule in spec.schedules if not schedule.active)
         flow_id = self._client.call(lambda client: client.create_flow_from_name(spec.flow))
@@ -161,7 +165,7 @@ class Deployments:
             work_queue_name=spec.queue,
             pull_steps=[],
         ).model_dump(mode="json", exclude_unset=True)
-        # the client's own method knows no labels
+        # the client's own method has no labels
         self._client.call(lambda client: client.request("POST", "/deployments/", json=content))
         self._known.read_at = float("-inf")
 
@@ -182,7 +186,7 @@ class Deployments:
         self._read_at = float("-inf")
 
     def retire(self, deployment: DeploymentResponse) -> None:
-        """Take the schedules from a deployment and tag it, but keep it: deleting it would orphan its runs."""
+        """Delete the schedules of a deployment and tag it as retired; deleting it would orphan its runs."""
         for schedule in deployment.schedules:
             self._client.call(
                 partial(
@@ -218,7 +222,3 @@ def import_entrypoint() -> str:
 def process_entrypoint() -> str:
     """Return the entrypoint of the flow that runs any other process."""
     return f"flows.run_process:{PROCESS_FLOW}"
-
-
-def _read_page(client: SyncPrefectClient, where: DeploymentFilter, offset: int) -> Sequence[DeploymentResponse]:
-    return client.read_deployments(deployment_filter=where, limit=PAGE, offset=offset)

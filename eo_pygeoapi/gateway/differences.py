@@ -1,6 +1,6 @@
-"""What stands in Prefect of a deployment and differs from what it should be: people change things there, too.
+"""How a deployment in Prefect differs from the wanted one: people change deployments there, too.
 
-Prefect's own way to pause and to resume a schedule, for one, takes the inputs from it.
+For example, pausing or resuming a schedule in Prefect deletes its inputs.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 
 def differences(spec: DeploymentSpec, known: DeploymentResponse, held: Collection[str] = ()) -> list[str]:
-    """Return in words what is not as it should be; the schedules called in `held` should be paused, by a person."""
+    """Return the differences in words; the schedules named in `held` should be paused, for a person has paused them."""
     wanted: dict[str, tuple[Any, Any]] = {
         "description": (spec.description, known.description),
         "entrypoint": (spec.entrypoint, known.entrypoint),

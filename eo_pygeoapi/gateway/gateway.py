@@ -1,6 +1,6 @@
-"""The only door to Prefect: its flow runs, deployments and what it knows of a run beside them.
+"""The only door to Prefect: its flow runs, its deployments and the details of a run.
 
-It answers in our words: jobs, and errors of our tree.
+It returns jobs and raises our own errors.
 """
 
 import copy

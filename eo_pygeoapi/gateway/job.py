@@ -12,7 +12,7 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
-# labels that the worker puts on a run whose process died
+# labels that the worker sets on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
 BY = "by"  # member of a run's request: who made it
@@ -64,7 +64,7 @@ _PREFECT_SAYS_NOTHING = ("", "All states completed.")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: percent, and the step in words."""
+    """The progress of a run: percent, and the step in words."""
 
     percent: int = 0
     step: str = ""
@@ -104,10 +104,7 @@ class Job:
         secrets: Iterable[str] = (),
         flow_name: str = "",
     ) -> "Job":
-        """Read a job from a flow run; `deployment` and `process_id` say what it is a run of.
-
-        Never fails on what a run may lack: a run of an unknown shape is still a job.
-        """
+        """Read a job from a flow run of `deployment` and `process_id`; a run of an unknown shape is a job, too."""
         status = job_status(run)
         created = run.expected_start_time or run.created
         updated = run.state.timestamp if run.state else run.updated or created
@@ -135,7 +132,7 @@ class Job:
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
-        """Return the dictionary that pygeoapi's core reads; it wants every member, and one type in `started`."""
+        """Return the dictionary that pygeoapi's core reads; it needs every member, and `started` always as text."""
         return {
             "type": "process",
             "identifier": self.id,
@@ -152,7 +149,7 @@ class Job:
         }
 
     def visible_inputs(self) -> dict[str, object]:
-        """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
+        """Return the inputs for people; those of other processes may hold secrets and stay hidden."""
         if self.process_id != PROCESS_ID:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
@@ -160,7 +157,7 @@ class Job:
         return redacted
 
     def shown_inputs(self) -> str:
-        """Return the visible inputs as JSON text, as pygeoapi wants them."""
+        """Return the visible inputs as JSON text, which pygeoapi expects."""
         return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
 
 

@@ -1,4 +1,4 @@
-"""What the deployments of datasets and of other processes should look like."""
+"""The wanted deployments of datasets and of other processes."""
 
 import hashlib
 import json
@@ -23,6 +23,8 @@ from eo_pygeoapi.settings import Settings
 def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
     """Return the deployment of a dataset."""
     schedules = [prefect_schedule(dataset, schedule, settings) for schedule in dataset.schedules]
+    # the worker reads these; without them it takes its own settings
+    limits = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
     return _fingerprinted(
         DeploymentSpec(
             name=dataset.id,
@@ -33,7 +35,7 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             parameter_schema=_parameter_schema(),
             schedules=schedules,
             fingerprint="",
-            environment=_limits(dataset),
+            environment={name: str(value) for name, value in limits.items() if value is not None},
             block=_digest(_block(dataset)),
             tenant=dataset.tenant,
         )
@@ -54,12 +56,6 @@ def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
             tenant=tenant,
         )
     )
-
-
-def _limits(dataset: Dataset) -> dict[str, str]:
-    """Return what the dataset says of its runs' attempts and memory, as the worker reads it; else its own settings."""
-    said = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
-    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _parameter_schema() -> dict[str, object]:
@@ -85,7 +81,7 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
 
 
 def _block(dataset: Dataset) -> JsonObject:
-    """Return what the file says of a dataset, the same whether `href`s are relative or made absolute by `up`."""
+    """Return a dataset's block with absolute `href`s, so that it is the same in the file that `up` makes."""
     said = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
     for member in ("options", "orgUnits"):
         if isinstance(said[member], dict) and isinstance(href := said[member].get("href"), str):

@@ -1,6 +1,7 @@
 """Our work pool in Prefect, and its queues."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 
@@ -13,7 +14,7 @@ from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.json_types import JsonObject
 
 WORK_POOL = "eo-pygeoapi"
-# work queues, and whose runs a worker takes first: somebody waits for an execution, nobody for a backfill
+# work queues by priority: a person waits for an execution on demand, nobody waits for a backfill
 ON_DEMAND, SCHEDULED, BACKFILL = "on-demand", "scheduled", "backfill"
 PRIORITIES = {ON_DEMAND: 1, SCHEDULED: 2, BACKFILL: 3}
 _OF = "@"
@@ -35,7 +36,9 @@ def ensure_work_pool(client: KeptClient, tenants: Mapping[str, Tenant]) -> None:
 
     Prefect hands out no more runs of a queue than the tenant runs at a time; over all three the workers look after it.
     """
-    client.call(_create_pool)
+    pool = WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi")
+    with suppress(ObjectAlreadyExists):
+        client.call(lambda prefect: prefect.create_work_pool(pool))
     limits = {"": None, **{name: tenant.concurrency for name, tenant in tenants.items()}}
     for tenant, limit in limits.items():
         for name, priority in PRIORITIES.items():
@@ -43,13 +46,6 @@ def ensure_work_pool(client: KeptClient, tenants: Mapping[str, Tenant]) -> None:
             if tenant:  # what somebody has limited in Prefect of the others stays
                 content["concurrency_limit"] = limit
             client.call(partial(_put_queue, content=content))
-
-
-def _create_pool(client: SyncPrefectClient) -> None:
-    try:
-        client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi"))
-    except ObjectAlreadyExists:
-        return
 
 
 def _put_queue(client: SyncPrefectClient, content: JsonObject) -> None:

@@ -40,6 +40,7 @@ from tests.web import web
 ALPHA, BETA = "kwale", "pemba"
 NOW = datetime(2025, 8, 1, tzinfo=UTC)
 SCHEDULE = "each-day"
+PUBLIC = "open-values"  # a dataset of ALPHA
 # whose things a token sees
 SEES = {ALPHA: {ALPHA}, BETA: {BETA}, "operator": {ALPHA, BETA}, "plain": set[str](), "": set[str]()}
 METHODS = ("get", "head", "post", "put", "patch", "delete")
@@ -56,7 +57,7 @@ class Things:
     schedule: str = SCHEDULE
 
 
-DECOY = Things(str(uuid4()), "rain-gamma", "OuGamma-20250701", schedule="never")
+DECOY = Things(str(uuid4()), "rain-gamma", "OuGamma-20250701", schedule="each-moon")
 
 
 @dataclass
@@ -100,6 +101,7 @@ def config() -> dict[str, Any]:
             tenant=name,
             schedules=[schedule],
         )
+    found["resources"][PUBLIC] = collection(PUBLIC, source="chirps3", tenant=ALPHA, public=True)
     return found
 
 
@@ -213,7 +215,7 @@ def routes(document: Mapping[str, Any]) -> list[Route]:
         Route(method, path, operation)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
-        if method in METHODS
+        if method in METHODS and not path.startswith(f"/collections/{PUBLIC}")  # which everybody sees
     ]
     return sorted(found, key=lambda route: route.method == "delete")
 
@@ -279,10 +281,10 @@ def test_nothing_that_a_token_is_told_names_another_tenant(server: Server, token
 @pytest.mark.parametrize("token", ["operator", ALPHA, BETA, "plain"])
 def test_lists_and_their_counts_hold_what_a_token_sees(server: Server, token: str) -> None:
     datasets = {document["id"] for document in server.ask("GET", "/datasets?f=json", token).json()["datasets"]}
-    shared = set() if token in (ALPHA, BETA) else {"sample-temperature"}
-    assert datasets == {dataset_of(name) for name in SEES[token]} | shared
+    expected = {dataset_of(name) for name in SEES[token]} | ({PUBLIC} if ALPHA in SEES[token] else set())
+    assert datasets == expected | (set() if token in (ALPHA, BETA) else {"sample-temperature"})
     collections = server.ask("GET", "/collections?f=json", token).json()["collections"]
-    assert {entry["id"] for entry in collections} == datasets
+    assert {entry["id"] for entry in collections} == datasets | {PUBLIC}
     described = server.ask("GET", f"/processes/{PROCESS}?f=json", token).json()
     assert set(described["inputs"]["datasetId"]["schema"]["enum"]) == datasets
     document = server.document(token)
@@ -299,6 +301,22 @@ def test_lists_and_their_counts_hold_what_a_token_sees(server: Server, token: st
     assert {tenant for tenant, things in server.things.items() if things.jobId in jobs} == SEES[token]
     of_alpha, matched = server.jobs(token, dataset=dataset_of(ALPHA))
     assert (len(of_alpha) == matched) and bool(matched) == (ALPHA in SEES[token])
+
+
+@pytest.mark.parametrize("token", [BETA, "plain", ""])
+def test_public_values_are_everybodys_and_nothing_else_of_their_dataset(server: Server, token: str) -> None:
+    for path in (f"/collections/{PUBLIC}?f=json", f"/collections/{PUBLIC}/items?f=json"):
+        assert server.ask("GET", path, token).ok
+    if token:
+        assert server.ask("GET", f"/datasets/{PUBLIC}?f=json", token).status_code == 404
+
+
+def test_pages_have_the_title_of_the_tenant(server: Server) -> None:
+    titles = {token: server.ask("GET", "/?f=json", token).json()["title"] for token in (ALPHA, BETA, "operator", "")}
+    assert titles[ALPHA] == "Ministry of Kwale" and titles[BETA] == "Ministry of Pemba"
+    assert titles["operator"] == titles[""] and "Ministry" not in titles[""]
+    for path in ("/?f=html", "/collections?f=html", "/problems?f=html"):
+        assert "Ministry of Kwale</a>" in server.ask("GET", path, ALPHA).text, path
 
 
 def test_a_job_of_another_process_belongs_to_the_tenant_that_asked(server: Server) -> None:
