@@ -20,6 +20,7 @@ from prefect.states import Completed
 
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.contract.history import ImportRecord
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -27,9 +28,11 @@ from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.jobs.documents import FILES
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.numbers import NUMBERS, DatasetNumbers, Numbers
 from eo_pygeoapi.watch.problems import Book, Condition
 from tests.api.test_job_pages import PREVIEW
 from tests.stack import PROCESS, base_config, collection
@@ -114,8 +117,8 @@ def leave(server: Server, tenant: str) -> Things:
     job = made.json()["jobID"]
     with temporary_settings({PREFECT_API_URL: server.prefect_api}), get_client(sync_client=True) as prefect:
         prefect.set_flow_run_state(UUID(job), Completed(message=f"finished for {tenant}"), force=True)
-        line = LogCreate(name="x", level=20, message=f"of {tenant}", timestamp=NOW, flow_run_id=UUID(job))
-        prefect.create_logs([line])
+        log = LogCreate(name="x", level=20, message=f"of {tenant}", timestamp=NOW, flow_run_id=UUID(job))
+        prefect.create_logs([log])
     folder = JobFolder(server.store, job)
     values = daily([unit], date(2025, 7, 1), 2)
     results = JobResults(
@@ -130,6 +133,16 @@ def leave(server: Server, tenant: str) -> Things:
         "state": ["V"], "reason": [""],
     }  # fmt: skip
     CoverageTable(server.store, dataset).add_values(cells, [CoverageUnit(id=unit, name=unit, level=2)], job, "1")
+    line = ImportRecord(
+        job_id=job,
+        dataset=dataset,
+        tenant=tenant,
+        dry_run=True,
+        status="successful",
+        finished=NOW,
+        by=f"token {tenant}",
+    )
+    History(server.store, dataset).add(line, NOW)
     return Things(job, dataset, f"{unit}-20250701")
 
 
@@ -149,6 +162,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterat
             Condition("failed", "x", NOW, f"{name} failed", datasets=(dataset_of(name),), tenant=name)
             for name in (ALPHA, BETA)
         ]
+        numbers = Numbers(at=NOW, datasets=[DatasetNumbers(id=dataset_of(n), tenant=n) for n in (ALPHA, BETA)])
+        store.write_json(NUMBERS, numbers.model_dump(mode="json"))
         Book(store).update([*conditions, Condition("disk", "x", NOW, "the disk is full")], NOW)
         yield found
 
