@@ -1,10 +1,10 @@
-"""What can go wrong, as one tree.
+"""The tree of our errors.
 
     EoError
     ├── InputError               400  a request's inputs; lists every problem at once
     │   └── OrgUnitsError        400  organisation units that do not exist or have no geometry
     ├── UnauthorizedError        401  a request without a token, where one is needed
-    ├── ForbiddenError           403  a token that does not allow what was asked for
+    ├── ForbiddenError           403  a token that does not allow the request
     ├── MediaTypeError           415  a body that is not JSON by its own account
     ├── QueryError               400  a query parameter of a request
     ├── NoSuchOutputError        400  an output that the process does not have
@@ -21,7 +21,7 @@
     │   ├── SourceCredentialError 502 the provider does not accept the key, or wants one
     │   ├── StaleProviderError   502  the provider has stopped: its newest day is long past its usual delay
     │   └── SourceUnavailableError 504  the provider is away; worth another try
-    ├── NoDataError              404  nothing is published for the dates that were asked for
+    ├── NoDataError              404  nothing is published for the dates of the request
     │   └── NotPublishedYetError 404  nothing is published yet; it is expected within days
     └── Dhis2Error               502  DHIS2 refused
         ├── Dhis2CredentialError 502  DHIS2 does not accept the user, or gives it too few rights
@@ -66,7 +66,7 @@ class InputError(ProblemsError):
 
 
 class OrgUnitsError(InputError):
-    """The organisation units that were asked for cannot be had."""
+    """The organisation units of a request do not exist, or have no geometry."""
 
 
 class UnauthorizedError(EoError):
@@ -77,7 +77,7 @@ class UnauthorizedError(EoError):
 
 
 class ForbiddenError(EoError):
-    """A token does not allow what was asked for; `scope` is what would."""
+    """A token does not allow the request; `scope` is the one that would."""
 
     status = HTTPStatus.FORBIDDEN
     code = "Forbidden"
@@ -95,7 +95,7 @@ class MediaTypeError(EoError):
 
 
 class QueryError(ProblemsError):
-    """A query parameter cannot be meant."""
+    """A query parameter has a value that is not allowed."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "InvalidQueryParameterValue"
@@ -199,7 +199,7 @@ class SourceUnavailableError(SourceError):
 
 
 class NoDataError(EoError):
-    """Nothing is published yet, or ever, for the dates that were asked for."""
+    """Nothing is published yet, or ever, for the dates of the request."""
 
     status = HTTPStatus.NOT_FOUND
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what is read again when its file has changed."""
+"""Write files whole or not at all, and read a file again when it has changed."""
 
 import threading
 import uuid
@@ -30,7 +30,7 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
 
 
 class Reread[T]:
-    """What `read` makes of the file at `path`, read again when the file has changed; many threads may ask."""
+    """The value that `read` makes of the file at `path`, made again when the file has changed; for many threads."""
 
     def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
         self.path = path
@@ -39,7 +39,7 @@ class Reread[T]:
         self._kept: tuple[tuple[int, int, int], T] | None = None
 
     def value(self) -> T:
-        """Return what the file says now; raises OSError where it cannot be found, and what `read` raises."""
+        """Return the value of the file as it is now; raises OSError where there is none, and the errors of `read`."""
         stat = self.path.stat()
         stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         with self._lock:

@@ -190,7 +190,7 @@ def _respond(headers: dict[str, str], status: int, content: object) -> Response:
 
 
 def _send_file(headers: dict[str, str], content: StoredFile) -> Response:
-    """Send a file of the results store in pieces, or the part of it that was asked for."""
+    """Send a file of the results store in pieces, or the range of it that the request names."""
     store = executions_of(stock.api_).store
     stream: BinaryIO = store.open(content.key)
     size = stream.seek(0, 2)
@@ -203,7 +203,7 @@ def _send_file(headers: dict[str, str], content: StoredFile) -> Response:
 
 
 def _send_text(headers: dict[str, str], content: StreamedText) -> Response:
-    """Send what is made meanwhile, or the part of it that was asked for."""
+    """Send a text while it is made, or the range of it that the request names."""
     response = Response(content.pieces, direct_passthrough=True, headers=headers)
     response.content_length = content.size
     response.call_on_close(content.close)

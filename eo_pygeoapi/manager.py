@@ -35,7 +35,7 @@ Executed = tuple[str, str, Any, JobStatus, dict[str, str]]
 
 
 class WholeAnswer(StarletteHTTPException, FlaskHTTPException):
-    """An answer that pygeoapi's core has no way to give: it passes through core as an exception.
+    """An answer that pygeoapi's core cannot give itself: it passes through core as an exception.
 
     `pygeoapi serve` runs on Flask or on Starlette, and each sends an exception of its own as the answer it holds.
     """
@@ -105,10 +105,17 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
         description = self.get_processor(process_id).metadata
-        body = ExecuteBody(data_dict, requested_outputs, requested_response, _subscriber_object(subscriber))
+        uris = {
+            "successUri": subscriber and subscriber.success_uri,
+            "inProgressUri": subscriber and subscriber.in_progress_uri,
+            "failedUri": subscriber and subscriber.failed_uri,
+        }
+        given = None if subscriber is None else {name: uri for name, uri in uris.items() if uri is not None}
+        body = ExecuteBody(data_dict, requested_outputs, requested_response, given)
         try:
             job = self._seen.submit(process_id, description, body)
-            if _is_asynchronous(execution_mode, description):
+            asked = execution_mode == RequestedProcessExecutionMode.respond_async
+            if asked or "sync-execute" not in description["jobControlOptions"]:
                 return _accepted(job)
             return self._answer(self._seen.wait(job, SYNCHRONOUS_SECONDS))
         except EoError as error:
@@ -159,7 +166,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     @property
     def executions(self) -> Executions:
-        """What is shared by this manager and the API module; made at the first use."""
+        """The executions of this manager and of the API module; made at the first use."""
         if self._executions is None:
             gateway = self._given_gateway or shared_gateway(self.settings.prefect_api_url, self.secrets)
             self._executions = Executions(gateway, ResultStore(self.settings.results), self.settings)
@@ -205,22 +212,6 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             raise JobNotFoundError() from error
         except EoError as error:
             _answer_error(error, self.secrets)
-
-
-def _is_asynchronous(mode: RequestedProcessExecutionMode | None, description: JsonMapping) -> bool:
-    asked = mode == RequestedProcessExecutionMode.respond_async
-    return asked or "sync-execute" not in description["jobControlOptions"]
-
-
-def _subscriber_object(subscriber: Subscriber | None) -> dict[str, str] | None:
-    if subscriber is None:
-        return None
-    uris = {
-        "successUri": subscriber.success_uri,
-        "inProgressUri": subscriber.in_progress_uri,
-        "failedUri": subscriber.failed_uri,
-    }
-    return {name: uri for name, uri in uris.items() if uri is not None}
 
 
 def _accepted(job: Job) -> Executed:

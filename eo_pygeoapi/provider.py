@@ -33,7 +33,7 @@ from eo_pygeoapi.store.item_filters import (
 from eo_pygeoapi.store.reader import Order, PublishedReader, Wanted
 from eo_pygeoapi.store.store import ResultStore
 
-# a reference to an outline stands in the answer in place of it
+# the beginning of a reference to an outline, in an answer that has it in place of the outline
 REFERENCE = "outline:"
 _REFERENCED: ContextVar[dict[str, str] | None] = ContextVar("referenced outlines", default=None)
 
@@ -93,14 +93,16 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
     ) -> JsonObject:
         """Return a page of features, by period and unit unless `sortby` says otherwise, and the number of all.
 
-        Raises ProviderInvalidQueryError for a filter that cannot be meant, ProviderConnectionError when the store
+        Raises ProviderInvalidQueryError for a filter that is not allowed, ProviderConnectionError when the store
         cannot be read.
         """
         with _translated():
             own = [(name, text) for name, text in properties if name in FIELDS]
             conditions = _conditions(bbox, datetime_, own, q, filterq)
             simplify = parse_simplify(dict(properties).get("simplify", ""))
-            order = [Order(_sortable(sort["property"]), sort["order"] == "-") for sort in sortby]
+            if unknown := [sort["property"] for sort in sortby if sort["property"] not in FIELDS]:
+                raise InputError(f"sortby: unknown property {unknown[0]!r}; allowed: {', '.join(FIELDS)}")
+            order = [Order(sort["property"], sort["order"] == "-") for sort in sortby]
             if resulttype == "hits":
                 return _collection([], self._reader.count(self.data, conditions))
             page = self._reader.outlined_page(
@@ -122,7 +124,7 @@ class ResultsProvider(BaseProvider):  # type: ignore[misc]
         return _feature(page.rows[0], _geometries(page.outlines, transformed=True), self._selected(()))
 
     def _selected(self, asked: Sequence[str]) -> list[str]:
-        """Return the properties to show: those asked for, else those that the configuration names, else all."""
+        """Return the properties to show: those of the request, else those that the configuration names, else all."""
         wanted = asked or self.properties or FIELDS
         return [name for name in FIELDS if name in wanted]
 
@@ -154,12 +156,6 @@ def _conditions(
     if filterq is not None:
         conditions.append(cql_condition(filterq))
     return conditions
-
-
-def _sortable(name: str) -> str:
-    if name not in FIELDS:
-        raise InputError(f"sortby: unknown property {name!r}; allowed: {', '.join(FIELDS)}")
-    return name
 
 
 def _collection(features: list[JsonObject], matched: int) -> dict[str, object]:

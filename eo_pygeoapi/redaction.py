@@ -1,4 +1,4 @@
-"""Keep secrets out of whatever a person or another program may read.
+"""Keep secrets out of all texts that a person or another program may read.
 
 `redact` is applied to every text that leaves the process: job messages, error details, log records, artifacts.
 """
@@ -52,7 +52,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def redact_json(value: object, secrets: Iterable[str] = ()) -> Any:
-    """Redact the texts in a JSON value, and whatever stands under a name such as `password`."""
+    """Redact the texts in a JSON value, and all values under a name such as `password`."""
     secrets = tuple(secrets)
     if isinstance(value, str):
         return redact(value, secrets)
@@ -110,7 +110,7 @@ def redact_logs(secrets: Iterable[str], loggers: Iterable[str]) -> None:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield the secret as it stands in plain text, in URLs and in JSON."""
+    """Yield the secret as plain text, URLs and JSON write it."""
     yield secret
     yield quote(secret, safe="")
     yield quote_plus(secret)

@@ -1,15 +1,14 @@
-"""What the environment says to a process, read here and nowhere else.
+"""The settings of a process: what its environment says.
 
-Only `${VAR}` in the configuration file, and where a netrc lies, are looked up in `datasets/`. The environment that a
-process hands on to those that it starts comes as an argument from where it begins itself: `cli.py`, or the last lines
-of a module.
+Two more places read the environment: `datasets/config_file.py` for `${VAR}`, and `datasets/source.py` for the netrc. A
+process gets the environment for those that it starts as an argument, from `cli.py` or the last lines of a module.
 
-Names are documented in `docs/configuration.md`; a test keeps the two in step.
+`docs/configuration.md` documents the names; a test keeps the two in step.
 """
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +24,7 @@ _SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+
 
 
 class Dhis2Connection(BaseModel):
-    """Where a DHIS2 is and how to log in; `token` wins over `username` and `password`."""
+    """The address of a DHIS2 and the login; `token` wins over `username` and `password`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +36,7 @@ class Dhis2Connection(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Settings of one process; construct it where the process starts, and hand it on."""
+    """Settings of one process, which makes them once: see `process_settings`, and `cli.py` for options of a command."""
 
     model_config = SettingsConfigDict(env_prefix="EO_", populate_by_name=True, env_ignore_empty=True)
 
@@ -158,7 +157,8 @@ def how_to_connect(name: str) -> str:
 
 def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:
     """Read a connection from `EO_DHIS2_<NAME>_*`, or from `DHIS2_*` for the one called `default`."""
-    found = dict(_members(connection_prefix(name), environ))
+    prefix, members = connection_prefix(name), ("url", "token", "username", "password", "ca_file")
+    found = {member: value for member in members if (value := environ.get(prefix + member.upper()))}
     if "url" not in found and name == DEFAULT_CONNECTION and environ.get("DHIS2_BASE_URL"):
         found = {
             "url": environ["DHIS2_BASE_URL"],
@@ -168,12 +168,6 @@ def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection |
     if "url" not in found:
         return None
     return Dhis2Connection.model_validate({k: v for k, v in found.items() if v})
-
-
-def _members(prefix: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for member in ("url", "token", "username", "password", "ca_file"):
-        if value := environ.get(prefix + member.upper()):
-            yield member, value
 
 
 def is_secret(name: str) -> bool:

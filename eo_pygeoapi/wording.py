@@ -1,4 +1,4 @@
-"""How values and lists stand in messages."""
+"""Write values and lists for messages."""
 
 from collections.abc import Collection
 from itertools import islice

@@ -1,1 +1,1 @@
-"""What the commands of `cli.py` do: run everything on one machine, check and apply the file, keep the cache."""
+"""The commands of `cli.py`: run everything on one machine, check and apply the file, look after the cache."""

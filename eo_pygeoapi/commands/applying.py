@@ -1,4 +1,4 @@
-"""`eo-pygeoapi apply`: what is in the configuration file becomes what runs."""
+"""`eo-pygeoapi apply`: bring Prefect and the API in step with the configuration file."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ WEB_PID = "web.pid"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was applied, whether a running web process was told, and the stack whose environment counted."""
+    """The changes in Prefect, whether a web process was told, and the running stack whose environment counted."""
 
     deployments: Applied
     web_told: bool
@@ -56,7 +56,7 @@ def apply(settings: Settings) -> Outcome:
 
 
 def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
-    """Say by name what was done and what stands paused; a schedule that ran until now is a warning."""
+    """Print by name what was done and what is paused; a warning for a schedule that ran until now."""
     done = outcome.deployments
     updated = [name for name in done.updated if name not in done.taken_up]
     for word, names in (

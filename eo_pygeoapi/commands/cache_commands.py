@@ -12,7 +12,7 @@ from rich.table import Table
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.download_cache import Product, products, prune
+from eo_pygeoapi.store.download_cache import products, prune
 
 app = typer.Typer(help="List, size and prune the cache of downloads.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -22,18 +22,19 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder that holds the cache 
 
 @app.command("list")
 def list_(data_dir: DataDir = None) -> None:
-    """List what is kept: each product and box, its days, files and size."""
+    """List each product and box in the cache, with its days, files and size."""
     table = Table("product", "days", "files", "size", "provisional", "box", box=None, pad_edge=False)
     for product in products(_folder(data_dir)):
         box = ", ".join(f"{edge:g}" for edge in product.about.get("box", []))
+        days = " to ".join(dict.fromkeys(str(day) for day in (product.first, product.last) if day))
         provisional = str(product.provisional or "")
-        table.add_row(escape(product.name), _days(product), str(product.files), decimal(product.size), provisional, box)
+        table.add_row(escape(product.name), days, str(product.files), decimal(product.size), provisional, box)
     print_table(table)
 
 
 @app.command()
 def size(data_dir: DataDir = None) -> None:
-    """Say how much the cache takes, by source."""
+    """Say how many bytes the cache holds, by source."""
     sizes: dict[str, int] = {}
     for product in products(_folder(data_dir)):
         source = product.name.partition("/")[0]
@@ -50,7 +51,7 @@ def prune_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Remove old downloads, and what killed ones left; a run that needs them downloads them again."""
+    """Remove old downloads, and what killed ones left; a run downloads again what it needs."""
     folder = _folder(data_dir)
     known = {found.name for found in products(folder)}
     known |= {name.partition("/")[0] for name in known}
@@ -66,9 +67,3 @@ def _folder(data_dir: Path | None) -> Path:
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
     return settings.cache_folder()
-
-
-def _days(product: Product) -> str:
-    if product.first is None:
-        return ""
-    return f"{product.first}" if product.first == product.last else f"{product.first} to {product.last}"

@@ -1,4 +1,4 @@
-"""`eo-pygeoapi check`: everything that is wrong with the configuration file and the installation, all at once."""
+"""`eo-pygeoapi check`: find all mistakes in the configuration file and the installation at once."""
 
 import importlib.metadata
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import best_match
 from packaging.version import Version
 from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
@@ -17,7 +17,7 @@ from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
-from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
+from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, members_of
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
@@ -33,7 +33,7 @@ BAD_VERSIONS = (
 
 @dataclass
 class Report:
-    """What a check found: mistakes, remarks, and the datasets whose blocks have no mistakes."""
+    """The findings of a check: mistakes, remarks, and the datasets whose blocks have no mistakes."""
 
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -53,9 +53,12 @@ def check(path: Path, settings: Settings) -> Report:
         report.problems += error.problems
         return report
     report.problems += schema_problems(config) + _access_problems(config, settings)
-    report.datasets, problems = inspect_datasets(config, path.absolute().parent)
-    report.problems += problems + _provider_problems(config)
-    report.problems += _process_problems(config) + _unit_problems(report.datasets)
+    inspected = inspect_datasets(config, path.absolute().parent)
+    report.datasets = inspected.right
+    report.problems += inspected.problems + _provider_problems(config) + _process_problems(config)
+    for id_, dataset in (inspected.right | inspected.in_part).items():
+        if problem := units_problem(dataset.units.from_, dataset.units.to):
+            report.problems.append(f"resources.{id_}.eo.units: {problem}")
     report.remarks += list(_webhook_remarks(report.datasets, settings))
     tenants = inspect_operations(config)[0].tenants
     report.problems += tenant_problems(tenants, settings)
@@ -84,7 +87,11 @@ def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:
 def schema_problems(config: Mapping[str, object]) -> list[str]:
     """Return every violation of pygeoapi's own schema, with its YAML path."""
     validator = Draft202012Validator(load_schema())
-    errors = map(_nearest, validator.iter_errors(json.loads(to_json(config))))
+    # where pygeoapi's schema only says that none of several forms fits: the mistake in the one that fits best
+    errors = [
+        best_match([error]) or error if error.validator in ("oneOf", "anyOf") else error
+        for error in validator.iter_errors(json.loads(to_json(config)))
+    ]
     ordered = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
     return [f"{yaml_path(*error.absolute_path) or 'the file'}: {error.message}" for error in ordered]
 
@@ -96,11 +103,6 @@ def installation_problems(bad_versions: Iterable[tuple[str, str, str]] = BAD_VER
         for package, bad, what in bad_versions
         if Version(installed := importlib.metadata.version(package)) >= Version(bad)
     ]
-
-
-def _nearest(error: ValidationError) -> ValidationError:
-    """Return the mistake itself where pygeoapi's schema only says that none of several forms fits."""
-    return best_match([error]) or error if error.validator in ("oneOf", "anyOf") else error
 
 
 def _access_problems(config: Mapping[str, object], settings: Settings) -> list[str]:
@@ -116,7 +118,7 @@ def _access_problems(config: Mapping[str, object], settings: Settings) -> list[s
 
 def _provider_problems(config: Mapping[str, object]) -> list[str]:
     problems = []
-    for id_, resource in _resources(config):
+    for id_, resource in members_of(config, "resources"):
         if "eo" not in resource:
             continue
         providers = resource.get("providers")
@@ -136,7 +138,7 @@ def _provider_problems(config: Mapping[str, object]) -> list[str]:
 
 def _process_problems(config: Mapping[str, object]) -> list[str]:
     problems = []
-    for id_, resource in _resources(config):
+    for id_, resource in members_of(config, "resources"):
         processor = resource.get("processor")
         if not isinstance(processor, dict) or "name" not in processor:
             continue
@@ -145,13 +147,3 @@ def _process_problems(config: Mapping[str, object]) -> list[str]:
         except Exception as error:  # a plugin of others, which may raise anything while it is imported and made
             problems.append(f"resources.{id_}.processor.name: cannot load {processor['name']!r}: {error}")
     return problems
-
-
-def _resources(config: Mapping[str, object]) -> list[tuple[object, Mapping[str, object]]]:
-    resources = config.get("resources")
-    return [(i, r) for i, r in resources.items() if isinstance(r, dict)] if isinstance(resources, dict) else []
-
-
-def _unit_problems(datasets: Mapping[str, Dataset]) -> list[str]:
-    found = ((id_, units_problem(d.units.from_, d.units.to)) for id_, d in datasets.items())
-    return [f"resources.{id_}.eo.units: {problem}" for id_, problem in found if problem]

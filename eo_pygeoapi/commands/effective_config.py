@@ -1,6 +1,6 @@
-"""The configuration that the processes of `eo-pygeoapi up` read: yours, with this machine's ports and addresses.
+"""The configuration that the processes of `eo-pygeoapi up` read: a copy of yours with the ports and addresses of here.
 
-Yours is left alone. Relative `href`s resolve against yours, so they are made absolute here.
+`up` does not change yours. Relative `href`s resolve against your file, so the copy has absolute ones.
 """
 
 from collections.abc import Mapping
@@ -55,11 +55,7 @@ def effective(config: Mapping[str, object], edited: Path, port: int) -> JsonObje
     blocks = [r.get("eo") for r in changed["resources"].values() if isinstance(r, dict)]
     for block in [*blocks, changed["eo"].get("defaults")]:
         if isinstance(block, dict):
-            for member in ("options", "orgUnits"):
-                _make_absolute(block.get(member), edited.parent)
+            for member in (block.get("options"), block.get("orgUnits")):
+                if isinstance(member, dict) and isinstance(href := member.get("href"), str) and "://" not in href:
+                    member["href"] = str((edited.parent / href).absolute())
     return changed
-
-
-def _make_absolute(member: object, base: Path) -> None:
-    if isinstance(member, dict) and isinstance(href := member.get("href"), str) and "://" not in href:
-        member["href"] = str((base / href).absolute())

@@ -46,8 +46,9 @@ def print_status(settings: Settings, out: Console, as_json: bool) -> bool:
 
 def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProblem]]:
     datasets, store = load_datasets(settings.config), ResultStore(settings.results)
-    settings = _of_the_running_stack(settings)
-    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
+    running = running_stack(settings.data_dir)
+    api = running.prefect_api_url if running else settings.prefect_api_url
+    gateway = PrefectGateway(api, secrets=settings.secrets(), read_timeout=10.0)
     problems, today = Book(store).open(), datetime.now(UTC).date()
     try:
         facts = survey(gateway, store, datasets.values())
@@ -61,9 +62,3 @@ def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProble
 
 def _json(document: Document) -> object:
     return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-def _of_the_running_stack(settings: Settings) -> Settings:
-    """Return the settings with the Prefect server of an `up` that runs on this data folder, where one does."""
-    running = running_stack(settings.data_dir)
-    return settings.model_copy(update={"prefect_api_url": running.prefect_api_url}) if running else settings

@@ -1,4 +1,4 @@
-"""`eo-pygeoapi up` and `eo-pygeoapi demo`: the local stack in a terminal."""
+"""`eo-pygeoapi up` and `eo-pygeoapi demo`: run the local stack in a terminal."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.interrupts import INTERRUPTED, ignore_interrupts, raise_interrupts
 from eo_pygeoapi.commands.running import Running
 from eo_pygeoapi.commands.stack import LocalStack
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
@@ -98,27 +98,23 @@ def _execute_example(running: Running, out: Console) -> str:
     if answer.status_code != 201:
         raise EoError(f"the execution was answered with {answer.status_code}: {answer.text}")
     job = answer.headers["Location"]
-    status = _wait(job, out)
-    if status["status"] != "successful":
-        raise EoError(f"the job {job} {status['status']}: {status['message']}")
-    return job
-
-
-def _wait(job: str, out: Console) -> JsonObject:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
-        task, said = bar.add_task("accepted", total=100), ""
+        task, said, status = bar.add_task("accepted", total=100), "", _get(f"{job}?f=json")
         while True:
-            status = _get(f"{job}?f=json")
             # the end of a long message would take the bar's place; the table says it again
             words = status["message"].partition(";")[0]
             bar.update(task, completed=status["progress"], description=words)
             if not out.is_terminal and status["message"] != said:
                 said = status["message"]
                 out.print(f"{status['progress']:3d} % {said}", markup=False)
-            if status["status"] in ("successful", "failed", "dismissed"):
-                return status
+            if status["status"] in FINAL:
+                break
             time.sleep(POLL_SECONDS)
+            status = _get(f"{job}?f=json")
+    if status["status"] != "successful":
+        raise EoError(f"the job {job} {status['status']}: {status['message']}")
+    return job
 
 
 def _print_results(out: Console, running: Running, job: str, result: JsonObject) -> None:

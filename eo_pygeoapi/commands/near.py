@@ -1,4 +1,4 @@
-"""What `eo-pygeoapi check` finds in the files that the datasets name on this machine."""
+"""The part of `eo-pygeoapi check` that opens the files that the datasets name on this machine."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -1,4 +1,4 @@
-"""What `eo-pygeoapi check --online` asks: each DHIS2 connection and each provider that the datasets name."""
+"""`eo-pygeoapi check --online`: ask each DHIS2 and each provider that the datasets name whether it answers."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -18,29 +18,22 @@ def unanswered(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[
     """Yield a sentence for each DHIS2 and provider that does not answer, or does not let us in."""
     needing = [d for d in datasets.values() if isinstance(d.org_units, OrgUnitsFromDhis2) or d.dhis2.data_element]
     for name in dict.fromkeys(dataset.dhis2.connection for dataset in needing):
-        yield from _of_dhis2(name, settings)
+        connection = settings.dhis2_connection(name)
+        if connection is None:  # a remark says so
+            continue
+        try:
+            with connect(connection, read_timeout=SECONDS, connect_timeout=SECONDS) as dhis2:
+                dhis2.me()
+        except EoError as error:
+            yield f"DHIS2 connection {name!r}: {redact(str(error), settings.secrets())}"
     for address in dict.fromkeys(dataset.options.address() for dataset in datasets.values()):
-        if urlsplit(address).scheme in ("http", "https"):
-            yield from _of_provider(address)
-
-
-def _of_dhis2(name: str, settings: Settings) -> Iterator[str]:
-    connection = settings.dhis2_connection(name)
-    if connection is None:  # a remark says so
-        return
-    try:
-        with connect(connection, read_timeout=SECONDS, connect_timeout=SECONDS) as dhis2:
-            dhis2.me()
-    except EoError as error:
-        yield f"DHIS2 connection {name!r}: {redact(str(error), settings.secrets())}"
-
-
-def _of_provider(address: str) -> Iterator[str]:
-    """Any answer will do, but that of a server in trouble: what is asked for needs a key, or is not there by itself."""
-    try:
-        status = requests.get(address, timeout=SECONDS, stream=True).status_code
-    except requests.RequestException as error:
-        yield f"{redact(address)}: does not answer ({type(error).__name__})"
-    else:
-        if status >= 500:
-            yield f"{redact(address)}: answers {status}"
+        if urlsplit(address).scheme not in ("http", "https"):
+            continue
+        try:
+            status = requests.get(address, timeout=SECONDS, stream=True).status_code
+        except requests.RequestException as error:
+            yield f"{redact(address)}: does not answer ({type(error).__name__})"
+        else:
+            # an answer such as 403 or 404 will do: these addresses need a key, or hold nothing themselves
+            if status >= 500:
+                yield f"{redact(address)}: answers {status}"

@@ -13,7 +13,7 @@ STATE = "up.json"
 
 @dataclass(frozen=True)
 class Running:
-    """What a running stack is: written to `up.json` in the data folder for `eo-pygeoapi apply`."""
+    """A running stack; `up` writes it to `up.json` in the data folder, for other commands."""
 
     pid: int
     edited: str
@@ -22,7 +22,7 @@ class Running:
     prefect_port: int
     pids: dict[str, int]
     births: dict[str, float]
-    variables: list[str] | None = None  # names of those that its jobs have for connections and keys
+    variables: list[str] | None = None  # names of the variables that give its jobs connections and keys
 
     @property
     def web_url(self) -> str:

@@ -51,27 +51,18 @@ def _write_temperature(path: Path) -> None:
 
 
 def _write_districts(path: Path) -> None:
+    rings = []
+    for west, south in [(-0.9 + 0.6 * column, 0.0 - 0.85 * row) for row in (0, 1) for column in (0, 1, 2)]:
+        middle, east, north = west + 0.3, west + 0.6, south + 0.85
+        corners = [(west, south), (middle, south - 0.08), (east, south), (east, north), (middle, north - 0.08)]
+        rings.append([*corners, (west, north), corners[0]])  # neighbours share borders
     features = [
         {
             "type": "Feature",
             "id": f"SampleDist{letter}",
             "properties": {"name": f"Sample district {letter}", "level": 2, "synthetic": True},
-            "geometry": {"type": "Polygon", "coordinates": [_hexagon(column, row)]},
+            "geometry": {"type": "Polygon", "coordinates": [[[round(x, 6), round(y, 6)] for x, y in ring]]},
         }
-        for letter, (column, row) in zip("ABCDEF", [(c, r) for r in (0, 1) for c in (0, 1, 2)], strict=True)
+        for letter, ring in zip("ABCDEF", rings, strict=True)
     ]
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-
-
-def _hexagon(column: int, row: int) -> list[list[float]]:
-    """Return the ring of a six-sided district; neighbours share borders."""
-    west, south = -0.9 + 0.6 * column, 0.0 - 0.85 * row
-    ring = [
-        [west, south],
-        [west + 0.3, south - 0.08],
-        [west + 0.6, south],
-        [west + 0.6, south + 0.85],
-        [west + 0.3, south + 0.77],
-        [west, south + 0.85],
-    ]
-    return [[round(x, 6), round(y, 6)] for x, y in [*ring, ring[0]]]

@@ -26,8 +26,8 @@ from eo_pygeoapi.worker.records import has_polled
 
 START_SECONDS = 120.0
 STOP_SECONDS = 80.0
-WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
-# which are started again, and how often
+WORKER_GRACE_SECONDS = "10"  # for the worker's runs, where somebody waits at the terminal
+# which children are started again, and how often
 RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker", "watch": "the watch"}
 MOST_DEATHS = 5
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 
 class StackError(EoError):
-    """Something of the local stack could not be started, or died."""
+    """A process of the local stack could not be started, or died."""
 
 
 class LocalStack:
@@ -65,33 +65,43 @@ class LocalStack:
         self._begun = time.time()
 
     def start(self, apply: Callable[["Running", Path], None]) -> Running:
-        """Start all, at the same time as far as they do not need each other; `apply` is called once Prefect answers."""
+        """Start all, at the same time where they do not need each other; calls `apply` once Prefect answers."""
         self._prepare_folder()
-        self.running = self._choose_ports()
-        self._spawn("prefect-server", _prefect_server(self.running.prefect_port))
+        self.running = running = self._choose_ports()
+        port = str(running.prefect_port)
+        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        self._spawn("prefect-server", server)
         effective = write_effective(self.config, self.data_dir, self.running.port)
         self._spawn("worker", _WORKER)
-        self._spawn("web", _web(self.running, self.data_dir))
+        web = [
+            *(sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP"),
+            *("--bind", f"{running.host}:{running.port}", "--pid", str(self.data_dir / "web.pid")),
+            *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
+            *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
+        ]
+        self._spawn("web", web)
         self._wait_for_answer("prefect-server", f"{self.running.prefect_api_url}/health")
         apply(self.running, effective)
-        self._wait_for_answer("web", f"{self._local_url()}/conformance?f=json")
-        self._wait_for("worker", self._asks_for_runs, "the worker takes no jobs")
+        host = "127.0.0.1" if running.host in ("0.0.0.0", "") else running.host
+        self._wait_for_answer("web", f"http://{host}:{running.port}/conformance?f=json")
+        # before that the first job would be told that there is no worker
+        self._wait_for("worker", lambda: has_polled(self.data_dir, self._begun), "the worker takes no jobs")
         self._spawn("watch", _WATCH)
         self._remember()
         self.is_up = True
-        return self.running
+        return running
 
     def watch(self) -> None:
-        """Return never, unless a child dies: then raise StackError with the end of its log."""
+        """Watch the children for ever; raise StackError with the end of its log when one has died for good."""
         while True:
             self.check()
             time.sleep(0.5)
 
     def check(self) -> None:
-        """Raise StackError if a child has died for good; Prefect and the worker are started again.
+        """Start Prefect, worker and watch again where they have died; StackError for a child that has died for good.
 
-        A worker settles what the dead one left; while the Prefect server is away the others wait for it. One that does
-        not come up at all is not tried again.
+        A new worker settles what the dead one left; the others wait while the Prefect server is away. A server that
+        does not come up the first time has died for good.
         """
         for name, child in list(self._children.items()):
             if child.poll() is None:
@@ -106,9 +116,15 @@ class LocalStack:
             self._spawn(name, self._commands[name])
 
     def stop(self) -> None:
-        """Stop the children, the last one started first; what does not end in time is killed."""
+        """Stop the children, the last one started first, and kill those that do not end in time."""
         for name, child in reversed(self._children.items()):
-            _end(child)
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
             self._say(f"stopped {name}")
         if self._children:  # else the file, if there is one, is another stack's
             (self.data_dir / STATE).unlink(missing_ok=True)
@@ -149,7 +165,8 @@ class LocalStack:
         self._say(f"port {default} is taken; {what} uses {chosen}")
         return chosen
 
-    def _environment(self) -> dict[str, str]:
+    def _spawn(self, name: str, command: Sequence[str]) -> None:
+        self._commands[name] = command
         own = {
             "PREFECT_HOME": str(self.data_dir / "prefect"),
             "PREFECT_API_URL": self.running.prefect_api_url,
@@ -165,17 +182,13 @@ class LocalStack:
             "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
             "PYTHONUNBUFFERED": "1",
         }
-        return {"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own}
-
-    def _spawn(self, name: str, command: Sequence[str]) -> None:
-        self._commands[name] = command
         with self.log_file(name).open("ab") as log, deferred_interrupts():  # `stop` must know of every child
             self._children[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment(),
+                env={"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own},
                 cwd=self.data_dir,
                 start_new_session=True,  # Ctrl-C is for us; we stop the children in order
             )
@@ -191,15 +204,13 @@ class LocalStack:
         raise StackError(f"{trouble}; its log ends:\n{self._end_of_log(name)}")
 
     def _wait_for_answer(self, name: str, url: str) -> None:
-        self._wait_for(name, lambda: _answers(url), f"{name} does not answer at {url}")
+        def answers() -> bool:
+            try:
+                return requests.get(url, timeout=5).ok
+            except requests.RequestException:
+                return False
 
-    def _asks_for_runs(self) -> bool:
-        """Return whether the worker does; before that the first job would be told that there is none."""
-        return has_polled(self.data_dir, self._begun)
-
-    def _local_url(self) -> str:
-        host = "127.0.0.1" if self.running.host in ("0.0.0.0", "") else self.running.host
-        return f"http://{host}:{self.running.port}"
+        self._wait_for(name, answers, f"{name} does not answer at {url}")
 
     def _remember(self) -> None:
         pids = {name: child.pid for name, child in self._children.items()}
@@ -210,37 +221,6 @@ class LocalStack:
     def _end_of_log(self, name: str) -> str:
         lines = self.log_file(name).read_text(errors="replace").splitlines()
         return "\n".join(lines[-15:])
-
-
-def _prefect_server(port: int) -> list[str]:
-    return [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-
-
-def _web(running: Running, data_dir: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP"),
-        *("--bind", f"{running.host}:{running.port}", "--pid", str(data_dir / "web.pid")),
-        *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
-        *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
-    ]
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is not None:
-        return
-    child.send_signal(signal.SIGTERM)
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).ok
-    except requests.RequestException:
-        return False
 
 
 def _is_free(host: str, port: int) -> bool:

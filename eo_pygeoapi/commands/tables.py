@@ -1,4 +1,4 @@
-"""How commands print tables."""
+"""Print the tables of commands."""
 
 from rich.console import Console
 from rich.table import Table

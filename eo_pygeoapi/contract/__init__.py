@@ -1,1 +1,1 @@
-"""What a job takes and what it gives: inputs, outputs, intervals, periods, and the schemas made from them."""
+"""The contract of a job: its inputs, outputs, intervals and periods, and the schemas made from them."""

@@ -1,4 +1,4 @@
-"""From the dates that people write to days: `2025`, `2025-07`, `2025-07-01`, `-P30D`."""
+"""Turn the dates that people write into days: `2025`, `2025-07`, `2025-07-01`, `-P30D`."""
 
 import re
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ _DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 
 
 def resolve_interval(inputs: ImportInputs, today: date) -> Interval:
-    """Return the days that a request means; durations count from `today`, the day of the scheduled time.
+    """Return the days of a request; durations count from `today`, the day of the scheduled time.
 
     Raises InputError, with every mistake, for missing or unreadable dates and for an end before the start.
     """
     if inputs.datetime:
-        texts = _ends(inputs.datetime)
-        if texts is None:
+        start, slash, end = inputs.datetime.partition("/")
+        names, texts = ("datetime", "datetime"), (start, end if slash else start)
+        if not all(texts) or "/" in end:
             raise InputError(f"input datetime: {inputs.datetime!r} is no interval; allowed: start/end")
-        names = ("datetime", "datetime")
     else:
         names, texts = ("start", "end"), (inputs.start, inputs.end)
     problems = [f"input {n}: is required (or datetime)" for n, t in zip(names, texts, strict=True) if not t]
@@ -43,14 +43,6 @@ def unreadable_dates(inputs: Mapping[str, object], today: date) -> list[str]:
         if isinstance(text := inputs.get(name), str):
             _day(name, text, today, problems, last=False)
     return problems
-
-
-def _ends(text: str) -> tuple[str, str] | None:
-    """Return start and end of an OGC interval; a single date or month is both."""
-    start, slash, end = text.partition("/")
-    if not slash:
-        return start, start
-    return (start, end) if start and end and "/" not in end else None
 
 
 def _day(name: str, text: str, today: date, problems: list[str], *, last: bool) -> date | None:

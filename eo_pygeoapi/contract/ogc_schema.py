@@ -1,13 +1,13 @@
-"""From pydantic models to the schemas that OGC API - Processes allows.
+"""Translate pydantic models into the schemas that OGC API - Processes allows.
 
-OpenAPI 3.0 keywords only: `$defs` are inlined, and what pydantic says in JSON Schema's newer words is translated.
+These have keywords of OpenAPI 3.0 only: we inline `$defs` and translate the newer keywords of JSON Schema.
 """
 
 from typing import Any
 
 from pydantic import BaseModel
 
-from eo_pygeoapi.json_types import Json, JsonObject
+from eo_pygeoapi.json_types import JsonObject
 
 _NULL = {"type": "null"}
 _DROPPED = ("$defs", "title", "default", "additionalProperties", "examples", "discriminator")
@@ -18,12 +18,23 @@ def ogc_inputs(model: type[BaseModel]) -> JsonObject:
 
     A list field is an input that may be given several times, as OGC API - Processes has it.
     """
-    schema = model.model_json_schema(by_alias=True)
-    required = schema.get("required", [])
-    return {
-        name: _input(name, field, schema.get("$defs", {}), required=name in required)
-        for name, field in schema["properties"].items()
-    }
+    model_schema = model.model_json_schema(by_alias=True)
+    required, definitions = model_schema.get("required", []), model_schema.get("$defs", {})
+    inputs: JsonObject = {}
+    for name, field in model_schema["properties"].items():
+        schema = _openapi(field, definitions)
+        entry: JsonObject = {
+            "title": field.get("title", name[0].upper() + name[1:]),
+            "description": schema.pop("description", ""),
+            "minOccurs": 1 if name in required else 0,
+            "maxOccurs": 1,
+        }
+        if schema.get("type") == "array":
+            schema, entry["maxOccurs"] = schema["items"], "unbounded"
+        if field.get("default") not in (None, "", [], {}) and not isinstance(field["default"], dict):
+            schema["default"] = field["default"]
+        inputs[name] = entry | {"schema": schema}
+    return inputs
 
 
 def ogc_schema(model: type[BaseModel]) -> JsonObject:
@@ -31,21 +42,6 @@ def ogc_schema(model: type[BaseModel]) -> JsonObject:
     schema = model.model_json_schema(by_alias=True)
     translated: JsonObject = _openapi(schema, schema.get("$defs", {}))
     return translated
-
-
-def _input(name: str, field: dict[str, Json], definitions: dict[str, Json], *, required: bool) -> dict[str, Json]:
-    schema = _openapi(field, definitions)
-    entry: JsonObject = {
-        "title": field.get("title", name[0].upper() + name[1:]),
-        "description": schema.pop("description", ""),
-        "minOccurs": 1 if required else 0,
-        "maxOccurs": 1,
-    }
-    if schema.get("type") == "array":
-        schema, entry["maxOccurs"] = schema["items"], "unbounded"
-    if field.get("default") not in (None, "", [], {}) and not isinstance(field["default"], dict):
-        schema["default"] = field["default"]
-    return entry | {"schema": schema}
 
 
 def _openapi(schema: object, definitions: JsonObject) -> Any:

@@ -1,4 +1,4 @@
-"""DHIS2 periods in its ISO 8601 calendar: which there are in an interval, their ids and their days."""
+"""DHIS2 periods in its ISO 8601 calendar: the periods of an interval, their ids and their days."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from eo_pygeoapi.contract.models import Interval, LeftOut, PeriodType
 from eo_pygeoapi.dates import end_of_month
 
-# first day of the week (Monday is 0), and what stands between year and number
+# first day of the week (Monday is 0), and the letters between year and number in the id
 _WEEKS = {
     "weekly": (0, "W"),
     "weeklyWednesday": (2, "WedW"),
@@ -35,11 +35,17 @@ def period_in_words(period: Period) -> str:
 
 
 def period_of(day: date, period_type: PeriodType) -> Period:
-    """Return the period of this type that `day` lies in."""
+    """Return the period of this type that contains `day`."""
     if period_type == "daily":
         return Period(f"{day:%Y%m%d}", day, day)
     if period_type in _WEEKS:
-        return _week_of(day, *_WEEKS[period_type])
+        # as in DHIS2, which uses Java's `WeekFields.of(first day, 4)`: the weeks of a year are those with four days or
+        # more in it; ids are not padded: 2024W5, 2024SunW5
+        first_day, infix = _WEEKS[period_type]
+        start = day - timedelta((day.weekday() - first_day) % 7)
+        fourth = start + timedelta(3)
+        number = (fourth.timetuple().tm_yday - 1) // 7 + 1
+        return Period(f"{fourth.year}{infix}{number}", start, start + timedelta(6))
     months = _MONTHS[period_type]
     first_month = (day.month - 1) // months * months + 1
     last_month = first_month + months - 1
@@ -49,24 +55,13 @@ def period_of(day: date, period_type: PeriodType) -> Period:
     return Period(ids[period_type], start, end)
 
 
-def _week_of(day: date, first_day: int, infix: str) -> Period:
-    """Return the week of `day`; the weeks of a year are those with at least four days in it.
-
-    That is Java's `WeekFields.of(first day, 4)`, which DHIS2 uses; its ids are not padded: 2024W5, 2024SunW5.
-    """
-    start = day - timedelta((day.weekday() - first_day) % 7)
-    fourth = start + timedelta(3)
-    number = (fourth.timetuple().tm_yday - 1) // 7 + 1
-    return Period(f"{fourth.year}{infix}{number}", start, start + timedelta(6))
-
-
 def periods_in(interval: Interval, period_type: PeriodType) -> list[Period]:
     """Return the whole periods that lie in the interval, in order; there may be none."""
     return [p for p in _touched(interval, period_type) if interval.start <= p.start and p.end <= interval.end]
 
 
 def partial_periods(interval: Interval, period_type: PeriodType) -> list[Period]:
-    """Return the periods that lie in the interval only in part: they are listed, and never summed as if whole."""
+    """Return the periods that lie in the interval only in part; jobs list them, and never sum them as if whole."""
     return [p for p in _touched(interval, period_type) if p.start < interval.start or p.end > interval.end]
 
 
@@ -78,12 +73,12 @@ def _touched(interval: Interval, period_type: PeriodType) -> list[Period]:
 
 
 def span(periods: Sequence[Period]) -> Interval:
-    """Return the days from the first to the last of the periods, of which there must be one."""
+    """Return the days from the first to the last of the periods; IndexError without any."""
     return Interval(start=periods[0].start, end=periods[-1].end)
 
 
 def without(periods: Iterable[Period], left_out: Iterable[LeftOut]) -> list[Period]:
-    """Return the periods that are not listed as left out already, so that none is listed twice."""
+    """Return the periods that `left_out` does not list yet, so that nobody lists one twice."""
     listed = {entry.period for entry in left_out if not entry.org_unit}
     return [period for period in periods if period.id not in listed]
 
@@ -91,18 +86,15 @@ def without(periods: Iterable[Period], left_out: Iterable[LeftOut]) -> list[Peri
 def period_with_id(id_: str, period_type: PeriodType) -> Period | None:
     """Return the period of this type that has this id, or None where it is the id of none."""
     try:
-        found = period_of(_first_day(id_, period_type), period_type)
+        if period_type in _WEEKS:
+            year, number = (int(part) for part in id_.split(_WEEKS[period_type][1]))
+            day = period_of(date(year, 1, 4), period_type).start + timedelta(7 * (number - 1) + 3)
+        elif period_type == "quarterly":
+            year, number = (int(part) for part in id_.split("Q"))
+            day = date(year, 3 * number - 2, 1)
+        else:
+            day = date.fromisoformat(id_ + {"monthly": "01", "yearly": "0101"}.get(period_type, ""))
+        found = period_of(day, period_type)
     except ValueError:
         return None
     return found if found.id == id_ else None
-
-
-def _first_day(id_: str, period_type: PeriodType) -> date:
-    """Return a day of the period that this would be the id of; raises ValueError where it is none of the type's."""
-    if period_type in _WEEKS:
-        year, number = (int(part) for part in id_.split(_WEEKS[period_type][1]))
-        return period_of(date(year, 1, 4), period_type).start + timedelta(7 * (number - 1) + 3)
-    if period_type == "quarterly":
-        year, number = (int(part) for part in id_.split("Q"))
-        return date(year, 3 * number - 2, 1)
-    return date.fromisoformat(id_ + {"monthly": "01", "yearly": "0101"}.get(period_type, ""))

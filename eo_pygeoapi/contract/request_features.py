@@ -1,8 +1,7 @@
-"""The input `features`: what must be right about a request's own areas before a job is made of them.
+"""Check the input `features`, a request's own areas, before a job is made.
 
-Plain Python, for the web process has no geometry library. What is inside a geometry is looked at by the job, which
-lists areas that it cannot use, those with `geometry: null` and those whose id was used before, without failing the
-others.
+This is plain Python, for the web process has no geometry library. The job looks inside the geometries: it lists the
+areas that it cannot use, those with `geometry: null` and those with the id of another, and goes on with the rest.
 """
 
 import json
@@ -11,8 +10,6 @@ from collections.abc import Mapping
 from eo_pygeoapi.wording import shown
 
 GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "GeometryCollection")
-# where a feature's id may stand, in the order in which it is looked for
-_IDS = (("properties", "id"), ("id",), ("properties", "orgUnit"))
 _LISTED = 20
 
 
@@ -28,8 +25,11 @@ def feature_problems(features: Mapping[str, object]) -> list[str]:
     for number, feature in enumerate(members):
         path = f"input features.features[{number}]"
         problems += [f"{path}{problem}" for problem in _problems_of(feature)]
-    if not problems and not _is_json(features):
-        problems.append("input features: holds NaN, Infinity or half a character, which JSON does not have")
+    if not problems:
+        try:
+            json.dumps(features, allow_nan=False, ensure_ascii=False).encode()
+        except ValueError:  # also of the encoding
+            problems.append("input features: holds NaN, Infinity or half a character, which JSON does not have")
     if len(problems) > _LISTED:
         problems[_LISTED:] = [f"input features: {len(problems) - _LISTED} more mistakes"]
     return problems
@@ -42,7 +42,11 @@ def _problems_of(feature: object) -> list[str]:
     problems = []
     if feature.get("type") != "Feature":
         problems.append(f".type: {feature.get('type')!r} is not allowed; allowed: Feature")
-    if not _has_id(feature):
+    properties = feature.get("properties")
+    ids = [feature.get("id")]
+    if isinstance(properties, Mapping):
+        ids += [properties.get("id"), properties.get("orgUnit")]
+    if not any(isinstance(id_, str | int) and not isinstance(id_, bool) and id_ != "" for id_ in ids):
         problems.append(".id: is missing; expected text or a number in id, properties.id or properties.orgUnit")
     if "geometry" not in feature:
         problems.append(".geometry: is missing; a feature without one has `null` there")
@@ -51,21 +55,3 @@ def _problems_of(feature: object) -> list[str]:
         if kind not in GEOMETRIES:
             problems.append(f".geometry.type: {shown(str(kind))} is not allowed; allowed: {', '.join(GEOMETRIES)}")
     return problems
-
-
-def _has_id(feature: Mapping[str, object]) -> bool:
-    properties = feature.get("properties")
-    places = {"properties": properties if isinstance(properties, Mapping) else {}}
-    for *inside, name in _IDS:
-        value = (places[inside[0]] if inside else feature).get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            return True
-    return False
-
-
-def _is_json(value: object) -> bool:
-    try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError:  # also of the encoding
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""What stands in a dataset's `eo:` block, and the dataset that comes of it."""
+"""The models of a dataset's `eo:` block, and of the dataset made from it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, croniter
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
@@ -23,8 +23,8 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _of_cron(text: str) -> str:
-    """Refuse what is no cron expression to Prefect, which reads them with a copy of croniter, but takes no H and R."""
+def _cron_of_prefect(text: str) -> str:
+    """Refuse what Prefect does not take: it reads cron with a copy of croniter, without H and R."""
     if not croniter.is_valid(text) or {"h", "r"} & set(text.casefold().split()):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
     try:
@@ -34,29 +34,8 @@ def _of_cron(text: str) -> str:
     return text
 
 
-def _low_and_high(value: object) -> object:
-    """Refuse what is no two numbers, the lower one first; null stands for an open end."""
-    ends = list(value) if isinstance(value, list | tuple) else []
-    numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
-    if len(ends) != 2 or any(end is not None and end not in numbers for end in ends):
-        raise ValueError(f"{value!r} is no range; allowed: [low, high], numbers or null, such as [0, 500] or [0, null]")
-    if len(numbers) == 2 and not numbers[0] < numbers[1]:
-        raise ValueError(f"{value!r} holds nothing; allowed: [low, high] with low < high")
-    return tuple(ends)
-
-
-Plausible = Annotated[tuple[float | None, float | None], BeforeValidator(_low_and_high)]
-
-
-def _installed(name: object) -> object:
-    if not isinstance(name, str) or name not in installed_sources():
-        known = ", ".join(installed_sources()) or "none, for none is installed"
-        raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
-    return name
-
-
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-Cron = Annotated[str, AfterValidator(_of_cron)]
+Cron = Annotated[str, AfterValidator(_cron_of_prefect)]
 
 
 class Units(Model):
@@ -109,14 +88,14 @@ class Schedule(Model):
     active: bool = True
     inputs: JsonObject
     catch_up: Literal["latest", "all", "none"] = Field(
-        "latest", description="which of the times are made up for that the server or the workers were away at"
+        "latest", description="which of the times that the server or the workers missed are made up for"
     )
 
 
 class DatasetBlock(Model):
     """The `eo:` block of a dataset; see `docs/datasets.md` for what each key means."""
 
-    source: Annotated[str, BeforeValidator(_installed)]
+    source: str
     options: SerializeAsAny[SourceOptions]
     units: Units = Units()
     period_type: PeriodType = "daily"
@@ -124,7 +103,7 @@ class DatasetBlock(Model):
     aggregation: Aggregation = Aggregation()
     decimals: Annotated[int, Field(ge=0, le=15)] | None = None
     min_valid_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
-    plausible: Plausible | None = Field(
+    plausible: tuple[float | None, float | None] | None = Field(
         None, description="what a value can be: [low, high], in the units of `units.to`"
     )
     org_units: OrgUnitsSource | None = None
@@ -139,9 +118,32 @@ class DatasetBlock(Model):
     policy: Policy = Policy()
     after: list[Then] = []
 
+    @field_validator("source", mode="before")
+    @classmethod
+    def _is_installed(cls, name: object) -> object:
+        if not isinstance(name, str) or name not in installed_sources():
+            known = ", ".join(installed_sources()) or "none, for none is installed"
+            raise PydanticCustomError("literal_error", "is no installed source", {"expected": known})
+        return name
+
+    @field_validator("plausible", mode="before")
+    @classmethod
+    def _low_before_high(cls, value: object) -> object:
+        """Take two numbers, the lower one first; null stands for an open end."""
+        if value is None:
+            return None
+        ends = list(value) if isinstance(value, list | tuple) else []
+        numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+        if len(ends) != 2 or any(end is not None and end not in numbers for end in ends):
+            example = "numbers or null, such as [0, 500] or [0, null]"
+            raise ValueError(f"{value!r} is no range; allowed: [low, high], {example}")
+        if len(numbers) == 2 and not numbers[0] < numbers[1]:
+            raise ValueError(f"{value!r} holds nothing; allowed: [low, high] with low < high")
+        return tuple(ends)
+
 
 class Dataset(DatasetBlock):
-    """One enabled dataset: its `eo:` block and what is needed of the collection around it."""
+    """One enabled dataset: its `eo:` block, and title and bbox of the collection around it."""
 
     id: str
     title: str = ""
@@ -172,7 +174,7 @@ class Dataset(DatasetBlock):
         return href if "://" in href else str(Path(self.base, href).absolute())
 
     def overridden_by(self, inputs: ImportInputs) -> "Dataset":
-        """Return this dataset as the request wants it."""
+        """Return this dataset with what the request overrides."""
         given = inputs.model_fields_set
         own = self.model_dump(by_alias=True)
         if "aggregation" in given:

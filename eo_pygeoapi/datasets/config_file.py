@@ -6,7 +6,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -58,7 +58,9 @@ def read_config(path: Path) -> JsonObject:
     try:
         config = yaml.load(text, Loader=_loader(problems))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {_syntax(error)}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError(f"{path}: not valid YAML: {where}{getattr(error, 'problem', None) or error}") from error
     if problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])
     if not isinstance(config, dict):
@@ -72,7 +74,14 @@ def _loader(problems: list[str]) -> type[yaml.SafeLoader]:
     class ConfigurationLoader(yaml.SafeLoader):
         def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
             node: yaml.MappingNode = super().compose_mapping_node(anchor)
-            problems.extend(_repeated_keys(node))
+            seen: dict[tuple[str, str], yaml.Node] = {}
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                    continue
+                first = seen.setdefault((key.tag, key.value), key)
+                if first is not key:
+                    again = f"line {_line(key)}: the key {key.value!r} stands here again"
+                    problems.append(f"{again}, first in line {_line(first)}")
             return node
 
     def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
@@ -93,16 +102,6 @@ def _loader(problems: list[str]) -> type[yaml.SafeLoader]:
     return ConfigurationLoader
 
 
-def _repeated_keys(node: yaml.MappingNode) -> Iterator[str]:
-    seen: dict[tuple[str, str], yaml.Node] = {}
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
-            continue
-        first = seen.setdefault((key.tag, key.value), key)
-        if first is not key:
-            yield f"line {_line(key)}: the key {key.value!r} stands here again, first in line {_line(first)}"
-
-
 def _value(match: re.Match[str]) -> str | None:
     return os.environ.get(match["name"], match["default"])
 
@@ -121,12 +120,6 @@ def _typed(text: str) -> object:
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-def _syntax(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"not valid YAML: {where}{getattr(error, 'problem', None) or error}"
 
 
 def yaml_path(*parts: str | int) -> str:
@@ -178,7 +171,8 @@ def _members(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
         fields = [f for m in found for n, f in m.model_fields.items() if part in (n, f.alias)]
         inner = [m for field in fields for m in _models_in(field.annotation)]
         found = inner or found
-        if (chosen := [m for m in found if part in _tags(m)]) and not fields:
+        tags = {m: m.model_fields["source"] for m in found if "source" in m.model_fields}
+        if (chosen := [m for m, tag in tags.items() if part in get_args(tag.annotation)]) and not fields:
             found = chosen
     return sorted({field.alias or n for m in found for n, field in m.model_fields.items() if not field.exclude})
 
@@ -187,8 +181,3 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
-
-
-def _tags(model: type[BaseModel]) -> tuple[object, ...]:
-    tag = model.model_fields.get("source")
-    return get_args(tag.annotation) if tag else ()

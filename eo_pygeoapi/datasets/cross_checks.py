@@ -1,4 +1,4 @@
-"""What the datasets of a configuration say of each other, of channels and of tenants: are these there?"""
+"""Check the names by which datasets refer to each other, to channels and to tenants."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ from eo_pygeoapi.json_types import JsonMapping
 def cross_problems(
     datasets: Mapping[str, Dataset], operations: Operations, enabled: Collection[str], processes: Collection[str]
 ) -> list[str]:
-    """Return every name that stands for nothing, and every circle of datasets that run after each other.
+    """Return a sentence for every unknown name, and for every circle of datasets that run after each other.
 
-    `datasets` are those whose own blocks are right; `enabled` names all of the file, and `processes` its processes.
+    `datasets` are what is right of their blocks; `enabled` names all of the file, and `processes` its processes.
     """
     problems = [
         f"{yaml_path('eo', 'notify', name, 'tenant')}: {_unknown(channel.tenant, operations.tenants)}"

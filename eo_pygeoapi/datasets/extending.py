@@ -23,18 +23,10 @@ def extended(id_: str, resources: Mapping[str, Mapping[str, object]]) -> object:
             others = ", ".join(name for name in resources if name not in seen)
             raise ConfigError(f"{path}: {base!r} is not allowed; allowed: {others or 'no other dataset is enabled'}")
         seen.append(base)
-        block = _over(block, resources[base]["eo"])
+        own = {key: value for key, value in block.items() if key != "extends"}
+        whole = resources[base]["eo"]
+        if not isinstance(whole, dict):
+            return own
+        both = [key for key in _MERGED if isinstance(own.get(key), dict) and isinstance(whole.get(key), dict)]
+        block = whole | own | {key: whole[key] | own[key] for key in both}  # with what `whole` itself extends
     return block
-
-
-def _over(own: Mapping[str, object], base: object) -> object:
-    """Return `base` with what `own` says; `extends` is then what `base` extends."""
-    if not isinstance(base, dict):
-        return {key: value for key, value in own.items() if key != "extends"}
-    merged = {key: value for key, value in base.items() if key != "extends"} | {
-        key: value for key, value in own.items() if key != "extends"
-    }
-    for key in _MERGED:
-        if isinstance(own.get(key), dict) and isinstance(base.get(key), dict):
-            merged[key] = base[key] | own[key]
-    return merged | ({"extends": base["extends"]} if "extends" in base else {})

@@ -1,4 +1,4 @@
-"""What the configuration file says about running datasets for years: channels, tenants, retention, policies, chains."""
+"""The keys of the configuration file for running datasets for years: channels, tenants, retention, policies, chains."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self, get_args
@@ -33,11 +33,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=6
 
 
 class Channel(Model):
-    """Who hears of what; the address is `EO_NOTIFY_<NAME>_URL` or a Prefect block, never in the file."""
+    """A channel and the events that it hears of; its address is `EO_NOTIFY_<NAME>_URL` or a Prefect block."""
 
     events: list[Event] = Field(list(EVENTS), min_length=1)
-    after: Duration | None = Field(None, description="hears only of what has lasted so long")
-    remind: Duration = Field(timedelta(days=7), description="how soon an open problem is told again")
+    after: Duration | None = Field(None, description="it hears only of problems that have lasted so long")
+    remind: Duration = Field(timedelta(days=7), description="how soon it hears again of a problem that is still open")
     tenant: str = ""
 
 
@@ -50,7 +50,7 @@ class Tenant(Model):
 
 
 class Retention(Model):
-    """How long things are kept; what is absent is kept for ever."""
+    """How long housekeeping keeps things; for ever where a key is absent."""
 
     jobs: Duration | None = None
     results: Duration | None = None
@@ -59,7 +59,7 @@ class Retention(Model):
 
 
 class Policy(Model):
-    """What becomes of a scheduled run whose failure another try may mend."""
+    """How often and how soon a scheduled run is tried again, where another try may mend its failure."""
 
     retries: Annotated[int, Field(ge=0, le=100, description="how often it is tried again")] = 5
     backoff: Duration = Field(timedelta(minutes=15), description="before the first of them; twice as long each time")

@@ -6,10 +6,10 @@ A dataset is a `type: collection` resource with an `eo:` block. What the block d
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
@@ -22,7 +22,7 @@ from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
-from eo_pygeoapi.json_types import Json, JsonMapping
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
@@ -49,31 +49,49 @@ def load_configuration(path: Path) -> tuple[dict[str, Dataset], Operations]:
 
 def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of a parsed configuration, by id; ConfigError lists every mistake."""
-    datasets, problems = inspect_datasets(config, base)
-    if problems:
-        raise ConfigError(problems)
-    return datasets
+    inspected = inspect_datasets(config, base)
+    if inspected.problems:
+        raise ConfigError(inspected.problems)
+    return inspected.right
 
 
-def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str, Dataset], list[str]]:
-    """Return the datasets whose blocks are right, by id, and every mistake of these and the others."""
-    datasets: dict[str, Dataset] = {}
+@dataclass(frozen=True)
+class Inspected:
+    """The datasets of a configuration: right ones, what is right of the others, and every mistake."""
+
+    right: dict[str, Dataset]
+    in_part: dict[str, Dataset]
+    problems: list[str]
+
+
+def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
+    """Read the datasets of a parsed configuration; a mistake of one kind does not hide those of another."""
+    right: dict[str, Dataset] = {}
+    in_part: dict[str, Dataset] = {}
+    blocks: dict[str, Any] = {}
     problems: list[str] = []
     defaults = _defaults(config, problems)
     operations, mistakes = inspect_operations(config)
     problems += mistakes
-    resources = dict(_resources(config))
+    resources = {id_: resource for id_, resource in members_of(config, "resources") if "eo" in resource}
     for id_, resource in resources.items():
         try:
-            datasets[id_] = _dataset(id_, {**resource, "eo": extended(id_, resources)}, defaults, base)
+            blocks[id_] = extended(id_, resources)
+            found, of_block = _dataset(id_, resource, blocks[id_], defaults, base)
         except ConfigError as error:
             problems += error.problems
-    datasets = with_others(datasets, operations, resources)
-    for dataset in datasets.values():
-        problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
+            continue
+        problems += of_block
+        if found is not None:
+            (in_part if of_block else right)[id_] = found
+    whole = with_others(right | in_part, operations, resources)
+    for id_, dataset in whole.items():
+        problems += _schedule_problems(dataset, blocks[id_].get("schedules"))
     if not mistakes:
-        problems += cross_problems(datasets, operations, resources, _processes(config))
-    return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
+        processes = [id_ for id_, r in members_of(config, "resources") if r.get("type") == "process"]
+        problems += cross_problems(whole, operations, resources, processes)
+    problems = list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
+    return Inspected({id_: whole[id_] for id_ in right}, {id_: whole[id_] for id_ in in_part}, problems)
 
 
 def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[str]]:
@@ -86,17 +104,10 @@ def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[s
         return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
 
 
-def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
-    resources = config.get("resources")
-    if not isinstance(resources, dict):
-        return []
-    return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
-
-
-def _processes(config: Mapping[str, object]) -> list[str]:
-    resources = config.get("resources")
-    found = resources.items() if isinstance(resources, dict) else ()
-    return [str(id_) for id_, resource in found if isinstance(resource, dict) and resource.get("type") == "process"]
+def members_of(config: object, name: str) -> list[tuple[str, JsonMapping]]:
+    """Return the members of an object in the configuration that are objects themselves; none where there is no such."""
+    found = config.get(name) if isinstance(config, Mapping) else None
+    return [(str(id_), m) for id_, m in found.items() if isinstance(m, dict)] if isinstance(found, dict) else []
 
 
 def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:
@@ -118,13 +129,13 @@ def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, ob
     return known
 
 
-def _dataset(id_: str, resource: JsonMapping, defaults: JsonMapping, base: Path) -> Dataset:
-    """Return one dataset; ConfigError lists every mistake in its block and around it."""
-    block = resource["eo"]
+def _dataset(
+    id_: str, resource: JsonMapping, block: object, defaults: JsonMapping, base: Path
+) -> tuple[Dataset | None, list[str]]:
+    """Return a dataset and every mistake in its block and around it; where there are some, what is right of it."""
     if not isinstance(block, dict):
-        raise ConfigError(f"{_block_path(id_, ())}: expected a mapping")
-    around = _from_collection(id_, resource)
-    problems = _collection_problems(id_, resource, around["bbox"])
+        return None, [f"{_block_path(id_, ())}: expected a mapping"]
+    around, problems = _collection(id_, resource)
     own = {"options": {}} | dict(defaults) | block
     options = _options(id_, own, problems)
     given = options.defaults()
@@ -133,43 +144,39 @@ def _dataset(id_: str, resource: JsonMapping, defaults: JsonMapping, base: Path)
     for name in _BY_MEMBER:
         if isinstance(defaults.get(name), dict) and isinstance(own[name], dict):
             own[name] = defaults[name] | own[name]
-    of_block = _block_problems(id_, own, block, defaults)
+    own, of_block = _right_part(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
-    if of_block and all("].cron: " in problem for problem in of_block):  # the inputs are checked all the same
-        of_block += _schedule_problems(Dataset.model_validate(whole | {"schedules": []}), own["schedules"])
-    if problems := problems + of_block:
-        raise ConfigError(problems)
-    return Dataset.model_validate(whole)
+    try:
+        return Dataset.model_validate(whole), problems + of_block
+    except ValidationError:  # without a source
+        return None, problems + of_block
 
 
 def _options(id_: str, own: Mapping[str, object], problems: list[str]) -> SourceOptions:
-    """Return the options, as the source has them; ones without defaults where they or the source are wrong."""
-    source, known = own.get("source"), None
+    """Return the options of the source, those that are right; SourceOptions where one that is required is wrong."""
+    source = own.get("source")
+    if not isinstance(source, str) or source not in installed_sources():
+        return SourceOptions()
+    # YAML has null for a key whose lines are commented out
+    given = {} if own["options"] is None else own["options"]
     try:
-        if isinstance(source, str) and source in installed_sources():
-            known = source_info(source).options
-        # a key without anything after it, its lines being commented out
-        given = {} if own["options"] is None else own["options"]
-        return known.model_validate(given, by_name=False) if known else SourceOptions()
+        known = source_info(source).options
+        return known.model_validate(given, by_name=False)
     except ConfigError as error:
         problems += [f"{_block_path(id_, ('source',))}: {problem}" for problem in error.problems]
         return SourceOptions()
     except ValidationError as error:
-        problems += problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), known or SourceOptions)
+        problems += problems_of(error, lambda loc: _block_path(id_, ("options", *loc)), known)
+        wrong = {entry["loc"][:1] for entry in error.errors()}
+    right = {name: value for name, value in given.items() if (name,) not in wrong} if isinstance(given, dict) else {}
+    try:
+        return known.model_validate(right, by_name=False)
+    except ValidationError:
         return SourceOptions()
 
 
-def _from_collection(id_: str, resource: Mapping[str, object]) -> dict[str, Json]:
-    title = resource.get("title", id_)
-    if isinstance(title, dict):
-        title = next(iter(title.values()), id_)
-    extents = resource.get("extents")
-    spatial = extents.get("spatial") if isinstance(extents, dict) else None
-    bbox = spatial.get("bbox", []) if isinstance(spatial, dict) else []
-    return {"id": id_, "title": str(title), "bbox": bbox}
-
-
-def _collection_problems(id_: str, resource: JsonMapping, bbox: Any) -> list[str]:
+def _collection(id_: str, resource: JsonMapping) -> tuple[JsonObject, list[str]]:
+    """Return what a dataset takes from the collection around its block, and the mistakes there."""
     problems = []
     if not _ID.fullmatch(id_):
         problems.append(
@@ -178,14 +185,28 @@ def _collection_problems(id_: str, resource: JsonMapping, bbox: Any) -> list[str
         )
     if resource.get("type") != "collection":
         problems.append(f"resources.{id_}.type: a dataset with an eo: block must be a collection")
+    extents = resource.get("extents")
+    spatial = extents.get("spatial") if isinstance(extents, dict) else None
+    bbox = spatial.get("bbox", []) if isinstance(spatial, dict) else []
     numbers = isinstance(bbox, list) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in bbox)
     if not numbers or len(bbox) not in (0, 4, 6):
         path = yaml_path("resources", id_, "extents", "spatial", "bbox")
         problems.append(f"{path}: {bbox!r} is not allowed; allowed: [west, south, east, north]")
-    return problems
+        bbox = []
+    title = resource.get("title", id_)
+    if isinstance(title, dict):
+        title = next(iter(title.values()), id_)
+    return {"id": id_, "title": str(title), "bbox": bbox}, problems
 
 
-def _block_problems(id_: str, own: JsonMapping, block: JsonMapping, defaults: JsonMapping) -> list[str]:
+def _right_part(
+    id_: str, own: JsonMapping, block: JsonMapping, defaults: JsonMapping
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a block without its wrong members, and the mistakes in these.
+
+    Members that schedules rely on are filled in, so that a mistake does not bring others with it.
+    """
+
     def name(loc: Sequence[str | int]) -> str:
         if loc[0] == "orgUnits":
             loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
@@ -194,32 +215,45 @@ def _block_problems(id_: str, own: JsonMapping, block: JsonMapping, defaults: Js
             here, there, key = block.get(loc[0], {}), defaults.get(loc[0], {}), loc[1]
         return yaml_path("eo", "defaults", *loc) if key in there and key not in here else _block_path(id_, loc)
 
+    right = dict(own)
     try:
         DatasetBlock.model_validate(own, by_name=False)
     except ValidationError as error:
-        return problems_of(error, name, DatasetBlock)
-    return []
+        for key, *inside in (entry["loc"] for entry in error.errors()):
+            if key == "orgUnits":
+                right[key] = {"source": "dhis2"}
+            elif key == "dhis2":
+                members = right[key] if inside and isinstance(right.get(key), dict) else {}
+                right[key] = {n: v for n, v in members.items() if n != inside[0]} | {"dataElement": "unknown"}
+            else:
+                right.pop(str(key), None)
+        return right, problems_of(error, name, DatasetBlock)
+    return right, []
 
 
 def _block_path(id_: str, loc: Sequence[str | int]) -> str:
     return yaml_path("resources", id_, "eo", *loc)
 
 
-def _schedule_problems(dataset: Dataset, schedules: Sequence[JsonMapping]) -> list[str]:
-    """Return the mistakes in names and inputs, which the block's model does not see."""
+def _schedule_problems(dataset: Dataset, schedules: object) -> list[str]:
+    """Return the mistakes in names and inputs of the schedules of a block, which its model does not see."""
     problems = []
-    names = [schedule.get("name") for schedule in schedules]
-    for index, (name, schedule) in enumerate(zip(names, schedules, strict=True)):
+    listed = enumerate(schedules if isinstance(schedules, list) else [])
+    known = {index: schedule for index, schedule in listed if isinstance(schedule, dict)}
+    first: dict[object, int] = {}
+    for index, schedule in known.items():
         path = _block_path(dataset.id, ("schedules", index))
-        if names.index(name) != index:
+        if isinstance(name := schedule.get("name"), str) and first.setdefault(name, index) != index:
             problems.append(f"{path}.name: {name!r} is used twice")
         if not isinstance(inputs := schedule.get("inputs"), dict):
             continue
         if "datasetId" in inputs:
             problems.append(f"{path}.inputs.datasetId: is not known here; a schedule runs its own dataset")
             continue
+        if type(dataset.options) is SourceOptions:  # those of the source are wrong, so no request can be checked
+            continue
         try:
-            validate_inputs({**inputs, "datasetId": dataset.id}, {dataset.id: dataset}, datetime.now(ZoneInfo("UTC")))
+            validate_inputs({**inputs, "datasetId": dataset.id}, {dataset.id: dataset}, datetime.now(UTC))
         except InputError as error:
             problems += [f"{path}.inputs.{problem.removeprefix('input ')}" for problem in error.problems]
     return problems

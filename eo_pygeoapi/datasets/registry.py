@@ -38,7 +38,7 @@ class DatasetRegistry:
         if edited is None:
             return
         try:
-            enabled, _ = inspect_datasets(read_config(edited), edited.parent)
+            enabled = inspect_datasets(read_config(edited), edited.parent).right
         except ConfigError:
             return
         if dataset_id in asking.datasets(enabled):

@@ -1,6 +1,6 @@
-"""What a source says of itself, and which sources are installed.
+"""The description of a source by itself, and the list of installed sources.
 
-A source is a folder: `options.py` says all that can be said in plain Python, for the web process reads it too;
+A source is a folder: `options.py` describes it in plain Python, for the web process reads it too;
 `source.py` fetches and opens the data, and only the pipeline imports it. An entry point of the group
 `eo_pygeoapi.sources` names the `SourceInfo` in `options.py`, in this package or another; `docs/sources.md` shows one.
 """
@@ -40,7 +40,7 @@ YamlText = Annotated[str, BeforeValidator(_text_from_yaml)]
 
 @dataclass(frozen=True)
 class Credential:
-    """What a provider wants to know of its users, and where they say it.
+    """The credentials that a provider asks for, and the places where users give them.
 
     `block` is the type of the Prefect block (its slug) that may hold it, with the members of `variables`: each stands
     for an environment variable. The variables whose values are secret end in `_KEY`, `_TOKEN` or `_PASSWORD`, by
@@ -68,17 +68,13 @@ class Credential:
         return [name for name in self.variables.values() if is_secret(name)]
 
     def is_given(self, has: Callable[[str], bool]) -> bool:
-        """Return whether the credentials are there; `has` tells whether a variable is set."""
+        """Return whether the user has given the credentials; `has` tells whether a variable is set."""
         if all(map(has, self.secrets)) or (self.file and Path(self.file).expanduser().exists()):
             return True
-        return bool(self.hosts) and _in_netrc(self.hosts[0])
-
-
-def _in_netrc(host: str) -> bool:
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+        try:
+            return bool(self.hosts) and netrc.netrc(os.environ.get("NETRC")).authenticators(self.hosts[0]) is not None
+        except (OSError, netrc.NetrcParseError):
+            return False
 
 
 class SourceOptions(Model):
@@ -94,11 +90,11 @@ class SourceOptions(Model):
         return {}
 
     def credentials(self) -> tuple[Credential, ...]:
-        """Return what the provider wants to know before it gives these data."""
+        """Return the credentials that the provider asks for before it gives these data."""
         return ()
 
     def address(self) -> str:
-        """Return an address that tells whether the provider answers; nothing where there is none to ask."""
+        """Return an address to ask whether the provider answers; empty where there is none."""
         return ""
 
     def local_paths(self) -> list[str]:
@@ -131,7 +127,7 @@ class SourceInfo:
     """A source, as its entry point names it.
 
     `source` is `package.module:name` of what makes the source (see `pipeline/sources/request.py`), called without
-    arguments. A source is asked for a box across 180 degrees in two halves, unless it says `across_180`.
+    arguments. We ask a source for a box across 180 degrees in two halves, unless it says `across_180`.
     `credentials` are all those that any of its options may need.
     """
 
@@ -168,7 +164,7 @@ def source_info(name: str) -> SourceInfo:
 
 
 def loadable_sources() -> dict[str, SourceInfo]:
-    """Return the installed sources but for those that cannot be loaded, of which only their datasets need to know."""
+    """Return the installed sources without those that cannot be loaded; these are errors of their datasets alone."""
     found: dict[str, SourceInfo] = {}
     for name in installed_sources():
         try:

@@ -15,16 +15,16 @@ from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.json_types import JsonMapping
 
-_OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs whose members all may be left out
+_OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs that may be empty objects
 
 
 class Execution(Model):
-    """A checked request: its inputs, the dataset with the request's overrides, and the days it means."""
+    """A checked request: its inputs, the dataset with the request's overrides, and the days of its interval."""
 
     inputs: ImportInputs
     dataset: Dataset
     interval: Interval
-    overridden: list[str] = []  # inputs by which values are other than those of the dataset's own settings
+    overridden: list[str] = []  # inputs that change what the dataset's own settings would give
 
     def in_words(self) -> str:
         """Return which dataset and days were requested."""
@@ -44,9 +44,16 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     """
     if not isinstance(inputs, Mapping):
         raise InputError("inputs: expected an object with the inputs by their ids")
-    parsed, problems = _parsed(inputs)
-    problems += _unknown_dataset(inputs, datasets) + _empty_inputs(inputs)
-    dataset = _dataset_of(inputs, datasets)
+    parsed, problems = None, []
+    try:
+        parsed = ImportInputs.model_validate(dict(inputs), by_name=False)
+    except ValidationError as error:
+        problems += problems_of(error, _input_name, ImportInputs)
+    wanted = inputs.get("datasetId")
+    dataset = datasets.get(wanted) if isinstance(wanted, str) else None
+    if isinstance(wanted, str) and dataset is None:
+        problems.append(f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})")
+    problems += _empty_inputs(inputs)
     today = now.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
     interval = None
     changed: list[str] = []
@@ -63,37 +70,18 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     if parsed and dataset and not problems:
         changed = overridden(parsed, dataset)
         dataset = dataset.overridden_by(parsed)
-        problems += _unit_problems(parsed, dataset) + _target_problems(parsed, dataset)
+        problems += _unit_and_target_problems(parsed, dataset)
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
     return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
-
-
-def _parsed(inputs: Mapping[str, object]) -> tuple[ImportInputs | None, list[str]]:
-    try:
-        return ImportInputs.model_validate(dict(inputs), by_name=False), []
-    except ValidationError as error:
-        return None, problems_of(error, _input_name, ImportInputs)
 
 
 def _input_name(loc: Sequence[str | int]) -> str:
     return f"input {yaml_path(*loc)}" if loc else ""
 
 
-def _dataset_of(inputs: Mapping[str, object], datasets: Mapping[str, Dataset]) -> Dataset | None:
-    wanted = inputs.get("datasetId")
-    return datasets.get(wanted) if isinstance(wanted, str) else None
-
-
-def _unknown_dataset(inputs: Mapping[str, object], datasets: Mapping[str, Dataset]) -> list[str]:
-    wanted = inputs.get("datasetId")
-    if not isinstance(wanted, str) or wanted in datasets:
-        return []
-    return [f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})"]
-
-
 def _empty_inputs(inputs: Mapping[str, object]) -> list[str]:
-    """Return a sentence for each input that is there and says nothing: it would silently mean the dataset's own."""
+    """Return a sentence for each empty input; the dataset's own value would silently stand in for it."""
     target = inputs.get("dhis2")
     members = {f"dhis2.{name}": v for name, v in target.items()} if isinstance(target, Mapping) else {}
     empty = [name for name, v in {**inputs, **members}.items() if v in ("", [], {}) and name not in _OBJECTS]
@@ -115,21 +103,20 @@ def _parameter_problems(parameters: Mapping[str, object], dataset: Dataset) -> l
     return problems
 
 
-def _unit_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
+def _unit_and_target_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
+    """Return the mistakes in units and target of a request, whose overrides the dataset has by now."""
+    problems = []
     asked = inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids or inputs.features
-    if asked or dataset.org_units:
-        return []
-    return [
-        f"input orgUnitLevel: dataset {dataset.id!r} has no organisation units of its own; "
-        "give orgUnitLevel, orgUnitIds or features"
-    ]
-
-
-def _target_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
+    if not asked and dataset.org_units is None:
+        problems.append(
+            f"input orgUnitLevel: dataset {dataset.id!r} has no organisation units of its own; "
+            "give orgUnitLevel, orgUnitIds or features"
+        )
     given = "dhis2" in inputs.model_fields_set and "connection" in inputs.dhis2.model_fields_set
-    asked = dataset.dhis2.connection
-    if given and dataset.connections is not None and asked not in dataset.connections:
-        return [f"input dhis2.connection: {asked!r} is not allowed; allowed: {', '.join(dataset.connections)}"]
-    if inputs.dry_run or dataset.dhis2.data_element:
-        return []
-    return [f"input dhis2.dataElement: is required to import (dryRun: false); dataset {dataset.id!r} names none"]
+    wanted, allowed = dataset.dhis2.connection, dataset.connections
+    if given and allowed is not None and wanted not in allowed:
+        problems.append(f"input dhis2.connection: {wanted!r} is not allowed; allowed: {', '.join(allowed)}")
+    elif not inputs.dry_run and not dataset.dhis2.data_element:
+        missing = "is required to import (dryRun: false)"
+        problems.append(f"input dhis2.dataElement: {missing}; dataset {dataset.id!r} names none")
+    return problems

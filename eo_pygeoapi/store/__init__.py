@@ -1,1 +1,1 @@
-"""What jobs leave behind: their files, the published values, and the downloads that they share."""
+"""What jobs write: their files, the published values, the coverage, and the downloads that they share."""

@@ -1,10 +1,10 @@
-"""What there is of a dataset for each unit and period, and what became of it in DHIS2.
+"""The coverage of a dataset: which values it has for each unit and period, and what DHIS2 holds of them.
 
     coverage/{datasetId}/values/{YYYY}-….parquet   what jobs made of the data: a value, a provisional one, or why none
     coverage/{datasetId}/dhis2/{YYYY}-….parquet    what DHIS2 holds of it: ours, a person's, or why nothing
     coverage/{datasetId}/units/all-….parquet       names and levels of the units
 
-The two have versions of their own: a dry run says what the data are, and erases nothing of what an import said.
+The tables have versions of their own: a dry run changes what the data are, and leaves what an import has recorded.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _COUNT_IN_DHIS2 = """
 
 
 class PeriodSummary(BaseModel):
-    """How many units have what in one period."""
+    """The number of units in each state, in one period."""
 
     id: str
     start: date
@@ -54,7 +54,7 @@ class PeriodSummary(BaseModel):
 
 
 class _YearSummary(BaseModel):
-    """What was counted of a year, and of which files."""
+    """The counts of a year, and the digest of the files that they were counted in."""
 
     digest: str
     periods: list[PeriodSummary]
@@ -71,7 +71,7 @@ class CoverageTable:
         self._units = VersionedTable(store, f"{folder}/units", ("orgUnit",))
 
     def add_values(self, cells: JsonMapping, units: Sequence[CoverageUnit], job_id: str, version: str) -> None:
-        """Add what a job made of the data, and the units that it was asked for.
+        """Add the states that a job found in the data, and the units of its request.
 
         `cells` are columns `orgUnit`, `period`, `start`, `end` (ISO dates), `state` (a `ValueState`) and `reason`.
         """
@@ -94,7 +94,7 @@ class CoverageTable:
             self._dhis2.add(_written(cells, job_id, version), _YEAR)
 
     def units(self, level: int | None = None) -> list[CoverageUnit]:
-        """Return the units that jobs were asked for, by level and name; of one level only where it is given."""
+        """Return the units of all requests, ordered by level and name; only those of `level` where it is given."""
         query = 'SELECT "orgUnit", name, level FROM latest ORDER BY level, name, "orgUnit"'
         rows = self._units.read(lambda connection: connection.execute(query).fetchall()) or []
         found = [CoverageUnit(id=id_, name=name, level=of_unit or None) for id_, name, of_unit in rows]
@@ -130,7 +130,7 @@ class CoverageTable:
     def summary(self) -> list[PeriodSummary]:
         """Return all periods that jobs have looked at, in order, and how many units have what.
 
-        What was counted of a year is kept beside its files, and counted again only where these have changed.
+        The counts of a year are kept beside its files, and made again only when these have changed.
         """
         values, in_dhis2 = self._values.files(), self._dhis2.files()
         return [
@@ -152,30 +152,18 @@ class CoverageTable:
                 return kept.periods
         except MissingResultError:
             pass
-        periods = self._counted(year)
-        self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
-        return periods
-
-    def _counted(self, year: str) -> list[PeriodSummary]:
         rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
         in_dhis2 = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
-        counts = {row[0]: row[1:] for row in in_dhis2}
-        found = []
-        for period, present, provisional, start, end in rows:
-            imported, rejected, kept = counts.get(period, (0, 0, 0))
-            found.append(
-                PeriodSummary(
-                    id=period,
-                    start=start,
-                    end=end,
-                    present=present,
-                    provisional=provisional,
-                    imported=imported,
-                    rejected=rejected,
-                    kept=kept,
-                )
-            )
-        return sorted(found, key=lambda summary: summary.start)
+        counts = {period: numbers for period, *numbers in in_dhis2}
+        periods = []
+        for id_, present, provisional, start, end in rows:
+            imported, rejected, kept_there = counts.get(id_, (0, 0, 0))
+            known = {"id": id_, "start": start, "end": end, "present": present, "provisional": provisional}
+            there = {"imported": imported, "rejected": rejected, "kept": kept_there}
+            periods.append(PeriodSummary.model_validate(known | there))
+        periods.sort(key=lambda summary: summary.start)
+        self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
+        return periods
 
     def _fill(
         self,

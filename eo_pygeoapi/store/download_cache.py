@@ -1,10 +1,10 @@
-"""The cache of downloads: how its files are named, and what operations staff may want to know and throw away.
+"""The cache of downloads: the names of its files, and its listing and pruning for operations staff.
 
 `<cache>/<source>/<product>-<key>/<variable>_<dates>.nc` (or `.tif`) holds a variable of a product in a box, for the
-days that its name says: a year, month or day, or two of these with `_` between. `.provisional` before the suffix marks
-what the provider will replace. `<key>` is a hash of all that the content depends on, and `about.json` beside the files
-says what that was. What is being downloaded stands in a folder `.unfinished-…` until it was found complete;
-the job that downloads holds `.lock` beside it, and the folder's name says which process that is.
+days in its name: a year, month or day, or two of these with `_` between. `.provisional` before the suffix marks data
+that the provider will replace. `<key>` is a hash of all that the content depends on; `about.json` beside them lists
+that. A job downloads into a folder `.unfinished-…`, whose name says which process it is, and moves the files when they
+are complete; meanwhile it holds `.lock` beside them.
 """
 
 import json
@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -82,7 +83,7 @@ def days_text(days: Sequence[date]) -> str:
 
 @dataclass(frozen=True)
 class Product:
-    """What the cache holds of one product in one box."""
+    """One product in one box, as the cache holds it."""
 
     folder: Path
     name: str
@@ -96,38 +97,36 @@ class Product:
 
 
 def products(cache: Path) -> list[Product]:
-    """Return what the cache holds, by source and product; files of the source `file` are one product."""
-    folders = [folder for source in _folders(cache) for folder in _folders(source)]
-    return [_product(cache, folder) for folder in folders]
-
-
-def _product(cache: Path, folder: Path) -> Product:
-    paths = list(_files(folder))
-    known = [file for path in paths if (file := parse(path))]
-    sizes = [_size(path) for path in paths]
-    return Product(
-        folder=folder,
-        name=str(folder.relative_to(cache)),
-        files=len(known) or len(paths),
-        size=sum(sizes),
-        first=min((file.first for file in known), default=None),
-        last=max((file.last for file in known), default=None),
-        provisional=sum(file.provisional for file in known),
-        unfinished=sum(1 for path in folder.iterdir() if path.name.startswith(UNFINISHED)),
-        about=_about(folder),
-    )
+    """Return the products in the cache, by source; files of the source `file` are one product."""
+    found = []
+    for folder in [folder for source in _folders(cache) for folder in _folders(source)]:
+        paths = list(_files(folder))
+        known = [file for path in paths if (file := parse(path))]
+        about: JsonObject = {}
+        with suppress(OSError, ValueError):
+            about = json.loads((folder / ABOUT).read_text())
+        found.append(
+            Product(
+                folder=folder,
+                name=str(folder.relative_to(cache)),
+                files=len(known) or len(paths),
+                size=sum(map(_size, paths)),
+                first=min((file.first for file in known), default=None),
+                last=max((file.last for file in known), default=None),
+                provisional=sum(file.provisional for file in known),
+                unfinished=sum(1 for path in folder.iterdir() if path.name.startswith(UNFINISHED)),
+                about=about,
+            )
+        )
+    return found
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What `prune` removed, or in a dry run would."""
+    """The files that `prune` removed, or in a dry run would remove."""
 
     files: int
     size: int
-
-
-def _never(_source: str, _file: CachedFile | None) -> bool:
-    return False
 
 
 def prune(
@@ -136,22 +135,22 @@ def prune(
     names: Sequence[str] = (),
     *,
     dry_run: bool = False,
-    spared: Callable[[str, CachedFile | None], bool] = _never,
+    spared: Callable[[str, CachedFile | None], bool] = lambda _source, _file: False,
 ) -> Pruned:
-    """Remove files that were last downloaded more than so many days ago, and downloads that nobody will finish.
+    """Remove files downloaded more than `older_than` days ago, and downloads that nobody will finish.
 
-    `names` are products as `products` names them, or sources; none means all. `spared` is told the source and the file,
-    None where its name is not one of ours, and says whether an old file stays. What a run needs it downloads again.
+    `names` are products as `products` names them, or sources; none means all. `spared` gets the source and the file,
+    None where its name is not one of ours, and returns whether an old file stays. A run downloads again what it needs.
     """
-    now = time.time()
+    before = time.time() - older_than * _SECONDS_A_DAY
     removed = size = 0
     for product in products(cache):
         if names and not any(product.name == name or product.name.startswith(f"{name}/") for name in names):
             continue
         source = product.name.partition("/")[0]
-        old = [p for p in _old(product.folder, now - older_than * _SECONDS_A_DAY) if not spared(source, parse(p))]
-        for path in [*_leftovers(product.folder), *old]:
-            removed, size = removed + 1, size + _total(path)
+        files = [path for path in _files(product.folder) if path.name != ABOUT and path.stat().st_mtime < before]
+        for path in [*_leftovers(product.folder), *(path for path in files if not spared(source, parse(path)))]:
+            removed, size = removed + 1, size + _size(path)
             if not dry_run:
                 remove(path)
         if not dry_run and not any(path.name not in (ABOUT, LOCK) for path in product.folder.iterdir()):
@@ -160,7 +159,7 @@ def prune(
 
 
 def _leftovers(folder: Path) -> list[Path]:
-    """Return what was left of downloads that were killed: where there is a lock, nobody holds it; else it is old."""
+    """Return what killed downloads left: nobody holds the lock beside it, or where there is none, it is old."""
     return [path for path in _unfinished(folder) if _is_abandoned(path)]
 
 
@@ -172,38 +171,26 @@ def _unfinished(folder: Path) -> list[Path]:
 def _is_abandoned(path: Path) -> bool:
     lock = path.parent / LOCK
     if lock.exists():  # a download may wait for hours for its provider, without writing anything
-        return not _is_held(lock)
-    written = [_written(file) for file in (path, *path.rglob("*"))]
+        try:
+            with FileLock(lock, timeout=0):
+                return True
+        except (Timeout, OSError):
+            return False
+    try:
+        written = [file.stat().st_mtime for file in (path, *path.rglob("*"))]
+    except OSError:  # a process has just removed a file, or moved it to its place
+        return False
     return time.time() - max(written) > _ABANDONED
 
 
-def _is_held(lock: Path) -> bool:
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # removed, or moved to its place, in the meantime
-        return time.time()
-
-
-def _old(folder: Path, before: float) -> list[Path]:
-    return [path for path in _files(folder) if path.name != ABOUT and path.stat().st_mtime < before]
-
-
 def sweep(folder: Path) -> None:
-    """Remove what was left of downloads that were killed, in a folder whose lock the caller holds."""
+    """Remove what killed downloads left in a folder whose lock the caller holds."""
     for path in _unfinished(folder):
         remove(path)
 
 
 def sweep_cache(cache: Path) -> int:
-    """Remove what was left in the whole cache of downloads that were killed; returns how many."""
+    """Remove what killed downloads left in the whole cache; returns how many there were."""
     found = _leftovers(cache)
     for path in found:
         remove(path)
@@ -225,27 +212,17 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _total(path: Path) -> int:
-    return sum(_size(file) for file in path.rglob("*")) if path.is_dir() else _size(path)
-
-
 def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # removed in the meantime
-        return 0
+    """Return the bytes of a file, or of all files in a folder."""
+    size = 0
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        with suppress(OSError):  # removed in the meantime
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _folders(path: Path) -> list[Path]:
     return sorted(child for child in path.iterdir() if child.is_dir()) if path.is_dir() else []
-
-
-def _about(folder: Path) -> dict[str, object]:
-    try:
-        about: JsonObject = json.loads((folder / ABOUT).read_text())
-    except (OSError, ValueError):
-        return {}
-    return about
 
 
 def runs(days: Sequence[date]) -> list[tuple[date, date]]:

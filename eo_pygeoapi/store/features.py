@@ -1,7 +1,7 @@
-"""The units and values of one job, and the GeoJSON features that they become.
+"""The units and values of one job, of which GeoJSON features are made.
 
 Here and in the published values a geometry is two-dimensional GeoJSON text with coordinates rounded to 5 decimals
-(about a metre), and it is known by the hash of that text.
+(about a metre); its key is the hash of that text.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Unit:
 
     @property
     def geometry_key(self) -> str | None:
-        """Return what the geometry is known by."""
+        """Return the key of the geometry."""
         return hashlib.sha256(self.geometry.encode()).hexdigest()[:32] if self.geometry else None
 
 
@@ -79,20 +79,17 @@ def read_units(collection: JsonMapping) -> dict[str, Unit]:
     units = {}
     for feature in collection["features"]:
         properties = feature["properties"]
-        geometry, bounds = _rounded(properties["orgUnit"], feature.get("geometry"))
-        units[properties["orgUnit"]] = Unit(properties["name"], properties.get("level"), geometry, bounds)
+        org_unit, geometry = properties["orgUnit"], feature.get("geometry")
+        try:
+            shape = shapely.from_geojson(json.dumps(geometry)) if geometry else None
+        except shapely.GEOSException as error:
+            raise ResultsError(f"organisation unit {org_unit!r}: not a GeoJSON geometry: {error}") from error
+        text, bounds = "", ()
+        if shape is not None and not shape.is_empty:
+            shape = shapely.transform(shape, lambda coordinates: np.round(coordinates, COORDINATE_DECIMALS))
+            text, bounds = shapely.to_geojson(shape), tuple(shape.bounds)
+        units[org_unit] = Unit(properties["name"], properties.get("level"), text, bounds)
     return units
-
-
-def _rounded(org_unit: str, geometry: Mapping[str, object] | None) -> tuple[str, tuple[float, ...]]:
-    try:
-        shape = shapely.from_geojson(json.dumps(geometry)) if geometry else None
-    except shapely.GEOSException as error:
-        raise ResultsError(f"organisation unit {org_unit!r}: not a GeoJSON geometry: {error}") from error
-    if shape is None or shape.is_empty:
-        return "", ()
-    shape = shapely.transform(shape, lambda coordinates: np.round(coordinates, COORDINATE_DECIMALS))
-    return shapely.to_geojson(shape), tuple(shape.bounds)
 
 
 def feature_id(org_unit: str, period: str) -> str:

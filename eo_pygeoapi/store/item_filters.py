@@ -1,6 +1,6 @@
-"""From the filters of OGC API - Features to conditions on published values.
+"""Translate the filters of OGC API - Features into conditions on published values.
 
-What a client sends becomes a parameter of the query, never a part of its text. A mistake raises InputError, which
+The texts of a client become parameters of the query, never a part of its text. A mistake raises InputError, which
 names the filter, the value and what is allowed.
 """
 
@@ -32,7 +32,7 @@ _OF_KEY = ("orgUnit", "period", "start", "end")
 
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
-# stands for an apostrophe in the texts of CQL2 filters, of those that use the character for nothing
+# takes the place of an apostrophe in the texts of CQL2 filters: a private character of Unicode, which nobody uses
 APOSTROPHE = "\ue000"
 _LARGEST_INTEGER = 2**31 - 1
 LARGEST_SIMPLIFY = 100_000

@@ -1,4 +1,4 @@
-"""The values of one job as GeoJSON features: kept as two tables, each geometry once, and made into text when asked for.
+"""The values of one job as GeoJSON features: stored as two tables, each geometry once, and written as text on request.
 
 `values.parquet` has a row per unit and period, null where there is no value; `units.parquet` has the name, the level
 and the geometry of each unit as GeoJSON text.
@@ -33,7 +33,7 @@ _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 
 
 def write_features(folder: JobFolder, table: Table, units: Mapping[str, Unit]) -> None:
-    """Keep the values and the units of a job."""
+    """Store the values and the units of a job."""
     with TemporaryDirectory(prefix="eo-pygeoapi-") as spill, connect(Path(spill), READER_MEMORY) as connection:
         connection.register("rows", dict(table.columns))
         rows = """SELECT * REPLACE (CASE WHEN isfinite(value) THEN value END AS value,
@@ -99,7 +99,7 @@ class JobFeatures:
         return {key: replace(unit, geometry=found[key]) for key, unit in self.units.items()}
 
     def size(self, units: Mapping[str, KeptUnit]) -> int:
-        """Return how many bytes `text` gives."""
+        """Return the number of bytes that `text` yields."""
         query = f'SELECT "orgUnit", count(*), sum(strlen({_TAIL})) FROM read_parquet($path) GROUP BY ALL'
         total, rows = 0, 0
         for org_unit, count, tails in self._rows(query, self._parameters()):
@@ -145,7 +145,7 @@ class JobFeatures:
 
 
 def _local(folder: JobFolder, name: str, copies: Path) -> Path:
-    """Return where a file lies on this machine, copied there if the store is elsewhere."""
+    """Return the local path of a file; of a copy below `copies` where the store is elsewhere."""
     path = folder.local_path(name)
     if path is None or not folder.exists(name):
         path = copies / name

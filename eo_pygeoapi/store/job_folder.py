@@ -1,4 +1,4 @@
-"""The files of one job in the results store: the only place that knows where they lie.
+"""The files of one job in the results store; no other module knows their keys.
 
 | `jobs/{jobID}/…` | what |
 |---|---|
@@ -8,7 +8,7 @@
 | `summary.json` | the import summary of a successful import, without the long lists of its output |
 | `published.json` | when the job was first published |
 | `payload-preview.json` | what DHIS2 was, or would have been, sent: the first values |
-| `values.parquet`, `units.parquet` | the values, and each unit once; asked for, `features.geojson` is made of them |
+| `values.parquet`, `units.parquet` | the values, and each unit once; the API makes `features.geojson` of them |
 | `values.csv`, `chap.csv` | the values, for other programs |
 | `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
@@ -86,7 +86,7 @@ class JobFolder:
         self.store.copy_to(self.key(name), path)
 
     def local_path(self, name: str) -> Path | None:
-        """Return where a file lies on this machine, or None where the store is elsewhere."""
+        """Return the local path of a file, or None where the store is elsewhere."""
         return self.store.local_path(self.key(name))
 
     def write_bytes(self, name: str, value: bytes) -> None:

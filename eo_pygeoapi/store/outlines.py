@@ -1,4 +1,4 @@
-"""Outlines of units as GeoJSON text: kept as long as they are asked for, found by a box, and made coarser for maps."""
+"""Outlines of units as GeoJSON text: a cache of them, a search by box, and a simplification for maps."""
 
 import math
 import threading
@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]  # west, south, east, north
 
 
 class Kept[V]:
-    """Values by key: of all that were asked for, the last ones that are not larger than `most` together."""
+    """A cache of values by key: it keeps the last used ones, as many as are not larger than `most` together."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -26,7 +26,7 @@ class Kept[V]:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> V | None:
-        """Return a value, or None where it is not kept (any more)."""
+        """Return a value, or None where the cache does not hold it."""
         with self._lock:
             if key not in self._found:
                 return None
@@ -34,7 +34,7 @@ class Kept[V]:
             return self._found[key][0]
 
     def put(self, key: str, value: V, size: int) -> None:
-        """Keep a value of this size; what was not asked for the longest goes."""
+        """Keep a value of this size, and drop the least recently used ones."""
         with self._lock:
             if key in self._found:
                 self._size -= self._found.pop(key)[1]
@@ -51,30 +51,24 @@ def touching(shapes: Mapping[str, Any], boxes: Sequence[Box]) -> list[str]:
 
 
 def coarser(outlines: Mapping[str, str], levels: Sequence[Sequence[str]], metres: float) -> dict[str, str]:
-    """Return outlines without their details: what a corner adds is given up where it is less than about `metres`.
+    """Return outlines without the corners that change them by less than about `metres`.
 
-    The outlines of one level (their keys) are made coarser together, so that neighbours go on touching.
+    `levels` are the keys of outlines that are simplified together, so that neighbours go on touching.
     """
     found = dict(outlines)
     for keys in levels:
-        texts = [outlines[key] for key in keys]
-        for key, text in zip(keys, _coarser_level(texts, metres), strict=True):
-            found[key] = text
+        shapes = shapely.from_geojson(np.array([outlines[key] for key in keys], dtype=object))
+        areas = np.isin(shapely.get_type_id(shapes), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
+        if not areas.any():
+            continue
+        bounds = shapely.total_bounds(shapes[areas])
+        # a degree of longitude is as long as one of latitude times this
+        narrowing = max(math.cos(math.radians((bounds[1] + bounds[3]) / 2)), 0.01)
+        scaled = _times(shapes[areas], narrowing)
+        coarse = shapely.coverage_simplify(scaled, metres / METRES_PER_DEGREE)
+        shapes[areas] = shapely.transform(_times(coarse, 1 / narrowing), lambda c: np.round(c, COORDINATE_DECIMALS))
+        found |= zip(keys, shapely.to_geojson(shapes).tolist(), strict=True)
     return found
-
-
-def _coarser_level(texts: Sequence[str], metres: float) -> list[str]:
-    shapes = shapely.from_geojson(np.array(texts, dtype=object))
-    areas = np.isin(shapely.get_type_id(shapes), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
-    if not areas.any():
-        return list(texts)
-    bounds = shapely.total_bounds(shapes[areas])
-    # a degree of longitude is as long as one of latitude times this
-    narrowing = max(math.cos(math.radians((bounds[1] + bounds[3]) / 2)), 0.01)
-    scaled = _times(shapes[areas], narrowing)
-    coarse = shapely.coverage_simplify(scaled, metres / METRES_PER_DEGREE)
-    shapes[areas] = shapely.transform(_times(coarse, 1 / narrowing), lambda c: np.round(c, COORDINATE_DECIMALS))
-    return list(shapely.to_geojson(shapes))
 
 
 def _times(shapes: NDArray[Any], factor: float) -> NDArray[Any]:

@@ -13,13 +13,9 @@ _OVERRIDDEN = "the request sets {}, and the collection shows the values of the d
 _TRIED = "this job imported nothing, and the collection shows what was imported"
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class JobResults:
-    """What a job has computed, and what DHIS2 said of it.
+    """The results of a job, and the answer of DHIS2.
 
     `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
     columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
@@ -37,7 +33,7 @@ class JobResults:
 
 
 def publish_results(
-    folder: JobFolder, dataset_id: str, results: JobResults, now: Callable[[], datetime] = _utc_now
+    folder: JobFolder, dataset_id: str, results: JobResults, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> ImportOutputs:
     """Write the features and documents of a job, publish its values in the dataset's collection, return its output.
 

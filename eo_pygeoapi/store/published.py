@@ -4,8 +4,8 @@
     published/{datasetId}/values-{YYYY}-{random}.parquet      the same, of jobs that imported nothing, such as dry runs
     published/{datasetId}/geometries-{random}.parquet         each geometry once, with its bounding box
 
-What was imported counts alone: from the first import on, the values of dry runs are not published any more, and those
-that were are deleted.
+From the first import of a dataset on, only imports count: we publish no values of dry runs any more, and delete those
+that we had published.
 
 Files are only ever added and removed whole; none is changed, and no name is used twice. What is published is the
 union of the rows of all files; where several speak of one unit and period, the row of the highest `version` counts.
@@ -29,16 +29,15 @@ from urllib.parse import quote
 import duckdb
 
 from eo_pygeoapi.errors import ResultsError
-from eo_pygeoapi.store.duck import WRITER_MEMORY, connect, quoted
+from eo_pygeoapi.store.duck import WRITER_MEMORY, connect, quoted, read_steadily
 from eo_pygeoapi.store.features import Table, Unit
 from eo_pygeoapi.store.store import ResultStore
 
-# so many files of a year, or of geometries, are left lying before a job that publishes merges them
+# how many files of a year, or of geometries, there may be before a job that publishes merges them
 FILES_BEFORE_MERGE = 4
 # of values a group is some weeks of a large country; of geometries, few enough for little memory
 _VALUES_PER_GROUP = 61_440
 _GEOMETRIES_PER_GROUP = 2_048
-_READ_ATTEMPTS = 5
 
 _IMPORTED, _TRIED = "imported", "values"
 _VALUES_FILE = re.compile(rf"(?P<kind>{_IMPORTED}|{_TRIED})-(?P<year>\d{{4}})-[0-9a-f]{{32}}\.parquet")
@@ -83,15 +82,7 @@ class Files:
 
 def read_files[T](store: ResultStore, dataset_id: str, read: Callable[[Files], T]) -> T:
     """Return what `read` makes of a dataset's files; when they were merged while it read, it reads again."""
-    files = Files.of(store, dataset_id)
-    for attempt in range(_READ_ATTEMPTS):
-        try:
-            return read(files)
-        except (duckdb.Error, ResultsError) as error:
-            seen, files = files, Files.of(store, dataset_id)
-            if files == seen or attempt == _READ_ATTEMPTS - 1:
-                raise ResultsError(f"cannot read what is published of {dataset_id!r}: {error}") from error
-    raise AssertionError("unreachable")
+    return read_steadily(lambda: Files.of(store, dataset_id), read, f"what is published of {dataset_id!r}")
 
 
 def _folder(dataset_id: str) -> str:
@@ -99,7 +90,7 @@ def _folder(dataset_id: str) -> str:
 
 
 def local_paths(store: ResultStore, keys: Iterable[str], copies: Path) -> list[str]:
-    """Return where the files lie on this machine, having copied them below `copies` if the store is elsewhere.
+    """Return local paths of the files; of copies below `copies` where the store is elsewhere.
 
     DuckDB could read through fsspec, but seeks and reads in two calls on a handle that its threads share, and gets
     rubbish; and it takes ten to fifty requests per query. The files never change, so a copy stays good.
@@ -128,7 +119,7 @@ def add(
     published: datetime,
     written: datetime,
 ) -> bool:
-    """Publish the values of a job, which count from then on unless another job says something later.
+    """Publish the values of a job; they count until a later job publishes others.
 
     Later is the later `published` (UTC), then the higher job id, then the later `written`. Returns False, and
     publishes nothing, where this job has not `imported` them and another has imported some. Raises ResultsError.

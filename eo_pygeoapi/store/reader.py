@@ -83,10 +83,10 @@ class OutlinedPage:
 
 
 class PublishedReader:
-    """Reads what is published in a store; one serves all threads of a process.
+    """Reads the published values of a store; one serves all threads of a process.
 
-    It keeps a DuckDB in memory, and copies of the files where the store is not on this machine. What it reads is
-    what the store holds at the moment of asking. Every method raises ResultsError.
+    It keeps a DuckDB in memory, and copies of the files where the store is not on this machine. Each call reads what
+    the store holds by then. Every method raises ResultsError.
     """
 
     def __init__(self, store: ResultStore) -> None:
@@ -110,7 +110,7 @@ class PublishedReader:
         with_geometry: bool = True,
         simplify: float = 0.0,
     ) -> Page:
-        """Return at most `limit` of the rows that match, after the first `offset`; what ties is in default order.
+        """Return at most `limit` of the rows that match, after the first `offset`; ties are in default order.
 
         `simplify` is how coarse the geometries may be, in metres.
         """
@@ -160,14 +160,14 @@ class PublishedReader:
 
     @cached_property
     def _folder(self) -> Path:
-        """A folder for copies and for what DuckDB spills; it is made by the first who needs it, and most need none."""
+        """The folder for copies and for what DuckDB spills; whoever needs it first makes it."""
         folder = Path(tempfile.gettempdir(), f"eo-pygeoapi-{uuid.uuid4().hex}")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return folder
 
 
 class _KeptOutlines:
-    """What a reader keeps of geometries between two questions."""
+    """The geometries that a reader keeps from one query to the next."""
 
     def __init__(self) -> None:
         self.texts = Kept[str](_LARGEST_TEXTS)
@@ -191,12 +191,14 @@ class _Query:
         `order` leaves no ties.
         """
         conditions = [self._located(given) if isinstance(given, Touching) else given for given in wanted]
-        counts = self._count_by_period(conditions)
+        counts = self._select("period, count(*)", conditions, "GROUP BY period ORDER BY period")
         matched = sum(count for _, count in counts)
         if offset >= matched or limit < 1:
             return [], matched
         narrowed, rest = _narrow(conditions, order, counts, offset, limit)
-        return self._rows(narrowed, order, rest, limit), matched
+        by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
+        found = self._select(_COLUMNS, narrowed, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, rest)
+        return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found], matched
 
     def outlines(self, keys: Collection[str]) -> dict[str, str]:
         """Return GeoJSON texts by their keys."""
@@ -228,44 +230,25 @@ class _Query:
         given = [number for west, south, east, north in wanted.boxes for number in (east, west, north, south)]
         query = f"SELECT geometry FROM read_parquet(?) WHERE {near}"
         keys = [key for (key,) in self._cursor.execute(query, [self._files.geometries, *given]).fetchall()]
-        found = touching(self._shapes(keys), wanted.boxes)
-        return Condition("geometry IN (SELECT unnest(?::VARCHAR[]))", (found,))
-
-    def _shapes(self, keys: Collection[str]) -> dict[str, Any]:
         shapes = {key: shape for key in keys if (shape := self._kept.shapes.get(key)) is not None}
         for key, text in self.outlines(set(keys) - shapes.keys()).items():
             shapes[key] = shapely.from_geojson(text)
             self._kept.shapes.put(key, shapes[key], shapely.get_num_coordinates(shapes[key]))
-        return shapes
-
-    def _count_by_period(self, conditions: Sequence[Condition]) -> list[tuple[str, int]]:
-        """Return (period, number of rows), sorted."""
-        return self._select("period, count(*)", conditions, "GROUP BY period ORDER BY period")
-
-    def _rows(
-        self, conditions: Sequence[Condition], order: Sequence[Order], offset: int, limit: int
-    ) -> list[JsonObject]:
-        """Return rows, with the key of the geometry in place of it."""
-        by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
-        found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
-        return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found]
+        return Condition("geometry IN (SELECT unnest(?::VARCHAR[]))", (touching(shapes, wanted.boxes),))
 
     def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: object) -> list[Any]:
-        latest, given = self._latest([c for c in conditions if c.on_key])
-        if not latest:
-            return []
-        where, more = _all_of([c for c in conditions if not c.on_key])
-        query = f"SELECT {what} FROM ({latest}) WHERE {where} {rest}"
-        return self._cursor.execute(query, [*given, *more, *parameters]).fetchall()
-
-    def _latest(self, conditions: Sequence[Condition]) -> tuple[str, list[Any]]:
-        """Return the statement of the rows that count: where a year is one file, all of it."""
-        where, parameters = _all_of(conditions)
+        """Return what a statement finds in the rows that count; where a year is one file, these are all of it."""
+        of_key, keys = _all_of([c for c in conditions if c.on_key])
         single = [path for paths in self._files.values.values() if len(paths) == 1 for path in paths]
         several = [path for paths in self._files.values.values() if len(paths) > 1 for path in paths]
         parts = [(paths, choice) for paths, choice in ((single, ""), (several, LATEST)) if paths]
-        query = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {where} {c}" for _, c in parts)
-        return query, [value for paths, _ in parts for value in (paths, *parameters)]
+        if not parts:
+            return []
+        latest = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {of_key} {c}" for _, c in parts)
+        given = [value for paths, _ in parts for value in (paths, *keys)]
+        where, more = _all_of([c for c in conditions if not c.on_key])
+        query = f"SELECT {what} FROM ({latest}) WHERE {where} {rest}"
+        return self._cursor.execute(query, [*given, *more, *parameters]).fetchall()
 
 
 def _all_of(conditions: Sequence[Condition]) -> tuple[str, list[Any]]:
@@ -280,7 +263,7 @@ def _narrow(
     offset: int,
     limit: int,
 ) -> tuple[Sequence[Condition], int]:
-    """Narrow a page down to the periods it lies in, and return what is left of the offset there.
+    """Return conditions that add the periods of the page, and the offset within these.
 
     That makes the last page as quick as the first: only the row groups of these periods are read and sorted.
     """

@@ -1,4 +1,4 @@
-"""From what a job leaves to the rows of its dataset's coverage."""
+"""Record in its dataset's coverage what a job found and imported."""
 
 import csv
 import io
@@ -37,14 +37,14 @@ _Texts = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Asked:
-    """The periods and units that a job was asked for."""
+    """The periods and units of a request."""
 
     periods: Sequence[Period]
     units: Sequence[CoverageUnit]
 
     @classmethod
     def of(cls, execution: Execution, units: JsonMapping, left_out: Iterable[LeftOut]) -> Self:
-        """Return what an execution asked for: the units of a FeatureCollection, and those that were left out of it."""
+        """Return the periods of an execution, and the units of a FeatureCollection and of `left_out`."""
         found = [feature["properties"] for feature in units["features"]]
         known = {p["orgUnit"]: CoverageUnit(id=p["orgUnit"], name=p["name"], level=p.get("level")) for p in found}
         for entry in left_out:
@@ -56,10 +56,10 @@ class Asked:
 def value_cells(
     asked: Asked, values: Columns, left_out: Iterable[LeftOut], options: SourceOptions, today: date
 ) -> dict[str, object]:
-    """Return the columns of `CoverageTable.add_values`: a row for each period and unit that was asked for.
+    """Return the columns for `CoverageTable.add_values`, a row for each period and unit of `asked`.
 
-    `values` has the columns `orgUnit`, `period` and `value`. A value is provisional where final data take the place
-    of its period's after `today`.
+    `values` has the columns `orgUnit`, `period` and `value`. A value is provisional where the provider publishes final
+    data for its period after `today`.
     """
     rows = {period.id: number for number, period in enumerate(asked.periods)}
     columns = {unit.id: number for number, unit in enumerate(asked.units)}
@@ -77,7 +77,8 @@ def value_cells(
     row = np.array([rows.get(period, -1) for period in np.asarray(values["period"]).tolist()], dtype=np.int64)
     column = np.array([columns.get(unit, -1) for unit in np.asarray(values["orgUnit"]).tolist()], dtype=np.int64)
     there = (row >= 0) & (column >= 0) & np.isfinite(np.asarray(values["value"], dtype=np.float64))
-    of_period = np.array([_state(period, options, today) for period in asked.periods], dtype=object)
+    finals = [options.final_from(period.end) for period in asked.periods]
+    of_period = np.array(["P" if final is not None and today < final else "V" for final in finals], dtype=object)
     states[row[there], column[there]] = of_period[row[there]]
     reasons[row[there], column[there]] = ""
     return {
@@ -93,7 +94,7 @@ def value_cells(
 def record(
     folder: JobFolder, execution: Execution, asked: Asked, values: Columns, left_out: Iterable[LeftOut], now: datetime
 ) -> None:
-    """Add what a job made of its data to the coverage, and what DHIS2 holds after it where it was no dry run.
+    """Add a job's values, and unless it was a dry run, what DHIS2 holds after it, to the coverage.
 
     A job that overrides its dataset's settings changes nothing here, as it publishes nothing.
     """
@@ -119,11 +120,6 @@ def _changes(folder: JobFolder) -> Iterator[tuple[str, str, str, str]]:
         if state := STATE_OF_CHANGE.get(change["change"]):
             unit, period = change["orgUnit"], change["period"]
             yield unit, period, state, reasons.get((unit, period), "") if state == "R" else ""
-
-
-def _state(period: Period, options: SourceOptions, today: date) -> str:
-    final = options.final_from(period.end)
-    return "P" if final is not None and today < final else "V"
 
 
 def _texts(texts: Iterable[str]) -> _Texts:

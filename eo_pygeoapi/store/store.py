@@ -1,4 +1,4 @@
-"""The results store: what jobs leave behind, by key, in a folder or an object store.
+"""The results store: the files that jobs write, by key, in a folder or an object store.
 
 | key | what |
 |---|---|
@@ -36,7 +36,7 @@ _KEY = "a relative path whose parts are not empty, do not start with a dot and h
 
 
 class MissingResultError(ResultsError):
-    """The store answers, and keeps nothing under this key."""
+    """The store answers, and holds nothing under this key."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class StoredEntry:
 class ResultStore:
     """Files under keys such as `jobs/{jobID}/result.json`, at a path or an fsspec URL.
 
-    It keeps nothing but the address, so any process on any machine that reaches the address sees the same. A file
-    appears under its key at once and whole: object stores promise it, elsewhere a draft is renamed.
+    It holds the address alone, so every process on every machine that reaches the address sees the same. A file appears
+    under its key at once and whole: object stores promise that, elsewhere we rename a draft.
     Every method raises ResultsError for an unsafe key and for a store that cannot be reached.
     """
 
@@ -64,12 +64,12 @@ class ResultStore:
         return f"ResultStore({redact(self._url)!r})"
 
     def read_bytes(self, key: str) -> bytes:
-        """Return what is kept under the key; MissingResultError when there is nothing."""
+        """Return the bytes under the key; MissingResultError when there are none."""
         with _translated("read", key):
             return cast(bytes, self._files.cat_file(self._path(key)))
 
     def read_json(self, key: str) -> Any:
-        """Return the JSON value that is kept under the key; MissingResultError when there is nothing."""
+        """Return the JSON value under the key; MissingResultError when there is none."""
         try:
             return json.loads(self.read_bytes(key))
         except ValueError as error:
@@ -86,21 +86,21 @@ class ResultStore:
             self._files.get_file(self._path(key), str(draft))
 
     def local_path(self, key: str) -> Path | None:
-        """Return where the file lies on this machine, or None where the store is elsewhere."""
+        """Return the local path of the file, or None where the store is elsewhere."""
         path = self._path(key)
         return Path(path) if self._is_local else None
 
     def write_bytes(self, key: str, value: bytes) -> None:
-        """Keep bytes under the key, in place of what was there."""
+        """Write bytes under the key, over what was there."""
         with self.new_file(key) as path:
             path.write_bytes(value)
 
     def write_text(self, key: str, value: str) -> None:
-        """Keep text under the key, as UTF-8."""
+        """Write text under the key, as UTF-8."""
         self.write_bytes(key, value.encode())
 
     def write_json(self, key: str, value: object) -> None:
-        """Keep a JSON value under the key; ResultsError for what JSON does not know, such as NaN."""
+        """Write a JSON value under the key; ResultsError for values that JSON does not have, such as NaN."""
         try:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
@@ -116,7 +116,9 @@ class ResultStore:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 with replacing(Path(path)) as draft:
                     yield draft
-                    _flush(draft)
+                    # a rename survives a power cut before the content does, unless the content is on the disk
+                    with draft.open("rb+") as stream:
+                        os.fsync(stream.fileno())
                 return
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
                 yield (draft := Path(folder, Path(path).name))
@@ -126,7 +128,7 @@ class ResultStore:
             raise _cannot("write", key, error) from error
 
     def exists(self, key: str) -> bool:
-        """Tell whether something is kept under the key."""
+        """Return whether there is a file under the key."""
         try:
             # not `exists`, which answers False when the store is away
             with _translated("read", key):
@@ -169,7 +171,7 @@ class ResultStore:
         return str(self._files.unstrip_protocol(self._path(key)))
 
     def _put(self, local: Path, path: str) -> None:
-        """Copy a local file to a store elsewhere, where nobody sees a part of it."""
+        """Copy a local file to a store elsewhere; readers see all of it or nothing."""
         protocols = self._files.protocol
         if not _WHOLE_PUTS.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
             self._files.put_file(str(local), path)
@@ -251,15 +253,9 @@ def _translated(action: str, key: str) -> Iterator[None]:
         if action == "write":
             raise _cannot(action, key, error) from error
         raise MissingResultError(f"results store: there is no {key!r}") from error
-    except Exception as error:  # what lies behind fsspec raises errors of its own
+    except Exception as error:  # the libraries behind fsspec raise errors of their own
         raise _cannot(action, key, error) from error
 
 
 def _cannot(action: str, key: str, error: Exception) -> ResultsError:
     return ResultsError(f"results store: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}")
-
-
-def _flush(path: Path) -> None:
-    # a rename survives a power cut before the content does, unless the content is on the disk
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())

@@ -1,4 +1,4 @@
-"""Tables in the results store that many writers add to without a lock: the row of the highest version counts.
+"""Tables in the results store to which many writers add rows without a lock; the highest version of a row counts.
 
     {folder}/{group}-{random}.parquet
 
@@ -10,7 +10,7 @@ twice at the same time or half way, changes nothing of what a reader finds.
 import logging
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,14 +20,13 @@ import duckdb
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonMapping
-from eo_pygeoapi.store.duck import connect
+from eo_pygeoapi.store.duck import connect, quoted, read_steadily
 from eo_pygeoapi.store.published import local_paths
 from eo_pygeoapi.store.store import ResultStore
 
-# so many files of a group are left lying before a writer merges them
+# how many files of a group there may be before a writer merges them
 FILES_BEFORE_MERGE = 4
 MEMORY = "256MB"
-_READ_ATTEMPTS = 5
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,17 +61,20 @@ class VersionedTable:
 
         It finds the views `added`, all rows, and `latest`, those that count.
         """
-        keys = self._keys(groups)
-        for attempt in range(_READ_ATTEMPTS):
+
+        def answer(keys: list[str]) -> T | None:
             if not keys:
                 return None
-            try:
-                return self._read(keys, query)
-            except (duckdb.Error, ResultsError) as error:
-                seen, keys = keys, self._keys(groups)
-                if keys == seen or attempt == _READ_ATTEMPTS - 1:
-                    raise ResultsError(f"cannot read {self.folder!r}: {error}") from error
-        raise AssertionError("unreachable")
+            with (
+                TemporaryDirectory(prefix="eo-pygeoapi-") as folder,
+                connect(Path(folder, "spill"), MEMORY) as connection,
+            ):
+                paths = local_paths(self.store, keys, Path(folder))
+                connection.execute(f"CREATE VIEW added AS FROM read_parquet([{', '.join(map(quoted, paths))}])")
+                connection.execute(f"CREATE VIEW latest AS {self._latest('added')}")
+                return query(connection)
+
+        return read_steadily(lambda: self._keys(groups), answer, repr(self.folder))
 
     def files(self) -> dict[str, list[str]]:
         """Return the names of the files by group: as long as they are the same, so are the rows."""
@@ -81,14 +83,6 @@ class VersionedTable:
             name = key.rpartition("/")[2]
             found.setdefault(name.rpartition("-")[0], []).append(name)
         return found
-
-    def _read[T](self, keys: Sequence[str], query: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
-            paths = local_paths(self.store, keys, Path(folder))
-            literal = ", ".join(f"'{_quoted(path)}'" for path in paths)
-            connection.execute(f"CREATE VIEW added AS FROM read_parquet([{literal}])")
-            connection.execute(f"CREATE VIEW latest AS {self._latest('added')}")
-            return query(connection)
 
     def _latest(self, rows: str) -> str:
         partition = ", ".join(f'"{name}"' for name in self.key)
@@ -118,12 +112,6 @@ class VersionedTable:
     def _save(self, connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any], group: str) -> None:
         with self.store.new_file(f"{self.folder}/{group}-{uuid.uuid4().hex}.parquet") as path:
             try:
-                connection.execute(
-                    f"COPY ({query}) TO '{_quoted(path)}' (FORMAT parquet, USE_TMP_FILE false)", parameters
-                )
+                connection.execute(f"COPY ({query}) TO {quoted(path)} (FORMAT parquet, USE_TMP_FILE false)", parameters)
             except duckdb.Error as error:
                 raise ResultsError(f"cannot write {self.folder!r}: {error}") from error
-
-
-def _quoted(path: Path | str) -> str:
-    return str(path).replace("'", "''")

@@ -112,7 +112,7 @@ class Watch:
     def _configured(self) -> tuple[Mapping[str, Dataset], Operations]:
         """Return what the file says now, as far as it is right: one mistake does not end the watch of the others."""
         config = read_config(self.settings.config)
-        datasets, _ = inspect_datasets(config, self.settings.config.absolute().parent)
+        datasets = inspect_datasets(config, self.settings.config.absolute().parent).right
         return datasets, inspect_operations(config)[0]
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:

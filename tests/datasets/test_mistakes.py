@@ -12,7 +12,7 @@ BASE = Path("/etc/eo")
 
 
 def mistakes(text: str) -> list[str]:
-    return inspect_datasets(yaml.safe_load(text), BASE)[1]
+    return inspect_datasets(yaml.safe_load(text), BASE).problems
 
 
 def problems(block: str, defaults: str = "{}") -> list[str]:
@@ -67,7 +67,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
             "dataElement, dataSet, importStrategy, onConflict",
         ),
         (
-            f"{{source: chirps3, schedules: [{{{SCHEDULE}, when: now}}]}}",
+            f"{{source: chirps3, orgUnits: {{source: dhis2}}, schedules: [{{{SCHEDULE}, when: now}}]}}",
             "schedules[0].when: is not known here; allowed: active, catchUp, cron, inputs, name, timezone",
         ),
         # the source
@@ -277,7 +277,8 @@ def test_all_mistakes_of_all_datasets_are_named_at_once_and_the_others_are_read(
         "  b: {type: collection, eo: {source: worldpop, options: {country: NO}, timeZone: UTC}}\n"
         "  c: {type: collection, eo: {source: chirps3, timeZone: UTC}}\n"
     )
-    datasets, found = inspect_datasets(yaml.safe_load(text), BASE)
+    inspected = inspect_datasets(yaml.safe_load(text), BASE)
+    found = inspected.problems
     assert [problem.split(": ")[0] for problem in found] == [
         "resources.a.type",
         "resources.a.eo.options.stage",
@@ -287,7 +288,44 @@ def test_all_mistakes_of_all_datasets_are_named_at_once_and_the_others_are_read(
         "resources.a.eo.id",
         "resources.b.eo.options.country",
     ]
-    assert list(datasets) == ["c"]
+    assert list(inspected.right) == ["c"] and set(inspected.in_part) <= {"a", "b"}
     with pytest.raises(ConfigError) as caught:
         read_datasets(yaml.safe_load(text), BASE)
     assert caught.value.problems == found
+
+
+def test_a_mistake_of_one_kind_hides_none_of_another() -> None:
+    text = """
+        resources:
+          rain:
+            type: collection
+            eo:
+              source: chirps3
+              colour: red
+              options: {stage: last, flavor: rnl}
+              units: {from: mm, to: degC}
+              orgUnits: {source: dhis2, level: two}
+              dhis2: {dataElement: 5, connection: 7}
+              notify: [nobody]
+              after: [{dataset: nowhere}]
+              schedules:
+              - {name: a, cron: "0 6 * * *", inputs: {start: x, end: P0D, parameters: {stage: prelim}, dryRun: false}}
+              - {name: a, cron: "99 6 * * *", inputs: {begin: -P3D, datasetId: rain}}
+              - {name: b, cron: "0 6 * * *", inputs: {begin: -P3D}}
+    """
+    found = inspect_datasets(yaml.safe_load(text), BASE)
+    assert [problem.split(": ")[0].removeprefix("resources.rain.eo.") for problem in found.problems] == [
+        "options.stage",
+        "orgUnits.level[0]",
+        "dhis2.connection",
+        "dhis2.dataElement",
+        "schedules[1].cron",
+        "colour",
+        "schedules[0].inputs.start",
+        "schedules[1].name",
+        "schedules[1].inputs.datasetId",
+        "schedules[2].inputs.begin",
+        "notify[0]",
+        "after[0].dataset",
+    ]
+    assert found.in_part["rain"].units.to == "degC"  # so that `check` judges it too

@@ -19,7 +19,7 @@ def datasets(text: str) -> dict[str, Dataset]:
 
 
 def mistakes(text: str) -> list[str]:
-    return inspect_datasets(yaml.safe_load(text), BASE)[1]
+    return inspect_datasets(yaml.safe_load(text), BASE).problems
 
 
 def resources(**blocks: str) -> str:

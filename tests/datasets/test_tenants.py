@@ -27,7 +27,8 @@ def inspected(head: str, boxes: dict[str, list[float]] | None = None, **blocks: 
         }
         for name, block in blocks.items()
     }
-    return inspect_datasets(config, Path())
+    found = inspect_datasets(config, Path())
+    return found.right, found.problems
 
 
 def some() -> dict[str, Dataset]:

@@ -62,7 +62,7 @@ def test_a_yaml_block_is_accepted_by_the_product(text: str) -> None:
     for resource in (found for found in resources.values() if found.get("type") != "process"):
         resource.setdefault("type", "collection")
         resource["eo"].setdefault("source", "chirps3")  # a block that shows only what is added
-    problems = inspect_datasets(document, Path("/etc/eo-pygeoapi"))[1]
+    problems = inspect_datasets(document, Path("/etc/eo-pygeoapi")).problems
 
     assert problems == []
 

@@ -66,10 +66,10 @@ def plan(api: str, gateway: PrefectGateway, name: str, since: datetime, end: dat
 
 
 def runs(api: str, gateway: PrefectGateway, name: str) -> list[dict[str, Any]]:
-    """All runs of a deployment that are due, the oldest first."""
+    """All runs of a deployment that were due when the tests began, the oldest first."""
     where = {
         "deployments": {"id": {"any_": [str(gateway.deployments.read()[name].id)]}},
-        "flow_runs": {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}},
+        "flow_runs": {"expected_start_time": {"before_": NOW.isoformat()}},  # not the next hour's
         "sort": "EXPECTED_START_TIME_ASC",
     }
     found: list[dict[str, Any]] = requests.post(f"{api}/flow_runs/filter", json=where, timeout=60).json()
