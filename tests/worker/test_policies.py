@@ -140,6 +140,7 @@ def test_what_no_try_can_mend_and_what_a_person_waits_for_is_not_tried(
 
 
 def test_a_job_that_waits_is_dismissed_and_outlives_its_worker(work: Farm, tmp_path: Path) -> None:
+    work.end_workers()  # the one of the other tests has another policy
     path = config_file(tmp_path, retries=3, backoff="PT1H")
     first = work.worker(tmp_path / "data", PYGEOAPI_CONFIG=str(path))
     kept, dismissed = (unsure(work, tmp_path / name, fails=1) for name in ("kept", "dismissed"))
