@@ -39,6 +39,7 @@ _MONTHS = {**dict.fromkeys(("month", "months", "mon", "mons"), 1), **dict.fromke
 _USUAL = ("", "standard", "gregorian", "proleptic_gregorian", "none")
 # months of 360 days are months all the same
 _OF_MONTHS = (*_USUAL, "360", "360_day")
+_MODELS = {"noleap": "noleap", "365_day": "noleap", "360": "360_day"}
 # how many digits a date has that is written as a number, and in which unit it counts then
 _DIGITS = {8: "D", 6: "M", 4: "Y", 10: "h"}
 _YEARS = (1800, 2200)
@@ -87,18 +88,37 @@ def _since(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any,
     written = f"{unit} since {since}"
     if not found:
         raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}")
-    if calendar not in (_OF_MONTHS if unit in _MONTHS else _USUAL):
-        raise SourceError(
-            f"{source}: its times are not dates of the usual calendar ({calendar}); expected `standard`; "
-            "use the provider's file of real dates, or monthly values"
-        )
-    if unit in _MONTHS:
+    if unit in _MONTHS and calendar in _OF_MONTHS:
         return Times(_of_months(values.astype("float64") * _MONTHS[unit], found, written, source))
+    if calendar not in _USUAL:
+        return Times(_of_model(values, written, calendar, source))
     if unit not in _SECONDS:
         raise SourceError(f"{source}: its times are in {written!r}; allowed: seconds, minutes, hours, days, months")
     return Times(
         _of_seconds(values, _SECONDS[unit], _origin(found, calendar, written, source), source), _ahead(found["zone"])
     )
+
+
+def _of_model(values: NDArray[Any], written: str, calendar: str, source: str) -> NDArray[np.datetime64]:
+    """Read the dates of a climate model's calendar; raise SourceError where it has days that do not exist.
+
+    The days of a year without 29 February all exist. Of other calendars only months and years are taken.
+    """
+    try:
+        dates = cftime.num2date(values.astype("float64"), written, _MODELS.get(calendar, calendar))
+    except (ValueError, OverflowError) as error:
+        raise SourceError(f"{source}: its times are in {written!r}, calendar {calendar!r}; {_EXPECTED}") from error
+    months = np.array([f"{date.year:04}-{date.month:02}" for date in dates], "M8[M]")
+    days = np.array([date.day - 1 for date in dates], "m8[D]")
+    if _MODELS.get(calendar) != "noleap" and np.unique(months).size < months.size:
+        raise SourceError(
+            f"{source}: its days are those of a climate model ({calendar}), which do not all exist; expected the "
+            "calendar 'standard' or 'noleap'; use monthly values, or ask the provider for real dates"
+        )
+    lengths = (months + 1).astype("M8[D]") - months.astype("M8[D]")
+    hours = np.array([timedelta(hours=date.hour, minutes=date.minute, seconds=date.second) for date in dates], "m8[ns]")
+    _possible(months.astype("M8[D]").astype("int64"), source)
+    return np.asarray((months.astype("M8[D]") + np.minimum(days, lengths - 1)).astype("M8[ns]") + hours)
 
 
 def _origin(found: re.Match[str], calendar: str, written: str, source: str) -> tuple[int, int]:
