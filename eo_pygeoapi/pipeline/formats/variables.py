@@ -1,4 +1,4 @@
-"""Find the variable of a NetCDF or Zarr that is asked for, or the only one there is."""
+"""Find a variable of a NetCDF or Zarr by its name, or the only one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _Opened = Callable[[str], xr.Dataset]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A variable of a group ('' for the root), and the dataset of what lies beside it, as it is stored."""
+    """A variable `name` of a group ('' for the root), and the dataset of that group, not decoded."""
 
     dataset: xr.Dataset
     group: str
@@ -24,34 +24,29 @@ class Found:
 
     @property
     def path(self) -> str:
-        """Its name with that of the group."""
+        """The name with the group before it."""
         return f"{self.group}/{self.name}" if self.group else self.name
 
 
 def find_variable(place: str, kind: str, variable: str, source: str) -> Found:
     """Return the variable of this name, '' for the only one on latitudes and longitudes.
 
-    Raises SourceError where there is none, or several; it says which there are.
+    Raises SourceError where there is none, or several; the message lists those that the file has.
     """
     opened: _Opened = partial(raw.open_zarr if kind == "Zarr" else raw.open_netcdf, place)
     if not variable:
         return _only(opened, place, kind, source)
     group, _, name = variable.strip("/").rpartition("/")
-    if group and variable.strip("/") not in contents(place, source):
-        raise _lacks(place, variable, source)
-    dataset = opened(group)
-    if name not in dataset.variables:
-        raise _lacks(place, variable, source)
-    return Found(dataset, group, name)
-
-
-def _lacks(place: str, variable: str, source: str) -> SourceError:
+    if not group or variable.strip("/") in contents(place, source):
+        dataset = opened(group)
+        if name in dataset.variables:
+            return Found(dataset, group, name)
     available = _list(worth_naming(contents(place, source)))
-    return SourceError(f"{source}: has no variable {variable!r} (available: {available})")
+    raise SourceError(f"{source}: has no variable {variable!r} (available: {available})")
 
 
 def _only(opened: _Opened, place: str, kind: str, source: str) -> Found:
-    """Return the one gridded variable of the root or, where that has none, of the groups of a NetCDF."""
+    """Return the only gridded variable of the root or, where the root has none, of the groups of a NetCDF."""
     root = opened("")
     found = [Found(root, "", name) for name in gridded(root)]
     if not found and kind == "NetCDF":
