@@ -11,8 +11,6 @@ from eo_pygeoapi.pipeline.formats import raw
 from eo_pygeoapi.pipeline.formats.axes import gridded
 from eo_pygeoapi.pipeline.formats.contents import contents, worth_naming
 
-_Opened = Callable[[str], xr.Dataset]
-
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -33,9 +31,20 @@ def find_variable(place: str, kind: str, variable: str, source: str) -> Found:
 
     Raises SourceError where there is none, or several; the message lists those that the file has.
     """
-    opened: _Opened = partial(raw.open_zarr if kind == "Zarr" else raw.open_netcdf, place)
-    if not variable:
-        return _only(opened, place, kind, source)
+    opened: Callable[[str], xr.Dataset] = partial(raw.open_zarr if kind == "Zarr" else raw.open_netcdf, place)
+    if not variable:  # of the root or, where the root has none, of the groups of a NetCDF
+        root = opened("")
+        found = [Found(root, "", name) for name in gridded(root)]
+        if not found and kind == "NetCDF":
+            below = [(group, opened(group)) for group in raw.groups(place)]
+            found = [Found(dataset, group, name) for group, dataset in below for name in gridded(dataset)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            variables = _list(contents(place, source))
+            raise SourceError(f"{source}: has no variable on latitudes and longitudes (its variables: {variables})")
+        several = _list(each.path for each in found)
+        raise SourceError(f"{source}: has several variables; set options.variable (available: {several})")
     group, _, name = variable.strip("/").rpartition("/")
     if not group or variable.strip("/") in contents(place, source):
         dataset = opened(group)
@@ -43,22 +52,6 @@ def find_variable(place: str, kind: str, variable: str, source: str) -> Found:
             return Found(dataset, group, name)
     available = _list(worth_naming(contents(place, source)))
     raise SourceError(f"{source}: has no variable {variable!r} (available: {available})")
-
-
-def _only(opened: _Opened, place: str, kind: str, source: str) -> Found:
-    """Return the only gridded variable of the root or, where the root has none, of the groups of a NetCDF."""
-    root = opened("")
-    found = [Found(root, "", name) for name in gridded(root)]
-    if not found and kind == "NetCDF":
-        below = [(group, opened(group)) for group in raw.groups(place)]
-        found = [Found(dataset, group, name) for group, dataset in below for name in gridded(dataset)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        variables = _list(contents(place, source))
-        raise SourceError(f"{source}: has no variable on latitudes and longitudes (its variables: {variables})")
-    several = _list(each.path for each in found)
-    raise SourceError(f"{source}: has several variables; set options.variable (available: {several})")
 
 
 def _list(names: Iterable[str]) -> str:

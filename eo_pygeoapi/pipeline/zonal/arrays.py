@@ -55,7 +55,20 @@ def coverage_weights(
     SourceError for a grid that is not regular, OrgUnitsError for coordinates that are not on the earth.
     """
     frame = Frame.of(_normalised(grid))
-    found = (cache or _CACHE).weights(frame, _geometries(units))
+    if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
+        units = units.to_crs("EPSG:4326")
+    geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
+    bounds = shapely.bounds(geometries)
+    if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
+        raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
+    usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
+    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    usual[owner[shapely.is_empty(parts)]] = False  # valid, but exactextract fails on them
+    for n in np.flatnonzero(~usual):
+        usable = usable_geometry(geometries[n])
+        geometries[n] = None if isinstance(usable, str) else usable
+    found = (cache or _CACHE).weights(frame, geometries)
     return found.by_area() if weight == "area" else found
 
 
@@ -121,21 +134,3 @@ def _normalised(data: xr.DataArray) -> xr.DataArray:
     if "scale_factor" in attrs or "add_offset" in attrs:
         data = data.astype("float64") * attrs.get("scale_factor", 1.0) + attrs.get("add_offset", 0.0)
     return oriented(data, _NAME)
-
-
-def _geometries(units: gpd.GeoDataFrame) -> NDArray[np.object_]:
-    """Return valid geometries in degrees, None for unusable ones."""
-    if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
-        units = units.to_crs("EPSG:4326")
-    geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
-    bounds = shapely.bounds(geometries)
-    if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
-        raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
-    usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
-    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    usual[owner[shapely.is_empty(parts)]] = False  # valid, but exactextract fails on them
-    for n in np.flatnonzero(~usual):
-        found = usable_geometry(geometries[n])
-        geometries[n] = None if isinstance(found, str) else found
-    return geometries

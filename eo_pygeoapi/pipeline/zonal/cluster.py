@@ -69,28 +69,23 @@ class Cluster:
             group = list(same_chunk)
             if len(waiting) >= most:
                 yield from _result(grid, *waiting.popleft())
-            task = _task(grid, number, group, aggregation, scattered, memory)
+            begin = group[0].first
+            steps = slice(begin, group[-1].stop)
+            shifted = [replace(each, first=each.first - begin, stop=each.stop - begin) for each in group]
+            task = delayed(_aggregated, pure=False)(
+                grid.data[steps],
+                grid["time"].values[steps],
+                dict(grid.attrs),
+                number,
+                shifted,
+                aggregation,
+                scattered,
+                memory,
+            )
             waiting.append((group[0], group[-1], self._client.compute(task)))
             number += len(group)
         while waiting:
             yield from _result(grid, *waiting.popleft())
-
-
-def _task(
-    grid: xr.DataArray,
-    number: int,
-    periods: list[PeriodSteps],
-    aggregation: Aggregation,
-    weights: Any,
-    memory: int,
-) -> object:
-    """Return a task that aggregates some periods, the first of which has this number."""
-    begin = periods[0].first
-    steps = slice(begin, periods[-1].stop)
-    shifted = [replace(period, first=period.first - begin, stop=period.stop - begin) for period in periods]
-    about = (grid["time"].values[steps], dict(grid.attrs))
-    aggregated = delayed(_aggregated, pure=False)
-    return aggregated(grid.data[steps], *about, number, shifted, aggregation, weights, memory)
 
 
 def _aggregated(

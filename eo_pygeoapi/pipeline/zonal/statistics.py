@@ -89,10 +89,13 @@ class BlockStatistics:
 
     def _piece(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None) -> Partial:
         cells = self._used(block)
-        invalid = _invalid(cells)
-        if len(invalid) > 1:
+        invalid = np.zeros((1, cells.shape[1]), bool)
+        if np.isnan(cells.min(initial=np.inf)):  # quicker than a look at every one
+            invalid = np.isnan(cells)
+        if (invalid[1:] != invalid[0]).any():
             covered = self.weights.matrix @ (~invalid.T).astype("float64")
         else:
+            invalid = invalid[:1]  # one row stands for all times
             mask, last = invalid[0], self._of_mask
             if last is None or not np.array_equal(last[0], mask):
                 last = self._of_mask = mask.copy(), (self.weights.matrix @ (~mask).astype("float64"))[:, None]
@@ -119,7 +122,12 @@ class BlockStatistics:
             return (self.weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
         if self.statistic in _EXTREMES:
             extreme, nothing = _EXTREMES[self.statistic]
-            return (self._reduced(extreme, _filled(cells, invalid, nothing, cells.dtype)),)
+            filled = _filled(cells, invalid, nothing, cells.dtype)
+            found = np.full((len(self.weights.area), len(cells)), np.nan)  # for units without cells
+            if (covering := self.weights.covering).size:
+                touched = filled.take(self.weights.columns, axis=0)
+                found[covering] = extreme.reduceat(touched, self.weights.indptr[covering], axis=0)
+            return (found,)
         if self.statistic == "std":
             return self._moments(_filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T))
         quantile, weights = quantile_of(self.statistic), self.weights
@@ -130,15 +138,6 @@ class BlockStatistics:
             here = slice(weights.indptr[unit], weights.indptr[unit + 1])
             found[unit] = weighted_quantile(turned[weights.columns[here]], weights.weights[here], quantile)
         return (found,)
-
-    def _reduced(self, ufunc: np.ufunc, cells: NDArray[np.floating]) -> Floats:
-        """Reduce the (cell, time) values of the cells of each unit; NaN for units without cells."""
-        found = np.full((len(self.weights.area), cells.shape[1]), np.nan)
-        covering = self.weights.covering
-        if covering.size:
-            touched = cells.take(self.weights.columns, axis=0)
-            found[covering] = ufunc.reduceat(touched, self.weights.indptr[covering], axis=0)
-        return found
 
     def _moments(self, cells: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Return the mean and the sum of squared deviations from it, in two passes, as one pass loses digits."""
@@ -174,14 +173,6 @@ class BlockStatistics:
         for part, value in zip(parts, own, strict=True):
             part[points] = value
         return covered, present, parts
-
-
-def _invalid(cells: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return where (time, cell) values are NaN, in one row where all times have the same."""
-    if not np.isnan(cells.min(initial=np.inf)):  # quicker than a look at every one
-        return np.zeros((1, cells.shape[1]), bool)
-    invalid = np.isnan(cells)
-    return invalid if (invalid[1:] != invalid[0]).any() else invalid[:1]
 
 
 def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: float, dtype: object) -> Floats:

@@ -23,6 +23,8 @@ SLOW = 1_000_000  # cells of a grid whose weights are worth a file, as computing
 SLOW_UNITS = 10_000
 _FORM = f"1 {version('exactextract')}"  # of the file; change it when older versions would misread the file
 
+_ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")
+
 _logger = logging.getLogger(__name__)
 
 
@@ -62,8 +64,19 @@ class WeightsCache:
         if key in self._latest:
             self._latest.move_to_end(key)
             return self._latest[key]
-        if self.store and _is_slow(frame, units):
-            return _read(self.store, key, frame, units)
+        if not self.store or not _is_slow(frame, units):
+            return None
+        try:
+            with np.load(io.BytesIO(self.store.read_bytes(_file_of(key))), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in _ARRAYS}
+            arrays["weights"] = arrays["weights"].astype("float64")
+            found = CoverageWeights(frame=frame, **arrays)
+            if len(found.area) == units and found.indptr[-1] == len(found.columns) == len(found.weights):
+                return found
+        except EoError:
+            return None
+        except Exception as error:  # numpy and zipfile raise many errors for a damaged file
+            _logger.warning("weights %s cannot be read and are computed anew: %s", key[:12], error)
         return None
 
     def computed(
@@ -72,7 +85,14 @@ class WeightsCache:
         """Compute the weights and cache them."""
         weights = weights_of(frame, geometries, wkb)
         if self.store and _is_slow(frame, len(geometries)):
-            _write(self.store, key, weights)
+            file = io.BytesIO()
+            arrays = {name: getattr(weights, name) for name in _ARRAYS}
+            arrays["weights"] = arrays["weights"].astype("float32")  # exactextract's own precision
+            np.savez(file, **arrays)
+            try:
+                self.store.write_bytes(_file_of(key), file.getvalue())
+            except EoError as error:  # the values do not depend on the cache
+                _logger.warning("weights %s cannot be kept: %s", key[:12], error)
         if weights.nbytes <= self._kept_bytes // 2:
             self._latest[key] = weights
             while sum(kept.nbytes for kept in self._latest.values()) > self._kept_bytes:
@@ -91,34 +111,5 @@ def _is_slow(frame: Frame, units: int) -> bool:
     return frame.shape[0] * frame.shape[1] >= SLOW or units >= SLOW_UNITS
 
 
-_ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")
-
-
 def _file_of(key: str) -> str:
     return f"weights/{key}.npz"
-
-
-def _read(store: Store, key: str, frame: Frame, units: int) -> CoverageWeights | None:
-    try:
-        with np.load(io.BytesIO(store.read_bytes(_file_of(key))), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
-        arrays["weights"] = arrays["weights"].astype("float64")
-        found = CoverageWeights(frame=frame, **arrays)
-        if len(found.area) == units and found.indptr[-1] == len(found.columns) == len(found.weights):
-            return found
-    except EoError:
-        return None
-    except Exception as error:  # numpy and zipfile raise many errors for a damaged file
-        _logger.warning("weights %s cannot be read and are computed anew: %s", key[:12], error)
-    return None
-
-
-def _write(store: Store, key: str, weights: CoverageWeights) -> None:
-    file = io.BytesIO()
-    arrays = {name: getattr(weights, name) for name in _ARRAYS}
-    arrays["weights"] = arrays["weights"].astype("float32")  # exactextract's own precision
-    np.savez(file, **arrays)
-    try:
-        store.write_bytes(_file_of(key), file.getvalue())
-    except EoError as error:  # the values do not depend on the cache
-        _logger.warning("weights %s cannot be kept: %s", key[:12], error)

@@ -93,16 +93,12 @@ def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: T
         file = download(url, unfinished, timeouts)
         if file is None:
             return None
-        _check_whole(file, f"{folder.name} {year}")
+        try:  # read all of it once: a raster that was cut off opens well and fails in its last rows
+            with rasterio.open(file) as raster:
+                for _, window in raster.block_windows(1):
+                    raster.read(1, window=window)
+        except RasterioError as error:
+            text = str(error.__cause__ or error).replace(str(file), "the file")
+            problem = f"what was received cannot be read: {text}; try again later"
+            raise SourceUnavailableError(f"{folder.name} {year}: {problem}") from error
         return parse(folder.keep(file, _VARIABLE, first, last))
-
-
-def _check_whole(path: Path, name: str) -> None:
-    """Read all of a raster once, as one that was cut off opens well and fails in its last rows."""
-    try:
-        with rasterio.open(path) as raster:
-            for _, window in raster.block_windows(1):
-                raster.read(1, window=window)
-    except RasterioError as error:
-        text = str(error.__cause__ or error).replace(str(path), "the file")
-        raise SourceUnavailableError(f"{name}: what was received cannot be read: {text}; try again later") from error
