@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -105,61 +106,57 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
 
 def measure(api: str, url: str, repeat: int, results: ResultStore) -> dict[str, dict[str, float]]:
     """Time every call, ours and raw in turn; returns medians in milliseconds."""
-    with SyncPrefectClient(api) as prefect:
-        return _measure(prefect, api, url, repeat, results)
-
-
-def _measure(
-    prefect: SyncPrefectClient, api: str, url: str, repeat: int, results: ResultStore
-) -> dict[str, dict[str, float]]:
-    gateway = PrefectGateway(api, deployments_ttl=3.0)
+    gateway, session = PrefectGateway(api, deployments_ttl=3.0), requests.Session()
     jobs = gateway.runs.list(2, wanted=JobFilter(statuses=("successful",)))[0] or gateway.runs.list(2)[0]
     job_id, large_id = jobs[0].id, jobs[-1].id
     keep_outputs(JobFolder(results, large_id), {"echo": Output("application/json", "x" * LARGE_BYTES)})
     deployments = gateway.deployments.read()
-    where = flow_run_filter(ANY_JOB, [found.id for found in deployments.values()], datetime.now(UTC))
-    deployment = deployments["echo"].id
-    session = requests.Session()
+    gateway.close()
 
-    def raw(ask: Callable[[SyncPrefectClient], object]) -> Callable[[], object]:
-        def call() -> object:
-            try:
-                return ask(prefect)
-            except (httpx.HTTPError, PrefectHTTPStatusError):
-                return None  # SQLite was locked: a slow call, not the end
-
-        return call
-
-    def read(client: SyncPrefectClient) -> object:
-        return client.read_flow_run(UUID(job_id))
-
-    def listed(client: SyncPrefectClient) -> object:
-        total = client.count_flow_runs(flow_run_filter=where)
-        return total, client.read_flow_runs(
-            flow_run_filter=where, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=LIST
-        )
-
-    def create(client: SyncPrefectClient) -> object:
-        body = {"state": {"type": "SCHEDULED"}, "parameters": {"process_id": "echo", "inputs": BODY["inputs"]}}
-        return client.request("POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment}, json=body)
+    def get(path: str) -> Callable[[], object]:
+        return lambda: session.get(url + path, timeout=60)
 
     def post() -> object:
-        return session.post(
-            f"{url}/processes/echo/execution", json=BODY, headers={"Prefer": "respond-async"}, timeout=60
-        )
+        headers = {"Prefer": "respond-async"}
+        return session.post(f"{url}/processes/echo/execution", json=BODY, headers=headers, timeout=60)
 
-    calls: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "GET /jobs/{id}": (lambda: session.get(f"{url}/jobs/{job_id}", timeout=60), raw(read)),
-        "GET /jobs/{id}, 200 MB": (lambda: session.get(f"{url}/jobs/{large_id}", timeout=60), raw(read)),
-        f"GET /jobs?limit={LIST}": (lambda: session.get(f"{url}/jobs?limit={LIST}", timeout=60), raw(listed)),
-        "POST execution": (post, raw(create)),
-    }
-    found = {
-        name: in_turn(*pair, lambda: session.get(f"{url}/processes/echo", timeout=60), repeat)
-        for name, pair in calls.items()
-    }
-    gateway.close()
-    return found
+    with SyncPrefectClient(api) as prefect:
+        raw = RawCalls(prefect, UUID(job_id), [found.id for found in deployments.values()], deployments["echo"].id)
+        calls: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+            "GET /jobs/{id}": (get(f"/jobs/{job_id}"), raw.read),
+            "GET /jobs/{id}, 200 MB": (get(f"/jobs/{large_id}"), raw.read),
+            f"GET /jobs?limit={LIST}": (get(f"/jobs?limit={LIST}"), raw.list),
+            "POST execution": (post, raw.create),
+        }
+        return {name: in_turn(ours, theirs, get("/processes/echo"), repeat) for name, (ours, theirs) in calls.items()}
+
+
+class RawCalls:
+    """The Prefect calls that ours stand for; one that SQLite refused, being locked, is a slow call and not the end."""
+
+    def __init__(self, prefect: SyncPrefectClient, run: UUID, deployments: Sequence[UUID], echo: UUID) -> None:
+        self._prefect, self._run, self._echo = prefect, run, echo
+        self._where = flow_run_filter(ANY_JOB, list(deployments), datetime.now(UTC))
+
+    def read(self) -> None:
+        """Read one run."""
+        with suppress(httpx.HTTPError, PrefectHTTPStatusError):
+            self._prefect.read_flow_run(self._run)
+
+    def list(self) -> None:
+        """Count the runs, and read the newest."""
+        with suppress(httpx.HTTPError, PrefectHTTPStatusError):
+            self._prefect.count_flow_runs(flow_run_filter=self._where)
+            self._prefect.read_flow_runs(
+                flow_run_filter=self._where, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=LIST
+            )
+
+    def create(self) -> None:
+        """Create a run of the echo process."""
+        body = {"state": {"type": "SCHEDULED"}, "parameters": {"process_id": "echo", "inputs": BODY["inputs"]}}
+        path = {"id": self._echo}
+        with suppress(httpx.HTTPError, PrefectHTTPStatusError):
+            self._prefect.request("POST", "/deployments/{id}/create_flow_run", path_params=path, json=body)
 
 
 def in_turn(

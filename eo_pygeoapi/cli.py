@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
+from eo_pygeoapi.commands.schedule_commands import app as schedules_app
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
+app.add_typer(schedules_app, name="schedules", rich_help_panel=LOOKING_AFTER)
 app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
 app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
@@ -100,21 +102,24 @@ def check(
     ] = False,
 ) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
+    from eo_pygeoapi.commands.blocks import with_known_blocks
     from eo_pygeoapi.commands.checks import check as check_file
-    from eo_pygeoapi.commands.checks import with_known_blocks
-    from eo_pygeoapi.commands.near import near_problems, near_remarks
 
     given = _settings(config, data_dir)
     os.environ["EO_DATA_DIR"] = str(given.data_dir.absolute())  # the file may name it
     settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
-    sample = settings.data_dir.absolute() / "sample"
-    report.problems += near_problems(report.datasets, Path(settings.cache), sample)
+    if local := {id_: dataset for id_, dataset in report.datasets.items() if dataset.names_local_files}:
+        from eo_pygeoapi.commands.near import near_findings  # with the libraries that read data
+
+        found, left_out = near_findings(local, Path(settings.cache), settings.data_dir.absolute() / "sample")
+        report.problems += found
+        report.remarks += left_out
     if online:
         from eo_pygeoapi.commands.online import unanswered
 
         report.problems += unanswered(report.datasets, settings)
-    for remark in (*remarks, *report.remarks, *near_remarks(report.datasets)):
+    for remark in (*remarks, *report.remarks):
         out.print(f"note: {escape(remark)}")
     if report.problems:
         raise ConfigError(report.problems)

@@ -143,6 +143,13 @@ class NoSuchDatasetError(EoError):
     code = "NotFound"
 
 
+class NoSuchScheduleError(EoError):
+    """No enabled dataset has a schedule of this name."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "NotFound"
+
+
 class ResultNotReadyError(EoError):
     """The job has not ended, so it has no results yet."""
 

@@ -19,7 +19,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results
+from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results, schedules
 from eo_pygeoapi.api.accept import AcceptMiddleware
 from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
@@ -56,6 +56,11 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets", "GET", datasets.get_datasets, ()),
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
+    ("/schedules", "GET", schedules.get_schedules, ()),
+    ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
+    ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
+    ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
+    ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
     ("/problems", "GET", problem_list.get_problems, ()),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
@@ -108,6 +113,7 @@ def _checked(access: Access) -> Callable[[], Response | None]:
 
 def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
+        request.get_data()  # so that a form comes as it was sent, too
         api_request = APIRequest.from_flask(request, stock.api_.locales)
         try:
             if formats is not None and not api_request.is_valid(list(formats)):

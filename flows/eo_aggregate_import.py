@@ -1,8 +1,8 @@
 """The main job: seven steps from a request to values in DHIS2 and published features.
 
-Only wiring stands here. Each step is the step's function of the package, plus where its result is kept: what is small
-passes as a model, what is large goes through the results store. A rerun of the same flow run takes finished steps from
-their results.
+This module only wires. Each step calls the package's function of the same name and keeps its result: small results pass
+as models, large ones go through the results store. Another attempt of the same flow run reuses the results of finished
+steps.
 """
 
 import logging
@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prefect import Task, flow, task
-from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
+from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
-from prefect.context import get_run_context
+from prefect.context import TaskRunContext, get_run_context
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
@@ -31,7 +32,7 @@ from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
-from eo_pygeoapi.jobs.held_parts import with_held_features
+from eo_pygeoapi.jobs.held_parts import FEATURES_KEY, with_held_features
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
@@ -42,32 +43,46 @@ from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
 from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
-from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings, process_settings
-from eo_pygeoapi.store import publish, recording
+from eo_pygeoapi.store import job_folder, publish, recording
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
-from flows.surroundings import enabled_datasets, failed
+from flows.surroundings import enabled_datasets, failed, prepare_log
 
 MINUTE, HOUR = 60, 3600
+_log = logging.getLogger(__name__)
 
 
 def _is_transient(_task: Task[..., object], _run: TaskRun, state: State) -> bool:
+    """Tell whether another try may help; Prefect asks this only while tries are left."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, EoError) and error.transient
+    if not isinstance(error, EoError) or not error.transient:
+        return False
+    _log.warning("%s; the step is tried again", error)
+    return True
+
+
+_WITHOUT_RUN = (INPUTS - "self" - "report") + TASK_SOURCE
+
+
+def _result_key(context: TaskRunContext, arguments: dict[str, Any]) -> str | None:
+    """Return where Prefect keeps the result of a task: in the folder of its job, to be deleted with it."""
+    digest = _WITHOUT_RUN.compute_key(context, arguments, {})
+    run: Run = arguments["self"]
+    return run.folder.key(f"{job_folder.STEP_RESULTS}/{digest}")
 
 
 def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a task of a method of `Run`: one that keeps its result, known by what it is given besides the run itself.
+    """Make a method of `Run` a task that keeps its result under a key made of its arguments, without the run itself.
 
-    With `retried`, for steps that touch the outside, it is tried again unless its error says that this cannot help.
+    With `retried`, for steps that reach the network, Prefect tries the task again after errors that are transient.
     """
 
     def as_task(method: Callable[P, R]) -> Callable[P, R]:
-        made = task(
+        return task(
             timeout_seconds=seconds,
-            cache_policy=(INPUTS - "self" - "report") + TASK_SOURCE + RUN_ID,
+            cache_key_fn=_result_key,
             persist_result=True,
             result_serializer="json",
             retries=3 if retried else 0,
@@ -75,7 +90,6 @@ def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[
             retry_jitter_factor=0.5,
             retry_condition_fn=_is_transient,
         )(method)
-        return made
 
     return as_task
 
@@ -83,7 +97,7 @@ def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[
 class Run:
     """One run of the flow, and its seven steps.
 
-    `scratch` is a local folder that is gone with the run's process.
+    `scratch` is a local folder for the duration of the run.
     """
 
     def __init__(
@@ -100,7 +114,7 @@ class Run:
 
     @_step(MINUTE)
     def validate_inputs(self, now: str) -> Execution:
-        """Check the inputs again, for scheduled runs never passed the web process; dates count from `now`."""
+        """Check the inputs again, for no web process checked those of scheduled runs; dates count from `now`."""
         whole = with_held_features(self._inputs, self._request, self.folder.store)
         execution = validate.validate_inputs(whole, enabled_datasets(), datetime.fromisoformat(now))
         return execution.with_features({})
@@ -117,14 +131,14 @@ class Run:
 
     @_step(12 * HOUR, retried=True)
     def extract_source_data(self, execution: Execution, units: LoadedUnits, report: Report) -> sources.Extract:
-        """Fetch what the source has for the interval and the box."""
+        """Fetch the source's data of the interval and the box."""
         return sources.extract_source_data(self._source_request(execution, units, report.words))
 
     @_step(6 * HOUR)
     def aggregate_to_org_units(
         self, execution: Execution, units: LoadedUnits, extract: sources.Extract, report: Report
     ) -> list[LeftOut]:
-        """Aggregate cells to units and steps to periods, and keep the values; returns what was left out."""
+        """Aggregate cells to units and steps to periods, and keep the values; returns units and periods left out."""
         grid = sources.open_source_data(self._source_request(execution, units), extract)
         whole = periods.periods_in(execution.interval, execution.dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
@@ -132,6 +146,7 @@ class Run:
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
             aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means)
         self.kept.write_values(aggregated.frame)
+        _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
 
     @_step(HOUR)
@@ -141,7 +156,7 @@ class Run:
 
     @_step(12 * HOUR, retried=True)  # the time includes waiting for the turn
     def import_to_dhis2(self, execution: Execution, report: Report) -> ImportSummary:
-        """Import the data value set, or ask DHIS2 what an import would do."""
+        """Import the data value set, or in a dry run ask DHIS2 what an import would do."""
         dataset = execution.dataset
         return dhis2_import.import_to_dhis2(
             self.kept.import_files,
@@ -156,12 +171,10 @@ class Run:
     def publish_results(
         self, execution: Execution, summary: ImportSummary, left_out: Sequence[LeftOut], source: str
     ) -> ImportOutputs:
-        """Publish the values as features and write the job's result."""
+        """Publish the values as features, write the job's result and record the dataset's coverage."""
         self.kept.export(execution.dataset)
         units, values = self.kept.units_geojson(), self.kept.values()
-        outputs = publish.publish_results(
-            self.folder,
-            execution.dataset.id,
+        results = publish.JobResults(
             units=units,
             values=values,
             summary=summary,
@@ -170,38 +183,33 @@ class Run:
             source=source,
             overridden=execution.overridden,
         )
+        outputs = publish.publish_results(self.folder, execution.dataset.id, results)
         asked = recording.Asked.of(execution, units, left_out)
         recording.record(self.folder, execution, asked, values, left_out, datetime.now(UTC))
         return outputs
 
-    @property
-    def _has_own_areas(self) -> bool:
-        return "features" in self._inputs or "featuresKey" in self._request
-
     def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
-        """Return what opens the dataset's DHIS2 connection, or None where the environment has none of this name."""
+        """Return a function that opens the dataset's DHIS2 connection, or None without settings for its name."""
         connection = self.settings.dhis2_connection(dataset.dhis2.connection)
         return partial(dhis2.connect, connection) if connection else None
 
     def _source_request(
         self, execution: Execution, units: LoadedUnits, say: Callable[[str], None] = lambda _words: None
     ) -> sources.SourceRequest:
+        own, inputs = execution.dataset, execution.inputs
+        chosen = inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids
+        companions: list[Dataset] = []  # datasets of the same units: their data may come with the same download
+        if not chosen and "features" not in self._inputs and FEATURES_KEY not in self._request:
+            enabled = enabled_datasets().values()
+            companions = [other for other in enabled if (other.source, other.org_units) == (own.source, own.org_units)]
         return sources.SourceRequest(
-            dataset=execution.dataset,
+            dataset=own,
             interval=execution.interval,
             bbox=units.bbox,
             cache=self.settings.cache_folder(),
-            companions=self._companions(execution),
+            companions=tuple(companions),
             say=say,
         )
-
-    def _companions(self, execution: Execution) -> tuple[Dataset, ...]:
-        """Return the enabled datasets of the same organisation units, whose data may come with the same download."""
-        own, asked = execution.dataset, execution.inputs
-        if asked.org_unit_level or asked.parent_org_unit or asked.org_unit_ids or self._has_own_areas:
-            return ()
-        enabled = enabled_datasets().values()
-        return tuple(other for other in enabled if other.source == own.source and other.org_units == own.org_units)
 
 
 @flow(
@@ -210,11 +218,11 @@ class Run:
 def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
 
-    `inputs` are those of the process `eo-aggregate-import`; `request` is what else the execute request said.
+    `inputs` are those of the process `eo-aggregate-import`; `request` holds the other members of the execute request.
     """
     take_credentials(read_blocks(), os.environ)
     settings = process_settings()
-    redact_logs(settings.secrets(), ("prefect", "prefect.flow_runs", "prefect.task_runs", "dhis2eo", "dhis2_client"))
+    prepare_log()
     folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
         with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
@@ -225,7 +233,7 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
     except TimeoutError:
         raise
     except Exception as error:
-        logging.getLogger(__name__).exception("unexpected error")
+        _log.exception("unexpected error")
         return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
 
 
@@ -238,29 +246,32 @@ def _own_inputs(given: JsonMapping) -> JsonMapping:
 
 
 def _run_steps(run: Run, progress: RunProgress) -> str:
-    """Take the seven steps; returns in words what came of it."""
+    """Take the seven steps; returns in words how many values there are and what DHIS2 did with them."""
     with progress.step("validate_inputs"):
-        execution = run.validate_inputs(_scheduled_time().isoformat())
+        scheduled = datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC)
+        execution = run.validate_inputs(scheduled.isoformat())
+        _log.info(execution.in_words())
     with progress.step("load_org_units"):
         units = run.load_org_units(execution)
+        _log.info(units.in_words())
     with progress.step("extract_source_data") as report:
         extract = run.extract_source_data(execution, units, report)
+        _log.info(extract.in_words())
     with progress.step("aggregate_to_org_units") as report:
         without_values = run.aggregate_to_org_units(execution, units, extract, report)
     with progress.step("build_dhis2_payload"):
         payload = run.build_dhis2_payload(execution)
+        _log.info(payload.in_words())
     with progress.step("import_to_dhis2") as report:
         summary = run.import_to_dhis2(execution, report)
+        _log.info(in_words(payload.count, summary))
         show_payload(run.kept.preview)
         show_summary(summary)
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
         outputs = run.publish_results(execution, summary, left_out, extract.note)
+        _log.info(outputs.not_published or f"{outputs.row_count} values are published")
     words = in_words(outputs.row_count, summary)
-    if imported_nothing(summary):  # what was computed and what DHIS2 said is kept; a schedule must not stay green
+    if imported_nothing(summary):  # a schedule must not stay green; the job keeps its values and documents
         raise Dhis2Error(words)
     return words
-
-
-def _scheduled_time() -> datetime:
-    return datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC)

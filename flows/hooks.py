@@ -21,7 +21,7 @@ _in_progress: dict[str, threading.Thread] = {}
 
 
 def on_running(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
-    """Tell the subscriber that the job runs, beside the work."""
+    """Tell the subscriber that the job runs, in a thread beside the work."""
     subscriber = Subscriber.of(flow_run, process_settings(), base_url)
     if subscriber is None or "inProgressUri" not in subscriber.callbacks.uris:
         return
@@ -31,7 +31,7 @@ def on_running(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None
 
 
 def on_end(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
-    """Tell the subscriber how the job has ended; nothing while Prefect will try it again."""
+    """Tell the subscriber how the job has ended; says nothing while Prefect will try it again."""
     subscriber = Subscriber.of(flow_run, process_settings(), base_url)
     if subscriber is None:
         return
@@ -41,7 +41,7 @@ def on_end(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
 
 
 def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
-    """Delete what the steps of a job handed to each other, when it has ended well: before, it may be resumed."""
+    """Delete the intermediate results of a job that has succeeded; a job that failed may be resumed from them."""
     settings = process_settings()
     if settings.keep_steps:
         return
@@ -55,7 +55,7 @@ type Hook = FlowStateHook[..., object]
 
 
 class Hooks(TypedDict):
-    """What a flow is decorated with."""
+    """The hooks as keyword arguments of `@flow`."""
 
     on_running: list[Hook]
     on_completion: list[Hook]

@@ -12,12 +12,13 @@ from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
-from flows.surroundings import configuration, failed
+from flows.surroundings import configuration, failed, prepare_log
 
 
 @flow(name="run_process", validate_parameters=False, persist_result=False, **HOOKS)
 def run_process(process_id: str, inputs: JsonObject | None = None, request: JsonObject | None = None) -> State | None:
     """Execute the process plugin called `process_id` and keep its outputs with the job."""
+    prepare_log()
     folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
     try:
         outputs = execute_plugin(configuration(), process_id, inputs or {})

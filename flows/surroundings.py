@@ -1,6 +1,7 @@
-"""What both flows need around the work: the configuration file, read once in a process, and a run that fails."""
+"""What both flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
 
 from functools import cache
+from pathlib import Path
 
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
@@ -9,6 +10,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.gateway.job_log import prepare_job_log
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.redaction import redact
@@ -35,8 +37,25 @@ def base_url() -> str:
     return str(get_base_url(configuration()))
 
 
+def prepare_log() -> None:
+    """Keep secrets, folders of this machine and Prefect's tracebacks of known errors out of the job's log."""
+    prepare_job_log(process_settings().secrets(), without_folders)
+
+
+def without_folders(text: str) -> str:
+    """Return a text for users: paths are relative to the configuration file's folder, or to the data folder."""
+    settings = process_settings()
+    folders = [settings.config.absolute().parent, settings.data_dir.absolute()]
+    # under `up` the file that people edit lies elsewhere; a resumed run may do without the file
+    if configuration.cache_info().currsize and (edited := (configuration().get("eo") or {}).get("origin")):
+        folders.insert(0, Path(edited).parent)
+    for folder in folders:
+        text = text.replace(f"{folder}/", "")
+    return text
+
+
 def failed(folder: JobFolder, error: EoError) -> State:
-    """End the run as failed, with the reason as its message and beside its results, where the API finds the status."""
-    message = redact(str(error), process_settings().secrets())
+    """End the run as failed: keep the error in the job's folder, where the API finds its HTTP status."""
+    message = without_folders(redact(str(error), process_settings().secrets()))
     keep_error(folder, error, message)
     return Failed(message=message)

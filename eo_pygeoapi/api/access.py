@@ -73,6 +73,12 @@ class Access:
         return None
 
 
+def caller() -> str:
+    """Return the name of the request's token; nothing where none is needed."""
+    token = _token.get()
+    return token.name if token else ""
+
+
 def permit(connection: str) -> None:
     """Raise ForbiddenError where the request's token is bound to another DHIS2 connection than this."""
     token = _token.get()

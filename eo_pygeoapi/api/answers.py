@@ -59,6 +59,11 @@ def headers_of(api: API, request: APIRequest, media_type: str = JSON, **more: st
     return {**headers, **more}
 
 
+def header_of(request: APIRequest, name: str) -> str:
+    """Return a header of a request, whatever the case of its name; nothing where it is not there."""
+    return next((str(value) for key, value in request.headers.items() if key.lower() == name.lower()), "")
+
+
 def answer_json(api: API, request: APIRequest, document: object, status: int = 200, **headers: str) -> Answer:
     """Return a JSON document as an answer."""
     indent = 4 if api.pretty_print else None

@@ -3,7 +3,7 @@
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.access import permit
-from eo_pygeoapi.api.answers import answer_json, executions_of, headers_of, links_of, manager_of
+from eo_pygeoapi.api.answers import answer_json, executions_of, header_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
 from eo_pygeoapi.contract.status import FINAL
@@ -25,7 +25,7 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
         raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {allowed})")
     description = manager.get_processor(process_id).metadata
     _refuse_forms(request)
-    preferences = parse_prefer(_header(request, "Prefer"))
+    preferences = parse_prefer(header_of(request, "Prefer"))
     job = manager.executions.submit(process_id, description, read_body(request.data), permit)
     controls = description["jobControlOptions"]
     synchronous = "sync-execute" in controls and not _is_asynchronous(preferences, controls)
@@ -67,10 +67,6 @@ def _with_link(answer: Answer, monitor: str) -> Answer:
 
 def _refuse_forms(request: APIRequest) -> None:
     """Say what is wrong with what curl sends when nobody tells it the media type; other types are let pass."""
-    given = _header(request, "Content-Type").partition(";")[0].strip().lower()
+    given = header_of(request, "Content-Type").partition(";")[0].strip().lower()
     if given in ("application/x-www-form-urlencoded", "multipart/form-data"):
         raise MediaTypeError(f"Content-Type: {given!r} is not allowed; allowed: application/json")
-
-
-def _header(request: APIRequest, name: str) -> str:
-    return next((str(value) for key, value in request.headers.items() if key.lower() == name.lower()), "")

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
-from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem
+from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem, ScheduleDocument
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import FILES, JSON
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -27,6 +27,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "problem": ProblemDocument,
     "datasetStatus": DatasetStatus,
     "coverage": Coverage,
+    "schedule": ScheduleDocument,
     "feedProblem": Problem,
 }
 # the values that parameters of our operations allow, by path and name
@@ -77,7 +78,7 @@ def with_security(document: Mapping[str, object]) -> dict[str, object]:
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
-        if values or path.startswith(("/jobs", "/datasets", "/problems")) or path.endswith("/execution"):
+        if values or path.startswith(("/jobs", "/datasets", "/schedules", "/problems")) or path.endswith("/execution"):
             for method, operation in operations.items():
                 if method in _METHODS:
                     operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public

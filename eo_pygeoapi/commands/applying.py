@@ -11,7 +11,7 @@ from rich.markup import escape
 from eo_pygeoapi.commands.checks import check, paused_remarks
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.packaged import packaged_config
-from eo_pygeoapi.commands.stack import Running, running_stack
+from eo_pygeoapi.commands.running import Running, in_stack, running_stack
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.errors import ConfigError
@@ -19,6 +19,8 @@ from eo_pygeoapi.gateway.apply import Applied, apply_deployments
 from eo_pygeoapi.gateway.credentials import read_blocks, register
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import DEFAULT_CONFIG, Settings
+from eo_pygeoapi.store.pauses import Pauses, in_words
+from eo_pygeoapi.store.store import ResultStore
 
 WEB_PID = "web.pid"
 
@@ -53,12 +55,6 @@ def apply(settings: Settings) -> Outcome:
     return Outcome(deployments, tell_web(settings.data_dir), running)
 
 
-def in_stack(settings: Settings, running: Running) -> Settings:
-    """Return the settings for a running stack: its Prefect, and the connections and keys that its jobs have."""
-    there = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
-    return there.where_set(running.variables)
-
-
 def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
     """Say by name what was done and what stands paused; a schedule that ran until now is a warning."""
     done = outcome.deployments
@@ -71,10 +67,11 @@ def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
             out.print(f"{word}: {', '.join(names)}", markup=False)
     for name, changed in done.mended.items():
         out.print(f"mended {name}, for in Prefect somebody had changed {', '.join(changed)}", markup=False)
-    for name in done.held:
-        out.print(
-            f"note: schedule {name} was paused by a person in Prefect, and stays paused until it is resumed there"
-        )
+    for name, pause in done.held.items():
+        how = f"`eo-pygeoapi schedules resume {name}` resumes it"
+        out.print(f"note: schedule {name} {in_words(pause)}; {how}", markup=False)
+    for name in done.resumed:
+        out.print(f"note: schedule {name} was resumed by a person in Prefect", markup=False)
     for name in done.stopped:
         err.print(
             f"[yellow]warning:[/yellow] schedule {name} was active, and is paused now: {escape(done.paused[name])}"
@@ -110,7 +107,8 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
         gateway.ping()  # it says within seconds that Prefect is away
         register(settings.prefect_api_url)
         settings = settings.with_blocks(read_blocks(settings.prefect_api_url))
-        return apply_deployments(gateway, load_datasets(config), processes, settings)
+        pauses = Pauses(ResultStore(settings.results))
+        return apply_deployments(gateway, load_datasets(config), processes, settings, pauses)
     finally:
         gateway.close()
 

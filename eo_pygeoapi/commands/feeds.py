@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eo_pygeoapi.commands.stack import running_stack
+from eo_pygeoapi.commands.running import running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.contract.documents import Document
 from eo_pygeoapi.contract.operations import DatasetStatus

@@ -13,7 +13,8 @@ from rich.table import Table
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.interrupts import INTERRUPTED, ignore_interrupts, raise_interrupts
-from eo_pygeoapi.commands.stack import LocalStack, Running
+from eo_pygeoapi.commands.running import Running
+from eo_pygeoapi.commands.stack import LocalStack
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.json_types import JsonObject

@@ -1,6 +1,6 @@
-"""What `eo-pygeoapi check` sees of the files that the datasets name on this machine."""
+"""What `eo-pygeoapi check` finds in the files that the datasets name on this machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -14,44 +14,29 @@ from eo_pygeoapi.pipeline.sources.step import source_for
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 
-def near_problems(datasets: Mapping[str, Dataset], cache: Path, sample: Path) -> Iterator[str]:
-    """Yield what keeps jobs from reading local files; those in the folder `sample` are made when `up` starts."""
-    for id_, dataset in datasets.items():
-        for member, problem in [*_of_data(dataset, cache), *_of_units(dataset)]:
-            if str(sample) not in problem:
-                yield f"resources.{id_}.eo.{member}: {problem}"
+def near_findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) -> tuple[list[str], list[str]]:
+    """Return what keeps jobs from reading local files, and which organisation units they will leave out.
 
-
-def near_remarks(datasets: Mapping[str, Dataset]) -> Iterator[str]:
-    """Yield what of the files of organisation units will be left out."""
+    Files in the folder `sample` may be missing: `eo-pygeoapi up` makes them.
+    """
+    problems: list[str] = []
+    left_out: list[str] = []
+    today = date.today()
     for id_, dataset in datasets.items():
-        source = dataset.org_units
-        if not isinstance(source, OrgUnitsFromGeoJSON) or "://" in (path := dataset.resolve(source.href)):
+        block = f"resources.{id_}.eo"
+        try:
+            source = source_for(dataset)
+            if isinstance(source, LooksNear):
+                source.look(SourceRequest(dataset, Interval(start=today, end=today), WORLD, cache))
+        except EoError as error:
+            problems.append(f"{block}.options: {error}")
+        units = dataset.org_units
+        if not isinstance(units, OrgUnitsFromGeoJSON) or "://" in (path := dataset.resolve(units.href)):
             continue
         try:
-            _, left_out = read_features(read_geojson(path, path), path, source.id, source.name)
-        except EoError:
-            continue  # which is a problem
-        for entry in left_out:
-            name = f"{entry.org_unit}: " if entry.org_unit else ""
-            yield f"resources.{id_}.eo.orgUnits: {name}{entry.reason}"
-
-
-def _of_data(dataset: Dataset, cache: Path) -> Iterator[tuple[str, str]]:
-    try:
-        source = source_for(dataset)
-        if isinstance(source, LooksNear):
-            today = date.today()
-            source.look(SourceRequest(dataset, Interval(start=today, end=today), WORLD, cache))
-    except EoError as error:
-        yield "options", str(error)
-
-
-def _of_units(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    source = dataset.org_units
-    if not isinstance(source, OrgUnitsFromGeoJSON) or "://" in (path := dataset.resolve(source.href)):
-        return
-    try:
-        read_features(read_geojson(path, path), path, source.id, source.name)
-    except EoError as error:
-        yield "orgUnits", str(error)
+            entries = read_features(read_geojson(path, path), path, units.id, units.name)[1]
+        except EoError as error:
+            problems.append(f"{block}.orgUnits: {error}")
+            continue
+        left_out += [f"{block}.orgUnits: {f'{e.org_unit}: ' if e.org_unit else ''}{e.reason}" for e in entries]
+    return [problem for problem in problems if str(sample) not in problem], left_out

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import requests
@@ -17,14 +17,13 @@ import requests
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.commands.interrupts import deferred_interrupts
 from eo_pygeoapi.commands.left_over import born, end_left_over
+from eo_pygeoapi.commands.running import STATE, Running, read_state
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.settings import variables_for_jobs
-from eo_pygeoapi.worker.processes import Process
 from eo_pygeoapi.worker.records import has_polled
 
-STATE = "up.json"
 START_SECONDS = 120.0
 STOP_SECONDS = 80.0
 WORKER_GRACE_SECONDS = "10"  # of the worker's runs, where somebody waits at the terminal
@@ -40,34 +39,6 @@ Say = Callable[[str], None]
 
 class StackError(EoError):
     """Something of the local stack could not be started, or died."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """What a running stack is: written to `up.json` in the data folder for `eo-pygeoapi apply`."""
-
-    pid: int
-    edited: str
-    host: str
-    port: int
-    prefect_port: int
-    pids: dict[str, int]
-    births: dict[str, float]
-    variables: list[str] | None = None  # names of those that its jobs have for connections and keys
-
-    @property
-    def web_url(self) -> str:
-        """Address of pygeoapi."""
-        return f"http://localhost:{self.port}"
-
-    @property
-    def prefect_api_url(self) -> str:
-        """Address of the Prefect API."""
-        return f"http://127.0.0.1:{self.prefect_port}/api"
-
-    def is_alive(self) -> bool:
-        """Return whether the process that started it still runs."""
-        return Process(self.pid, self.births.get("up", 0.0)).is_alive()
 
 
 class LocalStack:
@@ -150,7 +121,7 @@ class LocalStack:
     def _prepare_folder(self) -> None:
         for folder in ("logs", "results", "cache", "prefect"):
             (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
-        earlier = _read_state(self.data_dir)
+        earlier = read_state(self.data_dir)
         if earlier is not None and earlier.is_alive():
             raise StackError(
                 f"already running from {self.data_dir} (process {earlier.pid}, {earlier.web_url}); stop it first"
@@ -236,21 +207,6 @@ class LocalStack:
     def _end_of_log(self, name: str) -> str:
         lines = self.log_file(name).read_text(errors="replace").splitlines()
         return "\n".join(lines[-15:])
-
-
-def running_stack(data_dir: Path) -> Running | None:
-    """Return the stack that another process runs from this data folder; None when none does."""
-    state = _read_state(data_dir)
-    if state is None or state.pid == os.getpid() or not state.is_alive():
-        return None
-    return state
-
-
-def _read_state(data_dir: Path) -> Running | None:
-    try:
-        return Running(**json.loads((data_dir / STATE).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _prefect_server(port: int) -> list[str]:

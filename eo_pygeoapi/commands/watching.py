@@ -4,10 +4,10 @@ import logging
 import signal
 import threading
 
+from eo_pygeoapi.commands.blocks import with_known_blocks
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import inspect_operations
 from eo_pygeoapi.errors import ConfigError, EoError
-from eo_pygeoapi.gateway.credentials import read_blocks
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.redaction import RedactingFilter
 from eo_pygeoapi.settings import Settings
@@ -18,11 +18,13 @@ from eo_pygeoapi.watch.loop import Watch
 
 def run_watch(settings: Settings) -> None:
     """Watch until SIGTERM or SIGINT."""
-    settings = _with_blocks(settings)
+    settings, remarks = with_known_blocks(settings)
     handler = logging.StreamHandler()
     handler.addFilter(RedactingFilter(settings.secrets()))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    for remark in remarks:
+        logging.getLogger(__name__).warning(remark)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -36,19 +38,5 @@ def send_test(settings: Settings, name: str) -> None:
     if name not in channels:
         raise ConfigError(f"{name!r} is no channel of eo.notify (there are: {', '.join(channels) or 'none'})")
     body = "This is a test of the channel. eo_pygeoapi can tell you here what is wrong with the feeds."
-    if not Channels(_with_blocks(settings)).send(name, "eo_pygeoapi: a test", body):
+    if not Channels(with_known_blocks(settings)[0]).send(name, "eo_pygeoapi: a test", body):
         raise EoError(f"the channel {name!r} did not take the message; is its address right, and can it be reached?")
-
-
-def _with_blocks(settings: Settings) -> Settings:
-    """Return the settings with what Prefect blocks hold, where a Prefect server is known and answers."""
-    if not settings.prefect_api_url:
-        return settings
-    gateway = PrefectGateway(settings.prefect_api_url)
-    try:
-        gateway.ping()
-        return settings.with_blocks(read_blocks(settings.prefect_api_url))
-    except EoError:
-        return settings
-    finally:
-        gateway.close()

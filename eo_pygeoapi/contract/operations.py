@@ -12,6 +12,8 @@ DatasetState = Literal["ok", "late", "failing", "paused", "never"]
 # worst first
 DATASET_STATES: tuple[DatasetState, ...] = ("failing", "late", "never", "paused", "ok")
 
+PausedBy = Literal["person", "file", "missing credentials"]
+
 CoverageCode = Literal["V", "P", "-", "N", "R", "K", "O"]
 COVERAGE_LEGEND: dict[CoverageCode, str] = {
     "V": "present",
@@ -85,9 +87,13 @@ class ScheduleDocument(Document):
     inputs: dict[str, object]
     catch_up: Literal["latest", "all", "none"]
     active: bool
-    paused_by: Literal["person", "file", "missing credentials"] | None
-    reason: str = ABSENT
-    next: list[datetime] = Field(description="the next five times, with the schedule's offset from UTC")
+    paused_by: PausedBy | None
+    reason: str = Field(ABSENT, description="why no runs are made of it")
+    paused_since: datetime = Field(ABSENT, description="when a person paused it")
+    person: str = Field(ABSENT, description="who paused it: the name of a token or of a user, where it is known")
+    next: list[datetime] = Field(
+        description="the next five times, with the offset of the schedule's zone; of a paused one, when it would run"
+    )
     last_run: LastRun = ABSENT
     links: list[Link]
 

@@ -152,6 +152,12 @@ class Dataset(DatasetBlock):
             return data
         return {**data, "options": source_info(data["source"]).options.model_validate(data.get("options", {}))}
 
+    @property
+    def names_local_files(self) -> bool:
+        """Whether the data or the organisation units are files on this machine."""
+        units = self.org_units.href if isinstance(self.org_units, OrgUnitsFromGeoJSON) else "://"
+        return "://" not in units or bool(self.options.local_paths())
+
     def resolve(self, href: str) -> str:
         """Return `href` as a URL or an absolute path."""
         return href if "://" in href else str(Path(self.base, href).absolute())

@@ -101,6 +101,10 @@ class SourceOptions(Model):
         """Return an address that tells whether the provider answers; nothing where there is none to ask."""
         return ""
 
+    def local_paths(self) -> list[str]:
+        """Return the paths on this machine that the options name, which `eo-pygeoapi check` has the source look at."""
+        return []
+
     def plausible(self) -> Limits:
         """Return the physical limits of the values, in the units in which the source has them."""
         return None, None

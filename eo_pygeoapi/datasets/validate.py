@@ -26,6 +26,11 @@ class Execution(Model):
     interval: Interval
     overridden: list[str] = []  # inputs by which values are other than those of the dataset's own settings
 
+    def in_words(self) -> str:
+        """Return which dataset and days were requested."""
+        kind = "a dry run" if self.inputs.dry_run else "an import"
+        return f"{kind} of {self.dataset.id}, {self.interval.start} to {self.interval.end}"
+
     def with_features(self, features: Mapping[str, object]) -> "Execution":
         """Return the same with these areas of the request; they may be large, so only `load_org_units` is given any."""
         return self.model_copy(update={"inputs": self.inputs.model_copy(update={"features": features})})

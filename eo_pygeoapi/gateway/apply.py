@@ -2,23 +2,25 @@
 
 What is as it should be is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer
 names loses its schedules and is tagged `retired`, but keeps its history. What somebody changed in Prefect is mended and
-said; only a schedule that somebody paused there stays paused.
+said; only a schedule that a person has paused, here or there, stays paused until a person resumes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from prefect.client.schemas.responses import DeploymentResponse
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
-from eo_pygeoapi.gateway.differences import differences, paused_by_person
+from eo_pygeoapi.gateway.differences import differences
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.schedules import paused_schedules
 from eo_pygeoapi.gateway.specs import import_spec, process_spec
+from eo_pygeoapi.gateway.standings import pause_of
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.pauses import Pause, Pauses
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Applied:
 
     `taken_up` are those of `updated` whose block has changed; `mended` says what was not as the last `apply` had left
     it; `paused` which schedules were left paused and why, and `stopped` which of these were active before; `held` which
-    ones a person has paused in Prefect.
+    ones a person has paused, and `resumed` which ones a person has resumed in Prefect.
     """
 
     created: list[str] = field(default_factory=list)
@@ -38,11 +40,16 @@ class Applied:
     mended: dict[str, list[str]] = field(default_factory=dict)
     paused: dict[str, str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
-    held: list[str] = field(default_factory=list)
+    held: dict[str, Pause] = field(default_factory=dict)
+    resumed: list[str] = field(default_factory=list)
 
 
 def apply_deployments(
-    gateway: PrefectGateway, datasets: Mapping[str, Dataset], processes: JsonMapping, settings: Settings
+    gateway: PrefectGateway,
+    datasets: Mapping[str, Dataset],
+    processes: JsonMapping,
+    settings: Settings,
+    pauses: Pauses,
 ) -> Applied:
     """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
     gateway.ensure_work_pool()
@@ -50,7 +57,9 @@ def apply_deployments(
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
     wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
     for spec in wanted:
-        _bring_in_step(gateway, spec, existing.get(spec.name), done)
+        known = existing.get(spec.name)
+        held = _held(spec, known, pauses, done)
+        _bring_in_step(gateway, spec, known, held, done)
     names = {spec.name for spec in wanted}
     for name, deployment in existing.items():
         if name not in names and RETIRED not in deployment.tags:
@@ -59,18 +68,37 @@ def apply_deployments(
     return done
 
 
+def _held(spec: DeploymentSpec, known: DeploymentResponse | None, pauses: Pauses, done: Applied) -> set[str]:
+    """Return which schedules a person has paused, and keep in the store what was paused or resumed in Prefect."""
+    held = set()
+    for name in (schedule.slug for schedule in spec.schedules if schedule.slug):
+        kept = pauses.get(spec.name, name)
+        pause = pause_of(known, name, kept)
+        if pause is None and kept is not None:
+            pauses.forget(spec.name, name)
+            done.resumed.append(f"{spec.name}/{name}")
+        if pause is not None:
+            held.add(name)
+            done.held[f"{spec.name}/{name}"] = pause
+            if kept is None:
+                pauses.put(spec.name, name, pause)
+    return held
+
+
 def _bring_in_step(
-    gateway: PrefectGateway, spec: DeploymentSpec, known: DeploymentResponse | None, done: Applied
+    gateway: PrefectGateway,
+    spec: DeploymentSpec,
+    known: DeploymentResponse | None,
+    held: Collection[str],
+    done: Applied,
 ) -> None:
-    held = paused_by_person(spec, known)
-    done.held += [f"{spec.name}/{name}" for name in sorted(held)]
     if known is not None:
         active = [f"{spec.name}/{schedule.slug}" for schedule in known.schedules if schedule.active]
         done.stopped += [name for name in active if name in done.paused]
         if known.labels.get(BLOCK, spec.block) != spec.block:
             done.taken_up.append(spec.name)
         if known.version == spec.fingerprint and RETIRED not in known.tags:
-            if not (changed := differences(spec, known)):
+            if not (changed := differences(spec, known, held)):
                 done.unchanged.append(spec.name)
                 return
             done.mended[spec.name] = changed

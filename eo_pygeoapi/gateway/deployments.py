@@ -9,6 +9,7 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentCreate, DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 
 from eo_pygeoapi.contract.status import PROCESS_ID
@@ -123,6 +124,22 @@ class Deployments:
         ).model_dump(mode="json", exclude_unset=True)
         # the client's own method knows no labels
         self._client.call(lambda client: client.request("POST", "/deployments/", json=content))
+        self._read_at = float("-inf")
+
+    def set_active(
+        self, deployment: DeploymentResponse, schedule: DeploymentSchedule, active: bool, parameters: JsonMapping
+    ) -> None:
+        """Pause a schedule or make it active again; Prefect plans the deployment's runs anew."""
+        path = {"id": deployment.id, "schedule_id": schedule.id}
+        # without the parameters Prefect 3.8 would wipe them
+        body = {"active": active, "parameters": dict(parameters)}
+        self._client.call(
+            lambda client: client.request(
+                "PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=path, json=body
+            )
+        )
+        if active and deployment.paused:
+            self._client.call(lambda client: client.resume_deployment(deployment.id))
         self._read_at = float("-inf")
 
     def retire(self, deployment: DeploymentResponse) -> None:

@@ -3,7 +3,7 @@
 Prefect's own way to pause and to resume a schedule, for one, takes the inputs from it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -11,26 +11,12 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 
-from eo_pygeoapi.gateway.deployments import LEFT_PAUSED, DeploymentSpec
+from eo_pygeoapi.gateway.deployments import DeploymentSpec
 from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
 
 
-def paused_by_person(spec: DeploymentSpec, known: DeploymentResponse | None) -> set[str]:
-    """Return the names of the schedules that should be active, and that somebody has paused in Prefect.
-
-    Which ones `apply` itself left paused, for want of credentials or because the file says so, stands in a label.
-    """
-    if known is None or LEFT_PAUSED not in known.labels:
-        return set()
-    ours = set(str(known.labels[LEFT_PAUSED]).split(","))
-    paused = {schedule.slug for schedule in known.schedules if not schedule.active} - ours
-    return {
-        schedule.slug for schedule in spec.schedules if schedule.active and schedule.slug in paused and schedule.slug
-    }
-
-
-def differences(spec: DeploymentSpec, known: DeploymentResponse) -> list[str]:
-    """Return in words what is not as it should be; a schedule that a person has paused is."""
+def differences(spec: DeploymentSpec, known: DeploymentResponse, held: Collection[str] = ()) -> list[str]:
+    """Return in words what is not as it should be; the schedules called in `held` should be paused, by a person."""
     wanted: dict[str, tuple[Any, Any]] = {
         "description": (spec.description, known.description),
         "entrypoint": (spec.entrypoint, known.entrypoint),
@@ -46,7 +32,6 @@ def differences(spec: DeploymentSpec, known: DeploymentResponse) -> list[str]:
     found += [
         f"schedule {name or 'without a name'}, which the file does not have" for name in stands if name not in named
     ]
-    held = paused_by_person(spec, known)
     for name, schedule in named.items():
         if name not in stands:
             found.append(f"schedule {name}, which was gone")
@@ -60,7 +45,7 @@ def _of_schedule(wanted: DeploymentScheduleCreate, known: DeploymentSchedule, he
         yield "times"
     if wanted.parameters != known.parameters:
         yield "inputs"
-    if bool(wanted.active) != known.active and not held:
+    if (bool(wanted.active) and not held) != known.active:
         yield "pause"
 
 

@@ -15,6 +15,7 @@ from eo_pygeoapi.redaction import redact, redact_json
 # labels that the worker puts on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
     "validate_inputs",
@@ -77,6 +78,8 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    schedule: str = ""  # the name of the schedule that it was made by
+    removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
     def from_flow_run(
@@ -113,6 +116,7 @@ class Job:
             deployment=deployment,
             attempts=_attempts(run)[0],
             flow_name=flow_name,
+            schedule=schedule_of(run),
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
@@ -143,6 +147,14 @@ class Job:
     def shown_inputs(self) -> str:
         """Return the visible inputs as JSON text, as pygeoapi wants them."""
         return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
+
+
+def schedule_of(run: FlowRun) -> str:
+    """Return the name of the schedule that a run was made by; nothing where it was made by somebody."""
+    made_by = run.created_by
+    if made_by is not None and made_by.type == "SCHEDULE":
+        return made_by.display_value or ""
+    return str(run.labels.get(SCHEDULE, ""))
 
 
 def job_status(run: FlowRun) -> JobStatus:

@@ -14,7 +14,9 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
 from prefect.runtime import flow_run
 
+from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.job import IMPORT_STEPS
+from eo_pygeoapi.gateway.job_log import CURRENT_STEP
 
 # percent at which each step ends; the download takes the longest
 STEPS: Mapping[str, int] = dict(zip(IMPORT_STEPS, (2, 8, 55, 75, 80, 93, 100), strict=True))
@@ -59,6 +61,7 @@ class RunProgress:
         begin = STEPS[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
         self._tell(begin, words)
+        CURRENT_STEP.set(name)
 
         def report(fraction: float) -> None:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
@@ -69,7 +72,13 @@ class RunProgress:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
                 self._tell(begin, f"{words}: {more}")
 
-        yield Report(report, say)
+        try:
+            yield Report(report, say)
+        except EoError as error:
+            _log.error("%s", error)
+            raise
+        finally:
+            CURRENT_STEP.set("")
         if name == names[-1]:
             self.end()
 

@@ -1,7 +1,7 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from eo_pygeoapi.gateway.work_pool import ON_DEMAND
 from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
+FEW, NEWEST_LOOKED_AT = 20, 1_000
 NO_PROGRESS = Progress()
 
 
@@ -39,7 +40,13 @@ class Runs:
         self._page = page
         self._submitting = threading.Lock()
 
-    def submit(self, deployment: str, parameters: JsonMapping, queue: str = ON_DEMAND) -> Job:
+    def submit(
+        self,
+        deployment: str,
+        parameters: JsonMapping,
+        queue: str = ON_DEMAND,
+        labels: Mapping[str, str] | None = None,
+    ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
         Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
@@ -50,6 +57,7 @@ class Runs:
             "state": {"type": StateType.SCHEDULED.value},
             "work_queue_name": queue,
             "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
+            "labels": dict(labels or {}),
         }
         # one at a time: on SQLite, concurrent writes of ours would only lock each other out
         free = self._submitting.acquire(timeout=1.0)
@@ -90,6 +98,17 @@ class Runs:
             runs = self._runs(where, min(limit, total - offset), offset)
         progress = self._progress([run.id for run in runs if job_status(run) == "running"])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
+
+    def newest(self, deployment: str, most: int = NEWEST_LOOKED_AT) -> Iterator[Job]:
+        """Yield the jobs of a deployment, newest first; Prefect is asked for more of them as they are wanted."""
+        where = self._where(JobFilter(datasets=(deployment,)), datetime.now(UTC))
+        size, offset = FEW, 0
+        while where and offset < most:
+            page = self._client.call(partial(_read_runs, where=where, limit=size, offset=offset))
+            yield from (self._job(run, NO_PROGRESS) for run in page)
+            if len(page) < size:
+                return
+            size, offset = self._page, offset + size
 
     def place_in_queue(self, job: Job) -> int:
         """Return how many jobs wait, this one and those that were due before it."""

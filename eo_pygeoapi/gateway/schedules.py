@@ -1,40 +1,20 @@
-"""The schedules of datasets, as Prefect has them, and what keeps one from running."""
+"""The schedules of datasets, as Prefect has them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import CronSchedule
 
-from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromDhis2, Schedule
+from eo_pygeoapi.datasets.block import Dataset, Schedule
+from eo_pygeoapi.datasets.missing import missing_for
 from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.gateway.job import schedule_of
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
-from eo_pygeoapi.settings import Settings, how_to_connect
+from eo_pygeoapi.settings import Settings
 
-SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that makes up for a missed one
-
-
-def paused_schedules(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield `dataset/schedule` and the reason for each active schedule that cannot run with these settings."""
-    for dataset in datasets.values():
-        for schedule in dataset.schedules:
-            if schedule.active and (missing := missing_for(dataset, schedule, settings)):
-                yield f"{dataset.id}/{schedule.name}", missing
-
-
-def missing_for(dataset: Dataset, schedule: Schedule, settings: Settings) -> str:
-    """Return what the environment of the jobs lacks for a schedule to succeed, or nothing."""
-    missing = []
-    name = dataset.dhis2.connection
-    needs_dhis2 = isinstance(dataset.org_units, OrgUnitsFromDhis2) or schedule.inputs.get("dryRun") is False
-    if needs_dhis2 and not settings.has_dhis2_connection(name):
-        missing.append(f"there is no DHIS2 connection {name!r} ({how_to_connect(name)})")
-    for credential in dataset.options.credentials():
-        if not credential.is_given(settings.has):
-            variables = " and ".join(credential.variables.values())
-            missing.append(f"there is no key for {credential.title} (set {variables}; {credential.how})")
-    return "; ".join(missing)
+NOT_RUN = "not run, for nobody could start it when it was due"  # how the message of a run that was skipped begins
 
 
 def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -> DeploymentScheduleCreate:
@@ -50,14 +30,6 @@ def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -
 def run_inputs(dataset: Dataset, schedule: Schedule) -> JsonObject:
     """Return the inputs of the runs of a schedule."""
     return {**schedule.inputs, "datasetId": dataset.id}
-
-
-def schedule_of(run: FlowRun) -> str:
-    """Return the name of the schedule that a run was made by; nothing where it was made by somebody."""
-    made_by = run.created_by
-    if made_by is not None and made_by.type == "SCHEDULE":
-        return made_by.display_value or ""
-    return str(run.labels.get(SCHEDULE, ""))
 
 
 def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[str, Dataset]]) -> JsonObject:

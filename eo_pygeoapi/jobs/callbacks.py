@@ -1,7 +1,7 @@
 """Callbacks: tell the subscriber of an execution that its job runs, has succeeded, or has failed.
 
-The hooks of the flows call this. Whatever happens here, the state of the job is what the work made it: a subscriber
-who does not answer, answers with an error or redirects is tried again and then left alone.
+The hooks of the flows call this. A callback never changes the state of a job: one that fails, is answered with an error
+or is redirected is retried and then given up.
 """
 
 import json
@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 from prefect.client.schemas.objects import FlowRun
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import EoError
@@ -31,6 +30,7 @@ from eo_pygeoapi.store.store import ResultStore
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+NO_OUTPUT = Encoded(204)
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Callbacks:
     pause: Callable[[float], None] = time.sleep
 
     def post(self, name: str, body: bytes, media_type: str) -> bool:
-        """Post to the URI called `name`, again and again for a while; returns whether it was taken."""
+        """Post to the URI called `name`, with retries; returns whether the subscriber took it."""
         uri = self.uris.get(name)
         if not uri:
             return False
@@ -53,30 +53,28 @@ class Callbacks:
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential(FIRST_PAUSE_SECONDS),
             sleep=self.pause,
-            after=partial(_log_attempt, name),
-            retry_error_callback=lambda _: False,
+            reraise=True,
         )
-        return retrying(self._post_once, uri, body, media_type)
-
-    def _post_once(self, uri: str, body: bytes, media_type: str) -> bool:
-        """Post; OutboundError says why it was not taken."""
-        headers = {"Content-Type": media_type}
-        reply = outbound.request(
-            "POST", uri, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=self.allow_private
-        )
-        if reply.status >= 300:
-            raise OutboundError(f"answered with {reply.status}")
+        headers, private = {"Content-Type": media_type}, self.allow_private
+        try:
+            for attempt in retrying:
+                with attempt:
+                    reply = outbound.request(
+                        "POST", uri, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=private
+                    )
+                    if reply.status >= 300:
+                        raise OutboundError(f"answered with {reply.status}")
+                number, outcome = attempt.retry_state.attempt_number, attempt.retry_state.outcome
+                if outcome is not None and outcome.failed:
+                    _LOG.warning("callback %s, attempt %d of %d: %s", name, number, ATTEMPTS, outcome.exception())
+        except OutboundError:
+            return False
         return True
-
-
-def _log_attempt(name: str, attempt: RetryCallState) -> None:
-    why = attempt.outcome.exception() if attempt.outcome else None
-    _LOG.warning("callback %s, attempt %d of %d: %s", name, attempt.attempt_number, ATTEMPTS, why)
 
 
 @dataclass(frozen=True)
 class Subscriber:
-    """Who wants to know of one job; `base_url` returns the address of the API, for the links of a document."""
+    """The subscriber of one job; `base_url` returns the address of the API, for the links of a document."""
 
     job_id: str
     callbacks: Callbacks
@@ -105,11 +103,12 @@ class Subscriber:
             self._post_status("inProgressUri", self._job())
 
     def tell_end(self) -> None:
-        """Post the results of a successful job, the status of a failed one; nothing while Prefect will try it again."""
+        """Post the results of a successful job or the status of a failed one; nothing while Prefect will try again."""
         with _logged():
             job = self._job()
             if job.status == "successful":
-                encoded = self._results(job)
+                outputs, links = read_outputs(self.store, job), self._links()
+                encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_)) if outputs else NO_OUTPUT
                 self.callbacks.post("successUri", encoded.body, encoded.headers.get("Content-Type", "application/json"))
             elif job.status == "failed":
                 self._post_status("failedUri", job)
@@ -119,12 +118,6 @@ class Subscriber:
     def _post_status(self, name: str, job: Job) -> None:
         document = status_document(job, self._links())
         self.callbacks.post(name, json.dumps(document, ensure_ascii=False).encode(), "application/json")
-
-    def _results(self, job: Job) -> Encoded:
-        outputs, links = read_outputs(self.store, job), self._links()
-        if not outputs:
-            return Encoded(204)
-        return encode(outputs, job.request, lambda id_: links.output(job.id, id_))
 
     def _job(self) -> Job:
         gateway = PrefectGateway(self.settings.prefect_api_url, secrets=self.settings.secrets(), read_timeout=10.0)

@@ -23,13 +23,22 @@ Fetch = Callable[[str], bytes]
 
 
 def resolve(described: JsonMapping, inputs: JsonMapping, fetch: Fetch) -> dict[str, object]:
-    """Return the inputs as plain values: unwrapped, and fetched where they are given by reference.
+    """Return the inputs as plain values: unwrapped, and fetched where the request gives a reference.
 
-    `fetch` returns what lies at a URL. Inputs that are not described pass as they are. Raises InputError with every
-    reference that cannot be had.
+    `fetch` returns the content of a URL: text for inputs of type string, else JSON. Inputs without a description pass
+    unchanged. Raises InputError with every reference that cannot be fetched.
     """
     problems: list[str] = []
-    plain = {name: _resolved(name, described.get(name), value, fetch, problems) for name, value in inputs.items()}
+    plain: dict[str, object] = {}
+    for name, value in inputs.items():
+        description = described.get(name)
+        if description is None:
+            plain[name] = value
+        elif _is_several(description) and isinstance(value, list):
+            entries = enumerate(value)
+            plain[name] = [_one(f"{name}[{i}]", description, entry, fetch, problems) for i, entry in entries]
+        else:
+            plain[name] = _one(name, description, value, fetch, problems)
     if problems:
         raise InputError(problems)
     return plain
@@ -51,36 +60,21 @@ def check(described: JsonMapping, inputs: JsonMapping) -> None:
         raise InputError(problems)
 
 
-def _resolved(name: str, description: Any, value: Any, fetch: Fetch, problems: list[str]) -> object:
-    if description is None:
-        return value
-    if _is_several(description) and isinstance(value, list):
-        return [_one(f"{name}[{i}]", description, entry, fetch, problems) for i, entry in enumerate(value)]
-    return _one(name, description, value, fetch, problems)
-
-
 def _one(name: str, description: JsonMapping, value: Any, fetch: Fetch, problems: list[str]) -> object:
     if not isinstance(value, Mapping):
         return value
     if "value" in value and value.keys() <= _BESIDE_VALUE:
         return value["value"]
     if "href" in value and value.keys() <= _BESIDE_HREF:
+        is_text = description.get("schema", {}).get("type") == "string"
         try:
-            return _read(description, fetch(value["href"]))
-        except (EoError, ValueError, RecursionError) as error:
+            content = fetch(value["href"])
+            return content.decode() if is_text else json.loads(content)
+        except EoError as error:
             problems.append(f"input {name}.href: {error}")
+        except (ValueError, RecursionError):
+            problems.append(f"input {name}.href: there is no {'UTF-8 text' if is_text else 'JSON'} at this address")
     return value
-
-
-def _read(description: JsonMapping, content: bytes) -> Any:
-    """Read what lies at a reference: text where text is described, else JSON."""
-    schema = description.get("schema", {})
-    if schema.get("type") == "string":
-        return content.decode()
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise ValueError("there is no JSON at this address") from error
 
 
 def _problems(name: str, description: JsonMapping, value: Any) -> Iterator[str]:
@@ -98,7 +92,12 @@ def _problems(name: str, description: JsonMapping, value: Any) -> Iterator[str]:
 
 def _schema_problems(name: str, schema: JsonMapping, value: Any) -> Iterator[str]:
     if _BBOX in (schema.get("format"), *(part.get("format") for part in schema.get("allOf", ()))):
-        yield from _bbox_problems(name, value)
+        numbers = value.get("bbox") if isinstance(value, Mapping) else None
+        is_box = isinstance(numbers, list) and len(numbers) in (4, 6)
+        if not is_box or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers or ()):
+            yield f'input {name}: expected {{"bbox": [4 or 6 numbers], "crs": "{_CRS84}"}}'
+        elif not isinstance(value.get("crs", _CRS84), str) or not value.keys() <= {"bbox", "crs"}:
+            yield f"input {name}: beside bbox only crs is allowed, a URI; without it {_CRS84}"
         return
     for error in Draft4Validator(_draft_4(schema)).iter_errors(value):
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
@@ -121,15 +120,6 @@ def _draft_4(schema: Any) -> Any:
     if schema.get("nullable") is True and isinstance(schema.get("type"), str):
         draft_4["type"] = [schema["type"], "null"]
     return draft_4
-
-
-def _bbox_problems(name: str, value: Any) -> Iterator[str]:
-    numbers = value.get("bbox") if isinstance(value, Mapping) else None
-    is_box = isinstance(numbers, list) and len(numbers) in (4, 6)
-    if not is_box or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers or ()):
-        yield f'input {name}: expected {{"bbox": [4 or 6 numbers], "crs": "{_CRS84}"}}'
-    elif not isinstance(value.get("crs", _CRS84), str) or not value.keys() <= {"bbox", "crs"}:
-        yield f"input {name}: beside bbox only crs is allowed, a URI; without it {_CRS84}"
 
 
 def _is_several(description: JsonMapping) -> bool:

@@ -1,11 +1,13 @@
 """A job as clients see it: the statusInfo of OGC API - Processes 1.0 and of the draft 2.0, and more.
 
-What is not known is left out; nothing is null.
+Documents leave unknown members out; no member is null.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from eo_pygeoapi.contract.operations import LastRun
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.gateway.details import Step
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
@@ -15,7 +17,7 @@ from eo_pygeoapi.store import job_folder
 JSON, HTML, CSV, GEOJSON = "application/json", "text/html", "text/csv", "application/geo+json"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0/"
 
-# files of a job that are served: name -> (media type, what it is)
+# the files of a job that the API serves: name -> (media type, title)
 FILES: Mapping[str, tuple[str, str]] = {
     job_folder.FEATURES: (GEOJSON, "The values as GeoJSON features"),
     job_folder.VALUES_CSV: (CSV, "The values as a table"),
@@ -30,7 +32,7 @@ FILES: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Details:
-    """What is told of a job only where it is asked for alone."""
+    """What the document of one job has beyond its entry in the list of jobs."""
 
     message: str = ""
     steps: Sequence[Step] = ()
@@ -42,7 +44,7 @@ class Details:
 
 @dataclass(frozen=True)
 class JobLinks:
-    """Where things are: the address of the API, and that of the Prefect UI."""
+    """Makes the links of jobs, from the addresses of the API and of the Prefect UI."""
 
     base_url: str
     ui_url: str = ""
@@ -56,14 +58,17 @@ class JobLinks:
         return f"{self.job(job_id)}/results/{output_id}"
 
     def of(self, job: Job, details: Details | None) -> list[dict[str, str]]:
-        """Return the links of a job's document; without details those that are known of any job."""
+        """Return the links of a job's document; without details, only those that every job has."""
+        up = link(f"{self.base_url}/jobs", "up", JSON, "All jobs")
+        if job.removed:
+            return [up]
         here = self.job(job.id)
         results_type = details.results_type if details else JSON
         links = [
             link(f"{here}?f=json", "self", JSON, "This document"),
             link(f"{here}?f=html", "alternate", HTML, "This document as a page"),
             link(here, "monitor", JSON, "The job's status"),
-            link(f"{self.base_url}/jobs", "up", JSON, "All jobs"),
+            up,
         ]
         if job.status == "successful":
             links.append(link(f"{here}/results", f"{RELATION}results", results_type, "The results"))
@@ -98,6 +103,12 @@ def link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
     return {"href": href, "rel": rel, "type": media_type, "title": title}
 
 
+def last_run(job: Job) -> LastRun:
+    """Return what documents of datasets and schedules tell of their last job."""
+    finished = {"finished": job.finished} if job.finished else {}
+    return LastRun(job_id=job.id, status=job.status, **finished)
+
+
 def status_document(job: Job, links: JobLinks, details: Details | None = None) -> dict[str, object]:
     """Return the statusInfo of a job, with details where there are any."""
     times = {
@@ -116,23 +127,26 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
         "message": (details.message if details else "") or job.message,
         "progress": job.progress,
         "attempts": job.attempts,
-        **{name: to_rfc3339(moment) for name, moment in times.items() if moment},
-        **_known(flowName=job.flow_name, prefectState=job.state_name, dataset=_dataset(job)),
+        **_in_rfc3339(times),
+        **_known(
+            flowName=job.flow_name,
+            prefectState=job.state_name,
+            dataset=job.deployment if job.process_id == PROCESS_ID else "",
+        ),
     }
     if details:
-        document |= _known(inputs=job.visible_inputs(), steps=[_step(step) for step in details.steps])
-        document |= _known(importSummary=details.import_summary, **details.more)
+        steps = [
+            {"name": s.name, "status": s.status} | _in_rfc3339({"started": s.started, "finished": s.finished})
+            for s in details.steps
+        ]
+        document |= _known(inputs=job.visible_inputs(), steps=steps, importSummary=details.import_summary)
+        document |= _known(**details.more)
     return {**document, "links": links.of(job, details)}
-
-
-def _dataset(job: Job) -> str:
-    return job.deployment if job.process_id == PROCESS_ID else ""
 
 
 def _known(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value}
 
 
-def _step(step: Step) -> dict[str, object]:
-    times = {"started": step.started, "finished": step.finished}
-    return {"name": step.name, "status": step.status, **{n: to_rfc3339(t) for n, t in times.items() if t}}
+def _in_rfc3339(times: Mapping[str, datetime | None]) -> dict[str, object]:
+    return {name: to_rfc3339(moment) for name, moment in times.items() if moment}

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
@@ -26,21 +27,25 @@ from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
+from eo_pygeoapi.jobs.schedules import Schedules
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 
 Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
-ENDED_FIRST = FINAL - {"dismissed"}  # of a job that was to be stopped: it is dealt with as one that has ended
+NO_WORKER = "no worker is running; start one with `eo-pygeoapi worker`"
+EMPTY_LIST_BYTES = 3  # an import that is not published yet may have left such lists
+ENDED_FIRST = FINAL - {"dismissed"}  # a job that ends so while it is being stopped is removed like any ended job
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
 FETCH_SECONDS, FETCH_BYTES = 10.0, 10_000_000
 
 
 class JobFailedError(EoError):
-    """A job failed; it carries the reason, the HTTP status and the code of what went wrong in the worker."""
+    """A job failed; the error carries the reason, the HTTP status and the OGC code that the worker recorded."""
 
     def __init__(self, message: str, status: int, code: str) -> None:
         super().__init__(message)
@@ -60,11 +65,12 @@ class Executions:
     def submit(
         self, process_id: str, description: JsonMapping, body: ExecuteBody, permit: Permit = lambda _: None
     ) -> Job:
-        """Check a request against the process description and make a job of it; nothing remains of a refused one.
+        """Check a request against the process description and make it a job; a refused request leaves nothing behind.
 
-        `permit` is told the DHIS2 connection of an import, and raises where the client may not use it.
+        It calls `permit` with the DHIS2 connection of an import; `permit` raises where the client may not use it.
         """
-        request = parse_request(body, list(description.get("outputs", {})), self._check_url)
+        check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
+        request = parse_request(body, list(description.get("outputs", {})), check_url)
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
@@ -77,9 +83,9 @@ class Executions:
             )
 
     def wait(self, job: Job, seconds: float) -> Job:
-        """Return the job as it is when it has ended, or after so many seconds.
+        """Return the job once it has ended, or after so many seconds as it is then.
 
-        A Prefect that is away meanwhile is no error: the job is made, and who hears of an error executes it again.
+        It ignores an unreachable Prefect: the job exists, and a client that gets an error would execute it again.
         """
         until, pause = time.monotonic() + seconds, FIRST_POLL_SECONDS
         while job.status not in FINAL and (left := until - time.monotonic()) > 0:
@@ -90,19 +96,20 @@ class Executions:
         return job
 
     def raise_unless_successful(self, job: Job) -> None:
-        """Raise the error that the results of a job are answered with, unless there are some."""
+        """Raise the error that a request for the results gets, unless the job has succeeded."""
         if job.status == "successful":
             return
         if job.status == "failed":
-            self._raise_failure(job)
+            kept: JsonMapping = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
+            raise JobFailedError(job.message, int(kept.get("status", 500)), str(kept.get("code", EoError.code)))
         if job.status == "dismissed":
             raise ResultNotAvailableError(f"job {job.id} was dismissed and has no results")
         raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
 
     def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
-        """Stop a job that has not ended; remove one that has. Returns it as dismissed, as the standard wants of both.
+        """Stop a job that has not ended, or remove one that has; returns it as dismissed, which the standard requires.
 
-        Its message says which of the two was done.
+        The job's message says which of the two happened.
         """
         job = self.gateway.runs.get(job_id)
         if (dataset := self._registry.datasets().get(job.deployment)) is not None:
@@ -111,18 +118,25 @@ class Executions:
             permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return replace(stopped, status="dismissed", message="dismissed")
-        # the files first: where the store is away the job stays listed, and can be deleted again
+        # the files first: if the store is unreachable, the job stays listed and a client can retry
         delete_held(job.request, self.store)
         JobFolder(self.store, job_id).delete()
         self.gateway.runs.delete(job_id)
-        return replace(job, status="dismissed", message=f"removed, with its files and log; it was {job.status}")
+        return replace(
+            job, status="dismissed", removed=True, message=f"removed, with its files and log; it was {job.status}"
+        )
 
     def details(self, job: Job) -> Details:
-        """Return what is told of a job where it is asked for alone; of its files only a short one is read."""
+        """Return the details of one job; reads one short file of it at most."""
         begun = job.process_id == PROCESS_ID and job.status != "accepted"
         files, summary = self._left_behind(job) if begun else ((), None)
+        message = ""
+        if job.state_name in WAITING:
+            place = self.gateway.runs.place_in_queue(job)
+            message = job.message if self.gateway.details.workers() else f"{job.message}: {NO_WORKER}"
+            message += f" (number {place} in the queue)" if place else ""
         return Details(
-            message=self._waiting_message(job) if job.state_name in WAITING else "",
+            message=message,
             steps=self.gateway.details.steps(job.id) if begun else (),
             import_summary=summary,
             files=files,
@@ -133,11 +147,16 @@ class Executions:
         """Return the enabled datasets by id."""
         return self._registry.datasets()
 
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the enabled datasets."""
+        return Schedules(self.gateway, Pauses(self.store), self.datasets, self._settings)
+
     def raise_unless_applied(self) -> None:
         """Raise NotAppliedError where Prefect does not know the datasets yet.
 
-        All of them under `up`, which applies before it says that it runs; elsewhere one is enough, for a server does
-        not have to stop because its file has a new one.
+        Under `up`, which applies before it says that it runs, Prefect must know all datasets. Elsewhere one is enough:
+        a new dataset in the file is no reason for a server to stop.
         """
         enabled = self.datasets()
         missing = self.gateway.deployments.missing(enabled)
@@ -161,16 +180,13 @@ class Executions:
 
     @contextmanager
     def _held_unless_refused(self, request: JsonMapping) -> Iterator[None]:
-        """Delete the held parts that `request` names by then, when the block raises: no job has come of it."""
+        """Delete the parts that the store holds for `request` when the block raises, for then there is no job."""
         try:
             yield
         except BaseException:
             with suppress(EoError):
                 delete_held(request, self.store)
             raise
-
-    def _check_url(self, url: Any) -> None:
-        outbound.check_url(url, allow_private=self._settings.allow_private_callbacks)
 
     def _fetch(self, url: str) -> bytes:
         allow = self._settings.allow_private_callbacks
@@ -179,22 +195,11 @@ class Executions:
             raise InputError(f"{url!r} was answered with {reply.status}")
         return reply.body
 
-    def _raise_failure(self, job: Job) -> NoReturn:
-        kept: JsonMapping = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
-        raise JobFailedError(job.message, int(kept.get("status", 500)), str(kept.get("code", EoError.code)))
-
-    def _waiting_message(self, job: Job) -> str:
-        place = self.gateway.runs.place_in_queue(job)
-        queue = f"number {place} in the queue" if place else ""
-        if self.gateway.details.workers():
-            return f"{job.message} ({queue})" if queue else job.message
-        no_worker = "no worker is running; start one with `eo-pygeoapi worker`"
-        return f"{job.message}: {no_worker} ({queue})" if queue else f"{job.message}: {no_worker}"
-
     def _left_behind(self, job: Job) -> tuple[Sequence[str], JsonMapping | None]:
-        """Return the names of the files that an import has left and that are not empty, and its summary."""
+        """Return the names of the files of an import that are not empty, and its summary."""
         folder = JobFolder(self.store, job.id)
-        names, kept = folder.names(), JsonObject()
+        sizes, kept = folder.sizes(), JsonObject()
+        names = {name for name, size in sizes.items() if size > EMPTY_LIST_BYTES}
         if job.status in FINAL:
             # jobs of earlier versions have their summary in their result alone
             read = next((name for name in (job_folder.SUMMARY, job_folder.RESULT) if name in names), None)

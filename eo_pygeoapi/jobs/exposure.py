@@ -1,7 +1,8 @@
-"""Whether other machines can reach this server: without tokens, everybody there could execute.
+"""Whether other machines can reach this server: without tokens, anybody there could execute processes.
 
-What counts is where the process listens, and not what the configuration file says: a server such as gunicorn has its
-own setting for that. In a container it listens everywhere inside; there `EO_BIND` says where the port is published.
+The checks look at the addresses that the process listens on, not at the configuration file, for servers such as
+gunicorn have a setting of their own. A process in a container listens on all addresses; there `EO_BIND` names
+the published one.
 """
 
 import ipaddress
@@ -17,7 +18,7 @@ _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 
 def refuse_open_server(host: str, settings: Settings) -> None:
-    """Raise ConfigError where everybody who reaches the machine could execute: no tokens, and not only loopback."""
+    """Raise ConfigError for a server without tokens that listens on more than loopback."""
     if settings.published_at:
         where, host = "EO_BIND", settings.published_at
     else:
@@ -31,9 +32,9 @@ def refuse_open_server(host: str, settings: Settings) -> None:
 
 
 def refuse_unprotected(addresses: Iterable[str], settings: Settings, remedy: str) -> None:
-    """Raise ForbiddenError where nobody is asked for a token at one of these addresses of this server.
+    """Raise ForbiddenError where other machines reach this server, which asks for no token, at one of the addresses.
 
-    `addresses` do not count where `EO_BIND` says which one is published.
+    `EO_BIND`, the published address, takes the place of `addresses`.
     """
     found = [settings.published_at] if settings.published_at else addresses
     exposed = sorted(address for address in found if not is_loopback(address))
@@ -46,7 +47,7 @@ def refuse_unprotected(addresses: Iterable[str], settings: Settings, remedy: str
 
 
 def reached_at(environ: Mapping[str, object]) -> list[str]:
-    """Return the address of this server that a WSGI request came in at; all of them where the server does not say."""
+    """Return the local address that received a WSGI request; all that we listen on where the server does not say."""
     connection = next((environ[name] for name in _SOCKETS if name in environ), None)
     if not hasattr(connection, "getsockname"):
         return listened_at()
@@ -54,11 +55,11 @@ def reached_at(environ: Mapping[str, object]) -> list[str]:
         name = connection.getsockname()
     except OSError:  # the client has gone
         return listened_at()
-    return [name[0]] if isinstance(name, tuple) else []  # a socket of the file system is for this machine alone
+    return [name[0]] if isinstance(name, tuple) else []  # only this machine reaches a Unix socket
 
 
 def listened_at() -> list[str]:
-    """Return the addresses at which this process, or the one that it was started by, listens."""
+    """Return the addresses that this process listens on."""
     connections = psutil.Process().net_connections(kind="tcp")
     return sorted({c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN and c.laddr})
 

@@ -1,11 +1,11 @@
-"""Parts of an execute request that are too large or too private for Prefect, held in the results store meanwhile.
+"""Parts of an execute request that are too large or too private for Prefect: the results store holds them.
 
 | key | what |
 |---|---|
 | `requests/{id}/features.json` | features that are too large for Prefect's parameters |
 | `requests/{id}/subscriber.json` | callback addresses: they may hold secrets, and Prefect shows parameters |
 
-The keys go with the job, in its `request`, and the parts are deleted with the job.
+The job's `request` names the keys. The parts are deleted with the job.
 """
 
 import json
@@ -22,22 +22,22 @@ _FOLDER = "requests/"
 
 
 class JsonStore(Protocol):
-    """What is needed of the results store here."""
+    """The part of the results store that this module uses."""
 
     def write_json(self, key: str, value: object) -> None:
-        """Keep a JSON value."""
+        """Write a JSON value."""
 
     def read_json(self, key: str) -> Any:
-        """Return a kept JSON value."""
+        """Return a JSON value."""
 
     def delete(self, prefix: str) -> None:
-        """Delete a key, where it is kept."""
+        """Delete a key, if it exists."""
 
 
 def hold_features(inputs: JsonMapping, store: JsonStore) -> tuple[dict[str, object], dict[str, str]]:
     """Put features that are too large for Prefect into the results store.
 
-    Returns the inputs to send, and what to remember: `featuresKey`, the key in the store, where it was used.
+    Returns the inputs for Prefect, and `featuresKey`, the key in the store, if the store holds the features.
     """
     features = inputs.get("features")
     if features is None or len(json.dumps(features)) <= LARGE_BYTES:
@@ -48,7 +48,7 @@ def hold_features(inputs: JsonMapping, store: JsonStore) -> tuple[dict[str, obje
 
 
 def with_held_features(inputs: JsonMapping, request: JsonMapping, store: JsonStore) -> JsonObject:
-    """Undo `hold_features`, in the worker."""
+    """Return the inputs with the features that the store holds for them; the worker calls this."""
     key = request.get(FEATURES_KEY)
     return {**inputs, "features": store.read_json(key)} if key else dict(inputs)
 
@@ -56,7 +56,7 @@ def with_held_features(inputs: JsonMapping, request: JsonMapping, store: JsonSto
 def hold_subscriber(subscriber: Mapping[str, str] | None, store: JsonStore) -> dict[str, str]:
     """Put callback addresses into the results store.
 
-    Returns what to remember: `subscriberKey`, the key in the store, where there is a subscriber.
+    Returns `subscriberKey`, the key in the store, if there is a subscriber.
     """
     if not subscriber:
         return {}
@@ -66,15 +66,15 @@ def hold_subscriber(subscriber: Mapping[str, str] | None, store: JsonStore) -> d
 
 
 def held_subscriber(request: JsonMapping, store: JsonStore) -> dict[str, str]:
-    """Undo `hold_subscriber`, in the worker."""
+    """Return the callback addresses that the store holds for a request; the worker calls this."""
     key = request.get(SUBSCRIBER_KEY)
     return dict(store.read_json(key)) if key else {}
 
 
 def delete_held(request: Mapping[str, object], store: JsonStore) -> None:
-    """Delete what is held of a request.
+    """Delete the parts that the store holds for a request.
 
-    Who makes a run in Prefect's UI can write any key into its parameters; only keys of held parts are deleted.
+    A person who makes a run in Prefect's UI can write any key into its parameters; this deletes only keys of parts.
     """
     for name in (FEATURES_KEY, SUBSCRIBER_KEY):
         key = request.get(name)

@@ -1,8 +1,7 @@
 """Requests to addresses that a client of the API named: callbacks, and inputs by reference.
 
-Such an address must not become a way into the server's own network. Its host is resolved here, every address is
-checked, and the connection goes to the address that was checked, so that a second answer of the name server changes
-nothing. Redirects are not followed.
+Such an address must not open the server's own network to clients. This module resolves the host, checks every address
+and connects to a checked one, so that a second answer of the name server changes nothing. It follows no redirects.
 """
 
 import ipaddress
@@ -32,7 +31,7 @@ class OutboundError(EoError):
 
 @dataclass(frozen=True)
 class Reply:
-    """What was answered."""
+    """The answer of another server."""
 
     status: int
     media_type: str
@@ -40,9 +39,9 @@ class Reply:
 
 
 def check_url(url: object, *, allow_private: bool = False) -> SplitResult:
-    """Return the parts of a URL that may be asked; InputError says what is wrong with it.
+    """Return the parts of a URL that a client may name; InputError says what is wrong with it.
 
-    A host that cannot be resolved passes: that is for the one who connects to find out.
+    A host that cannot be resolved passes here; the later request will fail on it.
     """
     parts = _parts(url)
     if not allow_private:
@@ -64,7 +63,7 @@ def request(
     largest: int = 1_000_000,
     allow_private: bool = False,
 ) -> Reply:
-    """Ask a URL that a client named; OutboundError when it cannot be had, InputError when it must not be asked."""
+    """Send a request to a URL of a client; OutboundError when it fails, InputError when the address is not allowed."""
     parts = _parts(url)
     try:
         addresses = _addresses(parts)
@@ -75,18 +74,32 @@ def request(
     target = quote(parts.path or "/", safe=_AS_WRITTEN) + (f"?{quote(parts.query, _AS_WRITTEN)}" if parts.query else "")
     sent = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "eo-pygeoapi", **(headers or {})}
     try:
-        with _in_time(_connection(parts, addresses[0], seconds), seconds) as connection:
+        with _connected(parts, addresses[0], seconds) as connection:
             connection.request(method, target, body=body, headers=sent, preload_content=False)
             answer = connection.getresponse()
-            content = _read(answer, largest)
+            content = b""
+            while piece := answer.read(_READ_AT_ONCE):
+                content += piece
+                if len(content) > largest:
+                    raise OutboundError(f"the answer is larger than {largest} bytes")
     except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
         raise OutboundError(f"{parts.scheme}://{parts.hostname} does not answer: {type(error).__name__}") from error
     return Reply(answer.status, answer.headers.get("Content-Type", "").partition(";")[0].strip(), content)
 
 
 @contextmanager
-def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[HTTPConnection]:
-    """Cut the connection after so many seconds: its own timeout starts anew with every byte that arrives."""
+def _connected(parts: SplitResult, address: str, seconds: float) -> Iterator[HTTPConnection]:
+    """Yield a connection and cut it after so many seconds: its own timeout restarts with every byte that arrives."""
+    connection = HTTPConnection(address, parts.port or 80, timeout=seconds)
+    if parts.scheme == "https":
+        connection = HTTPSConnection(
+            address,
+            parts.port or 443,
+            timeout=seconds,
+            ssl_context=ssl.create_default_context(),
+            server_hostname=parts.hostname,
+            assert_hostname=parts.hostname,
+        )
     late = threading.Event()
 
     def cut() -> None:
@@ -108,7 +121,7 @@ def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[HTTPConnect
 
 
 def _parts(url: object) -> SplitResult:
-    """Return the parts of a URL, its host in ASCII; InputError for whatever is none."""
+    """Return the parts of a URL, its host in ASCII; InputError for anything else."""
     refused = InputError(f"{shown(url)} is not allowed; allowed: {ALLOWED}")
     if not isinstance(url, str) or not url.isprintable() or " " in url:
         raise refused
@@ -116,7 +129,7 @@ def _parts(url: object) -> SplitResult:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         ascii_host = host if ":" in host else host.encode("idna").decode()
-    except ValueError as error:  # of many kinds, UnicodeError is one
+    except ValueError as error:  # UnicodeError is a kind of it
         raise refused from error
     if parts.scheme not in ("http", "https") or not host or port == 0:
         raise refused
@@ -135,25 +148,3 @@ def _refuse_private(parts: SplitResult, addresses: Sequence[str]) -> None:
         address = getattr(address, "ipv4_mapped", None) or address
         if not address.is_global or address.is_multicast:
             raise InputError(f"{parts.hostname} is a private address; allowed: {ALLOWED}")
-
-
-def _connection(parts: SplitResult, address: str, seconds: float) -> HTTPConnection:
-    if parts.scheme == "http":
-        return HTTPConnection(address, parts.port or 80, timeout=seconds)
-    return HTTPSConnection(
-        address,
-        parts.port or 443,
-        timeout=seconds,
-        ssl_context=ssl.create_default_context(),
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
-    )
-
-
-def _read(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
-    content = b""
-    while piece := answer.read(_READ_AT_ONCE):
-        content += piece
-        if len(content) > largest:
-            raise OutboundError(f"the answer is larger than {largest} bytes")
-    return content

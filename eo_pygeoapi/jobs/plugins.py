@@ -1,4 +1,4 @@
-"""Execute the process plugins of the configuration file other than ours, and name what they give by its outputs."""
+"""Execute the other process plugins of the configuration file, and sort what they return by their outputs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,9 @@ from eo_pygeoapi.json_types import JsonMapping
 
 
 def execute_plugin(config: JsonMapping, process_id: str, inputs: JsonMapping) -> dict[str, Output]:
-    """Load the plugin that the configuration names for the process and execute it; returns outputs by their ids.
+    """Load and execute the plugin that the configuration names for the process; returns its outputs by id.
 
-    Raises InputError for what the plugin says of the request, and EoError for whatever else it raises.
+    Raises InputError for a ProcessorExecuteError of the plugin, and EoError for any other exception.
     """
     try:
         processor = load_plugin("process", config["resources"][process_id]["processor"])
@@ -29,11 +29,9 @@ def execute_plugin(config: JsonMapping, process_id: str, inputs: JsonMapping) ->
 
 
 def outputs_by_id(described: JsonMapping, media_type: str, value: Any) -> dict[str, Output]:
-    """Return what a plugin gave by the ids of its outputs; a plugin with several gives an object of them."""
+    """Return the value of a plugin by output id; a plugin with several outputs returns an object of them."""
     if len(described) > 1 and isinstance(value, Mapping) and set(value) <= set(described):
-        return {id_: Output(_media_type(described[id_]), part) for id_, part in value.items()}
+        schemas = {id_: described[id_].get("schema", {}) for id_ in value}
+        media_types = {id_: str(schema.get("contentMediaType", "application/json")) for id_, schema in schemas.items()}
+        return {id_: Output(media_types[id_], part) for id_, part in value.items()}
     return {next(iter(described), "result"): Output(media_type or "application/json", value)}
-
-
-def _media_type(description: JsonMapping) -> str:
-    return str(description.get("schema", {}).get("contentMediaType", "application/json"))

@@ -1,4 +1,4 @@
-"""What an execute request says besides its inputs."""
+"""The members of an execute request besides its inputs: outputs, response and subscriber."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ SUBSCRIBER_URIS = ("successUri", "inProgressUri", "failedUri")
 
 @dataclass(frozen=True)
 class ExecuteBody:
-    """The members of an execute request, as they came."""
+    """The members of an execute request, unchecked."""
 
     inputs: Any
     outputs: Any = None
@@ -36,10 +36,10 @@ def read_body(text: bytes) -> ExecuteBody:
 def parse_request(
     body: ExecuteBody, output_ids: Sequence[str], check_url: Callable[[Any], object] = lambda _: None
 ) -> dict[str, object]:
-    """Check everything but the inputs' content, and return what has to be kept with the job.
+    """Check everything but the content of the inputs, and return what the job has to keep of the request.
 
-    `outputs` of it maps the wanted outputs to their transmission modes; the subscriber is not in it. `check_url`
-    raises InputError for a callback that must not be called. Raises InputError with every mistake.
+    Its `outputs` maps the wanted outputs to their transmission modes; the subscriber is not in it. `check_url` raises
+    InputError for a callback address that is not allowed. Raises InputError with every mistake.
     """
     problems = []
     if not isinstance(body.inputs, Mapping):

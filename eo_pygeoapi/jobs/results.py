@@ -1,7 +1,7 @@
-"""The outputs of a job, as they are kept in its folder, and the forms in which clients ask for them.
+"""The outputs of a job: how its folder keeps them, and the forms that clients request.
 
-`output.json` says of each output of a process other than ours what it is, `{mediaType, binary, file}`; the value lies
-in a file of its own, so that a job can be described without reading its outputs.
+For processes other than ours, `output.json` describes each output, `{mediaType, binary, file}`; the value has a file of
+its own, so that the API can describe a job without reading its outputs.
 """
 
 import base64
@@ -32,7 +32,7 @@ class Output:
     value: Any
 
     def body(self) -> bytes:
-        """Return the bare value as it is sent."""
+        """Return the bare value as a response body."""
         if isinstance(self.value, bytes):
             return self.value
         if isinstance(self.value, str) and not _is_json(self.media_type):
@@ -40,7 +40,7 @@ class Output:
         return json.dumps(self.value, ensure_ascii=False).encode()
 
     def in_document(self) -> object:
-        """Return the value as a document holds it: objects and what is not JSON are qualified."""
+        """Return the value as a member of a results document: objects and non-JSON values become qualified values."""
         if isinstance(self.value, bytes):
             encoded = base64.b64encode(self.value).decode()
             return {"value": encoded, "encoding": "base64", "mediaType": self.media_type}
@@ -51,7 +51,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Outputs in the form that was asked for: HTTP status, headers and body."""
+    """Outputs in the form of the response: HTTP status, headers and body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -73,22 +73,22 @@ def keep_outputs(folder: JobFolder, outputs: Mapping[str, Output]) -> None:
 
 
 def keep_error(folder: JobFolder, error: EoError, message: str) -> None:
-    """Keep why a job failed, with the HTTP status and the code that its results are answered with."""
+    """Keep why a job failed, with the HTTP status and OGC code for requests of its results."""
     kept = {"status": int(error.status), "code": error.code, "event": error.event, "detail": message}
     folder.write_json(job_folder.ERROR, kept)
 
 
 def read_outputs(store: ResultStore, job: Job) -> dict[str, Output]:
-    """Return the outputs of a successful job that were asked for, in their order.
+    """Return the outputs of a successful job that its request wants, in their order.
 
-    Raises ResultNotAvailableError where they were removed from the results store, or are in another one.
+    Raises ResultNotAvailableError if the results store does not have them (any more).
     """
     with _translated(job):
         return {id_: _read(store, job, kept) for id_, kept in _wanted(store, job).items()}
 
 
 def read_output(store: ResultStore, job: Job, output_id: str) -> Output:
-    """Return one output of a successful job, and read no other; NoSuchOutputError when it has none of this id."""
+    """Return one output of a successful job and read no other; NoSuchOutputError if no wanted output has this id."""
     with _translated(job):
         wanted = _wanted(store, job)
         if output_id not in wanted:
@@ -98,9 +98,9 @@ def read_output(store: ResultStore, job: Job, output_id: str) -> Output:
 
 
 def encode(outputs: Mapping[str, Output], request: JsonMapping, href: Callable[[str], str]) -> Encoded:
-    """Return outputs in the form that the execute request asked for; `href` gives the address of an output.
+    """Return outputs in the form that the execute request wants; `href` returns the address of an output.
 
-    Raises ResultNotAvailableError when no output was asked for.
+    Raises ResultNotAvailableError if the request wants no outputs.
     """
     modes = request.get("outputs") or {}
     by_reference = {id_ for id_ in outputs if modes.get(id_) == "reference"}
@@ -122,7 +122,7 @@ def encode(outputs: Mapping[str, Output], request: JsonMapping, href: Callable[[
 
 
 def results_media_type(store: ResultStore, job: Job) -> str:
-    """Return the media type that the results of a successful job are sent as; no output is read for it."""
+    """Return the media type of the results of a successful job, without reading an output."""
     try:
         wanted = _wanted(store, job)
     except MissingResultError:
@@ -136,7 +136,7 @@ def results_media_type(store: ResultStore, job: Job) -> str:
 
 
 def _wanted(store: ResultStore, job: Job) -> dict[str, JsonObject]:
-    """Return what is kept of each output that was asked for, in their order; MissingResultError where it is gone."""
+    """Return the description of each wanted output, in their order; MissingResultError if it is gone."""
     if job.process_id == PROCESS_ID:
         found = {RESULT: {"mediaType": JSON, "binary": False, "file": job_folder.RESULT}}
     else:

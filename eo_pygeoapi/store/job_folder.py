@@ -13,7 +13,7 @@
 | `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
 | `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
-| `steps/…` | what one step hands to the next; deleted when the job has ended well |
+| `steps/…` | what one step hands to the next, and Prefect's task results; deleted when the job has ended well |
 """
 
 from contextlib import AbstractContextManager
@@ -43,6 +43,7 @@ _STEPS = "steps"
 STEP_UNITS = f"{_STEPS}/org-units.json"
 STEP_VALUES = f"{_STEPS}/values.parquet"
 STEP_PAYLOAD = f"{_STEPS}/payload.json"
+STEP_RESULTS = f"{_STEPS}/results"  # a folder: Prefect keeps the results of tasks there
 STEP_IMPORT_ROWS = f"{_STEPS}/import-rows.json"
 
 
@@ -57,9 +58,9 @@ class JobFolder:
         """Return the key of a file in the results store."""
         return f"jobs/{self.job_id}/{name}"
 
-    def names(self) -> set[str]:
-        """Return the names of the files there are, in one listing; those of steps are not among them."""
-        return self.store.names(f"jobs/{self.job_id}")
+    def sizes(self) -> dict[str, int]:
+        """Return the job's files without those of steps, name and bytes, in one listing."""
+        return self.store.sizes(f"jobs/{self.job_id}")
 
     def exists(self, name: str) -> bool:
         """Tell whether there is a file of this name."""

@@ -1,6 +1,7 @@
 """Publish what a job has computed: its features, its output, and the latest values of its dataset."""
 
 from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
@@ -16,77 +17,90 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def publish_results(
-    folder: JobFolder,
-    dataset_id: str,
-    *,
-    units: Mapping[str, object],
-    values: features.Columns,
-    summary: ImportSummary,
-    left_out: Sequence[LeftOut],
-    preview: Mapping[str, Sized],
-    org_unit_count: int | None = None,
-    source: str = "",
-    overridden: Sequence[str] = (),
-    now: Callable[[], datetime] = _utc_now,
-) -> ImportOutputs:
-    """Publish the values of a job as features, keep what the job leaves behind and return its output.
+@dataclass(frozen=True)
+class JobResults:
+    """What a job has computed, and what DHIS2 said of it.
 
     `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
     columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
-    per unit and period. `org_unit_count` is how many units were asked for: by default those of `units` and of
-    `left_out`. `source` says which data the values are of. `overridden` names the inputs by which the values are
-    other than those of the dataset's own settings. The output says where the dataset's collection does not show them.
-    Doing it again for the same job changes nothing but what the values say. Raises ResultsError.
+    per unit and period. `source` says which data the values are of. `overridden` names the inputs of the request that
+    replaced the dataset's own settings.
     """
-    known = features.read_units(units)
-    table = features.Table.of(values, known)
-    write_features(folder, table, known)
-    shown = overridden or published.add(
-        folder.store,
-        dataset_id,
-        table,
-        known,
-        job_id=folder.job_id,
-        imported=not summary.dry_run and summary.status in ("SUCCESS", "WARNING"),
-        published=_publication_time(folder, now),
-        written=now(),
-    )
+
+    units: Mapping[str, object]
+    values: features.Columns
+    summary: ImportSummary
+    left_out: Sequence[LeftOut]
+    preview: Mapping[str, Sized]
+    source: str = ""
+    overridden: Sequence[str] = ()
+
+
+def publish_results(
+    folder: JobFolder, dataset_id: str, results: JobResults, now: Callable[[], datetime] = _utc_now
+) -> ImportOutputs:
+    """Write the features and documents of a job, publish its values in the dataset's collection, return its output.
+
+    The output says why the collection does not show the values, where it does not. A repetition for the same job
+    changes nothing but what the values say. Raises ResultsError.
+    """
+    units = features.read_units(results.units)
+    table = features.Table.of(results.values, units)
+    write_features(folder, table, units)
+    not_published = _publish_in_collection(folder, dataset_id, results, table, units, now)
     outputs = ImportOutputs(
-        org_unit_count=len(known.keys() | {entry.org_unit for entry in left_out} - {""})
-        if org_unit_count is None
-        else org_unit_count,
+        org_unit_count=len(units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
         row_count=table.not_null,
         payload_preview_path=folder.key(job_folder.PREVIEW),
-        import_summary=summary,
+        import_summary=results.summary,
         result_features_path=folder.key(job_folder.FEATURES),
-        left_out=list(left_out),
-        source=source,
-        not_published=_OVERRIDDEN.format(", ".join(overridden)) if overridden else "" if shown else _TRIED,
+        left_out=list(results.left_out),
+        source=results.source,
+        not_published=not_published,
     )
-    folder.write_json(job_folder.PREVIEW, preview)
-    kept = {"importSummary": outputs.to_json()["importSummary"], "empty": _empty_files(table, preview, summary)}
-    folder.write_json(job_folder.SUMMARY, kept)
+    folder.write_json(job_folder.PREVIEW, results.preview)
+    summary = outputs.to_json()["importSummary"]
+    folder.write_json(job_folder.SUMMARY, {"importSummary": summary, "empty": _empty_files(len(table), results)})
     folder.write_json(job_folder.RESULT, outputs.to_json())
     return outputs
 
 
-def _empty_files(table: features.Table, preview: Mapping[str, Sized], summary: ImportSummary) -> list[str]:
-    """Return the names of the files that say nothing, for these are not linked."""
+def _publish_in_collection(
+    folder: JobFolder,
+    dataset_id: str,
+    results: JobResults,
+    table: features.Table,
+    units: Mapping[str, features.Unit],
+    now: Callable[[], datetime],
+) -> str:
+    """Publish the values of a job in its dataset's collection; returns why the collection does not show them, if so."""
+    if results.overridden:
+        return _OVERRIDDEN.format(", ".join(results.overridden))
+    if not folder.exists(job_folder.PUBLISHED):  # a repetition keeps its first time, so as not to win over later jobs
+        folder.write_json(job_folder.PUBLISHED, {"published": now().isoformat()})
+    shown = published.add(
+        folder.store,
+        dataset_id,
+        table,
+        units,
+        job_id=folder.job_id,
+        imported=not results.summary.dry_run and results.summary.status in ("SUCCESS", "WARNING"),
+        published=datetime.fromisoformat(folder.read_json(job_folder.PUBLISHED)["published"]),
+        written=now(),
+    )
+    return "" if shown else _TRIED
+
+
+def _empty_files(rows: int, results: JobResults) -> list[str]:
+    """Return the names of the files that hold no entry, for the job does not link these."""
+    data_values = len(results.preview["dataValues"])
     counts = {
-        job_folder.FEATURES: len(table),
-        job_folder.VALUES_CSV: len(table),
-        job_folder.CHAP_CSV: len(table),
-        job_folder.PAYLOAD_JSON: len(preview["dataValues"]),
-        job_folder.PAYLOAD_CSV: len(preview["dataValues"]),
-        job_folder.REJECTED: summary.rejected_count,
-        job_folder.KEPT: summary.kept_count,
+        job_folder.FEATURES: rows,
+        job_folder.VALUES_CSV: rows,
+        job_folder.CHAP_CSV: rows,
+        job_folder.PAYLOAD_JSON: data_values,
+        job_folder.PAYLOAD_CSV: data_values,
+        job_folder.REJECTED: results.summary.rejected_count,
+        job_folder.KEPT: results.summary.kept_count,
     }
     return [name for name, count in counts.items() if not count]
-
-
-def _publication_time(folder: JobFolder, now: Callable[[], datetime]) -> datetime:
-    """Return when the job was first published: a repetition must not win over what another job said since."""
-    if not folder.exists(job_folder.PUBLISHED):
-        folder.write_json(job_folder.PUBLISHED, {"published": now().isoformat()})
-    return datetime.fromisoformat(folder.read_json(job_folder.PUBLISHED)["published"])

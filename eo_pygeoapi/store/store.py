@@ -5,6 +5,7 @@
 | `jobs/{jobID}/…` | the files of a job; see `job_folder.py` |
 | `requests/{id}/…` | what of a request is too large or too private for Prefect; see `jobs/held_parts.py` |
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
+| `schedules/{datasetId}/…` | which schedules a person has paused; see `pauses.py` |
 """
 
 import json
@@ -125,15 +126,15 @@ class ResultStore:
             found = self._walk(self._path(prefix) if prefix else self._root)
             return sorted(path[len(self._root) :].strip("/") for path in found)
 
-    def names(self, folder: str) -> set[str]:
-        """Return the names of the files that lie in a folder itself, in one listing; none where there is no folder."""
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the files that lie in a folder itself, name and bytes, in one listing; none if there is no folder."""
         try:
             with _translated("list", folder):
                 found = self._files.ls(self._path(folder), detail=True)
         except MissingResultError:
-            return set()
-        names = {entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file"}
-        return {name for name in names if not name.startswith(".")}
+            return {}
+        sizes = {entry["name"].rpartition("/")[2]: int(entry["size"]) for entry in found if entry["type"] == "file"}
+        return {name: size for name, size in sizes.items() if not name.startswith(".")}
 
     def delete(self, prefix: str) -> None:
         """Delete a key, or the keys in a folder and below; where there are none, nothing happens."""

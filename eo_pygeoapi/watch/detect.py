@@ -4,18 +4,30 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
+from eo_pygeoapi.watch.missed import Missed, Why
 from eo_pygeoapi.watch.problems import Condition
 
 NO_WORKER_AFTER = timedelta(minutes=10)
 LEAST_FREE = 0.1
 EXPIRES_WITHIN = timedelta(days=14)
 _SHOWN = 5
+_NOT_RUN_BECAUSE: dict[Why, str] = {
+    "no run": "Prefect made no run of it",
+    "skipped": "nobody could start it, and its `catchUp` wants no run later",
+    "waits": "its run still waits",
+}
+_MISSED_WHAT_TO_DO: dict[Why, str] = {
+    "no run": "Look at the log of the Prefect server, and run `eo-pygeoapi apply`.",
+    "skipped": "Look at why no worker was there.",
+    "waits": "Look at the workers, and at the queues of the work pool in Prefect: is one paused?",
+}
 # what differs between messages of one cause: ids, dates, numbers
 _VARIES = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d[\d.,:-]*(?:[TZ]\d*)?")
 
@@ -98,6 +110,33 @@ def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
         )
 
 
+def missed(found: Iterable[Missed]) -> Iterator[Condition]:
+    """Yield one condition for each reason why schedules did not run, however many did not."""
+    by_reason: dict[tuple[str, Why], list[Missed]] = {}
+    for one in found:
+        by_reason.setdefault((one.standing.dataset.tenant, one.why), []).append(one)
+    for (tenant, why), some in by_reason.items():
+        first = min(some, key=lambda one: one.due)
+        names = [one.standing.name for one in some]
+        if len(some) == 1:
+            local = first.due.astimezone(ZoneInfo(first.standing.schedule.timezone))
+            which = (
+                f"The schedule {names[0]} did not run at {local:%Y-%m-%d %H:%M} ({first.standing.schedule.timezone})"
+            )
+        else:
+            which = f"{len(some)} schedules ({_listed(names)}) did not run when they were due"
+        yield Condition(
+            event="missed",
+            cause=why,
+            since=first.due,
+            message=f"{which}: {_NOT_RUN_BECAUSE[why]}.",
+            what_to_do=f"{_MISSED_WHAT_TO_DO[why]} `eo-pygeoapi schedules run {names[0]}` makes up for it.",
+            datasets=tuple(dict.fromkeys(one.standing.dataset.id for one in some)),
+            tenant=tenant,
+            weight=len(some),
+        )
+
+
 def workers(last_alive: datetime, now: datetime) -> Iterator[Condition]:
     """Yield a condition when no worker has given a sign of life for a while."""
     if now - last_alive < NO_WORKER_AFTER:
@@ -156,7 +195,9 @@ def _tenant_of(datasets: Sequence[Facts]) -> str:
 
 def _titles(some: Sequence[Failure]) -> str:
     titles = [failure.facts.dataset.title for failure in some]
-    if len(titles) == 1:
-        return titles[0]
-    shown, more = ", ".join(titles[:_SHOWN]), len(titles) - _SHOWN
-    return f"{len(titles)} datasets ({shown}{f' and {more} more' if more > 0 else ''})"
+    return titles[0] if len(titles) == 1 else f"{len(titles)} datasets ({_listed(titles)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown, more = ", ".join(names[:_SHOWN]), len(names) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus, LastRun
+from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus
 from eo_pygeoapi.contract.periods import Period, period_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.standings import Standing
+from eo_pygeoapi.jobs.documents import last_run
 from eo_pygeoapi.store.coverage import PeriodSummary
 
 LEAST_GRACE = timedelta(days=2)
@@ -22,6 +24,7 @@ class Facts:
     last_run: Job | None = None
     last_success: datetime | None = None
     paused: bool = False
+    standings: Sequence[Standing] = ()
     expected: date | None = None  # as the provider, or the last job, said of the next period
 
 
@@ -90,7 +93,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "imported_until": held and held.end,
         "provisional_from": provisional,
         "expected": expected(facts),
-        "last_run": facts.last_run and _last_run(facts.last_run),
+        "last_run": facts.last_run and last_run(facts.last_run),
         "last_success": facts.last_success,
     }
     return DatasetStatus(
@@ -117,7 +120,7 @@ def in_words(facts: Facts, today: date) -> str:
     """Say in a sentence until when the values are there, and what is to come."""
     last, held = newest(facts), newest_imported(facts)
     if last is None:
-        return "no values yet"
+        return "; ".join(["no values yet", *_pauses(facts, today)])
     parts = [
         f"in DHIS2 until {_day(held.end, today)}" if held else f"published until {_day(last.end, today)}, not in DHIS2"
     ]
@@ -127,7 +130,17 @@ def in_words(facts: Facts, today: date) -> str:
         parts.append(f"{_period(_following(facts, last), today)} {_when(due, today)}")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_pauses(facts, today)])
+
+
+def _pauses(facts: Facts, today: date) -> list[str]:
+    """Say which schedules a person has paused."""
+    paused = [standing for standing in facts.standings if standing.paused_by == "person" and standing.since]
+    if not paused:
+        return []
+    named = "" if len(paused) == len(facts.standings) else f"{', '.join(s.schedule.name for s in paused)} "
+    since = min(standing.since for standing in paused if standing.since)
+    return [f"{named}paused by a person since {_day(since.date(), today)}"]
 
 
 def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
@@ -137,11 +150,6 @@ def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
 
 def _following(facts: Facts, last: PeriodSummary) -> Period:
     return period_of(last.end + timedelta(1), facts.dataset.period_type)
-
-
-def _last_run(job: Job) -> LastRun:
-    finished = {"finished": job.finished} if job.finished else {}
-    return LastRun(job_id=job.id, status=job.status, **finished)
 
 
 def _when(due: date, today: date) -> str:

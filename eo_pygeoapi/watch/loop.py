@@ -29,10 +29,12 @@ from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.messages import Teller
+from eo_pygeoapi.watch.missed import MissedSchedules
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
+OF_PREFECT = tuple(event for event in EVENTS if event != "disk")  # nobody can tell of these while Prefect is away
 _LOG = logging.getLogger(__name__)
 
 
@@ -43,8 +45,14 @@ class Watch:
     settings: Settings
     gateway: PrefectGateway
     store: ResultStore
-    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))  # from when on it has looked without a long gap
+    looked: datetime | None = None
     prefect_away_since: datetime | None = None
+    _missed: MissedSchedules = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to look for missed schedules."""
+        self._missed = MissedSchedules(self.gateway.runs.newest, self.begun)
 
     def run(self, stop: threading.Event) -> None:
         """Look again and again until `stop` is set; no error ends it."""
@@ -59,11 +67,14 @@ class Watch:
 
     def look(self, now: datetime) -> None:
         """Look once: what is wrong now, whom to tell, and what is to be sent."""
+        if self.looked and now - self.looked > detect.NO_WORKER_AFTER:
+            self.begun = now  # the machine slept, or its clock was set: the workers had no time to report
+        self.looked = now
         datasets, operations = self._configured()
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
         conditions = [*self._conditions(datasets, now), *outbox.conditions(now)]
-        changes = book.update(conditions, now)
+        changes = book.update(conditions, now, OF_PREFECT if self.prefect_away_since else ())
         for problem in changes.opened:
             _LOG.warning("%s", problem.message)
         for problem in changes.closed:
@@ -88,10 +99,11 @@ class Watch:
             yield from self._of_prefect(now)
             return
         self.prefect_away_since = None
-        yield from detect.workers(last_alive or self.begun, now)
+        yield from detect.workers(max(last_alive or self.begun, self.begun), now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.late(found, now.date())
+        yield from detect.missed(self._missed.find(found, now))
         yield from self._expiring(found, now)
 
     def _of_prefect(self, now: datetime) -> Iterator[Condition]:

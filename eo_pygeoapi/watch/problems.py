@@ -11,7 +11,7 @@ Only the watch writes here.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -86,8 +86,11 @@ class Book:
                 break
         return found[:limit]
 
-    def update(self, conditions: Iterable[Condition], now: datetime) -> Changes:
-        """Bring the open problems in step with what is wrong now; returns what changed."""
+    def update(self, conditions: Iterable[Condition], now: datetime, unknown: Collection[Event] = ()) -> Changes:
+        """Bring the open problems in step with what is wrong now; returns what changed.
+
+        Problems of events in `unknown` stay open, for nobody can tell whether they are over.
+        """
         known = {problem.id: problem for problem in self.open()}
         wrong = {condition.id: condition for condition in conditions}
         opened = [self._keep(_new(condition)) for id_, condition in wrong.items() if id_ not in known]
@@ -100,7 +103,8 @@ class Book:
                 self._keep(fresh)
             if fresh.times > problem.times:
                 worse.append(fresh)
-        closed = [self._close(problem, now) for id_, problem in known.items() if id_ not in wrong]
+        over = [problem for id_, problem in known.items() if id_ not in wrong and problem.kind not in unknown]
+        closed = [self._close(problem, now) for problem in over]
         return Changes(opened, worse, closed)
 
     def told(self, problem: KeptProblem) -> None:

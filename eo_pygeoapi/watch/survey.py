@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
-from prefect.client.schemas.responses import DeploymentResponse
-
 from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.gateway.standings import standings_of
+from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.freshness import Facts
 
@@ -21,8 +22,9 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
     success where that failed; it asks DHIS2 nothing.
     """
     deployments = {deployment.name: deployment for deployment in gateway.deployments.recent().values()}
-    found = []
+    found, pauses, settings = [], Pauses(store).all(), process_settings()
     for dataset in datasets:
+        standings = standings_of(dataset, deployments.get(dataset.id), pauses, settings)
         last = _newest(gateway, dataset, "successful", "failed")
         success = _newest(gateway, dataset, "successful") if last and last.status == "failed" else last
         found.append(
@@ -31,7 +33,8 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
                 periods=CoverageTable(store, dataset.id).summary(),
                 last_run=last,
                 last_success=success.finished if success else None,
-                paused=_is_paused(deployments.get(dataset.id)),
+                paused=bool(standings) and all(standing.paused_by for standing in standings),
+                standings=standings,
             )
         )
     return found
@@ -40,10 +43,3 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
 def _newest(gateway: PrefectGateway, dataset: Dataset, *statuses: JobStatus) -> Job | None:
     jobs, _ = gateway.runs.list(1, 0, JobFilter(datasets=(dataset.id,), statuses=statuses))
     return jobs[0] if jobs else None
-
-
-def _is_paused(deployment: DeploymentResponse | None) -> bool:
-    """Tell whether a dataset has schedules, and none of them runs."""
-    if deployment is None or not deployment.schedules:
-        return False
-    return not any(schedule.active for schedule in deployment.schedules)

@@ -1,7 +1,6 @@
 """What Prefect reads from the environment, in the worker and in its runs."""
 
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 
 from eo_pygeoapi.settings import Settings
 
@@ -12,7 +11,7 @@ _IN_WORKER = {
     "PREFECT_WORKER_ENABLE_CANCELLATION": "false",  # we look after our runs ourselves
     "PREFECT_CLIENT_MAX_RETRIES": "2",  # a poll that waits is no poll; each is tried again anyway
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,dhis2eo",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,flows,dhis2eo",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -30,7 +29,7 @@ def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> No
     for name, value in _IN_WORKER.items():
         environ.setdefault(name, value)
     if "://" not in settings.results:
-        environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", str(Path(settings.results) / "prefect"))
+        environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", settings.results)
 
 
 def run_environment(environ: Mapping[str, str | None]) -> dict[str, str]:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -28,9 +26,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 
 from eo_pygeoapi.datasets.block import Dataset, Schedule
+from eo_pygeoapi.datasets.schedule_times import is_planned, latest_until, moved, planned_from
 from eo_pygeoapi.gateway.deployments import PAGE, TAG
-from eo_pygeoapi.gateway.schedules import SCHEDULE, run_inputs, schedule_of
-from eo_pygeoapi.gateway.work_pool import BACKFILL
+from eo_pygeoapi.gateway.job import SCHEDULE, schedule_of
+from eo_pygeoapi.gateway.schedules import NOT_RUN, run_inputs
+from eo_pygeoapi.gateway.work_pool import BACKFILL, SCHEDULED
 
 _log = logging.getLogger(__name__)
 LATE_SECONDS = 60.0
@@ -80,7 +80,7 @@ class MissedTimes:
                 if policy == "none":
                     settled |= await self._leave_out(missed, [])
                 elif policy == "all":
-                    settled |= await self._put_off(missed, deployment, datasets[deployment.name], policies[name])
+                    settled |= await self._put_off(missed, datasets[deployment.name], policies[name])
         return settled
 
     async def _plan_missed(
@@ -94,7 +94,7 @@ class MissedTimes:
             policy = policies[schedule.slug].catch_up if schedule.slug and schedule.slug in policies else "latest"
             if schedule.active and policy == "all":
                 starts.append(since)
-            elif schedule.active and policy == "latest" and (latest := _latest_time(schedule, absence.until)) > since:
+            elif schedule.active and policy == "latest" and (latest := _latest_start(schedule, absence.until)) > since:
                 starts.append(latest)
         if starts and min(starts) < absence.until:
             await self._client.request(
@@ -109,38 +109,57 @@ class MissedTimes:
                 },
             )
 
+    async def put_right(self, run: FlowRun) -> bool:
+        """Replace a run that Prefect planned for a local time which its day does not have, as clocks go forward.
+
+        Returns whether the run is replaced by one at the right time, and so must not be started.
+        """
+        dataset = self._datasets().get(str(run.parameters.get("inputs", {}).get("datasetId")))
+        schedule = _policies(dataset).get(schedule_of(run))
+        if dataset is None or schedule is None or (due := moved(schedule, _due(run))) is None:
+            return False
+        if is_planned(schedule, due):
+            said = f"not run: this day does not have its local time, and another run is due at {due:%H:%M} UTC"
+            await self._client.set_flow_run_state(run.id, Cancelled(message=said), force=True)
+        else:
+            _log.info("run %s of schedule %s, due %s, is due %s", run.id, schedule.name, _due(run), due)
+            await self._replace(run, dataset, schedule, SCHEDULED)
+        return True
+
     async def _leave_out(self, runs: Iterable[FlowRun], instead: list[FlowRun]) -> set[UUID]:
         left_out = set()
         for run in runs:
             other = f"; the run of {_due(instead[-1]):%Y-%m-%d %H:%M} UTC stands for it" if instead else ""
-            said = f"not run, for nobody could start it when it was due{other}"
+            said = f"{NOT_RUN}{other}"
             _log.warning("run %s of schedule %s, due %s: %s", run.id, schedule_of(run), _due(run), said)
             await self._client.set_flow_run_state(run.id, Cancelled(message=said), force=True)
             left_out.add(run.id)
         return left_out
 
-    async def _put_off(
-        self, runs: Iterable[FlowRun], deployment: DeploymentResponse, dataset: Dataset, schedule: Schedule
-    ) -> set[UUID]:
+    async def _put_off(self, runs: Iterable[FlowRun], dataset: Dataset, schedule: Schedule) -> set[UUID]:
         """Replace runs by ones that a worker takes after all others."""
         put_off = set()
         for run in runs:
-            due = _due(run).isoformat()
-            body = {
-                "parameters": {**run.parameters, "inputs": run_inputs(dataset, schedule)},
-                "state": {"type": StateType.SCHEDULED.value, "state_details": {"scheduled_time": due}},
-                "work_queue_name": BACKFILL,
-                "idempotency_key": f"missed {deployment.id} {schedule.name} {due}",
-                "labels": {SCHEDULE: schedule.name},
-            }
-            path = {"id": deployment.id}
-            await self._client.request("POST", "/deployments/{id}/create_flow_run", path_params=path, json=body)
-            try:
-                await self._client.delete_flow_run(run.id)
-            except ObjectNotFound:  # another worker was at it, too
-                pass
+            await self._replace(run, dataset, schedule, BACKFILL)
             put_off.add(run.id)
         return put_off
+
+    async def _replace(self, run: FlowRun, dataset: Dataset, schedule: Schedule, queue: str) -> None:
+        """Replace a run by one in this queue, due when the schedule says; however often this is done, there is one."""
+        due = (moved(schedule, _due(run)) or _due(run)).isoformat()
+        body = {
+            "parameters": {**run.parameters, "inputs": run_inputs(dataset, schedule)},
+            "state": {"type": StateType.SCHEDULED.value, "state_details": {"scheduled_time": due}},
+            "work_queue_name": queue,
+            "idempotency_key": f"missed {run.deployment_id} {schedule.name} {due}",
+            "labels": {SCHEDULE: schedule.name},
+        }
+        path = {"id": run.deployment_id}
+        await self._client.request("POST", "/deployments/{id}/create_flow_run", path_params=path, json=body)
+        try:
+            await self._client.delete_flow_run(run.id)
+        except ObjectNotFound:  # another worker was at it, too
+            pass
 
     async def _deployments(self) -> list[DeploymentResponse]:
         where, found = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])), list[DeploymentResponse]()
@@ -176,13 +195,13 @@ def _by_schedule(runs: Iterable[FlowRun]) -> dict[str, list[FlowRun]]:
     return found
 
 
-def _latest_time(schedule: DeploymentSchedule, until: datetime) -> datetime:
-    """Return the last time before that moment at which a schedule was due."""
+def _latest_start(schedule: DeploymentSchedule, until: datetime) -> datetime:
+    """Return a moment from which on Prefect plans the last run of a schedule before `until`."""
     if not isinstance(schedule.schedule, CronSchedule):
         return until
-    here = until.astimezone(ZoneInfo(schedule.schedule.timezone or "UTC"))
-    latest: datetime = croniter(schedule.schedule.cron, here).get_prev(datetime)
-    return latest.astimezone(UTC)
+    given = Schedule(name="x", cron=schedule.schedule.cron, timezone=schedule.schedule.timezone or "UTC", inputs={})
+    latest = latest_until(given, until - timedelta(microseconds=1))
+    return until if latest is None else planned_from(given, latest)
 
 
 def _due(run: FlowRun) -> datetime:

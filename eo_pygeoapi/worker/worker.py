@@ -22,7 +22,7 @@ from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.datasets.registry import DatasetRegistry
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
 from eo_pygeoapi.settings import Settings
@@ -69,6 +69,7 @@ class ImportWorker(ProcessWorker):
         super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
         self.settings = settings
         self._environ = environ
+        self._registry = DatasetRegistry(settings.config)
         self.records = records
         self.wake = asyncio.Event()
         self.draining = False
@@ -137,21 +138,24 @@ class ImportWorker(ProcessWorker):
             await self._missed_times().settle(now, Absence(since, now))
 
     async def _is_not_wanted(self, run: FlowRun) -> bool:
-        """Return whether a run of a schedule has waited so long that a later one stands for it."""
-        if not is_late(run, datetime.now(UTC)):
+        """Return whether another run stands for a run of a schedule: a later one, or one at the right time."""
+        if not run.auto_scheduled:
             return False
-        async with self._settling:
-            if time.monotonic() - self._settled_at > LATE_SECONDS:
-                self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
-                self._settled_at = time.monotonic()
-        return run.id in self._not_wanted
+        if is_late(run, datetime.now(UTC)):
+            async with self._settling:
+                if time.monotonic() - self._settled_at > LATE_SECONDS:
+                    self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
+                    self._settled_at = time.monotonic()
+            if run.id in self._not_wanted:
+                return True
+        return await self._missed_times().put_right(run)
 
     def _missed_times(self) -> MissedTimes:
         return MissedTimes(self.client, self._datasets)
 
-    def _datasets(self) -> dict[str, Dataset]:
+    def _datasets(self) -> Mapping[str, Dataset]:
         try:
-            return load_datasets(self.settings.config)
+            return self._registry.datasets()
         except ConfigError as error:
             _log.warning("the configuration file does not say what to do with missed times: %s", error)
             return {}
@@ -168,7 +172,11 @@ class ImportWorker(ProcessWorker):
             _log.warning("Prefect cannot be told that this worker lives: %s", error)
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
-        if await self._is_not_wanted(flow_run):
+        try:
+            if await self._is_not_wanted(flow_run):
+                return False
+        except AWAY as error:
+            _log.warning("run %s: Prefect cannot be asked whether it is wanted: %s", flow_run.id, error)
             return False
         # written before, so that a run that we take and die with is found
         record = self.records.begin(flow_run.id, self.name)

@@ -17,7 +17,7 @@ from eo_pygeoapi.contract.models import Finding, ImportSummary, KeptValue, Rejec
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 from tests.stack import PROCESS, base_config
 from tests.store.results_data import daily, square, units
@@ -60,15 +60,9 @@ bo,20250703,3,,rejected
 def leave(folder: JobFolder) -> None:
     """Leave what an import of five values leaves."""
     shapes = {"bo": square(-12, 8), "ken": square(-11, 8)}
-    publish_results(
-        folder,
-        DATASET,
-        units=units(shapes),
-        values=daily(list(shapes), date(2025, 7, 1), 3),
-        summary=SUMMARY,
-        left_out=[],
-        preview=PREVIEW,
-    )
+    values = daily(list(shapes), date(2025, 7, 1), 3)
+    results = JobResults(units=units(shapes), values=values, summary=SUMMARY, left_out=[], preview=PREVIEW)
+    publish_results(folder, DATASET, results)
     folder.write_bytes(job_folder.CHANGES, CHANGES.encode())
 
 

@@ -1,19 +1,25 @@
 """What `check` sees of local files: made as people make them, and wrong as they are."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from eo_pygeoapi.cli import app
-from eo_pygeoapi.commands.near import near_problems, near_remarks
+from eo_pygeoapi.commands.near import near_findings
+from eo_pygeoapi.commands.packaged import packaged_config
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from tests.pipeline.made_files import cube, daily_files, geotiff, numbers, written
 
+HEAVY = ["xarray", "pandas", "rasterio", "geopandas", "exactextract", "dhis2eo", "netCDF4", "prefect"]
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]}
 
 
@@ -32,7 +38,7 @@ def block(folder: Path, options: dict[str, Any], **org_units: Any) -> dict[str, 
 
 
 def problems(folder: Path, options: dict[str, Any], **org_units: Any) -> list[str]:
-    found = near_problems(block(folder, options, **org_units), folder / "cache", folder / "sample")
+    found, _ = near_findings(block(folder, options, **org_units), folder / "cache", folder / "sample")
     return [problem.replace(str(folder), "DIR") for problem in found]
 
 
@@ -84,9 +90,9 @@ def test_an_id_that_no_feature_has_is_named_with_what_they_have(folder: Path) ->
 
 def test_ids_that_are_there_twice_are_remarked_upon(folder: Path) -> None:
     units(folder, {"uid": "OuA"}, {"uid": "OuB"}, {"uid": "OuA"}, {"name": "C"})
-    datasets = block(folder, {"href": "t2m.nc"})
-    assert problems(folder, {"href": "t2m.nc"}) == []
-    assert [remark.replace(str(folder), "DIR") for remark in near_remarks(datasets)] == [
+    found, left_out = near_findings(block(folder, {"href": "t2m.nc"}), folder / "cache", folder / "sample")
+    assert found == []
+    assert [entry.replace(str(folder), "DIR") for entry in left_out] == [
         "resources.d.eo.orgUnits: OuA: feature number 3 of DIR/units.geojson has the id of number 1, which is taken",
         "resources.d.eo.orgUnits: feature number 4 of DIR/units.geojson has no 'uid'",
     ]
@@ -111,3 +117,21 @@ def test_the_command_sees_all_of_it_at_once(folder: Path, monkeypatch: pytest.Mo
     said = str(checked.exception)
     assert "resources.sample-temperature.eo.options: there is no file" in said
     assert "resources.sample-temperature.eo.orgUnits:" in said and "nowhere.geojson" in said
+
+
+def test_without_local_files_the_command_imports_neither_science_nor_prefect(folder: Path) -> None:
+    eo = {"source": "chirps3", "orgUnits": {"source": "dhis2", "level": 2}, "units": {"from": "mm", "to": "mm"}}
+    config = yaml.safe_load(packaged_config().read_text().replace("${EO_DATA_DIR:-.eo-pygeoapi}", "data"))
+    rain = {**config["resources"]["chirps3-daily"], "eo": eo}
+    config["resources"] = {"eo-aggregate-import": config["resources"]["eo-aggregate-import"], "chirps3-daily": rain}
+    (folder / "c.yml").write_text(yaml.safe_dump(config))
+    code = f"""
+import sys
+from eo_pygeoapi.cli import app
+app(["check", "--config", "c.yml", "--data-dir", "data"], standalone_mode=False)
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+    assert done.returncode == 0 and done.stdout.endswith("no mistakes; 1 datasets enabled\n[]\n"), done

@@ -66,7 +66,7 @@ def attempt(folder: Path, prefect_api: str, run_id: str = "") -> dict[str, Any]:
     parameters = {"inputs": inputs, "request": {"featuresKey": "requests/1/features.json"}}
     environment = {
         "PREFECT_API_URL": prefect_api,
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "task-results"),
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "results"),
         "EO_KEEP_STEPS": "true",
         "PYGEOAPI_CONFIG": str(folder / "config.yml"),
         "EO_DATA_DIR": str(folder),
@@ -89,10 +89,12 @@ def test_a_second_attempt_takes_finished_steps_from_their_results(folder: Path, 
     first = attempt(folder, prefect_api)
     assert first["state"] == "Failed" and "published" in first["message"], first
     assert first["reads"] == 1
-    kept = [file.read_text() for file in (folder / "task-results").iterdir()]
+    results = folder / "results/jobs" / first["id"] / "steps/results"
+    kept = [file.read_text() for file in results.iterdir()]
     assert [text for text in kept if "eo_pygeoapi.datasets.validate.Execution" in text]
     assert not [text for text in kept if MARK in text]
-    steps = sorted((folder / "results/jobs" / first["id"] / "steps").rglob("*"))
+    assert len(kept) == 6 and not (folder / "results/prefect").exists()
+    steps = sorted(path for path in results.parent.iterdir() if path.is_file())
     made = {path: path.stat().st_mtime_ns for path in steps}
     assert {"org-units.json", "values.parquet", "payload.json"} <= {path.name for path in steps}
 

@@ -11,14 +11,16 @@ import pytest
 import requests
 
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.missing import missing_for
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.apply import apply_deployments
 from eo_pygeoapi.gateway.deployments import RETIRED
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.gateway.schedules import missing_for
 from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.pauses import Pauses
+from eo_pygeoapi.store.store import ResultStore
 
 
 @pytest.fixture
@@ -39,6 +41,7 @@ def schedule(**members: Any) -> dict[str, Any]:
 
 
 SETTINGS = Settings()
+PAUSES = Pauses(ResultStore("memory://test-apply"))
 
 
 def test_each_dataset_and_other_process_becomes_a_deployment_and_a_second_time_changes_nothing(
@@ -46,9 +49,9 @@ def test_each_dataset_and_other_process_becomes_a_deployment_and_a_second_time_c
 ) -> None:
     enabled = dataset(schedules=[schedule()])
     (name,) = enabled
-    first = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS)
+    first = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS, PAUSES)
     before = gateway.deployments.read()[name]
-    second = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS)
+    second = apply_deployments(gateway, enabled, {"hello-world": {}, "eo-aggregate-import": {}}, SETTINGS, PAUSES)
     after = gateway.deployments.read()[name]
     assert name in first.created and "eo-aggregate-import" not in gateway.deployments.read()
     assert set(second.unchanged) == {name, "hello-world"} and not second.created + second.updated + second.retired
@@ -58,10 +61,10 @@ def test_each_dataset_and_other_process_becomes_a_deployment_and_a_second_time_c
 def test_what_changed_is_replaced_and_keeps_its_id(gateway: PrefectGateway) -> None:
     enabled = dataset()
     (name,) = enabled
-    apply_deployments(gateway, enabled, {}, SETTINGS)
+    apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
     before = gateway.deployments.read()[name]
     changed = {name: enabled[name].model_copy(update={"title": "Another title"})}
-    assert apply_deployments(gateway, changed, {}, SETTINGS).updated == [name]
+    assert apply_deployments(gateway, changed, {}, SETTINGS, PAUSES).updated == [name]
     after = gateway.deployments.read()[name]
     assert (after.id, after.description) == (before.id, "Another title")
 
@@ -69,12 +72,12 @@ def test_what_changed_is_replaced_and_keeps_its_id(gateway: PrefectGateway) -> N
 def test_what_the_file_no_longer_names_is_retired_and_comes_back(gateway: PrefectGateway) -> None:
     enabled = dataset(schedules=[schedule()])
     (name,) = enabled
-    apply_deployments(gateway, enabled, {}, SETTINGS)
-    assert name in apply_deployments(gateway, {}, {}, SETTINGS).retired
+    apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
+    assert name in apply_deployments(gateway, {}, {}, SETTINGS, PAUSES).retired
     retired = gateway.deployments.read()[name]
     assert RETIRED in retired.tags and retired.schedules == []
-    assert name not in apply_deployments(gateway, {}, {}, SETTINGS).retired
-    assert apply_deployments(gateway, enabled, {}, SETTINGS).updated == [name]
+    assert name not in apply_deployments(gateway, {}, {}, SETTINGS, PAUSES).retired
+    assert apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES).updated == [name]
     back = gateway.deployments.read()[name]
     assert RETIRED not in back.tags and len(back.schedules) == 1 and back.id == retired.id
 
@@ -82,14 +85,14 @@ def test_what_the_file_no_longer_names_is_retired_and_comes_back(gateway: Prefec
 def test_a_schedule_creates_runs_with_its_own_inputs(gateway: PrefectGateway) -> None:
     enabled = dataset(schedules=[schedule(cron="* * * * *", timezone="Africa/Freetown")])
     (name,) = enabled
-    apply_deployments(gateway, enabled, {}, SETTINGS)
+    apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
     soon = datetime.now(UTC) + timedelta(minutes=5)
     until = time.monotonic() + 90
     planned: list[Job] = []
     while not planned and time.monotonic() < until:
         planned = [job for job in gateway.runs.list(1000, now=soon)[0] if job.deployment == name]
         time.sleep(0.5)
-    apply_deployments(gateway, {}, {}, SETTINGS)
+    apply_deployments(gateway, {}, {}, SETTINGS, PAUSES)
     assert planned and planned[0].created.second == 0
     assert planned[0].inputs == {"datasetId": name, "start": "-P3D", "end": "P0D", "dryRun": True}
 
@@ -103,7 +106,7 @@ def test_a_schedule_without_what_it_needs_is_paused_and_the_reason_given(gateway
         schedules=[schedule(), schedule(name="off", active=False)],
     )
     (name,) = enabled
-    applied = apply_deployments(gateway, enabled, {}, SETTINGS)
+    applied = apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
     assert [s.active for s in gateway.deployments.read()[name].schedules] == [False, False]
     assert list(applied.paused) == [f"{name}/daily"]
     assert "there is no DHIS2 connection 'nowhere' (set EO_DHIS2_NOWHERE_URL" in applied.paused[f"{name}/daily"]
@@ -143,26 +146,26 @@ def test_what_jobs_have_counts_and_not_what_apply_has(gateway: PrefectGateway, m
     enabled = dataset(orgUnits={"source": "dhis2", "level": 2}, dhis2={"connection": "far"}, schedules=[schedule()])
     (name,) = enabled
     elsewhere = SETTINGS.where_set(["EO_DHIS2_FAR_URL", "EO_DHIS2_FAR_TOKEN"])
-    assert apply_deployments(gateway, enabled, {}, elsewhere).paused == {}
+    assert apply_deployments(gateway, enabled, {}, elsewhere, PAUSES).paused == {}
     assert [s.active for s in gateway.deployments.read()[name].schedules] == [True]
     monkeypatch.setenv("EO_DHIS2_FAR_URL", "https://far.example.org")  # of whoever applies
-    without = apply_deployments(gateway, enabled, {}, SETTINGS.where_set([]))
+    without = apply_deployments(gateway, enabled, {}, SETTINGS.where_set([]), PAUSES)
     assert list(without.paused) == without.stopped == [f"{name}/daily"]
-    again = apply_deployments(gateway, enabled, {}, SETTINGS.where_set([]))
+    again = apply_deployments(gateway, enabled, {}, SETTINGS.where_set([]), PAUSES)
     assert list(again.paused) == [f"{name}/daily"] and again.stopped == []
-    assert apply_deployments(gateway, enabled, {}, SETTINGS).paused == {}
+    assert apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES).paused == {}
 
 
 def test_a_block_that_changed_is_taken_up_although_prefect_need_not_know(gateway: PrefectGateway) -> None:
     enabled = dataset()
     (name,) = enabled
-    assert apply_deployments(gateway, enabled, {}, SETTINGS).taken_up == []
+    assert apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES).taken_up == []
     moved = {name: enabled[name].model_copy(update={"base": "/elsewhere"})}
     changed = {name: enabled[name].model_copy(update={"decimals": 1})}
-    assert apply_deployments(gateway, changed, {}, SETTINGS).taken_up == [name]
-    again = apply_deployments(gateway, changed, {}, SETTINGS)
+    assert apply_deployments(gateway, changed, {}, SETTINGS, PAUSES).taken_up == [name]
+    again = apply_deployments(gateway, changed, {}, SETTINGS, PAUSES)
     assert again.taken_up == [] and again.unchanged == [name]
-    assert apply_deployments(gateway, moved, {}, SETTINGS).taken_up == [name]  # its files are others
+    assert apply_deployments(gateway, moved, {}, SETTINGS, PAUSES).taken_up == [name]  # its files are others
 
 
 def test_a_block_is_the_same_with_its_paths_made_absolute() -> None:
@@ -192,33 +195,37 @@ def test_a_schedule_that_somebody_paused_stays_paused_and_gets_its_inputs_back(
 ) -> None:
     enabled = dataset(schedules=[schedule()])
     (name,) = enabled
-    apply_deployments(gateway, enabled, {}, SETTINGS)
+    apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
     set_active(prefect_api, gateway, name, False)
     assert gateway.deployments.read()[name].schedules[0].parameters == {}  # Prefect 3.8 has wiped them
 
-    applied = apply_deployments(gateway, enabled, {}, SETTINGS)
+    applied = apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
 
     assert applied.mended == {name: ["the inputs of schedule daily"]}
-    assert applied.updated == [name] and applied.held == [f"{name}/daily"]
+    assert applied.updated == [name] and list(applied.held) == [f"{name}/daily"]
     (mended,) = gateway.deployments.read()[name].schedules
     assert not mended.active and mended.parameters["inputs"]["start"] == "-P3D"
-    again = apply_deployments(gateway, enabled, {}, SETTINGS)
-    assert again.unchanged == [name] and again.held == [f"{name}/daily"]
+    again = apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
+    assert again.unchanged == [name] and list(again.held) == [f"{name}/daily"]
 
     changed = {name: enabled[name].model_copy(update={"title": "Another title"})}
-    assert apply_deployments(gateway, changed, {}, SETTINGS).held == [f"{name}/daily"]
+    assert apply_deployments(gateway, changed, {}, SETTINGS, PAUSES).held.keys() == {f"{name}/daily"}
     assert not gateway.deployments.read()[name].schedules[0].active
 
     set_active(prefect_api, gateway, name, True)
-    resumed = apply_deployments(gateway, changed, {}, SETTINGS)
-    assert resumed.mended == {name: ["the inputs of schedule daily"]} and resumed.held == []
+    resumed = apply_deployments(gateway, changed, {}, SETTINGS, PAUSES)
+    assert (
+        resumed.mended == {name: ["the inputs of schedule daily"]}
+        and resumed.held == {}
+        and resumed.resumed == [f"{name}/daily"]
+    )
     assert gateway.deployments.read()[name].schedules[0].active
 
 
 def test_what_somebody_changed_in_prefect_is_mended_and_said(gateway: PrefectGateway, prefect_api: str) -> None:
     enabled = dataset(schedules=[schedule(), schedule(name="off", active=False)], resume=2)
     (name,) = enabled
-    apply_deployments(gateway, enabled, {}, SETTINGS)
+    apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
     deployment = gateway.deployments.read()[name]
     url = f"{prefect_api}/deployments/{deployment.id}"
     ids = {known.slug: known.id for known in deployment.schedules}
@@ -232,7 +239,7 @@ def test_what_somebody_changed_in_prefect_is_mended_and_said(gateway: PrefectGat
     ]
     assert all(answer.ok for answer in answers), [answer.text for answer in answers]
 
-    applied = apply_deployments(gateway, enabled, {}, SETTINGS)
+    applied = apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
 
     assert applied.mended == {
         name: [
@@ -241,4 +248,4 @@ def test_what_somebody_changed_in_prefect_is_mended_and_said(gateway: PrefectGat
             *("the times of schedule daily", "the pause of schedule off"),
         ]
     }
-    assert apply_deployments(gateway, enabled, {}, SETTINGS).unchanged == [name]
+    assert apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES).unchanged == [name]

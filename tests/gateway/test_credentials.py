@@ -8,7 +8,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from eo_pygeoapi.commands.checks import with_known_blocks
+from eo_pygeoapi.commands.blocks import with_known_blocks
 from eo_pygeoapi.gateway.credentials import (
     Dhis2Connection,
     block_type,

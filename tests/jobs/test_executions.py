@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.held_parts import hold_features, hold_subscriber
 from eo_pygeoapi.jobs.request import ExecuteBody
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from tests.stack import collection
@@ -126,3 +128,23 @@ def test_a_job_is_deleted_with_all_that_is_its_own(tmp_path: Path) -> None:
 
     assert runs.deleted == ["1"]
     assert store.keys() == others
+
+
+class NoSteps:
+    """The details of a run without steps."""
+
+    def steps(self, job_id: str) -> list[object]:
+        return []
+
+
+def test_a_failed_job_that_was_not_published_lists_no_empty_file(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    folder = JobFolder(store, "1")
+    folder.write_bytes(job_folder.REJECTED, b"[]\n")
+    folder.write_bytes(job_folder.KEPT, b'[{"orgUnit": "a"}]\n')
+    gateway: Any = SimpleNamespace(details=NoSteps())
+    failed = replace(job("failed"), process_id=PROCESS_ID)
+
+    details = Executions(gateway, store, Settings()).details(failed)
+
+    assert details.files == [job_folder.KEPT]

@@ -36,6 +36,7 @@ def test_a_dismissed_job_stays_until_it_is_dismissed_again(stack: Stack) -> None
     assert stack.get(path).json()["status"] == "dismissed"
     again = requests.delete(url, timeout=30)
     assert again.status_code == 200 and again.json()["status"] == "dismissed"
+    assert [link["href"] for link in again.json()["links"]] == [f"{stack.url}/jobs"]  # all others are 404 from now on
     assert_problem(stack.get(path), 404, "no-such-job")
     assert_problem(requests.delete(url, timeout=30), 404, "no-such-job")
 

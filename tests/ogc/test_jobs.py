@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from eo_pygeoapi.contract.documents import json_schema
+from eo_pygeoapi.gateway.job import IMPORT_STEPS
 from tests.ogc.jobs import REASON, Jobs, taken
 from tests.ogc.test_description import Page
 from tests.ogc.uris import assert_problem, href, hrefs, relation
@@ -223,8 +224,16 @@ def test_the_preview_comes_as_json_and_csv(stack: Stack, jobs: Jobs) -> None:
         assert lines[0].startswith("dataElement,period,orgUnit") and len(lines) == 19
 
 
+def log_of(stack: Stack, path: str) -> list[tuple[str, str]]:
+    return [(line["level"], line["message"]) for line in stack.get(f"{path}/logs?limit=1000").json()["logs"]]
+
+
 def test_the_log_is_paged(stack: Stack, jobs: Jobs) -> None:
     jobs.ended("import")
+    until = time.monotonic() + 60
+    while not any(message.startswith("Finished in state") for _, message in log_of(stack, jobs["import"])):
+        assert time.monotonic() < until  # Prefect sends the last lines a little later than the state
+        time.sleep(0.5)
     whole = stack.get(f"{jobs['import']}/logs").json()["logs"]
     assert whole and {"timestamp", "level", "message"} == set(whole[0])
     seen, url = [], f"{stack.url}{jobs['import']}/logs?limit=4"
@@ -233,6 +242,33 @@ def test_the_log_is_paged(stack: Stack, jobs: Jobs) -> None:
         seen += page["logs"]
         url = next(iter(hrefs(page, "next")), "")
     assert seen == whole
+
+
+def test_the_log_tells_what_each_step_did(stack: Stack, jobs: Jobs) -> None:
+    jobs.ended("import")
+    ours = [message for _, message in log_of(stack, jobs["import"]) if message.split(":")[0] in IMPORT_STEPS]
+    assert ours[:5] == [
+        "validate_inputs: a dry run of sample-temperature, 2025-07-01 to 2025-07-03",
+        "load_org_units: 6 organisation units",
+        "extract_source_data: 1 file: temperature.nc",
+        "aggregate_to_org_units: 18 rows of 6 organisation units and 3 periods",
+        "build_dhis2_payload: 18 data values; 0 rows have no value",
+    ]
+    assert ours[5].startswith("import_to_dhis2: 18 values; nothing was sent to DHIS2")
+    assert ours[6:] == ["publish_results: 18 values are published"]
+
+
+@pytest.mark.parametrize("name", ["no-raster", "failed"])
+def test_the_log_of_a_known_error_has_the_reason_without_traceback_or_folder(
+    stack: Stack, jobs: Jobs, name: str
+) -> None:
+    message = jobs.ended(name)["message"]
+    lines = log_of(stack, jobs[name])
+    assert [line for line in lines if message in line[1]]
+    text = "\n".join(line for _, line in lines)
+    assert "Traceback" not in text and str(stack.folder) not in text and "site-packages" not in text
+    if name == "no-raster":
+        assert ("error", f"extract_source_data: {message}") in lines
 
 
 def test_the_features_of_a_job_come_whole_and_in_parts(stack: Stack, jobs: Jobs) -> None:

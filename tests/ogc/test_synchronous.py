@@ -117,5 +117,6 @@ def test_a_job_that_has_ended_is_removed(answers: dict[str, requests.Response], 
     job = links(answers[name])["monitor"]
     dismissed = requests.delete(job, timeout=30)
     assert (dismissed.status_code, dismissed.json()["status"]) == (200, "dismissed")
+    assert [link["rel"] for link in dismissed.json()["links"]] == ["up"]
     assert_problem(requests.get(job, timeout=30), 404, "no-such-job")
     assert_problem(requests.get(f"{job}/results", timeout=30), 404, "no-such-job")

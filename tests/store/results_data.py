@@ -8,7 +8,7 @@ import numpy as np
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import publish_results
+from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 
 SUMMARY = ImportSummary(status="SKIPPED", dry_run=True, reason="no DHIS2 connection")
@@ -70,4 +70,5 @@ def publish(
     """Publish values, some hours after `NOON`."""
     given: dict[str, Any] = {"summary": SUMMARY, "left_out": [], "preview": {"dataValues": []}, **kwargs}
     moment = NOON + timedelta(hours=hours)
-    return publish_results(JobFolder(store, job_id), dataset, units=of, values=values, now=lambda: moment, **given)
+    results = JobResults(units=of, values=values, **given)
+    return publish_results(JobFolder(store, job_id), dataset, results, now=lambda: moment)

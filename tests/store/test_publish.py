@@ -85,10 +85,10 @@ def test_publishing_leaves_the_documents_of_the_job(store: ResultStore) -> None:
     assert features[1]["properties"]["value"] is None
 
 
-def test_publishing_takes_a_data_frame_and_the_number_of_units(store: ResultStore) -> None:
-    outputs = publish(store, "job-1", pd.DataFrame(table([("OuA", "20250701", 1.5)])), org_unit_count=7)
+def test_publishing_takes_a_data_frame_and_counts_units_without_values(store: ResultStore) -> None:
+    outputs = publish(store, "job-1", pd.DataFrame(table([("OuA", "20250701", 1.5)])))
 
-    assert (outputs.org_unit_count, outputs.row_count) == (7, 1)
+    assert (outputs.org_unit_count, outputs.row_count) == (3, 1)
 
 
 def test_coordinates_are_flat_and_rounded(store: ResultStore) -> None:

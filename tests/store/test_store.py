@@ -23,7 +23,8 @@ def test_keeps_json_text_and_bytes(store: ResultStore) -> None:
         assert stream.read(1) == b"\x00"
     assert store.keys() == ["jobs/1/notes/a.txt", "jobs/1/result.json", "jobs/10/output.bin"]
     assert store.keys("jobs/1") == ["jobs/1/notes/a.txt", "jobs/1/result.json"]
-    assert store.names("jobs/1") == {"result.json"} and store.names("jobs/2") == set()
+    assert store.sizes("jobs/1") == {"result.json": store.open("jobs/1/result.json").seek(0, 2)}
+    assert store.sizes("jobs/2") == {}
     assert store.exists("jobs/1/result.json") and not store.exists("jobs/1") and not store.exists("jobs/2")
 
 
@@ -72,7 +73,7 @@ def test_a_store_that_is_away_is_not_an_empty_one(tmp_path: Path) -> None:
         lambda: store.write_json("jobs/1.json", 1),
         lambda: store.exists("jobs/1.json"),
         lambda: store.keys("jobs"),
-        lambda: store.names("jobs"),
+        lambda: store.sizes("jobs"),
     ]
     for use in uses:
         with pytest.raises(ResultsError, match=r"cannot .* 'jobs") as caught:

@@ -58,6 +58,22 @@ def test_no_worker_is_told_once(config: Path, receiver: Receiver, prefect_api: s
     gateway.close()
 
 
+def test_workers_have_time_to_report_after_the_machine_slept(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking = watch(config, receiver, prefect_api)
+    looking.gateway.ensure_work_pool()
+    awake = looking.begun + timedelta(days=1)
+
+    looking.look(looking.begun)
+    looking.look(awake)
+    looking.look(awake + 9 * MINUTE)
+    assert titles(receiver) == []
+    looking.look(awake + 10 * MINUTE)
+    assert titles(receiver) == ["eo_pygeoapi: no worker is alive"]
+    looking.gateway.close()
+
+
 def test_a_prefect_that_is_away_is_told_after_a_while_and_when_it_is_over(config: Path, receiver: Receiver) -> None:
     looking = watch(config, receiver, f"http://127.0.0.1:{free_port()}/api")
 

@@ -73,3 +73,11 @@ def test_clients_see_no_more_than_the_documented_members(book: Book) -> None:
     assert set(shown) == {
         "id", "event", "dataset", "tenant", "since", "times", "message", "whatToDo", "jobID", "told",
     }  # fmt: skip
+
+
+def test_what_nobody_can_tell_of_stays_open(tmp_path: Path) -> None:
+    book = Book(ResultStore(str(tmp_path)))
+    some = [Condition("failed", "x", NOW, "rain failed"), Condition("disk", "/data", NOW, "the disk is full")]
+    book.update(some, NOW)
+    assert [problem.kind for problem in book.update([], NOW, ["failed"]).closed] == ["disk"]
+    assert [problem.kind for problem in book.update([], NOW).closed] == ["failed"]

@@ -23,6 +23,11 @@ def empty() -> None:
 
 
 @flow(persist_result=False)
+def scheduled(inputs: dict[str, object]) -> None:
+    """End at once, with the inputs of a schedule."""
+
+
+@flow(persist_result=False)
 def sleepy(path: str, seconds: float) -> None:
     """Say that it began, sleep, say that it ended."""
     say(path, "began")

@@ -49,6 +49,10 @@ class Payload(Model):
     periods: list[str] = []
     left_out: list[LeftOut] = []
 
+    def in_words(self) -> str:
+        """Return how many data values the payload holds, and how many rows have none."""
+        return f"{self.count} data values; {self.null_count + len(self.left_out)} rows have no value"
+
 
 def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: Path, csv_file: Path) -> Payload:
     """Write the data value set of the rows, which come ordered by period, as JSON and as CSV.

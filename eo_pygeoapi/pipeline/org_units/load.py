@@ -42,17 +42,23 @@ class OrgUnits:
 
 
 class LoadedUnits(Model):
-    """The box around the organisation units and those left out, so that later steps need not read the units."""
+    """The box, number and left-out ones of organisation units, so that later steps need not read the units."""
 
     bbox: Annotated[tuple[float, float, float, float], Field(strict=False)] = Field(
         description="west, south, east, north; not strict, because JSON turns a tuple into a list"
     )
     left_out: list[LeftOut]
+    count: int = 0
 
     @classmethod
     def of(cls, units: OrgUnits) -> Self:
-        """Return the box of these units and those left out."""
-        return cls(bbox=bbox(units), left_out=units.left_out)
+        """Return the box of these units, their number, and those left out."""
+        return cls(bbox=bbox(units), left_out=units.left_out, count=len(units.frame))
+
+    def in_words(self) -> str:
+        """Return how many units have a usable geometry, and how many were left out."""
+        left_out = f"; left out: {some([entry.org_unit for entry in self.left_out])}" if self.left_out else ""
+        return f"{self.count} organisation units{left_out}"
 
 
 def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:

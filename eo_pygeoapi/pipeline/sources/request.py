@@ -10,6 +10,8 @@ from pydantic import Field
 
 from eo_pygeoapi.contract.models import Interval, LeftOut, Model
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.wording import some
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,15 @@ class Extract(Model):
     left_out: list[LeftOut] = []
     note: str = Field("", description="what to record with the result, such as stage and flavor")
     beyond: "Extract | None" = Field(None, description="the same of the part of the box beyond 180 degrees")
+
+    def in_words(self) -> str:
+        """Return which files there are, by their names, and which periods the source does not have."""
+        files = [*self.files, *(self.beyond.files if self.beyond else [])]
+        names = [redact(file.partition("?")[0]).rstrip("/").rpartition("/")[2] for file in files]
+        words = [f"{len(files)} file{'s' * (len(files) != 1)}: {some(names)}"]
+        if self.left_out:
+            words.append(f"without {some([entry.period for entry in self.left_out])}")
+        return "; ".join(filter(None, [*words, self.note]))
 
 
 class Source(Protocol):

@@ -34,6 +34,10 @@ class FileOptions(SourceOptions):
     )
     band: Annotated[int, Field(ge=0)] = Field(0, description="band of a GeoTIFF that has several, from 1 on")
 
+    def local_paths(self) -> list[str]:
+        """Return the path, unless it is the URL of another machine."""
+        return [] if "://" in self.href and not self.href.startswith("file://") else [self.href]
+
 
 INFO = SourceInfo(
     title="Files of your own",

@@ -1,0 +1,94 @@
+"""Which schedules did not run when they were due: Prefect made no run, skipped it, or nobody starts it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from eo_pygeoapi.datasets.schedule_times import latest_until
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.runs import NEWEST_LOOKED_AT
+from eo_pygeoapi.gateway.schedules import NOT_RUN
+from eo_pygeoapi.gateway.standings import Standing
+from eo_pygeoapi.watch.freshness import Facts
+
+Why = Literal["no run", "skipped", "waits"]
+GRACE = timedelta(minutes=30)  # longer than a run usually waits, or is made up for
+WAITS_TOO_LONG = timedelta(hours=6)
+# a watch that has not looked for so long gives the workers a grace to make up for what was missed meanwhile
+GAP = timedelta(minutes=10)
+# the runs of earlier times may be deleted by now
+LONG_AGO = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A schedule that did not run at a time when it was due."""
+
+    standing: Standing
+    due: datetime
+    why: Why
+
+
+@dataclass
+class MissedSchedules:
+    """Finds missed times; `newest` yields the jobs of a dataset, the newest first.
+
+    `since` is from when on the watch has looked again and again.
+    """
+
+    newest: Callable[[str], Iterator[Job]]
+    since: datetime
+    _looked: datetime | None = None
+    _ran: dict[str, datetime] = field(default_factory=dict)  # until when each schedule is known to have run
+
+    def find(self, found: Sequence[Facts], now: datetime) -> list[Missed]:
+        """Return the schedules that have not run since the last time that is past by the grace."""
+        if self._looked is not None and now - self._looked > GAP:
+            self.since = now
+        self._looked = now
+        missed: list[Missed] = []
+        for facts in found:
+            due = {s.schedule.name: time for s in facts.standings if (time := self._due(s, now))}
+            if due:
+                why = self._why(facts.dataset.id, due, now)
+                missed += [Missed(s, due[n], why[n]) for s in facts.standings if (n := s.schedule.name) in why]
+        return missed
+
+    def _due(self, standing: Standing, now: datetime) -> datetime | None:
+        """Return the last time at which a schedule must have run by now, unless it is known to have."""
+        if standing.paused_by is not None or now - self.since < GRACE:
+            return None
+        time = latest_until(standing.schedule, now - GRACE)
+        begun = max(standing.changed or self.since, now - LONG_AGO)
+        return time if time and time > begun and time > self._ran.get(standing.name, begun) else None
+
+    def _why(self, dataset: str, due: Mapping[str, datetime], now: datetime) -> dict[str, Why]:
+        """Return the schedules of a dataset that have not run since they were due, and why."""
+        why: dict[str, Why] = dict.fromkeys(due, "no run")
+        looked_at = 0
+        for job in self.newest(dataset):
+            if job.created < min(due.values()) or not why:
+                return why
+            looked_at += 1
+            name = job.schedule
+            if name not in why or job.created < due[name]:
+                continue
+            if _has_run(job):
+                self._ran[f"{dataset}/{name}"] = job.created
+                del why[name]
+            elif job.status == "dismissed":
+                why[name] = "skipped"
+            elif now - job.created >= WAITS_TOO_LONG:
+                why[name] = "waits"
+            elif now - job.created >= GRACE:
+                del why[name]  # it will run; others are before it
+        # with so many newer jobs a run of the schedule may be among those before
+        return why if looked_at < NEWEST_LOOKED_AT else {name: word for name, word in why.items() if word != "no run"}
+
+
+def _has_run(job: Job) -> bool:
+    """Return whether a job has begun, or a person has dismissed it."""
+    if job.status == "accepted":
+        return job.attempts > 1 or job.message.startswith("attempt ")
+    return job.status != "dismissed" or not job.message.startswith(NOT_RUN)

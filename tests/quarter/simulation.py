@@ -1,0 +1,106 @@
+"""Time passes: from one scheduled run to the next, each finished before the clock goes on."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import requests
+
+from tests.quarter.clock import Clock
+from tests.stack import Stack
+
+LONGEST = 240  # real seconds that what is due at one moment may take
+SOON = timedelta(seconds=2)
+UNFINISHED = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+
+
+@dataclass
+class Simulation:
+    """A stack whose clock is set by hand; `events` are what happens in the world, by moment."""
+
+    clock: Clock
+    events: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
+    stack: Stack | None = None
+
+    def at(self, moment: datetime, happening: Callable[[], object]) -> None:
+        """Have something happen at a moment."""
+        self.events = sorted([*self.events, (moment, happening)], key=lambda event: event[0])
+
+    @contextmanager
+    def running(self, stack: Stack) -> Iterator[None]:
+        self.stack = stack
+        yield
+        self.stack = None
+
+    def until(self, moment: datetime) -> None:
+        """Let time pass to this moment: whatever happens or is due before it, in its order."""
+        while True:
+            self._settle()
+            happening = self.events[0][0] if self.events else moment
+            due = self._next_run()
+            if min(happening, due) > moment:
+                break
+            if due <= happening:
+                self.clock.set(due + SOON)
+            else:
+                self.clock.set(max(happening, self.clock.now()))
+                self.events.pop(0)[1]()
+        self.clock.set(moment)
+        self.look()
+
+    def pass_slowly(self, length: timedelta, step: timedelta) -> None:
+        """Let time pass in steps, in each of which the watch looks."""
+        for _ in range(int(length / step)):
+            self.clock.set(self.clock.now() + step)
+            self.look()
+
+    def look(self) -> None:
+        """Wait until the watch has looked twice: one look may have begun before."""
+        for _ in range(2):
+            self._wait(partial(self._has_looked_after, self._looked()), "the watch does not look")
+
+    def _settle(self) -> None:
+        self._wait(lambda: not self._unfinished(self.clock.now()), "runs do not end")
+        self.look()
+
+    def _next_run(self) -> datetime:
+        runs = self._runs(["SCHEDULED"], limit=1)
+        return _due(runs[0]) if runs else datetime.max.replace(tzinfo=UTC)
+
+    def _unfinished(self, now: datetime) -> list[dict[str, Any]]:
+        return [run for run in self._runs(UNFINISHED, limit=100) if _due(run) <= now]
+
+    def _runs(self, states: list[str], limit: int) -> list[dict[str, Any]]:
+        assert self.stack
+        body = {
+            "flow_runs": {"state": {"type": {"any_": states}}},
+            "sort": "NEXT_SCHEDULED_START_TIME_ASC",
+            "limit": limit,
+        }
+        answer = requests.post(f"{self.stack.prefect_api}/flow_runs/filter", json=body, timeout=60)
+        found: list[dict[str, Any]] = answer.json() if answer.ok else [{"next_scheduled_start_time": None}]
+        return found
+
+    def _has_looked_after(self, before: str) -> bool:
+        return self._looked() != before
+
+    def _looked(self) -> str:
+        assert self.stack
+        path = self.stack.folder / "results" / "watch" / "alive.json"
+        return str(json.loads(path.read_text())["at"]) if path.exists() else ""
+
+    def _wait(self, ready: Callable[[], bool], trouble: str) -> None:
+        until = time.monotonic() + LONGEST
+        while not ready():
+            assert time.monotonic() < until, f"{trouble} at {self.clock.now()}: {self._unfinished(self.clock.now())}"
+            time.sleep(0.1)
+
+
+def _due(run: dict[str, Any]) -> datetime:
+    text = run.get("next_scheduled_start_time") or run.get("expected_start_time") or run.get("start_time")
+    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
