@@ -151,6 +151,33 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel=LOOKING_AFTER)
+def prune(
+    config: Config = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and how many bytes")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what `eo.retention` does not keep: old jobs, results, logs and downloads; the watch does it daily."""
+    from eo_pygeoapi.commands.pruning import prune as prune_old
+
+    prune_old(_settings(config, data_dir), out, dry_run=dry_run, as_json=as_json)
+
+
+@app.command(rich_help_panel=LOOKING_AFTER)
+def history(
+    dataset: Annotated[str | None, typer.Argument(help="Id of a dataset [default: all that have one]")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the latest imports")] = 20,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who sent what to DHIS2 and when, also of jobs that are removed."""
+    from eo_pygeoapi.commands.past_imports import print_history
+
+    print_history(_settings(config, data_dir), dataset, limit, out, as_json)
+
+
 @app.command(rich_help_panel=RUNNING)
 def watch(config: Config = None, data_dir: DataDir = None) -> None:
     """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""

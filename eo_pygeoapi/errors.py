@@ -22,16 +22,18 @@
     │   ├── StaleProviderError   502  the provider has stopped: its newest day is long past its usual delay
     │   └── SourceUnavailableError 504  the provider is away; worth another try
     ├── NoDataError              404  nothing is published for the dates that were asked for
+    │   └── NotPublishedYetError 404  nothing is published yet; it is expected within days
     └── Dhis2Error               502  DHIS2 refused
         ├── Dhis2CredentialError 502  DHIS2 does not accept the user, or gives it too few rights
         └── Dhis2UnavailableError 504  DHIS2 is away; worth another try
 
 Each class carries the HTTP status and the OGC exception code that the API answers with, whether trying again may help
-(`transient`), and as which event the channels of `eo.notify` hear of a job that it ended (`event`). Foreign exceptions
-are translated once, at the edge that talks to the outside.
+within minutes (`transient`) or within hours (`later`), and as which event the channels of `eo.notify` hear of a job
+that it ended (`event`). Foreign exceptions are translated once, at the edge that talks to the outside.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -44,6 +46,7 @@ class EoError(Exception):
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "NoApplicableCode"
     transient: ClassVar[bool] = False
+    later: ClassVar[bool] = False
     event: ClassVar[str] = "failed"
 
 
@@ -120,6 +123,7 @@ class EngineUnavailableError(EoError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     transient = True
+    later = True
 
 
 class NoSuchProcessError(EoError):
@@ -191,12 +195,23 @@ class SourceUnavailableError(SourceError):
 
     status = HTTPStatus.GATEWAY_TIMEOUT
     transient = True
+    later = True
 
 
 class NoDataError(EoError):
     """Nothing is published yet, or ever, for the dates that were asked for."""
 
     status = HTTPStatus.NOT_FOUND
+
+
+class NotPublishedYetError(NoDataError):
+    """Nothing is published yet for the dates that were asked for; `expected` is the day from which it may be."""
+
+    later = True
+
+    def __init__(self, message: str, expected: date | None = None) -> None:
+        super().__init__(message)
+        self.expected = expected
 
 
 class Dhis2Error(EoError):
@@ -216,3 +231,4 @@ class Dhis2UnavailableError(Dhis2Error):
 
     status = HTTPStatus.GATEWAY_TIMEOUT
     transient = True
+    later = True

@@ -7,7 +7,7 @@ configuration, as importing `pygeoapi.flask_app` does.
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO
 
 import pygeoapi.flask_app as stock
@@ -19,13 +19,28 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import datasets, description, execute, health, items, jobs, problem_list, results, schedules
+from eo_pygeoapi.api import (
+    datasets,
+    description,
+    execute,
+    health,
+    history,
+    items,
+    jobs,
+    metrics,
+    problem_list,
+    results,
+    schedules,
+)
 from eo_pygeoapi.api.accept import AcceptMiddleware
 from eo_pygeoapi.api.access import Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
-from eo_pygeoapi.errors import EoError, ForbiddenError, QueryError, UnauthorizedError
+from eo_pygeoapi.api.seen_config import show_by_viewer
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.viewer import viewer
+from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
 from eo_pygeoapi.settings import process_settings
@@ -56,12 +71,14 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets", "GET", datasets.get_datasets, ()),
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
+    ("/datasets/<dataset_id>/history", "GET", history.get_history, ("csv",)),
     ("/schedules", "GET", schedules.get_schedules, ()),
     ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
     ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
     ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
     ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
     ("/problems", "GET", problem_list.get_problems, ()),
+    ("/metrics", "GET", metrics.get_metrics, None),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
 )
@@ -72,6 +89,12 @@ def make_app() -> Flask:
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
     settings = process_settings()
+
+    def all_datasets() -> Mapping[str, Dataset]:
+        return manager_of(stock.api_).executions.datasets()
+
+    for config in (stock.api_.config, stock.api_.tpl_config):
+        show_by_viewer(config, all_datasets)
     refuse_open_server(str(stock.CONFIG["server"]["bind"]["host"]), settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = stock.APP.url_map.strict_slashes
@@ -88,7 +111,7 @@ def make_app() -> Flask:
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
-    app.before_request(_checked(Access(settings, lambda: executions_of(stock.api_).datasets())))
+    app.before_request(_checked(Access(settings, all_datasets)))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
     return app
@@ -133,12 +156,18 @@ def _error_answer(error: EoError) -> Answer:
     secrets = manager_of(stock.api_).secrets
     if error.status >= 500 and not isinstance(error, JobFailedError):
         LOG.warning("%s: %s", type(error).__name__, error)
+    if isinstance(error, ConfigError) and not viewer().operator and _has_tenants():
+        error = ConfigError("the configuration file has mistakes; `eo-pygeoapi check` tells them to the operator")
     headers, status, content = problem_of(error, secrets)
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = 'Bearer realm="eo_pygeoapi"'
     if isinstance(error, ForbiddenError):
         headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     return headers, status, content
+
+
+def _has_tenants() -> bool:
+    return bool((stock.CONFIG.get("eo") or {}).get("tenants"))
 
 
 def _respond(headers: dict[str, str], status: int, content: object) -> Response:

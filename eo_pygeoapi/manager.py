@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from werkzeug.exceptions import HTTPException as FlaskHTTPException
 from werkzeug.wrappers import Response
 
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
@@ -106,10 +107,10 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         description = self.get_processor(process_id).metadata
         body = ExecuteBody(data_dict, requested_outputs, requested_response, _subscriber_object(subscriber))
         try:
-            job = self.executions.submit(process_id, description, body)
+            job = self._seen.submit(process_id, description, body)
             if _is_asynchronous(execution_mode, description):
                 return _accepted(job)
-            return self._answer(self.executions.wait(job, SYNCHRONOUS_SECONDS))
+            return self._answer(self._seen.wait(job, SYNCHRONOUS_SECONDS))
         except EoError as error:
             raise _execute_error(error, self.secrets) from error
 
@@ -117,7 +118,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """Return a page of jobs, newest first, and the number of all."""
         wanted = JobFilter(statuses=tuple(s for s in STATUSES if status and s == JobStatus(status).value))
         try:
-            jobs, total = self.executions.gateway.runs.list(limit if limit is not None else 100, offset or 0, wanted)
+            jobs, total = self._seen.gateway.runs.list(limit if limit is not None else 100, offset or 0, wanted)
         except EoError as error:
             _answer_error(error, self.secrets)
         return {"jobs": [job.to_pygeoapi() for job in jobs], "numberMatched": total}
@@ -130,8 +131,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """Return media type and body of a successful job's results."""
         job = self._job(job_id)
         try:
-            self.executions.raise_unless_successful(job)
-            encoded = encode(read_outputs(self.executions.store, job), job.request, lambda id_: f"results/{id_}")
+            self._seen.raise_unless_successful(job)
+            encoded = encode(read_outputs(self._seen.store, job), job.request, lambda id_: f"results/{id_}")
         except EoError as error:
             _answer_error(error, self.secrets)
         # not the bare `application/json`, for which pygeoapi would answer HTML to clients that accept anything
@@ -145,7 +146,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """
         try:
             self._refuse_unprotected()
-            job = self.executions.dismiss(job_id)
+            job = self._seen.dismiss(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:
@@ -176,6 +177,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     # Inside
 
+    @property
+    def _seen(self) -> Executions:
+        """What the viewer of the request sees; stock pygeoapi knows no tokens, so all."""
+        return self.executions.seen_by(viewer())
+
     def _refuse_unprotected(self) -> None:
         """Raise ForbiddenError where other machines reach this server: pygeoapi's own application asks for no token."""
         remedy = "serve it with eo_pygeoapi.flask_app:APP and EO_API_TOKENS_FILE, bind to 127.0.0.1"
@@ -183,7 +189,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     def _answer(self, job: Job) -> Executed:
         if job.status == "successful":
-            encoded = encode(read_outputs(self.executions.store, job), job.request, lambda id_: f"results/{id_}")
+            encoded = encode(read_outputs(self._seen.store, job), job.request, lambda id_: f"results/{id_}")
             media_type = encoded.headers.get("Content-Type", "text/plain")
             value = json.loads(encoded.body) if media_type == "application/json" else encoded.body
             return job.id, media_type, value, JobStatus.successful, {}
@@ -194,7 +200,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     def _job(self, job_id: str) -> Job:
         try:
-            return self.executions.gateway.runs.get(job_id)
+            return self._seen.gateway.runs.get(job_id)
         except NoSuchJobError as error:
             raise JobNotFoundError() from error
         except EoError as error:

@@ -15,6 +15,7 @@ from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import DatasetRegistry, shared_registry
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import process_settings
@@ -36,14 +37,14 @@ class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
 
     @property
     def metadata(self) -> JsonObject:
-        """The process description with the enabled datasets, made at the first look.
+        """The process description with the enabled datasets that the viewer sees, made at the first look.
 
         It has no datasets where the configuration file has mistakes, for it must not be a 500.
         """
         if self._described is None:
             registry = self._given_registry or shared_registry(process_settings().config)
             try:
-                self._described = describe(registry.datasets())
+                self._described = describe(viewer().datasets(registry.datasets()))
             except ConfigError:
                 self._described = describe({})
         return self._described

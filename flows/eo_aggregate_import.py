@@ -16,8 +16,8 @@ from typing import Any
 
 from prefect import Task, flow, task
 from prefect.cache_policies import INPUTS, TASK_SOURCE
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
-from prefect.context import TaskRunContext, get_run_context
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
@@ -32,6 +32,7 @@ from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import Report, RunProgress
+from eo_pygeoapi.jobs.chains import has_changed
 from eo_pygeoapi.jobs.held_parts import FEATURES_KEY, with_held_features
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
@@ -45,10 +46,12 @@ from eo_pygeoapi.pipeline.sources import step as sources
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import job_folder, publish, recording
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.hooks import HOOKS
-from flows.surroundings import enabled_datasets, failed, prepare_log
+from flows.following import begin, follow
+from flows.hooks import IMPORT_HOOKS
+from flows.surroundings import enabled_datasets, failed, failed_for_now, own_run, prepare_log
 
 MINUTE, HOUR = 60, 3600
 _log = logging.getLogger(__name__)
@@ -213,7 +216,11 @@ class Run:
 
 
 @flow(
-    name="eo_aggregate_import_v1", validate_parameters=False, persist_result=False, timeout_seconds=24 * HOUR, **HOOKS
+    name="eo_aggregate_import_v1",
+    validate_parameters=False,
+    persist_result=False,
+    timeout_seconds=24 * HOUR,
+    **IMPORT_HOOKS,
 )
 def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Aggregate a dataset to organisation units and import the values into DHIS2.
@@ -225,11 +232,18 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
     prepare_log()
     folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
     try:
-        with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-            run = Run(folder, _own_inputs(inputs), request or {}, settings, Path(scratch))
-            return Completed(message=f"finished: {_run_steps(run, RunProgress())}")
+        progress = RunProgress()
+        # of a job that was put off, for DHIS2's analytics takes long, all steps are done
+        if (chain := Chain.of(folder)) is None:
+            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
+                run = Run(folder, _own_inputs(inputs), request or {}, settings, Path(scratch))
+                words, chain = _run_steps(run, progress)
+        if chain is not None:
+            words = follow(chain, folder.store, progress)
+        progress.end()
+        return Completed(message=f"finished: {words}")
     except EoError as error:
-        return failed(folder, error)
+        return failed_for_now(folder, error)
     except TimeoutError:
         raise
     except Exception as error:
@@ -239,14 +253,14 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
 
 def _own_inputs(given: JsonMapping) -> JsonMapping:
     """Return the inputs of this run; of one that a schedule made, those that the configuration file gives it."""
-    own: FlowRun = get_run_context().flow_run  # type: ignore[union-attr,assignment]
+    own = own_run()
     inputs = schedules.inputs_of(own, given, enabled_datasets)
     schedules.keep_inputs(own, inputs)
     return inputs
 
 
-def _run_steps(run: Run, progress: RunProgress) -> str:
-    """Take the seven steps; returns in words how many values there are and what DHIS2 did with them."""
+def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
+    """Take the seven steps; returns how many values there are and what DHIS2 did with them, and what follows that."""
     with progress.step("validate_inputs"):
         scheduled = datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC)
         execution = run.validate_inputs(scheduled.isoformat())
@@ -274,4 +288,4 @@ def _run_steps(run: Run, progress: RunProgress) -> str:
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary):  # a schedule must not stay green; the job keeps its values and documents
         raise Dhis2Error(words)
-    return words
+    return words, begin(run.folder, execution, words) if has_changed(summary) else None

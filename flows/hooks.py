@@ -2,18 +2,29 @@
 
 import logging
 import threading
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TypedDict
 
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import FlowStateHook
 
-from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.errors import EoError, ResultsError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.job import Job, Progress
+from eo_pygeoapi.gateway.schedules import inputs_of
 from eo_pygeoapi.jobs.callbacks import Subscriber
+from eo_pygeoapi.jobs.documents import JobLinks, status_document
+from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.jobs.import_record import note_import
+from eo_pygeoapi.jobs.webhooks import Webhooks
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.surroundings import base_url
+from flows.surroundings import base_url, enabled_datasets
 
 IN_PROGRESS_SECONDS = 10.0
 
@@ -40,6 +51,25 @@ def on_end(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
     subscriber.tell_end()
 
 
+def call_webhooks(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Post the document of an import that has changed something in DHIS2, where its dataset says to whom."""
+    settings = process_settings()
+    store = ResultStore(settings.results)
+    try:
+        chain = Chain.of(JobFolder(store, str(flow_run.id)))
+        if chain is None or not any(link.webhook and not link.has_ended for link in chain.links):
+            return
+        with closing(
+            PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
+        ) as gateway:
+            job = gateway.runs.get(str(flow_run.id))
+            details = Executions(gateway, store, settings).details(job)
+        document = status_document(job, JobLinks(base_url()), details)
+        Webhooks(settings.notify_url).tell(chain, document).keep(store)
+    except EoError as error:
+        logging.getLogger(__name__).warning("the webhooks of job %s were not called: %s", flow_run.id, error)
+
+
 def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
     """Delete the intermediate results of a job that has succeeded; a job that failed may be resumed from them."""
     settings = process_settings()
@@ -49,6 +79,21 @@ def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> No
         JobFolder(ResultStore(settings.results), str(flow_run.id)).delete_steps()
     except ResultsError as error:
         logging.getLogger(__name__).warning("the intermediate results of job %s stay: %s", flow_run.id, error)
+
+
+def keep_in_history(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Write the line of an import into the history of its dataset; it is kept when the job is gone."""
+    settings = process_settings()
+    try:
+        datasets = enabled_datasets()
+        inputs = inputs_of(flow_run, (flow_run.parameters or {}).get("inputs") or {}, lambda: datasets)
+        parameters = {**flow_run.parameters, "inputs": inputs}
+        ended = flow_run.model_copy(update={"state": state, "parameters": parameters})
+        dataset_id = str(inputs.get("datasetId", ""))
+        job = Job.from_flow_run(ended, dataset_id, PROCESS_ID, Progress(), settings.secrets())
+        note_import(ResultStore(settings.results), job, datasets.get(dataset_id), datetime.now(UTC))
+    except EoError as error:
+        logging.getLogger(__name__).warning("job %s is not in the import history yet: %s", flow_run.id, error)
 
 
 type Hook = FlowStateHook[..., object]
@@ -61,6 +106,21 @@ class Hooks(TypedDict):
     on_completion: list[Hook]
     on_failure: list[Hook]
     on_crashed: list[Hook]
+    on_cancellation: list[Hook]
 
 
-HOOKS = Hooks(on_running=[on_running], on_completion=[on_end, delete_steps], on_failure=[on_end], on_crashed=[on_end])
+HOOKS = Hooks(
+    on_running=[on_running],
+    on_completion=[on_end, delete_steps],
+    on_failure=[on_end],
+    on_crashed=[on_end],
+    on_cancellation=[],
+)
+# the history first: it is quick, and a subscriber may take minutes to answer
+IMPORT_HOOKS = Hooks(
+    on_running=[on_running],
+    on_completion=[keep_in_history, on_end, call_webhooks, delete_steps],
+    on_failure=[keep_in_history, on_end],
+    on_crashed=[keep_in_history, on_end],
+    on_cancellation=[keep_in_history],
+)

@@ -1,16 +1,21 @@
-"""What both flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
+"""What the flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
 
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import get_run_context
 from prefect.states import Failed
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.gateway.attempts import try_again
+from eo_pygeoapi.gateway.job import attempts
 from eo_pygeoapi.gateway.job_log import prepare_job_log
+from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.redaction import redact
@@ -37,6 +42,11 @@ def base_url() -> str:
     return str(get_base_url(configuration()))
 
 
+def own_run() -> FlowRun:
+    """Return the flow run that this process executes."""
+    return get_run_context().flow_run  # type: ignore[union-attr,return-value]
+
+
 def prepare_log() -> None:
     """Keep secrets, folders of this machine and Prefect's tracebacks of known errors out of the job's log."""
     prepare_job_log(process_settings().secrets(), without_folders)
@@ -58,4 +68,19 @@ def failed(folder: JobFolder, error: EoError) -> State:
     """End the run as failed: keep the error in the job's folder, where the API finds its HTTP status."""
     message = without_folders(redact(str(error), process_settings().secrets()))
     keep_error(folder, error, message)
-    return Failed(message=message)
+    number, _ = attempts(own_run().labels)
+    return Failed(message=f"{message} (after {number} attempts)" if number > 1 else message)
+
+
+def failed_for_now(folder: JobFolder, error: EoError) -> State:
+    """End this process, and have the run tried again later, where its dataset's policy says so; else as `failed`.
+
+    The policy is for runs that nobody waits for: those of schedules, and those that other jobs have started.
+    """
+    run = own_run()
+    if error.later and is_unattended(run):
+        inputs = run.parameters.get("inputs") or {}
+        if (dataset := enabled_datasets().get(str(inputs.get("datasetId")))) is not None:
+            said = without_folders(redact(str(error), process_settings().secrets()))
+            try_again(run, dataset.policy, error, said, datetime.now(UTC), zone_of(run, dataset))
+    return failed(folder, error)

@@ -78,6 +78,12 @@ def test_a_month_of_rain_reaches_dhis2_once(stack: Stack, dhis2_server: dhis2.St
     assert {(v["orgUnit"], v["period"]): float(v["value"]) for v in dhis2_server.values()} == stored
     assert dhis2_server.audit() == audit
 
+    second, first = stack.get("/datasets/rain/history?limit=2").json()["imports"]
+    assert (first["jobID"], first["imported"], second["unchanged"]) == (result["jobID"], len(rows), len(rows))
+    expected = {"start": f"{month}-01", "end": f"{month}-31", "dryRun": False, "status": "successful"}
+    expected |= {"connection": "national", "dataElement": "CHIRPS_PRECIPITATION", "importStatus": "SUCCESS"}
+    assert expected.items() <= first.items() and first["started"] <= first["finished"] <= second["started"]
+
 
 def test_a_dry_run_is_the_default_and_changes_nothing(stack: Stack, dhis2_server: dhis2.StandIn) -> None:
     before = dhis2_server.values()
@@ -257,6 +263,9 @@ def test_an_import_that_could_not_be_made_is_a_failed_job_with_its_documents(sta
     assert real["status"] == "failed" and "there is no data element 'NO_SUCH_ELEMENT'" in real["message"]
     assert (real["importSummary"]["status"], real["importSummary"]["imported"]) == ("ERROR", 0)
     assert {"preview", "items", "enclosure"} <= {link["rel"] for link in real["links"]}
+    (line, *_) = stack.get("/datasets/rain/history?limit=1").json()["imports"]
+    known = (line["jobID"], line["status"], line["importStatus"], line["dataElement"])
+    assert known == (real["jobID"], "failed", "ERROR", "NO_SUCH_ELEMENT") and "no data element" in line["message"]
     asked = stack.ended(stack.submit(**wrong))
     assert asked["status"] == "successful"
     assert asked["message"].startswith("finished: an import would fail: there is no data element 'NO_SUCH_ELEMENT'")

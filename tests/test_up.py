@@ -118,3 +118,9 @@ def test_ready_names_the_datasets_that_are_not_applied_yet(scheduled: Stack) -> 
     answer = scheduled.get("/ready")
     assert answer.status_code == 503
     assert answer.json()["checks"]["datasets"]["detail"] == "not applied yet: sample-temperature"
+
+
+def test_the_vacuum_of_its_prefect_removes_no_runs(scheduled: Stack) -> None:
+    settings = prefect("get", f"{scheduled.prefect_api}/admin/settings")["server"]
+    assert sorted(settings["services"]["db_vacuum"]["enabled"]) == ["events", "orphans"]
+    assert settings["events"]["retention_period"] == "P7D"

@@ -1,13 +1,13 @@
-"""Who may do what: a table of routes and the scope that each needs of a token.
+"""Who may do what: a table of routes and the scope that each needs of a token, and who the viewer of a request is.
 
 Without a file of tokens all is open, but to this machine alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 
 from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.viewer import ANYBODY, OPERATOR, answer_to, viewer
 from eo_pygeoapi.errors import ForbiddenError, UnauthorizedError
 from eo_pygeoapi.jobs.exposure import refuse_unprotected
 from eo_pygeoapi.settings import Settings
@@ -18,11 +18,12 @@ _COLLECTION = "/collections/<path:collection_id>"
 _DESCRIPTIONS = (_COLLECTION, f"{_COLLECTION}/schema", f"{_COLLECTION}/queryables")
 
 # what tells of jobs and of what they left
-_OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
+OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
+
+# what pygeoapi answers from the whole configuration file
+_OF_ALL = ("/admin", "/asyncapi")
 
 Datasets = Callable[[], Mapping[str, Dataset]]
-# of the request that is being answered
-_token: ContextVar[Token | None] = ContextVar("token", default=None)
 
 
 class Access:
@@ -34,21 +35,21 @@ class Access:
         self._datasets = datasets
 
     def check(self, method: str, rule: str, collection: str, authorization: str, addresses: Sequence[str]) -> None:
-        """Remember the token of a request that needs one, for `permit`.
+        """Have the request answered to the bearer of its token, or to anybody.
 
         `rule` is the route as it was declared, `addresses` are those of this server that it may have come in at.
-        Raises UnauthorizedError without a known token, ForbiddenError for one of another scope, and where there are
-        no tokens and other machines can reach the server.
+        Raises UnauthorizedError without a known token where one is needed, ForbiddenError for one of another scope,
+        and where there are no tokens and other machines can reach the server.
         """
-        _token.set(None)
+        answer_to(ANYBODY)
+        if self.tokens is None:
+            self._without_tokens(self._needed(method, rule, collection) is not None, addresses)
+            return
+        token = self._token(authorization)
+        answer_to(token.viewer if token else ANYBODY)
         scope = self._needed(method, rule, collection)
         if scope is None:
             return
-        if self.tokens is None:
-            refuse_unprotected(addresses, self._settings, "set EO_API_TOKENS_FILE")
-            return
-        scheme, _, presented = authorization.partition(" ")
-        token = self.tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             why = "this token is not known" if authorization else "a bearer token is needed"
             raise UnauthorizedError(f"{why}; `eo-pygeoapi token create NAME --scope {scope}` makes one")
@@ -56,7 +57,26 @@ class Access:
             raise ForbiddenError(
                 f"token {token.name!r} has the scope {', '.join(token.scopes)}; needed: {scope}", scope
             )
-        _token.set(token)
+        if self._shows_all(rule) and not token.viewer.operator:
+            raise ForbiddenError(f"token {token.name!r} is not the operator's; {rule} shows all tenants", "operator")
+
+    def _without_tokens(self, protected: bool, addresses: Sequence[str]) -> None:
+        """Take who reaches a server without tokens for its operator, where nobody else can."""
+        try:
+            refuse_unprotected(addresses, self._settings, "set EO_API_TOKENS_FILE")
+        except ForbiddenError:
+            if protected:
+                raise
+            return
+        answer_to(OPERATOR)
+
+    def _token(self, authorization: str) -> Token | None:
+        scheme, _, presented = authorization.partition(" ")
+        return self.tokens.find(presented.strip()) if self.tokens and scheme.lower() == "bearer" else None
+
+    def _shows_all(self, rule: str) -> bool:
+        """Return whether a route shows what several tenants have, whoever asks."""
+        return rule.startswith(_OF_ALL) and any(dataset.tenant for dataset in self._datasets().values())
 
     def _needed(self, method: str, rule: str, collection: str) -> Scope | None:
         if method == "OPTIONS":  # what a browser asks before it asks
@@ -65,23 +85,10 @@ class Access:
             return "execute"
         if rule.endswith("/execution"):
             return "execute"
-        if rule.startswith(_OF_JOBS):
+        if rule.startswith(OF_JOBS):
             return "execute" if method in _CHANGING else "read"
         if rule.startswith(_COLLECTION) and rule not in _DESCRIPTIONS:
-            dataset = self._datasets().get(collection)
+            # one that is not seen is answered like one that does not exist
+            dataset = viewer().datasets(self._datasets()).get(collection)
             return "read" if dataset and not dataset.public else None
-        return None
-
-
-def caller() -> str:
-    """Return the name of the request's token; nothing where none is needed."""
-    token = _token.get()
-    return token.name if token else ""
-
-
-def permit(connection: str) -> None:
-    """Raise ForbiddenError where the request's token is bound to another DHIS2 connection than this."""
-    token = _token.get()
-    if token and token.connection and token.connection != connection:
-        bound = f"token {token.name!r} is for the DHIS2 connection {token.connection!r}, not {connection!r}"
-        raise ForbiddenError(bound, "execute")
+        return "read" if self._shows_all(rule) else None

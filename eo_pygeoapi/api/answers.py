@@ -11,6 +11,7 @@ from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
 from pygeoapi.util import TEMPLATESDIR, render_j2_template
 
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON, JobLinks, link
 from eo_pygeoapi.jobs.executions import Executions
@@ -44,8 +45,8 @@ def manager_of(api: API) -> PrefectManager:
 
 
 def executions_of(api: API) -> Executions:
-    """Return what executes and reads jobs."""
-    return manager_of(api).executions
+    """Return what executes and reads jobs, of what the viewer of this request sees."""
+    return manager_of(api).executions.seen_by(viewer())
 
 
 def links_of(api: API) -> JobLinks:

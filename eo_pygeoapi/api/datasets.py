@@ -90,6 +90,7 @@ def _links(base_url: str, dataset_id: str) -> list[Link]:
         _link(url, "self", "This document"),
         _link(f"{url}?f=html", "alternate", "This document as a page", HTML),
         _link(f"{url}/coverage", "coverage", "What there is for each period and unit"),
+        _link(f"{url}/history", "history", "Its imports, also those whose jobs are removed"),
         _link(f"{base_url}/collections/{dataset_id}", "collection", "The published values"),
         _link(f"{base_url}/jobs?dataset={dataset_id}", "jobs", "The jobs of the dataset"),
         _link(f"{base_url}/schedules?dataset={dataset_id}", "schedules", "The schedules of the dataset"),

@@ -7,8 +7,9 @@ import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_page, manager_of, page_of, paging_links
-from eo_pygeoapi.api.openapi_document import with_our_operations, with_security
+from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
 from eo_pygeoapi.json_types import JsonObject
@@ -48,7 +49,12 @@ def conformance(api: API, request: APIRequest) -> Answer:
 def openapi(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's OpenAPI document with the operations of this application in place of the stock ones."""
     headers, status, content = core_api.openapi_(api, _as_json(request))
-    document = with_our_operations(json.loads(content), list(api.manager.processes))
+    processes = list(api.manager.processes)
+    document = with_our_operations(json.loads(content), processes)
+    # pygeoapi has written the document once, for all
+    described = [id_ for id_ in processes if id_ == PROCESS_ID]
+    examples = {id_: api.manager.get_processor(id_).metadata["example"] for id_ in described}
+    document = seen(document, api.config["resources"], examples)
     if manager_of(api).settings.api_tokens_file:
         document = with_security(document)
     if request.format == "html":

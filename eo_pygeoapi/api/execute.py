@@ -2,7 +2,6 @@
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.access import permit
 from eo_pygeoapi.api.answers import answer_json, executions_of, header_of, headers_of, links_of, manager_of
 from eo_pygeoapi.api.prefer import Preferences, parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
@@ -26,11 +25,12 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     description = manager.get_processor(process_id).metadata
     _refuse_forms(request)
     preferences = parse_prefer(header_of(request, "Prefer"))
-    job = manager.executions.submit(process_id, description, read_body(request.data), permit)
+    executions = executions_of(api)
+    job = executions.submit(process_id, description, read_body(request.data))
     controls = description["jobControlOptions"]
     synchronous = "sync-execute" in controls and not _is_asynchronous(preferences, controls)
     if seconds := preferences.held_seconds(synchronous, LONGEST_WAIT_SECONDS):
-        job = manager.executions.wait(job, seconds)
+        job = executions.wait(job, seconds)
     if synchronous and job.status in FINAL:
         return _results(api, request, job)
     headers = {"Preference-Applied": "respond-async"} if preferences.respond_async else {}

@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.access import permit
 from eo_pygeoapi.api.answers import (
     answer_either,
     answer_json,
@@ -70,7 +69,7 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
 
 def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
     """Stop a job that has not ended, or remove one that has."""
-    job = executions_of(api).dismiss(job_id, permit)
+    job = executions_of(api).dismiss(job_id)
     return answer_json(api, request, status_document(job, links_of(api)))
 
 

@@ -5,7 +5,7 @@ the internet.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,9 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
+from eo_pygeoapi.api.access import OF_JOBS
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
+from eo_pygeoapi.contract.history import ImportHistory
 from eo_pygeoapi.contract.ogc_schema import ogc_schema
 from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem, ScheduleDocument
 from eo_pygeoapi.gateway.job_filter import STATUSES
@@ -27,6 +29,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "problem": ProblemDocument,
     "datasetStatus": DatasetStatus,
     "coverage": Coverage,
+    "importHistory": ImportHistory,
     "schedule": ScheduleDocument,
     "feedProblem": Problem,
 }
@@ -35,6 +38,7 @@ _ALLOWED: Mapping[tuple[str, str], Sequence[str]] = {
     ("/jobs", "status"): STATUSES,
     ("/jobs/{jobId}/files/{name}", "name"): tuple(FILES),
 }
+_OF_COLLECTION = re.compile(r"/collections/([^/{]+)")
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 # answers and schemas of pygeoapi that we write as problem documents
 _ERRORS = ("InvalidParameter", "NotFound", "ServerError")
@@ -72,13 +76,29 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     return whole
 
 
+def seen(document: JsonMapping, resources: Container[str], examples: Mapping[str, object]) -> JsonObject:
+    """Return the document without the collections that are not among these resources, and with these examples.
+
+    `examples` are the execute requests of processes, by id.
+    """
+    whole: JsonObject = deepcopy(dict(document))
+    named = {path: found[1] for path in whole["paths"] if (found := _OF_COLLECTION.match(path))}
+    hidden = {id_ for id_ in named.values() if id_ not in resources}
+    whole["paths"] = {path: operations for path, operations in whole["paths"].items() if named.get(path) not in hidden}
+    whole["tags"] = [tag for tag in whole.get("tags", []) if tag["name"] not in hidden]
+    for process_id, example in examples.items():
+        operation = whole["paths"][f"/processes/{process_id}/execution"]["post"]
+        operation["requestBody"]["content"][JSON]["example"] = example
+    return whole
+
+
 def with_security(document: Mapping[str, object]) -> dict[str, object]:
     """Return the document where tokens are needed: for jobs, executions and published values."""
     whole: JsonObject = deepcopy(dict(document))
     whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
         values = path.startswith("/collections/") and "/items" in path
-        if values or path.startswith(("/jobs", "/datasets", "/schedules", "/problems")) or path.endswith("/execution"):
+        if values or path.startswith(OF_JOBS) or path.endswith("/execution"):
             for method, operation in operations.items():
                 if method in _METHODS:
                     operation["security"] = [{"token": []}, *([{}] if values else [])]  # some datasets are public

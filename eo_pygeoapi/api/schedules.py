@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.access import caller, permit
 from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, headers_of, links_of
 from eo_pygeoapi.api.forms import members_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.documents import Link
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
@@ -50,15 +50,15 @@ def pause(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
     """Pause a schedule until a person resumes it."""
     schedules = executions_of(api).schedules
     given = members_of(api, request, ["reason"])
-    permit(schedules.find(dataset_id, name)[0].dhis2.connection)
-    return _shown(api, request, schedules.pause(dataset_id, name, given.get("reason", ""), caller()))
+    viewer().permit(schedules.find(dataset_id, name)[0].dhis2.connection)
+    return _shown(api, request, schedules.pause(dataset_id, name, given.get("reason", ""), viewer().name))
 
 
 def resume(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
     """End the pause of a person."""
     schedules = executions_of(api).schedules
     members_of(api, request)
-    permit(schedules.find(dataset_id, name)[0].dhis2.connection)
+    viewer().permit(schedules.find(dataset_id, name)[0].dhis2.connection)
     return _shown(api, request, schedules.resume(dataset_id, name))
 
 
@@ -66,7 +66,7 @@ def run(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
     """Make a job of a schedule now."""
     schedules = executions_of(api).schedules
     members_of(api, request)
-    permit(schedules.find(dataset_id, name)[0].dhis2.connection)
+    viewer().permit(schedules.find(dataset_id, name)[0].dhis2.connection)
     job, links = schedules.run(dataset_id, name), links_of(api)
     if request.format == "html":
         return headers_of(api, request, HTML, Location=f"{links.job(job.id)}?f=html"), 303, ""

@@ -1,4 +1,4 @@
-"""API tokens: who may execute and who may read, in a file that holds only hashes.
+"""API tokens: who may execute and who may read, and for which tenant, in a file that holds only hashes.
 
 A token is 32 random bytes, so a plain SHA-256 is hash enough: there is nothing to guess. The file is JSON; it is read
 again when it has changed, so that a revoked token is refused at once.
@@ -16,21 +16,31 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from eo_pygeoapi.contract.models import GivenIdentifier, Model
+from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.files import Reread, write_whole
 
-Scope = Literal["read", "execute"]
+Scope = Literal["read", "execute", "operator"]
 PREFIX = "eo_"
 
 
 class Token(Model):
-    """What is kept of a token; `connection`, where given, is the only DHIS2 connection it may execute for."""
+    """What is kept of a token; `connection`, where given, is the only DHIS2 connection it may execute for.
+
+    `tenant` is whose things it sees; empty, it sees what belongs to no tenant, and with the scope `operator` all.
+    """
 
     name: GivenIdentifier
     scopes: list[Scope] = Field(min_length=1)
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     created: str
     connection: str = ""
+    tenant: str = ""
+
+    @property
+    def viewer(self) -> Viewer:
+        """What its bearer sees."""
+        return Viewer(self.tenant, "operator" in self.scopes, self.connection, self.name)
 
     def may(self, scope: Scope) -> bool:
         """Whether it allows this; who may execute may also read."""
@@ -66,14 +76,16 @@ class TokenFile:
                 found = token
         return found
 
-    def create(self, name: str, scopes: Sequence[Scope], connection: str = "") -> str:
+    def create(self, name: str, scopes: Sequence[Scope], connection: str = "", tenant: str = "") -> str:
         """Add a token and return it; it cannot be had again. ConfigError for a name that is taken."""
         if any(token.name == name for token in self.tokens()):
             raise ConfigError(f"there is a token {name!r} already; revoke it first")
         value = PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            added = Token(name=name, scopes=list(scopes), hash=_hash(value), created=now, connection=connection)
+            added = Token(
+                name=name, scopes=list(scopes), hash=_hash(value), created=now, connection=connection, tenant=tenant
+            )
         except ValidationError as error:
             raise ConfigError(f"{name!r} is no name; allowed: up to 255 characters without spaces") from error
         self._write([*self.tokens(), added])

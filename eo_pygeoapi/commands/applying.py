@@ -13,7 +13,7 @@ from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.packaged import packaged_config
 from eo_pygeoapi.commands.running import Running, in_stack, running_stack
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.read import load_datasets
+from eo_pygeoapi.datasets.read import load_configuration
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.apply import Applied, apply_deployments
 from eo_pygeoapi.gateway.credentials import read_blocks, register
@@ -107,8 +107,9 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
         gateway.ping()  # it says within seconds that Prefect is away
         register(settings.prefect_api_url)
         settings = settings.with_blocks(read_blocks(settings.prefect_api_url))
+        datasets, operations = load_configuration(config)
         pauses = Pauses(ResultStore(settings.results))
-        return apply_deployments(gateway, load_datasets(config), processes, settings, pauses)
+        return apply_deployments(gateway, datasets, processes, settings, pauses, operations.tenants)
     finally:
         gateway.close()
 

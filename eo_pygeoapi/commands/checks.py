@@ -13,14 +13,15 @@ from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
+from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
-from eo_pygeoapi.datasets.read import inspect_datasets
+from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
-from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.settings import Settings, notify_variable
 
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)
@@ -55,27 +56,20 @@ def check(path: Path, settings: Settings) -> Report:
     report.datasets, problems = inspect_datasets(config, path.absolute().parent)
     report.problems += problems + _provider_problems(config)
     report.problems += _process_problems(config) + _unit_problems(report.datasets)
-    report.problems += list(_promised_only(config))
+    report.remarks += list(_webhook_remarks(report.datasets, settings))
+    tenants = inspect_operations(config)[0].tenants
+    report.problems += tenant_problems(tenants, settings)
+    report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report
 
 
-def _promised_only(config: Mapping[str, object]) -> Iterator[str]:
-    """Yield a sentence for each key whose meaning is settled, and which nothing in this version obeys yet.
-
-    A file that says it is refused: a ministry must not rely on a separation, or on a deletion, that does not happen.
-    """
-    top = config.get("eo")
-    places = [("eo", top, ("tenants", "retention")), ("eo.defaults", _member(top, "defaults"), ("policy",))]
-    places += [(f"resources.{id_}.eo", r.get("eo"), ("tenant", "policy", "after")) for id_, r in _resources(config)]
-    for path, block, names in places:
-        for name in names:
-            if isinstance(block, Mapping) and name in block:
-                yield f"{path}.{name}: is not in effect in this version yet; take it out"
-
-
-def _member(block: object, name: str) -> object:
-    return block.get(name) if isinstance(block, Mapping) else None
+def _webhook_remarks(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each webhook that is to be called after an import, and has no address."""
+    for name in dict.fromkeys(then.webhook for dataset in datasets.values() for then in dataset.after if then.webhook):
+        if not settings.has(variable := notify_variable(name)):
+            block = f"notification-channel/{name}"
+            yield f"webhook {name} has no address: set {variable}, or make the Prefect block {block}"
 
 
 def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:

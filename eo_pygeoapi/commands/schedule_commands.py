@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from eo_pygeoapi.commands.running import in_stack, running_stack
@@ -51,7 +52,7 @@ def list_(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fal
         run = getattr(document, "last_run", None)
         table.add_row(
             *(f"{document.dataset}/{document.name}", f"{document.cron} {document.timezone}", shown_next),
-            *(_state(document), run.status if run else "none"),
+            *(escape(_state(document)), run.status if run else "none"),
         )
     print_table(table)
 

@@ -156,6 +156,9 @@ class LocalStack:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            # never flow_runs: runs are jobs, and eo.retention says how long these are kept
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
+            "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P7D",
             "DO_NOT_TRACK": "1",
             "EO_DATA_DIR": str(self.data_dir),
             "PYGEOAPI_CONFIG": str(self.data_dir / CONFIG),

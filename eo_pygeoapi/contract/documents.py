@@ -44,6 +44,20 @@ class StepDocument(Document):
     finished: datetime = ABSENT
 
 
+class AfterLink(Document):
+    """One thing that is done after an import, and what came of it; what it is, one of the first four members says."""
+
+    dataset: str = Field(ABSENT, description="the dataset that is imported")
+    analytics: bool = Field(ABSENT, description="true: DHIS2's analytics tables")
+    webhook: str = Field(ABSENT, description="the channel that gets the job's document")
+    process: str = Field(ABSENT, description="the process that is executed")
+    status: StepStatus
+    message: str = Field(ABSENT, description="what it waits for, or why it failed")
+    job_id: str = Field(ABSENT, alias="jobID", description="the job that was started, whose status this is")
+    started: datetime = ABSENT
+    finished: datetime = Field(ABSENT, description="of analytics: since when the values are seen in DHIS2")
+
+
 class JobDocument(Document):
     """A job: the statusInfo of OGC API - Processes, and more. What is not known is left out."""
 
@@ -55,7 +69,11 @@ class JobDocument(Document):
     status: JobStatus
     message: str = Field(description="what the job does, or why it failed")
     progress: int = Field(ge=0, le=100)
-    attempts: int = Field(1, ge=1, description="which attempt this is; a job whose process died is begun again")
+    attempts: int = Field(
+        1,
+        ge=1,
+        description="which attempt this is; the first may have died, or found its provider away",
+    )
     created: datetime
     started: datetime = ABSENT
     finished: datetime = ABSENT
@@ -66,6 +84,9 @@ class JobDocument(Document):
     inputs: JsonObject = Field(ABSENT, description="of an import: what was asked for, redacted")
     steps: list[StepDocument] = Field(ABSENT, description="of an import that has begun: its steps in their order")
     import_summary: ImportSummary = Field(ABSENT, description="of a successful import")
+    after: list[AfterLink] = Field(ABSENT, description="what is done after the import, and what came of it")
+    parent_job_id: str = Field(ABSENT, alias="parentJobID", description="the job that started this one")
+    child_jobs: list[str] = Field(ABSENT, description="the jobs that this one has started")
     links: list[Link]
 
 

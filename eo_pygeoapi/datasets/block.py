@@ -1,10 +1,11 @@
 """What stands in a dataset's `eo:` block, and the dataset that comes of it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -26,6 +27,10 @@ def _of_cron(text: str) -> str:
     """Refuse what is no cron expression to Prefect, which reads them with a copy of croniter, but takes no H and R."""
     if not croniter.is_valid(text) or {"h", "r"} & set(text.casefold().split()):
         raise ValueError(f"{text!r} is no cron expression; allowed: minute hour day month weekday, such as '0 6 * * *'")
+    try:
+        croniter(text, datetime.now(UTC)).get_next()
+    except CroniterBadDateError as error:  # Prefect would plan no run of any schedule of the dataset
+        raise ValueError(f"{text!r} names a time that never comes") from error
     return text
 
 
@@ -142,6 +147,10 @@ class Dataset(DatasetBlock):
     title: str = ""
     bbox: list[float] = []
     base: str = Field("", description="folder that relative hrefs are resolved against")
+    connections: list[str] | None = Field(
+        None, description="the DHIS2 connections that requests may name; any where the server has no tenants"
+    )
+    shared_bbox: list[float] = Field([], description="what this dataset and those of the same block fetch at once")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,6 @@
 """What the configuration file says about running datasets for years: channels, tenants, retention, policies, chains."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
@@ -61,10 +61,30 @@ class Retention(Model):
 class Policy(Model):
     """What becomes of a scheduled run whose failure another try may mend."""
 
-    retries: Annotated[int, Field(ge=0, le=100)] = 5
-    backoff: Duration = timedelta(minutes=15)
-    max_backoff: Duration = timedelta(hours=6)
-    give_up_after: Duration = timedelta(days=2)
+    retries: Annotated[int, Field(ge=0, le=100, description="how often it is tried again")] = 5
+    backoff: Duration = Field(timedelta(minutes=15), description="before the first of them; twice as long each time")
+    max_backoff: Duration = Field(timedelta(hours=6), description="the longest time between two tries")
+    give_up_after: Duration = Field(timedelta(days=2), description="no try begins so long after the first")
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if {"backoff", "max_backoff"} <= self.model_fields_set and self.backoff > self.max_backoff:
+            raise ValueError("backoff is longer than maxBackoff")
+        return self
+
+    def next_attempt(self, failed: int, begun: datetime, now: datetime, expected: date | None) -> datetime | None:
+        """Return when a run is tried again that began then and has failed so often; None where it is not.
+
+        `expected` is the day from which its data may be there, where they were not yet.
+        """
+        if failed > self.retries:
+            return None
+        longest = max(self.backoff, self.max_backoff)
+        factor = 2.0 ** min(failed - 1, 100)
+        at = now + (longest if factor >= longest / self.backoff else self.backoff * factor)
+        if expected is not None:
+            at = max(at, datetime.combine(expected, time(), UTC))
+        return at if at - begun <= self.give_up_after else None
 
 
 class Then(Model):

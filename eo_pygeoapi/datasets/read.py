@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
@@ -25,6 +26,7 @@ from eo_pygeoapi.json_types import Json, JsonMapping
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+_BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
 _OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
@@ -34,6 +36,15 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a path of URLs, a key o
 def load_datasets(path: Path) -> dict[str, Dataset]:
     """Return the enabled datasets of the configuration file at `path`, by id; ConfigError lists every mistake."""
     return read_datasets(read_config(path), path.absolute().parent)
+
+
+def load_configuration(path: Path) -> tuple[dict[str, Dataset], Operations]:
+    """Return the enabled datasets, by id, and what else the file at `path` says about running them.
+
+    ConfigError lists every mistake.
+    """
+    config = read_config(path)
+    return read_datasets(config, path.absolute().parent), inspect_operations(config)[0]
 
 
 def read_datasets(config: Mapping[str, object], base: Path) -> dict[str, Dataset]:
@@ -57,10 +68,11 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> tuple[dict[str
             datasets[id_] = _dataset(id_, {**resource, "eo": extended(id_, resources)}, defaults, base)
         except ConfigError as error:
             problems += error.problems
+    datasets = with_others(datasets, operations, resources)
     for dataset in datasets.values():
         problems += _schedule_problems(dataset, [schedule.model_dump() for schedule in dataset.schedules])
     if not mistakes:
-        problems += cross_problems(datasets, operations, resources)
+        problems += cross_problems(datasets, operations, resources, _processes(config))
     return datasets, list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
 
 
@@ -79,6 +91,12 @@ def _resources(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, obj
     if not isinstance(resources, dict):
         return []
     return [(str(id_), r) for id_, r in resources.items() if isinstance(r, dict) and "eo" in r]
+
+
+def _processes(config: Mapping[str, object]) -> list[str]:
+    resources = config.get("resources")
+    found = resources.items() if isinstance(resources, dict) else ()
+    return [str(id_) for id_, resource in found if isinstance(resource, dict) and resource.get("type") == "process"]
 
 
 def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:
@@ -112,8 +130,9 @@ def _dataset(id_: str, resource: JsonMapping, defaults: JsonMapping, base: Path)
     given = options.defaults()
     own = given | own | {"options": options}
     own |= {k: given.get(k, {}) | own[k] for k in _MERGED if k in given and isinstance(own.get(k), dict)}
-    if "dhis2" in defaults and isinstance(own["dhis2"], dict):
-        own["dhis2"] = defaults["dhis2"] | own["dhis2"]
+    for name in _BY_MEMBER:
+        if isinstance(defaults.get(name), dict) and isinstance(own[name], dict):
+            own[name] = defaults[name] | own[name]
     of_block = _block_problems(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     if of_block and all("].cron: " in problem for problem in of_block):  # the inputs are checked all the same
@@ -171,8 +190,8 @@ def _block_problems(id_: str, own: JsonMapping, block: JsonMapping, defaults: Js
         if loc[0] == "orgUnits":
             loc = [loc[0], *loc[2:]]  # without pydantic's word for which of the two it is
         here, there, key = block, defaults, loc[0]
-        if loc[0] == "dhis2" and len(loc) > 1:
-            here, there, key = block.get("dhis2", {}), defaults.get("dhis2", {}), loc[1]
+        if loc[0] in _BY_MEMBER and len(loc) > 1:
+            here, there, key = block.get(loc[0], {}), defaults.get(loc[0], {}), loc[1]
         return yaml_path("eo", "defaults", *loc) if key in there and key not in here else _block_path(id_, loc)
 
     try:

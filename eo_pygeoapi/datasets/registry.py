@@ -5,7 +5,9 @@ from pathlib import Path
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.read import inspect_datasets, load_datasets
+from eo_pygeoapi.datasets.operations import Operations
+from eo_pygeoapi.datasets.read import inspect_datasets, load_configuration
+from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.errors import ConfigError, NotAppliedError
 from eo_pygeoapi.files import Reread
 
@@ -15,22 +17,23 @@ class DatasetRegistry:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._datasets = Reread(path, load_datasets)
+        self._read = Reread(path, load_configuration)
 
     def datasets(self) -> dict[str, Dataset]:
         """Return the enabled datasets by id; ConfigError lists the mistakes in the file."""
-        try:
-            return self._datasets.value()
-        except OSError as error:
-            raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
+        return self._now()[0]
+
+    def operations(self) -> Operations:
+        """Return what else the file says about running them: tenants, channels; ConfigError lists its mistakes."""
+        return self._now()[1]
 
     @property
     def is_of_up(self) -> bool:
         """Whether `eo-pygeoapi up` made the file from one that people edit."""
         return edited_file(self._path) is not None
 
-    def raise_if_not_applied(self, dataset_id: str) -> None:
-        """Raise NotAppliedError if the file that people edit enables this dataset and ours does not yet."""
+    def raise_if_not_applied(self, dataset_id: str, asking: Viewer) -> None:
+        """Raise NotAppliedError if the file that people edit enables a dataset that is seen, and ours does not yet."""
         edited = edited_file(self._path)
         if edited is None:
             return
@@ -38,10 +41,16 @@ class DatasetRegistry:
             enabled, _ = inspect_datasets(read_config(edited), edited.parent)
         except ConfigError:
             return
-        if dataset_id in enabled:
+        if dataset_id in asking.datasets(enabled):
             raise NotAppliedError(
                 f"{dataset_id!r} is enabled in the configuration file but not applied yet; run `eo-pygeoapi apply`"
             )
+
+    def _now(self) -> tuple[dict[str, Dataset], Operations]:
+        try:
+            return self._read.value()
+        except OSError as error:
+            raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
 
 
 @cache

@@ -126,6 +126,10 @@ def _unit_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
 
 
 def _target_problems(inputs: ImportInputs, dataset: Dataset) -> list[str]:
+    given = "dhis2" in inputs.model_fields_set and "connection" in inputs.dhis2.model_fields_set
+    asked = dataset.dhis2.connection
+    if given and dataset.connections is not None and asked not in dataset.connections:
+        return [f"input dhis2.connection: {asked!r} is not allowed; allowed: {', '.join(dataset.connections)}"]
     if inputs.dry_run or dataset.dhis2.data_element:
         return []
     return [f"input dhis2.dataElement: is required to import (dryRun: false); dataset {dataset.id!r} names none"]

@@ -1,8 +1,9 @@
 """Bring Prefect in step with the configuration file: what `eo-pygeoapi apply` does there.
 
-What is as it should be is not touched, for every replacement makes Prefect plan its runs anew; what the file no longer
-names loses its schedules and is tagged `retired`, but keeps its history. What somebody changed in Prefect is mended and
-said; only a schedule that a person has paused, here or there, stays paused until a person resumes it.
+`apply` leaves a deployment alone if nothing changed, for Prefect plans the runs of a replaced one anew. A deployment
+that the file no longer names loses its schedules and gets the tag `retired`, but keeps its history. `apply` undoes and
+reports changes that people made in Prefect, except that a schedule which a person has paused, here or there, stays
+paused until a person resumes it.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,6 +14,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.missing import paused_schedules
+from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -27,9 +29,9 @@ from eo_pygeoapi.store.pauses import Pause, Pauses
 class Applied:
     """What `apply_deployments` did, by name.
 
-    `taken_up` are those of `updated` whose block has changed; `mended` says what was not as the last `apply` had left
-    it; `paused` which schedules were left paused and why, and `stopped` which of these were active before; `held` which
-    ones a person has paused, and `resumed` which ones a person has resumed in Prefect.
+    `taken_up`: those of `updated` whose block has changed; `mended`: the changes in Prefect since the last `apply` that
+    it undid; `paused`: the schedules that stay paused, and why; `stopped`: those of them that were active before;
+    `held`: the schedules that a person has paused; `resumed`: those that a person has resumed in Prefect.
     """
 
     created: list[str] = field(default_factory=list)
@@ -50,12 +52,14 @@ def apply_deployments(
     processes: JsonMapping,
     settings: Settings,
     pauses: Pauses,
+    tenants: Mapping[str, Tenant] | None = None,
 ) -> Applied:
-    """Bring the deployments in Prefect in step with the datasets and the other processes; may be run at any time."""
-    gateway.ensure_work_pool()
+    """Bring the deployments in Prefect in step with the datasets and the other processes; a repetition does no harm."""
+    tenants = tenants or {}
+    gateway.ensure_work_pool(tenants)
     existing, done = gateway.deployments.read(), Applied(paused=dict(paused_schedules(datasets, settings)))
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
-    wanted += [process_spec(id_) for id_ in processes if id_ != PROCESS_ID]
+    wanted += [process_spec(id_, tenant) for id_ in processes if id_ != PROCESS_ID for tenant in ("", *tenants)]
     for spec in wanted:
         known = existing.get(spec.name)
         held = _held(spec, known, pauses, done)

@@ -1,8 +1,7 @@
 """A kept connection to the Prefect API, for callers that must answer within seconds.
 
-One synchronous client per process, opened at the first call, with short timeouts, without Prefect's own retries
-(they take minutes), safe to share between threads. What Prefect or the network raises becomes one of our errors here
-and nowhere else.
+One synchronous client per process: the first call opens it, its timeouts are short, it does not use Prefect's own
+retries (they take minutes), and threads may share it. Only this module translates exceptions of Prefect and of httpx.
 """
 
 import os
@@ -27,7 +26,7 @@ T = TypeVar("T")
 
 
 class KeptClient:
-    """A client of the Prefect server at `api_url` (`http://…/api`) that opens itself and stays open."""
+    """A client of the Prefect server at `api_url` (`http://…/api`) that stays open from the first call on."""
 
     def __init__(
         self, api_url: str | None, secrets: Sequence[str], connect_timeout: float, read_timeout: float
@@ -42,9 +41,9 @@ class KeptClient:
         self._pid = 0
 
     def call(self, ask: Callable[[SyncPrefectClient], T]) -> T:
-        """Return what `ask` gets from the client.
+        """Call `ask` with the client and return its result.
 
-        Raises EngineUnavailableError when the server is away or late, ObjectNotFound as it comes, else EoError.
+        Raises EngineUnavailableError for a server that is unreachable or slow, Prefect's ObjectNotFound, else EoError.
         """
         with _translated(self.api_url, self._secrets):
             client, settings = self._connected()
@@ -60,32 +59,26 @@ class KeptClient:
 
     def _connected(self) -> tuple[SyncPrefectClient, SettingsContext]:
         with self._lock:
-            if self._client is None or self._context is None or self._pid != os.getpid():
-                self._context, self._client, self._pid = _without_retries(), self._open(), os.getpid()
+            if self._client is not None and self._context is not None and self._pid == os.getpid():
+                return self._client, self._context
+            if not self.api_url:
+                raise EngineUnavailableError("PREFECT_API_URL is not set, so no Prefect server is known")
+            context = get_settings_context()
+            settings = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})  # this takes 70 ms
+            self._context = SettingsContext(profile=context.profile, settings=settings)
+            # Prefect's own transport would try to connect four times
+            transport = PatientTransport(
+                self._busy_seconds,
+                verify=certificates(),
+                limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=25),
+            )
+            client = SyncPrefectClient(
+                self.api_url,
+                auth_string=PREFECT_API_AUTH_STRING.value(),
+                httpx_settings={"timeout": self._timeout, "transport": transport},
+            )
+            self._client, self._pid = client.__enter__(), os.getpid()
             return self._client, self._context
-
-    def _open(self) -> SyncPrefectClient:
-        if not self.api_url:
-            raise EngineUnavailableError("PREFECT_API_URL is not set, so no Prefect server is known")
-        # a transport of our own, for Prefect's would try to connect four times
-        transport = PatientTransport(
-            self._busy_seconds,
-            verify=certificates(),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=25),
-        )
-        client = SyncPrefectClient(
-            self.api_url,
-            auth_string=PREFECT_API_AUTH_STRING.value(),
-            httpx_settings={"timeout": self._timeout, "transport": transport},
-        )
-        return client.__enter__()
-
-
-def _without_retries() -> SettingsContext:
-    """Make Prefect's settings without retries; it takes 70 ms, so once per client and not once per call."""
-    context = get_settings_context()
-    settings = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
-    return SettingsContext(profile=context.profile, settings=settings)
 
 
 @contextmanager

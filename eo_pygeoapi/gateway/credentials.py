@@ -1,16 +1,15 @@
 """Prefect blocks that hold credentials, for people who keep them in Prefect rather than in the environment.
 
-`eo-pygeoapi apply` registers them; a block is then made in the Prefect UI (Blocks) or by code, and named like the
-connection that datasets name: `dhis2.connection: national` is the block `dhis2-connection/national`. Prefect encrypts
-what is secret in them. A run takes them into its environment, and into that of no other process; what the environment
-says goes before what a block says.
+`eo-pygeoapi apply` registers the types of blocks. A person then makes a block in the Prefect UI (Blocks) or by code and
+gives it the name of the connection: `dhis2.connection: national` means the block `dhis2-connection/national`. Prefect
+encrypts the secrets in blocks. A run sets them as variables of its own environment; variables that are set already win.
 """
 
 import os
 import re
 import tempfile
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from http import HTTPStatus
@@ -29,7 +28,7 @@ from eo_pygeoapi.settings import connection_prefix, notify_variable
 
 PAGE = 200
 _MEMBERS = ("url", "token", "username", "password", "ca_file")
-Variables = Callable[[str, Mapping[str, str]], Iterator[tuple[str, str]]]
+VariablesOf = Callable[[str], Mapping[str, str]]
 
 
 class Dhis2Connection(Block):
@@ -56,28 +55,22 @@ class NotificationChannel(Block):
     url: SecretStr
 
 
-def _of_channel(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield notify_variable(name), data.get("url") or ""
-
-
-def _of_dhis2(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for member in _MEMBERS:
-        yield connection_prefix(name) + member.upper(), data.get(member) or ""
-
-
 @cache
-def block_types() -> Mapping[type[Block], Variables]:
-    """Return our kinds of blocks, and what makes of each the environment variables that say the same."""
-    ours: dict[type[Block], Variables] = {Dhis2Connection: _of_dhis2, NotificationChannel: _of_channel}
-    return ours | {_block_type(credential): _of_source(credential) for credential in all_credentials()}
+def block_types() -> Mapping[type[Block], VariablesOf]:
+    """Return our types of blocks; each with a function from a block's name to the variables for its members."""
+    types: dict[type[Block], VariablesOf] = {
+        Dhis2Connection: lambda name: {member: connection_prefix(name) + member.upper() for member in _MEMBERS},
+        NotificationChannel: lambda name: {"url": notify_variable(name)},
+    }
+    return types | dict(_type_for(credential) for credential in all_credentials())
 
 
 def block_type(slug: str) -> type[Block]:
-    """Return the kind of block with this slug, such as `climate-data-store`."""
+    """Return the type of block with this slug, such as `climate-data-store`."""
     return next(block for block in block_types() if block.get_block_type_slug() == slug)
 
 
-def _block_type(credential: Credential) -> type[Block]:
+def _type_for(credential: Credential) -> tuple[type[Block], VariablesOf]:
     name = re.sub(r"\W", "", credential.title)
     about = {
         "__module__": __name__,
@@ -91,39 +84,34 @@ def _block_type(credential: Credential) -> type[Block]:
         member: (SecretStr if variable in credential.secrets else str, credential.defaults.get(member, ...))
         for member, variable in credential.variables.items()
     }
-    return cast(type[Block], create_model(name, __base__=named, **fields))
-
-
-def _of_source(credential: Credential) -> Variables:
-    def variables(_name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        for member, variable in credential.variables.items():
-            yield variable, data.get(member) or ""
-
-    return variables
+    return cast(type[Block], create_model(name, __base__=named, **fields)), lambda _name: credential.variables
 
 
 def register(api_url: str | None) -> None:
-    """Make our kinds of blocks known to the Prefect server; may be done at any time."""
+    """Register our types of blocks with the Prefect server; a repetition does no harm."""
     with _at(api_url):
         for block in block_types():
             block.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
 
 
 def read_blocks(api_url: str | None = None) -> dict[str, str]:
-    """Return what all our blocks hold, as the environment variables that would say the same."""
+    """Return the content of all our blocks as environment variables."""
     found: dict[str, str] = {}
     with _at(api_url), get_client(sync_client=True) as client:
-        for block, variables in block_types().items():
+        for block, variables_of in block_types().items():
             for document in _documents(client, block):
-                found |= {name: value for name, value in variables(document.name or "", document.data) if value}
+                variables = variables_of(document.name or "")
+                found |= {
+                    variables[name]: value for name, value in document.data.items() if name in variables and value
+                }
     return found
 
 
 def take_credentials(blocks: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
-    """Set the variables that the blocks stand for, unless the environment says them already.
+    """Set the variables of the blocks that the environment does not set.
 
-    A connection is taken whole from one or the other: a token of a block would else win over a user name of the
-    environment.
+    A connection comes wholly from the environment or wholly from a block: otherwise a token of a block would win over
+    a user name of the environment.
     """
     own = {_connection(name) for name in environ if name.startswith("EO_DHIS2_") and environ[name]}
     for name, value in blocks.items():
@@ -135,9 +123,9 @@ def take_credentials(blocks: Mapping[str, str], environ: MutableMapping[str, str
 
 
 def netrc_in_memory(keys: Mapping[str, str]) -> str:
-    """Return the path of a netrc with the keys for these hosts, whose clients read them from nowhere else.
+    """Return the path of a netrc file with the keys for these hosts, whose clients read keys only there.
 
-    It lies in memory where the system can, and is gone with this process.
+    The file is in memory where the system allows that, and disappears with this process.
     """
     text = "".join(f"machine {host} login edh password {key}\n" for host, key in keys.items()).encode()
     if hasattr(os, "memfd_create"):
@@ -166,7 +154,7 @@ def _documents(client: SyncPrefectClient, block: type[Block]) -> list[BlockDocum
         except PrefectHTTPStatusError as error:
             if error.response.status_code != HTTPStatus.NOT_FOUND:
                 raise
-            return documents  # of an older `apply`, which has registered no blocks
+            return documents  # an older `apply` registered no such type
         documents += page
         if len(page) < PAGE:
             return documents

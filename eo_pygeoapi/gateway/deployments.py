@@ -1,5 +1,6 @@
 """Our deployments in Prefect: one for each dataset, and one for each other process of the configuration file."""
 
+import copy
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +14,16 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 
 from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import NotAppliedError
 from eo_pygeoapi.gateway.client import KeptClient
-from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL, of_tenant
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
 BLOCK = "eo-pygeoapi.block"  # label: a digest of the dataset's block, to tell whether it has changed
+TENANT = "eo-pygeoapi.tenant"  # label: whose its runs are; empty where they are nobody's
 LEFT_PAUSED = "eo-pygeoapi.left-paused"  # label: the schedules that `apply` left paused, not a person
 IMPORT_FLOW = "eo_aggregate_import_v1"
 PROCESS_FLOW = "run_process"
@@ -29,9 +32,10 @@ PAGE = 200  # Prefect answers no more in one call
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """What one of our deployments should look like; `fingerprint` tells whether it does.
+    """The wanted content of one of our deployments; `fingerprint` is a digest of it.
 
-    `block` is a digest of the dataset's block: runs read that from the configuration file, and Prefect only notes it.
+    `block` is a digest of the dataset's block. Runs read the block from the configuration file, and Prefect keeps
+    the digest.
     """
 
     name: str
@@ -44,56 +48,95 @@ class DeploymentSpec:
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
     environment: Mapping[str, str] = field(default_factory=dict)
     block: str = ""
+    tenant: str = ""
+
+    @property
+    def queue(self) -> str:
+        """The work queue of the runs that its schedules make."""
+        return of_tenant(SCHEDULED, self.tenant)
 
     @property
     def job_variables(self) -> JsonObject:
-        """What the runs' processes are started with, as Prefect has it."""
+        """The environment of the runs' processes, in Prefect's form."""
         return {"env": dict(self.environment)} if self.environment else {}
 
 
+@dataclass
+class _Known:
+    """The deployments as Prefect had them at a moment, by id."""
+
+    deployments: Mapping[UUID, DeploymentResponse] = field(default_factory=dict)
+    read_at: float = float("-inf")
+
+
 class Deployments:
-    """Reads and writes our deployments, and remembers for `ttl` seconds which there are."""
+    """Reads and writes our deployments, and caches them for `ttl` seconds.
+
+    A deployment and its runs belong to one tenant or to none; a viewer who does not see it sees none of its runs.
+    """
 
     def __init__(self, client: KeptClient, ttl: float) -> None:
         self._client = client
         self._ttl = ttl
-        self._known: dict[UUID, DeploymentResponse] = {}
-        self._read_at = float("-inf")
+        self._known = _Known()
+        self._viewer = OPERATOR
+
+    def seen_by(self, viewer: Viewer) -> "Deployments":
+        """Return the same for the deployments that a viewer sees; what is remembered is shared."""
+        seen = copy.copy(self)
+        seen._viewer = viewer
+        return seen
 
     def read(self) -> dict[str, DeploymentResponse]:
-        """Return our deployments by name, retired ones included, as Prefect has them now."""
+        """Read our deployments from Prefect; returns them by name, retired ones included."""
+        self._read()
+        return {deployment.name: deployment for deployment in self._seen().values()}
+
+    def _read(self) -> None:
         where = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         found: dict[UUID, DeploymentResponse] = {}
         while True:
-            page = self._client.call(partial(_read_page, where=where, offset=len(found)))
+            read_page = partial(
+                SyncPrefectClient.read_deployments, deployment_filter=where, limit=PAGE, offset=len(found)
+            )
+            page = self._client.call(read_page)
             found |= {deployment.id: deployment for deployment in page}
             if len(page) < PAGE:
                 break
-        self._known, self._read_at = found, time.monotonic()
-        return {deployment.name: deployment for deployment in found.values()}
+        self._known.deployments, self._known.read_at = found, time.monotonic()
+
+    def _seen(self) -> Mapping[UUID, DeploymentResponse]:
+        known = self._known.deployments
+        return known if self._viewer.operator else {i: d for i, d in known.items() if self._viewer.sees(tenant_of(d))}
 
     def recent(self) -> Mapping[UUID, DeploymentResponse]:
-        """Return our deployments by id, as Prefect had them some seconds ago."""
+        """Return our deployments by id, from the cache if it has not expired."""
         if not self._is_fresh:
-            self.read()
-        return self._known
+            self._read()
+        return self._seen()
 
     def get(self, id_: UUID | None) -> DeploymentResponse | None:
-        """Return the deployment with this id; Prefect is asked for one that is not known. None where it is not ours."""
-        if id_ is not None and id_ not in self._known:
-            self.read()
-        return self._known.get(id_) if id_ else None
+        """Return the deployment with this id, from the cache or from Prefect; None if it is not ours."""
+        if id_ is None:
+            return None
+        if id_ not in self._known.deployments or not (self._viewer.operator or self._is_fresh):
+            self._read()
+        return self._seen().get(id_)
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Return which of these Prefect has no deployment for now, or a retired one."""
-        known = {deployment.name for deployment in self.read().values() if RETIRED not in deployment.tags}
+        """Return the names without a deployment that is not retired, whether the viewer sees it or not."""
+        self._read()
+        known = {d.name for d in self._known.deployments.values() if RETIRED not in d.tags}
         return [name for name in names if name not in known]
 
     def called(self, name: str) -> DeploymentResponse:
-        """Return the deployment of this name; NotAppliedError where Prefect has none, or it is retired."""
-        fresh = self._is_fresh
-        found = next((d for d in self._known.values() if d.name == name), None) if fresh else None
-        found = found or self.read().get(name)
+        """Return the deployment of a dataset, or of another process for the viewer's tenant.
+
+        Raises NotAppliedError if Prefect has none, or it is retired.
+        """
+        names = (name, of_tenant(name, self._viewer.tenant))
+        found = next((d for d in self._seen().values() if d.name in names), None) if self._is_fresh else None
+        found = found or next((d for d in self.read().values() if d.name in names), None)
         if found is None or RETIRED in found.tags:
             raise NotAppliedError(
                 f"{name!r} is enabled in the configuration file but not applied yet; run `eo-pygeoapi apply`"
@@ -101,7 +144,7 @@ class Deployments:
         return found
 
     def put(self, spec: DeploymentSpec, held: Collection[str] = ()) -> None:
-        """Create or replace a deployment, with the schedules called in `held` paused; runs are planned anew."""
+        """Create or replace a deployment, with the schedules named in `held` paused; Prefect plans its runs anew."""
         schedules = [s.model_copy(update={"active": False}) if s.slug in held else s for s in spec.schedules]
         left_paused = ",".join(str(schedule.slug) for schedule in spec.schedules if not schedule.active)
         flow_id = self._client.call(lambda client: client.create_flow_from_name(spec.flow))
@@ -116,15 +159,15 @@ class Deployments:
             enforce_parameter_schema=False,
             schedules=schedules,
             tags=[TAG],
-            labels={LEFT_PAUSED: left_paused, BLOCK: spec.block},
+            labels={LEFT_PAUSED: left_paused, BLOCK: spec.block, TENANT: spec.tenant},
             work_pool_name=WORK_POOL,
             job_variables=spec.job_variables,
-            work_queue_name=SCHEDULED,
+            work_queue_name=spec.queue,
             pull_steps=[],
         ).model_dump(mode="json", exclude_unset=True)
-        # the client's own method knows no labels
+        # the client's own method has no labels
         self._client.call(lambda client: client.request("POST", "/deployments/", json=content))
-        self._read_at = float("-inf")
+        self._known.read_at = float("-inf")
 
     def set_active(
         self, deployment: DeploymentResponse, schedule: DeploymentSchedule, active: bool, parameters: JsonMapping
@@ -143,7 +186,7 @@ class Deployments:
         self._read_at = float("-inf")
 
     def retire(self, deployment: DeploymentResponse) -> None:
-        """Take the schedules from a deployment and tag it, but keep it: deleting it would orphan its runs."""
+        """Delete the schedules of a deployment and tag it as retired; deleting it would orphan its runs."""
         for schedule in deployment.schedules:
             self._client.call(
                 partial(
@@ -153,17 +196,22 @@ class Deployments:
         body = {"tags": [TAG, RETIRED], "version": RETIRED}
         path = {"id": deployment.id}
         self._client.call(lambda client: client.request("PATCH", "/deployments/{id}", path_params=path, json=body))
-        self._read_at = float("-inf")
+        self._known.read_at = float("-inf")
 
     @property
     def _is_fresh(self) -> bool:
-        return time.monotonic() - self._read_at <= self._ttl
+        return time.monotonic() - self._known.read_at <= self._ttl
 
 
 def process_of(deployment: DeploymentResponse | None) -> str:
     """Return the process that the runs of a deployment execute."""
     foreign = deployment is not None and deployment.entrypoint != import_entrypoint()
-    return deployment.name if deployment is not None and foreign else PROCESS_ID
+    return str(deployment.parameters.get("process_id", deployment.name)) if deployment and foreign else PROCESS_ID
+
+
+def tenant_of(deployment: DeploymentResponse | None) -> str:
+    """Return whose the runs of a deployment are; empty where they are nobody's."""
+    return str(deployment.labels.get(TENANT, "")) if deployment else ""
 
 
 def import_entrypoint() -> str:
@@ -174,7 +222,3 @@ def import_entrypoint() -> str:
 def process_entrypoint() -> str:
     """Return the entrypoint of the flow that runs any other process."""
     return f"flows.run_process:{PROCESS_FLOW}"
-
-
-def _read_page(client: SyncPrefectClient, where: DeploymentFilter, offset: int) -> Sequence[DeploymentResponse]:
-    return client.read_deployments(deployment_filter=where, limit=PAGE, offset=offset)

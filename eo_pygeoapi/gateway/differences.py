@@ -1,6 +1,6 @@
-"""What stands in Prefect of a deployment and differs from what it should be: people change things there, too.
+"""How a deployment in Prefect differs from the wanted one: people change deployments there, too.
 
-Prefect's own way to pause and to resume a schedule, for one, takes the inputs from it.
+For example, pausing or resuming a schedule in Prefect deletes its inputs.
 """
 
 from collections.abc import Collection, Iterator
@@ -11,19 +11,20 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 
-from eo_pygeoapi.gateway.deployments import DeploymentSpec
-from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL
+from eo_pygeoapi.gateway.deployments import DeploymentSpec, tenant_of
+from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 
 def differences(spec: DeploymentSpec, known: DeploymentResponse, held: Collection[str] = ()) -> list[str]:
-    """Return in words what is not as it should be; the schedules called in `held` should be paused, by a person."""
+    """Return the differences in words; the schedules named in `held` should be paused, for a person has paused them."""
     wanted: dict[str, tuple[Any, Any]] = {
         "description": (spec.description, known.description),
         "entrypoint": (spec.entrypoint, known.entrypoint),
         "parameters": (dict(spec.parameters), known.parameters),
         "parameter schema": (dict(spec.parameter_schema), known.parameter_openapi_schema),
         "work pool": (WORK_POOL, known.work_pool_name),
-        "work queue": (SCHEDULED, known.work_queue_name),
+        "work queue": (spec.queue, known.work_queue_name),
+        "tenant": (spec.tenant, tenant_of(known)),
         "job variables": (spec.job_variables, known.job_variables),
     }
     found = [f"its {what}" for what, (ours, theirs) in wanted.items() if ours != theirs]

@@ -21,18 +21,12 @@ ANY_JOB = JobFilter()
 
 
 def flow_run_filter(wanted: JobFilter, deployments: Sequence[UUID], now: datetime) -> FlowRunFilter:
-    """Return the filter for the runs of these deployments that are due and wanted; durations are not in it."""
+    """Return the filter for the due runs of these deployments that are wanted; it does not look at durations."""
     until = min(wanted.created_until, now) if wanted.created_until else now
+    types: list[StateType] = [state for state, status in STATUS_BY_STATE.items() if status in wanted.statuses]
     return FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=list(deployments)),
         expected_start_time=FlowRunFilterExpectedStartTime(before_=until, after_=wanted.created_from),
-        state=_state(wanted),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)) if wanted.statuses else None,
         start_time=FlowRunFilterStartTime(is_null_=False) if wanted.by_duration else None,
     )
-
-
-def _state(wanted: JobFilter) -> FlowRunFilterState | None:
-    if not wanted.statuses:
-        return None
-    types: list[StateType] = [state for state, status in STATUS_BY_STATE.items() if status in wanted.statuses]
-    return FlowRunFilterState(type=FlowRunFilterStateType(any_=types))

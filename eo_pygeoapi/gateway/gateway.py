@@ -1,12 +1,17 @@
-"""The only door to Prefect: its flow runs, deployments and what it knows of a run beside them.
+"""The only door to Prefect: its flow runs, its deployments and the details of a run.
 
-It answers in our words: jobs, and errors of our tree.
+It returns jobs and raises our own errors.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from prefect.settings import PREFECT_UI_URL
+from pydantic import TypeAdapter
 
+from eo_pygeoapi.datasets.operations import Tenant
+from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.gateway import work_pool
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments
@@ -33,13 +38,32 @@ class PrefectGateway:
         self.runs = Runs(self._client, self.deployments, secrets, page)
         self.details = RunDetails(self._client.call, work_pool.WORK_POOL, secrets)
 
-    def ensure_work_pool(self) -> None:
-        """Create our work pool and its queues where there are none yet."""
-        work_pool.ensure_work_pool(self._client)
+    def seen_by(self, viewer: Viewer) -> "PrefectGateway":
+        """Return the same for the deployments and jobs that a viewer sees; it shares the connection."""
+        seen = copy.copy(self)
+        seen.deployments = self.deployments.seen_by(viewer)
+        seen.runs = self.runs.of(seen.deployments)
+        return seen
+
+    def ensure_work_pool(self, tenants: Mapping[str, Tenant] | None = None) -> None:
+        """Create our work pool and its queues where there are none yet, and those of the tenants."""
+        work_pool.ensure_work_pool(self._client, tenants or {})
 
     def ping(self) -> None:
         """Raise EngineUnavailableError unless the server answers."""
         self._client.call(lambda client: client.hello())
+
+    def deletes_runs_after(self) -> timedelta | None:
+        """Return after how long the server deletes ended runs by itself; None where it leaves that to us, as it should.
+
+        Runs are jobs, and `eo.retention` says how long these are kept.
+        """
+        found = self._client.call(lambda client: client.request("GET", "/admin/settings")).json()
+        vacuum = found["server"]["services"]["db_vacuum"]
+        enabled = vacuum["enabled"]  # a list, or true for all
+        if enabled is True or (isinstance(enabled, list) and "flow_runs" in enabled):
+            return TypeAdapter(timedelta).validate_python(vacuum["retention_period"])
+        return None
 
     def ui_url(self) -> str:
         """Return the address of the Prefect UI."""

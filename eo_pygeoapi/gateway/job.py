@@ -12,9 +12,18 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
-# labels that the worker puts on a run whose process died
+# labels that the worker sets on a run whose process died
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
+BY = "by"  # member of a run's request: who made it
+STARTED_BY = "eo-pygeoapi.started-by"  # label: the job that started this one
+# labels of a run that its dataset's policy has tried again: how often that was, and how often it may be
+RETRIED = "eo-pygeoapi.retried"
+RETRIES_ALLOWED = "eo-pygeoapi.retries-allowed"
+# names of the states of a run that is put off, as the same job: no process waits for it
+AWAITING_RETRY, AWAITING_ANALYTICS = "AwaitingRetry", "AwaitingAnalytics"
+IMPORTED = "imported; "  # how the message of a run begins whose values DHIS2 has
+PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS)
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
@@ -47,13 +56,15 @@ _MESSAGES: dict[JobStatus, str] = {
     "failed": "failed without a message; see the logs of the run",
     "dismissed": "dismissed",
 }
+# how our own messages of a run that waits begin
+_OWN_WORDS = ("attempt ", IMPORTED)
 _PREFECT_PREFIX = re.compile(r"^(Flow run encountered an exception:?|Task run encountered an exception:?)\s*")
 _PREFECT_SAYS_NOTHING = ("", "All states completed.")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: percent, and the step in words."""
+    """The progress of a run: percent, and the step in words."""
 
     percent: int = 0
     step: str = ""
@@ -61,7 +72,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """One job; times are aware datetimes, `progress` is 0 to 100."""
+    """One job; times are aware datetimes, `progress` is 0 to 100, `parent` is the job that started it."""
 
     id: str
     process_id: str
@@ -78,6 +89,8 @@ class Job:
     deployment: str = ""
     attempts: int = 1
     flow_name: str = ""
+    by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
+    parent: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
@@ -91,10 +104,7 @@ class Job:
         secrets: Iterable[str] = (),
         flow_name: str = "",
     ) -> "Job":
-        """Read a job from a flow run; `deployment` and `process_id` say what it is a run of.
-
-        Never fails on what a run may lack: a run of an unknown shape is still a job.
-        """
+        """Read a job from a flow run of `deployment` and `process_id`; a run of an unknown shape is a job, too."""
         status = job_status(run)
         created = run.expected_start_time or run.created
         updated = run.state.timestamp if run.state else run.updated or created
@@ -105,7 +115,7 @@ class Job:
             process_id=process_id,
             status=status,
             message=redact(_message(run, status, progress), secrets),
-            progress=100 if status == "successful" else 0 if status == "accepted" else min(progress.percent, 99),
+            progress=_percent(run, status, progress),
             created=created,
             updated=max(updated, created),
             started=None if status == "accepted" else run.start_time,
@@ -114,13 +124,15 @@ class Job:
             request=_mapping(parameters.get("request")),
             state_name=run.state.name or "" if run.state else "",
             deployment=deployment,
-            attempts=_attempts(run)[0],
+            attempts=attempts(run.labels)[0],
             flow_name=flow_name,
+            by=_made_by(run),
+            parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
         )
 
     def to_pygeoapi(self) -> dict[str, object]:
-        """Return the dictionary that pygeoapi's core reads; it wants every member, and one type in `started`."""
+        """Return the dictionary that pygeoapi's core reads; it needs every member, and `started` always as text."""
         return {
             "type": "process",
             "identifier": self.id,
@@ -137,7 +149,7 @@ class Job:
         }
 
     def visible_inputs(self) -> dict[str, object]:
-        """Return the inputs for people; those of foreign processes may hold anything and stay hidden."""
+        """Return the inputs for people; those of other processes may hold secrets and stay hidden."""
         if self.process_id != PROCESS_ID:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
@@ -145,7 +157,7 @@ class Job:
         return redacted
 
     def shown_inputs(self) -> str:
-        """Return the visible inputs as JSON text, as pygeoapi wants them."""
+        """Return the visible inputs as JSON text, which pygeoapi expects."""
         return json.dumps(self.visible_inputs(), ensure_ascii=False, default=str)
 
 
@@ -167,18 +179,40 @@ def to_rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _made_by(run: FlowRun) -> str:
+    """Return who made a run; one that our API has not submitted has no `request` among its parameters."""
+    if schedule := schedule_of(run):
+        return f"schedule {schedule}"
+    request = (run.parameters or {}).get("request")
+    return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
+
+
+def _percent(run: FlowRun, status: JobStatus, progress: Progress) -> int:
+    if status == "accepted":
+        return 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
+    return 100 if status == "successful" else min(progress.percent, 99)
+
+
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
-    words, (attempts, allowed) = _words(run, status, progress), _attempts(run)
-    again = status in ("accepted", "running") and attempts > 1 and not words.startswith("attempt ")
-    return f"attempt {attempts} of {allowed}: {words}" if again else words
+    words, (number, allowed) = _words(run, status, progress), attempts(run.labels)
+    again = status in ("accepted", "running") and number > 1 and not words.startswith("attempt ")
+    return f"attempt {number} of {allowed}: {words}" if again else words
 
 
-def _attempts(run: FlowRun) -> tuple[int, int]:
-    """Return which attempt a run is at, and how many there are; the worker counts those whose process died."""
-    deaths, allowed = run.labels.get(DEATHS), run.labels.get(ATTEMPTS_ALLOWED)
-    if not isinstance(deaths, int) or not isinstance(allowed, int):
-        return 1, 1
-    return min(deaths + 1, allowed), allowed
+def attempts(labels: Mapping[str, object]) -> tuple[int, int]:
+    """Return which attempt a run with these labels is at, and how many there are.
+
+    The worker counts those whose process died, and the flow those that a policy tries again.
+    """
+    deaths, resumes = number_of(labels, DEATHS), max(number_of(labels, ATTEMPTS_ALLOWED) - 1, 0)
+    retried, retries = number_of(labels, RETRIED), number_of(labels, RETRIES_ALLOWED)
+    return 1 + min(deaths, resumes) + retried, 1 + resumes + retries
+
+
+def number_of(labels: Mapping[str, object], name: str) -> int:
+    """Return the number that a label holds; 0 where there is none."""
+    found = labels.get(name)
+    return found if isinstance(found, int) else 0
 
 
 def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
@@ -196,7 +230,7 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return progress.step or _MESSAGES[status]
     if state and state.type == StateType.PENDING:
         return "starting"
-    if status == "accepted" and state and state.name == "Scheduled" and said.startswith("attempt "):
+    if status == "accepted" and state and state.name in ("Scheduled", *PUT_OFF) and said.startswith(_OWN_WORDS):
         return said
     if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):
         return f"{state.name}: {said}" if said else str(state.name)

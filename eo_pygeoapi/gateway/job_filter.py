@@ -1,4 +1,4 @@
-"""Which jobs a list is of: the query parameters of `GET /jobs`."""
+"""The query parameters of `GET /jobs`: which jobs a client wants."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _DATETIME = "an RFC 3339 date-time such as 2025-07-01T00:00:00Z, or start/end, w
 
 @dataclass(frozen=True)
 class JobFilter:
-    """All of it has to hold; an empty tuple and None ask nothing. `types` says whether jobs of our type are wanted."""
+    """A job matches if all members match; an empty tuple or None matches any. `ours`: are jobs of our type wanted?"""
 
     statuses: tuple[JobStatus, ...] = ()
     process_ids: tuple[str, ...] = ()
@@ -34,11 +34,11 @@ class JobFilter:
 
     @property
     def by_duration(self) -> bool:
-        """Whether durations matter, for which Prefect has no filter."""
+        """Tell whether the filter looks at durations, for which Prefect has no filter."""
         return self.min_duration is not None or self.max_duration is not None
 
     def duration_fits(self, job: Job, now: datetime) -> bool:
-        """Tell whether a job took, or takes by now, as long as is wanted; one without times never does."""
+        """Tell whether the duration of a job, until now if it runs, is a wanted one; a job without times has none."""
         until = job.finished if job.status in FINAL else now
         if job.status == "accepted" or job.started is None or until is None:
             return False
@@ -92,18 +92,14 @@ def _seconds(text: str) -> int:
 
 def _interval(text: str) -> tuple[datetime | None, datetime | None]:
     try:
-        start, end = (_instant(part) if part else None for part in ends_of(text))
+        # a `+` in a query that was not escaped arrives as a space
+        parts = [re.sub(r" (?=\d\d:\d\d$)", "+", part).replace(" ", "T") for part in ends_of(text)]
+        start, end = (instant(part) if part else None for part in parts)
     except ValueError as error:
         raise ValueError(_DATETIME) from error
+    if any(moment is not None and moment.tzinfo is None for moment in (start, end)):
+        raise ValueError(_DATETIME)
     if start and end and end < start:
         raise ValueError("a start that is not after the end")
-    # what the API shows is cut to the millisecond
+    # the API cuts the times that it shows to the millisecond
     return start, end + _MILLISECOND if end else None
-
-
-def _instant(text: str) -> datetime:
-    # a `+` in a query that was not escaped arrives as a space
-    moment = instant(re.sub(r" (?=\d\d:\d\d$)", "+", text).replace(" ", "T"))
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} names no time zone")
-    return moment

@@ -1,7 +1,7 @@
-"""Connections to a Prefect server on SQLite, which answers 503 in the moments when two of its transactions collide.
+"""Connections to a Prefect server on SQLite, which answers 503 when two of its transactions collide.
 
-Nothing has happened then, and an instant later it works. Prefect's own client sleeps for seconds after a 503, even
-where it is told to try only once.
+The server has then done nothing, and a retry after an instant succeeds. Prefect's own client sleeps for seconds after a
+503, even if it may try only once.
 """
 
 import ssl
@@ -21,14 +21,14 @@ class ServerBusyError(httpx.TransportError):
 
 
 class PatientTransport(httpx.HTTPTransport):
-    """Asks again while the server answers 503, `busy_seconds` at most; then raises ServerBusyError."""
+    """Retries while the server answers 503, for `busy_seconds` at most; then raises ServerBusyError."""
 
     def __init__(self, busy_seconds: float = BUSY_SECONDS, **given: Any) -> None:
         super().__init__(**given)
         self._retrying = Retrying(**_patience(busy_seconds))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request until there is another answer than 503."""
+        """Send the request until the answer is not 503."""
         return self._retrying.copy()(self._once, request)
 
     def _once(self, request: httpx.Request) -> httpx.Response:
@@ -59,7 +59,7 @@ class PatientAsyncTransport(httpx.AsyncHTTPTransport):
 
 
 def certificates() -> ssl.SSLContext:
-    """Return the authorities that are trusted, those of Prefect's settings included."""
+    """Return the trusted certificate authorities, with those of Prefect's settings."""
     return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None)
 
 

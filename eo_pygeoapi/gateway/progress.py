@@ -27,21 +27,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """How a step tells how far it is: called with a fraction between 0 and 1, or with words on what it waits for."""
+    """Takes the progress of a step: a fraction between 0 and 1, or words on what the step waits for."""
 
     fraction: Callable[[float], None]
     words: Callable[[str], None]
 
     def __call__(self, fraction: float) -> None:
-        """Tell the fraction that is done."""
+        """Report the fraction that is done."""
         self.fraction(fraction)
 
 
 class RunProgress:
-    """The progress artifact of one run; percent only ever grows.
+    """The progress artifact of one run; its percentage never shrinks.
 
-    A thread of its own tells Prefect, so that neither a slow server nor one that is away slows the work or ends it:
-    the begin of each step at once, what is between once a second, and of what waits only the newest.
+    A thread of its own sends it to Prefect, so that a slow or unreachable server neither slows nor ends the work. It
+    sends the begin of each step at once and the rest once a second, and skips updates that newer ones have overtaken.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class RunProgress:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Report]:
-        """Report a step's begin and end; what the yielded report is told is told on, once a second."""
+        """Report a step's begin and end, and log its error; the yielded report takes the progress in between."""
         names = list(STEPS)
         begin = STEPS[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
@@ -79,11 +79,13 @@ class RunProgress:
             raise
         finally:
             CURRENT_STEP.set("")
-        if name == names[-1]:
-            self.end()
+
+    def wait(self, words: str) -> None:
+        """Say what is waited for when all steps are done."""
+        self._tell(100, words)
 
     def end(self) -> None:
-        """Say that it is finished, before the run itself says so."""
+        """Send 100 % and wait until it is sent, so that the progress is complete before the run ends."""
         self._tell(100, "finished")
         with self._changed:
             self._ended = True
@@ -98,23 +100,22 @@ class RunProgress:
             self._changed.notify()
 
     def _tell_on(self) -> None:
-        while (said := self._next()) is not None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting is not None or self._ended)
+                newest, self._waiting = self._waiting, None
+            if newest is None:
+                return
+            percent, words = newest
             try:
-                percent, words = said
                 update_progress_artifact(self._artifact, percent, description=words, _sync=True)  # type: ignore[call-arg]
             except Exception:
-                # whatever it is, a run does not fail because it cannot say how far it is
-                _log.warning("Prefect cannot be told that the run is at %.0f %%", percent, exc_info=True)
-
-    def _next(self) -> tuple[float, str] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting is not None or self._ended)
-            said, self._waiting = self._waiting, None
-            return said
+                # a run never fails because its progress cannot be reported
+                _log.warning("cannot report to Prefect that the run is at %.0f %%", percent, exc_info=True)
 
 
 def _artifact_of_run() -> tuple[UUID, float]:
-    """Return the artifact and what it says: that of the first attempt, where this is another."""
+    """Return the id and percentage of the run's artifact; a later attempt goes on with that of the first."""
     if flow_run.run_count > 1:
         where = ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(flow_run.id))]),

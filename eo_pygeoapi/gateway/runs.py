@@ -1,5 +1,6 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
+import copy
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,8 +9,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType, FlowRunFilter
-from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterStateName,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
@@ -17,12 +25,12 @@ from prefect.states import Cancelled, Cancelling
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of, tenant_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import Job, Progress, job_status
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
-from eo_pygeoapi.gateway.work_pool import ON_DEMAND
+from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
 from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
@@ -31,7 +39,7 @@ NO_PROGRESS = Progress()
 
 
 class Runs:
-    """The runs of our deployments, as jobs; reads `page` of them in one call."""
+    """The runs of our deployments, as jobs; one call to Prefect reads `page` of them."""
 
     def __init__(self, client: KeptClient, deployments: Deployments, secrets: Sequence[str], page: int = PAGE) -> None:
         self._client = client
@@ -40,49 +48,60 @@ class Runs:
         self._page = page
         self._submitting = threading.Lock()
 
+    def of(self, deployments: Deployments) -> "Runs":
+        """Return the runs of these deployments alone."""
+        seen = copy.copy(self)
+        seen._deployments = deployments
+        return seen
+
     def submit(
         self,
         deployment: str,
         parameters: JsonMapping,
         queue: str = ON_DEMAND,
         labels: Mapping[str, str] | None = None,
+        key: str = "",
     ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
-        Raises NotAppliedError when Prefect has no such deployment of ours, EngineUnavailableError when it is away.
+        There is only one run of a `key`: a repetition returns it.
+        Raises NotAppliedError if Prefect has no such deployment, EngineUnavailableError if Prefect is unreachable.
         """
         found = self._deployments.called(deployment)
         body = {
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
-            "work_queue_name": queue,
-            "idempotency_key": str(uuid4()),  # so that trying again never makes a second run
+            "work_queue_name": of_tenant(queue, tenant_of(found)),
+            "idempotency_key": key or str(uuid4()),  # a retry never makes a second run
             "labels": dict(labels or {}),
         }
-        # one at a time: on SQLite, concurrent writes of ours would only lock each other out
+        # one at a time: concurrent writes would lock each other out on SQLite
         free = self._submitting.acquire(timeout=1.0)
         try:
-            run = self._client.call(lambda client: _create_run(client, found.id, body))
+            path = {"id": found.id}
+            answer = self._client.call(
+                lambda client: client.request("POST", "/deployments/{id}/create_flow_run", path_params=path, json=body)
+            )
         finally:
             if free:
                 self._submitting.release()
         wake_workers(self._client.api_url)
-        return self._job(run, NO_PROGRESS)
+        return self._job(FlowRun.model_validate(answer.json()), NO_PROGRESS)
 
     def get(self, job_id: str) -> Job:
-        """Return the job; NoSuchJobError when no run of ours that is due has this id."""
+        """Return the job; NoSuchJobError if none of our due runs has this id."""
         run = self._run(job_id)
-        # for one that waits, or has succeeded, it would say nothing
-        asked = [] if job_status(run) in ("accepted", "successful") else [run.id]
-        return self._job(run, self._progress(asked).get(run.id, NO_PROGRESS))
+        # the artifact says nothing about a run that waits or has succeeded
+        wanted = [] if job_status(run) in ("accepted", "successful") else [run.id]
+        return self._job(run, self._progress(wanted).get(run.id, NO_PROGRESS))
 
     def list(
         self, limit: int, offset: int = 0, wanted: JobFilter = ANY_JOB, now: datetime | None = None
     ) -> tuple[list[Job], int]:
-        """Return the wanted jobs newest first, and how many there are in all.
+        """Return the wanted jobs, newest first, and the number of all of them.
 
         The number of calls does not depend on the number of jobs, but for Prefect's pages of 200. Prefect has no
-        filter for durations: with one, only the newest `DURATIONS_LOOKED_AT` of the others' matches are looked at.
+        filter for durations; a filter by duration looks only at the newest `DURATIONS_LOOKED_AT` runs that match else.
         """
         now = now or datetime.now(UTC)
         where = self._where(wanted, now)
@@ -99,6 +118,19 @@ class Runs:
         progress = self._progress([run.id for run in runs if job_status(run) == "running"])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
 
+    def known(self, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids Prefect has runs of, ours or not; what is no id of a run counts as known."""
+        ids, found = [], set[str]()
+        for job_id in job_ids:
+            try:
+                ids.append(UUID(job_id))
+            except ValueError:
+                found.add(job_id)
+        for start in range(0, len(ids), self._page):
+            where = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + self._page]))
+            found |= {str(run.id) for run in self._runs(where, self._page, 0)}
+        return found
+
     def newest(self, deployment: str, most: int = NEWEST_LOOKED_AT) -> Iterator[Job]:
         """Yield the jobs of a deployment, newest first; Prefect is asked for more of them as they are wanted."""
         where = self._where(JobFilter(datasets=(deployment,)), datetime.now(UTC))
@@ -111,27 +143,31 @@ class Runs:
             size, offset = self._page, offset + size
 
     def place_in_queue(self, job: Job) -> int:
-        """Return how many jobs wait, this one and those that were due before it."""
+        """Return the number of waiting jobs up to and with this one."""
         where = self._where(JobFilter(statuses=("accepted",)), job.created)
+        if where and where.state:
+            where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
         return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job: one that waits never starts, one that a worker has taken is ended by it.
+        """Stop a job: Prefect never starts one that waits, the worker kills one that it runs.
 
-        One that has ended stays as it ended, also where it does so in this moment.
+        A job that has ended, or ends at this moment, stays as it ended.
         """
         run = self._run(job_id)
         if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
-            # it waits for another attempt: to Prefect it has a process still, and would wait for its end
-            self._set_state(run.id, Cancelled(message="dismissed before its next attempt"), force=True)
+            # it waits for another attempt; Prefect believes that it has a process and would wait for its end
+            imported = run.state.name == AWAITING_ANALYTICS
+            said = "dismissed; what DHIS2 has taken stays there" if imported else "dismissed before its next attempt"
+            self._set_state(run.id, Cancelled(message=said), force=True)
         elif job_status(run) not in FINAL:
-            # Prefect makes this Cancelled where no worker has the run yet; and unlike Cancelled, a run that is just
-            # being started cannot leave it
+            # Prefect makes this Cancelled if no worker has the run yet; unlike Cancelled, a run that a worker is just
+            # starting cannot leave this state
             self._set_state(run.id, Cancelling(message="dismissed"), force=False)
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Forget an ended job."""
+        """Delete the run of an ended job."""
         run = self._run(job_id)
         self._client.call(lambda client: client.delete_flow_run(run.id))
 
@@ -186,21 +222,11 @@ class Runs:
                 flow_run_id=ArtifactFilterFlowRunId(any_=list(run_ids[start : start + self._page])),
                 type=ArtifactFilterType(any_=["progress"]),
             )
-            for artifact in self._client.call(partial(_read_artifacts, where=where)):
+            read = partial(SyncPrefectClient.read_artifacts, artifact_filter=where, limit=PAGE)
+            for artifact in self._client.call(read):
                 if artifact.flow_run_id and isinstance(artifact.data, int | float):
                     found[artifact.flow_run_id] = Progress(int(artifact.data), artifact.description or "")
         return found
-
-
-def _create_run(client: SyncPrefectClient, deployment_id: UUID, body: JsonMapping) -> FlowRun:
-    response = client.request(
-        "POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment_id}, json=dict(body)
-    )
-    return FlowRun.model_validate(response.json())
-
-
-def _read_artifacts(client: SyncPrefectClient, where: ArtifactFilter) -> Sequence[Artifact]:
-    return client.read_artifacts(artifact_filter=where, limit=PAGE)
 
 
 def _read_runs(client: SyncPrefectClient, where: FlowRunFilter, limit: int, offset: int) -> Sequence[FlowRun]:

@@ -10,7 +10,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.missing import missing_for
 from eo_pygeoapi.errors import InputError
-from eo_pygeoapi.gateway.job import schedule_of
+from eo_pygeoapi.gateway.job import STARTED_BY, schedule_of
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 
@@ -30,6 +30,17 @@ def prefect_schedule(dataset: Dataset, schedule: Schedule, settings: Settings) -
 def run_inputs(dataset: Dataset, schedule: Schedule) -> JsonObject:
     """Return the inputs of the runs of a schedule."""
     return {**schedule.inputs, "datasetId": dataset.id}
+
+
+def is_unattended(run: FlowRun) -> bool:
+    """Return whether nobody waits for a run: a schedule made it, or another job."""
+    return bool(schedule_of(run) or run.labels.get(STARTED_BY))
+
+
+def zone_of(run: FlowRun, dataset: Dataset) -> str:
+    """Return the time zone in which people think of a run: that of its schedule, or UTC."""
+    name = schedule_of(run)
+    return next((schedule.timezone for schedule in dataset.schedules if schedule.name == name), "UTC")
 
 
 def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[str, Dataset]]) -> JsonObject:

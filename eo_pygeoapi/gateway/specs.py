@@ -1,4 +1,4 @@
-"""What the deployments of datasets and of other processes should look like."""
+"""The wanted deployments of datasets and of other processes."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from eo_pygeoapi.gateway.deployments import (
     process_entrypoint,
 )
 from eo_pygeoapi.gateway.schedules import prefect_schedule
-from eo_pygeoapi.gateway.work_pool import SCHEDULED
+from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
@@ -23,6 +23,8 @@ from eo_pygeoapi.settings import Settings
 def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
     """Return the deployment of a dataset."""
     schedules = [prefect_schedule(dataset, schedule, settings) for schedule in dataset.schedules]
+    # the worker reads these; without them it takes its own settings
+    limits = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
     return _fingerprinted(
         DeploymentSpec(
             name=dataset.id,
@@ -33,31 +35,27 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             parameter_schema=_parameter_schema(),
             schedules=schedules,
             fingerprint="",
-            environment=_limits(dataset),
+            environment={name: str(value) for name, value in limits.items() if value is not None},
             block=_digest(_block(dataset)),
+            tenant=dataset.tenant,
         )
     )
 
 
-def process_spec(process_id: str) -> DeploymentSpec:
-    """Return the deployment of any other process of the configuration file."""
+def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
+    """Return the deployment of any other process of the configuration file, for the jobs of one tenant."""
     return _fingerprinted(
         DeploymentSpec(
-            name=process_id,
+            name=of_tenant(process_id, tenant),
             flow=PROCESS_FLOW,
             entrypoint=process_entrypoint(),
             description=f"the pygeoapi process {process_id}",
             parameters={"process_id": process_id},
             parameter_schema={"type": "object", "properties": {"inputs": {"type": "object"}}},
             fingerprint="",
+            tenant=tenant,
         )
     )
-
-
-def _limits(dataset: Dataset) -> dict[str, str]:
-    """Return what the dataset says of its runs' attempts and memory, as the worker reads it; else its own settings."""
-    said = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
-    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _parameter_schema() -> dict[str, object]:
@@ -76,15 +74,15 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
     content: JsonObject = {
         "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
         "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
-        "runs": [SCHEDULED, dict(spec.environment)],
+        "runs": [spec.queue, dict(spec.environment)],
         "block": spec.block,
     }
     return replace(spec, fingerprint=_digest(content))
 
 
 def _block(dataset: Dataset) -> JsonObject:
-    """Return what the file says of a dataset, the same whether `href`s are relative or made absolute by `up`."""
-    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base"})
+    """Return a dataset's block with absolute `href`s, so that it is the same in the file that `up` makes."""
+    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
     for member in ("options", "orgUnits"):
         if isinstance(said[member], dict) and isinstance(href := said[member].get("href"), str):
             said[member]["href"] = dataset.resolve(href)

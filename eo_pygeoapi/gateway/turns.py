@@ -1,7 +1,7 @@
 """Jobs that write to the same data element of the same DHIS2 take turns.
 
-A turn is the one slot of a Prefect global concurrency limit. It is held by a lease, which the holder renews and which
-ends by itself soon after the holder has died, so that no dead run keeps others waiting.
+A turn is the one slot of a Prefect global concurrency limit. The holder has a lease and renews it. The lease expires
+soon after the holder has died, so that no dead run keeps others waiting.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def turn(job_id: str, connection: str, data_element: str) -> Iterator[None]:
-    """Hold the turn for a data element (its UID) of a connection while the block runs; waits for it first."""
+    """Wait for the turn for a data element (its UID) of a connection, and hold it while the block runs."""
     name = limit_name(connection, data_element)
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
@@ -32,12 +32,12 @@ def turn(job_id: str, connection: str, data_element: str) -> Iterator[None]:
         lease_duration=LEASE_SECONDS,
         strict=True,
         holder=ConcurrencyLeaseHolder(type="flow_run", id=UUID(job_id)),
-        # an import that goes on without its lease does no harm that a repetition would not mend
+        # if an import goes on without its lease, a repetition of the import repairs all that this may do
         raise_on_lease_renewal_failure=False,
     ):
         yield
 
 
 def limit_name(connection: str, data_element: str) -> str:
-    """Return the name of the limit in Prefect, where people may look it up."""
+    """Return the name of the limit in Prefect."""
     return f"import-{re.sub(r'[^A-Za-z0-9_-]', '-', connection)}-{data_element}"

@@ -1,7 +1,7 @@
-"""Wake the workers of this machine: a datagram tells them that a run is waiting, so that none waits for their poll.
+"""Wake the workers of this machine: a datagram tells them that a run is waiting, so that it need not wait for a poll.
 
-Each worker listens on a socket in a folder of its user's that is named after the Prefect server. Whoever is elsewhere,
-or another user, wakes nobody, and the workers' poll finds the run a second later.
+Each worker listens on a socket in a private folder of its user, named after the Prefect server. A process on another
+machine or of another user wakes no worker; the worker's poll then finds the run a second later.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ def wake_folder(api_url: str) -> Path:
 
 
 def wake_workers(api_url: str | None) -> None:
-    """Send a datagram to every worker that listens; never fails and never waits."""
+    """Send a datagram to every worker that listens, without failing or waiting."""
     folder = wake_folder(api_url or "")
     if not hasattr(socket, "AF_UNIX") or not is_private(folder):
         return
@@ -36,7 +36,7 @@ def wake_workers(api_url: str | None) -> None:
 
 
 def listen(api_url: str, name: str) -> tuple[socket.socket, Path] | None:
-    """Return a socket on which a worker is woken, and its path; None where the machine does not allow it."""
+    """Return a socket that receives the datagrams, and its path; None if the machine does not allow it."""
     folder = wake_folder(api_url)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -60,7 +60,7 @@ def stop_listening(path: Path) -> None:
 
 
 def is_private(folder: Path) -> bool:
-    """Return whether the folder is ours alone: the temporary folder is everybody's."""
+    """Tell whether only our user can use the folder: anybody may write into the temporary folder around it."""
     try:
         found = folder.lstat()
     except OSError:

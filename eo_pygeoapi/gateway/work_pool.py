@@ -1,5 +1,7 @@
 """Our work pool in Prefect, and its queues."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 
@@ -7,30 +9,47 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 
+from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.gateway.client import KeptClient
+from eo_pygeoapi.json_types import JsonObject
 
 WORK_POOL = "eo-pygeoapi"
-# work queues, and whose runs a worker takes first: somebody waits for an execution, nobody for a backfill
+# work queues by priority: a person waits for an execution on demand, nobody waits for a backfill
 ON_DEMAND, SCHEDULED, BACKFILL = "on-demand", "scheduled", "backfill"
 PRIORITIES = {ON_DEMAND: 1, SCHEDULED: 2, BACKFILL: 3}
+_OF = "@"
 
 
-def ensure_work_pool(client: KeptClient) -> None:
-    """Create our work pool and its queues where there are none yet."""
-    client.call(_create_pool)
-    for name, priority in PRIORITIES.items():
-        client.call(partial(_put_queue, name=name, priority=priority))
+def of_tenant(name: str, tenant: str) -> str:
+    """Return what a tenant's own queue, or deployment, of this name is called in Prefect."""
+    return f"{name}{_OF}{tenant}" if tenant else name
 
 
-def _create_pool(client: SyncPrefectClient) -> None:
-    try:
-        client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi"))
-    except ObjectAlreadyExists:
-        return
+def kind_and_tenant(queue: str) -> tuple[str, str]:
+    """Return which of our three work queues one is, and whose; empty where it is nobody's."""
+    kind, _, tenant = queue.partition(_OF)
+    return kind, tenant
 
 
-def _put_queue(client: SyncPrefectClient, name: str, priority: int) -> None:
-    pool, content = {"work_pool_name": WORK_POOL}, {"name": name, "priority": priority}
+def ensure_work_pool(client: KeptClient, tenants: Mapping[str, Tenant]) -> None:
+    """Create our work pool and its queues where there are none yet, three for each tenant.
+
+    Prefect hands out no more runs of a queue than the tenant runs at a time; over all three the workers look after it.
+    """
+    pool = WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi")
+    with suppress(ObjectAlreadyExists):
+        client.call(lambda prefect: prefect.create_work_pool(pool))
+    limits = {"": None, **{name: tenant.concurrency for name, tenant in tenants.items()}}
+    for tenant, limit in limits.items():
+        for name, priority in PRIORITIES.items():
+            content: JsonObject = {"name": of_tenant(name, tenant), "priority": priority}
+            if tenant:  # what somebody has limited in Prefect of the others stays
+                content["concurrency_limit"] = limit
+            client.call(partial(_put_queue, content=content))
+
+
+def _put_queue(client: SyncPrefectClient, content: JsonObject) -> None:
+    pool = {"work_pool_name": WORK_POOL}
     try:
         client.request("POST", "/work_pools/{work_pool_name}/queues", path_params=pool, json=content)
     except ObjectAlreadyExists:
@@ -38,5 +57,5 @@ def _put_queue(client: SyncPrefectClient, name: str, priority: int) -> None:
     except PrefectHTTPStatusError as error:
         if error.response.status_code != HTTPStatus.CONFLICT:
             raise
-    path = {**pool, "name": name}
+    path = {**pool, "name": content["name"]}
     client.request("PATCH", "/work_pools/{work_pool_name}/queues/{name}", path_params=path, json=content)

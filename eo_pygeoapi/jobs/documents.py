@@ -74,6 +74,8 @@ class JobLinks:
             links.append(link(f"{here}/results", f"{RELATION}results", results_type, "The results"))
         if job.status == "failed":
             links.append(link(f"{here}/results", f"{RELATION}exceptions", "application/problem+json", "Why it failed"))
+        if job.parent:
+            links.append(link(self.job(job.parent), "via", JSON, "The job that started this one"))
         links.append(link(f"{here}/logs", f"{RELATION}log", JSON, "The log"))
         if details:
             links += self._of_files(job, details.files)
@@ -132,6 +134,7 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
             flowName=job.flow_name,
             prefectState=job.state_name,
             dataset=job.deployment if job.process_id == PROCESS_ID else "",
+            parentJobID=job.parent,
         ),
     }
     if details:

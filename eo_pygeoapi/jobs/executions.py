@@ -1,7 +1,8 @@
 """From an execute request to a job, and from a job to its answer: what the manager and the API module share."""
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,30 +13,33 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import shared_registry
 from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import (
     EngineUnavailableError,
     EoError,
     InputError,
+    NoSuchJobError,
     NotAppliedError,
     ResultNotAvailableError,
     ResultNotReadyError,
 )
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, BY, PUT_OFF, Job
 from eo_pygeoapi.jobs import described_inputs, outbound
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
+from eo_pygeoapi.jobs.removal import remove_job
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.jobs.schedules import Schedules
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 
-Permit = Callable[[str], None]
 WAITING = ("Scheduled", "Late")
 NO_WORKER = "no worker is running; start one with `eo-pygeoapi worker`"
 EMPTY_LIST_BYTES = 3  # an import that is not published yet may have left such lists
@@ -54,27 +58,33 @@ class JobFailedError(EoError):
 
 
 class Executions:
-    """Submits executions to the gateway and reads what they leave in the store."""
+    """Submits executions to the gateway and reads what they leave in the store, of what the viewer sees."""
 
     def __init__(self, gateway: PrefectGateway, store: ResultStore, settings: Settings) -> None:
         self.gateway = gateway
         self.store = store
         self._settings = settings
         self._registry = shared_registry(settings.config)
+        self.viewer = OPERATOR
 
-    def submit(
-        self, process_id: str, description: JsonMapping, body: ExecuteBody, permit: Permit = lambda _: None
-    ) -> Job:
-        """Check a request against the process description and make it a job; a refused request leaves nothing behind.
+    def seen_by(self, viewer: Viewer) -> "Executions":
+        """Return the same for what a viewer sees; all else is as if it were not there."""
+        if viewer == self.viewer:
+            return self
+        seen = copy.copy(self)
+        seen.viewer, seen.gateway = viewer, self.gateway.seen_by(viewer)
+        return seen
 
-        It calls `permit` with the DHIS2 connection of an import; `permit` raises where the client may not use it.
-        """
+    def submit(self, process_id: str, description: JsonMapping, body: ExecuteBody) -> Job:
+        """Check a request against the process description and make it a job; a refused one leaves nothing behind."""
         check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
         request = parse_request(body, list(description.get("outputs", {})), check_url)
+        if self.viewer.name:
+            request[BY] = f"token {self.viewer.name}"
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id == PROCESS_ID:
-            return self._submit_import(inputs, request, body.subscriber, permit)
+            return self._submit_import(inputs, request, body.subscriber)
         described_inputs.check(described, inputs)
         with self._held_unless_refused(request):
             request |= hold_subscriber(body.subscriber, self.store)
@@ -106,7 +116,7 @@ class Executions:
             raise ResultNotAvailableError(f"job {job.id} was dismissed and has no results")
         raise ResultNotReadyError(f"job {job.id} is {job.status}; its results are not ready")
 
-    def dismiss(self, job_id: str, permit: Permit = lambda _: None) -> Job:
+    def dismiss(self, job_id: str) -> Job:
         """Stop a job that has not ended, or remove one that has; returns it as dismissed, which the standard requires.
 
         The job's message says which of the two happened.
@@ -115,21 +125,19 @@ class Executions:
         if (dataset := self._registry.datasets().get(job.deployment)) is not None:
             given = job.inputs.get("dhis2")
             asked = given.get("connection") if isinstance(given, Mapping) else None
-            permit(str(asked or dataset.dhis2.connection))
+            self.viewer.permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             return replace(stopped, status="dismissed", message="dismissed")
-        # the files first: if the store is unreachable, the job stays listed and a client can retry
-        delete_held(job.request, self.store)
-        JobFolder(self.store, job_id).delete()
-        self.gateway.runs.delete(job_id)
+        remove_job(self.gateway, self.store, job)
         return replace(
             job, status="dismissed", removed=True, message=f"removed, with its files and log; it was {job.status}"
         )
 
     def details(self, job: Job) -> Details:
         """Return the details of one job; reads one short file of it at most."""
-        begun = job.process_id == PROCESS_ID and job.status != "accepted"
+        begun = job.process_id == PROCESS_ID and (job.status != "accepted" or job.state_name in PUT_OFF)
         files, summary = self._left_behind(job) if begun else ((), None)
+        chain = Chain.of(JobFolder(self.store, job.id)) if job_folder.AFTER in files else None
         message = ""
         if job.state_name in WAITING:
             place = self.gateway.runs.place_in_queue(job)
@@ -139,13 +147,14 @@ class Executions:
             message=message,
             steps=self.gateway.details.steps(job.id) if begun else (),
             import_summary=summary,
-            files=files,
+            files=[name for name in files if name != job_folder.AFTER],
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
+            more=self._of_chain(chain) if chain else {},
         )
 
     def datasets(self) -> Mapping[str, Dataset]:
-        """Return the enabled datasets by id."""
-        return self._registry.datasets()
+        """Return the enabled datasets that the viewer sees, by id."""
+        return self.viewer.datasets(self._registry.datasets())
 
     @property
     def schedules(self) -> Schedules:
@@ -158,20 +167,21 @@ class Executions:
         Under `up`, which applies before it says that it runs, Prefect must know all datasets. Elsewhere one is enough:
         a new dataset in the file is no reason for a server to stop.
         """
-        enabled = self.datasets()
+        enabled = self._registry.datasets()
         missing = self.gateway.deployments.missing(enabled)
         if missing and (self._registry.is_of_up or len(missing) == len(enabled)):
-            raise NotAppliedError(f"not applied yet: {', '.join(missing)}")
+            seen = [name for name in missing if self.viewer.sees(enabled[name].tenant)]
+            raise NotAppliedError(f"not applied yet{f': {", ".join(seen)}' if seen else ''}")
 
     # Inside
 
-    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any, permit: Permit) -> Job:
-        datasets = self._registry.datasets()
+    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any) -> Job:
+        datasets = self.datasets()
         wanted = inputs.get("datasetId")
         if isinstance(wanted, str) and wanted not in datasets:
-            self._registry.raise_if_not_applied(wanted)
+            self._registry.raise_if_not_applied(wanted, self.viewer)
         execution = validate_inputs(inputs, datasets, datetime.now(UTC))
-        permit(execution.dataset.dhis2.connection)
+        self.viewer.permit(execution.dataset.dhis2.connection)
         with self._held_unless_refused(request):
             inputs, held = hold_features(inputs, self.store)
             request |= held
@@ -200,11 +210,23 @@ class Executions:
         folder = JobFolder(self.store, job.id)
         sizes, kept = folder.sizes(), JsonObject()
         names = {name for name, size in sizes.items() if size > EMPTY_LIST_BYTES}
-        if job.status in FINAL:
+        if job.status in FINAL or job.state_name == AWAITING_ANALYTICS:
             # jobs of earlier versions have their summary in their result alone
             read = next((name for name in (job_folder.SUMMARY, job_folder.RESULT) if name in names), None)
             kept = folder.read_json(read, default={}) if read else {}
         if job_folder.VALUES in names:
             names.add(job_folder.FEATURES)
         names.difference_update(kept.get("empty", ()))
-        return [name for name in (job_folder.PREVIEW, *FILES) if name in names], kept.get("importSummary")
+        listed = (job_folder.PREVIEW, *FILES, job_folder.AFTER)
+        return [name for name in listed if name in names], kept.get("importSummary")
+
+    def _of_chain(self, chain: Chain) -> JsonObject:
+        """Return what follows an import; a job that was started is as far as it is now."""
+        links = []
+        for link in chain.links:
+            with suppress(NoSuchJobError):
+                if link.job_id:
+                    status = self.gateway.runs.get(link.job_id).status
+                    link = link.model_copy(update={"status": "waiting" if status == "accepted" else status})
+            links.append(link.shown())
+        return {"after": links, "childJobs": [link.job_id for link in chain.links if link.job_id]}

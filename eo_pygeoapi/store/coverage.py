@@ -139,6 +139,11 @@ class CoverageTable:
             for summary in self._kept_summary(year, "\n".join([*values[year], *in_dhis2.get(year, [])]))
         ]
 
+    def compact(self) -> None:
+        """Merge the files of each year into one."""
+        for table in (self._values, self._dhis2, self._units):
+            table.compact()
+
     def _kept_summary(self, year: str, files: str) -> list[PeriodSummary]:
         key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
         try:

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -126,17 +126,31 @@ class Pruned:
     size: int
 
 
-def prune(cache: Path, older_than: int, names: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
+def _never(_source: str, _file: CachedFile | None) -> bool:
+    return False
+
+
+def prune(
+    cache: Path,
+    older_than: float,
+    names: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    spared: Callable[[str, CachedFile | None], bool] = _never,
+) -> Pruned:
     """Remove files that were last downloaded more than so many days ago, and downloads that nobody will finish.
 
-    `names` are products as `products` names them, or sources; none means all. What a run needs it downloads again.
+    `names` are products as `products` names them, or sources; none means all. `spared` is told the source and the file,
+    None where its name is not one of ours, and says whether an old file stays. What a run needs it downloads again.
     """
     now = time.time()
     removed = size = 0
     for product in products(cache):
         if names and not any(product.name == name or product.name.startswith(f"{name}/") for name in names):
             continue
-        for path in [*_leftovers(product.folder), *_old(product.folder, now - older_than * _SECONDS_A_DAY)]:
+        source = product.name.partition("/")[0]
+        old = [p for p in _old(product.folder, now - older_than * _SECONDS_A_DAY) if not spared(source, parse(p))]
+        for path in [*_leftovers(product.folder), *old]:
             removed, size = removed + 1, size + _total(path)
             if not dry_run:
                 remove(path)

@@ -13,6 +13,7 @@
 | `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
 | `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
+| `after.json` | what is done after an import, and what came of it |
 | `steps/…` | what one step hands to the next, and Prefect's task results; deleted when the job has ended well |
 """
 
@@ -38,6 +39,7 @@ PAYLOAD_CSV = "payload.csv"
 REJECTED = "rejected.json"
 KEPT = "kept.json"
 CHANGES = "changes.csv"
+AFTER = "after.json"
 
 _STEPS = "steps"
 STEP_UNITS = f"{_STEPS}/org-units.json"

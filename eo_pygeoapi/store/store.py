@@ -5,6 +5,8 @@
 | `jobs/{jobID}/…` | the files of a job; see `job_folder.py` |
 | `requests/{id}/…` | what of a request is too large or too private for Prefect; see `jobs/held_parts.py` |
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
+| `coverage/…`, `history/…` | what there is, and which imports there were; see `coverage.py`, `history.py` |
+| `sent/…` | what was sent to DHIS2 last; see `pipeline/dhis2/sent.py` |
 | `schedules/{datasetId}/…` | which schedules a person has paused; see `pauses.py` |
 """
 
@@ -14,6 +16,8 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,6 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.files import replacing
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.redaction import redact
 
 # object stores: what is put there appears at once and whole, and renaming it would copy it
@@ -32,6 +37,15 @@ _KEY = "a relative path whose parts are not empty, do not start with a dot and h
 
 class MissingResultError(ResultsError):
     """The store answers, and keeps nothing under this key."""
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """A file of the store: how large it is, and when it was written."""
+
+    key: str
+    size: int
+    written: datetime
 
 
 class ResultStore:
@@ -123,8 +137,7 @@ class ResultStore:
     def keys(self, prefix: str = "") -> list[str]:
         """Return the keys in a folder and below, sorted: `jobs/1` holds `jobs/1/result.json`, not `jobs/10/…`."""
         with _translated("list", prefix):
-            found = self._walk(self._path(prefix) if prefix else self._root)
-            return sorted(path[len(self._root) :].strip("/") for path in found)
+            return sorted(self._key(entry) for entry in self._walk(self._path(prefix) if prefix else self._root))
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the files that lie in a folder itself, name and bytes, in one listing; none if there is no folder."""
@@ -135,6 +148,13 @@ class ResultStore:
             return {}
         sizes = {entry["name"].rpartition("/")[2]: int(entry["size"]) for entry in found if entry["type"] == "file"}
         return {name: size for name, size in sizes.items() if not name.startswith(".")}
+
+    def stored(self, prefix: str) -> list[StoredEntry]:
+        """Return what is kept in a folder and below, with sizes and times, sorted by key."""
+        with _translated("list", prefix):
+            found = list(self._walk(self._path(prefix)))
+        kept = [StoredEntry(self._key(entry), int(entry.get("size") or 0), _written(entry)) for entry in found]
+        return sorted(kept, key=lambda entry: entry.key)
 
     def delete(self, prefix: str) -> None:
         """Delete a key, or the keys in a folder and below; where there are none, nothing happens."""
@@ -165,7 +185,7 @@ class ResultStore:
                 self._files.rm_file(draft)
             raise
 
-    def _walk(self, folder: str) -> Iterator[str]:
+    def _walk(self, folder: str) -> Iterator[dict[str, Any]]:
         # not `find`, which leaves out what it cannot read
         try:
             entries = self._files.ls(folder, detail=True)
@@ -178,7 +198,10 @@ class ResultStore:
             if entry["type"] == "directory":
                 yield from self._walk(name)
             else:
-                yield name
+                yield entry
+
+    def _key(self, entry: JsonMapping) -> str:
+        return str(entry["name"])[len(self._root) :].strip("/")
 
     def _path(self, key: str) -> str:
         parts = key.split("/")
@@ -206,6 +229,16 @@ class ResultStore:
     @property
     def _is_local(self) -> bool:
         return isinstance(self._files, LocalFileSystem)
+
+
+def _written(entry: JsonMapping) -> datetime:
+    """Return when a file was written; now, where what lies behind fsspec does not say."""
+    said = next((entry[name] for name in ("mtime", "LastModified", "last_modified", "updated") if name in entry), None)
+    if isinstance(said, int | float):
+        return datetime.fromtimestamp(said, UTC)
+    if isinstance(said, str):
+        said = datetime.fromisoformat(said)
+    return said.astimezone(UTC) if isinstance(said, datetime) else datetime.now(UTC)
 
 
 @contextmanager

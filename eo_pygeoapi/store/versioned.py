@@ -98,9 +98,15 @@ class VersionedTable:
         pattern = re.compile(rf"(?:{groups})-[0-9a-f]{{32}}\.parquet")
         return [key for key in self.store.keys(self.folder) if pattern.fullmatch(key.rpartition("/")[2])]
 
-    def _merge(self, group: str) -> None:
+    def compact(self) -> None:
+        """Merge the files of every group into one. Raises ResultsError."""
+        for group, names in self.files().items():
+            if len(names) > 1:
+                self._merge(group, at_most=1)
+
+    def _merge(self, group: str, at_most: int = FILES_BEFORE_MERGE) -> None:
         keys = self._keys(re.escape(group))
-        if len(keys) <= FILES_BEFORE_MERGE:
+        if len(keys) <= at_most:
             return
         with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
             paths = local_paths(self.store, keys, Path(folder))

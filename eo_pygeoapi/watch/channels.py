@@ -7,13 +7,14 @@ Addresses hold secrets: they come from the environment or a Prefect block, and s
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import apprise
 from pydantic import BaseModel
 
+from eo_pygeoapi.datasets.operations import Channel
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings, notify_variable
 from eo_pygeoapi.store.store import ResultStore
@@ -97,8 +98,8 @@ class Outbox:
                 pause = PAUSES[min(message.attempts, len(PAUSES) - 1)]
                 self._keep(id_, message.model_copy(update={"attempts": message.attempts + 1, "due": now + pause}))
 
-    def conditions(self, now: datetime) -> Iterator[Condition]:
-        """Yield a condition for each channel that takes nothing."""
+    def conditions(self, channels: Mapping[str, Channel], now: datetime) -> Iterator[Condition]:
+        """Yield a condition for each channel that takes nothing; one of a tenant is a problem of the tenant."""
         oldest: dict[str, datetime] = {}
         for _, message in self._messages():
             if message.attempts and now - message.made >= SILENT_AFTER:
@@ -108,6 +109,7 @@ class Outbox:
                 event="failed",
                 cause=f"channel {channel}",
                 since=since,
+                tenant=channels[channel].tenant if channel in channels else "",
                 message=f"The channel {channel!r} takes no messages.",
                 what_to_do=f"Look at {notify_variable(channel)}, and try `eo-pygeoapi notify test {channel}`.",
             )

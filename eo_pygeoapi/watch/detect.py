@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
@@ -60,11 +61,11 @@ def failures(found: Iterable[Failure]) -> Iterator[Condition]:
         cause = _VARIES.sub("#", failure.job.message.replace(dataset.id, "#").replace(dataset.title, "#"))
         by_cause.setdefault((failure.event, dataset.tenant, cause), []).append(failure)
     for (_, tenant, cause), some in by_cause.items():
-        first = min(some, key=lambda failure: failure.job.updated)
+        first = min(some, key=_since)
         yield Condition(
             event=first.event,
             cause=cause,
-            since=first.job.updated,
+            since=_since(first),
             message=f"{_titles(some)} failed: {first.job.message}",
             what_to_do="The values of the periods that this job was for are not in DHIS2. "
             "When the cause is mended, run it again; scheduled runs go on by themselves.",
@@ -73,6 +74,11 @@ def failures(found: Iterable[Failure]) -> Iterator[Condition]:
             job_id=first.job.id,
             weight=len(some),
         )
+
+
+def _since(failure: Failure) -> datetime:
+    """Return since when a dataset fails, whatever the cause was before: it may change from day to day."""
+    return min(failure.facts.failing_since or failure.job.updated, failure.job.updated)
 
 
 def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
@@ -90,6 +96,26 @@ def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
             job_id=refusal.job_id,
             weight=refusal.count,
         )
+
+
+def chains(found: Iterable[tuple[Facts, Chain]]) -> Iterator[Condition]:
+    """Yield a condition for each thing that was to be done after a dataset's import, and failed, or was not done."""
+    for facts, chain in found:
+        for link in chain.links:
+            if link.status != "failed":
+                continue
+            dataset = facts.dataset
+            yield Condition(
+                event="failed",
+                cause=f"{link.name} after {dataset.id}",
+                since=link.finished or chain.imported,
+                message=f"After the import of {dataset.title}, {link.name} failed: {link.message}",
+                what_to_do="The values are in DHIS2. Mend the cause; the next import that changes something in DHIS2 "
+                "tries it again.",
+                datasets=(dataset.id,),
+                tenant=dataset.tenant,
+                job_id=link.job_id or chain.job_id,
+            )
 
 
 def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:

@@ -24,6 +24,7 @@ class Facts:
     last_run: Job | None = None
     last_success: datetime | None = None
     paused: bool = False
+    failing_since: datetime | None = None  # when the first of the jobs ended that have failed since the last success
     standings: Sequence[Standing] = ()
     expected: date | None = None  # as the provider, or the last job, said of the next period
 

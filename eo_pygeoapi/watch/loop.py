@@ -8,6 +8,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +18,11 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.operations import EVENTS, Event, Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
-from eo_pygeoapi.errors import EngineUnavailableError, EoError
+from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.chains import Chain, KeptLink
 from eo_pygeoapi.store.connections import token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
@@ -28,14 +30,20 @@ from eo_pygeoapi.watch import detect
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
+from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
 from eo_pygeoapi.watch.missed import MissedSchedules
+from eo_pygeoapi.watch.numbers import Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
+STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
+FORGOTTEN_AFTER = timedelta(minutes=2)
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 OF_PREFECT = tuple(event for event in EVENTS if event != "disk")  # nobody can tell of these while Prefect is away
 _LOG = logging.getLogger(__name__)
+# what a look saw: facts of the datasets, and the last sign of life of a worker; None where Prefect did not answer
+Seen = tuple[Sequence[Facts] | None, datetime | None]
 
 
 @dataclass
@@ -48,22 +56,29 @@ class Watch:
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))  # from when on it has looked without a long gap
     looked: datetime | None = None
     prefect_away_since: datetime | None = None
+    _seen: Seen = (None, None)
+    _counting: Counting = field(init=False)
     _missed: MissedSchedules = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin to look for missed schedules."""
+        """Begin to look for missed schedules, and to count."""
+        self._counting = Counting(self.gateway, self.store)
         self._missed = MissedSchedules(self.gateway.runs.newest, self.begun)
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until `stop` is set; no error ends it."""
+        """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
+        housekeeping = Housekeeping(self.settings, self.gateway, self.store, stop)
         while not stop.is_set():
             try:
-                self.look(datetime.now(UTC))
+                self.look(now := datetime.now(UTC))
+                datasets, operations = self._configured()
+                housekeeping.begin_if_due(datasets, operations.retention, now)
             except EoError as error:
                 _LOG.warning("cannot look: %s", error)
             except Exception:  # a watch that ends is worse than one that has missed a look
                 _LOG.exception("unexpected error")
             stop.wait(self.settings.watch_seconds)
+        housekeeping.wait(STOP_SECONDS)
 
     def look(self, now: datetime) -> None:
         """Look once: what is wrong now, whom to tell, and what is to be sent."""
@@ -73,7 +88,7 @@ class Watch:
         datasets, operations = self._configured()
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
-        conditions = [*self._conditions(datasets, now), *outbox.conditions(now)]
+        conditions = [*self._conditions(datasets, now), *outbox.conditions(operations.notify, now)]
         changes = book.update(conditions, now, OF_PREFECT if self.prefect_away_since else ())
         for problem in changes.opened:
             _LOG.warning("%s", problem.message)
@@ -82,7 +97,15 @@ class Watch:
         base_url = str(read_config(self.settings.config)["server"]["url"]).rstrip("/")
         Teller(book, operations.notify, datasets, outbox.put, base_url).tell(changes, now)
         outbox.flush(now)
+        self._count(now)
         self.store.write_json(ALIVE, {"at": now.isoformat()})
+
+    def _count(self, now: datetime) -> None:
+        """Keep the numbers behind `/metrics`; a look is a look without them."""
+        try:
+            self._counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
+        except EoError as error:
+            _LOG.warning("cannot count: %s", error)
 
     def _configured(self) -> tuple[Mapping[str, Dataset], Operations]:
         """Return what the file says now, as far as it is right: one mistake does not end the watch of the others."""
@@ -92,16 +115,18 @@ class Watch:
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
         yield from self._of_the_disk(now)
+        self._seen = (None, None)
         try:
             found = survey(self.gateway, self.store, datasets.values())
             last_alive = self.gateway.details.last_sign_of_life()
         except EngineUnavailableError:
             yield from self._of_prefect(now)
             return
-        self.prefect_away_since = None
+        self.prefect_away_since, self._seen = None, (found, last_alive)
         yield from detect.workers(max(last_alive or self.begun, self.begun), now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
+        yield from detect.chains(self._chains(found, now))
         yield from detect.late(found, now.date())
         yield from detect.missed(self._missed.find(found, now))
         yield from self._expiring(found, now)
@@ -139,6 +164,28 @@ class Watch:
         """Return what kind of problem a failed job is, as the error that ended it said."""
         kept = JobFolder(self.store, job_id).read_json(job_folder.ERROR, default={})
         return next((event for event in EVENTS if event == kept.get("event")), "failed")
+
+    def _chains(self, found: Sequence[Facts], now: datetime) -> Iterator[tuple[Facts, Chain]]:
+        """Yield the last chain of each dataset that has one; a job that it started is as far as it is now."""
+        for facts in found:
+            if facts.dataset.after and (chain := Chain.latest(self.store, facts.dataset.id)) is not None:
+                for number, link in enumerate(chain.links):
+                    chain = chain.replaced(number, self._as_it_is(chain, link, now))
+                yield facts, chain
+
+    def _as_it_is(self, chain: Chain, link: KeptLink, now: datetime) -> KeptLink:
+        with suppress(NoSuchJobError):
+            if link.process and link.job_id and (job := self.gateway.runs.get(link.job_id)).status == "failed":
+                return link.model_copy(update={"status": "failed", "message": job.message, "finished": job.finished})
+            if link.webhook and not link.has_ended and self._is_forgotten(chain, now):
+                said = "it was not called, for the process of the job ended before that"
+                return link.model_copy(update={"status": "failed", "message": said})
+        return link
+
+    def _is_forgotten(self, chain: Chain, now: datetime) -> bool:
+        """Return whether a job has ended for so long that its webhooks should have been called."""
+        job = self.gateway.runs.get(chain.job_id)
+        return job.finished is not None and now - job.finished > FORGOTTEN_AFTER
 
     def _refusals(self, found: Sequence[Facts]) -> Iterator[Refusal]:
         for facts in found:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from eo_pygeoapi.datasets.schedule_times import latest_until
-from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.job import PUT_OFF, Job
 from eo_pygeoapi.gateway.runs import NEWEST_LOOKED_AT
 from eo_pygeoapi.gateway.schedules import NOT_RUN
 from eo_pygeoapi.gateway.standings import Standing
@@ -90,5 +90,5 @@ class MissedSchedules:
 def _has_run(job: Job) -> bool:
     """Return whether a job has begun, or a person has dismissed it."""
     if job.status == "accepted":
-        return job.attempts > 1 or job.message.startswith("attempt ")
+        return job.attempts > 1 or job.state_name in PUT_OFF or job.message.startswith("attempt ")
     return job.status != "dismissed" or not job.message.startswith(NOT_RUN)

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from eo_pygeoapi.contract.operations import Problem
 from eo_pygeoapi.datasets.operations import Event
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.store.store import ResultStore
 
 OPEN, CLOSED = "problems/open", "problems/closed"
@@ -68,10 +69,11 @@ class Changes:
 
 
 class Book:
-    """The problems of one results store."""
+    """The problems of one results store that the viewer sees: all, but where a request is being answered."""
 
     def __init__(self, store: ResultStore) -> None:
         self._store = store
+        self._viewer = viewer()
 
     def open(self) -> list[KeptProblem]:
         """Return the open problems, the oldest first."""
@@ -127,7 +129,7 @@ class Book:
 
     def _read(self, folder: str) -> list[KeptProblem]:
         problems = [KeptProblem.model_validate(self._store.read_json(key)) for key in self._store.keys(folder)]
-        return sorted(problems, key=lambda problem: problem.since)
+        return sorted((p for p in problems if self._viewer.sees(p.tenant)), key=lambda problem: problem.since)
 
 
 def _new(condition: Condition) -> KeptProblem:

@@ -1,6 +1,7 @@
 """Gather what the store and Prefect know of each dataset."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.datasets.block import Dataset
@@ -18,8 +19,8 @@ from eo_pygeoapi.watch.freshness import Facts
 def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Dataset]) -> list[Facts]:
     """Return the facts of these datasets, in their order.
 
-    Raises EngineUnavailableError and ResultsError. It asks Prefect for the last job of each dataset, and for the last
-    success where that failed; it asks DHIS2 nothing.
+    Raises EngineUnavailableError and ResultsError. It asks Prefect for the last job of each dataset, and where that
+    failed for the last success and the first failure after it; it asks DHIS2 nothing.
     """
     deployments = {deployment.name: deployment for deployment in gateway.deployments.recent().values()}
     found, pauses, settings = [], Pauses(store).all(), process_settings()
@@ -33,6 +34,7 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
                 periods=CoverageTable(store, dataset.id).summary(),
                 last_run=last,
                 last_success=success.finished if success else None,
+                failing_since=_failing_since(gateway, dataset, success) if last and last.status == "failed" else None,
                 paused=bool(standings) and all(standing.paused_by for standing in standings),
                 standings=standings,
             )
@@ -43,3 +45,11 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
 def _newest(gateway: PrefectGateway, dataset: Dataset, *statuses: JobStatus) -> Job | None:
     jobs, _ = gateway.runs.list(1, 0, JobFilter(datasets=(dataset.id,), statuses=statuses))
     return jobs[0] if jobs else None
+
+
+def _failing_since(gateway: PrefectGateway, dataset: Dataset, success: Job | None) -> datetime | None:
+    """Return when the first job failed after the last success; people need to know how long a problem has lasted."""
+    wanted = JobFilter(datasets=(dataset.id,), statuses=("failed",), created_from=success.created if success else None)
+    _, total = gateway.runs.list(0, 0, wanted)
+    jobs, _ = gateway.runs.list(1, max(total - 1, 0), wanted)
+    return jobs[0].updated if jobs else None

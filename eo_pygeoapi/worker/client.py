@@ -1,4 +1,4 @@
-"""What a worker asks the Prefect server with: patient, and not asking the same again for every step of a start."""
+"""The worker's client of the Prefect server: it retries patiently, and caches what each step of a start reads again."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from uuid import UUID
@@ -12,12 +12,12 @@ from pydantic import BaseModel
 
 from eo_pygeoapi.gateway.patience import PatientAsyncTransport, certificates
 
-# for as long as a start takes; what `eo-pygeoapi apply` changed must count for the next one
+# as long as a start takes; the next run must get what `eo-pygeoapi apply` has changed
 _SECONDS = 1.0
 
 
 class WorkerClient(PrefectClient):
-    """Prefect's client for PREFECT_API_URL; of deployments and flows it remembers what it read in the last second."""
+    """Prefect's client for PREFECT_API_URL; it caches deployments and flows for a second."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -29,11 +29,11 @@ class WorkerClient(PrefectClient):
         self._flows: MutableMapping[UUID, Flow] = TTLCache(100, _SECONDS)
 
     async def read_deployment(self, deployment_id: UUID | str) -> DeploymentResponse:
-        """Read a deployment, as it was a second ago at most."""
+        """Return a deployment, from the cache if it is there."""
         return await _kept(self._deployments, UUID(str(deployment_id)), super().read_deployment)
 
     async def read_flow(self, flow_id: UUID) -> Flow:
-        """Read a flow, as it was a second ago at most."""
+        """Return a flow, from the cache if it is there."""
         return await _kept(self._flows, flow_id, super().read_flow)
 
 

@@ -1,4 +1,4 @@
-"""What a death means for a run: another attempt while there is one left, else the end, with a message that says why."""
+"""What the death of its process means for a run: another attempt while one is left, else the end, with the reason."""
 
 import logging
 import signal
@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Crashed, Failed, Scheduled
 from prefect.utilities.engine import propose_state
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS
+from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS, attempts, number_of
 from eo_pygeoapi.worker.launcher import LOST_ZYGOTE
 
 _log = logging.getLogger(__name__)
@@ -35,22 +35,22 @@ Hooks = Callable[[FlowRun, State[Any]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Death:
-    """Why a run has no process any more; `again` tells whether another attempt could help."""
+    """Why the process of a run ended; `again` tells whether another attempt could help."""
 
     said: str
     again: bool = True
 
 
 def death_by_status(status: int) -> Death:
-    """Return what the exit status of a run's process says."""
+    """Return the death that the exit status of a run's process means."""
     if said := _SAID_BY_STATUS.get(status):
         return Death(said)
     how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     return Death(f"the process of the run {how} before the run had ended; the log has more")
 
 
-class Undertaker:
-    """Settles runs whose process is gone for certain."""
+class DeadRuns:
+    """Sets the state of runs whose process has certainly ended."""
 
     def __init__(self, client: PrefectClient, hooks: Hooks, patience: float = 86400.0) -> None:
         self._client = client
@@ -58,11 +58,11 @@ class Undertaker:
         self.patience = patience
 
     async def settle(self, run_id: UUID, death: Death, resume: int) -> None:
-        """Leave no run as if it were alive: what has ended stays, what was being dismissed is, the rest died.
+        """Set the state of a run that Prefect believes alive: dismissed if it was being dismissed, else by its death.
 
-        Tries on for as long as the server is away, `patience` seconds at most.
+        Retries while the server is unreachable, for `patience` seconds at most.
         """
-        counted: list[int] = []  # the death counts once, however often the server has to be asked
+        counted: list[int] = []  # the death counts once, whatever the number of retries
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type((httpx.HTTPError, PrefectHTTPStatusError)),
             wait=wait_exponential(0.2, max=5),
@@ -73,8 +73,14 @@ class Undertaker:
                 await self._settle(run_id, death, resume, counted)
 
     async def dismiss(self, run: FlowRun) -> None:
-        """Mark a run that was dismissed, and whose process is gone."""
-        state: State[Any] = Cancelled(message=await self._dismissed_at(run))
+        """Mark a run that was dismissed, and whose process has ended; the message names the step."""
+        where = ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), type=ArtifactFilterType(any_=["progress"])
+        )
+        found = await self._client.read_artifacts(artifact_filter=where, limit=1)
+        step = str(found[0].description or "") if found else ""
+        stays = "; what DHIS2 has taken until then stays there" if "import" in step else ""
+        state: State[Any] = Cancelled(message=f"dismissed during {step}{stays}" if step else "dismissed")
         await self._client.set_flow_run_state(run.id, state, force=True)
         await self._hooks(run, state)
 
@@ -90,38 +96,24 @@ class Undertaker:
             await self.dismiss(run)
             return
         if not counted:
-            counted.append(int(str(run.labels.get(DEATHS, 0))) + 1)
+            counted.append(number_of(run.labels, DEATHS) + 1)
         deaths, allowed = counted[0], resume + 1
-        _log.warning("run %s: %s (attempt %d of %d)", run_id, death.said, deaths, allowed)
+        labels: dict[str, bool | int | float | str] = {DEATHS: deaths, ATTEMPTS_ALLOWED: allowed}
+        number, of = attempts({**run.labels, **labels})
+        _log.warning("run %s: %s (death %d of %d)", run_id, death.said, deaths, allowed)
         if death.again and deaths < allowed:
-            labels: dict[str, bool | int | float | str] = {DEATHS: deaths, ATTEMPTS_ALLOWED: allowed}
             await self._client.update_flow_run_labels(run_id, labels)
-            await self._propose(run, Scheduled(message=f"attempt {deaths + 1} of {allowed}, because {death.said}"))
+            await self._propose(run, Scheduled(message=f"attempt {number} of {of}, because {death.said}"))
             return
-        said = f"{death.said} (attempt {deaths} of {allowed})" if allowed > 1 and death.again else death.said
+        said = f"{death.said} (attempt {number} of {of})" if of > 1 and death.again else death.said
         last: State[Any] = Crashed(message=said) if death.again else Failed(message=said)
         if await self._propose(run, last):
             await self._hooks(run, last)
 
     async def _propose(self, run: FlowRun, state: State[Any]) -> bool:
-        """Propose a state; whoever dismissed the run in this moment was first."""
+        """Propose a state; returns False if somebody dismissed the run just before."""
         try:
             accepted = await propose_state(self._client, state, flow_run_id=run.id)
         except Abort:
             return False
         return bool(accepted.type == state.type)
-
-    async def _dismissed_at(self, run: FlowRun) -> str:
-        step = await _last_step(self._client, run.id)
-        if not step:
-            return "dismissed"
-        stays = "; what DHIS2 has taken until then stays there" if "import" in step else ""
-        return f"dismissed during {step}{stays}"
-
-
-async def _last_step(client: PrefectClient, run_id: UUID) -> str:
-    where = ArtifactFilter(
-        flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]), type=ArtifactFilterType(any_=["progress"])
-    )
-    found = await client.read_artifacts(artifact_filter=where, limit=1)
-    return str(found[0].description or "") if found else ""

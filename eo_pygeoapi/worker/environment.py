@@ -1,4 +1,4 @@
-"""What Prefect reads from the environment, in the worker and in its runs."""
+"""The settings of Prefect in the environment of the worker and of its runs."""
 
 from collections.abc import Mapping, MutableMapping
 
@@ -8,8 +8,8 @@ HEARTBEAT_SECONDS = 60
 _IN_WORKER = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_WORKER_PREFETCH_SECONDS": "0",
-    "PREFECT_WORKER_ENABLE_CANCELLATION": "false",  # we look after our runs ourselves
-    "PREFECT_CLIENT_MAX_RETRIES": "2",  # a poll that waits is no poll; each is tried again anyway
+    "PREFECT_WORKER_ENABLE_CANCELLATION": "false",  # our worker kills its runs itself
+    "PREFECT_CLIENT_MAX_RETRIES": "2",  # the next poll is the retry
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,flows,dhis2eo",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
@@ -17,15 +17,15 @@ _IN_WORKER = {
     "DO_NOT_TRACK": "1",
 }
 _IN_RUNS = {
-    # a run outlives a server that is away for minutes: 2 + 4 + … + 256 s
+    # a run survives a server that is unreachable for minutes: 2 + 4 + … + 256 s
     "PREFECT_CLIENT_MAX_RETRIES": "8",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",  # the worker has asked
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",  # the worker checks it
 }
 
 
 def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> None:
-    """Set what Prefect reads from the environment, here and in the runs, unless it is set already."""
+    """Set Prefect's variables in the worker's environment, from which runs inherit, unless they are set already."""
     for name, value in _IN_WORKER.items():
         environ.setdefault(name, value)
     if "://" not in settings.results:
@@ -33,5 +33,5 @@ def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> No
 
 
 def run_environment(environ: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the environment of a run, from that of the worker and of its deployment."""
+    """Return the environment of a run, given that of the worker and its deployment."""
     return {**{name: value for name, value in environ.items() if value is not None}, **_IN_RUNS}

@@ -1,7 +1,7 @@
-"""The process of one run: what it needs before Prefect's engine executes the flow. `python -m` for a cold start.
+"""The process of one run: it prepares itself, then Prefect's engine executes the flow. `python -m` for a cold start.
 
-It ends by itself or by SIGKILL. SIGTERM and SIGINT, which systemd or a terminal sends to all processes at once, are
-for the worker, who gives its runs time; here they are blocked.
+It ends by itself or by SIGKILL. It blocks SIGTERM and SIGINT, which systemd or a terminal sends to all processes at
+once: the worker handles them and gives its runs time to end.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def execute_run(environ: MutableMapping[str, str]) -> None:
-    """Execute the flow run that PREFECT__FLOW_RUN_ID names; ends the interpreter as Prefect's engine does."""
+    """Execute the flow run that PREFECT__FLOW_RUN_ID names; exits the interpreter as Prefect's engine does."""
     prepare(environ.get(RECORD))
     if environ.pop(HOOKS_ONLY, ""):
         run_hooks(UUID(environ["PREFECT__FLOW_RUN_ID"]))
@@ -38,12 +38,12 @@ def execute_run(environ: MutableMapping[str, str]) -> None:
     observe_beside()
     sys.argv = ["prefect.engine", environ["PREFECT__FLOW_RUN_ID"]]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # it is imported already where the libraries are preloaded
+        warnings.simplefilter("ignore", RuntimeWarning)  # a preloaded library is imported already
         runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
 
 
 def prepare(record: str | None) -> None:
-    """Make this process one that can be found and ended, and that shares no random numbers with others."""
+    """Block signals, write this process into the run's record, and seed random numbers anew after a fork."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     if record:
         own = Process.of(os.getpid())
@@ -54,7 +54,7 @@ def prepare(record: str | None) -> None:
 
 
 def run_hooks(run_id: UUID) -> None:
-    """Call the flow's hooks for the state in which the run ended, where its own process could not."""
+    """Call the flow's hooks for the state of a run whose own process died before it could."""
     from prefect.client.schemas.objects import StateType
     from prefect.flow_engine import load_flow, load_flow_run
 

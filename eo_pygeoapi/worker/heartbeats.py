@@ -1,8 +1,8 @@
-"""The last net: a run of which Prefect has heard nothing for minutes is said to have failed.
+"""The last net: an automation in the Prefect server marks runs as crashed that sent no heartbeat for minutes.
 
-Workers say what dies on their own machine. Only a machine that is lost, or cut off, is left to an automation in the
-Prefect server, which runs even where there is no worker any more. Its window is wide, so that a server that was away
-for minutes, and missed the heartbeats, takes no live run for a dead one.
+Workers report deaths on their own machine. The automation is for a machine that is lost or cut off, and works without
+any worker. Its window is wide, so that a server that was down for minutes, and missed heartbeats, does not take a live
+run for a dead one.
 """
 
 from datetime import timedelta
@@ -13,12 +13,12 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from eo_pygeoapi.gateway.job import PUT_OFF
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
 
 NAME = "eo-pygeoapi: runs without a sign of life"
 _HEARTBEAT = "prefect.flow-run.heartbeat"
-# after which no heartbeat follows. Not every event of a run: for each one that is expected the server locks SQLite,
-# and Pending and Running come before the first heartbeat
+# the events after which no heartbeat follows; not more, for the server locks SQLite for each expected event
 _SAID_LAST = {
     f"prefect.flow-run.{state}"
     for state in (
@@ -29,7 +29,7 @@ _SAID_LAST = {
         "Cancelling",
         "Cancelled",
         "Scheduled",
-        "AwaitingRetry",
+        *PUT_OFF,
         "Paused",
         "Suspended",
     )
@@ -37,7 +37,7 @@ _SAID_LAST = {
 
 
 async def watch_heartbeats(client: PrefectClient, seconds: int) -> None:
-    """Have the server end runs of ours that have been silent for so long; replaces what it was told before."""
+    """Create the automation for runs that are silent for so many seconds, in place of an earlier one."""
     wanted = lost_runs(seconds)
     for known in await client.read_automations_by_name(NAME):
         if known.description == wanted.description and _expected(known) == _expected(wanted):
@@ -51,7 +51,7 @@ def _expected(automation: AutomationCore) -> set[str]:
 
 
 def lost_runs(seconds: int) -> AutomationCore:
-    """Return the automation: after a heartbeat, another one or the run's end is expected in time."""
+    """Return the automation: after a heartbeat it expects another one, or the run's end, in time."""
     said = f"no sign of life for {seconds // 60} minutes: the machine of the run is lost or cut off"
     return AutomationCore(
         name=NAME,

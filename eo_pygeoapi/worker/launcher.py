@@ -1,8 +1,8 @@
-"""What a run is started with: hands it to the zygote, or becomes a cold engine where there is none.
+"""The launcher of a run: it hands the run to the zygote, or becomes the run's process itself if there is no zygote.
 
-Executed by its path, without site-packages: only what Python brings, so that it starts in milliseconds. It lives as
-long as the run and ends as the run's process ended. When it dies the zygote kills the run; when the worker dies
-(standard input ends) it goes, and the run with it.
+The worker executes this file by its path, without site-packages, so that it starts in milliseconds; it imports only the
+standard library. It lives as long as the run and ends as the run's process ended. If it dies, the zygote kills the run;
+if the worker dies (its standard input ends), it exits, and the run with it.
 """
 
 import os
@@ -18,16 +18,22 @@ LOST_ZYGOTE = 75
 def main(environ: "MutableMapping[bytes, bytes]") -> None:
     """Start the run with this environment and end as it ends."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # for the worker, who ends us in its own way
+        signal.signal(number, signal.SIG_IGN)  # the worker handles these and kills us itself
     address = environ.pop(b"EO_ZYGOTE", b"")
     connection = _ask(address, environ) if address else None
     if connection is None:
         os.execv(sys.executable, [sys.executable, "-m", "eo_pygeoapi.worker.execute_run"])
-    _end_as(_wait(connection))
+    status = _wait(connection)
+    if os.WIFSIGNALED(status):
+        killed_by = os.WTERMSIG(status)
+        if killed_by != signal.SIGKILL:
+            signal.signal(killed_by, signal.SIG_DFL)
+        os.kill(os.getpid(), killed_by)
+    os._exit(os.waitstatus_to_exitcode(status) if not os.WIFSIGNALED(status) else 1)
 
 
 def _ask(address: bytes, environ: "MutableMapping[bytes, bytes]") -> "socket.socket | None":
-    """Hand environment, folder and output to the zygote; None when it is not there, is stale or does not answer."""
+    """Send environment, folder and output to the zygote; None if there is none, or it refuses or does not answer."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(10)
     try:
@@ -56,16 +62,7 @@ def _wait(connection: socket.socket) -> int:
             answer = connection.recv(4)
             return int.from_bytes(answer, "big") if len(answer) == 4 else LOST_ZYGOTE << 8
         if 0 in ready and not os.read(0, 1):
-            os._exit(1)  # the worker is gone
-
-
-def _end_as(status: int) -> None:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        if number != signal.SIGKILL:
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    os._exit(os.waitstatus_to_exitcode(status) if not os.WIFSIGNALED(status) else 1)
+            os._exit(1)  # the worker is dead
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from eo_pygeoapi.datasets.schedule_times import is_planned, latest_until, moved,
 from eo_pygeoapi.gateway.deployments import PAGE, TAG
 from eo_pygeoapi.gateway.job import SCHEDULE, schedule_of
 from eo_pygeoapi.gateway.schedules import NOT_RUN, run_inputs
-from eo_pygeoapi.gateway.work_pool import BACKFILL, SCHEDULED
+from eo_pygeoapi.gateway.work_pool import BACKFILL, SCHEDULED, of_tenant
 
 _log = logging.getLogger(__name__)
 LATE_SECONDS = 60.0
@@ -65,7 +65,8 @@ class MissedTimes:
         for deployment in await self._deployments():
             if not deployment.schedules or deployment.paused:
                 continue
-            policies = _policies(datasets.get(deployment.name))
+            dataset = datasets.get(deployment.name)
+            policies = {schedule.name: schedule for schedule in dataset.schedules} if dataset else {}
             if absence:
                 await self._plan_missed(deployment, policies, absence)
             runs = await self._due_runs(deployment, now)
@@ -115,7 +116,8 @@ class MissedTimes:
         Returns whether the run is replaced by one at the right time, and so must not be started.
         """
         dataset = self._datasets().get(str(run.parameters.get("inputs", {}).get("datasetId")))
-        schedule = _policies(dataset).get(schedule_of(run))
+        own = schedule_of(run)
+        schedule = next((s for s in dataset.schedules if s.name == own), None) if dataset else None
         if dataset is None or schedule is None or (due := moved(schedule, _due(run))) is None:
             return False
         if is_planned(schedule, due):
@@ -150,7 +152,7 @@ class MissedTimes:
         body = {
             "parameters": {**run.parameters, "inputs": run_inputs(dataset, schedule)},
             "state": {"type": StateType.SCHEDULED.value, "state_details": {"scheduled_time": due}},
-            "work_queue_name": queue,
+            "work_queue_name": of_tenant(queue, dataset.tenant),
             "idempotency_key": f"missed {run.deployment_id} {schedule.name} {due}",
             "labels": {SCHEDULE: schedule.name},
         }
@@ -182,10 +184,6 @@ class MissedTimes:
             if len(page) < PAGE or not any(run.state_type == StateType.SCHEDULED for run in page):
                 break
         return [run for run in reversed(found) if run.auto_scheduled and schedule_of(run)]
-
-
-def _policies(dataset: Dataset | None) -> dict[str, Schedule]:
-    return {schedule.name: schedule for schedule in dataset.schedules} if dataset else {}
 
 
 def _by_schedule(runs: Iterable[FlowRun]) -> dict[str, list[FlowRun]]:

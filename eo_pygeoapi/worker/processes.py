@@ -1,6 +1,6 @@
-"""Processes of this machine: who is alive, what belongs to a run, and how it is ended.
+"""Processes of this machine: which are alive, which belong to a run, and how to kill them.
 
-A process is known by its number and by when it started, for numbers are used again.
+A number and a start time identify a process, for the system uses numbers again.
 """
 
 import os
@@ -20,9 +20,9 @@ _LATER_SECONDS = 0.02  # two of the kernel's ticks: no number is used again so s
 
 @dataclass(frozen=True)
 class Process:
-    """One process; `started` counts in seconds from the start of the machine, so that no change of its clock matters.
+    """One process; `started` is in seconds since the machine's start, which no change of the clock affects.
 
-    A process that never was has started at 0.
+    It is 0 for a process that never existed.
     """
 
     pid: int
@@ -37,11 +37,11 @@ class Process:
             return cls(pid, 0.0)
 
     def is_alive(self) -> bool:
-        """Return whether it still runs; a zombie does not."""
+        """Tell whether it still runs; a zombie does not."""
         return self.found() is not None
 
     def found(self) -> psutil.Process | None:
-        """Return it as psutil knows it, while it is alive."""
+        """Return its psutil object while it is alive."""
         try:
             process = psutil.Process(self.pid)
             same = abs(_started(process) - self.started) < _LATER_SECONDS
@@ -51,7 +51,7 @@ class Process:
 
 
 def tree(root: Process) -> list[int]:
-    """Return the process, its descendants and whoever shares their session, where alive."""
+    """Return the numbers of the process, its descendants and the members of its session that are alive."""
     return sorted(process.pid for process in _tree(root))
 
 
@@ -65,14 +65,14 @@ def resident_bytes(pids: list[int]) -> int:
 
 
 def end_tree(root: Process, seconds: float = 3.0) -> bool:
-    """Kill the process and all that belongs to it, at once; returns whether all are gone.
+    """Kill the process and all that belongs to it, and remove their unfinished files; returns whether all are dead.
 
-    SIGKILL, because C code answers nothing else in time. What was being written is removed.
+    It sends SIGKILL, because C code reacts to no other signal in time.
     """
     until = time.monotonic() + seconds
     unfinished: set[Path] = set()
     while processes := _tree(root):
-        _each(processes, psutil.Process.suspend)  # so that nothing forks or renames while we look
+        _each(processes, psutil.Process.suspend)  # so that none forks or renames a file meanwhile
         unfinished |= {path for process in processes for path in _written_by(process)}
         _each(processes, psutil.Process.kill)
         if time.monotonic() > until:
@@ -95,9 +95,9 @@ def end_politely(roots: list[Process], seconds: float) -> None:
 
 
 def place() -> str:
-    """Return where process numbers mean what they mean here: this container, since the machine was started.
+    """Return an id of this container since the machine's start: process numbers of another place mean nothing here.
 
-    Only Linux tells; elsewhere there are no containers that share a data folder.
+    It is empty except on Linux; other systems have no containers that share a data folder.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -113,20 +113,16 @@ def _started(process: psutil.Process) -> float:
 def _tree(root: Process) -> list[psutil.Process]:
     process = root.found()
     if process is None and psutil.pid_exists(root.pid) and Process.of(root.pid).is_alive():
-        return []  # the number is another process's now
+        return []  # another process has this number now
     found = {} if process is None else {root.pid: process}
     # a session keeps the number of the process that started it, also after its death
-    found |= {member.pid: member for member in _session(root.pid)}
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):
+            if pid != os.getpid() and os.getsid(pid) == root.pid:
+                found[pid] = psutil.Process(pid)
     for member in list(found.values()):
         found |= {descendant.pid: descendant for descendant in _family(member)}
     return [member for member in found.values() if not _is_dead(member)]
-
-
-def _session(leader: int) -> Iterator[psutil.Process]:
-    for pid in psutil.pids():
-        with suppress(OSError, psutil.Error):
-            if pid != os.getpid() and os.getsid(pid) == leader:
-                yield psutil.Process(pid)
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:

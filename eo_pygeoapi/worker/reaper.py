@@ -1,4 +1,4 @@
-"""Looks after runs whose worker is gone: what is left of them is ended, and each goes on or is said to have died."""
+"""Looks after runs whose worker died: it kills their processes, and gives each another attempt or marks it crashed."""
 
 import asyncio
 import logging
@@ -7,33 +7,34 @@ from pathlib import Path
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 from prefect.utilities.engine import propose_state
 
 from eo_pygeoapi.store.download_cache import sweep_cache
-from eo_pygeoapi.worker.deaths import Death, Undertaker
+from eo_pygeoapi.worker.deaths import DeadRuns, Death
 from eo_pygeoapi.worker.processes import end_tree
 from eo_pygeoapi.worker.records import Records, RunRecord
 
 _log = logging.getLogger(__name__)
 WORKER_KILLED = Death("the worker was killed while the run was going on")
 PLACE_GONE = Death("the worker's machine or container was stopped while the run was going on")
-# a run that a killed worker was about to take is taken by another within seconds, or by none
+# another worker takes a run that a killed worker was about to take within seconds, or none does
 UNTAKEN_SECONDS = 30.0
+WORKER_NAME = "prefect.worker.name"  # a label of Prefect's
 
 
 class Reaper:
     """Settles the runs of dead workers that used the same data folder."""
 
-    def __init__(self, records: Records, client: PrefectClient, undertaker: Undertaker) -> None:
+    def __init__(self, records: Records, client: PrefectClient, dead_runs: DeadRuns) -> None:
         self._records = records
         self._client = client
-        self._undertaker = undertaker
+        self._dead_runs = dead_runs
 
     async def reap(self) -> int:
-        """Settle what is to be settled now, and return how many runs that were; another worker may be at it."""
+        """Settle the runs of dead workers and return their number; 0 while another worker does this."""
         with self._records.locked() as ours:
             if not ours:
                 return 0
@@ -52,12 +53,12 @@ class Reaper:
                 if process and not await asyncio.to_thread(end_tree, process):
                     return False
         _log.warning("run %s: its worker %s is gone", record.run_id, record.worker_name)
-        await self._undertaker.settle(record.run_id, WORKER_KILLED if record.is_here else PLACE_GONE, record.resume)
+        await self._dead_runs.settle(record.run_id, WORKER_KILLED if record.is_here else PLACE_GONE, record.resume)
         record.forget()
         return True
 
     async def _is_free(self, record: RunRecord, taken: set[UUID]) -> bool:
-        """Return whether the run was the dead worker's; forgets the record where it never was."""
+        """Tell whether the dead worker had taken the run; forgets the record if it never had."""
         if record.taken:
             return True
         try:
@@ -66,7 +67,7 @@ class Reaper:
             record.forget()
             return False
         pending = run.state is not None and run.state.type == StateType.PENDING
-        if run.id in taken or not pending or _is_of_another(run, record):
+        if run.id in taken or not pending or run.labels.get(WORKER_NAME, record.worker_name) != record.worker_name:
             record.forget()
         elif run.state and (datetime.now(UTC) - run.state.timestamp).total_seconds() > UNTAKEN_SECONDS:
             await propose_state(self._client, Scheduled(message="its worker was killed"), flow_run_id=run.id)
@@ -74,12 +75,8 @@ class Reaper:
         return False
 
 
-def _is_of_another(run: FlowRun, record: RunRecord) -> bool:
-    return run.labels.get("prefect.worker.name", record.worker_name) != record.worker_name
-
-
 def remove_old_unfinished(cache: str) -> int:
-    """Remove unfinished downloads that nobody is at work on; returns how many."""
+    """Remove unfinished downloads whose process is dead; returns their number."""
     if "://" in cache:
         return 0
     return sweep_cache(Path(cache))

@@ -1,4 +1,4 @@
-"""Which worker of this machine has which run, and in which process: what remains when the worker itself is killed."""
+"""Which worker has which run, and in which process: files that survive the death of the worker."""
 
 import fcntl
 import json
@@ -21,8 +21,8 @@ FOLDER, POLLED, ANSWERED = "runs", "polled", "answered"
 class RunRecord:
     """One run that a worker has taken, or is about to (`taken` is false).
 
-    `path` is where this is written, `folder` where the run works, `worker` the name of the worker's lock, `place` where
-    the process numbers mean something.
+    `path` is the file of this record, `folder` the run's working folder, `worker` the name of the worker's lock, and
+    `place` where its process numbers are valid.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class RunRecord:
 
     @property
     def process(self) -> Process | None:
-        """The process that executes the run, as it said itself; the launcher until then."""
+        """The process that executes the run, once it has written its number; the launcher until then."""
         try:
             pid, started = self._said.read_text().split()
         except (OSError, ValueError):
@@ -46,8 +46,18 @@ class RunRecord:
 
     @property
     def is_here(self) -> bool:
-        """Whether its processes would be found here: not those of another container, nor from before a restart."""
+        """Whether its process numbers are valid here: not in another container, nor after the machine's restart."""
         return self.place == place()
+
+    @classmethod
+    def read(cls, path: Path) -> "RunRecord | None":
+        """Read a record; None if the file is unreadable."""
+        try:
+            content = json.loads(path.read_text())
+            launcher = Process(**content["launcher"]) if content["launcher"] else None
+            return cls(**content | {"path": path, "run_id": UUID(content["run_id"]), "launcher": launcher})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def write(self) -> "RunRecord":
         """Write it, whole or not at all; returns itself."""
@@ -56,7 +66,7 @@ class RunRecord:
         return self
 
     def forget(self) -> None:
-        """Remove it, and what the run left behind: it is settled."""
+        """Remove the record of a settled run, and the run's working folder."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.path.unlink(missing_ok=True)
@@ -68,14 +78,14 @@ class RunRecord:
 
 
 def said_path(record: Path) -> Path:
-    """Return the file in which the process that executes the run writes its number and when it started."""
+    """Return the file into which the run's process writes its number and start time."""
     return record.with_suffix(".process")
 
 
 class Records:
-    """The records of the workers that share a data folder, be they in containers or on other machines.
+    """The records of the workers that share a data folder, in containers or on several machines.
 
-    A worker lives as long as it holds the lock on its file: the kernel frees it however the worker dies.
+    A worker is alive while it holds the lock on its file: the kernel releases the lock however the worker dies.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,7 +94,7 @@ class Records:
         self._lock: TextIO | None = None
 
     def enter(self) -> None:
-        """Take the lock that says that this worker lives."""
+        """Take the lock that shows that this worker is alive."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / self._worker
         while self._lock is None:
@@ -92,42 +102,42 @@ class Records:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
                 self._lock = lock
-            else:  # between the two lines it looked like a dead worker's, and was removed
+            else:  # another worker has just removed the file, for it was not locked yet
                 lock.close()
 
     def leave(self) -> None:
-        """Give the lock back; what is not settled is for the next worker."""
+        """Release the lock; the next worker settles the records that are left."""
         if self._lock is not None:
             self._lock.close()
             (self.folder / self._worker).unlink(missing_ok=True)
 
     def polled(self) -> None:
-        """Say, for those who ask whether this worker is well, that it asks for runs."""
+        """Note that this worker has just polled for runs; health checks read this."""
         (self.folder / POLLED).touch()
 
     def answered(self) -> None:
-        """Remember that runs could be started now: there is a worker, and Prefect has answered it."""
+        """Note that Prefect has answered a worker, so that runs could be started now."""
         (self.folder / ANSWERED).touch()
 
     def last_answered(self) -> float | None:
-        """Return when a worker with this folder could last start runs (seconds since 1970); None where none ever."""
+        """Return when a worker with this folder could last start runs (seconds since 1970); None if none ever could."""
         try:
             return (self.folder / ANSWERED).stat().st_mtime
         except OSError:
             return None
 
     def begin(self, run_id: UUID, worker_name: str, purpose: str = "run") -> RunRecord:
-        """Write that this worker is about to take the run, or to call its hooks."""
+        """Write a record: this worker is about to take the run, or to call its hooks."""
         path = self.folder / f"{run_id}-{self._worker[7:15]}-{purpose}.json"
         said_path(path).unlink(missing_ok=True)
         return RunRecord(path, run_id, self._worker, worker_name, place()).write()
 
     def all(self) -> list[RunRecord]:
-        """Return all records; what cannot be read is none."""
-        return [record for path in sorted(self.folder.glob("*.json")) if (record := _read(path))]
+        """Return all readable records."""
+        return [record for path in sorted(self.folder.glob("*.json")) if (record := RunRecord.read(path))]
 
     def is_alive(self, worker: str) -> bool:
-        """Return whether the worker with this lock lives."""
+        """Tell whether the worker with this lock is alive."""
         try:
             with (self.folder / worker).open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,7 +146,7 @@ class Records:
         return False
 
     def forget_dead_workers(self) -> None:
-        """Remove the locks of dead workers that left nothing."""
+        """Remove the lock files of dead workers without records."""
         left = {record.worker for record in self.all()}
         for path in self.folder.glob("worker-*.lock"):
             if path.name not in left and not self.is_alive(path.name):
@@ -144,7 +154,7 @@ class Records:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Yield whether we may look after orphans now: one worker at a time does."""
+        """Yield whether this worker may look after orphans now: one at a time may."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "reaper.lock").open("a") as lock:
             try:
@@ -161,22 +171,3 @@ def has_polled(data_dir: Path, since: float) -> bool:
         return (data_dir / FOLDER / POLLED).stat().st_mtime >= since
     except OSError:
         return False
-
-
-def _read(path: Path) -> RunRecord | None:
-    try:
-        content = json.loads(path.read_text())
-        launcher = content["launcher"]
-        return RunRecord(
-            path=path,
-            run_id=UUID(content["run_id"]),
-            worker=content["worker"],
-            worker_name=content["worker_name"],
-            place=content["place"],
-            taken=content["taken"],
-            resume=content["resume"],
-            launcher=Process(**launcher) if launcher else None,
-            folder=content["folder"],
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,4 +1,4 @@
-"""One run as the worker sees it: its launcher, its record, what it uses, and how it is ended."""
+"""One run as the worker handles it: its launcher, its record, its memory, and how the worker kills it."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ MEMORY_SECONDS = 0.5
 
 @dataclass
 class RunProcess:
-    """The processes of one run; `ending` is why the worker ended it, where it did."""
+    """The processes of one run; `ending` is the reason if the worker killed it."""
 
     record: RunRecord
     launcher: asyncio.subprocess.Process
@@ -36,7 +36,7 @@ class RunProcess:
     async def start(
         cls, record: RunRecord, command: str, environment: Mapping[str, str], memory_limit: int = 0
     ) -> "RunProcess":
-        """Start the command in a folder of its own, in a session of its own."""
+        """Start the command in its own folder and session."""
         folder = tempfile.mkdtemp(prefix="eo-run-")
         record = replace(record, folder=folder).write()
         own = {"EO_RUN_PARENT": str(os.getpid()), "TMPDIR": folder, "EO_RUN_RECORD": str(record.path)}
@@ -44,32 +44,32 @@ class RunProcess:
             *shlex.split(command),
             env={**environment, **own},
             cwd=folder,
-            stdin=asyncio.subprocess.PIPE,  # its end tells the launcher that we are gone
+            stdin=asyncio.subprocess.PIPE,  # its end tells the launcher that the worker is dead
             start_new_session=True,
         )
         known = replace(record, launcher=Process.of(launcher.pid)).write()
         return cls(known, launcher, memory_limit)
 
     async def wait(self) -> Death:
-        """Wait until the run has no process any more; returns why, as far as it is known."""
+        """Wait until all processes of the run have ended; returns the reason."""
         watching = asyncio.create_task(self._watch_memory()) if self.memory_limit else None
         status = await self.launcher.wait()
         if watching is not None:
             watching.cancel()
-        # the launcher may have been killed alone, and a run may leave processes behind
+        # somebody may have killed only the launcher, and a run may leave processes behind
         await self.end()
         await asyncio.to_thread(shutil.rmtree, self.record.folder, ignore_errors=True)
         self.ended.set()
         return self.ending or death_by_status(status)
 
     def forget(self) -> None:
-        """Remove what was kept of it: it is settled."""
+        """Remove the record of the run, once it is settled."""
         if self.launcher.stdin is not None:
             self.launcher.stdin.close()
         self.record.forget()
 
     async def end(self, why: Death | None = None) -> None:
-        """Kill whatever belongs to the run, and wait until it is gone."""
+        """Kill all processes of the run, and wait until they are dead."""
         self.ending = self.ending or why
         for root in filter(None, (self.record.process, self.record.launcher)):
             while not await asyncio.to_thread(end_tree, root):

@@ -1,4 +1,4 @@
-"""Let a run begin while Prefect's engine starts to look whether it was suspended, instead of after that.
+"""Let a run begin while Prefect's engine opens its watch for suspensions, instead of after that.
 
 Before a run is Running, the engine of Prefect 3.8 opens a WebSocket to the server for it and reads the run once more.
 That is a fifth of a start, and Prefect has no setting for it.
@@ -12,18 +12,18 @@ from contextlib import AbstractContextManager, contextmanager
 from prefect import flow_engine
 
 _NAME = "observe_flow_run_suspension"
-_LAST_SECONDS = 2.0  # that the engine itself waits for it to end
+_LAST_SECONDS = 2.0  # the engine's own limit for its end
 
 
 def observe_beside() -> None:
-    """Have the engine of this process do so; one without that part is left as it is."""
+    """Change the engine of this process so, if it has such a watch."""
     observe = getattr(flow_engine, _NAME, None)
     if observe is not None:
         setattr(flow_engine, _NAME, beside(observe))
 
 
 def beside(observe: Callable[..., AbstractContextManager[None]]) -> Callable[..., AbstractContextManager[None]]:
-    """Return a context manager that enters another one in a thread, and does not wait for that."""
+    """Return a context manager that enters another one in a thread, without waiting for it."""
 
     @contextmanager
     def entered_beside(*args: object, **kwargs: object) -> Iterator[None]:

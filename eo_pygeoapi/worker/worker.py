@@ -1,4 +1,4 @@
-"""Prefect's process worker on our work pool: it starts runs at once, and looks after what becomes of them."""
+"""Prefect's process worker on our work pool: it starts runs at once, watches them and settles their deaths."""
 
 import asyncio
 import logging
@@ -16,50 +16,46 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
-from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.registry import DatasetRegistry
-from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.client import WorkerClient
-from eo_pygeoapi.worker.deaths import Death, Undertaker
+from eo_pygeoapi.worker.configured import Configured
+from eo_pygeoapi.worker.deaths import DeadRuns, Death
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.execute_run import HOOKS_ONLY
 from eo_pygeoapi.worker.missed_times import LATE_SECONDS, Absence, MissedTimes, is_late
 from eo_pygeoapi.worker.records import Records, RunRecord
 from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
+from eo_pygeoapi.worker.sharing import Shares
 
 _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
 WATCH_SECONDS = 1.0
-JUST_NOW_SECONDS = 0.5  # who has asked for runs within these need not do so again
+JUST_NOW_SECONDS = 0.5  # a poll that was so recent need not be repeated
 FULL_SECONDS = 20.0
-# how long a run that Prefect says has ended may take to end; then it was ended by others, and its process is not needed
-LEAVE_SECONDS = 30.0
+# time for the process of a run that has ended in Prefect; after it somebody else has ended the run, and we kill it
+LEAVE_SECONDS = 60.0
 HOOK_SECONDS = 120.0
 
 
-async def _no_zygote() -> str:
-    return ""
-
-
 class ImportJobConfiguration(ProcessJobConfiguration):
-    """Runs start with our launcher, and with this interpreter by its full path."""
+    """Starts runs with our launcher, and with this interpreter by its full path."""
 
     def prepare_for_flow_run(self, *args: Any, **kwargs: Any) -> None:
-        """Set the command where the deployment names none."""
+        """Set the command if the deployment names none."""
         self.command = self.command or COMMAND
         super().prepare_for_flow_run(*args, **kwargs)
 
 
 class ImportWorker(ProcessWorker):
-    """The process worker that `eo-pygeoapi worker` starts; it ends runs by SIGKILL and settles every death itself."""
+    """The process worker that `eo-pygeoapi worker` starts; it kills runs by SIGKILL and settles every death itself."""
 
     type = "process"
     job_configuration = ImportJobConfiguration
@@ -69,16 +65,16 @@ class ImportWorker(ProcessWorker):
         super().__init__(work_pool_name=WORK_POOL, limit=settings.concurrency, **given)
         self.settings = settings
         self._environ = environ
-        self._registry = DatasetRegistry(settings.config)
         self.records = records
+        self._configured = Configured(settings.config)
         self.wake = asyncio.Event()
         self.draining = False
-        self.zygote_address: Callable[[], Awaitable[str]] = _no_zygote
+        self.zygote_address: Callable[[], Awaitable[str]] | None = None
         self._asked = float("-inf")
         self._settled_at = float("-inf")
         self._not_wanted: set[UUID] = set()
         self._settling = asyncio.Lock()
-        self._begun: dict[UUID, RunRecord] = {}
+        self._starting: dict[UUID, RunRecord] = {}
         self._running: dict[UUID, RunProcess] = {}
         self._seen_ended: dict[UUID, float] = {}
 
@@ -94,33 +90,36 @@ class ImportWorker(ProcessWorker):
 
     @_client.setter
     def _client(self, given: PrefectClient | None) -> None:
-        """Take a patient one instead of the one that Prefect's worker opens; a 503 would cost that 2 s and more."""
+        """Use a patient client instead of that of Prefect's worker, which would sleep for 2 s and more after a 503."""
         self._patient_client = WorkerClient() if given else None
 
     # Taking runs
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """Take the runs that are due, as Prefect's worker does every second, unless that has just been done."""
+        """Take the due runs, unless that has just been done; Prefect's worker calls this every second."""
         self.records.polled()
         return [] if time.monotonic() - self._asked < JUST_NOW_SECONDS else await self._take_runs()
 
     async def take_when_woken(self) -> None:
-        """Take runs as soon as somebody says that there are some."""
+        """Take runs as soon as a datagram says that one is waiting."""
         while True:
             await self.wake.wait()
             self.wake.clear()
             await self._take_runs()
 
     async def _take_runs(self) -> list[FlowRun]:
-        """Take the runs that are due; a server that is away is asked again, for ever."""
+        """Take the due runs, after settling those that were missed while no worker could start them."""
         if self.draining or self._client is None:
             return []
-        now = time.monotonic()
-        if self._is_full and now - self._asked < FULL_SECONDS:
-            return []  # in vain; now and then it is asked all the same, to say that the queues are served
-        self._asked = now
+        if self._is_full and time.monotonic() - self._asked < FULL_SECONDS:
+            return []  # polling is in vain; a poll now and then shows Prefect that the queues have a worker
+        self._asked = time.monotonic()
         try:
-            await self._make_up_for_absence()
+            now, last = datetime.now(UTC), self.records.last_answered()
+            if last is not None and now.timestamp() - last > LATE_SECONDS:
+                since = datetime.fromtimestamp(last, UTC)
+                _log.warning("no runs could be started since %s; the schedules' missed times are settled", since)
+                await self._missed_times().settle(now, Absence(since, now))
             taken = await super().get_and_submit_flow_runs()
             self.records.answered()
             return taken
@@ -129,16 +128,18 @@ class ImportWorker(ProcessWorker):
             await asyncio.sleep(2)
             return []
 
-    async def _make_up_for_absence(self) -> None:
-        """Before runs are taken again: settle those that were missed while no worker could start them."""
-        now, last = datetime.now(UTC), self.records.last_answered()
-        if last is not None and now.timestamp() - last > LATE_SECONDS:
-            since = datetime.fromtimestamp(last, UTC)
-            _log.warning("no runs could be started since %s; the schedules' missed times are settled", since)
-            await self._missed_times().settle(now, Absence(since, now))
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """Leave out the runs that are due again before their last process, which put them off, has ended here."""
+        busy = self._limiter.statistics().borrowers if self._limiter else ()
+        return await super()._submit_scheduled_flow_runs([r for r in flow_run_response if r.flow_run.id not in busy])
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """Return the runs that are due, in the order of the tenants' shares."""
+        due = await super()._get_scheduled_flow_runs()
+        return await Shares(self.client, self._configured.tenants()).of(due)
 
     async def _is_not_wanted(self, run: FlowRun) -> bool:
-        """Return whether another run stands for a run of a schedule: a later one, or one at the right time."""
+        """Tell whether another run replaces a run of a schedule: a later one, or one at the right time."""
         if not run.auto_scheduled:
             return False
         if is_late(run, datetime.now(UTC)):
@@ -151,21 +152,14 @@ class ImportWorker(ProcessWorker):
         return await self._missed_times().put_right(run)
 
     def _missed_times(self) -> MissedTimes:
-        return MissedTimes(self.client, self._datasets)
-
-    def _datasets(self) -> Mapping[str, Dataset]:
-        try:
-            return self._registry.datasets()
-        except ConfigError as error:
-            _log.warning("the configuration file does not say what to do with missed times: %s", error)
-            return {}
+        return MissedTimes(self.client, self._configured.datasets)
 
     @property
     def _is_full(self) -> bool:
         return bool(self._limiter and not self._limiter.available_tokens)
 
     async def sync_with_backend(self) -> None:
-        """Tell the server that we are here, where it is there itself."""
+        """Tell the server that this worker is alive, if the server is reachable."""
         try:
             await super().sync_with_backend()
         except AWAY as error:
@@ -178,20 +172,20 @@ class ImportWorker(ProcessWorker):
         except AWAY as error:
             _log.warning("run %s: Prefect cannot be asked whether it is wanted: %s", flow_run.id, error)
             return False
-        # written before, so that a run that we take and die with is found
+        # written before taking the run, so that another worker finds it if we die just then
         record = self.records.begin(flow_run.id, self.name)
         if self.draining or not await super()._propose_pending_state(flow_run):
             record.forget()
             return False
-        # killed from here on and before its process starts, it has done nothing: another attempt is always right
-        self._begun[flow_run.id] = replace(record, taken=True, resume=max(1, self.settings.resume)).write()
+        # a run that dies before its process starts has done nothing: it always gets another attempt
+        self._starting[flow_run.id] = replace(record, taken=True, resume=max(1, self.settings.resume)).write()
         return True
 
     async def _submit_run_and_capture_errors(self, flow_run: FlowRun, task_status: Any = None) -> Any:
         try:
             return await super()._submit_run_and_capture_errors(flow_run, task_status)
         finally:
-            if record := self._begun.pop(flow_run.id, None):  # it never came to a process, and Prefect knows
+            if record := self._starting.pop(flow_run.id, None):  # its process never started, and Prefect knows that
                 record.forget()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
@@ -201,12 +195,12 @@ class ImportWorker(ProcessWorker):
             _log.warning("run %s: Prefect cannot be told who has it: %s", flow_run_id, error)
 
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
-        """Say nothing between taking a run and starting it; that takes longer than the start itself."""
+        """Report nothing between taking a run and starting it: that would take longer than the start itself."""
 
     async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: object = None) -> None:
-        """Have a run that could not be started tried again: nothing of it has begun, and Prefect may only be busy."""
+        """Give a run that could not be started another attempt: it has done nothing, and Prefect may just be busy."""
         death = Death(f"the run could not be started: {message}")
-        await self.undertaker().settle(flow_run.id, death, max(1, self.settings.resume))
+        await self.dead_runs().settle(flow_run.id, death, max(1, self.settings.resume))
 
     # Running them
 
@@ -216,8 +210,8 @@ class ImportWorker(ProcessWorker):
         configuration: ProcessJobConfiguration,
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
-        """Run the flow run in a process of its own and settle what became of it."""
-        record = self._begun.pop(flow_run.id)
+        """Run the flow run in a process of its own and settle its end."""
+        record = self._starting.pop(flow_run.id)
         environment = await self._environment(configuration.env, flow_run.id)
         resume = _number(environment, "EO_RESUME", self.settings.resume)
         limit = _number(environment, "EO_MEMORY_LIMIT_MIB", self.settings.memory_limit_mib) * 2**20
@@ -229,8 +223,8 @@ class ImportWorker(ProcessWorker):
             task_status.started(process.launcher.pid)
         try:
             death = await process.wait()
-            # dismissed, dead or ended: Prefect knows which
-            await self.undertaker().settle(flow_run.id, death, resume)
+            # Prefect knows whether it was dismissed, died or ended
+            await self.dead_runs().settle(flow_run.id, death, resume)
             process.forget()
         finally:
             self._running.pop(flow_run.id, None)
@@ -239,24 +233,24 @@ class ImportWorker(ProcessWorker):
                 self.wake.set()
         return ProcessWorkerResult(status_code=0, identifier=str(process.launcher.pid))
 
-    def undertaker(self) -> Undertaker:
+    def dead_runs(self) -> DeadRuns:
         """Return who settles deaths."""
-        return Undertaker(self.client, self._run_hooks)
+        return DeadRuns(self.client, self._run_hooks)
 
     def own_environment(self) -> dict[str, str]:
-        """Return what every run has in its environment before its deployment adds to it."""
+        """Return the environment of every run before its deployment adds variables."""
         return {**self._environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
 
     async def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {
             "PREFECT__FLOW_RUN_ID": str(run_id),
             "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",
-            "EO_ZYGOTE": await self.zygote_address(),
+            "EO_ZYGOTE": await self.zygote_address() if self.zygote_address else "",
         }
         return {**run_environment(given), **own}
 
     async def _run_hooks(self, run: FlowRun, state: State[Any]) -> None:
-        """Call the flow's hooks in a process of its own, for the flow is not loaded here."""
+        """Call the flow's hooks in a process of its own, for the worker does not load the flow."""
         environment = await self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
         record = self.records.begin(run.id, self.name, "hooks")
         process = await RunProcess.start(record, COMMAND, environment)
@@ -271,42 +265,38 @@ class ImportWorker(ProcessWorker):
 
     @property
     def running(self) -> list[RunProcess]:
-        """The runs that have a process now."""
+        """The runs that have a process."""
         return list(self._running.values())
 
     @property
     def busy(self) -> bool:
-        """Whether there are runs that are being started, run or being settled."""
-        return bool(self._running or self._begun)
+        """Whether the worker is starting, running or settling runs."""
+        return bool(self._running or self._starting)
 
     async def watch(self) -> None:
-        """End the runs that were dismissed, or that Prefect says have ended, once a second; for ever."""
+        """Once a second, kill the runs that were dismissed or that have ended in Prefect."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if not self._running or self._client is None:
                 continue
+            now = asyncio.get_running_loop().time()
+            where = FlowRunFilter(id=FlowRunFilterId(any_=list(self._running)))
             try:
-                await self._watch_once()
+                runs = await self.client.read_flow_runs(flow_run_filter=where, sort=FlowRunSort.ID_DESC)
             except AWAY as error:
                 _log.warning("Prefect cannot be asked what was dismissed: %s", error)
-
-    async def _watch_once(self) -> None:
-        where = FlowRunFilter(id=FlowRunFilterId(any_=list(self._running)))
-        for run in await self.client.read_flow_runs(flow_run_filter=where, sort=FlowRunSort.ID_DESC):
-            process, state = self._running.get(run.id), run.state
-            if process is None or state is None or process.ending:
                 continue
-            if state.is_cancelling() or state.is_cancelled():
-                asyncio.create_task(process.end(Death("dismissed", again=False)))  # noqa: RUF006
-            elif state.is_final() and self._is_overdue(run.id):
-                asyncio.create_task(process.end(Death("ended by others", again=False)))  # noqa: RUF006
-
-    def _is_overdue(self, run_id: UUID) -> bool:
-        now = asyncio.get_running_loop().time()
-        return now - self._seen_ended.setdefault(run_id, now) > LEAVE_SECONDS
+            for run in runs:
+                process, state = self._running.get(run.id), run.state
+                if process is None or state is None or process.ending:
+                    continue
+                if state.is_cancelling() or state.is_cancelled():
+                    asyncio.create_task(process.end(Death("dismissed", again=False)))  # noqa: RUF006
+                elif state.is_final() and now - self._seen_ended.setdefault(run.id, now) > LEAVE_SECONDS:
+                    asyncio.create_task(process.end(Death("ended by others", again=False)))  # noqa: RUF006
 
 
 def _number(environment: dict[str, str], name: str, default: int) -> int:
-    """Return what a deployment says in its environment, or the worker's own setting."""
+    """Return a number from the environment of a deployment, or the worker's own setting."""
     text = environment.get(name, "")
     return int(text) if text.isdigit() else default

@@ -1,4 +1,4 @@
-"""`eo-pygeoapi worker`: work until SIGTERM or SIGINT, then drain."""
+"""`eo-pygeoapi worker`: run jobs until SIGTERM or SIGINT, then take no more and give the running ones time."""
 
 import asyncio
 import logging
@@ -24,12 +24,12 @@ from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_envi
 _log = logging.getLogger(__name__)
 REAP_SECONDS = 10.0
 STOPPED = "the worker was stopped, and the run had not ended after the {:.0f} s that it was given"
-ZYGOTE_SECONDS = 20.0  # that a run waits for a zygote which is loading
-SETTLE_SECONDS = 60.0  # to say what became of them, and to call hooks
+ZYGOTE_SECONDS = 20.0  # how long a run waits for a zygote that is loading
+SETTLE_SECONDS = 60.0  # for settling killed runs and calling hooks
 
 
 def run_worker(settings: Settings, name: str | None, environ: Mapping[str, str]) -> None:
-    """Work until SIGTERM or SIGINT, and give the runs this environment; a second signal ends what runs at once."""
+    """Run jobs, with this environment, until SIGTERM or SIGINT; a second signal kills the running ones at once."""
     if not settings.prefect_api_url:
         raise EngineUnavailableError("PREFECT_API_URL is not set, so there is no Prefect server to take jobs from")
     logging.getLogger("eo_pygeoapi").setLevel(logging.INFO)
@@ -45,14 +45,13 @@ class _Work:
         self._records = Records(settings.data_dir.absolute() / FOLDER)
         self._name = name
         self._stops = 0
-        self._said_away = False
         self._stopped = asyncio.Event()
         self._hurried = asyncio.Event()
 
     async def until_stopped(self) -> None:
         """Start everything, wait for a signal, drain, and stop everything."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell's background has SIGINT ignored
+        for number in (signal.SIGTERM, signal.SIGINT):  # also in a shell's background job, which ignores SIGINT
             loop.add_signal_handler(number, self._stop)
         self._records.enter()
         given = {"name": self._name} if self._name else {}
@@ -77,27 +76,25 @@ class _Work:
                 stop_listening(socket_path)
         self._records.leave()
         with suppress(asyncio.CancelledError):
-            await serving  # its error, where it ended by itself
+            await serving  # raises its error if it ended by itself
 
     async def _serve(self) -> None:
-        """Take runs, as soon as there is a Prefect server, and a work pool in it."""
+        """Wait for the Prefect server, create the work pool, then take runs."""
         gateway = PrefectGateway(self._settings.prefect_api_url)
         try:
-            while not await self._made_work_pool(gateway):
-                await asyncio.sleep(0.5)
+            said_away = False
+            while True:
+                try:
+                    await asyncio.to_thread(gateway.ensure_work_pool)
+                    break
+                except EngineUnavailableError as error:
+                    if not said_away:
+                        _log.warning("%s; waiting for it", error)
+                    said_away = True
+                    await asyncio.sleep(0.5)
         finally:
             gateway.close()
         await self.worker.start()
-
-    async def _made_work_pool(self, gateway: PrefectGateway) -> bool:
-        try:
-            await asyncio.to_thread(gateway.ensure_work_pool)
-        except EngineUnavailableError as error:
-            if not self._said_away:
-                _log.warning("%s; waiting for it", error)
-            self._said_away = True
-            return False
-        return True
 
     def _stop(self) -> None:
         self._stops += 1
@@ -105,7 +102,7 @@ class _Work:
         (self._stopped if self._stops == 1 else self._hurried).set()
 
     async def _drain(self) -> None:
-        """Take no more runs, give those that run their time, then end and settle them."""
+        """Take no more runs, give the running ones their time, then kill and settle them."""
         grace = self._settings.stop_grace_seconds
         _log.warning("stopping: no new runs; %d that run have %.0f s", len(self.worker.running), grace)
         until = asyncio.get_running_loop().time() + grace
@@ -124,7 +121,7 @@ class _Work:
         while True:
             if self.worker.is_setup and not self.worker.draining:
                 try:
-                    await Reaper(self._records, self.worker.client, self.worker.undertaker()).reap()
+                    await Reaper(self._records, self.worker.client, self.worker.dead_runs()).reap()
                 except AWAY as error:
                     _log.warning("Prefect cannot be told of dead runs: %s", error)
                 await asyncio.sleep(REAP_SECONDS)
@@ -160,11 +157,11 @@ class _Work:
 
 
 async def _for_ever(part: Any) -> None:
-    """Run a part of the worker; whatever goes wrong in it is logged, and it is begun again."""
+    """Run a part of the worker; after an exception, log it and start the part again."""
     while True:
         try:
             work: Coroutine[Any, Any, None] = part()
             await work
         except Exception:
-            _log.exception("%s failed; it is begun again", getattr(part, "__name__", part))
+            _log.exception("%s failed; it is started again", getattr(part, "__name__", part))
             await asyncio.sleep(5)

@@ -1,9 +1,9 @@
-"""The zygote: a process with all libraries loaded, of which each run is a fork, so that none waits for imports.
+"""The zygote: a process with all libraries loaded. Each run is a fork of it and so does not wait for imports.
 
-Optional: whoever gets no answer from it starts cold. It has one thread and no connections, and is asked by launchers
-over a unix socket (`EO_ZYGOTE`). It ends with the worker (its standard input ends) and kills its runs then; when it is
-killed itself, the kernel kills them. When code on disk is newer than what it has loaded it takes no more runs, and ends
-after the last one; the worker starts another.
+It is optional: a launcher without an answer starts its run cold. It has one thread and no connections; launchers ask it
+over a Unix socket (`EO_ZYGOTE`). It exits with the worker (its standard input ends) and kills its runs then; if it is
+killed itself, the kernel kills them. When the code on disk is newer than the loaded code it takes no more runs, and
+exits after the last one; the worker then starts another.
 """
 
 import gc
@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -33,7 +34,7 @@ PRELOADED = (
     "eo_pygeoapi.pipeline.sources.preloaded",
 )
 READY = "zygote is ready"
-STALE = 76  # exit status of one that should be replaced
+STALE = 76  # exit status of a zygote that should be replaced
 _REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork
 _OWN_PACKAGES = ("eo_pygeoapi", "flows")
 _REQUEST_SECONDS = 5.0
@@ -41,7 +42,7 @@ _REQUEST_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Request:
-    """What a launcher hands over: environment, folder and output of a run."""
+    """The message of a launcher: environment, folder and output of a run."""
 
     environment: dict[bytes, bytes]
     folder: bytes
@@ -49,13 +50,13 @@ class Request:
 
     @property
     def settings(self) -> dict[bytes, bytes]:
-        """What Prefect read at import, and what a fork would therefore not read again."""
+        """The settings that Prefect reads at import, and that a fork would not read again."""
         return prefect_settings(self.environment)
 
 
 @dataclass
 class Zygote:
-    """Serves launchers until its standard input ends; `serve` returns in each child, with what it shall run."""
+    """Serves launchers until its standard input ends; `serve` returns in each child, with its request."""
 
     listener: socket.socket
     settings: dict[bytes, bytes]
@@ -66,14 +67,20 @@ class Zygote:
 
     def serve(self) -> Request | None:
         """Fork a child for each request; returns the request in the child, and None in the zygote at its end."""
-        ended, wake = _on_child_death()
+        # a signal that a child has died makes `ended` readable
+        ended, wake = socket.socketpair()
+        ended.setblocking(False)
+        wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         self._selector.register(self.listener, selectors.EVENT_READ, self._accept)
         self._selector.register(0, selectors.EVENT_READ, None)
         self._selector.register(ended, selectors.EVENT_READ, self._reap)
         while not (self._stale and not self._launchers):
             for key, _ in self._selector.select():
                 if key.data is None:
-                    self._kill_all()
+                    for pid in self._launchers:
+                        end_tree(Process.of(pid))
                     return None
                 if (request := key.data(key.fileobj)) is not None:
                     signal.set_wakeup_fd(-1)
@@ -100,7 +107,12 @@ class Zygote:
         own = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_child(connection, own)
+            os.setsid()
+            die_with(own)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            for open_socket in (connection, self.listener, *self._launchers.values()):
+                open_socket.close()
             return request
         _close(request)
         self._launchers[pid] = connection
@@ -114,16 +126,8 @@ class Zygote:
         differing = {name.decode() for name, _ in self.settings.items() ^ request.settings.items()}
         return f"other settings of Prefect: {', '.join(sorted(differing))}" if differing else ""
 
-    def _become_child(self, connection: socket.socket, parent: int) -> None:
-        os.setsid()
-        die_with(parent)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        for open_socket in (connection, self.listener, *self._launchers.values()):
-            open_socket.close()
-
     def _launcher_gone(self, connection: socket.socket) -> None:
-        """Kill the run whose launcher died; its death is then reaped like any other."""
+        """Kill the run whose launcher died; `_reap` then handles its death like any other."""
         self._selector.unregister(connection)
         for pid, known in self._launchers.items():
             if known is connection:
@@ -139,28 +143,17 @@ class Zygote:
             if pid == 0:
                 return
             if (connection := self._launchers.pop(pid, None)) is not None:
-                self._report(connection, status)
-
-    def _report(self, connection: socket.socket, status: int) -> None:
-        try:
-            self._selector.unregister(connection)
-        except KeyError:
-            pass
-        try:
-            connection.sendall(status.to_bytes(4, "big"))
-        except OSError:
-            pass
-        connection.close()
-
-    def _kill_all(self) -> None:
-        for pid in self._launchers:
-            end_tree(Process.of(pid))
+                with suppress(KeyError):
+                    self._selector.unregister(connection)
+                with suppress(OSError):
+                    connection.sendall(status.to_bytes(4, "big"))
+                connection.close()
 
 
 def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[bytes, bytes]) -> None:
-    """Load the libraries, then serve launchers at the address; refuses where a fork would not be safe.
+    """Load the libraries, then serve launchers at the address; exits if a fork would not be safe.
 
-    `environ` and `raw` are the environment of this process, which a fork replaces by that of its run.
+    `environ` and `raw` are the environment of this process; a fork replaces it by that of its run.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
@@ -180,7 +173,7 @@ def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[by
         _become_run(request, raw)
         execute_run(environ)
         return
-    shutil.rmtree(Path(address).parent, ignore_errors=True)  # the worker, which made it, may have been killed
+    shutil.rmtree(Path(address).parent, ignore_errors=True)  # the worker made it and may have been killed
 
 
 def prefect_settings(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
@@ -189,7 +182,7 @@ def prefect_settings(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
 
 
 def own_files() -> list[Path]:
-    """Return the files of what is loaded of our packages, and the folders of the others."""
+    """Return the files of our loaded modules, and the package folders of the others."""
     own, folders = set(), set()
     for name, module in list(sys.modules.items()):
         if file := getattr(module, "__file__", None):
@@ -201,7 +194,7 @@ def own_files() -> list[Path]:
 
 
 def modified(files: "list[Path] | dict[Path, float]") -> dict[Path, float]:
-    """Return when each file was written last; 0 where it is gone."""
+    """Return the time of each file's last change; 0 if it is gone."""
     return {file: file.stat().st_mtime if file.exists() else 0.0 for file in files}
 
 
@@ -249,16 +242,6 @@ def _become_run(request: Request, raw: MutableMapping[bytes, bytes]) -> None:
     raw.clear()
     raw.update(request.environment)
     os.chdir(request.folder)
-
-
-def _on_child_death() -> tuple[socket.socket, socket.socket]:
-    """Return a socket that becomes readable when a child has died, and its other end."""
-    ended, wake = socket.socketpair()
-    ended.setblocking(False)
-    wake.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-    return ended, wake
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keeps a zygote: starts it, starts another when it ends, and says where it is once it is ready."""
+"""Keeps a zygote: starts it, starts another when it exits, and tells its address once it is ready."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ SLOWEST_RESTART = 60.0
 
 
 class ZygoteKeeper:
-    """Supervises one zygote with this environment; without it, or until it is ready, `address` is empty."""
+    """Supervises one zygote with this environment; `address` is empty while none is ready."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}  # threads do not survive a fork
@@ -30,7 +30,7 @@ class ZygoteKeeper:
         self.address = ""
 
     async def keep(self) -> None:
-        """Run zygotes for ever: at once where one was stale or killed, ever more slowly where they fail at start."""
+        """Run zygotes for ever: the next at once if one was stale or killed, ever later if they fail at start."""
         pause = 1.0
         while True:
             begun = time.monotonic()
@@ -41,16 +41,16 @@ class ZygoteKeeper:
             await asyncio.sleep(pause)
 
     async def ready_address(self, seconds: float) -> str:
-        """Return the address; of a zygote that is loading after so many seconds at most, and empty if there is none.
+        """Return the address, waiting at most so many seconds for a zygote that is loading; empty if there is none.
 
-        A run that starts cold meanwhile would load the same, and be no earlier.
+        A run that starts cold meanwhile would load the same libraries, and start no earlier.
         """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), seconds)
         return self.address
 
     async def close(self) -> None:
-        """End the zygote, and with it whatever still runs in it."""
+        """Kill the zygote, and with it the runs in it."""
         if self._process is not None:
             if self._process.returncode is None:
                 end_tree(Process.of(self._process.pid))
@@ -66,7 +66,7 @@ class ZygoteKeeper:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "eo_pygeoapi.worker.zygote", str(path)),
             env=self._environment,
-            stdin=asyncio.subprocess.PIPE,  # its end tells the zygote that we are gone
+            stdin=asyncio.subprocess.PIPE,  # its end tells the zygote that the worker is dead
             stdout=asyncio.subprocess.PIPE,
             cwd=self._folder,
             start_new_session=True,
@@ -86,7 +86,7 @@ class ZygoteKeeper:
 
 
 def zygote_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a zygote: that of its runs, without what belongs to one run."""
+    """Return the environment of a zygote: that of its runs, without the variables of a single run."""
     return {name: value for name, value in environ.items() if not name.startswith("PREFECT__")}
 
 

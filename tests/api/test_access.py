@@ -16,6 +16,7 @@ import requests
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.exposure import is_loopback, refuse_open_server
 from eo_pygeoapi.settings import Settings
 from tests.stack import PROCESS, base_config
@@ -66,6 +67,8 @@ NEEDS = [
     ("GET", f"{NOWHERE}/results", "read"),
     ("GET", f"{NOWHERE}/payload-preview", "read"),
     ("GET", f"{NOWHERE}/files/values.csv", "read"),
+    ("GET", "/datasets/sample-temperature/history", "read"),
+    ("GET", "/metrics", "read"),
     ("GET", "/collections/sample-temperature/items?f=json", "read"),
     ("GET", "/collections/sample-temperature/items/x?f=json", "read"),
     ("POST", "/collections/sample-temperature/items?f=json", "read"),
@@ -105,9 +108,12 @@ def test_a_preflight_needs_no_token(server: Server) -> None:
     assert requests.options(server.url + EXECUTION, headers=headers, timeout=30).ok
 
 
-def test_who_may_execute_may_see_and_dismiss_it(server: Server) -> None:
+def test_who_may_execute_may_see_and_dismiss_it(server: Server, prefect_api: str) -> None:
     made = server.ask("POST", EXECUTION, "importer", json={"inputs": SAMPLE})
     assert made.status_code == 201, made.text
+    gateway = PrefectGateway(prefect_api, read_timeout=30.0)
+    assert gateway.runs.get(made.json()["jobID"]).by == "token importer"
+    gateway.close()
     job = f"/jobs/{made.json()['jobID']}"
     assert server.ask("GET", f"{job}?f=json", "importer").json()["status"] == "accepted"
     assert server.ask("DELETE", job, "importer").json()["status"] == "dismissed"
@@ -168,6 +174,16 @@ def test_tokens_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
     assert token("revoke", "maps", **own).returncode == 0
     assert token("revoke", "maps", **own).returncode == 1
     assert token("create", "x", "--scope", "write", **own).returncode == 2
+    (tmp_path / "config.yml").write_text("{eo: {tenants: {north: {}}}, resources: {}}")
+    own["PYGEOAPI_CONFIG"] = str(tmp_path / "config.yml")
+    assert token("create", "of-north", "--scope", "read", "--tenant", "north", **own).returncode == 0
+    assert token("create", "all", "--scope", "read", "--operator", **own).returncode == 0
+    rows = [line.split()[:4] for line in token("list", **own).stdout.splitlines()]
+    assert ["of-north", "read", "north", "any"] in rows and ["all", "read,", "operator", "none"] in rows
+    unknown = token("create", "x", "--scope", "read", "--tenant", "south", **own)
+    assert unknown.returncode == 1 and "--tenant: 'south' is not allowed; allowed: north" in unknown.stderr
+    both = token("create", "x", "--scope", "read", "--tenant", "north", "--operator", **own)
+    assert both.returncode == 1 and "--tenant and --operator exclude each other" in both.stderr
     without = token("list", EO_API_TOKENS_FILE="")
     assert without.returncode == 1 and "EO_API_TOKENS_FILE is not set" in without.stderr
 

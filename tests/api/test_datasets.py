@@ -6,12 +6,16 @@ from datetime import UTC, date, datetime
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
+from eo_pygeoapi.contract.history import ImportRecord, ImportTotals
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.numbers import NUMBERS, DatasetNumbers, Numbers
 from eo_pygeoapi.watch.problems import Book, Condition
 from tests.stack import base_config, collection
 from tests.web import web
@@ -38,6 +42,20 @@ def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[
     }
     CoverageTable(store, "rain").add_values(cells, UNITS, "a-job", "1")
     condition = Condition("failed", "x", datetime(2025, 7, 5, tzinfo=UTC), "rain failed: <away>", datasets=("rain",))
+    for number in range(3):
+        line = ImportRecord(
+            job_id=f"job-{number}", dataset="rain", dry_run=False, status="successful", imported=number,
+            by="token <ops>", start=date(2025, 7, 1), end=date(2025, 7, 4),
+            finished=datetime(2025, 7, 5, number, tzinfo=UTC),
+        )  # fmt: skip
+        History(store, "rain").add(line, line.finished)
+    look = datetime(2025, 7, 5, 12, tzinfo=UTC)
+    rain = DatasetNumbers(
+        id="rain", published_until=date(2025, 7, 3), active={"accepted": 2},
+        totals=ImportTotals(jobs={"successful": 3}, values=7),
+    )  # fmt: skip
+    numbers = Numbers(at=look, prefect=True, datasets=[rain], waiting=2, worker_seen=look, disk_free=10, disk_total=20)
+    store.write_json(NUMBERS, numbers.model_dump(mode="json"))
     Book(store).update([condition], datetime(2025, 7, 5, tzinfo=UTC))
     with web(folder, config, prefect_api) as address:
         yield address
@@ -68,7 +86,7 @@ def test_the_worst_comes_first(url: str) -> None:
 def test_one_dataset_has_links(url: str) -> None:
     rain = get(url, "/datasets/rain?f=json").json()
 
-    assert {link["rel"] for link in rain["links"]} >= {"self", "coverage", "collection", "jobs"}
+    assert {link["rel"] for link in rain["links"]} >= {"self", "coverage", "history", "collection", "jobs"}
     for link in rain["links"]:
         assert get(link["href"], "").status_code == 200, link
 
@@ -123,3 +141,42 @@ def test_pages_say_it_in_words(url: str, path: str, says: str) -> None:
 
     assert answer.status_code == 200 and says in answer.text
     assert "<script" not in answer.text
+
+
+def test_the_history_by_the_page_as_json_csv_and_a_page(url: str) -> None:
+    first = get(url, "/datasets/rain/history?limit=2").json()
+    assert (first["numberMatched"], first["numberReturned"]) == (3, 2)
+    assert [(line["jobID"], line["imported"]) for line in first["imports"]] == [("job-2", 2), ("job-1", 1)]
+    assert "started" not in first["imports"][0] and first["imports"][0]["finished"] == "2025-07-05T02:00:00Z"
+    following = next(link["href"] for link in first["links"] if link["rel"] == "next")
+    assert [line["jobID"] for line in get(following, "").json()["imports"]] == ["job-0"]
+
+    rows = get(url, "/datasets/rain/history?f=csv").text.splitlines()
+    assert rows[0].startswith("jobID,dataset,tenant,connection,dataElement,start,end,dryRun,status") and len(rows) == 4
+    page = get(url, "/datasets/rain/history?f=html").text
+    assert "token &lt;ops&gt;" in page and "/jobs/job-2?f=html" in page
+    assert "There are none yet" in get(url, "/datasets/sample-temperature/history?f=html").text
+    assert get(url, "/datasets/nope/history").status_code == 404
+
+
+def test_metrics_are_what_prometheus_reads(url: str) -> None:
+    answer = get(url, "/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    samples = {
+        (found.name, found.labels.get("dataset", found.labels.get("event", "")), found.labels.get("status", "")): found
+        for family in text_string_to_metric_families(answer.text)
+        for found in family.samples
+    }
+
+    def value(name: str, of: str = "", status: str = "") -> float:
+        return float(samples[f"eo_pygeoapi_{name}", of, status].value)
+
+    assert (value("problems_open", "failed"), value("problems_open", "worker")) == (1, 0)
+    until = datetime(2025, 7, 4, tzinfo=UTC).timestamp()
+    assert value("dataset_published_until_timestamp_seconds", "rain") == until
+    assert 0 <= time.time() - until - value("dataset_freshness_seconds", "rain") < 60
+    assert value("jobs_ended_total", "rain", "successful") == 3
+    assert value("jobs", "rain", "accepted") == 2 == value("queue_jobs")
+    assert (value("values_imported_total", "rain"), value("disk_free_bytes")) == (7, 10)
+    assert value("watch_last_look_timestamp_seconds") == value("worker_last_seen_timestamp_seconds")
+    assert ("eo_pygeoapi_dataset_imported_until_timestamp_seconds", "rain", "") not in samples

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems, paused_remarks
+from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
+from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
@@ -210,14 +213,23 @@ def test_versions_that_break_prefect_are_named() -> None:
     ]
 
 
-def test_what_nothing_obeys_yet_is_refused(checked: Callable[[Edit], Report]) -> None:
-    def edit(config: dict[str, Any]) -> None:
-        config["eo"] |= {"tenants": {"north": {}}, "retention": {"jobs": "P400D"}}
-        config["eo"]["defaults"]["policy"] = {"retries": 2}
-        resource(config)["eo"] |= {"tenant": "north", "after": [{"analytics": True}]}
+# Tenants
 
-    found = checked(edit).problems
 
-    keys = ["eo.tenants", "eo.retention", "eo.defaults.policy"]
-    keys += [f"resources.chirps3-daily.eo.{name}" for name in ("tenant", "after")]
-    assert found == [f"{key}: is not in effect in this version yet; take it out" for key in keys]
+def test_a_separation_that_does_not_hold_is_said(tmp_path: Path) -> None:
+    tenants, tokens = {"north": Tenant()}, TokenFile(tmp_path / "tokens.json")
+    tokens.create("ours", ["read"], tenant="north")
+    tokens.create("theirs", ["read"], tenant="south")
+    closed = Settings().model_copy(update={"api_tokens_file": tokens.path})
+    open_ = Settings().model_copy(update={"insecure": True})
+
+    assert list(tenant_problems(tenants, open_)) == [
+        "eo.tenants: EO_INSECURE=true without EO_API_TOKENS_FILE shows everybody the things of all tenants"
+    ]
+    assert [*tenant_problems(tenants, closed), *tenant_problems({}, open_), *tenant_remarks({}, open_)] == []
+    assert list(tenant_remarks(tenants, Settings())) == [
+        "eo.tenants: without EO_API_TOKENS_FILE whoever works at this machine sees the things of all tenants"
+    ]
+    assert list(tenant_remarks(tenants, closed)) == [
+        "token theirs is of the tenant 'south', which eo.tenants does not declare; it sees nothing"
+    ]

@@ -66,6 +66,7 @@ def test_a_person_lists_pauses_resumes_and_runs_schedules(terminal: Terminal, pr
     gateway = PrefectGateway(prefect_api, read_timeout=30.0)
     assert gateway.runs.get(ran.stdout.strip()).inputs == {**INPUTS, "datasetId": "by-hand"}
     gateway.close()
+    assert "it is [too] wet" in terminal.call("schedules", "list").stdout
     status = terminal.call("status")
     assert "daily paused by a person since " in " ".join(status.stdout.split())
     resumed = terminal.call("schedules", "resume", "by-hand/daily")

@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prefect._vendor.croniter.croniter import CroniterBadDateError
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.server.schemas.schedules import CronSchedule as ServerSchedule
 from pydantic import TypeAdapter, ValidationError
 
 from eo_pygeoapi.datasets.block import Cron
@@ -29,8 +31,20 @@ def test_an_expression_is_taken_if_prefect_takes_it(text: str) -> None:
     except ValidationError:
         with pytest.raises(ValidationError, match="is no cron expression; allowed: minute hour day month weekday"):
             CRON.validate_python(text)
+        return
+    try:
+        list(ServerSchedule(cron=text)._get_dates_generator(n=1))
+    except CroniterBadDateError:
+        with pytest.raises(ValidationError, match="names a time that never comes"):
+            CRON.validate_python(text)
     else:
         assert CRON.validate_python(text) == text
+
+
+@pytest.mark.parametrize("text", ["0 0 30 2 *", "0 0 31 4,6 *"])
+def test_a_day_that_never_comes_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="names a time that never comes"):
+        CRON.validate_python(text)
 
 
 @pytest.mark.parametrize("text", ["0 6 * * *", "30 0 * * SUN#1", "0 0 L * *", "@daily"])

@@ -1,6 +1,6 @@
 """Channels, tenants, retention, policies and chains in the configuration file."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Policy
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, read_datasets
 
 BASE = Path("/etc/eo")
@@ -108,11 +109,23 @@ def test_a_dataset_takes_over_all_that_it_does_not_say() -> None:
         ),
         (
             {
-                "a": "{source: chirps3, after: [{dataset: b}]}",
-                "b": "{source: chirps3, after: [{dataset: c}]}",
-                "c": "{source: chirps3, after: [{dataset: a}]}",
+                "a": "{source: chirps3, dhis2: {dataElement: R}, after: [{dataset: b}]}",
+                "b": "{source: chirps3, dhis2: {dataElement: R}, after: [{dataset: c}]}",
+                "c": "{source: chirps3, dhis2: {dataElement: R}, after: [{dataset: a}]}",
             },
             "resources.a.eo.after: a runs b runs c runs a; datasets that run after each other must not make a circle",
+        ),
+        (
+            {"a": "{source: chirps3, after: [{dataset: b}]}", "b": "{source: chirps3}"},
+            "resources.a.eo.after[0].dataset: 'b' names no dhis2.dataElement, so nothing of it is imported",
+        ),
+        (
+            {"a": "{source: chirps3, after: [{process: nope}]}"},
+            "resources.a.eo.after[0].process: 'nope' is not allowed; allowed: none is declared",
+        ),
+        (
+            {"a": "{source: chirps3, policy: {backoff: PT2H, maxBackoff: PT1H}}"},
+            "resources.a.eo.policy: backoff is longer than maxBackoff",
         ),
     ],
 )
@@ -128,20 +141,21 @@ def test_a_circle_of_extensions_is_named_at_each_dataset() -> None:
 
 
 def test_a_tenants_dataset_uses_the_tenants_connections() -> None:
-    text = "eo: {tenants: {north: {connections: [n]}, south: {}}}\n" + resources(
-        a="{source: chirps3, tenant: north, dhis2: {connection: s}, after: [{dataset: b}]}",
+    text = "eo: {notify: {x: {tenant: south}}, tenants: {north: {connections: [n]}, south: {}}}\n" + resources(
+        a="{source: chirps3, tenant: north, dhis2: {connection: s}, after: [{dataset: b}, {webhook: x}]}",
         b="{source: chirps3, tenant: south}",
     )
 
     assert mistakes(text) == [
         "resources.a.eo.dhis2.connection: 's' is not allowed; allowed: n (of tenant 'north')",
         "resources.a.eo.after[0].dataset: 'b' belongs to another tenant",
+        "resources.a.eo.after[1].webhook: 'x' is not allowed; allowed: none is declared",
     ]
 
 
 def test_policies_and_channels_may_stand_in_the_defaults() -> None:
     text = """
-eo: {notify: {ops: {}}, defaults: {notify: [ops], policy: {retries: 2}}}
+eo: {notify: {ops: {}}, defaults: {notify: [ops], policy: {retries: 2, backoff: PT1H}}}
 resources:
   a: {type: collection, eo: {source: chirps3}}
   b: {type: collection, eo: {source: chirps3, policy: {retries: 0}}}
@@ -149,3 +163,63 @@ resources:
     found = datasets(text)
 
     assert (found["a"].notify, found["a"].policy.retries, found["b"].policy.retries) == (["ops"], 2, 0)
+    assert found["b"].policy.backoff == timedelta(hours=1)
+
+
+def test_a_mistake_in_the_policy_of_the_defaults_is_named_there() -> None:
+    text = """
+eo: {defaults: {policy: {retries: -1}}}
+resources: {a: {type: collection, eo: {source: chirps3, policy: {backoff: PT1H}}}}
+"""
+    assert mistakes(text) == ["eo.defaults.policy.retries: -1 is not allowed; allowed: 0 or more"]
+
+
+IMPORT_AFTER = "{process: eo-aggregate-import, inputs: {datasetId: a, start: -P1D, end: P0D, dryRun: DRY}}"
+
+
+@pytest.mark.parametrize(("dry", "circle"), [("false", True), ("true", False)])
+def test_an_import_as_a_process_may_make_a_circle_too(dry: str, circle: bool) -> None:
+    block = "{source: chirps3, dhis2: {dataElement: R}, orgUnits: {source: dhis2}, after: [AFTER]}"
+    text = resources(a=block.replace("AFTER", IMPORT_AFTER.replace("DRY", dry)))
+    found = mistakes(f"{text}\n  eo-aggregate-import: {{type: process}}")
+
+    assert [problem.split(":")[0] for problem in found] == ["resources.a.eo.after"] * circle
+
+
+def test_the_inputs_of_an_import_that_follows_are_checked() -> None:
+    block = "{source: chirps3, after: [{process: eo-aggregate-import, inputs: {datasetId: b}}]}"
+    found = mistakes(f"{resources(a=block)}\n  eo-aggregate-import: {{type: process}}")
+
+    assert found[0] == "resources.a.eo.after[0].inputs: input datasetId: unknown dataset 'b' (enabled: a)"
+
+
+BEGUN = datetime(2026, 1, 1, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("failed", "now", "expected", "hours"),
+    [
+        (1, 0.0, None, 0.25),
+        (2, 0.25, None, 0.75),
+        (5, 4, None, 8),
+        (9, 24, None, 30),  # never longer than maxBackoff
+        (11, 24, None, None),  # there are ten retries
+        (9, 43, None, None),  # longer than giveUpAfter
+        (1, 0.0, date(2026, 1, 2), 18.0),  # the day on which the data may be there begins
+        (1, 0.0, date(2026, 1, 4), None),
+        (1, 0.0, date(2025, 12, 30), 0.25),
+    ],
+)
+def test_a_policy_says_when_a_run_is_tried_again(
+    failed: int, now: float, expected: date | None, hours: float | None
+) -> None:
+    at = Policy(retries=10).next_attempt(failed, BEGUN, BEGUN + timedelta(hours=now), expected)
+
+    assert at == (None if hours is None else BEGUN + timedelta(hours=hours))
+
+
+def test_a_long_backoff_is_not_cut_by_the_usual_longest_one() -> None:
+    policy = Policy(retries=100, backoff=timedelta(days=1), give_up_after=timedelta(days=3000))
+
+    assert policy.next_attempt(1, BEGUN, BEGUN, None) == BEGUN + timedelta(days=1)
+    assert policy.next_attempt(100, BEGUN, BEGUN, None) == BEGUN + timedelta(days=1)

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from eo_pygeoapi.datasets.registry import DatasetRegistry, edited_file
+from eo_pygeoapi.datasets.viewer import OPERATOR
 from eo_pygeoapi.errors import ConfigError, NotAppliedError
 
 
@@ -58,22 +59,22 @@ def test_a_dataset_that_is_not_applied_yet_is_told_from_an_unknown_one(tmp_path:
     edited = write(tmp_path / "edited.yml", "rain", "heat")
     registry = DatasetRegistry(write(tmp_path / "effective.yml", "rain", origin=edited))
     with pytest.raises(NotAppliedError, match="'heat' is enabled in the configuration file but not applied yet; run"):
-        registry.raise_if_not_applied("heat")
-    registry.raise_if_not_applied("nope")
+        registry.raise_if_not_applied("heat", OPERATOR)
+    registry.raise_if_not_applied("nope", OPERATOR)
 
 
 def test_mistakes_of_other_datasets_in_the_edited_file_do_not_matter(tmp_path: Path) -> None:
     edited = write(tmp_path / "edited.yml", "rain", "heat", wrong="people")
     registry = DatasetRegistry(write(tmp_path / "effective.yml", "rain", origin=edited))
     with pytest.raises(NotAppliedError):
-        registry.raise_if_not_applied("heat")
-    registry.raise_if_not_applied("people")
+        registry.raise_if_not_applied("heat", OPERATOR)
+    registry.raise_if_not_applied("people", OPERATOR)
 
 
 def test_without_a_readable_edited_file_nothing_is_said(tmp_path: Path) -> None:
-    DatasetRegistry(write(tmp_path / "own.yml", "rain")).raise_if_not_applied("heat")
+    DatasetRegistry(write(tmp_path / "own.yml", "rain")).raise_if_not_applied("heat", OPERATOR)
     gone = write(tmp_path / "effective.yml", "rain", origin=tmp_path / "gone.yml")
-    DatasetRegistry(gone).raise_if_not_applied("heat")
+    DatasetRegistry(gone).raise_if_not_applied("heat", OPERATOR)
 
 
 def test_the_edited_file_is_the_one_that_the_effective_file_names(tmp_path: Path) -> None:

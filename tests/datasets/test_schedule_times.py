@@ -94,6 +94,6 @@ def test_an_hourly_schedule_has_no_time_twice_and_none_moved() -> None:
 
 
 def test_a_day_that_never_comes_has_no_times() -> None:
-    never = schedule("0 0 30 2 *", "UTC")
+    never = schedule("0 0 * * *", "UTC").model_copy(update={"cron": "0 0 30 2 *"})
     assert list(times_after(never, datetime(2026, 1, 1, tzinfo=UTC))) == []
     assert latest_until(never, datetime(2026, 1, 1, tzinfo=UTC)) is None

@@ -14,7 +14,22 @@ from pygeoapi.api import processes
 from pygeoapi.util import JobStatus
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
-from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS, STATUS_BY_STATE, Job, Progress, job_status, to_rfc3339
+from eo_pygeoapi.gateway.job import (
+    ATTEMPTS_ALLOWED,
+    AWAITING_ANALYTICS,
+    DEATHS,
+    PUT_OFF,
+    RETRIED,
+    RETRIES_ALLOWED,
+    SCHEDULE,
+    STARTED_BY,
+    STATUS_BY_STATE,
+    Job,
+    Progress,
+    job_status,
+    to_rfc3339,
+)
+from eo_pygeoapi.worker.heartbeats import lost_runs
 
 RUN_ID = UUID("0190a5a0-0000-7000-8000-000000000001")
 NO_PROGRESS = Progress()
@@ -277,3 +292,52 @@ def test_a_run_without_a_death_is_at_its_first_attempt() -> None:
     for labels in ({}, {DEATHS: "x", ATTEMPTS_ALLOWED: 2}, {DEATHS: 1}):
         assert job(states.Running(), labels=labels).attempts == 1
     assert job(states.Running()).message == "running"
+
+
+# Who made it
+
+
+@pytest.mark.parametrize(
+    ("members", "by"),
+    [
+        (
+            {"created_by": {"type": "SCHEDULE", "display_value": "daily"}, "parameters": {"inputs": {}}},
+            "schedule daily",
+        ),
+        ({"labels": {SCHEDULE: "daily"}}, "schedule daily"),  # it makes up for a missed time
+        ({"parameters": {"inputs": {}, "request": {"response": "raw", "by": "token ops"}}}, "token ops"),
+        ({"parameters": {"inputs": {}, "request": {"response": "raw"}}}, ""),
+        ({"parameters": {"inputs": {}}}, "Prefect"),
+        ({"parameters": {"request": "odd"}}, ""),
+    ],
+)
+def test_who_made_a_job(members: dict[str, Any], by: str) -> None:
+    assert job(states.Completed(), **members).by == by
+
+
+def test_a_run_that_its_policy_tries_again_counts_with_its_deaths() -> None:
+    labels: dict[str, Any] = {RETRIED: 1, RETRIES_ALLOWED: 5}
+    state: State[Any] = states.AwaitingRetry(
+        message="attempt 2 of 6, at 14:30 (UTC), because the last one failed: away"
+    )
+    waiting = job(state, labels=labels)
+    assert (waiting.status, waiting.attempts, waiting.message) == ("accepted", 2, state.message)
+    again = job(states.Running(), Progress(10, "import (step 6 of 7)"), labels=labels)
+    assert again.message == "attempt 2 of 6: import (step 6 of 7)"
+    assert job(states.Running(), labels=labels | {DEATHS: 1, ATTEMPTS_ALLOWED: 2}).message == "attempt 3 of 7: running"
+
+
+def test_a_run_that_waits_for_analytics_says_that_it_has_imported() -> None:
+    state: State[Any] = states.Scheduled(name=AWAITING_ANALYTICS, message="imported; waits for DHIS2's analytics")
+    waiting = job(state)
+    assert (waiting.status, waiting.progress, waiting.message) == ("accepted", 99, state.message)
+
+
+def test_a_job_names_the_one_that_started_it() -> None:
+    assert job(states.Running(), labels={STARTED_BY: "a-job"}).parent == "a-job"
+    assert job(states.Running()).parent == ""
+
+
+def test_no_sign_of_life_is_expected_of_a_run_that_is_put_off() -> None:
+    expected = lost_runs(480).trigger.expect  # type: ignore[union-attr]
+    assert {f"prefect.flow-run.{name}" for name in PUT_OFF} <= expected

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from eo_pygeoapi.datasets.operations import Channel
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
@@ -17,6 +18,7 @@ from tests.watch.receiver import Receiver
 
 NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+CHANNELS = {"ops": Channel(tenant="north")}
 
 
 def settings(**addresses: str) -> Settings:
@@ -98,15 +100,17 @@ def test_a_silent_channel_is_a_problem_until_it_takes_messages(tmp_path: Path, r
     out = outbox(tmp_path, ops=receiver.url)
     out.put("ops", "a", "b", NOW)
     out.flush(NOW)
-    assert list(out.conditions(NOW + MINUTE)) == []
+    assert list(out.conditions(CHANNELS, NOW + MINUTE)) == []
 
-    (condition,) = out.conditions(NOW + 10 * MINUTE)
+    (condition,) = out.conditions(CHANNELS, NOW + 10 * MINUTE)
     assert condition.message == "The channel 'ops' takes no messages."
-    assert receiver.url not in str(condition)
+    assert receiver.url not in str(condition) and condition.tenant == "north"
+    (foreign,) = out.conditions({}, NOW + 10 * MINUTE)
+    assert foreign.tenant == ""
 
     receiver.status = 200
     out.flush(NOW + 11 * MINUTE)
-    assert list(out.conditions(NOW + 12 * MINUTE)) == []
+    assert list(out.conditions(CHANNELS, NOW + 12 * MINUTE)) == []
 
 
 def test_a_message_that_nobody_takes_is_given_up_after_a_day(tmp_path: Path, receiver: Receiver) -> None:

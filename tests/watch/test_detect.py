@@ -1,7 +1,9 @@
 """What is wrong now, said once for each cause."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +12,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.store.coverage import PeriodSummary
 from eo_pygeoapi.watch import detect
@@ -57,6 +60,27 @@ def test_other_causes_and_tenants_are_conditions_of_their_own() -> None:
 
     assert len(list(detect.failures([*tenants, *causes]))) == 4
     assert [c.message for c in detect.failures(causes[:1])] == ["C failed: the key is wrong"]
+
+
+def test_a_failure_has_lasted_since_the_first_one_after_the_last_success() -> None:
+    failing = replace(facts(), failing_since=NOW - 3 * DAY)
+    (condition,) = detect.failures([failed(failing, "the provider answers 502", 1)])
+
+    assert condition.since == NOW - 3 * DAY
+
+
+def chain(**links: Any) -> Chain:
+    given: dict[str, Any] = {"dataset": "rain", "connection": "national", "start": date(2026, 11, 1)}
+    given |= {"end": date(2026, 11, 24), "imported": NOW, "words": "31 values", "job_id": "job-1"}
+    return Chain.model_validate({**given, "links": [links]})
+
+
+def test_what_failed_after_an_import_is_said_and_the_import_is_not_blamed() -> None:
+    broken = chain(webhook="forecast", status="failed", message="answered with 500")
+    (condition,) = detect.chains([(facts(), broken), (facts("heat"), chain(analytics=True, status="successful"))])
+
+    assert condition.message == "After the import of Rain, webhook forecast failed: answered with 500"
+    assert (condition.event, condition.job_id, condition.since) == ("failed", "job-1", NOW)
 
 
 def test_more_refused_values_are_worse() -> None:

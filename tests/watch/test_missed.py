@@ -11,7 +11,7 @@ import yaml
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.apply import apply_deployments
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, Job
 from eo_pygeoapi.gateway.schedules import NOT_RUN
 from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.settings import Settings
@@ -70,6 +70,7 @@ def test_a_time_without_a_run_is_missed_after_the_grace_and_until_one_has_begun(
         (job("accepted", message="waiting for a worker"), 6, ["waits"]),
         (job("accepted", message="attempt 2 of 6: waiting"), 7, []),
         (job("accepted", attempts=2), 7, []),
+        (job("accepted", state_name=AWAITING_ANALYTICS), 7, []),  # it has imported
     ],
 )
 def test_a_run_that_was_skipped_or_waits_for_hours_is_missed_too(found: Job, hours: float, why: list[str]) -> None:

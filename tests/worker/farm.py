@@ -33,6 +33,7 @@ FLOWS: dict[str, dict[str, str]] = {
     "busy_in_c": {},
     "hungry": {"EO_MEMORY_LIMIT_MIB": "600"},
     "exits": {"EO_RESUME": "0"},
+    "unsure": {},
 }
 
 

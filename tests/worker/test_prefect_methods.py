@@ -15,7 +15,9 @@ from eo_pygeoapi.worker.worker import ImportJobConfiguration, ImportWorker
 OVERRIDDEN = {
     "run": "self, flow_run, configuration, task_status",
     "get_and_submit_flow_runs": "self",
+    "_get_scheduled_flow_runs": "self",
     "sync_with_backend": "self",
+    "_submit_scheduled_flow_runs": "self, flow_run_response",
     "_propose_pending_state": "self, flow_run",
     "_submit_run_and_capture_errors": "self, flow_run, task_status",
     "_give_worker_labels_to_flow_run": "self, flow_run_id",

@@ -8,6 +8,14 @@ from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import INPUTS, RUN_ID, TASK_SOURCE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from eo_pygeoapi.errors import Dhis2Error, SourceUnavailableError
+from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
+from flows.surroundings import failed_for_now
 
 KEPT = {"cache_policy": INPUTS + TASK_SOURCE + RUN_ID, "persist_result": True, "result_serializer": "json"}
 
@@ -83,6 +91,22 @@ def hungry(path: str) -> None:
     while True:
         held.append(bytearray(os.urandom(2**20) * 20))
         time.sleep(0.05)
+
+
+@flow(persist_result=False)
+def unsure(path: str, fails: int, error: str, inputs: dict[str, object]) -> State | None:
+    """Fail so often as the import does where its provider is away, or its data element is wrong."""
+    say(path, "began")
+    print(f"this is attempt {lines_of(path)}")
+    if lines_of(path) > fails:
+        return None
+    made = {"away": SourceUnavailableError, "wrong": Dhis2Error}[error]
+    folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
+    return failed_for_now(folder, made(f"the provider is {error}"))
+
+
+def lines_of(path: str) -> int:
+    return len(Path(path).read_text().splitlines())
 
 
 @flow(persist_result=False)

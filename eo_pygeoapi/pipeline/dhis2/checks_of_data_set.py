@@ -87,17 +87,14 @@ def _combination(facts: Facts, key: str, given: str, combination: Object, owner:
             f"{named(combo)} is an option combination of {named(own)}, but {has}; "
             f"set dhis2.{key} to one of its option combinations, or leave it out where that is the default",
         )
-    closed = [named(option) for option in combo.get("categoryOptions") or [] if _is_closed(option)]
+    options = combo.get("categoryOptions") or []
+    closed = [named(o) for o in options if ((o.get("access") or {}).get("data") or {}).get("write") is False]
     if closed:
         yield error(
             "sharing",
             f"user {facts.user.username!r} may not write values of the category options {some(closed)}; "
             "in their sharing settings give the user, or a group of it, 'can capture data'",
         )
-
-
-def _is_closed(option: Object) -> bool:
-    return ((option.get("access") or {}).get("data") or {}).get("write") is False
 
 
 def check_input_periods(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:

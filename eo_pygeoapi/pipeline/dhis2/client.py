@@ -1,7 +1,7 @@
 """The one module that talks to DHIS2, through dhis2-client.
 
-What DHIS2 refuses becomes Dhis2Error, and what another try may mend Dhis2UnavailableError; no other exception leaves
-this module. An import that DHIS2 took only in part comes as HTTP 409 too, but is an answer, not an error.
+It raises Dhis2Error for a refusal and Dhis2UnavailableError where a retry may help, and no other exception. HTTP 409
+with an import summary is an answer, not an error: DHIS2 has then imported only a part.
 """
 
 import atexit
@@ -30,9 +30,13 @@ ORG_UNIT_FIELDS = "id,code,name,level,path,geometry,openingDate,closedDate"
 # "at least one data element, data set … must be specified" and "at least one organisation unit …": none was found
 NOTHING_SELECTED = ("E2001", "E2006")
 # members that answers are looked up by; a password may be a word that a code has in it
+COMMON = ("period", "orgUnit", "attributeOptionCombo")
 IDENTIFIERS = ("id", "code", "path", "dataElement", "orgUnit", "period", "categoryOptionCombo", "attributeOptionCombo")
 # of the user: whom the values are compared with, and which units may be written to and read
 USER_FIELDS = "username,authorities,organisationUnits[id],dataViewOrganisationUnits[id]"
+
+# analytics tables are made of data values alone, and not of tracked entities
+ONLY_VALUES = {"skipEvents": "true", "skipEnrollment": "true", "skipTrackedEntities": "true"}
 
 UID = re.compile(r"[A-Za-z][A-Za-z0-9]{10}")
 
@@ -45,18 +49,18 @@ def connect(
 ) -> Iterator["Dhis2"]:
     """Open a connection to the DHIS2 of `connection`, and close it at the end; timeouts are in seconds.
 
-    Nothing is sent yet. Raises Dhis2Error for an address that is none, and where there is nothing to log in with.
+    This sends no request. Raises Dhis2Error for an invalid address, and without credentials.
     """
     client = open_client(connection, read_timeout, connect_timeout)
     try:
         yield Dhis2(client, secrets_of(connection), by_token=connection.token is not None)
     finally:
         client.close()
-        atexit.unregister(client.close)  # registered by the client, and keeps it in memory for ever
+        atexit.unregister(client.close)  # the client registers this, which keeps it in memory for ever
 
 
 class Dhis2:
-    """A DHIS2 server that somebody is logged in to; `connect` makes it."""
+    """A DHIS2 server, with credentials; `connect` makes it."""
 
     def __init__(self, client: DHIS2Client, secrets: Sequence[str] = (), *, by_token: bool = False) -> None:
         self.by_token = by_token
@@ -64,13 +68,13 @@ class Dhis2:
         self._secrets = secrets
 
     def system_info(self) -> dict[str, Any]:
-        """Return `version`, `calendar` and what else the server says of itself."""
+        """Return the server's description of itself: `version`, `calendar` and more."""
         return self._get("/api/system/info")
 
     def found(self, collection: str, identifiers: Sequence[str], fields: str, by: str = "id") -> list[Any]:
         """Return the objects of a collection (`dataSets`) that have these UIDs, or `by` code these codes.
 
-        What does not exist, or may not be seen, is missing.
+        The result lacks objects that do not exist or that the user may not see.
         """
         # a list of codes ends at a comma or bracket within one of them
         together = [name for name in identifiers if not re.search(r"[,\[\]]", name)]
@@ -81,13 +85,13 @@ class Dhis2:
         return objects
 
     def matching(self, collection: str, condition: str, fields: str) -> list[Any]:
-        """Return the objects of a collection that meet DHIS2's filter, with the fields asked for."""
+        """Return the objects of a collection that match DHIS2's filter, with these fields."""
         params = {"filter": condition, "fields": fields, "paging": "false"}
         found: list[Any] = self._get(f"/api/{collection}", params).get(collection, [])
         return found
 
     def me(self) -> dict[str, Any]:
-        """Return who is logged in, with the members of USER_FIELDS."""
+        """Return our user, with the members of USER_FIELDS."""
         return self._get("/api/me", {"fields": USER_FIELDS})
 
     def tokens(self) -> list[Any]:
@@ -108,14 +112,19 @@ class Dhis2:
     def org_units(
         self, levels: Sequence[int] = (), parent: str = "", group: str = "", ids: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Return the organisation units that meet all that is given, with or without a geometry.
+        """Return the organisation units that match all arguments, with or without a geometry.
 
-        `levels`, `ids`: any of them; `parent`: UID of a unit that they lie below, itself not among them; `group`: UID
-        of a group that they are in. Each has the members of ORG_UNIT_FIELDS as far as DHIS2 knows them.
+        They are of any of the `levels`, have any of the UIDs `ids`, lie below the unit `parent` (UID), which is not
+        among them, and belong to the `group` (UID). Each has those members of ORG_UNIT_FIELDS that DHIS2 has.
         """
-        filters = _org_unit_filters(levels, parent, group)
+        filters = [_any_of("level", [str(level) for level in levels])] if levels else []
+        filters += [f"path:like:{parent}"] if parent else []
+        filters += [f"organisationUnitGroups.id:eq:{group}"] if group else []
         wanted = [[_any_of("id", some)] for some in batched(ids, IDS_IN_URL)] if ids else [[]]
-        units = [unit for some in wanted for unit in self._org_units(filters + some)]
+        units: list[dict[str, Any]] = []
+        for some in wanted:
+            params = {"filter": filters + some, "fields": ORG_UNIT_FIELDS, "paging": "false"}
+            units += self._get("/api/organisationUnits", params).get("organisationUnits", [])
         # DHIS2 finds the parent itself too: its path holds its own UID
         return [unit for unit in units if unit["id"] != parent] if parent else units
 
@@ -124,8 +133,8 @@ class Dhis2:
     ) -> list[dict[str, Any]]:
         """Return the values of the data element that DHIS2 holds for periods within these days, by UIDs.
 
-        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`. Days and
-        not periods are asked for: until 2.42 DHIS2 makes periods that it is asked for.
+        Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value` and `storedBy`. The request
+        names days, not periods, for until 2.42 DHIS2 creates each period that a request names.
         """
         days = {"startDate": first.isoformat(), "endDate": last.isoformat()}
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}
@@ -134,15 +143,19 @@ class Dhis2:
             where = days | {"orgUnit": list(some)}
             answer = self._data_values(selected | where)
             if answer is None and "dataElement" in selected:  # a parameter since 2.43 only
-                selected = {"dataSet": self._data_sets_of(data_element)}
+                found = self.matching("dataElements", f"id:eq:{data_element}", "dataSetElements[dataSet[id]]")
+                members = [member for element in found for member in element.get("dataSetElements", [])]
+                selected = {"dataSet": [member["dataSet"]["id"] for member in members]}
                 answer = self._data_values(selected | where)
-            values += _flat(answer or {})
+            # what the values have in common, 2.43 says once, beside them
+            common = {name: answer[name] for name in COMMON if name in answer} if answer else {}
+            values += [common | value for value in (answer or {}).get("dataValues", [])]
         return [value for value in values if value.get("dataElement") == data_element]
 
     def name_periods(self, periods: Sequence[str], data_element: str, org_unit: str, *, data_set: str = "") -> None:
-        """Name periods to DHIS2 by asking for their values: until 2.42 it makes those that it has not met before.
+        """Read values of periods, so that DHIS2 creates the periods that it does not have; it does so until 2.42.
 
-        Raises CollisionError where another request names one of them at the same moment.
+        Raises CollisionError if another request names one of them at the same moment.
         """
         selected = {"dataSet": data_set} if data_set else {"dataElement": data_element}
         for some in batched(periods, IDS_IN_URL):
@@ -153,7 +166,7 @@ class Dhis2:
     ) -> dict[str, Any]:
         """Import a data value set, or with `dry_run` ask what an import would do; return DHIS2's import summary.
 
-        A summary comes also where DHIS2 took only a part, or nothing: look at its `status` and `conflicts`.
+        DHIS2 may have imported only a part, or nothing: its `status` and `conflicts` tell.
         """
         path = "/api/dataValueSets"
         params = {
@@ -173,16 +186,42 @@ class Dhis2:
 
         answer = self._ask(f"POST {path}", post)
         if summary := _import_summary(answer):
-            return _redacted(summary)
+            conflicts = summary.get("conflicts") or []
+            for conflict in conflicts:
+                conflict["value"] = redact(str(conflict.get("value") or ""))
+            return {**summary, "description": redact(str(summary.get("description") or "")), "conflicts": conflicts}
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered POST {path} without an import summary")
 
-    def _org_units(self, filters: Sequence[str]) -> list[dict[str, Any]]:
-        params = {"filter": list(filters), "fields": ORG_UNIT_FIELDS, "paging": "false"}
-        found: list[dict[str, Any]] = self._get("/api/organisationUnits", params).get("organisationUnits", [])
-        return found
+    def start_analytics(self) -> str:
+        """Have DHIS2 make the analytics tables of data values; returns the path of its notifications on that.
+
+        Returns nothing where DHIS2 cannot begin now (409), for it makes them already.
+        """
+        path = "/api/resourceTables/analytics"
+        asked = f"POST {path}"
+
+        def post() -> Any:
+            try:
+                return self._client.post(path, params=ONLY_VALUES)
+            except DHIS2HTTPError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return None
+
+        if (answer := self._ask(asked, post)) is None:
+            return ""
+        endpoint = (self._object(answer, asked).get("response") or {}).get("relativeNotifierEndpoint")
+        if not isinstance(endpoint, str) or not endpoint.startswith("/api/"):
+            raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without where its notifications are")
+        return endpoint
+
+    def notifications(self, path: str) -> list[dict[str, Any]]:
+        """Return what DHIS2 says of a task of its own, the newest first; nothing before it has begun."""
+        answer: Any = self._ask(f"GET {path}", lambda: self._client.get(path))
+        return [note for note in answer if isinstance(note, dict)] if isinstance(answer, list) else []
 
     def _data_values(self, params: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the answer, or None where nothing that was asked for exists."""
+        """Return the answer, or None if nothing that the request names exists."""
         path = "/api/dataValueSets"
 
         def get() -> Any:
@@ -195,10 +234,6 @@ class Dhis2:
 
         answer = self._ask(f"GET {path}", get)
         return None if answer is None else self._object(answer, f"GET {path}")
-
-    def _data_sets_of(self, data_element: str) -> list[str]:
-        found = self.matching("dataElements", f"id:eq:{data_element}", "dataSetElements[dataSet[id]]")
-        return [member["dataSet"]["id"] for element in found for member in element.get("dataSetElements", [])]
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         asked = f"GET {path}"
@@ -219,36 +254,11 @@ class Dhis2:
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} with a {type(answer).__name__}, no object")
 
 
-def _org_unit_filters(levels: Sequence[int], parent: str, group: str) -> list[str]:
-    filters = []
-    if levels:
-        filters.append(_any_of("level", [str(level) for level in levels]))
-    if parent:
-        filters.append(f"path:like:{parent}")
-    if group:
-        filters.append(f"organisationUnitGroups.id:eq:{group}")
-    return filters
-
-
 def _any_of(name: str, values: Sequence[str]) -> str:
     return f"{name}:eq:{values[0]}" if len(values) == 1 else f"{name}:in:[{','.join(values)}]"
-
-
-def _flat(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the values with all their dimensions; what they have in common 2.43 says once, beside them."""
-    common = {name: answer[name] for name in ("period", "orgUnit", "attributeOptionCombo") if name in answer}
-    return [common | value for value in answer.get("dataValues", [])]
 
 
 def _import_summary(answer: Any) -> dict[str, Any] | None:
     """Return the import summary of an answer; until 2.37 it is the answer itself."""
     summary = answer.get("response", answer) if isinstance(answer, dict) else None
     return summary if isinstance(summary, dict) and "importCount" in summary else None
-
-
-def _redacted(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an import summary without what looks like a secret in DHIS2's words."""
-    conflicts = [
-        conflict | {"value": redact(str(conflict.get("value") or ""))} for conflict in summary.get("conflicts") or []
-    ]
-    return {**summary, "description": redact(str(summary.get("description") or "")), "conflicts": conflicts}

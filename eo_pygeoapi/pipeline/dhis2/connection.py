@@ -1,9 +1,8 @@
-"""The HTTP client that talks to a DHIS2, made from a connection of the settings; nothing is sent yet."""
+"""Make the HTTP client of a DHIS2 from a connection of the settings, without sending a request."""
 
 import base64
 import logging
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from eo_pygeoapi.settings import Dhis2Connection
 
 
 class _Client(DHIS2Client):
-    """dhis2-client, which notices that it is sent to the login page."""
+    """dhis2-client, which raises LoginPageError for a redirect to the login page."""
 
     def _build_client(self) -> httpx.Client:
         made = super()._build_client()
@@ -29,9 +28,11 @@ class _Client(DHIS2Client):
 def open_client(connection: Dhis2Connection, read_timeout: float, connect_timeout: float) -> DHIS2Client:
     """Return a client that logs in as the connection says; timeouts are in seconds.
 
-    Raises Dhis2Error for an address that is none, and where there is nothing to log in with.
+    Raises Dhis2Error for an invalid address, and without credentials.
     """
-    _quiet_client_log()
+    client_log = logging.getLogger("dhis2_client")
+    if not client_log.handlers:  # Python prints records of whole answers that no handler takes
+        client_log.addHandler(logging.NullHandler())
     own_trust = _trusting(connection.ca_file) if connection.ca_file else None
     client = _Client(
         _base_url(connection),
@@ -47,21 +48,15 @@ def open_client(connection: Dhis2Connection, read_timeout: float, connect_timeou
 
 
 def secrets_of(connection: Dhis2Connection) -> list[str]:
-    """Return what must not come back from the server: the token, the password, and both names as Basic sends them."""
-    return list(_secrets(connection))
-
-
-def _secrets(connection: Dhis2Connection) -> Iterator[str]:
-    if connection.token:
-        yield connection.token.get_secret_value()
+    """Return the secrets that an answer must not repeat: token, password, and user name and password as in Basic."""
+    secrets = [secret.get_secret_value() for secret in (connection.token, connection.password) if secret]
     if connection.password:
-        password = connection.password.get_secret_value()
-        yield password
-        yield base64.b64encode(f"{connection.username}:{password}".encode()).decode()
+        secrets.append(base64.b64encode(f"{connection.username}:{secrets[-1]}".encode()).decode())
+    return secrets
 
 
 def _refuse_login_page(response: httpx.Response) -> None:
-    """Raise LoginPageError where DHIS2 redirects to its login page (`/login/`, until 2.42 `/dhis-web-login/`)."""
+    """Raise LoginPageError if DHIS2 redirects to its login page (`/login/`, until 2.42 `/dhis-web-login/`)."""
     if response.is_redirect and "login" in urlsplit(response.headers.get("Location", "")).path.lower():
         raise LoginPageError
 
@@ -92,15 +87,8 @@ def _credentials(connection: Dhis2Connection) -> dict[str, Any]:
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:
-    """Return what trusts the certificate authorities in `ca_file` instead of the system's."""
+    """Return a context that trusts the certificate authorities in `ca_file` instead of the system's."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # also where it holds no certificate
         raise Dhis2Error(f"cannot read the certificate authorities of DHIS2 in {ca_file}: {error}") from error
-
-
-def _quiet_client_log() -> None:
-    """Keep dhis2-client from printing whole answers, which Python does for errors that no handler takes."""
-    logger = logging.getLogger("dhis2_client")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())

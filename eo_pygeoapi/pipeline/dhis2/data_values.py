@@ -1,7 +1,7 @@
 """Step 5: from a table of values to the data value set that DHIS2 takes.
 
 DHIS2 accepts a number as text that matches `^(-?0|-?[1-9]\\d*)(\\.\\d+)?$`: no exponent, no NaN, no infinity. What
-cannot be written so is left out and counted; it is never sent as something else.
+cannot be written so is left out and counted, never changed.
 
 The values may be millions, so they pass one by one, ordered by period, into two files: JSON and CSV as DHIS2 imports
 them. The import reads the CSV again; what is in memory does not grow with the number of values.
@@ -38,7 +38,7 @@ class DataValue(NamedTuple):
 
 
 class Payload(Model):
-    """What is known of a payload without its values: where they go, how many there are and what they are about."""
+    """The summary of a payload: its target, its counts, and its units and periods, without the values."""
 
     target: DatasetTarget = DatasetTarget()
     count: int = 0
@@ -87,7 +87,7 @@ def read_data_values(stream: TextIO) -> Iterator[DataValue]:
 
 
 def data_value_set(values: Iterable[DataValue], target: DatasetTarget) -> dict[str, Any]:
-    """Return the values as DHIS2 takes them."""
+    """Return the values as the JSON that DHIS2 imports."""
     common = dimensions(target)
     data_set = {"dataSet": target.data_set} if target.data_set else {}
     return {
@@ -97,7 +97,7 @@ def data_value_set(values: Iterable[DataValue], target: DatasetTarget) -> dict[s
 
 
 def dimensions(target: DatasetTarget) -> dict[str, str]:
-    """Return what every value has in common; empty members are not sent, for DHIS2 has its defaults for them."""
+    """Return the members that all values share, without empty ones: DHIS2 has defaults for these."""
     named = {
         "dataElement": target.data_element,
         "categoryOptionCombo": target.category_option_combo,
@@ -117,7 +117,7 @@ def decimal_text(value: float | np.floating[Any]) -> str:
 
 
 def preview(payload: Payload, values: Sequence[DataValue], rows: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
-    """Return what a person looks at before importing: where the values go, how many there are, and the first ones.
+    """Return the preview of an import for people: the target, the counts and the first values.
 
     It is itself a data value set, shortened, with `count`, `leftOutCount` and `target` beside the DHIS2 members, and
     `rows`: the same values as a table, each with what DHIS2 holds (`stored`) and what that makes of it (`change`),
@@ -134,7 +134,7 @@ def preview(payload: Payload, values: Sequence[DataValue], rows: Sequence[Mappin
 
 
 class _Found:
-    """What is counted while the rows pass."""
+    """Counts the rows while they pass."""
 
     def __init__(self) -> None:
         self.count = self.nulls = self.zeros = self.fractions = 0

@@ -1,6 +1,6 @@
-"""What can go wrong between us and DHIS2, translated once into our error tree.
+"""Errors of requests to DHIS2, translated in one place into our error tree.
 
-A message says which server (without credentials), what was asked of it, and DHIS2's own words, shortened.
+A message names the server (without credentials), the request, and DHIS2's own words, shortened.
 """
 
 import re
@@ -15,7 +15,7 @@ from eo_pygeoapi.errors import Dhis2CredentialError, Dhis2Error, Dhis2Unavailabl
 from eo_pygeoapi.redaction import redact
 
 WORDS = 300
-# until 2.42 DHIS2 makes a period when it first meets it, on reading too; where two requests meet it, one is refused
+# until 2.42 DHIS2 creates a period that a request names first, a read too; of two requests at once it refuses one
 COLLISION = re.compile(r"duplicate key value|could not serialize access|deadlock detected")
 TRANSIENT = {
     HTTPStatus.REQUEST_TIMEOUT,
@@ -36,11 +36,11 @@ HINTS = {
 
 
 class CollisionError(Dhis2UnavailableError):
-    """Two requests met in DHIS2's database; the same one, asked again, is answered."""
+    """Two requests collided in DHIS2's database; a retry succeeds."""
 
 
 class LoginPageError(Exception):
-    """An answer that leads to the login page: nobody is logged in."""
+    """DHIS2 redirects to its login page: we are not logged in."""
 
 
 @contextmanager
@@ -69,7 +69,13 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
 
 def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[str]) -> Dhis2Error:
     status = error.status_code
-    own_words = _words(error.payload)
+    payload = error.payload
+    own_words = " ".join((str(payload.get("message", "")) if isinstance(payload, dict) else str(payload)).split())
+    if re.match(r"<(!doctype|html|\?xml)", own_words, re.IGNORECASE):  # of a proxy
+        title = re.search(r"<title>(.*?)</title>", own_words, re.IGNORECASE)
+        own_words = f"an HTML page{f' ({title[1][:WORDS]})' if title and title[1] else ''}"
+    else:
+        own_words = own_words[:WORDS] or "no reason given"
     collided = status == HTTPStatus.CONFLICT and COLLISION.search(own_words) is not None
     away = status in TRANSIENT
     does = "does not answer" if away else "refused"
@@ -95,13 +101,3 @@ def _not_reached(error: Exception, server: str, asked: str, secrets: Sequence[st
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return Dhis2Error(f"{server!r} is no address of a DHIS2: {detail}")
     return Dhis2UnavailableError(f"DHIS2 at {server} does not answer {asked}: {detail}")
-
-
-def _words(payload: object) -> str:
-    """Return what DHIS2, or what stands in front of it, says in short."""
-    text = str(payload.get("message", "")) if isinstance(payload, dict) else str(payload)
-    text = " ".join(text.split())
-    if not re.match(r"<(!doctype|html|\?xml)", text, re.IGNORECASE):
-        return text[:WORDS] or "no reason given"
-    title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE)
-    return f"an HTML page{f' ({title[1][:WORDS]})' if title and title[1] else ''}"

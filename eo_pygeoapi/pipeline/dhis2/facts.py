@@ -1,11 +1,11 @@
-"""What an import has to know of a DHIS2 before it sends anything, asked once."""
+"""Facts of a DHIS2 that an import reads once, before it sends values."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
@@ -31,12 +31,22 @@ OPTION_COMBO_FIELDS = "id,code,name,categoryCombo[id,name,isDefault],categoryOpt
 
 @dataclass(frozen=True)
 class User:
-    """Who is logged in; the roots are UIDs of units, and all below them counts too."""
+    """Our user in DHIS2; the roots are UIDs of units, and include all units below them."""
 
     username: str = ""
     authorities: frozenset[str] = frozenset()
     capture_roots: frozenset[str] = frozenset()
     view_roots: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, me: Object) -> Self:
+        """Read the user from the answer of `/api/me`."""
+        return cls(
+            username=str(me.get("username", "")),
+            authorities=frozenset(me.get("authorities", [])),
+            capture_roots=frozenset(unit["id"] for unit in me.get("organisationUnits", [])),
+            view_roots=frozenset(unit["id"] for unit in me.get("dataViewOrganisationUnits", [])),
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Facts:
 
     @property
     def is_new(self) -> bool:
-        """Whether one value that DHIS2 does not take refuses all that are sent with it."""
+        """Whether DHIS2 refuses all values of a request if it refuses one of them."""
         return self.version >= NEW_IMPORT
 
     @property
@@ -108,8 +118,11 @@ class Facts:
 
     def default_combo(self) -> str:
         """Return the UID of the option combination that DHIS2 takes where none is given."""
-        known = sorted(self.default_combos, key=lambda combo: not _is_of_default(combo))
-        return str(known[0]["id"]) if known else DEFAULT_OPTION_COMBO
+        for combo in self.default_combos:
+            of_default = (combo.get("categoryCombo") or {}).get("isDefault")
+            if of_default or (of_default is None and combo["id"] == DEFAULT_OPTION_COMBO):
+                return str(combo["id"])
+        return str(self.default_combos[0]["id"]) if self.default_combos else DEFAULT_OPTION_COMBO
 
     def open_until(self) -> date | None:
         """Return the last day that DHIS2 takes values for; None where it is not known, or input periods say it.
@@ -129,8 +142,9 @@ class Facts:
 
 
 def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) -> Facts:
-    """Ask DHIS2 for what an import of these units' values has to know; what does not exist is None, or missing."""
+    """Read the facts for an import of these units' values; an object that does not exist is None, or missing."""
     system, user = dhis2.system_info(), dhis2.me()
+    last = str(system.get("lastAnalyticsTableSuccess") or "")  # 1970-01-01 if analytics never ran
     elements = look_up(dhis2, "dataElements", [target.data_element], ELEMENT_FIELDS)
     element = elements.objects.get(target.data_element)
     given_sets, data_sets = _data_sets(dhis2, target, element)
@@ -141,8 +155,8 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         version=_version(system),
         calendar=str(system.get("calendar", "iso8601")),
         now=instant(system.get("serverDate")) or datetime.now(UTC).replace(tzinfo=None),
-        last_analytics=_last_analytics(system),
-        user=_user(user),
+        last_analytics="" if last.startswith("1970-01-01") else last,
+        user=User.of(user),
         element=element,
         data_set=data_sets[0] if len(data_sets) == 1 else None,
         data_set_count=len(data_sets),
@@ -180,26 +194,6 @@ def _default_combos(dhis2: Dhis2) -> Sequence[Object]:
         if error.transient:
             raise
         return ()  # not every user may list them
-
-
-def _is_of_default(combo: Object) -> bool:
-    own = combo.get("categoryCombo") or {}
-    return own.get("isDefault") is True or (own.get("isDefault") is None and combo["id"] == DEFAULT_OPTION_COMBO)
-
-
-def _user(user: Object) -> User:
-    return User(
-        username=str(user.get("username", "")),
-        authorities=frozenset(user.get("authorities", [])),
-        capture_roots=frozenset(unit["id"] for unit in user.get("organisationUnits", [])),
-        view_roots=frozenset(unit["id"] for unit in user.get("dataViewOrganisationUnits", [])),
-    )
-
-
-def _last_analytics(system: Object) -> str:
-    """Return when analytics ended last; where it never ran, DHIS2 says 1970-01-01."""
-    last = str(system.get("lastAnalyticsTableSuccess") or "")
-    return "" if last.startswith("1970-01-01") else last
 
 
 def _version(system: Object) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What an import reads from and leaves in the folder of its job; `store/job_folder.py` lists the files."""
+"""The files that an import reads and writes in its job's folder; `store/job_folder.py` lists them."""
 
 import csv
 import hashlib
@@ -20,17 +20,17 @@ CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change")
 
 
 class ImportFiles:
-    """What the import of one job reads and leaves in its folder."""
+    """Reads and writes the files of one job's import."""
 
     def __init__(self, folder: JobFolder) -> None:
         self.folder = folder
 
     def write_payload(self, payload: Payload) -> None:
-        """Keep what is known of the payload."""
+        """Keep the payload's summary."""
         self.folder.write_json(job_folder.STEP_PAYLOAD, payload.to_json())
 
     def payload(self) -> Payload:
-        """Return what is known of the payload."""
+        """Return the payload's summary."""
         return Payload.model_validate(self.folder.read_json(job_folder.STEP_PAYLOAD))
 
     @contextmanager
@@ -43,7 +43,7 @@ class ImportFiles:
                 yield read_data_values(stream)
 
     def finished(self, number: int, digest: str) -> BatchResult | None:
-        """Return what came of a batch, or None where it is not finished, or another one was by this number."""
+        """Return the result of a batch; None if it is not finished, or another batch had this number."""
         try:
             found = BatchResult.model_validate(self.folder.read_json(batch_name(number, "json")))
         except MissingResultError:
@@ -51,23 +51,23 @@ class ImportFiles:
         return found if found.digest == digest else None
 
     def finish(self, number: int, result: BatchResult, changes: Sequence[dict[str, str]]) -> None:
-        """Keep what came of a batch; from now on it is finished."""
+        """Keep the result of a batch, which is finished from now on."""
         text = io.StringIO()
         csv.DictWriter(text, CHANGE_COLUMNS, lineterminator="\n").writerows(changes)
         self.folder.write_bytes(batch_name(number, "csv"), text.getvalue().encode())
         self.folder.write_json(batch_name(number, "json"), result.to_json())
 
     def write_rows(self, rows: Sequence[dict[str, str]]) -> None:
-        """Keep the first values beside what DHIS2 held."""
+        """Keep the first values, each beside the value that DHIS2 held."""
         self.folder.write_json(job_folder.STEP_IMPORT_ROWS, list(rows))
 
     def rows(self) -> list[dict[str, str]]:
-        """Return the first values beside what DHIS2 held; none where it was not asked."""
+        """Return the first values, each beside the value that DHIS2 held; none without a request to DHIS2."""
         found: list[dict[str, str]] = self.folder.read_json(job_folder.STEP_IMPORT_ROWS, default=[])
         return found
 
     def collect(self, count: int) -> None:
-        """Write what all batches rejected, kept and changed; one batch at a time is in memory."""
+        """Write the rejected, kept and changed values of all batches, with one batch at a time in memory."""
         results = (
             BatchResult.model_validate(self.folder.read_json(batch_name(number, "json"))) for number in range(count)
         )
@@ -97,6 +97,6 @@ class ImportFiles:
 
 
 def digest_of(values: Sequence[DataValue]) -> str:
-    """Return what tells one batch from another."""
+    """Return a digest of a batch."""
     text = "\n".join("\t".join(value) for value in values)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

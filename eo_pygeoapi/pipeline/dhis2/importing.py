@@ -1,8 +1,8 @@
 """Step 6: import the payload into DHIS2, or in a dry run ask what an import would do.
 
-The values go in batches of whole periods. Of each batch DHIS2 is asked what it holds, and only what is new or changed
-is sent, so that a second import changes nothing. Each batch is tried again by itself, and one that is finished is
-noted: an import that broke off is simply made again, and goes on where it was. What is in memory is one batch.
+It sends the values in batches of whole periods, with one batch in memory. For each batch it reads the values that DHIS2
+holds and sends only new and changed ones, so that a second import changes nothing. It retries each batch by itself and
+notes the finished ones: a repetition of an import that broke off goes on where that stopped.
 """
 
 import logging
@@ -35,8 +35,8 @@ from eo_pygeoapi.store.connections import note_token
 BATCH = 10_000
 PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
 
-Report = Callable[[float], None]  # told which fraction of the values is dealt with
-# takes its turn among the jobs that write to one data element (its UID), and gives it back
+Report = Callable[[float], None]  # takes the fraction of the values that is done
+# waits for the turn among the jobs that write to one data element (its UID), and gives it back
 Turn = Callable[[str], AbstractContextManager[object]]
 Row = dict[str, str]  # a value beside what DHIS2 holds
 logger = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ def import_to_dhis2(
     """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
-    SKIPPED and the summary says why. What DHIS2 does not take, and errors that the check before finds, are in the
-    summary. Raises Dhis2Error for what DHIS2 refuses as a whole, and Dhis2UnavailableError where it stays away.
+    SKIPPED and the summary says why. The summary holds rejected values and the errors of the check before the import.
+    Raises Dhis2Error if DHIS2 refuses a request, and Dhis2UnavailableError if it stays unreachable.
     """
     payload = files.payload()
     if skipped := _why_skipped(payload, connect):
@@ -77,7 +77,7 @@ def import_to_dhis2(
             run = _Import.of(dhis2, files, payload.target, dataset, facts, dry_run)
             tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
-    return _summary(tally, facts, findings, dry_run)
+    return _summary(tally, facts, findings, dry_run, dataset)
 
 
 def batches(values: Iterable[DataValue], size: int = BATCH, one_period: bool = False) -> Iterator[list[DataValue]]:
@@ -97,7 +97,7 @@ def batches(values: Iterable[DataValue], size: int = BATCH, one_period: bool = F
 
 
 def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
-    """Return what the action returns; where DHIS2 is away, try again after each of the pauses."""
+    """Return the result of the action; after a transient error, retry it after each of the pauses."""
     for pause in pauses:
         try:
             return action()
@@ -111,7 +111,7 @@ def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
 
 @dataclass
 class _Import:
-    """One import: its parts, and what its batches have in common."""
+    """One import: its parts, shared by all batches."""
 
     files: ImportFiles
     target: DatasetTarget
@@ -186,7 +186,7 @@ def in_uids(target: DatasetTarget, facts: Facts) -> DatasetTarget:
 
 @dataclass
 class _Attempts:
-    """What earlier attempts at a batch have sent: it may be stored although DHIS2's answer was lost."""
+    """The values that earlier attempts at a batch sent: DHIS2 may have stored them though its answer was lost."""
 
     sent: dict[Cell, Compared] = field(default_factory=dict)
 
@@ -212,14 +212,16 @@ def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float], report:
 def _one_batch(
     run: _Import, batch: Sequence[DataValue], attempts: _Attempts
 ) -> tuple[BatchResult, list[dict[str, str]]]:
-    """Import one batch; returns what came of it, and each value beside what DHIS2 held."""
+    """Import one batch; returns its result, and each value beside the one that DHIS2 held."""
     sendable, refused = run.screening.sort(batch)
     held, known = run.stored.of(sendable), run.sent.known(sendable)
     found = list(compared(sendable, held, known, run.target, run.facts.user.username))
     to_send = [one for one in found if one.change in ("new", "changed")]
     ours = [one.ours for one in to_send]
     if not run.dry_run:
-        run.sent.confirm(_ours_already(found, known))
+        # values that DHIS2 holds as ours are, though no note says that we sent them: the notes began late, or are lost
+        unchanged = [one.ours for one in found if one.change == "unchanged"]
+        run.sent.confirm([v for v in unchanged if known.get((v.org_unit, v.period)) != [v.value]])
         run.sent.begin(ours, {cell: theirs.value for cell, theirs in held.items()})
     if ours and not run.facts.is_new:
         run.new_periods.announce({value.period for value in ours}, met={period for _, period in held})
@@ -229,25 +231,15 @@ def _one_batch(
     if not run.dry_run:
         run.sent.confirm(ours, not_taken)
     sent.reject(refused)
-    found = [_as_it_was(one, attempts) for one in found]
+    # a value that an earlier attempt has stored counts as what it was then, not as unchanged
+    earlier = ((one, attempts.sent.get((one.ours.org_unit, one.ours.period))) for one in found)
+    found = [was if was and one.change == "unchanged" else one for one, was in earlier]
     rows = [one.row() for one in found if (one.ours.org_unit, one.ours.period) not in not_taken]
     rows += [
         {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
         for r in sent.rejected
     ]
     return _result(run, found, to_send, sent, not_taken, rows), rows
-
-
-def _ours_already(found: Sequence[Compared], known: Mapping[Cell, Sequence[str]]) -> list[DataValue]:
-    """Return the values that DHIS2 holds as ours are and that are not noted so: the notes began late, or were lost."""
-    unchanged = [one.ours for one in found if one.change == "unchanged"]
-    return [value for value in unchanged if known.get((value.org_unit, value.period)) != [value.value]]
-
-
-def _as_it_was(one: Compared, attempts: _Attempts) -> Compared:
-    """Return a value that an earlier attempt of ours has stored as what it was then, not as unchanged."""
-    earlier = attempts.sent.get((one.ours.org_unit, one.ours.period))
-    return earlier if earlier and one.change == "unchanged" else one
 
 
 def _result(
@@ -282,10 +274,11 @@ def _result(
     )
 
 
-def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool) -> ImportSummary:
+def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool, dataset: Dataset) -> ImportSummary:
     total = tally.total(dry_run)
     notes = []
-    if not dry_run and total.imported + total.updated + total.deleted:
+    follows = any(then.analytics for then in dataset.after)  # the job itself says when
+    if not dry_run and total.imported + total.updated + total.deleted and not follows:
         last = f"the last one ended {facts.last_analytics}" if facts.last_analytics else "there was none yet"
         notes.append(f"imported values show up in DHIS2 analytics after its next run; {last}")
     if total.kept_count:

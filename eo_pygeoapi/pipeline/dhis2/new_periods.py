@@ -1,9 +1,9 @@
-"""Periods that DHIS2 has not met before.
+"""Periods that DHIS2 does not have yet.
 
-Until 2.42 DHIS2 makes a period when a request first names it, and where two requests name it at once only one
-succeeds: reading is refused, and of values that are sent a few valid days are, as E7611. Two schedules of the same hour
-meet each new day so. Therefore new periods are named by one small request before their values are sent, which is simply
-made again where it collides; and values that are refused all the same are sent again (see `send`).
+Until 2.42 DHIS2 creates a period when a request first names it, and if two requests name it at once only one succeeds:
+DHIS2 refuses the other if it reads, and a few of its valid days (E7611) if it writes. Two schedules of the same hour
+collide so on each new day. Therefore the import names new periods in one small request before it sends their values,
+and retries it after a collision; it also sends values again that DHIS2 refuses all the same (see `send`).
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def pauses() -> Iterator[float]:
-    """Yield seconds to wait, longer each time, and different ones for two that have collided."""
+    """Yield seconds to wait, ever longer ones, and random so that two that collided do not collide again."""
     return (pause * random.uniform(0.5, 1.5) for pause in PAUSES)
 
 
@@ -32,17 +32,16 @@ class NewPeriods:
         self._known: set[str] = set()
 
     def announce(self, periods: Collection[str], met: Collection[str]) -> None:
-        """Name the periods, but for those that DHIS2 has met already."""
+        """Name the periods to DHIS2, without those that it has already."""
         self._known.update(met)
-        if new := sorted(set(periods) - self._known):
-            self._until_it_succeeds(new)
-            self._known.update(new)
-
-    def _until_it_succeeds(self, periods: Sequence[str]) -> None:
+        new = sorted(set(periods) - self._known)
+        if not new:
+            return
+        self._known.update(new)
         for pause in pauses():
             try:
-                self._name(periods)
+                self._name(new)
                 return
             except CollisionError:
                 time.sleep(pause)
-        logger.warning("DHIS2 did not take %d new periods in %d tries", len(periods), len(PAUSES))
+        logger.warning("DHIS2 did not take %d new periods in %d tries", len(new), len(PAUSES))

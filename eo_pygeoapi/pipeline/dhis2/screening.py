@@ -1,8 +1,8 @@
-"""Which values are not even sent: those that DHIS2 would not take, would refuse others for, or would hide.
+"""Which values the import does not send: those that DHIS2 would refuse, would refuse others for, or would hide.
 
-Units that do not exist or lie outside the user's hierarchy are left out because their values cannot be read; units
-that the data set does not have, and periods that a unit or the data set was not open for, because versions of DHIS2
-differ in what they make of them, and none shows such values.
+It leaves out units that do not exist or lie outside the user's hierarchy, for nobody could read their values; and units
+that the data set does not have, and periods for which a unit or the data set is not open, for versions of DHIS2 treat
+these differently, and none shows such values.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ Reason = tuple[str, str]  # DHIS2's code, and words
 
 @dataclass
 class Screening:
-    """Sorts values by what is known of a DHIS2; what it finds of a unit or a period it remembers."""
+    """Sorts values by the facts of a DHIS2; it caches the reason of each unit and period."""
 
     facts: Facts
     period_type: PeriodType
@@ -62,7 +62,7 @@ class Screening:
 
 
 def unit_reason(facts: Facts, org_unit: str) -> Reason | None:
-    """Say why no value of a unit can be sent, or None where it can."""
+    """Return why no value of a unit can be sent; None if they can."""
     if words := facts.ambiguous.get(org_unit):
         return "", f"{words}; use the code of the one, or the UID of the other"
     if org_unit not in facts.units:

@@ -1,8 +1,8 @@
 """Send values to DHIS2, so that each is taken or named with the reason why not.
 
-From 2.43 on one value that DHIS2 does not take refuses all that are sent with it. What is known beforehand is left out
-(`screening`). Of the rest DHIS2 names what it refuses, and the others are sent again; where it names nothing, that is
-found by halving what was refused.
+From 2.43 on DHIS2 refuses all values of a request if it refuses one of them. `screening` leaves out those that are
+known beforehand. If DHIS2 names the refused ones of the rest, the sender sends the others again; if it names none, the
+sender finds them by halving the refused values.
 """
 
 import logging
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 from eo_pygeoapi.contract.models import Rejected
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Sent:
-    """What came of the values that were sent."""
+    """The result of sending values."""
 
     counts: Counter[str] = field(default_factory=Counter)
     rejected: list[Rejected] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Sent:
     reasons: list[str] = field(default_factory=list)
 
     def reject(self, rejected: Iterable[Rejected], counted: bool = False) -> None:
-        """List values that were not taken; `counted` says that DHIS2 has counted them as ignored already."""
+        """List values that DHIS2 did not take; `counted`: DHIS2 has already counted them as ignored."""
         found = list(rejected)
         self.rejected += found
         if not counted:
@@ -47,7 +48,7 @@ class Sent:
 
 
 class Sender:
-    """Sends values through `post`, which returns DHIS2's import summary; it learns from what was refused."""
+    """Sends values through `post`, which returns DHIS2's import summary; it remembers refused units and periods."""
 
     def __init__(self, post: Post, stored: StoredValues, facts: Facts, dry_run: bool) -> None:
         self._post, self._stored, self._facts, self._dry_run = post, stored, facts, dry_run
@@ -58,7 +59,7 @@ class Sender:
         self._more_requests = MORE_REQUESTS
 
     def send(self, values: Sequence[DataValue]) -> Sent:
-        """Send the values, at most as many as DHIS2 takes at once."""
+        """Send the values; at most as many as DHIS2 takes in a request."""
         sent = Sent()
         left = self._without_refused(values, sent)
         if left and self._refused_all:
@@ -108,7 +109,7 @@ class Sender:
         return answer
 
     def _reject(self, values: Sequence[DataValue], answer: Answer, sent: Sent) -> None:
-        """List values that a refusal is about."""
+        """List the values that DHIS2 has refused."""
         words = {"errorCode": answer.code}
         rejected = [rejection(value, words | {"value": words_for(value, answer, self._uids)}) for value in values]
         self._remember(rejected)
@@ -158,7 +159,7 @@ class Sender:
         return named + [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
 
     def _remember(self, rejected: Sequence[Rejected]) -> None:
-        """Remember the units, or the periods, that everything is refused of."""
+        """Remember the units and periods of which DHIS2 refuses every value."""
         for entry in rejected:
             if entry.code in ABOUT_UNITS:
                 self._refused.setdefault(entry.org_unit, entry)
@@ -178,7 +179,7 @@ class Sender:
 
 
 def _halves(values: Sequence[DataValue], code: str) -> list[list[DataValue]]:
-    """Return the values in two parts: by units or by periods; none where there is nothing left to part."""
+    """Return the values in two parts, by units or by periods; nothing if they cannot be divided."""
     by_unit: dict[str, list[DataValue]] = {}
     for value in values:
         by_unit.setdefault(value.org_unit, []).append(value)
@@ -188,8 +189,4 @@ def _halves(values: Sequence[DataValue], code: str) -> list[list[DataValue]]:
         groups = by_period
     middle = len(groups) // 2
     parts = (groups[:middle], groups[middle:]) if middle else ()
-    return [sorted(chain.from_iterable(part), key=_period) for part in parts]
-
-
-def _period(value: DataValue) -> str:
-    return value.period
+    return [sorted(chain.from_iterable(part), key=attrgetter("period")) for part in parts]

@@ -1,9 +1,8 @@
-"""The values that we sent last, by cell, so that a value which a person has changed in DHIS2 is told from ours.
+"""The values that we sent last, by cell: they tell a value that a person has changed in DHIS2 from ours.
 
-They are kept in the results store under `sent/{connection}/{data element}/…`, a file for each month, or for each
-period where there are so many units that a month would be large. Before a batch is sent its values are noted beside
-those before, and only when DHIS2 has answered in place of them: an import that dies in between leaves both, and
-either is ours.
+The results store keeps them under `sent/{connection}/{data element}/…`, a file for each month, or for each period if
+there are very many units. Before the import sends a batch it notes the values beside the earlier ones, and after the
+answer of DHIS2 in place of them: an import that dies in between leaves both, and either counts as ours.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ Noted = dict[str, dict[str, list[str]]]  # period, unit, values
 
 
 class SentValues:
-    """What was sent to one data element of one connection; `dimensions` is its UID, and option combinations."""
+    """The values sent to one data element of one connection; `dimensions`: its UID, and option combinations."""
 
     def __init__(self, store: ResultStore, connection: str, dimensions: Sequence[str], org_unit_count: int = 0) -> None:
         self._store = store
@@ -31,7 +30,7 @@ class SentValues:
         self._org_unit_count = org_unit_count
 
     def known(self, values: Sequence[DataValue]) -> dict[Cell, list[str]]:
-        """Return what may have been sent last to the cells of `values`, where something was."""
+        """Return the values that we may have sent last to the cells of `values`."""
         found: dict[Cell, list[str]] = {}
         if not self._store.exists(self._layout_key):
             return found

@@ -1,10 +1,10 @@
-"""What DHIS2 holds in the cells that a batch is about, and what that makes of each value."""
+"""The values that DHIS2 holds in the cells of a batch, and how each of our values compares with them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from eo_pygeoapi.contract.models import Interval, KeptValue, PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id, span
@@ -55,9 +55,9 @@ class Compared:
 
 
 class StoredValues:
-    """Reads what DHIS2 holds of one data element and combination of options; all identifiers are UIDs.
+    """Reads the values that DHIS2 holds of one data element and combination of options; all identifiers are UIDs.
 
-    `names` are what our values call the units, by UID.
+    `names` are the units' names in our values, by UID.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class StoredValues:
         self._uids = {name: uid for uid, name in names.items()}
 
     def of(self, values: Sequence[DataValue]) -> dict[Cell, Held]:
-        """Return what is held in the cells of `values`, and around them."""
+        """Return the held values in the cells of `values`, and around them."""
         units = sorted({self._uids[value.org_unit] for value in values})
         periods = {value.period: period_with_id(value.period, self._period_type) for value in values}
         held: dict[Cell, Held] = {}
@@ -80,14 +80,14 @@ class StoredValues:
                 self._target.data_element, days.start, days.end, units, data_set=self._target.data_set
             )
             held |= {
-                (self._names[value["orgUnit"]], value["period"]): _held(value)
+                (self._names[value["orgUnit"]], value["period"]): Held(
+                    str(value.get("value", "")), str(value.get("storedBy") or "")
+                )
                 for value in found
-                if value["orgUnit"] in self._names and self._has_our_combos(value)
+                if value["orgUnit"] in self._names
+                and all(value.get(name, combo) == combo for name, combo in self._combos.items())
             }
         return held
-
-    def _has_our_combos(self, value: Mapping[str, Any]) -> bool:
-        return all(value.get(name, combo) == combo for name, combo in self._combos.items())
 
 
 def _spans(periods: Sequence[Period]) -> Iterator[Interval]:
@@ -109,11 +109,11 @@ def compared(
     target: DatasetTarget,
     username: str,
 ) -> Iterator[Compared]:
-    """Say of each value what it is to DHIS2: new, changed, unchanged, kept or ignored.
+    """Compare each value with the held one: it is new, changed, unchanged, kept or ignored.
 
-    `sent` are the values that we may have sent last to a cell. What somebody else stored, or what is not the value
-    that we sent last, is a person's: it is kept unless the dataset says `onConflict: overwrite`. `importStrategy`
-    CREATE ignores changed values and UPDATE new ones; 2.43 does not know these any more, so it is done here.
+    `sent` are the values that we may have sent last to a cell. A held value belongs to a person if another user stored
+    it, or if it is not the one that we sent last: it is kept, unless the dataset has `onConflict: overwrite`. The
+    `importStrategy` CREATE ignores changed values, and UPDATE new ones; 2.43 does not have these any more, so we do it.
     """
     for value in values:
         cell = (value.org_unit, value.period)
@@ -142,7 +142,3 @@ def same_number(left: str, right: str) -> bool:
         return Decimal(left) == Decimal(right)
     except InvalidOperation:  # what is stored is no number
         return False
-
-
-def _held(value: Mapping[str, Any]) -> Held:
-    return Held(str(value.get("value", "")), str(value.get("storedBy") or ""))

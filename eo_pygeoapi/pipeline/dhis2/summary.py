@@ -1,8 +1,8 @@
-"""What DHIS2 says of what was sent to it, read, and the batches of an import added up.
+"""Reads DHIS2's import summaries, and adds up the batches of an import.
 
-DHIS2 words it in two ways. Until 2.42 each value stands for itself: a conflict names the `indexes` of the values that
-it concerns, and the rest is imported. From 2.43 on one mistake in the metadata refuses all that was sent, with nothing
-counted. Until 2.37 conflicts name no indexes. A zero that is not significant is dropped and counted nowhere.
+There are two kinds of summaries. Until 2.42 each value stands for itself: a conflict names the `indexes` of its values,
+and DHIS2 imports the rest. From 2.43 on DHIS2 refuses all values for one mistake in the metadata, and counts nothing.
+Until 2.37 conflicts name no indexes. DHIS2 drops a zero that is not significant, and counts it nowhere.
 """
 
 import re
@@ -28,7 +28,7 @@ STATUSES: dict[str, Status] = {"SUCCESS": "SUCCESS", "OK": "SUCCESS", "WARNING":
 
 
 class BatchResult(Model):
-    """What came of one batch; this is kept, so that a batch that is finished need not be sent again."""
+    """The result of one batch, kept so that a repetition does not send a finished batch again."""
 
     digest: str = ""
     statuses: list[Status] = []
@@ -40,7 +40,7 @@ class BatchResult(Model):
 
 
 class Tally:
-    """The results of the batches of one import, added up; of what is listed it holds only what is shown."""
+    """The sum of the results of an import's batches; of long lists it holds only the entries that are shown."""
 
     def __init__(self, period_type: PeriodType = "daily") -> None:
         self._period_type = period_type
@@ -67,13 +67,18 @@ class Tally:
         self.rows += result.rows[: SHOWN - len(self.rows)]
 
     def total(self, dry_run: bool) -> ImportSummary:
-        """Return the sum: with the status of all batches where they agree, a WARNING where they do not."""
+        """Return the sum; its status is that of all batches if they agree, else WARNING."""
         counts = self._counts
         status: Status = "WARNING"
         if len(self._statuses) < 2:
             status = next(iter(self._statuses), "SUCCESS")
         if status == "SUCCESS" and counts["rejected"] + counts["kept"]:
             status = "WARNING"
+        # one entry for each unit, whatever the number of periods that it was not open for
+        not_open = [
+            Rejected(org_unit=unit, code=NOT_OPEN, reason=left_out_words(words, count, self._period_type))
+            for (unit, words), count in self._not_open.items()
+        ]
         return ImportSummary(
             status=status,
             dry_run=dry_run,
@@ -83,18 +88,11 @@ class Tally:
             deleted=counts["deleted"],
             unchanged=counts["unchanged"],
             rejected_count=counts["rejected"],
-            rejected=(self._rejected + self._not_open_once())[:SHOWN],
+            rejected=(self._rejected + not_open)[:SHOWN],
             kept_count=counts["kept"],
             kept=self._kept,
             reason="; ".join(self._reasons.values()),
         )
-
-    def _not_open_once(self) -> list[Rejected]:
-        """Return the periods that a unit was not open for as one entry a unit."""
-        return [
-            Rejected(org_unit=unit, code=NOT_OPEN, reason=left_out_words(words, count, self._period_type))
-            for (unit, words), count in self._not_open.items()
-        ]
 
 
 def shortened(reason: str) -> str:
@@ -108,7 +106,7 @@ def shortened(reason: str) -> str:
 
 
 def in_words(row_count: int, summary: ImportSummary) -> str:
-    """Return in one sentence what a job has done: how many values it computed, and what became of them in DHIS2."""
+    """Return in one sentence how many values a job computed, and what DHIS2 did with them."""
     if summary.status == "SKIPPED":
         return f"{row_count} values; nothing was sent to DHIS2: {summary.reason}"
     counts = {

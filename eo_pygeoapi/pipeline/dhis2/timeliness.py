@@ -1,7 +1,7 @@
 """When DHIS2 takes values: while a unit is open, and while the data set is open for a period.
 
-All versions are treated alike here, though DHIS2 is not: until 2.42 it stores values from before a unit opened, where
-nobody sees them, and from 2.43 on one such value refuses all that are sent with it.
+This module treats all versions alike, though they differ: until 2.42 DHIS2 stores values from before a unit opened,
+where nobody sees them, and from 2.43 on it refuses a whole request for one such value.
 """
 
 from bisect import bisect_left, bisect_right
@@ -59,16 +59,13 @@ def expired(facts: Facts, periods: Sequence[Period]) -> list[Period]:
     if days <= 0 or explicit or facts.may("F_EDIT_EXPIRED"):
         return []
     # the last day counts as a whole
-    return [period for period in periods if facts.now - _midnight(period.end) >= timedelta(days + 1)]
+    first_open = facts.now - timedelta(days + 1)
+    return [period for period in periods if datetime.combine(period.end, datetime.min.time()) <= first_open]
 
 
 def _is_open(entry: Object, facts: Facts) -> bool:
     opens, closes = instant(entry.get("openingDate")), instant(entry.get("closingDate"))
     return (opens is None or opens <= facts.now) and (closes is None or facts.now <= closes)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, datetime.min.time())
 
 
 def _day(text: object) -> date | None:

@@ -31,6 +31,19 @@ class SourceRequest:
     companions: tuple[Dataset, ...] = ()
     say: Callable[[str], None] = lambda words: None
 
+    @property
+    def download_box(self) -> tuple[float, float, float, float]:
+        """The box to fetch: the one of all datasets that share this block where it holds the units, else theirs.
+
+        So what one of these datasets has fetched is there for the others, too.
+        """
+        west, south, east, north = self.bbox
+        if shared := self.dataset.shared_bbox:
+            w, s, e, n = shared
+            if w <= west <= east <= e and s <= south and north <= n:
+                return w, s, e, n
+        return self.bbox
+
 
 class Extract(Model):
     """The data that a source has: paths or URLs, and the periods that it lacks."""

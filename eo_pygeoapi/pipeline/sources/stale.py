@@ -1,10 +1,10 @@
-"""Raise an error for a provider that has stopped; nobody looks at a job that waits for data for ever."""
+"""Raise the error for data that are not there: the provider has stopped, or the data may still come."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 
 from eo_pygeoapi.datasets.source import SourceOptions
-from eo_pygeoapi.errors import StaleProviderError
+from eo_pygeoapi.errors import NoDataError, NotPublishedYetError, StaleProviderError
 
 
 def raise_if_stale(
@@ -25,3 +25,10 @@ def raise_if_stale(
         f"there after {(usual - first).days} days. Ask for days until {newest}, or set "
         "another provider or address"
     )
+
+
+def no_data(message: str, options: SourceOptions, missing: Sequence[date], today: date) -> NoDataError:
+    """Return the error of a job whose days are all missing: a later attempt helps while the last may still come."""
+    usual = options.expected(missing[-1])
+    comes = usual is not None and today <= usual + (usual - missing[-1])
+    return NotPublishedYetError(message, usual) if comes else NoDataError(message)

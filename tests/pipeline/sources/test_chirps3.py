@@ -381,3 +381,25 @@ def test_a_mirror_that_has_stopped_is_an_error_and_a_day_that_it_lacks_is_not(tm
         assert [entry.period for entry in hole.left_out] == ["20250302"]
         late = on(2025, 3, 8).extract(ask("2025-03-04", "2025-03-06"))
         assert [entry.period for entry in late.left_out] == ["20250305", "20250306"]
+
+
+def test_datasets_of_one_block_are_downloaded_once(server: chc.StandIn, tmp_path: Path) -> None:
+    west, south, east, north = BOX
+    middle, source = (west + east) / 2, on(2025, 8, 12)
+    boxes: list[Box] = [BOX, (west, south, middle, north), (middle, south, east, north)]
+    found, requests = [], []
+    for bbox in boxes:
+        asked = request_of(server, tmp_path, "2025-08-05", "2025-08-06", bbox, shared_bbox=list(BOX))
+        found.append(source.open(asked, source.extract(asked)).load())
+        requests.append(len(server.log()))
+    assert requests[0] > 0 and requests == [requests[0]] * 3
+    whole, *parts = found
+    for part in parts:
+        assert 0 < part.sizes["x"] < whole.sizes["x"]
+        assert part.equals(whole.sel(x=part.x, y=part.y))
+
+
+def test_units_outside_of_the_shared_box_have_their_own(server: chc.StandIn, tmp_path: Path) -> None:
+    west, south, east, north = BOX
+    asked = request_of(server, tmp_path, "2025-08-05", "2025-08-05", BOX, shared_bbox=[west + 1, south, east, north])
+    assert asked.download_box == BOX

@@ -68,6 +68,10 @@ class StandIn:
         """Answer (until 2.42) as if another request met every new period in the same moment."""
         self._ask("PUT", "/_collide", on_new_periods)
 
+    def analytics_takes(self, seconds: float) -> None:
+        """Have analytics take so long, also where it goes on already."""
+        self._ask("PUT", "/_analytics", seconds)
+
     def faults(self, *rules: Mapping[str, Any]) -> None:
         """Put these rules in force, instead of those before."""
         self._ask("PUT", "/_faults", rules)

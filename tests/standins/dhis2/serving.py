@@ -4,7 +4,8 @@ What is not DHIS2's stands under `/_`, without a login: `GET /_log` (requests; `
 `GET /_audit`, `GET /_imports` (how many were answered), and `PUT` of `/_values` (a list of data values that somebody
 stored), of `/_later` (what a person changes in the metadata before the next import: `unassign`, units of all data sets,
 and `dropZeros`, data elements), of `/_collide` (whether periods that are new collide, see `new_periods.py`), of
-`/_faults` (a list of rules) and of `/_new` (everything as it was at the start).
+`/_analytics` (how many seconds a run of analytics takes), of `/_faults` (a list of rules) and of `/_new` (everything as
+it was at the start).
 A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
 ever), and one or more of
 

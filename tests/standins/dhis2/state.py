@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tests.standins.dhis2.answers import Object
@@ -24,6 +24,8 @@ class Task:
 
     notifications: list[Object]
     summary: Object | None = None
+    of_analytics: bool = False
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Server:
         self.periods = KnownPeriods()
         self.tasks: dict[tuple[str, str], Task] = {}
         self.tokens: list[Object] = []
-        self.analytics: datetime | None = None
+        self.analytics_takes = timedelta(0)
         self.rules, self.later = [], {}
         self.log.clear()
         self.made = instant()
@@ -59,6 +61,16 @@ class Server:
     @property
     def differences(self) -> Differences:
         return self.version.differences
+
+    @property
+    def analytics(self) -> datetime | None:
+        """When the last run of analytics began that has ended."""
+        runs = [task.begun for task in self.tasks.values() if task.of_analytics and not self.is_going_on(task)]
+        return max(runs, default=None)
+
+    def is_going_on(self, task: Task) -> bool:
+        """Tell whether a task has not ended yet."""
+        return task.of_analytics and datetime.now(UTC) < task.begun + self.analytics_takes
 
     @property
     def owner(self) -> str:
@@ -95,6 +107,8 @@ class Server:
             self.later = body
         elif (method, path) == ("PUT", "/_new"):
             self.begin()
+        elif (method, path) == ("PUT", "/_analytics"):
+            self.analytics_takes = timedelta(seconds=body)
         elif (method, path) == ("PUT", "/_collide"):
             self.periods.collide = bool(body)
         elif (method, path) == ("PUT", "/_values"):

@@ -18,7 +18,7 @@ import xarray as xr
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import period_of
-from eo_pygeoapi.errors import NoDataError, SourceError
+from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
@@ -27,7 +27,7 @@ from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER, Chirps3Option
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
-from eo_pygeoapi.pipeline.sources.stale import raise_if_stale
+from eo_pygeoapi.pipeline.sources.stale import no_data, raise_if_stale
 from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _CELLS_PER_DEGREE = 20
@@ -61,7 +61,8 @@ class Chirps3Source:
         left_out = _left_out(missing, request, options, today)
         if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
-            raise NoDataError(f"{product.name}: nothing is published for {missing[0]} to {missing[-1]}{expected}")
+            said = f"{product.name}: nothing is published for {missing[0]} to {missing[-1]}{expected}"
+            raise no_data(said, options, missing, today)
         note = ", ".join(f"{name} {files[0].first} to {files[-1].last}" for name, files in stages.items())
         if len(stages) == 1:
             (note,) = stages
@@ -99,10 +100,16 @@ class _Product:
 def _product(request: SourceRequest, stage: str) -> _Product:
     options = cast(Chirps3Options, request.dataset.options)
     flavor = "sat" if stage == "prelim" else options.flavor  # the only preliminary one
-    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, _box(request.bbox))
+    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, _box(_covered(request)))
     key = {"address": served.base_url, "box": list(served.box)}
     folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
     return _Product(served, folder)
+
+
+def _covered(request: SourceRequest) -> Box:
+    """Return the box to fetch; that of the units where CHIRPS does not have the whole of a larger one."""
+    shared = request.download_box
+    return shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox
 
 
 def _box(bbox: Box) -> Box:

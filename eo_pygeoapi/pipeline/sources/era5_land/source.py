@@ -16,7 +16,6 @@ import xarray as xr
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore
@@ -29,7 +28,7 @@ from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
-from eo_pygeoapi.pipeline.sources.stale import raise_if_stale
+from eo_pygeoapi.pipeline.sources.stale import no_data, raise_if_stale
 from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _LOG = logging.getLogger(__name__)
@@ -51,7 +50,11 @@ class Era5LandSource:
         options = cast(Era5LandOptions, request.dataset.options)
         provider = self.providers[options.provider](options.base_url.rstrip("/"))
         without_handlers()
-        key = {"provider": options.provider, "address": options.base_url.rstrip("/"), "box": list(box_of(request.bbox))}
+        key = {
+            "provider": options.provider,
+            "address": options.base_url.rstrip("/"),
+            "box": list(box_of(request.download_box)),
+        }
         name = f"ERA5-Land of the {provider.name}"
         folder = ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
         fetching = _Fetching(request, provider, folder, self.today())
@@ -62,7 +65,7 @@ class Era5LandSource:
         fetching.raise_if_stale(own, missing)
         left_out = _left_out(request, set(missing), fetching.expected)
         if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
-            raise NoDataError(_nothing(provider, request, missing, left_out))
+            raise no_data(_nothing(provider, request, missing, left_out), options, missing, fetching.today)
         provisional = [file for file in kept if file.provisional]
         note = f"ERA5-Land ({provider.name})"
         if provisional:
@@ -160,7 +163,7 @@ class _Fetching:
         with self.folder.unfinished() as unfinished:
             try:
                 received = self.provider.fetch(
-                    Wanted(variables, days, box_of(self.request.bbox)), unfinished, self.request.say
+                    Wanted(variables, days, box_of(self.request.download_box)), unfinished, self.request.say
                 )
             except NotPublishedError as error:
                 self.latest = error.latest or self.latest
@@ -168,7 +171,7 @@ class _Fetching:
                 return
             for variable in variables:
                 found = read(received, variable, self.folder.name)
-                check(found, days, self.request.bbox, self.folder.name)
+                check(found, days, self.request.download_box, self.folder.name)
                 for part in write_days(found, days, unfinished):
                     self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
 

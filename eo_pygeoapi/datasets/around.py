@@ -1,0 +1,56 @@
+"""What a dataset gets from the others of its file: the connections of its tenant, and the box of a shared block."""
+
+from collections.abc import Iterator, Mapping
+
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Operations
+
+LARGEST_SHARED = 1000.0  # square degrees: a large country, but not the whole earth for a few districts
+
+
+def with_others(
+    datasets: Mapping[str, Dataset], operations: Operations, resources: Mapping[str, Mapping[str, object]]
+) -> dict[str, Dataset]:
+    """Return the datasets with what the rest of the file gives them."""
+    found = {}
+    boxes = dict(_shared_boxes(datasets, resources))
+    for id_, dataset in datasets.items():
+        given = {
+            "connections": _connections(dataset.tenant, datasets, operations),
+            "shared_bbox": boxes.get(_described_by(id_, resources), []),
+        }
+        found[id_] = dataset.model_copy(update=given)
+    return found
+
+
+def _connections(tenant: str, datasets: Mapping[str, Dataset], operations: Operations) -> list[str] | None:
+    """Return the connections that a tenant lists, else those that its datasets name; None without any tenant."""
+    if not operations.tenants:
+        return None
+    listed = operations.tenants[tenant].connections if tenant in operations.tenants else []
+    named = (dataset.dhis2.connection for dataset in datasets.values() if dataset.tenant == tenant)
+    return listed or list(dict.fromkeys(named))
+
+
+def _shared_boxes(
+    datasets: Mapping[str, Dataset], resources: Mapping[str, Mapping[str, object]]
+) -> Iterator[tuple[str, list[float]]]:
+    """Yield the extent of each dataset that others extend, where it is not too large to be fetched for all."""
+    extended = {_described_by(id_, resources) for id_ in datasets if "extends" in _block(id_, resources)}
+    for id_ in extended & set(datasets):
+        if len(bbox := datasets[id_].bbox) in (4, 6):
+            west, south, east, north = bbox if len(bbox) == 4 else [*bbox[:2], *bbox[3:5]]
+            if west < east and (east - west) * (north - south) <= LARGEST_SHARED:
+                yield id_, [west, south, east, north]
+
+
+def _described_by(id_: str, resources: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the dataset whose block this one takes over in the end; itself where it takes over none."""
+    while isinstance(base := _block(id_, resources).get("extends"), str):
+        id_ = base
+    return id_
+
+
+def _block(id_: str, resources: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:
+    block = resources.get(id_, {}).get("eo")
+    return block if isinstance(block, Mapping) else {}

@@ -1,0 +1,127 @@
+"""Chains: what an import that has changed something in DHIS2 is followed by, each thing once, in the order of the file.
+
+DHIS2's analytics is waited for; jobs are started, and go on by themselves; webhooks are called when the import's own
+job has ended, for whoever is called may ask for its results. What fails is said, and keeps nothing else from being
+done. What has been done is kept with the job, so that a job that goes on after its process died does nothing twice.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from eo_pygeoapi.contract.models import ImportSummary, Interval
+from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import EngineUnavailableError, EoError, InputError
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.schedules import run_inputs
+from eo_pygeoapi.jobs.analytics import Analytics
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.chains import Chain, KeptLink
+from eo_pygeoapi.store.store import ResultStore
+
+# so long analytics is waited for in the job's process; then the job is put off, until it looks again
+WAITED_FOR = timedelta(seconds=20)
+LOOKS = (1.0, 2.0, 3.0, 5.0)  # seconds between looks while it is; the last holds for all that follow
+SOONEST, LATEST = timedelta(seconds=30), timedelta(minutes=5)
+_PREFECT_SECONDS = 60.0
+
+_LOG = logging.getLogger(__name__)
+
+Submit = Callable[[str, JsonObject, str], Job]  # deployment, parameters and key, of which there is only one run
+
+
+def has_changed(summary: ImportSummary) -> bool:
+    """Return whether an import has changed something in DHIS2."""
+    return not summary.dry_run and summary.imported + summary.updated + summary.deleted > 0
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Does what an import is followed by, but for webhooks."""
+
+    store: ResultStore
+    datasets: Mapping[str, Dataset]
+    submit: Submit
+    analytics: Callable[[str], Analytics | None]  # of a connection; None where there is none of this name
+    clean: Callable[[str], str] = str
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+
+    def follow(self, chain: Chain) -> tuple[Chain, datetime | None]:
+        """Do what is not done yet; returns what came of it, and when to go on where DHIS2's analytics takes longer."""
+        for number, link in enumerate(chain.links):
+            if link.has_ended or link.webhook:
+                continue
+            done = self._analytics(chain, number, link) if link.analytics else self._started(chain, number, link)
+            if done.message:
+                done = done.model_copy(update={"message": self.clean(done.message)})
+            _LOG.info("%s: %s%s", done.name, done.status, f", {done.message}" if done.message else "")
+            chain = chain.replaced(number, done)
+            chain.keep(self.store)
+            if not done.has_ended:
+                return chain, self._next_look(chain)
+        return chain, None
+
+    def _next_look(self, chain: Chain) -> datetime:
+        """Return when to look again: the longer it takes, the more seldom."""
+        now = self.now()
+        return now + min(max((now - chain.imported) / 4, SOONEST), LATEST)
+
+    def _analytics(self, chain: Chain, number: int, link: KeptLink) -> KeptLink:
+        analytics, begun = self.analytics(chain.connection), self.now()
+        if analytics is None:
+            return self._failed(link, f"there is no DHIS2 connection {chain.connection!r}")
+        pauses = iter(LOOKS)
+        while True:
+            link = analytics.look(link, chain.imported, self.now())
+            chain.replaced(number, link).keep(self.store)
+            if link.has_ended or self.now() - begun >= WAITED_FOR:
+                return link
+            self.sleep(next(pauses, LOOKS[-1]))
+
+    def _started(self, chain: Chain, number: int, link: KeptLink) -> KeptLink:
+        retrying = Retrying(
+            retry=retry_if_exception_type(EngineUnavailableError),
+            wait=wait_exponential(0.5, max=10),
+            stop=stop_after_delay(_PREFECT_SECONDS),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            deployment, parameters = self._what_to_run(chain, link)
+            job = retrying(self.submit, deployment, parameters, f"after {chain.job_id} {number}")
+        except EoError as error:
+            return self._failed(link, str(error))
+        return link.model_copy(update={"status": "successful", "job_id": job.id, "finished": self.now()})
+
+    def _what_to_run(self, chain: Chain, link: KeptLink) -> tuple[str, JsonObject]:
+        """Return the deployment and the parameters of a link's job."""
+        if link.dataset:
+            return link.dataset, {"inputs": self._same_interval(chain, link.dataset)}
+        if link.process == PROCESS_ID:
+            return str(link.inputs.get("datasetId")), {"inputs": link.inputs}
+        return link.process, {"process_id": link.process, "inputs": link.inputs, "request": {}}
+
+    def _same_interval(self, chain: Chain, name: str) -> JsonObject:
+        """Return inputs for the days of the import; where no period lies in them, those of the first schedule."""
+        if (dataset := self.datasets.get(name)) is None:
+            raise InputError(f"dataset {name!r} is not enabled any more")
+        interval = Interval(start=chain.start, end=chain.end)
+        if periods_in(interval, dataset.period_type):
+            days = {"start": chain.start.isoformat(), "end": chain.end.isoformat()}
+            return {"datasetId": name, **days, "dryRun": False}
+        if not dataset.schedules:
+            raise InputError(
+                f"no {dataset.period_type} period lies within {chain.start} to {chain.end}, and dataset {name!r} has "
+                "no schedule whose dates could be taken"
+            )
+        return run_inputs(dataset, dataset.schedules[0]) | {"dryRun": False}
+
+    def _failed(self, link: KeptLink, said: str) -> KeptLink:
+        return link.model_copy(update={"status": "failed", "message": said, "finished": self.now()})

@@ -1,0 +1,114 @@
+"""Checks before an import: the data element, its numbers, and how DHIS2 aggregates them."""
+
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.dhis2.data_values import Payload
+from eo_pygeoapi.pipeline.dhis2.facts import Facts
+from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
+from eo_pygeoapi.pipeline.dhis2.identifiers import named
+
+NUMBERS = ("NUMBER", "PERCENTAGE", "UNIT_INTERVAL")
+WHOLE_NUMBERS = ("INTEGER", "INTEGER_POSITIVE", "INTEGER_NEGATIVE", "INTEGER_ZERO_OR_POSITIVE")
+# what DHIS2 makes of the values of several periods, and of several units, by aggregation type
+OVER_TIME = {
+    "SUM": "sum",
+    "AVERAGE": "mean",
+    "AVERAGE_SUM_ORG_UNIT": "mean",
+    "MIN": "min",
+    "MAX": "max",
+    "MIN_SUM_ORG_UNIT": "min",
+    "MAX_SUM_ORG_UNIT": "max",
+}
+OVER_UNITS = {
+    "SUM": "sum",
+    "AVERAGE": "mean",
+    "AVERAGE_SUM_ORG_UNIT": "sum",
+    "LAST": "sum",
+    "LAST_IN_PERIOD": "sum",
+    "FIRST": "sum",
+    "LAST_AVERAGE_ORG_UNIT": "mean",
+    "LAST_IN_PERIOD_AVERAGE_ORG_UNIT": "mean",
+    "FIRST_AVERAGE_ORG_UNIT": "mean",
+    "MIN": "min",
+    "MAX": "max",
+    "MIN_SUM_ORG_UNIT": "sum",
+    "MAX_SUM_ORG_UNIT": "sum",
+}
+KEEP_ZEROS = ("AVERAGE", "AVERAGE_SUM_ORG_UNIT")
+
+
+def check_data_element(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
+    """Is there the data element, and does it take such numbers?"""
+    element = facts.element
+    if element is None:
+        if payload.target.data_element in facts.ambiguous:
+            return
+        yield error(
+            "data-element",
+            f"there is no data element {payload.target.data_element!r} that user {facts.user.username!r} may see; "
+            "check dhis2.dataElement (UID or code) and the sharing",
+        )
+        return
+    if element.get("domainType", "AGGREGATE") != "AGGREGATE":
+        yield error("data-element", f"{named(element)} is a tracker data element; choose an aggregate one")
+    type_ = element.get("valueType")
+    if type_ not in NUMBERS + WHOLE_NUMBERS:
+        allowed = ", ".join(NUMBERS + WHOLE_NUMBERS)
+        yield error("value-type", f"{named(element)} takes {type_}, no numbers; allowed value types: {allowed}")
+    elif type_ in WHOLE_NUMBERS and payload.fraction_count:
+        yield error(
+            "value-type",
+            f"{payload.fraction_count} of {payload.count} values are no whole numbers, which {named(element)} "
+            f"({type_}) does not take; set decimals: 0 in the dataset's eo: block, or the value type to NUMBER",
+        )
+
+
+def check_zeros(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
+    """Does DHIS2 store zeros of the data element?"""
+    element = facts.element or {"zeroIsSignificant": True}
+    if element.get("zeroIsSignificant") or element.get("aggregationType") in KEEP_ZEROS:
+        return
+    what = f"{named(element)} does not store zeros (zeroIsSignificant is false)"
+    do = "tick 'Store zero data values' of the data element in DHIS2's Maintenance app"
+    if payload.zero_count and not facts.is_new:
+        yield error("zeros", f"{what}: DHIS2 would drop {payload.zero_count} of {payload.count} values; {do}")
+    else:
+        yield warning("zeros", f"{what}: values of 0 are missing in analytics; {do}")
+
+
+def check_aggregation_over_time(facts: Facts, _payload: Payload, dataset: Dataset) -> Findings:
+    """Does DHIS2 aggregate several periods as the dataset aggregates its time steps?"""
+    type_ = (facts.element or {}).get("aggregationType")
+    theirs, ours = OVER_TIME.get(str(type_)), dataset.aggregation.temporal
+    if theirs and theirs != ours and not dataset.period_type == "yearly":
+        yield warning(
+            "aggregation",
+            f"a period's value is the {ours} of its steps, but of several periods DHIS2 shows the {theirs} "
+            f"({named(facts.element)} has aggregation type {type_}); set the aggregation type accordingly",
+        )
+
+
+def check_aggregation_over_units(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
+    """Does DHIS2 show a higher unit's own value, or an aggregate of the lower units that is wrong?"""
+    element = facts.element or {}
+    theirs, ours = OVER_UNITS.get(str(element.get("aggregationType"))), dataset.aggregation.spatial
+    levels = sorted({int(unit["level"]) for unit in facts.units.values() if unit.get("level")})
+    if not theirs or not levels:
+        return
+    above = levels[:-1] or list(range(1, levels[0]))
+    set_levels = (
+        f"set the aggregation levels of {named(element)} to {', '.join(map(str, above))} "
+        "(Maintenance app), so that each level shows its own values"
+    )
+    missing = set(levels[:-1]) - {int(level) for level in element.get("aggregationLevels") or []}
+    if missing:
+        yield warning(
+            "aggregation-levels",
+            f"there are values for units of the levels {', '.join(map(str, levels))}, and DHIS2 adds those of lower "
+            f"levels to those of higher ones; {set_levels}",
+        )
+    elif ours != theirs and levels[0] > 1 and len(levels) == 1:
+        yield warning(
+            "aggregation-levels",
+            f"a unit's value is the {ours} of its cells, but above level {levels[0]} DHIS2 shows the {theirs} of its "
+            f"units' values; import values for the levels above too (orgUnits.level), and {set_levels}",
+        )

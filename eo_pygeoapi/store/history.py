@@ -1,0 +1,94 @@
+"""The import history of a dataset: one line for each import, kept when its job is long gone.
+
+history/{datasetId}/{YYYY}-….parquet   the lines of jobs that ended in that year, in columns named as in JSON
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from eo_pygeoapi.contract.history import ImportRecord, ImportTotals
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.versioned import VersionedTable
+
+_COUNTS = ("imported", "updated", "deleted", "ignored", "unchanged", "rejected", "kept")
+_TEXTS = ("jobID", "dataset", "tenant", "connection", "dataElement", "status", "importStatus", "by", "message")
+_DAYS, _INSTANTS = ("start", "end"), ("started", "finished")
+_YEAR = "strftime(finished, '%Y')"
+
+
+class History:
+    """The lines of one dataset; every method raises ResultsError."""
+
+    def __init__(self, store: ResultStore, dataset_id: str) -> None:
+        self._table = VersionedTable(store, f"history/{quote(dataset_id, safe='')}", ("jobID",))
+
+    def add(self, record: ImportRecord, now: datetime) -> None:
+        """Add the line of a job, in place of one that it has already."""
+        self._table.add(_columns(record, now), _YEAR)
+
+    def page(self, limit: int, offset: int = 0) -> tuple[list[ImportRecord], int]:
+        """Return lines, the latest first, and how many there are."""
+        query = 'SELECT * EXCLUDE (version) FROM latest ORDER BY finished DESC, "jobID" LIMIT ? OFFSET ?'
+
+        def read(connection: duckdb.DuckDBPyConnection) -> tuple[list[ImportRecord], int]:
+            found = connection.execute(query, [limit, offset])
+            names = [column[0] for column in found.description or ()]
+            records = [_record(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+            (count,) = connection.execute("SELECT count(*) FROM latest").fetchone() or (0,)
+            return records, int(count)
+
+        return self._table.read(read) or ([], 0)
+
+    def job_ids(self) -> set[str]:
+        """Return the ids of all jobs that have a line."""
+        rows = self._table.read(lambda connection: connection.execute('SELECT "jobID" FROM added').fetchall())
+        return {job_id for (job_id,) in rows or []}
+
+    def totals(self) -> ImportTotals:
+        """Return what all lines add up to."""
+        query = """SELECT status, count(*), sum(CASE WHEN "dryRun" THEN 0 ELSE imported + updated + deleted END)
+            FROM latest GROUP BY status"""
+        rows = self._table.read(lambda connection: connection.execute(query).fetchall()) or []
+        return ImportTotals(jobs={row[0]: row[1] for row in rows}, values=sum(int(row[2]) for row in rows))
+
+    def state(self) -> object:
+        """Return what is the same as long as the lines are."""
+        return self._table.files()
+
+    def compact(self) -> None:
+        """Merge the files of each year into one."""
+        self._table.compact()
+
+
+def _columns(record: ImportRecord, now: datetime) -> dict[str, NDArray[np.generic]]:
+    """Return a table of one row; times are in UTC and of no zone."""
+    values = record.model_dump(by_alias=True)
+    columns: dict[str, NDArray[np.generic]] = {name: np.array([values[name]], dtype=object) for name in _TEXTS}
+    columns |= {name: np.array([values[name]], dtype="datetime64[D]").astype("datetime64[s]") for name in _DAYS}
+    columns |= {name: np.array([_naive(values[name])], dtype="datetime64[us]") for name in _INSTANTS}
+    columns |= {name: np.array([values[name]], dtype=np.int64) for name in _COUNTS}
+    columns["dryRun"] = np.array([record.dry_run])
+    columns["version"] = np.array([f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"], dtype=object)
+    return columns
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
+
+
+def _record(row: JsonObject) -> ImportRecord:
+    known = {name: value for name, value in row.items() if value is not None}
+    known |= {name: known[name].date() for name in _DAYS if name in known}
+    known |= {name: known[name].replace(tzinfo=UTC) for name in _INSTANTS if name in known}
+    return ImportRecord.model_validate(known)
+
+
+def histories(store: ResultStore) -> Sequence[str]:
+    """Return the ids of the datasets that have a history, also of those that are not enabled any more."""
+    return sorted({unquote(key.split("/")[1]) for key in store.keys("history")})

@@ -1,0 +1,119 @@
+"""Housekeeping: once a day, what `eo.retention` does not keep goes, and files of published values are merged.
+
+    watch/housekeeping.json   when it was done last, and what was removed
+
+What is published, what was sent to DHIS2, the coverage and the import history stay for ever.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Retention
+from eo_pygeoapi.errors import EngineUnavailableError, EoError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store import published
+from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.history import History
+from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs
+from eo_pygeoapi.watch.old_jobs import OldJobs, Removed, running_sources
+from eo_pygeoapi.watch.problems import Book
+
+DONE = "watch/housekeeping.json"
+EVERY = timedelta(days=1)
+AGAIN_AFTER = timedelta(hours=1)  # where it could not be done whole
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Housekeeping:
+    """Keeps one house in order; `stop` ends it early."""
+
+    settings: Settings
+    gateway: PrefectGateway
+    store: ResultStore
+    stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _not_before: datetime = LONG_AGO
+
+    def begin_if_due(self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime) -> None:
+        """Begin it beside the watch where a day has gone by since the last time; the first may take long."""
+        if now < self._not_before or (self._thread and self._thread.is_alive()):
+            return
+        if self._done_at() + EVERY > now:
+            return
+        self._not_before = now + AGAIN_AFTER
+        self._thread = threading.Thread(target=self._daily, args=(datasets, retention, now), daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until what was begun is done, or so long."""
+        if self._thread:
+            self._thread.join(seconds)
+
+    def run(
+        self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime, *, dry_run: bool = False
+    ) -> list[Removed]:
+        """Remove what is too old; returns what was removed, or in a dry run would be. Raises EoError."""
+        needed = {problem.job_id for problem in Book(self.store).open()}
+        old_jobs = OldJobs(self.gateway, self.store, datasets, retention, needed, dry_run, self.stop.is_set)
+        removed = old_jobs.remove(now)
+        if retention.jobs:
+            removed.append(remove_closed_problems(self.store, retention.jobs, now, dry_run=dry_run))
+        if retention.logs:
+            folder = Path(self.settings.data_dir).absolute() / "logs"
+            removed.append(remove_logs(folder, retention.logs, now, dry_run=dry_run))
+        if retention.downloads:
+            cache, busy = self.settings.cache_folder(), running_sources(self.gateway, datasets)
+            removed.append(remove_downloads(cache, retention.downloads, now, datasets, busy, dry_run=dry_run))
+        return removed
+
+    def remarks(self) -> list[str]:
+        """Return what keeps `eo.retention` from being the only one that decides. Raises EoError."""
+        after = self.gateway.deletes_runs_after()
+        if after is None:
+            return []
+        return [
+            f"this Prefect server deletes runs, and so jobs, by itself after {after.days} days; "
+            "set PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,orphans where it runs"
+        ]
+
+    def merge(self, datasets: Mapping[str, Dataset]) -> None:
+        """Merge the files that jobs have added to what is published, to the coverage and to the history."""
+        for dataset_id in datasets:
+            published.compact(self.store, dataset_id)
+            CoverageTable(self.store, dataset_id).compact()
+            History(self.store, dataset_id).compact()
+
+    def _daily(self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime) -> None:
+        try:
+            self.merge(datasets)
+            removed = self.run(datasets, retention, now)
+            for remark in self.remarks():
+                _LOG.warning("%s", remark)
+        except EngineUnavailableError as error:
+            _LOG.info("housekeeping waits: %s", error)
+        except EoError as error:
+            _LOG.warning("housekeeping is not done: %s", error)
+        except Exception:  # the watch goes on, and an hour later it is tried again
+            _LOG.exception("housekeeping: unexpected error")
+        else:
+            if not self.stop.is_set():
+                found = [asdict(one) for one in removed if one.count]
+                self.store.write_json(DONE, {"at": now.isoformat(), "removed": found})
+            for one in removed:
+                if one.count:
+                    _LOG.info("removed %d %s, %d bytes", one.count, one.what, one.size)
+
+    def _done_at(self) -> datetime:
+        try:
+            return datetime.fromisoformat(self.store.read_json(DONE)["at"])
+        except (MissingResultError, KeyError, ValueError):
+            return LONG_AGO

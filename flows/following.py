@@ -1,0 +1,80 @@
+"""What an import is followed by, wired: the same jobs, connections and configuration file as the import itself."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+
+from prefect.client.schemas.objects import FlowRun
+
+from eo_pygeoapi.datasets.validate import Execution
+from eo_pygeoapi.datasets.viewer import Viewer
+from eo_pygeoapi.gateway import turns
+from eo_pygeoapi.gateway.attempts import in_words, put_off
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY, Job
+from eo_pygeoapi.gateway.progress import RunProgress
+from eo_pygeoapi.gateway.schedules import zone_of
+from eo_pygeoapi.gateway.work_pool import SCHEDULED
+from eo_pygeoapi.jobs.analytics import Analytics
+from eo_pygeoapi.jobs.chains import Follower
+from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.pipeline.dhis2 import client as dhis2
+from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.chains import Chain
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
+from flows.surroundings import enabled_datasets, own_run
+
+
+def begin(folder: JobFolder, execution: Execution, words: str) -> Chain | None:
+    """Keep what is to be done after an import that has just ended; None where its dataset says nothing."""
+    if not execution.dataset.after:
+        return None
+    chain = Chain.after(folder.job_id, execution.dataset, execution.interval, words, datetime.now(UTC))
+    chain.keep(folder.store)
+    return chain
+
+
+def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
+    """Do what is to be done now, and return in words what came of it and of the import.
+
+    Where DHIS2's analytics takes long, the run is put off, and goes on here.
+    """
+    settings, run, datasets = process_settings(), own_run(), enabled_datasets()
+    tenant = datasets[chain.dataset].tenant if chain.dataset in datasets else ""
+    progress.wait(f"{IMPORTED}{chain.next_in_words()}")
+    with closing(PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)) as gateway:
+        follower = Follower(
+            store,
+            datasets,
+            # a process that follows is a job of the same tenant
+            partial(_submit, gateway.seen_by(Viewer(tenant)), chain.job_id),
+            partial(_analytics, store, chain.job_id),
+            lambda text: redact(text, settings.secrets()),
+        )
+        chain, again = follower.follow(chain)
+    if again is not None:
+        put_off(
+            run,
+            AWAITING_ANALYTICS,
+            again,
+            f"{IMPORTED}{chain.next_in_words()}, looks again at {_at(run, chain, again)}",
+        )
+    return chain.in_words(partial(_at, run, chain))
+
+
+def _submit(gateway: PrefectGateway, parent: str, deployment: str, parameters: JsonObject, key: str) -> Job:
+    return gateway.runs.submit(deployment, parameters, SCHEDULED, {STARTED_BY: parent}, key)
+
+
+def _analytics(store: ResultStore, job_id: str, name: str) -> Analytics | None:
+    connection = process_settings().dhis2_connection(name)
+    if connection is None:
+        return None
+    return Analytics(store, name, partial(dhis2.connect, connection), partial(turns.turn, job_id, name, "analytics"))
+
+
+def _at(run: FlowRun, chain: Chain, moment: datetime) -> str:
+    dataset = enabled_datasets().get(chain.dataset)
+    return in_words(moment, datetime.now(UTC), zone_of(run, dataset) if dataset else "UTC")
