@@ -14,6 +14,7 @@
     ├── NoSuchProcessError       404  no process of ours has this id
     ├── NoSuchJobError           404  no flow run of ours has this id
     ├── NoSuchDatasetError       404  no enabled dataset has this id
+    ├── NoSuchScheduleError      404  the dataset has no schedule of this name
     ├── ResultNotReadyError      404  the job has not ended
     ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
