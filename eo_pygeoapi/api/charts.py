@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -131,15 +131,7 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
         f'<text x="{_LEFT - 6}" y="{y(step) + 4:.1f}" text-anchor="end">{step_label(step, steps)}</text>'
         for step in steps
     )
-    last = len(labels) - 1
-    most = min(_MOST_LABELS, len(labels))
-    places = sorted({round(i * last / (most - 1)) for i in range(most)}) if most > 1 else range(len(labels))
-    marks = "".join(
-        # the last label would not fit in the middle
-        f'<text x="{x(i):.0f}" y="{CHART_HEIGHT - 10}" text-anchor="{"end" if i == last > 0 else "middle"}">'
-        f"{escape(labels[i])}</text>"
-        for i in places
-    )
+    marks = _marks(labels, x)
     lines = "".join(
         f'<polyline points="{" ".join(f"{x(i):.1f},{y(value):.1f}" for i, value in run if value is not None)}"/>'
         for is_known, run in groupby(enumerate(values), key=lambda pair: pair[1] is not None)
@@ -152,6 +144,19 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
     )
     box = f'viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{escape(title)}"'
     return f'<svg class="chart" {box}>{ticks}{marks}{lines}{dots if len(values) <= 400 else ""}</svg>'
+
+
+def _marks(labels: Sequence[str], x: Callable[[int], float]) -> str:
+    """Draw some of the labels below the chart, the first and the last among them."""
+    last = len(labels) - 1
+    most = min(_MOST_LABELS, len(labels))
+    places = sorted({round(i * last / (most - 1)) for i in range(most)}) if most > 1 else range(len(labels))
+    return "".join(
+        # the last label would not fit in the middle
+        f'<text x="{x(i):.0f}" y="{CHART_HEIGHT - 10}" text-anchor="{"end" if i == last > 0 else "middle"}">'
+        f"{escape(labels[i])}</text>"
+        for i in places
+    )
 
 
 def step_label(value: float, steps: Sequence[float]) -> str:

@@ -2,15 +2,15 @@
 
 | step                     | file                                                                  |
 |--------------------------|-----------------------------------------------------------------------|
-| `validate_inputs`        | `eo_pygeoapi/datasets/read.py` (the web process checks with the same code)   |
-| `load_org_units`         | `org_units.py`                                                        |
-| `extract_source_data`    | `sources/step.py`; a folder a source beside it                        |
-| `aggregate_to_org_units` | `zonal.py`, with `temporal.py` for the periods and `units.py`          |
-| `build_dhis2_payload`    | `data_values.py`                                                      |
-| `import_to_dhis2`        | `dhis2_import.py`, which uses the other `dhis2_*.py`; `dhis2.py` is the client |
-| `publish_results`        | `eo_pygeoapi/store/store.py` (the web process reads with the same code)     |
+| `validate_inputs`        | `eo_pygeoapi/datasets/validate.py` (the web process checks with the same code) |
+| `load_org_units`         | `org_units/load.py`                                                   |
+| `extract_source_data`    | `sources/step.py`; a folder for each source beside it                 |
+| `aggregate_to_org_units` | `zonal/step.py`, with `grids/` for periods and units and `formats/` for files |
+| `build_dhis2_payload`    | `dhis2/data_values.py`                                                |
+| `import_to_dhis2`        | `dhis2/importing.py`; `dhis2/client.py` is the client                 |
+| `publish_results`        | `eo_pygeoapi/store/publish.py` (the web process reads with the same code) |
 
 Each step is one function with the step's name; `flows/` only wires them. Nothing here knows pygeoapi or Prefect.
 """
 
-import pyproj  # noqa: F401  before anything that loads eccodes, or the interpreter dies at exit: two libproj clash
+import pyproj  # noqa: F401  must come before eccodes, or two libproj clash and the interpreter dies at exit

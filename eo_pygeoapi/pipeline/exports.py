@@ -1,4 +1,4 @@
-"""The values of a job for other programs: a tidy CSV, and a CSV for CHAP (through dhis2eo)."""
+"""Write the values of a job for other programs: a tidy CSV, and a CSV for CHAP (through dhis2eo)."""
 
 from pathlib import Path
 from typing import Literal
@@ -30,15 +30,15 @@ def write_tidy_csv(values: Path, units: gpd.GeoDataFrame, target: Path) -> None:
 
 
 def write_chap_csv(values: Path, dataset: Dataset, target: Path) -> None:
-    """Write the values of a monthly or weekly dataset as CHAP reads them, a column named like the dataset.
+    """Write the values of a monthly or weekly dataset as CHAP reads them, in a column named like the dataset.
 
-    CHAP wants `time_period`, `location` and `disease_cases`; the cases are for others to fill in. Periods that are
-    missing for a unit are rows without a value.
+    CHAP wants `time_period`, `location` and `disease_cases`; others fill in the cases. A period that a unit lacks is a
+    row without a value.
     """
     with duckdb.connect() as connection:
         frame = connection.execute(f"""SELECT "orgUnit", "period", value FROM '{quoted(values)}'""").df()
     frequency = CHAP_FREQUENCIES[dataset.period_type]
-    if frequency == "weekly":  # 2024W5 is 2024-W05 there
+    if frequency == "weekly":  # CHAP writes 2024W5 as 2024-W05
         year_and_week = frame["period"].str.split("W", expand=True)
         frame["period"] = year_and_week[0] + "-W" + year_and_week[1].str.zfill(2)
     column = dataset.id.replace("-", "_")
@@ -50,5 +50,5 @@ def write_chap_csv(values: Path, dataset: Dataset, target: Path) -> None:
 
 
 def quoted(path: Path) -> str:
-    """Return a path as it stands between the quotes of an SQL text."""
+    """Return a path for use between the quotes of an SQL text."""
     return str(path).replace("'", "''")

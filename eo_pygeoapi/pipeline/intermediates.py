@@ -1,4 +1,4 @@
-"""What the steps of one job hand to each other, kept in its folder in the results store."""
+"""Keep what the steps of a job hand to each other, in the job's folder of the results store."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -25,8 +25,7 @@ ROWS_AT_ONCE = 10_000
 class Intermediates:
     """The intermediate results of one job.
 
-    They are read where they lie; `scratch` is a folder for copies of what a store elsewhere holds, one of each file,
-    for all who read it.
+    Reads files of a local store in place; `scratch` is a folder for one copy of each file of a store elsewhere.
     """
 
     def __init__(self, folder: JobFolder, scratch: Path) -> None:
@@ -51,7 +50,7 @@ class Intermediates:
         return collection
 
     def write_values(self, frame: pd.DataFrame) -> None:
-        """Keep a table of values as Parquet; doubles stay what they are."""
+        """Keep a table of values as Parquet, which keeps doubles exact."""
         with self._folder.new_file(job_folder.STEP_VALUES) as path:
             save_values(frame, path)
 
@@ -64,7 +63,7 @@ class Intermediates:
         return frame
 
     def build_payload(self, dataset: Dataset) -> Payload:
-        """Build the payload of the values and keep it; the values pass one by one."""
+        """Build the payload of the values, one by one, and keep it."""
         rows = rows_by_period(self._file(job_folder.STEP_VALUES), self._scratch)
         as_json, as_csv = self._folder.new_file(job_folder.PAYLOAD_JSON), self._folder.new_file(job_folder.PAYLOAD_CSV)
         with as_json as json_path, as_csv as csv_path:
@@ -74,13 +73,13 @@ class Intermediates:
 
     @cached_property
     def preview(self) -> JsonMapping:
-        """What a person looks at: the first values, after the import beside what DHIS2 held."""
+        """The first values, for people; after the import beside those that DHIS2 held."""
         with self._file(job_folder.PAYLOAD_CSV).open(encoding="utf-8", newline="") as stream:
             first = list(islice(data_values.read_data_values(stream), data_values.PREVIEW_ROWS))
         return data_values.preview(self.import_files.payload(), first, self.import_files.rows())
 
     def export(self, dataset: Dataset) -> None:
-        """Keep the values as tidy CSV, and where CHAP knows the period type as CHAP's."""
+        """Keep the values as tidy CSV, and also as CHAP's CSV for period types that CHAP knows."""
         values = self._file(job_folder.STEP_VALUES)
         with self._folder.new_file(job_folder.VALUES_CSV) as target:
             exports.write_tidy_csv(values, self.units().frame, target)
@@ -89,7 +88,7 @@ class Intermediates:
                 exports.write_chap_csv(values, dataset, target)
 
     def _file(self, name: str) -> Path:
-        """Return a local file with what is kept under the name: the file itself, or the copy of this process."""
+        """Return the local file of this name: the store's own, or the copy of this process."""
         path = self._folder.local_path(name)
         if path is not None and path.is_file():
             return path
@@ -108,9 +107,9 @@ def save_values(frame: pd.DataFrame, path: Path) -> None:
 
 
 def rows_by_period(path: Path, spill: Path) -> Iterator[Row]:
-    """Yield the values of a Parquet file, ordered by period and then as they came.
+    """Yield the values of a Parquet file, by period and then in the order of the file.
 
-    DuckDB writes to the folder `spill` what it sorts and what does not fit into memory.
+    DuckDB sorts in the folder `spill` what does not fit into memory.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": SORT_MEMORY,

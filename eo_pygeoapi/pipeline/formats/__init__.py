@@ -1,1 +1,1 @@
-"""Read a file of whatever format as a lazy array of one variable: what is missing is NaN, times are dates."""
+"""Read NetCDF, GeoTIFF and Zarr files as lazy arrays: one variable, NaN for missing values, dates for times."""

@@ -1,8 +1,7 @@
-"""Which dimensions of a variable are latitude, longitude and time, and which variables hold their values."""
+"""Find the latitude, longitude and time dimensions of a variable, and the variables that hold their coordinates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -27,29 +26,38 @@ _FORECASTS = ("forecast_reference_time", "reftime", "init_time", "initial_time",
 
 @dataclass(frozen=True)
 class Axis:
-    """A dimension, and the variable that holds its values ('' for none)."""
+    """A dimension, and the variable that holds its coordinates ('' for none)."""
 
     dimension: str
     values: str
 
 
 def axes_of(variable: xr.Variable, dataset: xr.Dataset) -> dict[str, Axis]:
-    """Return which dimensions of a variable are its axes `y`, `x` and `time`, as far as it has them."""
+    """Return the dimensions of a variable that are its axes `y`, `x` and `time`, as far as it has them.
+
+    A variable of the dimension's own name goes first among those with its coordinates; for times `valid_time` does.
+    """
     found: dict[str, Axis] = {}
     for axis in ("y", "x", "time"):
         taken = {known.dimension for known in found.values()}
         for dimension in (str(name) for name in variable.dims if str(name) not in taken):
-            beside = list(_beside(dimension, dataset))
+            beside = [
+                str(name)
+                for name, data in dataset.variables.items()
+                if data.dims == (dimension,) or (data.dtype == "S1" and data.ndim == 2 and data.dims[0] == dimension)
+            ]
+            beside.sort(key=dimension.__ne__)
             fits = [name for name in beside if _is(axis, name, dataset.variables[name])]
+            preferred = [name for name in fits if axis == "time" and name.lower() == "valid_time"]
             if fits or dimension.lower() in _NAMES[axis]:
-                own = [name for name in beside if name == dimension]
-                found[axis] = Axis(dimension, _first(axis, fits) or (own or [""])[0])
+                own = [dimension] if dimension in beside else [""]
+                found[axis] = Axis(dimension, (preferred or fits or own)[0])
                 break
     return found
 
 
 def gridded(dataset: xr.Dataset) -> list[str]:
-    """Return the names of the variables on latitudes and longitudes, without those and the bounds of cells."""
+    """Return the names of the variables on a grid of latitudes and longitudes, without coordinates and cell bounds."""
     return [
         str(name)
         for name, data in dataset.variables.items()
@@ -61,7 +69,7 @@ def gridded(dataset: xr.Dataset) -> list[str]:
 
 
 def lead_dimension(variable: xr.Variable, dataset: xr.Dataset) -> str:
-    """Return the dimension along which a forecast looks ahead, '' where there is none."""
+    """Return the dimension of a forecast's lead times, '' where there is none."""
     for name in variable.dims:
         known = dataset.variables.get(name)
         standard = text(known.attrs, "standard_name") if known is not None else ""
@@ -71,7 +79,7 @@ def lead_dimension(variable: xr.Variable, dataset: xr.Dataset) -> str:
 
 
 def scalar_time(dataset: xr.Dataset) -> str:
-    """Return the variable that says which time a file of one time step is of, '' where none does."""
+    """Return the scalar variable that holds the time of a file of one time step, '' where there is none."""
     for name in ("valid_time", "time"):
         for own, data in dataset.variables.items():
             if str(own).lower() == name and data.ndim == 0 and are_times(data.values, data.attrs):
@@ -80,7 +88,7 @@ def scalar_time(dataset: xr.Dataset) -> str:
 
 
 def refuse_others(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Dataset, source: str) -> None:
-    """Raise SourceError for dimensions that are neither place nor time, by name; those of size 1 do not matter."""
+    """Raise SourceError for a dimension of several cells beside latitude, longitude and time; the message names it."""
     known = {axis.dimension for axis in axes.values()}
     shape = ", ".join(f"{name}: {size}" for name, size in variable.sizes.items())
     lead = lead_dimension(variable, dataset)
@@ -97,33 +105,13 @@ def refuse_others(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.D
             )
 
 
-def _beside(dimension: str, dataset: xr.Dataset) -> Iterator[str]:
-    """Yield the variables that give this dimension values, words too: one of its own name, then the others."""
-    names = [
-        str(name)
-        for name, data in dataset.variables.items()
-        if data.dims == (dimension,) or (data.dtype == "S1" and data.ndim == 2 and data.dims[0] == dimension)
-    ]
-    yield from sorted(names, key=lambda name: name != dimension)
-
-
 def _is(axis: str, name: str, data: xr.Variable) -> bool:
+    """Return whether a variable holds the coordinates of an axis, by its name, standard name or units."""
     standard = text(data.attrs, "standard_name")
     if name.lower() in _FORECASTS or standard == "forecast_reference_time":
         return False
     if axis == "time":
         named = name.lower() in _NAMES["time"] or standard == "time"
-        return named or (not name.lower().startswith("forecast") and are_times(_some(data), data.attrs))
+        return named or (not name.lower().startswith("forecast") and are_times(np.empty(0, data.dtype), data.attrs))
     units = text(data.attrs, "units").lower().replace(" ", "_")
     return name.lower() in _NAMES[axis] or standard == _STANDARD_NAMES[axis] or units in _UNITS[axis]
-
-
-def _some(data: xr.Variable) -> Any:
-    """Return an array of the variable's type, read from nowhere."""
-    return np.empty(0, data.dtype)
-
-
-def _first(axis: str, names: list[str]) -> str:
-    """Return the variable to take: the time that a forecast is valid for before the one that it is from."""
-    preferred = [name for name in names if axis == "time" and name.lower() == "valid_time"]
-    return (preferred or names or [""])[0]

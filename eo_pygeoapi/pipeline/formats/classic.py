@@ -1,6 +1,6 @@
-"""The header of a classic NetCDF file (CDF-1, CDF-2, CDF-5), as far as it says where the data end.
+"""Read from the header of a classic NetCDF file (CDF-1, CDF-2, CDF-5) where its data end.
 
-The library answers 0 for every byte behind the end of the file. The layout is that of the "NetCDF Classic Format
+The NetCDF library reads 0 for every byte beyond the end of a file. The layout is that of the "NetCDF Classic Format
 Specification"; numbers are big-endian.
 """
 
@@ -15,7 +15,7 @@ _MOST = 2**20  # of anything in a header
 
 @dataclass(frozen=True)
 class _Variable:
-    """Where the values of a variable begin, how many bytes they take (of one record), and whether it has records."""
+    """The position of a variable's values, whether it has records, and the bytes of its values or of one record."""
 
     begin: int
     size: int
@@ -23,10 +23,10 @@ class _Variable:
 
 
 def end(file: BinaryIO) -> int:
-    """Return the position behind the last byte of the values; raises struct.error where the header is cut off."""
+    """Return the position after the last byte of the values; raise struct.error where the header is cut off."""
     header = _Header(file)
     records = header.count()
-    unknown = records == (2**64 - 1 if header.version == 5 else 2**32 - 1)  # it was written as a stream
+    unknown = records == (2**64 - 1 if header.version == 5 else 2**32 - 1)  # the program wrote it as a stream
     lengths = header.dimensions()
     header.attributes()
     variables = header.variables(lengths)
@@ -45,7 +45,7 @@ def _padded(size: int) -> int:
 
 
 class _Header:
-    """Reads the header, one thing after the other."""
+    """Reads the header from its begin to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -57,7 +57,7 @@ class _Header:
         return int(value)
 
     def count(self) -> int:
-        """Read how many there are of something."""
+        """Read a count, of 64 bits in CDF-5."""
         return self.number("Q" if self.version == 5 else "I")
 
     def _list(self, tag: int) -> range:
@@ -74,7 +74,7 @@ class _Header:
             raise EOFError
 
     def dimensions(self) -> list[int]:
-        """Return the lengths of the dimensions; 0 is that of records."""
+        """Return the lengths of the dimensions, 0 for the one that records are counted in."""
         lengths = []
         for _ in self._list(_DIMENSIONS):
             self._name()
@@ -82,21 +82,21 @@ class _Header:
         return lengths
 
     def attributes(self) -> None:
-        """Pass over the attributes of the file or of a variable."""
+        """Skip the attributes of the file or of a variable."""
         for _ in self._list(_ATTRIBUTES):
             self._name()
             each = _BYTES[self.number("I")]
             self._skip(each * self.count())
 
     def variables(self, lengths: list[int]) -> list[_Variable]:
-        """Return the variables; sizes are computed, for what is written of large ones is cut to 32 bits."""
+        """Return the variables; compute their sizes, as the header cuts those of large ones to 32 bits."""
         found = []
         for _ in self._list(_VARIABLES):
             self._name()
             dimensions = [lengths[self.count()] for _ in range(self.count())]
             self.attributes()
             size = _BYTES[self.number("I")]
-            self.count()  # the size as it is written
+            self.count()  # the size in the header
             begin = self.number("I" if self.version == 1 else "Q")
             records = bool(dimensions) and dimensions[0] == 0
             for length in dimensions[1:] if records else dimensions:

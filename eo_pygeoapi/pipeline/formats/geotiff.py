@@ -16,14 +16,13 @@ from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 
 _DATE = re.compile(r"(?<!\d)(\d{4})[-_./]?(0[1-9]|1[0-2])(?:[-_./]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
 _DURATION = re.compile(r"P(?:(\d+)([DWMY])|T(\d+)H)")
-_UNITS = {"D": "D", "W": "W", "M": "M", "Y": "Y"}
 
 
 @dataclass(frozen=True)
 class Bands:
-    """What the bands of a raster are: `band`, the one to take (0 for none), or steps of time from `start` on.
+    """Which band of a raster to take (`band`, 0 for all), or which times its bands have.
 
-    `step` is a duration such as P1D or P1M.
+    The first is of the time `start`, and the others follow at intervals of `step`, a duration such as P1D or P1M.
     """
 
     band: int = 0
@@ -32,16 +31,16 @@ class Bands:
 
 
 def open_geotiff(place: str, source: str, bands: Bands) -> xr.DataArray:
-    """Open a GeoTIFF; the dimension `time` comes first where its bands are time steps. Raises SourceError."""
+    """Open a GeoTIFF as (y, x), or (time, y, x) where its bands are time steps; raises SourceError."""
     configure_gdal()
     with warnings.catch_warnings():
-        # without these tags GDAL takes a file for one from 0 degrees on; over HTTP they may be what was cut off
+        # GDAL places a file without these tags at 0 degrees; over HTTP a broken download may have lost them
         warnings.simplefilter("error", NotGeoreferencedWarning)
         data = rioxarray.open_rasterio(place, mask_and_scale=True, lock=False)
     if not isinstance(data, xr.DataArray):
         raise SourceError(f"{source}: holds several rasters; expected one")
     if data.rio.transform().is_identity or not data.rio.transform().is_rectilinear:
-        raise SourceError(f"{source}: has no place on the earth, or is rotated; expected a north-up GeoTIFF")
+        raise SourceError(f"{source}: has no georeference, or is rotated; expected a north-up GeoTIFF")
     count = data.sizes["band"]
     if bands.band:
         if bands.band > count:
@@ -53,8 +52,17 @@ def open_geotiff(place: str, source: str, bands: Bands) -> xr.DataArray:
 
 
 def _times(data: xr.DataArray, count: int, bands: Bands, source: str) -> NDArray[np.datetime64]:
+    """Return the times of the bands, by the configuration or by dates in their names."""
     if bands.step:
-        return _from(bands.start, bands.step, count, source)
+        match = _DURATION.fullmatch(bands.step)
+        assert match, f"{source}: {bands.step} was not checked"
+        unit, many = ("h", int(match[3])) if match[3] else (match[2], int(match[1]))
+        if unit in "MY":
+            first: Any = np.datetime64(bands.start, "M")
+            months = np.arange(count) * many * (12 if unit == "Y" else 1)
+            return np.asarray((first + months.astype("m8[M]")).astype("M8[ns]"))
+        steps = (np.arange(count) * many).astype(f"m8[{unit}]").astype("m8[ns]")
+        return np.asarray(np.datetime64(bands.start, "ns") + steps)
     named = data.attrs.get("long_name", ())
     names = [named] if isinstance(named, str) else list(named)
     found = [_DATE.search(str(name)) for name in names]
@@ -66,14 +74,3 @@ def _times(data: xr.DataArray, count: int, bands: Bands, source: str) -> NDArray
         f"{source}: holds {count} bands{some}; expected one; choose one by options.band (1 to {count}), or, where "
         "each is a time step, give the time of the first and how far they are apart: options.time: 2024-01/P1M"
     )
-
-
-def _from(start: str, step: str, count: int, source: str) -> NDArray[np.datetime64]:
-    match = _DURATION.fullmatch(step)
-    assert match, f"{source}: {step} was not checked"
-    unit, many = ("h", int(match[3])) if match[3] else (_UNITS[match[2]], int(match[1]))
-    if unit in "MY":
-        first: Any = np.datetime64(start, "M")
-        months = np.arange(count) * many * (12 if unit == "Y" else 1)
-        return np.asarray((first + months.astype("m8[M]")).astype("M8[ns]"))
-    return np.asarray(np.datetime64(start, "ns") + (np.arange(count) * many).astype(f"m8[{unit}]").astype("m8[ns]"))

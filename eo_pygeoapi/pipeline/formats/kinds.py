@@ -1,4 +1,4 @@
-"""What a file is: one of the formats that are read here, or what else, in words that help."""
+"""Recognise the format of a file; of other files say what they are and what to do."""
 
 import zipfile
 from pathlib import Path
@@ -19,7 +19,7 @@ _MAGIC = {
 _SUFFIXES = {".tif": "GeoTIFF", ".tiff": "GeoTIFF", ".cog": "GeoTIFF", ".zarr": "Zarr"}
 _UNPACK = "unpack it first, and name the file that was in it"
 _ANEW = "get it from the provider again"
-# how other files begin, what they are, and what to do
+# the first bytes of other files, what these files are, and what to do
 _OTHERS = (
     (b"GRIB", "is GRIB", "convert GRIB to NetCDF first (for example `cdo -f nc4 copy`)"),
     (b"\x0e\x03\x13\x01", "is HDF4, as older MODIS files are", "convert it to NetCDF or GeoTIFF first"),
@@ -37,9 +37,9 @@ _LOOKED_AT = 1024
 
 
 def format_of(place: str, source: str) -> str:
-    """Return NetCDF, GeoTIFF or Zarr: of a path by its first bytes, of a URL by its suffix ('' if that does not tell).
+    """Return NetCDF, GeoTIFF or Zarr: of a path by its first bytes, of a URL by its suffix ('' for other suffixes).
 
-    Raises SourceError where there is no such file, or it is none of these; it says what the file is.
+    Raises SourceError where there is no such file, or where it has another format; the message names that.
     """
     if "://" in place:
         return _SUFFIXES.get(Path(place.partition("?")[0].rstrip("/")).suffix.lower(), "")
@@ -52,16 +52,21 @@ def format_of(place: str, source: str) -> str:
     except OSError as error:
         raise SourceError(f"{source}: cannot be read: {error.strerror}") from error
     if begin[:4] not in _MAGIC:
-        raise SourceError(f"{source}: {_otherwise(path, begin)}")
+        raise SourceError(f"{source}: {_description(path, begin)}")
     return _MAGIC[begin[:4]]
 
 
-def _otherwise(path: Path, begin: bytes) -> str:
-    """Say what a file is that is not read here, and what to do."""
+def _description(path: Path, begin: bytes) -> str:
+    """Say what a file of another format is, and what to do."""
     if not begin.strip(b"\x00"):
         return f"is empty, or holds nothing but zeros; {_ANEW}"
     if zipfile.is_zipfile(path):
-        return _archive(path)
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+        if any(name.startswith(("xl/", "word/")) for name in names):
+            return f"is an Excel or Word file; get the gridded data from the provider; {ALLOWED}"
+        some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return f"is a ZIP archive (with {some or 'nothing'} in it); {_UNPACK}; {ALLOWED}"
     for magic, what, hint in _OTHERS:
         if begin.startswith(magic):
             return f"{what}; {hint}; {ALLOWED}"
@@ -72,20 +77,8 @@ def _otherwise(path: Path, begin: bytes) -> str:
             f"open its address in a browser; {ALLOWED}"
         )
     if start.startswith((b"<?xml", b"{", b"[")):
-        return f"is text (XML or JSON), not data, perhaps a server's error: {_first_line(start)!r}; {ALLOWED}"
+        line = start.decode("utf-8", "replace").splitlines()[0][:80]
+        return f"is text (XML or JSON), not data, perhaps a server's error: {line!r}; {ALLOWED}"
     if begin[:2] == b"PK":
         return f"is a ZIP archive that is not whole; {_ANEW}"
     return f"is no raster; {ALLOWED}"
-
-
-def _archive(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-    if any(name.startswith(("xl/", "word/")) for name in names):
-        return f"is an Excel or Word file; get the gridded data from the provider; {ALLOWED}"
-    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"is a ZIP archive (with {some or 'nothing'} in it); {_UNPACK}; {ALLOWED}"
-
-
-def _first_line(start: bytes) -> str:
-    return start.decode("utf-8", "replace").splitlines()[0][:80]

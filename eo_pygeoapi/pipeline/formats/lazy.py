@@ -1,4 +1,4 @@
-"""A variable of a file whose numbers become values when they are read, block by block."""
+"""Decode the stored numbers of a variable when a block of it is read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from eo_pygeoapi.pipeline.formats.unwritten import Unwritten
 
 
 class _Decoded(BackendArray):
-    """Reads from a lazy variable what it is asked for, and decodes it."""
+    """Reads blocks of a lazy variable and decodes them."""
 
     def __init__(self, raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, source: str) -> None:
         self._raw, self._stored, self._unwritten, self._source = raw, stored, unwritten, source
@@ -30,8 +30,8 @@ class _Decoded(BackendArray):
             raw = self._raw[key].values
         except ChunkNotFoundError as error:
             raise SourceError(
-                f"{self._source}: is not whole, chunks of it are not there; copy or download it again (where they are "
-                "left out because all in them is 0, write them: `write_empty_chunks=True`)"
+                f"{self._source}: is not whole, chunks of it are not there; copy or download it again (a program "
+                "that leaves out chunks of zeros must write them: `write_empty_chunks=True`)"
             ) from error
         values = self._stored.decoded(np.asarray(raw))
         if self._unwritten is not None:
@@ -42,10 +42,7 @@ class _Decoded(BackendArray):
 def decoded(
     raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, names: Mapping[str, str], source: str
 ) -> xr.Variable:
-    """Return a lazy variable of the values that stored numbers stand for, with dimensions of other names.
-
-    Cells that are `unwritten` are missing.
-    """
+    """Return a lazy variable of decoded values, NaN in `unwritten` cells; `names` maps its dimensions to ours."""
     values = indexing.LazilyIndexedArray(_Decoded(raw, stored, unwritten, source))
     stored_together = {
         names.get(str(name), str(name)): n for name, n in raw.encoding.get("preferred_chunks", {}).items()

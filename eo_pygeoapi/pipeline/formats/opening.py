@@ -1,4 +1,4 @@
-"""Open one file of whatever format as a lazy array of one variable."""
+"""Open a file of any format as a lazy array of one variable."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ from rasterio.errors import RasterioError
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats import raw
 from eo_pygeoapi.pipeline.formats.attributes import text
-from eo_pygeoapi.pipeline.formats.axes import Axis, axes_of, refuse_others
+from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, open_geotiff
 from eo_pygeoapi.pipeline.formats.kinds import format_of
 from eo_pygeoapi.pipeline.formats.lazy import decoded
@@ -20,7 +20,7 @@ from eo_pygeoapi.pipeline.formats.unwritten import Unwritten, find_unwritten
 from eo_pygeoapi.pipeline.formats.variables import Found, find_variable
 from eo_pygeoapi.pipeline.formats.whole import check_whole
 
-# attributes by which a variable says in which coordinate reference system others are
+# attributes of a variable that describes a coordinate reference system
 _CRS = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 _KEPT = ("units", "long_name", "standard_name")
 _ONE_BAND = Bands()
@@ -29,9 +29,9 @@ _ONE_BAND = Bands()
 def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BAND) -> xr.DataArray:
     """Open a path or URL as an array, decoded (NaN, scale and offset, dates), lazily; `time` only where it has one.
 
-    `variable` may be empty where there is only one, and begin with the group that it is in (`Grid/precipitation`);
-    `bands` says what the bands of a GeoTIFF are; messages call the file `source`. The dimensions are `y`, `x`, `time`
-    and others of size 1. Raises SourceError, or SourceUnavailableError for a URL that does not answer.
+    `variable` may be empty where the file has only one, and may begin with a group (`Grid/precipitation`); `bands`
+    says what the bands of a GeoTIFF are; messages call the file `source`. The dimensions are `y`, `x`, `time` and
+    others of size 1. Raises SourceError, or SourceUnavailableError for a URL that does not answer.
     """
     kind = format_of(place, source)
     try:
@@ -43,7 +43,16 @@ def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BA
     except SourceError:
         raise
     except Exception as error:  # each driver raises its own
-        raise _translated(error, kind, place, source) from error
+        words = " ".join(str(error).split())
+        if "://" not in place:
+            words = f"cannot be read as {kind}, it is damaged or not whole: {words}"
+        elif isinstance(error, FileNotFoundError) or "response code: 404" in words:
+            words = "does not exist"
+        elif isinstance(error, RasterioError) and "not recognized" in words:
+            words = f"cannot be read as {kind}: {words}"
+        else:
+            raise SourceUnavailableError(f"{source}: cannot be read: {words}; try again later") from error
+        raise SourceError(f"{source}: {words}") from error
 
 
 def _open_gridded(place: str, kind: str, variable: str, source: str) -> xr.DataArray:
@@ -64,12 +73,12 @@ def _open_gridded(place: str, kind: str, variable: str, source: str) -> xr.DataA
 
 
 def _is_missing(fill: Any, stored: Stored) -> bool:
-    """Return whether what is read of chunks that are not there is no value."""
+    """Return whether the number that a library reads for absent chunks means a missing value."""
     return fill is not None and bool(np.isnan(stored.decoded(np.array([fill]).astype(stored.stored))[0]))
 
 
 def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: str) -> xr.DataArray:
-    """Return the variable with its axes called `y`, `x` and `time`, and no other coordinates than theirs."""
+    """Return the variable with the dimensions `y`, `x` and `time`, and with their coordinates alone."""
     dataset, name = found.dataset, found.name
     variable = dataset.variables[name]
     axes = axes_of(variable, dataset)
@@ -77,7 +86,14 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: st
     if not {"y", "x"} <= axes.keys():
         raise SourceError(f"{source}: {name} has the dimensions ({shape}); expected latitude and longitude")
     refuse_others(variable, axes, dataset, source)
-    coordinates: dict[str, Any] = {axis: (axis, _degrees(dataset, axes[axis], source)) for axis in ("y", "x")}
+    coordinates: dict[str, Any] = {}
+    for ours in ("y", "x"):
+        if not axes[ours].values:
+            name = axes[ours].dimension
+            raise SourceError(f"{source}: not on a regular grid of longitudes and latitudes; {name} has no values")
+        degrees = dataset.variables[axes[ours].values]
+        values = stored_as(degrees.dtype, degrees.attrs, source).decoded(np.array(degrees.values))
+        coordinates[ours] = (ours, values)
     time = times_of(variable, axes, dataset, source)
     if time is not None and "time" in axes:
         coordinates["time"] = ("time", time.labels, {"ahead": time.ahead})
@@ -85,8 +101,8 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: st
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
-    values = decoded(variable, stored, unwritten, names, source)
-    data = xr.Dataset({name: values}, coords=coordinates)[name].assign_attrs(attributes)
+    lazy = decoded(variable, stored, unwritten, names, source)
+    data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
     data = data.assign_coords(_reference_system(variable, dataset))
     if time is not None and "time" not in axes:
         data = data.expand_dims(time=time.labels)
@@ -94,31 +110,11 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: st
     return data
 
 
-def _degrees(dataset: xr.Dataset, axis: Axis, source: str) -> Any:
-    if not axis.values:
-        raise SourceError(
-            f"{source}: not on a regular grid of longitudes and latitudes; {axis.dimension} has no values"
-        )
-    values = dataset.variables[axis.values]
-    return stored_as(values.dtype, values.attrs, source).decoded(np.array(values.values))
-
-
 def _reference_system(variable: xr.Variable, dataset: xr.Dataset) -> dict[str, xr.Variable]:
-    """Return what says the coordinate reference system, under the name that rioxarray looks for; nothing if empty."""
+    """Return the variable that describes the coordinate reference system, named as rioxarray expects; {} for none."""
     named = text(variable.attrs, "grid_mapping").partition(":")[0].strip()
     for name in (named, "spatial_ref", "crs"):
         known = dataset.variables.get(name)
         if known is not None and any(text(known.attrs, attribute) for attribute in _CRS):
             return {"spatial_ref": xr.Variable((), 0, known.attrs)}
     return {}
-
-
-def _translated(error: Exception, kind: str, place: str, source: str) -> SourceError:
-    words = " ".join(str(error).split())
-    if "://" not in place:
-        return SourceError(f"{source}: cannot be read as {kind}, it is damaged or not whole: {words}")
-    if isinstance(error, FileNotFoundError) or "response code: 404" in words:
-        return SourceError(f"{source}: does not exist")
-    if isinstance(error, RasterioError) and "not recognized" in words:
-        return SourceError(f"{source}: cannot be read as {kind}: {words}")
-    return SourceUnavailableError(f"{source}: cannot be read: {words}; try again later")

@@ -1,6 +1,6 @@
-"""Open NetCDF and Zarr with their numbers as they are stored; groups of HDF5 too.
+"""Open NetCDF and Zarr, and their groups, with the numbers as they are stored.
 
-xarray's backends are named as classes: by their names it would load every backend there is, GRIB's among them.
+xarray gets its backends as classes: for a backend's name it would load all of them, GRIB's too.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from xarray.backends import NetCDF4BackendEntrypoint, ZarrBackendEntrypoint
 from eo_pygeoapi.pipeline.formats.attributes import listed
 
 _CHUNK_CACHE = 8 * 2**20
-# nothing decoded; `decode_cf=False` fails with engines that are classes
+# decodes nothing; `decode_cf=False` fails with engines that are classes
 _RAW: dict[str, Any] = dict.fromkeys(
     ("mask_and_scale", "decode_times", "decode_timedelta", "decode_coords", "concat_characters", "cache"), False
 )
@@ -23,19 +23,19 @@ _RAW: dict[str, Any] = dict.fromkeys(
 
 def open_netcdf(place: str, group: str = "") -> xr.Dataset:
     """Open a group of a NetCDF file ('' for the root), with the coordinates of the groups around it."""
-    # every chunk is read once; by default the library would keep 64 MiB of them
+    # the library would cache 64 MiB of chunks, but we read each chunk once
     netCDF4.set_chunk_cache(_CHUNK_CACHE)
     return _with_parents(group, lambda each: _opened(place, NetCDF4BackendEntrypoint, group=each or None))
 
 
 def open_zarr(place: str, group: str = "", *, absent: bool = True) -> xr.Dataset:
-    """Open a group of a Zarr store; `absent` says whether chunks that are not there may be read as the fill value."""
+    """Open a group of a Zarr store; `absent` allows to read absent chunks as the fill value."""
     with zarr.config.set({"array.read_missing_chunks": absent}):
         return _with_parents(group, lambda each: _open_zarr_group(place, each))
 
 
 def zarr_fill(place: str, path: str) -> Any:
-    """Return what is read of a Zarr array where a chunk is not there; None where nobody said."""
+    """Return the fill value of a Zarr array, which zarr reads for absent chunks; None where it has none."""
     found = zarr.open_group(place, mode="r")[path]
     return found.fill_value if isinstance(found, zarr.Array) else None
 
@@ -62,7 +62,7 @@ def _open_zarr_group(place: str, group: str) -> xr.Dataset:
     except (KeyError, ValueError):  # no consolidated metadata
         raw = _opened(place, ZarrBackendEntrypoint, consolidated=False, group=group or None)
     if zeros := [str(name) for name, data in raw.variables.items() if 0 in listed(data.attrs, "_FillValue")]:
-        # what Zarr 2 calls its fill value is 0 where nobody said otherwise: a number, not a mark for what is missing
+        # the fill value of Zarr 2 is 0 by default: a number, not a mark for missing values
         arrays = zarr.open_group(place, mode="r", path=group or None)
         for name in zeros:
             if "_FillValue" not in arrays[name].attrs:
@@ -71,6 +71,7 @@ def _open_zarr_group(place: str, group: str) -> xr.Dataset:
 
 
 def _with_parents(group: str, opened: Callable[[str], xr.Dataset]) -> xr.Dataset:
+    """Return a group with those variables of the groups around it that fit its dimensions."""
     dataset = opened(group)
     parts = group.split("/") if group else []
     for depth in range(len(parts) - 1, -1, -1):

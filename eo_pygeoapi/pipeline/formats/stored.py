@@ -1,8 +1,8 @@
-"""How the values of a variable are stored: which numbers are no values, and what the others stand for.
+"""Decode the stored numbers of a variable by its attributes: missing values, scale and offset.
 
-The rules are those of CF (2.5.1, 8.1) and the NetCDF User's Guide, and what programs write that mean them: fill
-values of another type or as text, several `missing_value`, a valid range of packed or of unpacked numbers, and the
-library's own fill where a cell was never written and nothing else is declared.
+The rules are those of CF (2.5.1, 8.1) and the NetCDF User's Guide. Programs break them, so fill values may have
+another type or be text, `missing_value` may be several, a valid range may hold packed or unpacked numbers. The NetCDF
+library's own fill value counts too where the variable declares none.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from eo_pygeoapi.pipeline.formats.attributes import Number, listed, number, numb
 Range = tuple[float, float]
 _ANY: Range = (-np.inf, np.inf)
 _DEFAULT_FILLS = {key: fill for key, fill in netCDF4.default_fillvals.items() if not isinstance(fill, str)}
-# 9.97e36 stands only where nothing was written, whatever fill value somebody declared later
+# only cells that nobody wrote hold 9.97e36, also where somebody declared another fill value later
 _NEVER_WRITTEN = 9.9e36
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What numbers of the type `stored` stand for: `number * scale + offset`, or nothing.
+    """How numbers of the type `stored` become values: `number * scale + offset`, or missing.
 
-    `fills` and what lies outside `valid` (of the stored numbers) or `meant` (of the values) are missing. `seen_as` is
-    the type to read the bytes as, where the file's cannot say that it means unsigned integers.
+    Missing are the stored numbers in `fills` or outside `valid`, and the values in `fills_meant` or outside `meant`.
+    `seen_as` is the type to read the bytes as, in files whose types have no unsigned integers.
     """
 
     stored: np.dtype[Any]
@@ -41,7 +41,7 @@ class Stored:
 
     @property
     def packed(self) -> bool:
-        """Whether the stored numbers are not the values."""
+        """Whether scale or offset change the stored numbers."""
         return self.scale != 1.0 or self.offset != 0.0
 
     @property
@@ -53,14 +53,19 @@ class Stored:
         return np.dtype("float32" if small else "float64")
 
     def decoded(self, raw: NDArray[Any]) -> NDArray[np.floating]:
-        """Return the values of stored numbers, NaN where there are none; `raw` may be written to."""
+        """Return the values of stored numbers, NaN for missing ones; may write to `raw`."""
         stored = raw if self.seen_as is None else raw.view(self.seen_as)
         missing = self._missing(stored)
         values: NDArray[np.floating] = stored.astype(self.dtype, copy=self.packed)
         if self.packed:
             values *= self.scale
             values += self.offset
-            missing = self._also_missing(values, missing)
+            found = [] if missing is None else [missing]
+            half = abs(self.scale) / 2
+            found += [np.abs(values - fill) < half for fill in self.fills_meant]
+            if self.meant != _ANY:
+                found.append((values < self.meant[0] - half) | (values > self.meant[1] + half))
+            missing = _any(found)
         if missing is not None:
             if not values.flags.writeable or (not values.flags.owndata and values is stored):
                 values = values.copy()
@@ -68,10 +73,10 @@ class Stored:
         return values
 
     def _missing(self, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """Return which stored numbers are missing; None, the quickest answer, for none."""
+        """Return which stored numbers are missing, None where all are values."""
         if not stored.size:
             return None
-        # to look for the extremes takes a tenth of the time of looking for each fill value
+        # finding the extremes takes a tenth of the time of comparing with each fill value
         low, high = np.fmin.reduce(stored, axis=None), np.fmax.reduce(stored, axis=None)
         found = [stored == fill for fill in self.fills if low <= fill <= high]
         if low < self.valid[0]:
@@ -80,29 +85,22 @@ class Stored:
             found.append(stored > self.valid[1])
         return _any(found)
 
-    def _also_missing(
-        self, values: NDArray[np.floating], missing: NDArray[np.bool_] | None
-    ) -> NDArray[np.bool_] | None:
-        found = [] if missing is None else [missing]
-        half = abs(self.scale) / 2
-        found += [np.abs(values - fill) < half for fill in self.fills_meant]
-        if self.meant != _ANY:
-            found.append((values < self.meant[0] - half) | (values > self.meant[1] + half))
-        return _any(found)
-
 
 def _any(masks: list[NDArray[np.bool_]]) -> NDArray[np.bool_] | None:
     return np.logical_or.reduce(masks) if masks else None
 
 
 def stored_as(dtype: DTypeLike, attributes: Mapping[Any, Any], source: str, *, netcdf: bool = True) -> Stored:
-    """Return what the attributes of a variable of this type say of its numbers.
+    """Return how the numbers of a variable are stored, by its type and attributes.
 
-    `netcdf` says whether the file's library fills what is never written with a number of its own. Raises SourceError
-    for attributes that are no numbers; the message begins with `source`.
+    With `netcdf` the library's own fill values count. Raises SourceError for a scale or offset that is no number; the
+    message begins with `source`.
     """
     dtype = np.dtype(dtype).newbyteorder("=")
-    seen_as = _other_sign(dtype, attributes)
+    # classic files have no unsigned integers, so `_Unsigned` says which sign is meant
+    unsigned = str(attributes.get("_Unsigned", "")).lower()
+    sign = {("i", "true"): "u", ("u", "false"): "i"}.get((dtype.kind, unsigned))
+    seen_as = np.dtype(f"{sign}{dtype.itemsize}") if sign else None
     stored = seen_as or dtype
     scale, offset = (number(attributes, name, source) for name in ("scale_factor", "add_offset"))
     packed = (1.0 if scale is None else scale, 0.0 if offset is None else offset) != (1.0, 0.0)
@@ -122,23 +120,16 @@ def stored_as(dtype: DTypeLike, attributes: Mapping[Any, Any], source: str, *, n
     )
 
 
-def _other_sign(dtype: np.dtype[Any], attributes: Mapping[Any, Any]) -> np.dtype[Any] | None:
-    """Return the type with the other sign where `_Unsigned` says so: classic files have no unsigned integers."""
-    unsigned = str(attributes.get("_Unsigned", "")).lower()
-    other = {("i", "true"): "u", ("u", "false"): "i"}.get((dtype.kind, unsigned))
-    return np.dtype(f"{other}{dtype.itemsize}") if other else None
-
-
 def _fills(
     dtype: np.dtype[Any], stored: np.dtype[Any], attributes: Mapping[Any, Any], packed: bool, netcdf: bool
 ) -> tuple[tuple[Number, ...], tuple[float, ...]]:
-    """Return the stored numbers that are missing, and the values, where a fill value can be none of the stored."""
+    """Return the stored numbers that mean missing, and as values those fills that the stored type cannot hold."""
     declared = numbers(attributes, "_FillValue") + numbers(attributes, "missing_value")
     fills: list[Number] = []
     meant: list[float] = []
     for fill in declared:
         if fill != fill:
-            continue  # is missing already
+            continue  # NaN is missing already
         found = _as_stored(fill, dtype, stored)
         fills += found
         meant += [] if found or not packed else [float(fill)]
@@ -149,10 +140,10 @@ def _fills(
 
 
 def _as_stored(fill: Number, dtype: np.dtype[Any], stored: np.dtype[Any]) -> list[Number]:
-    """Return a fill value as numbers of the stored type; none where that type has no such number."""
+    """Return a fill value as numbers of the stored type, [] where that type cannot hold it."""
     if stored.kind == "f":
         with np.errstate(over="ignore"):
-            # in double precision it may have been single before
+            # a program may have turned single precision into double
             return [float(stored.type(fill)), float(stored.type(np.float32(fill)))]
     if not np.isfinite(fill) or fill != int(fill):
         return []
@@ -165,9 +156,9 @@ def _as_stored(fill: Number, dtype: np.dtype[Any], stored: np.dtype[Any]) -> lis
 def _ranges(
     dtype: np.dtype[Any], stored: np.dtype[Any], attributes: Mapping[Any, Any], packed: bool
 ) -> tuple[Range, Range]:
-    """Return what is valid of the stored numbers, and of the values.
+    """Return the valid range of the stored numbers, and that of the values.
 
-    By the NetCDF User's Guide a range of a wider type than the packed numbers is one of the values.
+    By the NetCDF User's Guide a range of a wider type than the packed numbers is a range of the values.
     """
     valid, meant = [-np.inf, np.inf], [-np.inf, np.inf]
     for name, ends in (("valid_min", (0,)), ("valid_max", (1,)), ("valid_range", (0, 1))):

@@ -1,4 +1,4 @@
-"""The time axis of a variable: its labels, or the lower bounds that the file gives its steps."""
+"""Read the times of a variable's steps: its time coordinate, or the lower bounds of the steps where it has bounds."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ _STORED = ("_FillValue", "missing_value", "scale_factor", "add_offset")
 
 
 def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Dataset, source: str) -> Times | None:
-    """Return the times of a variable's steps, None where nothing says which; raises SourceError for what is none."""
+    """Return the times of a variable's steps, None where the file has none; raise SourceError for unreadable ones."""
     lead = lead_dimension(variable, dataset)
     if "time" not in axes:
         name = scalar_time(dataset)
@@ -27,21 +27,13 @@ def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Datase
         _refuse_lead(lead, name, dataset, source)
         return _read(dataset.variables[name], source)
     axis = axes["time"]
-    valid = _valid(axis.dimension, lead, dataset)
-    if valid is not None:
-        return _read(valid, source)
+    valid = dataset.variables.get("valid_time")
+    if lead and valid is not None and set(valid.dims) == {axis.dimension, lead}:
+        return _read(valid.isel({lead: 0}), source)  # of a forecast with one lead time
     if not axis.values:
         raise SourceError(f"{source}: its dimension {axis.dimension} has no values; expected the times of its steps")
     _refuse_lead(lead, axis.values, dataset, source)
     return _of_axis(axis, dataset, source)
-
-
-def _valid(time: str, lead: str, dataset: xr.Dataset) -> xr.Variable | None:
-    """Return the times that the steps of a forecast of one lead time are valid for, where the file has them."""
-    known = dataset.variables.get("valid_time")
-    if not lead or known is None or set(known.dims) != {time, lead}:
-        return None
-    return known.isel({lead: 0})
 
 
 def _refuse_lead(lead: str, name: str, dataset: xr.Dataset, source: str) -> None:
@@ -59,18 +51,18 @@ def _of_axis(axis: Axis, dataset: xr.Dataset, source: str) -> Times:
     bounds = dataset.variables.get(text(variable.attrs, "bounds"))
     if bounds is None or bounds.shape != (variable.size, 2):
         return found
-    own = bounds.attrs if are_times(np.empty(0), bounds.attrs) else {**bounds.attrs, **_units(variable)}
+    own = (
+        bounds.attrs
+        if are_times(np.empty(0), bounds.attrs)
+        else {**bounds.attrs, **{n: variable.attrs[n] for n in ("units", "calendar") if n in variable.attrs}}
+    )
     try:
         ends = _read(xr.Variable(("ends",), bounds.values.ravel(), own), source).labels.reshape(-1, 2)
     except SourceError:
-        return found  # nobody ever wrote them
+        return found  # the file declares bounds but holds none
     lower, upper = ends.min(axis=1), ends.max(axis=1)
     of_steps = (lower < upper) & (lower <= found.labels) & (found.labels <= upper)
     return replace(found, labels=lower) if of_steps.all() else found
-
-
-def _units(variable: xr.Variable) -> dict[str, Any]:
-    return {name: variable.attrs[name] for name in ("units", "calendar") if name in variable.attrs}
 
 
 def _read(variable: xr.Variable, source: str) -> Times:

@@ -1,8 +1,7 @@
-"""The times of a file as dates, however they were written.
+"""Turn the times of a file into dates.
 
-`days since …` in every unit, months and years of the climate data libraries among them; dates as numbers (20240131,
-202401) or as text. Times are those of the clock that the file has; where its units say how far that is from UTC, so
-does the result.
+Reads `days since …` in every unit, also the months and years of the climate data libraries, and dates as numbers
+(20240131, 202401) or as text. The dates are those of the file's own clock; `ahead` is that clock's offset from UTC.
 """
 
 import re
@@ -37,9 +36,10 @@ _SECONDS = {
 }
 _MONTHS = {**dict.fromkeys(("month", "months", "mon", "mons"), 1), **dict.fromkeys(("year", "years", "yr", "yrs"), 12)}
 _USUAL = ("", "standard", "gregorian", "proleptic_gregorian", "none")
-# months of 360 days are months all the same
+# a count of months needs no days
 _OF_MONTHS = (*_USUAL, "360", "360_day")
-# how many digits a date has that is written as a number, and in which unit it counts then
+_MODELS = {"noleap": "noleap", "365_day": "noleap", "360": "360_day"}
+# the precision of a date that is written as a number, by the number of its digits
 _DIGITS = {8: "D", 6: "M", 4: "Y", 10: "h"}
 _YEARS = (1800, 2200)
 _HOUR = 3600 * 10**9  # nanoseconds
@@ -48,21 +48,21 @@ _EXPECTED = "expected dates, such as units 'days since 2024-01-01' in the calend
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """Moments of a clock, and how many seconds that is ahead of UTC."""
+    """Dates of a clock, and how many seconds that clock is ahead of UTC."""
 
     labels: NDArray[np.datetime64]
     ahead: float = 0.0
 
 
 def are_times(values: NDArray[Any], attributes: Mapping[Any, Any]) -> bool:
-    """Return whether these numbers or words are moments."""
+    """Return whether the values of a variable are dates."""
     return bool(_SINCE.match(text(attributes, "units"))) or values.dtype.kind == "M"
 
 
 def times(values: NDArray[Any], attributes: Mapping[Any, Any], source: str) -> Times:
-    """Return the moments that the numbers or words of a time axis stand for.
+    """Return the dates that the numbers or words of a time axis mean.
 
-    Raises SourceError where they cannot be known; the message begins with `source`, and says what to write instead.
+    Raises SourceError where that is not clear; the message begins with `source`, and says what to write instead.
     """
     if values.dtype.kind == "M":
         return Times(_complete(values.astype("M8[ns]"), source))
@@ -75,6 +75,7 @@ def times(values: NDArray[Any], attributes: Mapping[Any, Any], source: str) -> T
 
 
 def _complete(values: NDArray[Any], source: str) -> NDArray[Any]:
+    """Return the values; raise SourceError where one is missing."""
     missing = np.isnat(values) if values.dtype.kind == "M" else ~np.isfinite(values.astype("float64"))
     if missing.any():
         raise SourceError(f"{source}: its time step {int(np.flatnonzero(missing)[0]) + 1} has no time; {_EXPECTED}")
@@ -87,22 +88,42 @@ def _since(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any,
     written = f"{unit} since {since}"
     if not found:
         raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}")
-    if calendar not in (_OF_MONTHS if unit in _MONTHS else _USUAL):
-        raise SourceError(
-            f"{source}: its times are not dates of the usual calendar ({calendar}); expected `standard`; "
-            "use the provider's file of real dates, or monthly values"
-        )
-    if unit in _MONTHS:
+    if unit in _MONTHS and calendar in _OF_MONTHS:
         return Times(_of_months(values.astype("float64") * _MONTHS[unit], found, written, source))
+    if calendar not in _USUAL:
+        return Times(_of_model(values, written, calendar, source))
     if unit not in _SECONDS:
         raise SourceError(f"{source}: its times are in {written!r}; allowed: seconds, minutes, hours, days, months")
-    return Times(
-        _of_seconds(values, _SECONDS[unit], _origin(found, calendar, written, source), source), _ahead(found["zone"])
-    )
+    labels = _of_seconds(values, _SECONDS[unit], _origin(found, calendar, written, source), source)
+    zone = re.search(r"([+-])(\d{1,2}):?(\d{2})?", found["zone"] or "")
+    ahead = int(zone[2]) * 3600 + int(zone[3] or 0) * 60 if zone else 0
+    return Times(labels, float(-ahead if zone and zone[1] == "-" else ahead))
+
+
+def _of_model(values: NDArray[Any], written: str, calendar: str, source: str) -> NDArray[np.datetime64]:
+    """Read the dates of a climate model's calendar; raise SourceError where it has days that do not exist.
+
+    The days of a year without 29 February all exist. Of other calendars only months and years are taken.
+    """
+    try:
+        dates = cftime.num2date(values.astype("float64"), written, _MODELS.get(calendar, calendar))
+    except (ValueError, OverflowError) as error:
+        raise SourceError(f"{source}: its times are in {written!r}, calendar {calendar!r}; {_EXPECTED}") from error
+    months = np.array([f"{date.year:04}-{date.month:02}" for date in dates], "M8[M]")
+    days = np.array([date.day - 1 for date in dates], "m8[D]")
+    if _MODELS.get(calendar) != "noleap" and np.unique(months).size < months.size:
+        raise SourceError(
+            f"{source}: its days are those of a climate model ({calendar}), which do not all exist; expected the "
+            "calendar 'standard' or 'noleap'; use monthly values, or ask the provider for real dates"
+        )
+    lengths = (months + 1).astype("M8[D]") - months.astype("M8[D]")
+    hours = np.array([timedelta(hours=date.hour, minutes=date.minute, seconds=date.second) for date in dates], "m8[ns]")
+    _possible(months.astype("M8[D]").astype("int64"), source)
+    return np.asarray((months.astype("M8[D]") + np.minimum(days, lengths - 1)).astype("M8[ns]") + hours)
 
 
 def _origin(found: re.Match[str], calendar: str, written: str, source: str) -> tuple[int, int]:
-    """Return a moment as days since 1970, counted in the file's calendar, and nanoseconds."""
+    """Return the moment that a file counts from: days since 1970 in the file's calendar, and nanoseconds."""
     numbers = [int(found[name] or 1) for name in ("year", "month", "day")]
     if numbers[0] < 1:
         raise SourceError(f"{source}: its times are in {written!r}, a year that no calendar has; {_EXPECTED}")
@@ -117,7 +138,7 @@ def _origin(found: re.Match[str], calendar: str, written: str, source: str) -> t
 
 
 def _of_seconds(values: NDArray[Any], unit: float, origin: tuple[int, int], source: str) -> NDArray[np.datetime64]:
-    """Count in whole days and the rest, for together they are too long for the digits of a number."""
+    """Count whole days and the rest apart, because one number has too few digits for both."""
     per_day = 86400.0 / unit
     if values.dtype.kind in "iu" and per_day == round(per_day):
         numbers: NDArray[Any] = values.astype("int64")
@@ -129,7 +150,7 @@ def _of_seconds(values: NDArray[Any], unit: float, origin: tuple[int, int], sour
     days = _possible(whole.astype("int64") + origin[0], source)
     nanoseconds = np.round(rest * (unit * 1e9)).astype("int64") + origin[1]
     if values.dtype.kind == "f":
-        # what is beside the hour by less than the digits of the numbers is the hour
+        # the program rounded an hour where the distance to it is below the precision of the numbers
         digits = np.spacing(np.abs(values)).astype("float64") * unit * 1e9
         beside = (nanoseconds + _HOUR // 2) % _HOUR - _HOUR // 2
         nanoseconds = np.where(np.abs(beside) <= digits, nanoseconds - beside, nanoseconds)
@@ -137,7 +158,7 @@ def _of_seconds(values: NDArray[Any], unit: float, origin: tuple[int, int], sour
 
 
 def _possible(days: NDArray[np.int64], source: str) -> NDArray[np.datetime64]:
-    """Return days since 1970 as dates; nobody has data of years that are far away."""
+    """Return days since 1970 as dates; raise SourceError for years in which nobody has data."""
     low, high = (np.datetime64(str(year), "D").astype("int64") for year in _YEARS)
     if ((days < low) | (days >= high)).any():
         raise SourceError(f"{source}: its times lie before {_YEARS[0]} or after {_YEARS[1]}; expected real dates")
@@ -145,9 +166,9 @@ def _possible(days: NDArray[np.int64], source: str) -> NDArray[np.datetime64]:
 
 
 def _of_months(months: NDArray[np.float64], found: re.Match[str], written: str, source: str) -> NDArray[np.datetime64]:
-    """Count months of the calendar; what is between two whole ones, usually a half, is as far within the month."""
+    """Count calendar months; half a month means the middle of the month."""
     first = np.datetime64(f"{int(found['year']):04}-{int(found['month'] or 1):02}", "M")
-    # from the 16th, as some libraries write, the whole months are in the middle
+    # some libraries count whole months from the 16th, which are middles of months
     months = months + (int(found["day"] or 1) - 1) / 31
     whole = np.floor(months)
     if not np.allclose(months * 2, np.round(months * 2), atol=0.1):
@@ -159,17 +180,8 @@ def _of_months(months: NDArray[np.float64], found: re.Match[str], written: str, 
     return np.asarray((start.astype("M8[D]") + days.astype("m8[D]")).astype("M8[ns]"))
 
 
-def _ahead(zone: str | None) -> float:
-    """Return how many seconds a clock is ahead of UTC."""
-    found = re.search(r"([+-])(\d{1,2}):?(\d{2})?", zone or "")
-    if not found:
-        return 0.0
-    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60
-    return float(-seconds if found[1] == "-" else seconds)
-
-
 def _of_digits(values: NDArray[Any], units: str, source: str) -> NDArray[np.datetime64]:
-    """Read dates that are written as numbers; a fraction of 20240131.25 is one of the day."""
+    """Read dates that are written as numbers; in 20240131.25 the fraction is one of the day."""
     numbers = values.astype("float64")
     whole = np.floor(numbers)
     digits = {len(str(int(number))) for number in whole}
@@ -197,16 +209,11 @@ def _of_words(values: NDArray[Any], source: str) -> Times:
     if all(re.fullmatch(r"\d{8}|\d{6}|\d{4}|\d{10}", word) for word in words):
         return Times(_of_digits(np.array([int(word) for word in words]), "", source))
     try:
-        moments = [_moment(word) for word in words]
+        # ISO 8601, also with `/` or `_` instead of `-`
+        words = [re.sub(r"(?<=\d)[/_](?=\d)", "-", word) for word in words]
+        words = [f"{word}-01-01"[:10] if re.fullmatch(r"\d{4}(-\d{2})?", word) else word for word in words]
+        moments = [datetime.fromisoformat(word) for word in words]
         (ahead,) = {moment.utcoffset() or timedelta(0) for moment in moments}
     except ValueError as error:
         raise SourceError(f"{source}: its times are words such as {words[0]!r}; {_EXPECTED}") from error
     return Times(np.array([moment.replace(tzinfo=None) for moment in moments], "M8[ns]"), ahead.total_seconds())
-
-
-def _moment(word: str) -> datetime:
-    """Read ISO 8601, and what is written with `/` or `_` instead of `-`."""
-    word = re.sub(r"(?<=\d)[/_](?=\d)", "-", word)
-    if re.fullmatch(r"\d{4}(-\d{2})?", word):
-        word = f"{word}-01-01"[:10]
-    return datetime.fromisoformat(word)

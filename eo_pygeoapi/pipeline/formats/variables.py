@@ -1,4 +1,4 @@
-"""Find the variable of a NetCDF or Zarr that is asked for, or the only one there is."""
+"""Find a variable of a NetCDF or Zarr by its name, or the only one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,12 +11,10 @@ from eo_pygeoapi.pipeline.formats import raw
 from eo_pygeoapi.pipeline.formats.axes import gridded
 from eo_pygeoapi.pipeline.formats.contents import contents, worth_naming
 
-_Opened = Callable[[str], xr.Dataset]
-
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A variable of a group ('' for the root), and the dataset of what lies beside it, as it is stored."""
+    """A variable `name` of a group ('' for the root), and the dataset of that group, not decoded."""
 
     dataset: xr.Dataset
     group: str
@@ -24,46 +22,36 @@ class Found:
 
     @property
     def path(self) -> str:
-        """Its name with that of the group."""
+        """The name with the group before it."""
         return f"{self.group}/{self.name}" if self.group else self.name
 
 
 def find_variable(place: str, kind: str, variable: str, source: str) -> Found:
     """Return the variable of this name, '' for the only one on latitudes and longitudes.
 
-    Raises SourceError where there is none, or several; it says which there are.
+    Raises SourceError where there is none, or several; the message lists those that the file has.
     """
-    opened: _Opened = partial(raw.open_zarr if kind == "Zarr" else raw.open_netcdf, place)
-    if not variable:
-        return _only(opened, place, kind, source)
+    opened: Callable[[str], xr.Dataset] = partial(raw.open_zarr if kind == "Zarr" else raw.open_netcdf, place)
+    if not variable:  # of the root or, where the root has none, of the groups of a NetCDF
+        root = opened("")
+        found = [Found(root, "", name) for name in gridded(root)]
+        if not found and kind == "NetCDF":
+            below = [(group, opened(group)) for group in raw.groups(place)]
+            found = [Found(dataset, group, name) for group, dataset in below for name in gridded(dataset)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            variables = _list(contents(place, source))
+            raise SourceError(f"{source}: has no variable on latitudes and longitudes (its variables: {variables})")
+        several = _list(each.path for each in found)
+        raise SourceError(f"{source}: has several variables; set options.variable (available: {several})")
     group, _, name = variable.strip("/").rpartition("/")
-    if group and variable.strip("/") not in contents(place, source):
-        raise _lacks(place, variable, source)
-    dataset = opened(group)
-    if name not in dataset.variables:
-        raise _lacks(place, variable, source)
-    return Found(dataset, group, name)
-
-
-def _lacks(place: str, variable: str, source: str) -> SourceError:
+    if not group or variable.strip("/") in contents(place, source):
+        dataset = opened(group)
+        if name in dataset.variables:
+            return Found(dataset, group, name)
     available = _list(worth_naming(contents(place, source)))
-    return SourceError(f"{source}: has no variable {variable!r} (available: {available})")
-
-
-def _only(opened: _Opened, place: str, kind: str, source: str) -> Found:
-    """Return the one gridded variable of the root or, where that has none, of the groups of a NetCDF."""
-    root = opened("")
-    found = [Found(root, "", name) for name in gridded(root)]
-    if not found and kind == "NetCDF":
-        below = [(group, opened(group)) for group in raw.groups(place)]
-        found = [Found(dataset, group, name) for group, dataset in below for name in gridded(dataset)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        variables = _list(contents(place, source))
-        raise SourceError(f"{source}: has no variable on latitudes and longitudes (its variables: {variables})")
-    several = _list(each.path for each in found)
-    raise SourceError(f"{source}: has several variables; set options.variable (available: {several})")
+    raise SourceError(f"{source}: has no variable {variable!r} (available: {available})")
 
 
 def _list(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""See that a file is as long as its header says, for some libraries give zeros for what is not there."""
+"""Check that a file is as long as its header says; some libraries read zeros beyond its end."""
 
 import os
 import struct
@@ -18,7 +18,7 @@ _TYPES = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 
 
 def check_whole(path: str, kind: str, source: str) -> None:
-    """Raise SourceError where a file is shorter than its header says; the message begins with `source`."""
+    """Raise SourceError for a file that is shorter than its header says; the message begins with `source`."""
     if kind not in _ENDS:
         return
     size = os.path.getsize(path)
@@ -33,14 +33,11 @@ def check_whole(path: str, kind: str, source: str) -> None:
 
 
 def _end_of_netcdf(file: BinaryIO) -> int:
-    begin = file.read(4)
-    file.seek(0)
-    return classic.end(file) if begin[:3] == b"CDF" else _end_of_hdf5(file)
-
-
-def _end_of_hdf5(file: BinaryIO) -> int:
-    """Return where a file of HDF5 ends by its superblock (HDF5 File Format Specification 3.0, II.A)."""
+    """Return the end of a classic file, or of HDF5 by its superblock (HDF5 File Format Specification 3.0, II.A)."""
     block = file.read(96)
+    if block[:3] == b"CDF":
+        file.seek(0)
+        return classic.end(file)
     if block[:8] != _HDF5_SIGNATURE:
         return 0  # the library says what is wrong with it
     version = block[8]
@@ -52,13 +49,13 @@ def _end_of_hdf5(file: BinaryIO) -> int:
 
 @dataclass(frozen=True)
 class _Tiff:
-    """How the numbers of a TIFF are written: its byte order, and whether it is a BigTIFF."""
+    """The byte order of a TIFF, and whether it is a BigTIFF."""
 
     order: str
     big: bool
 
     def directory(self, file: BinaryIO, at: int) -> tuple[list[bytes], int]:
-        """Return the entries of a directory, and where the next one is."""
+        """Return the entries of a directory, and the position of the next one."""
         file.seek(at)
         count_kind, entry, next_kind = ("Q", 20, "Q") if self.big else ("H", 12, "I")
         (count,) = struct.unpack(self.order + count_kind, file.read(8 if self.big else 2))
@@ -79,7 +76,7 @@ class _Tiff:
 
 
 def _end_of_tiff(file: BinaryIO) -> int:
-    """Return where the last strip or tile of a TIFF ends; those that were never written are nowhere."""
+    """Return the end of the last strip or tile of a TIFF; those that nobody wrote have the position 0."""
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"
     tiff = _Tiff(order, big=head[2:4] in (b"+\x00", b"\x00+"))

@@ -1,4 +1,4 @@
-"""Across 180 degrees: boxes whose west is greater than their east, such as Fiji's, and grids that go on beyond."""
+"""Boxes across 180 degrees, whose west is greater than their east, such as Fiji's, and grids that go beyond it."""
 
 import numpy as np
 import shapely
@@ -12,7 +12,7 @@ from eo_pygeoapi.pipeline.grids.grid import Box
 
 
 def box_around(geometries: NDArray[np.object_]) -> Box:
-    """Return west, south, east, north; west is greater than east where they lie within half the earth across 180."""
+    """Return west, south, east, north; west is greater than east where all lie within half the earth across 180."""
     west, south, east, north = (float(edge) for edge in shapely.total_bounds(geometries))
     if east - west > 180:
         bounds = shapely.bounds(shapely.get_parts(geometries))
@@ -32,21 +32,21 @@ def halves(box: Box) -> list[Box]:
 
 
 def within_180(geometry: BaseGeometry) -> BaseGeometry:
-    """Return a valid geometry whose longitudes go beyond 180 degrees, to either side, in parts within them."""
+    """Return a valid geometry with the parts beyond 180 degrees, to either side, turned back within them."""
     if np.abs(shapely.bounds(geometry)[[0, 2]]).max() <= 180:
         return geometry
     turns = [(shapely.box(-180 + turn, -90, 180 + turn, 90), turn) for turn in (-360, 0, 360)]
     cut = [shapely.transform(geometry & box, lambda xy, by=turn: xy - (by, 0)) for box, turn in turns]
-    # what only touches 180 degrees from one side is a line, or a corner, on the other
+    # a geometry that only touches 180 degrees leaves a line or a corner on the other side
     dimensions = shapely.get_dimensions(geometry)
     parts = [part for whole in cut for part in shapely.get_parts(whole) if not part.is_empty]
     return shapely.union_all([part for part in parts if shapely.get_dimensions(part) == dimensions])
 
 
 def joined_at_180(before: xr.DataArray, after: xr.DataArray, source: str) -> xr.DataArray:
-    """Put the grids of both halves together, lazily, with the longitudes beyond 180 degrees counted on.
+    """Join the grids of both halves, lazily; the longitudes of `after` go on beyond 180 degrees.
 
-    Only time steps that both have remain. Raises SourceError where the cells of one do not follow those of the other.
+    Keeps the time steps that both have. Raises SourceError where the cells of one do not follow those of the other.
     """
     cell, rows, columns = cell_size(before, "x"), before["y"], after["x"].values + 360
     fresh = columns > before["x"].values[-1] + cell / 2  # both may have the cell that lies across 180 degrees
@@ -60,7 +60,7 @@ def joined_at_180(before: xr.DataArray, after: xr.DataArray, source: str) -> xr.
 
 
 def beyond_180(geometries: NDArray[np.object_], frame: Frame) -> NDArray[np.object_]:
-    """Return geometries with what lies west of a grid that reaches beyond 180 degrees counted on, as the grid is."""
+    """Return geometries whose parts west of a grid that reaches beyond 180 degrees are 360 degrees further east."""
     if frame.east <= 180:
         return geometries
     geometries = geometries.copy()

@@ -1,6 +1,6 @@
 """Read a grid along time, in blocks of bounded size.
 
-One reader, for HDF5 has a global lock; it fetches the next blocks while the present one is used.
+One thread reads, because HDF5 has a global lock; it fetches the next blocks while others use the present one.
 """
 
 import os
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 
-MEMORY = 256 * 2**20  # that an aggregation may take beside its results, unless a setting says otherwise
-BLOCK_BYTES = 16 * 2**20  # of float64: larger ones are not read faster
-CHUNK_BYTES = 64 * 2**20  # of what a file keeps together, if it is not more, is read at once
-AHEAD_BYTES = 8 * 2**20  # of blocks that are read before they are asked for, and one block at least
-# that a cell of one time step takes at most: its values, read twice, and what is made of them
+MEMORY = 256 * 2**20  # an aggregation may take this beside its results, if no setting says otherwise
+BLOCK_BYTES = 16 * 2**20  # of float64: reading larger ones is not faster
+CHUNK_BYTES = 64 * 2**20  # a chunk of a file up to this size is read at once
+AHEAD_BYTES = 8 * 2**20  # of blocks to read ahead, one block at least
+# the most that a cell of one time step takes: its values, read twice, and the results
 CELL_BYTES = 64
-WEIGHED_BYTES = 128  # with its weights, while these are made
+WEIGHED_BYTES = 128  # while its weights are computed
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Block:
 
 
 def cells_at_once(memory: int = MEMORY, cell_bytes: int = WEIGHED_BYTES) -> int:
-    """Return how many cells of one time step may be in use together."""
+    """Return how many cells of one time step fit into the memory."""
     return max(1, memory // cell_bytes)
 
 
 def steps_per_block(cells: int, stored: int = 1) -> int:
     """Return how many time steps of so many cells make a block.
 
-    It is a multiple of the `stored` steps that a file keeps together, unless these are far too large themselves.
+    It is a multiple of the `stored` steps in a chunk of the file, unless such a chunk is far too large.
     """
     cells = max(cells, 1)
     steps = max(1, BLOCK_BYTES // (8 * cells))
@@ -52,13 +52,19 @@ def steps_per_block(cells: int, stored: int = 1) -> int:
 
 
 def blocks(grid: xr.DataArray, wanted: NDArray[np.integer], memory: int = MEMORY) -> Iterator[Block]:
-    """Yield the blocks that hold the time steps at the `wanted` positions, ascending.
+    """Yield the blocks with the time steps at the `wanted` positions, ascending.
 
     `grid` has the dimensions (time, y, x). Its chunks are the blocks; a grid in memory is cut into views. A block
-    begins and ends with a wanted step. The next ones are read ahead where these fit the memory. Raises SourceError, or
-    SourceUnavailableError for what is read from a URL.
+    begins and ends with a wanted step. A thread reads the next blocks ahead where they fit the memory. Raises
+    SourceError, or SourceUnavailableError for a URL.
     """
-    ranges = list(_ranges(grid, wanted))
+    steps, *shape = grid.shape
+    if grid.chunks is None:
+        edges = np.arange(0, steps, steps_per_block(int(np.prod(shape))))[1:]
+    else:
+        edges = np.cumsum(grid.chunks[0])[:-1]
+    by_block = np.split(wanted, np.searchsorted(wanted, edges))
+    ranges = [(int(positions[0]), int(positions[-1]) + 1) for positions in by_block if positions.size]
     if grid.chunks is None:
         yield from (Block(first, stop, grid.values[first:stop]) for first, stop in ranges)
         return
@@ -74,27 +80,16 @@ def blocks(grid: xr.DataArray, wanted: NDArray[np.integer], memory: int = MEMORY
             block = pending.popleft().result()
             pending.extend(reader.submit(_read, grid, *each) for each in islice(waiting, 1))
             yield block
-            del block  # before the next one is waited for
+            del block  # free its memory before waiting for the next one
     finally:
         reader.shutdown(cancel_futures=True)  # after an error nobody asks for more
 
 
 def threads_beside(grid: xr.DataArray) -> int:
-    """Return how many threads may compute while the blocks of a grid are read; beyond four they wait for memory."""
+    """Return how many threads may compute while one reads the blocks of a grid; more than four wait for memory."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     reading = 1 if grid.chunks else 0
     return min(4, max(1, here - reading))
-
-
-def _ranges(grid: xr.DataArray, wanted: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
-    steps, *shape = grid.shape
-    if grid.chunks is None:
-        edges = np.arange(0, steps, steps_per_block(int(np.prod(shape))))[1:]
-    else:
-        edges = np.cumsum(grid.chunks[0])[:-1]
-    for positions in np.split(wanted, np.searchsorted(wanted, edges)):
-        if positions.size:
-            yield int(positions[0]), int(positions[-1]) + 1
 
 
 def _read(grid: xr.DataArray, first: int, stop: int) -> Block:
@@ -102,12 +97,12 @@ def _read(grid: xr.DataArray, first: int, stop: int) -> Block:
         return Block(first, stop, grid.data[first:stop].compute(scheduler="synchronous"))
     except EoError:
         raise
-    except Exception as error:  # whatever the driver of the format raises
+    except Exception as error:  # each driver raises its own
         raise unreadable(grid, first, stop, error) from error
 
 
 def unreadable(grid: xr.DataArray, first: int, stop: int, error: Exception) -> SourceError:
-    """Return the error for time steps that the driver of the format, or a cluster, could not read."""
+    """Return the error for time steps that a driver or a cluster could not read."""
     source = str(grid.attrs.get("source", "the source"))
     message = f"{source}: cannot read the time steps {first} to {stop - 1}: {error}"
     return SourceUnavailableError(message) if "://" in source else SourceError(message)

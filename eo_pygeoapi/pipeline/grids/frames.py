@@ -1,4 +1,4 @@
-"""Where a grid lies: the edges of its cells, their areas, and the cells around a point."""
+"""The place of a grid: the edges and areas of its cells, and the cells around a point."""
 
 from dataclasses import dataclass
 
@@ -38,12 +38,12 @@ class Frame:
         return self.cell[0] * self.cell[1]
 
     def row_areas(self) -> NDArray[np.float64]:
-        """Return the area on the sphere of a cell of each row, that of one at the equator being 1."""
+        """Return the area on the sphere of a cell of each row, as a multiple of a cell at the equator."""
         edges = np.radians(np.clip(np.linspace(self.north, self.south, self.shape[0] + 1), -90, 90))
         return np.asarray((np.sin(edges[:-1]) - np.sin(edges[1:])) / np.radians(self.cell[0]))
 
     def holds(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return whether each of the (west, south, east, north) lies within the grid; nothing at all does."""
+        """Return whether each box (west, south, east, north) lies within the grid; an empty one (NaN) does."""
         low = (bounds[:, :2] >= (self.west - _ROUNDING, self.south - _ROUNDING)).all(axis=1)
         high = (bounds[:, 2:] <= (self.east + _ROUNDING, self.north + _ROUNDING)).all(axis=1)
         return np.asarray((low & high) | np.isnan(bounds).all(axis=1))
@@ -51,7 +51,7 @@ class Frame:
     def around(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the ids of the cell of each (x, y) and its eight neighbours, nearest first, -1 beyond the grid.
 
-        A point off the grid has none. Distances are on the ground: a degree of longitude shrinks with the latitude.
+        A point off the grid has no cells. Distances are on the ground: a degree of longitude shrinks with the latitude.
         """
         height, width = self.cell
         rows, columns = self.shape
@@ -70,7 +70,7 @@ class Frame:
 
 
 def cell_size(grid: xr.DataArray, axis: str) -> float:
-    """Return the size of a cell along `y` or `x`; of a single row or column it is written beside its coordinate."""
+    """Return the size of a cell along `y` or `x`; a single row or column has it as an attribute of its coordinate."""
     centres = grid[axis].values
     if centres.size == 1:
         return float(grid[axis].attrs["cell"])
@@ -78,7 +78,7 @@ def cell_size(grid: xr.DataArray, axis: str) -> float:
 
 
 def with_cell_sizes(grid: xr.DataArray) -> xr.DataArray:
-    """Return a normalised grid with the size of a cell beside its coordinates, for parts of a single row or column."""
+    """Return a normalised grid with the cell sizes as attributes of `y` and `x`, which single rows and columns need."""
     grid = grid.copy(deep=False)
     for axis in ("y", "x"):
         grid[axis].attrs["cell"] = cell_size(grid, axis)

@@ -18,16 +18,15 @@ _CORNERS_OF_A_RING = 3
 
 
 class _UnusableError(Exception):
-    """Why a geometry cannot be used, in words that follow the name of a unit."""
+    """A geometry cannot be used; the message follows the name of a unit."""
 
 
 def usable_geometry(geometry: Any) -> BaseGeometry | str:
-    """Return a valid Polygon, MultiPolygon or Point in two dimensions, or the reason why there is none.
+    """Return a valid Polygon, MultiPolygon or Point in two dimensions, or the reason why a geometry is unusable.
 
-    `geometry` is GeoJSON, or a geometry of shapely. Of each corner the first two numbers count; rings and parts
-    without an area are dropped. Of invalid polygons the parts that overlap are joined and self-crossing rings are
-    cut; of collections the polygons are kept. Longitudes beyond 180 degrees, which some write for what lies across,
-    are counted back.
+    `geometry` is GeoJSON, or a geometry of shapely. Only the first two numbers of a corner count. Drops rings and
+    parts without an area and all members of collections but polygons, joins parts that overlap, cuts rings that cross
+    themselves, and brings longitudes beyond 180 degrees, which some programs write, back within them.
     """
     if geometry is None:
         return "has no geometry"
@@ -48,13 +47,24 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
 
 
 def _read(geometry: JsonMapping) -> BaseGeometry:
+    """Return a valid geometry of polygons or a point; raise _UnusableError, or what shapely raises."""
     kind = geometry["type"]
     if kind in _OF_AREAS:
-        shells = list(_parts(geometry))
+        shells: list[list[Any]] = list(_parts(geometry))
         if not any(rings for rings in shells):
             raise _UnusableError("its geometry is empty")
-        polygons = [part for rings in shells if rings and (part := _polygon(rings))]
-        return _valid(polygons[0] if len(polygons) == 1 else MultiPolygon(polygons))
+        polygons = []
+        for rings in shells:
+            # rings of fewer corners have no area
+            corners = [_corners(ring) for ring in rings]
+            if corners and len(corners[0]) >= _CORNERS_OF_A_RING:
+                holes = [hole for hole in corners[1:] if len(hole) >= _CORNERS_OF_A_RING]
+                polygons.append(Polygon(corners[0], holes))
+        whole = polygons[0] if len(polygons) == 1 else MultiPolygon(polygons)
+        if not whole.is_valid:
+            # `structure` joins parts that overlap, `linework` would cut them out
+            whole = shapely.make_valid(whole, method="structure", keep_collapsed=False)
+        return polygons_of(whole)
     points: list[Any] = list(geometry["coordinates"]) if kind == "MultiPoint" else [geometry["coordinates"]]
     if kind not in ("Point", "MultiPoint") or len(points) > 1:
         raise _UnusableError(f"its geometry is a {kind}; {ALLOWED}")
@@ -72,23 +82,15 @@ def _parts(geometry: JsonMapping) -> Iterator[list[Json]]:
         return
     polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
     for rings in polygons:
-        # what is cut out of nothing is nothing
+        # holes without an outer ring count for nothing
         yield [ring for ring in rings if len(ring)] if len(rings) and len(rings[0]) else []
 
 
-def _polygon(rings: Sequence[Any]) -> Polygon | None:
-    """Return a polygon, None where its outer ring has no area for lack of corners."""
-    shell, *holes = (_corners(ring) for ring in rings)
-    if len(shell) < _CORNERS_OF_A_RING:
-        return None
-    return Polygon(shell, [hole for hole in holes if len(hole) >= _CORNERS_OF_A_RING])
-
-
 def _corners(ring: Sequence[Any]) -> NDArray[np.float64]:
-    """Return the first two numbers of each corner: heights, which some have and some have not, are left."""
+    """Return the first two numbers of each corner, without heights, which only some corners may have."""
     try:
         corners = np.asarray(ring)
-    except ValueError:  # not all have as many numbers
+    except ValueError:  # corners with different counts of numbers
         corners = np.asarray([corner[:2] for corner in ring])
     if corners.dtype.kind not in "iuf" or corners.ndim != 2 or corners.shape[1] < 2:
         raise ValueError("not a list of pairs of numbers")
@@ -98,15 +100,8 @@ def _corners(ring: Sequence[Any]) -> NDArray[np.float64]:
     return flat
 
 
-def _valid(geometry: BaseGeometry) -> BaseGeometry:
-    """Return the polygons of a geometry, valid; `structure` joins what overlaps, where `linework` would cut it out."""
-    if not geometry.is_valid:
-        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
-    return polygons_of(geometry)
-
-
 def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
-    """Return what of a geometry has an area."""
+    """Return the polygons of a geometry as one geometry."""
     if geometry.geom_type in ("Polygon", "MultiPolygon"):
         return geometry
     parts = [part for part in _flat(geometry) if part.geom_type == "Polygon" and not part.is_empty]
@@ -127,8 +122,8 @@ def _on_earth(bounds: tuple[float, float, float, float]) -> bool:
 def looks_swapped(geometry: BaseGeometry, bbox: Sequence[float], margin: float = 1.0) -> bool:
     """Return whether latitude and longitude of a geometry look swapped.
 
-    That is where it lies more than `margin` degrees beside the box in which everything should lie, and inside it the
-    other way round. A box that goes across 180 degrees tells nothing.
+    They do where it lies more than `margin` degrees outside the box in which all units should lie, but inside it
+    with the two swapped. Returns False for a box across 180 degrees.
     """
     if len(bbox) not in (4, 6):
         return False

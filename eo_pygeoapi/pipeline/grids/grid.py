@@ -1,9 +1,9 @@
-"""One form for the grids of all sources, and only the box that the units need.
+"""Bring the grids of all sources into one form, cut to the box that the units need.
 
 A normalised grid is a DataArray with the dimensions (time, y, x): time ascending, the start of each step in UTC; y
 descending, x ascending in -180..180 or, across these, on beyond 180, both regular and in degrees; NaN where there are
 no data. Its attributes are `units`, `step` (hour, day, month or year), `step_hours` (of hours only), `source` (for
-messages) and, where there is one, `least`: what no sum of time steps can be less than.
+messages) and, where there is one, `least`: no sum of time steps can be less.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from eo_pygeoapi.pipeline.grids.rounded import unrounded
 Box = tuple[float, float, float, float]
 
 _NAMES = {"y": ("y", "lat", "latitude"), "x": ("x", "lon", "longitude"), "time": ("time", "valid_time")}
-_ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not reach into the next
+_ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not need the next cell
 _VERSION = "expver"  # of ECMWF, along which final and provisional values lie side by side
 _STANDARD_NAMES = {"y": "latitude", "x": "longitude", "time": "time"}
 
@@ -45,7 +45,7 @@ def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
     """Return the cells that cover the box and one more on each side, lazily, as float, in our orientation.
 
     `box` is west, south, east, north in degrees; all longitudes where west is greater than east. The result has the
-    dimensions (y, x), after `time` where there is one, and no coordinates but these. Raises SourceError where the grid
+    dimensions (y, x), after `time` where the grid has one, and no other coordinates. Raises SourceError where the grid
     is not regular in longitude and latitude, or does not reach the box; the message begins with `source`.
     """
     data, y, x = _with_axes(data, source)
@@ -60,36 +60,62 @@ def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
 
 
 def oriented(data: xr.DataArray, source: str) -> xr.DataArray:
-    """Return the whole grid as `cut_to_box` does a part of it."""
+    """Return the whole grid in the form that `cut_to_box` gives a part."""
     data, y, x = _with_axes(data, source)
     return _cut(data, y, x, slice(None), slice(None))
 
 
 def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, _Axis, _Axis]":
-    _check_crs(data, source)
+    """Return a grid with our dimensions, and its axes y and x; raise SourceError where it is not regular in degrees."""
+    try:
+        crs = data.rio.crs
+        known = CRS.from_wkt(crs.to_wkt()) if crs else None
+    except (CRSError, ValueError) as error:
+        raise SourceError(f"{source}: has a coordinate reference system that cannot be read: {error}") from error
+    if known and not known.is_geographic:
+        raise SourceError(f"{source}: is in {known.name}; expected longitudes and latitudes (EPSG:4326)")
     sizes = _sizes_of_single_cells(data, source)
     data = _only_our_dimensions(data, source)
     latitudes, longitudes = data["y"].values, data["x"].values
     y = _axis(latitudes.astype("float64"), latitudes.dtype, "latitudes", source, sizes)
-    x = _axis(_within_180(longitudes), longitudes.dtype, "longitudes", source, sizes)
+    degrees = longitudes.astype("float64")
+    x = _axis(np.where(degrees > 180, degrees - 360, degrees), longitudes.dtype, "longitudes", source, sizes)
     return data.transpose(..., "y", "x"), y, x.around_the_earth()
 
 
 def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice) -> xr.DataArray:
-    data = _of_one_version(_taken(data, y.positions[rows], x.positions[columns]))
-    return _as_float(
-        data.assign_coords(y=("y", -y.centres[rows], {"cell": y.size}), x=("x", x.centres[columns], {"cell": x.size}))
+    """Return these rows and columns as float, of several versions the final one where it has a value.
+
+    The file is read as few contiguous boxes. A lazy file cannot be sliced backwards, so boxes become dask arrays before
+    they are turned.
+    """
+    parts = [
+        _chunked(data.isel(y=_slice(down), x=_slice(along))).isel(y=_direction(down), x=_direction(along))
+        for down in _runs(y.positions[rows])
+        for along in _runs(x.positions[columns])
+    ]
+    data = parts[0] if len(parts) == 1 else xr.concat(parts, "x", coords="minimal", compat="override")
+    if _VERSION in data.dims:
+        versions = data[_VERSION].values if _VERSION in data.coords else np.arange(data.sizes[_VERSION])
+        whole = data
+        data, *others = (whole.isel({_VERSION: n}, drop=True) for n in np.argsort(versions, kind="stable").tolist())
+        for other in others:
+            data = data.where(data.notnull(), other)
+    if data.dtype.kind != "f":
+        data = data.astype("float32" if data.dtype.itemsize <= 2 else "float64")
+    return data.assign_coords(
+        y=("y", -y.centres[rows], {"cell": y.size}), x=("x", x.centres[columns], {"cell": x.size})
     )
 
 
 def _sizes_of_single_cells(data: xr.DataArray, source: str) -> dict[str, float]:
-    """Return the size of a cell for axes that have only one: by the transform of a raster, else a square's."""
+    """Return the cell size of axes with one cell: from a raster's transform, else that of a square cell."""
     names = {axis: dimension(data, axis) for axis in ("y", "x")}
     single = [axis for axis, name in names.items() if name and data.sizes[name] == 1]
     if not single:
         return {}
     ours = {axis: data[name].attrs["cell"] for axis, name in names.items() if name and "cell" in data[name].attrs}
-    if len(ours) == 2:  # it has been through here before
+    if len(ours) == 2:  # a part of a normalised grid
         return {"latitudes": ours["y"], "longitudes": ours["x"]}
     transform = str(data.coords["spatial_ref"].attrs.get("GeoTransform", "")) if "spatial_ref" in data.coords else ""
     if len(numbers := transform.split()) == 6:
@@ -103,6 +129,7 @@ def _sizes_of_single_cells(data: xr.DataArray, source: str) -> dict[str, float]:
 
 
 def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
+    """Return a grid with the dimensions time, y and x alone; raise SourceError for others of several cells."""
     found = {axis: dimension(data, axis) for axis in ("time", "y", "x")}
     shape = ", ".join(f"{name}: {size}" for name, size in data.sizes.items())
     if not found["y"] or not found["x"]:
@@ -117,40 +144,25 @@ def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
         if name not in data.coords or data.coords[name].ndim != 1:
             raise SourceError(f"{source}: not on a regular grid of longitudes and latitudes; {name} has no values")
     data = data.squeeze([name for name in others if data.sizes[name] == 1], drop=True)
-    # scalars such as `number`, strings such as `expver`: they would keep files from being put together
+    # scalars such as `number` and strings such as `expver` would keep files from being joined
     data = data.drop_vars([name for name in data.coords if name not in data.dims])
     return data.rename({name: axis for axis, name in found.items() if name and name != axis})
 
 
-def _check_crs(data: xr.DataArray, source: str) -> None:
-    try:
-        crs = data.rio.crs
-        known = CRS.from_wkt(crs.to_wkt()) if crs else None
-    except (CRSError, ValueError) as error:
-        raise SourceError(f"{source}: has a coordinate reference system that cannot be read: {error}") from error
-    if known and not known.is_geographic:
-        raise SourceError(f"{source}: is in {known.name}; expected longitudes and latitudes (EPSG:4326)")
-
-
-def _within_180(longitudes: NDArray[np.floating]) -> NDArray[np.float64]:
-    degrees = longitudes.astype("float64")
-    return np.where(degrees > 180, degrees - 360, degrees)
-
-
 @dataclass(frozen=True)
 class _Axis:
-    """A regular axis in ascending order (latitudes negated): centres of its cells, and where they lie in the file."""
+    """A regular ascending axis (latitudes negated): centres of cells, their positions in the file, their size."""
 
     centres: NDArray[np.float64]
     positions: NDArray[np.integer]
     size: float
 
     def around_the_earth(self) -> "_Axis":
-        """Return longitudes with the cell that lies across 180 degrees at both ends, where they go all the way."""
+        """Return longitudes around the whole earth with the cell across 180 degrees at both ends, others unchanged."""
         west, east = self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2
         if abs(east - west - 360) > 1e-3 * self.size:
             return self
-        # the last cell comes once more before the first, and the first after the last, where they reach across
+        # repeat the last cell before the first, and the first after the last, where they reach across
         last = [-1] if west > -180 + 1e-3 * self.size else []
         first = [0] if east < 180 - 1e-3 * self.size else []
         centres = [self.centres[last] - 360, self.centres, self.centres[first] + 360]
@@ -158,7 +170,7 @@ class _Axis:
         return replace(self, centres=np.concatenate(centres), positions=np.concatenate(positions))
 
     def covering(self, low: float, high: float) -> slice | None:
-        """Return the cells from `low` to `high`, and one more on each side where there is one; None for none at all."""
+        """Return the cells from `low` to `high` and one more on each side, None where the axis has none of them."""
         first = (low - self.centres[0]) / self.size + 0.5
         last = (high - self.centres[0]) / self.size + 0.5
         if last <= 0 or first >= self.centres.size:
@@ -168,7 +180,7 @@ class _Axis:
         )
 
     def text(self, sign: int) -> str:
-        """Write from where to where its cells reach."""
+        """Write the outer edges of the cells: `-13 to -10`."""
         ends = sorted(sign * edge + 0.0 for edge in (self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2))
         return f"{ends[0]:g} to {ends[1]:g}"
 
@@ -176,7 +188,7 @@ class _Axis:
 def _axis(
     degrees: NDArray[np.float64], dtype: np.dtype[Any], what: str, source: str, sizes: Mapping[str, float]
 ) -> _Axis:
-    """Return an axis of which the file has the degrees as numbers of this type, which says how exact they are."""
+    """Return the axis of degrees that the file stores with this type, which says how exact they are."""
     if what == "latitudes":
         degrees = -degrees
     if np.abs(degrees).max(initial=0) > 361:
@@ -206,21 +218,8 @@ def _axis(
     return _Axis(regular, positions, float(regular[-1] - regular[0]) / (regular.size - 1))
 
 
-def _taken(data: xr.DataArray, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> xr.DataArray:
-    """Return the cells at these positions of the file, in this order, read as few contiguous boxes.
-
-    Boxes are taken before they become dask arrays, and turned after, for a lazy file cannot be sliced backwards.
-    """
-    parts = [
-        _chunked(data.isel(y=_slice(y), x=_slice(x))).isel(y=_direction(y), x=_direction(x))
-        for y in _runs(rows)
-        for x in _runs(columns)
-    ]
-    return parts[0] if len(parts) == 1 else xr.concat(parts, "x", coords="minimal", compat="override")
-
-
 def _runs(positions: NDArray[np.integer]) -> list[NDArray[np.integer]]:
-    """Split into runs of neighbours: one, or two columns' where the box crosses the border of a 0..360 grid."""
+    """Split into runs of neighbours: one, or two of columns where the box crosses the border of a 0..360 grid."""
     return np.split(positions, np.flatnonzero(np.abs(np.diff(positions)) != 1) + 1)
 
 
@@ -247,23 +246,6 @@ def _chunked(data: xr.DataArray) -> xr.DataArray:
     return data.chunk(sizes)
 
 
-def _of_one_version(data: xr.DataArray) -> xr.DataArray:
-    """Merge final and provisional values, lazily: a cell is the final one where there is one."""
-    if _VERSION not in data.dims:
-        return data
-    versions = data[_VERSION].values if _VERSION in data.coords else np.arange(data.sizes[_VERSION])
-    merged, *others = (data.isel({_VERSION: n}, drop=True) for n in np.argsort(versions, kind="stable").tolist())
-    for other in others:
-        merged = merged.where(merged.notnull(), other)
-    return merged
-
-
-def _as_float(data: xr.DataArray) -> xr.DataArray:
-    if data.dtype.kind == "f":
-        return data
-    return data.astype("float32" if data.dtype.itemsize <= 2 else "float64")
-
-
 def within(grid: xr.DataArray, box: Box) -> xr.DataArray:
     """Return the part of a normalised grid that covers the box, with one more cell on each side where there is one."""
     west, south, east, north = box
@@ -271,13 +253,13 @@ def within(grid: xr.DataArray, box: Box) -> xr.DataArray:
         _Axis(sign * grid[axis].values, np.arange(grid.sizes[axis]), cell_size(grid, axis))
         for axis, sign in (("y", -1), ("x", 1))
     )
-    # beside the grid there is nothing to read, and some cells will do to find that out
+    # outside the grid any cells will do
     rows = y.covering(-north, -south) or slice(0, 2)
     return grid.isel(y=rows, x=x.covering(west, east) or slice(0, 2))
 
 
 def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
-    """Put grids of different times together, lazily; SourceError where they are not the same cells."""
+    """Join grids of different times, lazily; raise SourceError where their cells differ."""
     first = parts[0]
     for part in parts[1:]:
         if part.sizes["y"] != first.sizes["y"] or part.sizes["x"] != first.sizes["x"]:

@@ -1,7 +1,7 @@
-"""What values can be: the limits of cells, of the parts that are summed up, and what can be no value anywhere.
+"""Find values that cannot be: outside the limits of cells and of sums, or marks for missing data.
 
-Cells are judged before space is aggregated, so that a single one does not spoil its unit unseen: those that cannot be
-are left out like cells without data, and counted. Values of units are judged by the same limits afterwards.
+The pipeline judges cells before it aggregates over units, so that a single wrong cell does not spoil its unit unseen:
+it leaves out and counts impossible cells like cells without data. It judges the units' values by the same limits.
 """
 
 from dataclasses import dataclass
@@ -15,27 +15,26 @@ from eo_pygeoapi.pipeline.grids.units import Conversion
 
 Range = tuple[float, float]
 OPEN: Range = (-np.inf, np.inf)
-# what providers put where there are no data, often without saying so; no quantity is exactly that
+# providers write these numbers for missing data, often undeclared; no quantity is exactly one of them
 MARKS = (-999.0, -999.9, -9999.0, -9999.9, -32768.0, -99999.0, -999999.0, -9999999.0)
 _FIRST_MARK = max(MARKS)
 _ABSURD = 9e19  # 1e20 and more are marks of models and of floating-point numbers
-_SHARE = 1e-5  # of a range, by which a value may be beside it because it was rounded
+_SHARE = 1e-5  # of a range: the most that rounding may put a value beside it
 _OPEN_NOISE = 1e-3  # the same, of a range that is open to one side
-_DIFFERENCES = 1.0  # what is the difference of rounded numbers may be so much below nothing
+_DIFFERENCES = 1.0  # a difference of rounded numbers may be this much below 0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What steps and periods of a cell can be, in the units that they have when they are judged."""
+    """The possible values of a cell's steps and periods, in the units that these have when they are judged."""
 
     steps: Range = OPEN
     periods: Range = OPEN
 
     def before(self, found: Conversion) -> "Limits":
-        """Return the limits in the units from which a conversion makes the present ones."""
-        return Limits(
-            *(_ordered((end - found.offset) / found.scale for end in ends) for ends in (self.steps, self.periods))
-        )
+        """Return the limits in the units before a conversion, which may turn their order."""
+        turned = [[(end - found.offset) / found.scale for end in ends] for ends in (self.steps, self.periods)]
+        return Limits(*((min(ends), max(ends)) for ends in turned))
 
 
 def ends(declared: tuple[float | None, float | None]) -> Range:
@@ -45,17 +44,17 @@ def ends(declared: tuple[float | None, float | None]) -> Range:
 
 
 def with_room(declared: tuple[float | None, float | None]) -> Range:
-    """Return a range with room for what was rounded."""
+    """Return a range with room for rounding."""
     low, high = ends(declared)
     noise = rounding((low, high))
     return low - noise, high + noise
 
 
 def limits(plausible: Range, *, cells_are_summed: bool, steps_are_summed: bool, differences: bool) -> Limits:
-    """Return the limits of cells where those of values are `plausible`, with room for what was rounded.
+    """Return the limits of cells for `plausible` values of units, with room for rounding.
 
-    A part of a sum is within the sum's limits only where no part is below 0; `differences` says that the steps are
-    differences of rounded numbers.
+    A part of a sum lies within the sum's limits only where no part is below 0. `differences` says that the steps are
+    differences of rounded numbers, which need more room.
     """
     periods = _of_parts(plausible) if cells_are_summed else plausible
     steps = _of_parts(periods) if steps_are_summed else periods
@@ -65,13 +64,13 @@ def limits(plausible: Range, *, cells_are_summed: bool, steps_are_summed: bool, 
 
 
 def rounding(plausible: Range) -> float:
-    """Return by how much a value may be beside its limits without being wrong."""
+    """Return how far rounding may put a value beside its limits."""
     span = plausible[1] - plausible[0]
     return span * _SHARE if np.isfinite(span) else _OPEN_NOISE
 
 
 def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-    """Return which numbers mark that there is no value; None, the quickest answer, for none."""
+    """Return which numbers are marks for missing data, None where there are none."""
     low, high = _extremes(values)
     found = np.abs(values) >= _ABSURD
     for mark in np.array(MARKS).astype(values.dtype):
@@ -81,23 +80,22 @@ def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
 
 
 def outside(values: NDArray[np.floating], ends: Range) -> NDArray[np.bool_] | None:
-    """Return which values are outside of a range; None, the quickest answer, for none."""
+    """Return which values are outside of a range, None where there are none."""
     if ends == OPEN or _within(*_extremes(values), ends):
         return None
     return np.asarray((values < ends[0]) | (values > ends[1]))
 
 
 def _within(low: float, high: float, ends: Range) -> bool:
-    """Return whether values from low to high, NaN where there are none, lie in a range."""
+    """Return whether values from low to high lie in a range; NaN, for no values, does."""
     return not (low < ends[0] or high > ends[1])
 
 
 class Judge:
-    """Judges blocks of a grid, and converts them where that has to be done cell by cell.
+    """Removes impossible values from blocks of a grid, and converts units where cells need it one by one.
 
-    It reads the grid's attributes `source_limits` (of its steps, as they come), `limits` (Limits) and `conversion`
-    (Conversion), and remembers between which
-    numbers those lie that it found impossible.
+    Reads the grid's attributes `source_limits` (of steps, as the source gives them), `limits` (Limits) and
+    `conversion` (Conversion). `found` is the range of the values that it removed.
     """
 
     def __init__(self, grid: xr.DataArray, hours: NDArray[np.float64]) -> None:
@@ -108,7 +106,7 @@ class Judge:
         self.found: Range | None = None
 
     def steps(self, values: NDArray[np.floating], positions: slice | NDArray[np.integer]) -> "Judged":
-        """Judge time steps, shape (time, y, x), which stand at these positions of the grid."""
+        """Judge the time steps at these positions of the grid, shape (time, y, x)."""
         low, high = _extremes(values)
         impossible = None
         if low <= _FIRST_MARK or high >= _ABSURD or not _within(low, high, self._of_source):
@@ -149,7 +147,7 @@ class Judge:
 
 
 class Judged(NamedTuple):
-    """Values, NaN where they were impossible, and which these were; None for none."""
+    """Values with NaN for impossible ones, and where these were; None for nowhere."""
 
     values: NDArray[np.floating]
     impossible: NDArray[np.bool_] | None
@@ -167,8 +165,3 @@ def _extremes(values: NDArray[np.floating]) -> tuple[float, float]:
 
 def _of_parts(ends: Range) -> Range:
     return (0.0, ends[1]) if ends[0] >= 0 else OPEN
-
-
-def _ordered(ends: object) -> Range:
-    low, high = sorted(ends)  # type: ignore[call-overload]
-    return low, high

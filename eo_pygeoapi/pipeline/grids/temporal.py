@@ -1,4 +1,4 @@
-"""From the time steps of a source to the values of DHIS2 periods, cell by cell.
+"""Aggregate the time steps of a source into DHIS2 periods, cell by cell.
 
 Time steps are labelled with their start, in UTC (see `time_axis.py`). The days of daily and coarser sources are the
 source's own and cannot be shifted; hours are gathered into the days of the dataset's time zone (`utc_bounds`).
@@ -23,7 +23,7 @@ from eo_pygeoapi.pipeline.grids.blocks import MEMORY, Block, blocks
 from eo_pygeoapi.pipeline.grids.plausible import Judge, Judged, Range
 from eo_pygeoapi.pipeline.grids.time_axis import next_starts, steps_between
 
-# step of the source -> the period types that such steps can fill
+# step of the source -> the period types that such steps make up
 _FILLS = {
     "hour": "all",
     "day": "all",
@@ -38,7 +38,7 @@ def utc_bounds(start: date, end: date, step: str, time_zone: str) -> tuple[np.da
     """Return where the days from `start` to `end` begin and end (exclusive) on the source's time axis.
 
     Hours belong to the days of `time_zone`, whose days may have 23 or 25 of them; where its offset is not a whole
-    number of steps, a step belongs to the day that it starts in. All else is labelled by the source's own days.
+    number of steps, a step belongs to the day in which it starts. Longer steps have the source's own days.
     """
     zone = ZoneInfo(time_zone if step == "hour" else "UTC")
     first, last = (
@@ -59,7 +59,7 @@ class PeriodSteps:
 def complete_periods(
     grid: xr.DataArray, periods: Sequence[Period], time_zone: str = "UTC"
 ) -> tuple[list[PeriodSteps], list[LeftOut]]:
-    """Find the time steps of each period; those that lack any are listed: 'incomplete: 27 of 31 days'.
+    """Find the time steps of each period, and list periods that lack any: 'incomplete: 27 of 31 days'.
 
     `grid` is as `grids.normalised` makes it. Raises SourceError where a step of the source is longer than a period.
     """
@@ -80,32 +80,30 @@ def complete_periods(
 
 
 def _expected_steps(period: Period, begin: np.datetime64, end: np.datetime64, grid: xr.DataArray) -> int:
+    """Return how many time steps a period has; raise SourceError where steps reach across its ends."""
     step = grid.attrs["step"]
     if step == "hour":
         hours = float((end - begin) / np.timedelta64(3600, "s"))
         return round(hours / float(grid.attrs.get("step_hours", 1.0)))
     number = steps_between(begin, end, step, grid["time"].values)
     if number is None:
+        first = grid["time"].values[0].astype("M8[D]").item()
+        begins = f"; its weeks begin on a {day_name[first.weekday()]}" if step == "week" else ""
         raise SourceError(
             f"the source has one value a {step}, which do not make up the period {period.id} "
-            f"({period.start} to {period.end}){_weekday(step, grid)}; allowed period types: {_FILLS[step]}"
+            f"({period.start} to {period.end}){begins}; allowed period types: {_FILLS[step]}"
         )
     return number
 
 
-def _weekday(step: str, grid: xr.DataArray) -> str:
-    first = grid["time"].values[0].astype("M8[D]").item()
-    return f"; its weeks begin on a {day_name[first.weekday()]}" if step == "week" else ""
-
-
 @dataclass(frozen=True)
 class PeriodBlock:
-    """Values per cell of some consecutive periods, beginning with the one at position `first`.
+    """Values per cell of consecutive periods, beginning with the one at position `first`.
 
-    `values` has the shape (period, y, x), NaN where a cell has none. `observed`, of the same shape, is the share of
-    the period's steps that the cell has; None where that is 1 for all cells with a value and 0 for those without.
-    `impossible`, of the same shape, says where a step or the period had a value that cannot be, None for nowhere; all
-    that were found so far lie between the two numbers `found`.
+    `values` has the shape (period, y, x), with NaN for missing. `observed`, of the same shape, is the share of the
+    period's steps that a cell has; None where that is 1 for all cells with a value and 0 for the others. `impossible`,
+    of the same shape, says where a step or the period had a value that cannot be, None for nowhere; `found` is the
+    range of all such values so far.
     """
 
     first: int
@@ -118,29 +116,25 @@ class PeriodBlock:
 def to_periods(
     grid: xr.DataArray, complete: Sequence[PeriodSteps], statistic: TemporalStatistic, memory: int = MEMORY
 ) -> Iterator[PeriodBlock]:
-    """Aggregate time steps into periods, cell by cell, in blocks of bounded size; every period comes once, in order.
+    """Aggregate time steps into periods, cell by cell, in blocks of bounded size; yield every period once, in order.
 
-    Values that cannot be (see `plausible.py`) are NaN, before and after the steps are put together. A step that is
-    itself a period passes through bit-identical and, unless it must be changed, without being copied. Otherwise, for
-    a cell that lacks some steps of a period:
+    Replaces values that cannot be (see `plausible.py`) by NaN, in steps and in sums. A step that is itself a period
+    passes through bit-identical and, if nothing changes it, without a copy. Otherwise, for a cell that lacks some steps
+    of a period:
 
-    - `sum` gives NaN, for the sum of fewer days is not the sum of the period, it is too small;
-    - `mean`, `min` and `max` are those of the steps the cell has, as usual for data with a moving mask (clouds);
+    - `sum` gives NaN, because the sum of fewer days is too small;
+    - `mean`, `min` and `max` are those of the steps that the cell has, as usual for data with a moving mask (clouds);
       `observed` says how many these are, it flows into the valid fraction of each unit, and `minValidFraction`
       decides what is too few.
 
     Means weigh each step by its length, which matters for the months of a quarter or year. Sums and means are
-    float64; min and max keep the type of the grid. A sum below the grid's attribute `least` is that: the hours of an
-    amount may be a little below nothing, for what they are the difference of was rounded, but their sum may not.
+    float64; min and max keep the type of the grid. The grid's attribute `least` is the lowest sum: rounding may put
+    hourly differences of an amount below 0, but not their sum.
     `complete` comes from `complete_periods`.
     """
-    if all(steps.stop - steps.first == 1 for steps in complete):
-        yield from _passed_through(grid, complete, memory)
-    else:
+    if any(steps.stop - steps.first != 1 for steps in complete):
         yield from _aggregated(grid, complete, statistic, memory)
-
-
-def _passed_through(grid: xr.DataArray, complete: Sequence[PeriodSteps], memory: int) -> Iterator[PeriodBlock]:
+        return
     positions = np.array([steps.first for steps in complete], dtype=int)
     judge = Judge(grid, step_hours(grid))
     for block in blocks(grid, positions, memory):
@@ -174,7 +168,7 @@ def _aggregated(
 def _together(
     first: int, done: Sequence["_Period"], statistic: TemporalStatistic, judge: Judge, grid: xr.DataArray
 ) -> PeriodBlock:
-    """Put periods that were finished together beside each other, and judge sums."""
+    """Stack periods that ended within the same block, and judge sums."""
     observed = np.stack([period.observed for period in done])
     values = np.stack([period.values for period in done])
     impossible = None
@@ -198,12 +192,12 @@ def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:
     return np.asarray((following.astype("M8[h]") - times.astype("M8[h]")).astype("int64"), "float64")
 
 
-# how the parts of a period that come with different blocks become one
+# joins the parts of a period in different blocks
 _JOINS: dict[TemporalStatistic, np.ufunc] = {"sum": np.add, "mean": np.add, "min": np.fmin, "max": np.fmax}
 
 
 class _Period(NamedTuple):
-    """Values and observed shares of a period, shape (y, x), and where some value cannot be."""
+    """Values and observed shares of a period, shape (y, x), and where a value cannot be."""
 
     values: NDArray[np.floating]
     observed: NDArray[np.floating]
@@ -211,7 +205,7 @@ class _Period(NamedTuple):
 
 
 class _Cells:
-    """What is known of one period so far: per cell the sum or extreme, and the length of the steps that were seen."""
+    """Gathers one period: per cell the sum or extreme, and the total length of the steps with a value."""
 
     def __init__(self, statistic: TemporalStatistic, lengths: NDArray[np.float64]) -> None:
         self.statistic, self.lengths = statistic, lengths
@@ -220,7 +214,7 @@ class _Cells:
         self.impossible: NDArray[np.bool_] | None = None
 
     def add(self, block: Block, judged: Judged, first: int, stop: int) -> None:
-        """Take in the steps from `first` to `stop` (exclusive) of a block that was judged."""
+        """Add the steps from `first` to `stop` (exclusive) of a judged block."""
         here = slice(first - block.first, stop - block.first)
         values = judged.values[here]
         if judged.impossible is not None:
@@ -240,7 +234,7 @@ class _Cells:
         self.total = part if self.total is None else join(self.total, part)
 
     def result(self, length: float) -> "_Period":
-        """Return what a period of this length is."""
+        """Return the result for a period of this length."""
         assert self.total is not None
         values, seen = self.total, np.asarray(self.seen)
         if self.statistic == "mean":

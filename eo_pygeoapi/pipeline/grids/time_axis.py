@@ -1,8 +1,8 @@
-"""The time axis of a grid: ascending, labelled with the start of each step in UTC, and how long a step is.
+"""Order the time axis of a grid, label its steps with their starts in UTC, and find how long a step is.
 
 Sources label days at 00:00, at noon or at their end; months on the 1st, the 15th or the last. Where the file says
-the bounds of its steps (CF `bounds`) these decide, otherwise a label is taken to lie in its step. Labels that are
-beside the hour only because they were rounded (fractions of days, single precision) are put back.
+the bounds of its steps (CF `bounds`) these decide, otherwise a label lies somewhere in its step. Labels that rounding
+moved off the hour (fractions of days, single precision) go back to it.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _DEKAD_DAYS = ({1, 11, 21}, {10, 20, 28, 29, 30, 31}, {5, 15, 25, 26}, {6, 16, 2
 
 @dataclass(frozen=True)
 class StepLength:
-    """What a time step is; `hours` counts for hours only (3 for a value every three hours)."""
+    """The length of a time step; `hours` is for hours only (3 for a value every three hours)."""
 
     step: Step
     hours: float = 1.0
@@ -36,10 +36,10 @@ class StepLength:
 def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str) -> xr.DataArray:
     """Return the grid with its time axis ascending, labelled with the starts of the steps, `step` as an attribute.
 
-    `known` is what a step is where that is known without looking at the labels, `otherwise` what it is where they
-    do not tell, for there is only one. The labels are those of a clock that is the coordinate's attribute `ahead`
-    (seconds) before UTC: days and what is longer remain those of that clock, hours are put into UTC. Raises
-    SourceError for labels that come twice, or are spaced in a way that does not make up DHIS2 periods.
+    `known` is the length of a step where the source knows it; otherwise the labels tell it, or `otherwise` does for a
+    single label. The labels are those of a clock that is the coordinate's attribute `ahead` (seconds) ahead of UTC:
+    days and longer steps keep that clock, hours become UTC. Raises SourceError for labels that come twice, or whose
+    spacing does not make up DHIS2 periods.
     """
     ahead = round(float(data["time"].attrs.get("ahead", 0.0)) * 10**9)
     order = np.argsort(data["time"].values, kind="stable")
@@ -59,7 +59,7 @@ def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str
 
 
 def _inferred(labels: NDArray[np.datetime64], source: str) -> StepLength | None:
-    """Return what a step is by the smallest distance of two labels, for steps may be missing."""
+    """Return the length of a step by the smallest distance of two labels, as steps may be missing."""
     distances = np.diff(labels).astype("int64")
     distances = distances[distances > 0]
     if not distances.size:
@@ -73,8 +73,11 @@ def _inferred(labels: NDArray[np.datetime64], source: str) -> StepLength | None:
         return StepLength("day")
     if round(days) == 7 and even and (np.round(distances / _DAY) % 7 == 0).all():
         return StepLength("week")
-    if 7 < days <= 11 and _are_dekads(labels):
-        return StepLength("dekad")
+    if 7 < days <= 11:
+        of_month = set((labels.astype("M8[D]") - labels.astype("M8[M]").astype("M8[D]")).astype("int64") + 1)
+        regular = any(of_month <= known for known in _DEKAD_DAYS)
+        if regular and np.unique(_dekads(labels)).size == labels.size:
+            return StepLength("dekad")
     if 28 <= round(days, 3) <= 31:
         return StepLength("month")
     if 365 <= round(days, 3) <= 366:
@@ -83,7 +86,7 @@ def _inferred(labels: NDArray[np.datetime64], source: str) -> StepLength | None:
 
 
 def _part_of_a_day(labels: NDArray[np.datetime64], smallest: int, source: str) -> StepLength:
-    """Return the hours of steps that a day consists of, whose labels may have been rounded."""
+    """Return the length of steps shorter than a day, whose labels may be rounded."""
     steps = round(_DAY / smallest)
     step = _DAY / steps
     _, scatter = _beside(labels, step)
@@ -97,7 +100,7 @@ def _part_of_a_day(labels: NDArray[np.datetime64], smallest: int, source: str) -
 
 
 def _beside(labels: NDArray[np.datetime64], step: float) -> tuple[float, float]:
-    """Return how far labels are beside whole steps since midnight, usually, and how far they are beside that."""
+    """Return the usual distance of labels from whole steps since midnight, and their largest deviation from it."""
     turns = (labels.astype("int64") % _DAY) / step * 2 * np.pi
     usual = np.angle(np.exp(1j * turns).mean())
     scatter = np.abs(np.angle(np.exp(1j * (turns - usual)))).max()
@@ -105,13 +108,8 @@ def _beside(labels: NDArray[np.datetime64], step: float) -> tuple[float, float]:
 
 
 def _nearest(nanoseconds: NDArray[np.int64], step: int) -> NDArray[np.int64]:
-    """Return the nearest whole steps, in whole numbers; 1970 began with a day."""
+    """Return the nearest whole steps since the start of 1970."""
     return (nanoseconds + step // 2) // step * step
-
-
-def _are_dekads(labels: NDArray[np.datetime64]) -> bool:
-    days = set((labels.astype("M8[D]") - labels.astype("M8[M]").astype("M8[D]")).astype("int64") + 1)
-    return any(days <= known for known in _DEKAD_DAYS) and np.unique(_dekads(labels)).size == labels.size
 
 
 def _dekads(labels: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
@@ -122,17 +120,18 @@ def _dekads(labels: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
 
 
 def _starts(labels: NDArray[np.datetime64], length: StepLength) -> NDArray[np.datetime64]:
+    """Return the starts of the steps in which the labels lie."""
     nanoseconds = labels.astype("int64")
     if length.step == "hour":
         step = round(length.hours * _HOUR)
         beside, scatter = _beside(labels, step)
-        if abs(beside) <= max(_HALF_A_SECOND, scatter):  # they are whole steps, but for what was rounded
+        if abs(beside) <= max(_HALF_A_SECOND, scatter):  # whole steps, but for rounding
             return np.asarray((_nearest(nanoseconds, step)).astype("M8[ns]"))
-        # the label of a step lies within it, at its half for example
+        # the label of a step lies within it, in its middle for example
         shift = round(beside % step)
         return np.asarray(_nearest(nanoseconds - shift, step).astype("M8[ns]"))
     beside, scatter = _beside(labels, _DAY)
-    if abs(beside) <= min(max(_HALF_A_SECOND, scatter), _ROUNDED * _HOUR):  # they are midnights
+    if abs(beside) <= min(max(_HALF_A_SECOND, scatter), _ROUNDED * _HOUR):  # midnights
         labels = _nearest(nanoseconds, _DAY).astype("M8[ns]")
     if length.step == "week":
         starts = labels.astype("M8[D]")
@@ -144,7 +143,7 @@ def _starts(labels: NDArray[np.datetime64], length: StepLength) -> NDArray[np.da
 
 
 def next_starts(starts: NDArray[np.datetime64], step: str) -> NDArray[np.datetime64]:
-    """Return where the steps that follow these days, weeks, dekads, months or years begin."""
+    """Return the starts of the steps after these days, weeks, dekads, months or years."""
     if step == "week":
         return np.asarray(starts.astype("M8[D]") + np.timedelta64(7, "D"))
     if step == "dekad":
@@ -153,7 +152,7 @@ def next_starts(starts: NDArray[np.datetime64], step: str) -> NDArray[np.datetim
 
 
 def steps_between(begin: np.datetime64, end: np.datetime64, step: str, starts: NDArray[np.datetime64]) -> int | None:
-    """Return how many steps lie between two moments, None where steps lie across one of them.
+    """Return how many steps lie between two moments, None where a step reaches across one of them.
 
     Weeks begin on the day of the week of these starts.
     """

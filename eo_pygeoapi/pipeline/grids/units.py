@@ -1,4 +1,4 @@
-"""Convert values between units, as pint writes them; the forms of CF (`kg m-2 s-1`, `mm day-1`) are understood too.
+"""Convert values between units, which may be written as pint does or as CF does (`kg m-2 s-1`, `mm day-1`).
 
 A rate becomes the amount of a time step (`mm/day` to `mm`) by the length of the step, and mass of water per area
 becomes depth (`kg m-2` is `mm`) by its density of 1000 kg/m3.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _CF_EXPONENT = re.compile(r"(?<=[A-Za-z])(-?\d+)\b")
 _CALENDAR = re.compile(r"month|year")
-# what people write, in lower case and with single spaces, and what pint calls it
+# spellings of people, in lower case and with single spaces, and the names of pint
 _SPELLINGS = {
     **dict.fromkeys(("celsius", "celcius", "deg c", "degc", "degree c", "degrees c", "°c", "ºc", "o c", "oc"), "degC"),
     **dict.fromkeys(("degree celsius", "degrees celsius", "deg celsius", "degreesc", "degreec", "degc."), "degC"),
@@ -33,7 +33,7 @@ _SPELLINGS = {
     **dict.fromkeys(("mm/d", "mm d-1", "mm/days", "mm per day", "mm/24h"), "mm/day"),
     **dict.fromkeys(("mm/hr", "mm/h", "mm h-1", "mm hr-1", "mm per hour"), "mm/hour"),
 }
-_EXACTLY = {"C": "degC", "F": "degF"}  # which pint takes for coulomb and farad
+_EXACTLY = {"C": "degC", "F": "degF"}  # pint would read coulomb and farad
 _FAR = 2.0**20  # far from zero, so that an offset costs the scale no digits
 
 
@@ -46,7 +46,7 @@ class Conversion:
     per_hour: bool = False
 
     def factor(self, step_hours: float | NDArray[np.float64] | None) -> float | NDArray[np.float64]:
-        """Return what values of steps of this length are multiplied with."""
+        """Return the factor for values of steps of this length."""
         if not self.per_hour:
             return self.scale
         if step_hours is None:
@@ -57,9 +57,9 @@ class Conversion:
 def convert_units(
     values: NDArray[np.floating], from_: str, to: str, step_hours: float | NDArray[np.float64] | None = None
 ) -> NDArray[np.floating]:
-    """Convert values to the units `to`, as float64; untouched where `to` is empty or the same as `from_`.
+    """Convert values to the units `to`, as float64; return them unchanged where `to` is empty or the same as `from_`.
 
-    `step_hours` is the length of the time step in hours, needed to make amounts of rates; an array must broadcast
+    `step_hours` is the length of the time step in hours, which turns rates into amounts; an array must broadcast
     against `values`. Raises SourceError for units that are unknown or do not convert.
     """
     if not to or from_ == to:
@@ -77,12 +77,12 @@ def conversion(from_: str, to: str) -> Conversion:
     if problem := units_problem(from_, to):
         raise SourceError(f"units: {problem}")
     found = _conversion(from_, to)
-    assert found is not None  # or there would have been a problem
+    assert found is not None  # `units_problem` would have found it
     return found
 
 
 def units_problem(from_: str, to: str) -> str | None:
-    """Return what is wrong with a dataset's units, or None; empty `from_` means what the file will say."""
+    """Return what is wrong with a dataset's units, or None; empty `from_` means the units in the file."""
     if not to or from_ == to:
         return None
     for key, text in (("from", from_), ("to", to)):
@@ -96,7 +96,7 @@ def units_problem(from_: str, to: str) -> str | None:
 
 @cache
 def _registry() -> "pint.UnitRegistry[Any]":
-    import pint  # here, for it takes a second, and most datasets convert nothing
+    import pint  # here, because it takes a second and most datasets convert nothing
 
     registry = pint.UnitRegistry(
         preprocessors=[
@@ -119,20 +119,20 @@ def _parsed(text: str) -> "pint.Unit | None":
     known = _EXACTLY.get(plain, _SPELLINGS.get(plain.lower(), re.sub(r"\bKg\b", "kg", text)))
     try:
         return _registry().Unit(known or "dimensionless")
-    except Exception:  # pint raises its own, tokenize's and ValueErrors for what it cannot read
+    except Exception:  # pint raises its own errors, those of tokenize, and ValueError
         return None
 
 
 @cache
 def _conversion(from_: str, to: str) -> Conversion | None:
-    """Return the conversion, found by converting two numbers; with a rate's hour if it takes that, else None."""
+    """Find the conversion by converting two numbers, times an hour where a rate needs it; None where none exists."""
     source, target = _parsed(from_), _parsed(to)
     # months and years differ in length: a rate per average month would not give the amount of a real one
     for per_hour in (False,) if _CALENDAR.search(from_) else (False, True):
         try:
             unit = _registry().Unit(f"({source}) * hour") if per_hour else source
             zero, far = (_registry().Quantity(value, unit).to(target).magnitude for value in (0.0, _FAR))
-        except Exception:  # pint's DimensionalityError, and what a context's transformation may raise
+        except Exception:  # pint's DimensionalityError, or an error of a context's transformation
             continue
         return Conversion(scale=(far - zero) / _FAR, offset=zero, per_hour=per_hour)
     return None

@@ -1,1 +1,1 @@
-"""Organisation units: read from DHIS2, GeoJSON or the request, with geometries that are usable."""
+"""Read organisation units with usable geometries from DHIS2, GeoJSON or the request."""

@@ -1,6 +1,6 @@
-"""GeoJSON of organisation units: fetched and read.
+"""Fetch and read GeoJSON of organisation units.
 
-Nothing is guessed: coordinates are longitude and latitude on WGS 84, as RFC 7946 says, or the file is refused.
+Coordinates must be longitude and latitude on WGS 84, as RFC 7946 says; other files are refused.
 """
 
 import json
@@ -20,13 +20,13 @@ from eo_pygeoapi.errors import OrgUnitsError, SourceUnavailableError
 MAX_BYTES = 200 * 1024 * 1024
 SECONDS = 300.0
 CHUNK = 1024 * 1024
-NAMED = 20  # so many properties stand in a message
+NAMED = 20  # a message names so many properties
 WGS84 = re.compile(r"(CRS:?84|EPSG:+4326|EPSG/.*/4326)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Area:
-    """An organisation unit as it was found: `ancestors` are UIDs, `geometry` is GeoJSON or None."""
+    """An organisation unit as its source has it: `ancestors` are UIDs, `geometry` is GeoJSON or None."""
 
     id: str
     name: str
@@ -36,10 +36,10 @@ class Area:
 
 
 def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> object:
-    """Read the JSON document at `href`, a path or an http(s) URL; `named` is what messages call it.
+    """Read the JSON document at `href`, a path or an http(s) URL; messages call it `named`.
 
-    Raises OrgUnitsError for what is not there, is too large or is not JSON, and SourceUnavailableError where a
-    server is away or needs more than `seconds`.
+    Raises OrgUnitsError where the document does not exist, is too large or is not JSON, and SourceUnavailableError
+    where a server does not answer or needs more than `seconds`.
     """
     if href.startswith(("http://", "https://")):
         content = _download(href, named, max_bytes, seconds)
@@ -52,7 +52,7 @@ def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: 
             raise OrgUnitsError(f"{named}: cannot be read: {error.strerror}") from error
     try:
         return json.loads(content)
-    except ValueError as error:  # also where the text is not UTF-8
+    except ValueError as error:  # text that is not UTF-8, too
         raise OrgUnitsError(f"{named}: is not JSON: {error}") from error
 
 
@@ -61,7 +61,11 @@ def _download(url: str, named: str, max_bytes: int, seconds: float) -> bytes:
     content = bytearray()
     try:
         with requests.get(url, stream=True, timeout=(10, min(60, seconds))) as response:
-            _check_status(response, named)
+            answer = f"{named}: the server answers {response.status_code} {response.reason}"
+            if response.status_code >= 500 or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                raise SourceUnavailableError(answer)
+            if not response.ok:
+                raise OrgUnitsError(answer)
             for chunk in response.iter_content(CHUNK):
                 content += chunk
                 if len(content) > max_bytes:
@@ -75,28 +79,28 @@ def _download(url: str, named: str, max_bytes: int, seconds: float) -> bytes:
     return bytes(content)
 
 
-def _check_status(response: requests.Response, named: str) -> None:
-    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        raise SourceUnavailableError(f"{named}: the server answers {response.status_code} {response.reason}")
-    if not response.ok:
-        raise OrgUnitsError(f"{named}: the server answers {response.status_code} {response.reason}")
-
-
 def read_features(
     document: Any, named: str, id_key: str = "id", name_key: str = "name"
 ) -> tuple[list[Area], list[LeftOut]]:
-    """Read the areas of a FeatureCollection, in its order, and list what is none; `named` is what messages call it.
+    """Read the areas of a FeatureCollection, in its order, and list features that are none.
 
     The UID is the property `id_key`; for `id` also the feature's own id, or the property `orgUnit`. Level and
     ancestors come from `level`, `parent` and `parentGraph`, as DHIS2 writes them. Of features with the same id the
-    first counts. Raises OrgUnitsError for what is no FeatureCollection, is not on WGS 84, or has no feature with an id.
+    first counts. Messages call the document `named`. Raises OrgUnitsError where it is no FeatureCollection, is not on
+    WGS 84, or has no feature with an id.
     """
     features = document.get("features") if isinstance(document, Mapping) else None
     if not isinstance(features, list) or document.get("type") != "FeatureCollection":
         raise OrgUnitsError(f"{named}: is not a GeoJSON FeatureCollection")
     if not features:
         raise OrgUnitsError(f"{named}: holds no features")
-    problems = _crs_problems(document.get("crs"), named)
+    problems = []
+    if (crs := document.get("crs")) is not None:  # RFC 7946 dropped it, but programs still write it
+        about = crs.get("properties") if isinstance(crs, Mapping) else None
+        name = about.get("name") if isinstance(about, Mapping) else None
+        if not isinstance(name, str) or not WGS84.search(name):
+            system = name or "an unknown system"
+            problems.append(f"{named}: its coordinates are in {system}; allowed: WGS 84 (EPSG:4326)")
     areas: dict[str, tuple[int, Area]] = {}
     left_out: list[LeftOut] = []
     for number, feature in enumerate(features, start=1):
@@ -113,23 +117,12 @@ def read_features(
 
 
 def _properties(features: Sequence[Any]) -> str:
-    """Say which properties features have, for whoever named another."""
+    """List the properties that features have, for a message."""
     members = [f.get("properties") for f in features if isinstance(f, Mapping)]
     names = sorted({str(name) for properties in members if isinstance(properties, Mapping) for name in properties})
     if not names:
         return "they have no properties"
     return f"their properties: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}"
-
-
-def _crs_problems(crs: Any, named: str) -> list[str]:
-    """Return what is wrong with the member `crs`, which RFC 7946 dropped and programs still write."""
-    if crs is None:
-        return []
-    properties = crs.get("properties") if isinstance(crs, Mapping) else None
-    name = properties.get("name") if isinstance(properties, Mapping) else None
-    if isinstance(name, str) and WGS84.search(name):
-        return []
-    return [f"{named}: its coordinates are in {name or 'an unknown system'}; allowed: WGS 84 (EPSG:4326)"]
 
 
 def _area(feature: Any, id_key: str, name_key: str) -> Area | None:
@@ -139,29 +132,21 @@ def _area(feature: Any, id_key: str, name_key: str) -> Area | None:
     properties = feature.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
     id_ = _text(properties.get(id_key))
-    if id_key == "id":  # the other places that `request_features` allows
+    if id_key == "id":  # `request_features` allows other places
         id_ = id_ or _text(feature.get("id")) or _text(properties.get("orgUnit"))
     if not id_:
         return None
+    graph = str(properties.get("parentGraph") or "")
     return Area(
         id=id_,
         name=_text(properties.get(name_key)) or id_,
-        level=_level(properties.get("level")),
+        # DHIS2 writes a level as a number in some places, as text in others
+        level=int(level) if re.fullmatch(r"[1-9]\d?", level := str(properties.get("level"))) else None,
         geometry=feature.get("geometry"),
-        ancestors=_ancestors(properties),
+        ancestors=frozenset(filter(None, [str(properties.get("parent") or ""), *graph.split("/")])),
     )
 
 
 def _text(value: object) -> str:
-    """Return an id or a name, which some programs write as a number, or nothing."""
+    """Return an id or a name as text, '' for other values; some programs write numbers."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def _level(value: Any) -> int | None:
-    """Return a level that DHIS2 writes as a number here and as text there."""
-    return int(value) if re.fullmatch(r"[1-9]\d?", str(value)) else None
-
-
-def _ancestors(properties: Mapping[str, object]) -> frozenset[str]:
-    graph = str(properties.get("parentGraph") or "").split("/")
-    return frozenset(uid for uid in [str(properties.get("parent") or ""), *graph] if uid)

@@ -1,6 +1,6 @@
-"""Step 2: the organisation units, from a request's features, a GeoJSON file or DHIS2.
+"""Step 2: load the organisation units from a request's features, a GeoJSON file or DHIS2.
 
-Units without a usable geometry are left out and listed; they never fail the rest.
+Lists units without a usable geometry as left out; they never fail the others.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
 from eo_pygeoapi.wording import some
 
-NAMED = 10  # so many of many names stand in a message
+NAMED = 10  # a message names so many
 
 
 @dataclass(frozen=True, eq=False)
 class OrgUnits:
-    """Organisation units with a geometry, and those that have none.
+    """Organisation units with a geometry, and a list of those without.
 
     `frame` has the columns `orgUnit` (str), `name` (str), `level` (Int64, may be NA) and `geometry` (valid Polygon,
     MultiPolygon or Point, EPSG:4326), and the index 0..n-1. No `orgUnit` occurs twice.
@@ -42,17 +42,17 @@ class OrgUnits:
 
 
 class LoadedUnits(Model):
-    """What the next steps need to know of the organisation units without reading them."""
+    """The box, number and left-out ones of organisation units, so that later steps need not read the units."""
 
     bbox: Annotated[tuple[float, float, float, float], Field(strict=False)] = Field(
-        description="west, south, east, north; strict is off for what JSON makes of a tuple"
+        description="west, south, east, north; not strict, because JSON turns a tuple into a list"
     )
     left_out: list[LeftOut]
     count: int = 0
 
     @classmethod
     def of(cls, units: OrgUnits) -> Self:
-        """Return what is known of these units."""
+        """Return the box of these units, their number, and those left out."""
         return cls(bbox=bbox(units), left_out=units.left_out, count=len(units.frame))
 
     def in_words(self) -> str:
@@ -64,10 +64,10 @@ class LoadedUnits(Model):
 def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
     """Load the units that the request names, or else the dataset's own.
 
-    A request's features go before everything. Its ids, levels and parent choose from the dataset's file, or from
-    DHIS2 where the dataset has no file; ids choose alone, levels and parent replace those of the dataset. `connect`
-    opens the dataset's DHIS2 connection, None where there is none. Raises OrgUnitsError for units that do not exist
-    and where none has a geometry, and Dhis2Error.
+    A request's features come first. Its ids, levels and parent choose from the dataset's file, or from DHIS2 where
+    the dataset has no file; ids choose alone, levels and parent replace those of the dataset. `connect` opens the
+    dataset's DHIS2 connection, None where it has none. Raises OrgUnitsError for units that do not exist and where
+    none has a geometry, and Dhis2Error.
     """
     inputs, source, box = execution.inputs, execution.dataset.org_units, execution.dataset.bbox
     if inputs.features:
@@ -88,7 +88,7 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
 
 
 def to_geojson(units: OrgUnits) -> dict[str, object]:
-    """Return the units as a FeatureCollection, with those that were left out in its member `leftOut`."""
+    """Return the units as a FeatureCollection, with the units left out in its member `leftOut`."""
     frame = units.frame
     rows = zip(frame["orgUnit"], frame["name"], frame["level"], frame.geometry, strict=True)
     return {
@@ -119,11 +119,20 @@ def bbox(units: OrgUnits) -> tuple[float, float, float, float]:
 
 
 def _org_units(areas: Sequence[Area], left_out: Sequence[LeftOut], box: Sequence[float]) -> OrgUnits:
-    """Keep the areas with a usable geometry and list the others; raises OrgUnitsError where none is left.
+    """Keep the areas with a usable geometry and list the others; raise OrgUnitsError where none is left.
 
-    `left_out` are those that were listed before, and `box` is the one of the collection, in which all should lie.
+    `left_out` lists others already, and `box` is that of the collection, in which all areas should lie.
     """
-    found = [(area, _placed(area, box)) for area in areas]
+    found: list[tuple[Area, BaseGeometry | str]] = []
+    for area in areas:
+        geometry = usable_geometry(area.geometry)
+        if not isinstance(geometry, str) and looks_swapped(geometry, box):
+            place = ", ".join(f"{edge:g}" for edge in geometry.bounds)
+            geometry = (
+                f"latitude and longitude of its geometry look swapped: it lies in {place} (west, south, east, north), "
+                "beside the collection's bbox, and the other way round in it"
+            )
+        found.append((area, geometry))
     unusable = [LeftOut(org_unit=area.id, reason=reason) for area, reason in found if isinstance(reason, str)]
     kept = [(area, geometry) for area, geometry in found if not isinstance(geometry, str)]
     if not kept:
@@ -141,20 +150,8 @@ def _org_units(areas: Sequence[Area], left_out: Sequence[LeftOut], box: Sequence
     return OrgUnits(frame, [*left_out, *unusable])
 
 
-def _placed(area: Area, box: Sequence[float]) -> BaseGeometry | str:
-    """Return the usable geometry of an area, or the reason why there is none."""
-    geometry = usable_geometry(area.geometry)
-    if isinstance(geometry, str) or not looks_swapped(geometry, box):
-        return geometry
-    place = ", ".join(f"{edge:g}" for edge in geometry.bounds)
-    return (
-        f"latitude and longitude of its geometry look swapped: it lies in {place} (west, south, east, north), beside "
-        "the collection's bbox, and the other way round in it"
-    )
-
-
 def _chosen(areas: list[Area], inputs: ImportInputs, named: str) -> list[Area]:
-    """Return the areas of a file that the request's ids, or its levels and parent, choose."""
+    """Return the areas of a file with the request's ids, or its levels and parent."""
     if inputs.org_unit_ids:
         wanted = set(inputs.org_unit_ids)
         _refuse_unknown(inputs.org_unit_ids, {area.id for area in areas}, named)
@@ -172,7 +169,7 @@ def _chosen(areas: list[Area], inputs: ImportInputs, named: str) -> list[Area]:
 
 
 def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> list[Area]:
-    """Ask DHIS2 for the units that the request chooses; for what it leaves open, the dataset does."""
+    """Ask DHIS2 for the units of the request; levels and parent that it leaves open are the dataset's."""
     if inputs.org_unit_ids:
         ids = [id_ for id_ in dict.fromkeys(inputs.org_unit_ids) if UID.fullmatch(id_)]
         found = dhis2.org_units(ids=ids) if ids else []
@@ -194,7 +191,7 @@ def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> 
 
 
 def _areas(found: Sequence[JsonObject]) -> list[Area]:
-    """Return DHIS2's units as areas, in an order that does not depend on when it was asked."""
+    """Return DHIS2's units as areas, sorted, because DHIS2 has no fixed order."""
     ordered = sorted(found, key=lambda unit: (unit.get("level", 0), unit["id"]))
     return [
         Area(

@@ -1,5 +1,5 @@
-"""Where the data come from: a folder a source, named by an entry point of the group `eo_pygeoapi.sources`.
+"""Sources of data: a folder for each, named by an entry point of the group `eo_pygeoapi.sources`.
 
-Nothing is imported here, for the web process reads the `options.py` of the sources. `step.py` is the step, `request.py`
-what a source is asked for; the rest is what sources have in common.
+This file imports nothing, because the web process reads the `options.py` of the sources. `step.py` is the step,
+`request.py` has the interface of a source; sources share the other files.
 """

@@ -1,4 +1,4 @@
-"""From the opened files of a source to the one normalised grid of a request."""
+"""Join the opened files of a source into the normalised grid of a request."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,13 +22,14 @@ def assemble(
 ) -> xr.DataArray:
     """Join grids of different times, all cut to the box, and take the time steps of the request's interval.
 
-    `known` is what a time step is, where that is known without looking at the times; `made` makes of the joined time
-    steps those of the grid, such as the amounts of hours of amounts since midnight. The units are those of the
+    `known` is the length of a time step where the source knows it; otherwise the times tell it. `made` turns the joined
+    time steps into those of the grid, such as amounts since midnight into hourly amounts. The units are those of the
     dataset's configuration, else the file's. Raises SourceError for grids or times that do not fit together, and
     NoDataError where no time step lies in the interval; messages begin with `source`.
     """
     dataset, interval = request.dataset, request.interval
-    otherwise: Step = "year" if dataset.period_type == "yearly" else "month" if _of_months(request) else "day"
+    steps_of: dict[str, Step] = {"yearly": "year", "quarterly": "month", "monthly": "month"}
+    otherwise = steps_of.get(dataset.period_type, "day")
     data = time_axis.ordered(grids.joined(parts, source), known, otherwise, source)
     data = made(data)
     times = data["time"].values
@@ -43,7 +44,3 @@ def assemble(
     about = {name: data.attrs[name] for name in ("step", "step_hours", "least") if name in data.attrs}
     steps = data.isel(time=slice(int(first), int(stop)))
     return steps.drop_attrs(deep=False).assign_attrs(about, units=units, source=source)
-
-
-def _of_months(request: SourceRequest) -> bool:
-    return request.dataset.period_type in ("monthly", "quarterly")

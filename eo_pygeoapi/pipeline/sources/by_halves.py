@@ -1,4 +1,4 @@
-"""What downloads a box and nothing else, asked for a box across 180 degrees: once on either side of these."""
+"""Ask a source that downloads boxes twice for a box across 180 degrees, once for each side."""
 
 from dataclasses import dataclass, replace
 
@@ -10,12 +10,12 @@ from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
 
 @dataclass(frozen=True)
 class ByHalves:
-    """A source of which a box across 180 degrees is two, where all longitudes would be a hundred times as much."""
+    """A source that gets a box across 180 degrees as two boxes; all longitudes would be a hundred times as much."""
 
     source: Source
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Fetch both halves; a period that one of them lacks is left out."""
+        """Fetch both halves; leave out a period that one of them lacks."""
         found, *more = [self.source.extract(replace(request, bbox=box)) for box in halves(request.bbox)]
         if not more:
             return found

@@ -1,4 +1,4 @@
-"""Download files over HTTP into a folder: whole or not at all, and again only when the provider's have changed."""
+"""Download files over HTTP into a folder, whole or not at all, and again only after the provider changed them."""
 
 import hashlib
 import json
@@ -19,20 +19,29 @@ _NOT_THERE = (requests.codes.not_found, requests.codes.gone)
 def download(url: str, folder: Path, timeouts: Timeouts = TIMEOUTS) -> Path | None:
     """Return the file at `url`, kept in `folder`; None where the provider has none.
 
-    What is there already is asked for with its validators (ETag, Last-Modified) and used only where the provider
-    says that it is unchanged. Raises SourceUnavailableError where the provider does not answer or breaks off, and
-    SourceError where it refuses.
+    Asks for a cached file with its validators (ETag, Last-Modified), and uses it only where the provider says that it
+    is unchanged. Raises SourceUnavailableError where the provider does not answer or breaks off, and SourceError where
+    it refuses.
     """
     path = cached(url, folder)
     validators = path.with_name(f"{path.name}.validators")
     try:
-        with requests.get(url, headers=_conditions(path, validators), stream=True, timeout=timeouts) as answer:
+        known = json.loads(validators.read_text()) if path.exists() else {}
+    except (OSError, ValueError):
+        known = {}
+    asked = {"If-None-Match": known.get("ETag"), "If-Modified-Since": known.get("Last-Modified")}
+    asked = {name: value for name, value in asked.items() if value}
+    try:
+        with requests.get(url, headers=asked, stream=True, timeout=timeouts) as answer:
             if answer.status_code == requests.codes.not_modified:
                 return path
             if answer.status_code in _NOT_THERE:
                 return None
             _check(answer, url)
-            _save(answer, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as unfinished, unfinished.open("wb") as file:
+                for piece in answer.iter_content(_PIECE):
+                    file.write(piece)
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise SourceUnavailableError(f"{url}: no answer, or not a whole one: {error}; try again later") from error
     except requests.RequestException as error:
@@ -42,7 +51,7 @@ def download(url: str, folder: Path, timeouts: Timeouts = TIMEOUTS) -> Path | No
 
 
 def cached(url: str, folder: Path) -> Path:
-    """Return where `download` keeps the file at `url`."""
+    """Return the path at which `download` keeps the file at `url`."""
     place = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
     return place / (PurePosixPath(urlsplit(url).path).name or "file")
 
@@ -60,15 +69,6 @@ def exists(url: str) -> bool:
         raise SourceUnavailableError(f"{url}: no answer: {error}; try again later") from error
 
 
-def _conditions(path: Path, validators: Path) -> dict[str, str]:
-    try:
-        known = json.loads(validators.read_text())
-    except (OSError, ValueError):
-        return {}
-    asked = {"If-None-Match": known.get("ETag"), "If-Modified-Since": known.get("Last-Modified")}
-    return {name: value for name, value in asked.items() if value} if path.exists() else {}
-
-
 def _check(answer: requests.Response, url: str) -> None:
     if answer.ok:
         return
@@ -76,10 +76,3 @@ def _check(answer: requests.Response, url: str) -> None:
     if answer.status_code >= 500 or answer.status_code in (requests.codes.too_many, requests.codes.request_timeout):
         raise SourceUnavailableError(f"{message}; try again later")
     raise SourceError(message)
-
-
-def _save(answer: requests.Response, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        for piece in answer.iter_content(_PIECE):
-            file.write(piece)

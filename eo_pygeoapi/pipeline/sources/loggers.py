@@ -1,10 +1,10 @@
-"""dhis2eo gives each of its loggers a handler on standard output, beside those of the process."""
+"""Silence the handlers on standard output that dhis2eo gives each of its loggers."""
 
 import logging
 
 
 def without_handlers() -> None:
-    """Take these handlers away, or every line is printed twice."""
+    """Remove the handlers, which would print every line twice."""
     for name in list(logging.Logger.manager.loggerDict):
         if name.startswith("dhis2eo."):
             logging.getLogger(name).handlers.clear()

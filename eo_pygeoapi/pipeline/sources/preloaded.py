@@ -1,4 +1,4 @@
-"""Import every installed source when this is imported, for processes whose children are to start quickly."""
+"""Import every installed source, in processes whose children must start quickly."""
 
 import importlib
 import logging
@@ -8,5 +8,5 @@ from eo_pygeoapi.datasets.source import loadable_sources
 for _info in loadable_sources().values():
     try:
         importlib.import_module(_info.source.partition(":")[0])
-    except Exception as _error:  # a run of its datasets says what is wrong, too
+    except Exception as _error:  # a run of its datasets reports the error, too
         logging.getLogger(__name__).warning("%s cannot be imported: %r", _info.source, _error)

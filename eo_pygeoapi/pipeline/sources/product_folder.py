@@ -1,8 +1,7 @@
-"""What a source keeps of one product in one box: whole, verified, and found again by every run and worker.
+"""Keep the files of one product in one box, whole and checked, for all runs and workers.
 
-The naming is that of `eo_pygeoapi/store/download_cache.py`. A download is written into a folder beside its
-place and moved there only after it was found complete; what is found again is looked at again, and fetched anew
-where it is damaged.
+`eo_pygeoapi/store/download_cache.py` defines the names. A source downloads into a folder beside the place of a file and
+moves the file there after a check. Each run checks the files again, and fetches damaged ones anew.
 """
 
 import hashlib
@@ -20,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
+from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.store.download_cache import (
     ABOUT,
@@ -38,8 +37,8 @@ from eo_pygeoapi.store.download_cache import (
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 6 * 3600  # seconds for another job to fetch the same data
-_ONLY = ""  # a file holds one variable, whatever the provider calls it
-_RETRY_DAYS = 7  # between two looks whether provisional data have become final
+_ONLY = ""  # a file holds one variable of any name
+_RETRY_DAYS = 7  # between two requests for final data in place of provisional ones
 
 FinalFrom = Callable[[date], date]
 
@@ -48,21 +47,20 @@ FinalFrom = Callable[[date], date]
 class ProductFolder:
     """The files of one product in one box.
 
-    `name` is what messages call it, `step` numpy's unit of the time steps in its files; nothing where a file is a
-    raster without a time axis.
+    Messages call it `name`; `step` is numpy's unit of the time steps in its files, '' for rasters without a time axis.
     """
 
     path: Path
     name: str
     step: str
     looked_at: set[tuple[Path, int]] = field(default_factory=set, repr=False, compare=False)
-    """Files found good, as they were at a moment, so that one request looks at each once."""
+    """Good files with the time of their last change, so that one request checks each once."""
 
     @classmethod
     def of(cls, cache: Path, source: str, product: str, name: str, step: str, key: Mapping[str, object]) -> (
         "ProductFolder"
     ):  # fmt: skip
-        """Return the folder whose files depend on the source, the product and everything in `key`; make it."""
+        """Make and return the folder for a source, a product and everything in `key`."""
         about = {"source": source, "product": product, **key}
         text = json.dumps(about, sort_keys=True)
         path = cache / source / f"{product}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -70,14 +68,14 @@ class ProductFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             if not (path / ABOUT).exists():
-                _write_whole(path / ABOUT, text + "\n")
+                write_whole(path / ABOUT, text + "\n")
         except OSError as error:
             raise SourceError(f"{name}: cannot keep downloads in {path}: {error.strerror}") from error
         return folder
 
     @contextmanager
     def locked(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the folder, so that two jobs that need the same data fetch them once."""
+        """Lock the folder, so that two jobs that need the same data fetch them once."""
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(timeout=0)
@@ -95,19 +93,18 @@ class ProductFolder:
 
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
-        """Make a folder for what is being downloaded, on the same file system; it is gone afterwards.
+        """Make a folder on the same file system for a download, and remove it afterwards.
 
-        Its name tells whoever kills this process that it is this one's.
+        Its name holds the machine and the process, so that whoever kills the process can remove it.
         """
         prefix = f"{UNFINISHED}{platform.node()}-{os.getpid()}-"
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self.path, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def keep(self, unfinished: Path, variable: str, first: date, last: date, *, provisional: bool = False) -> Path:
-        """Move a file to its place, after having seen that it holds these days.
+        """Check that a file holds these days and move it to its place; a final file replaces provisional ones.
 
-        Raises SourceUnavailableError where it does not, for another download may. A final file takes the place of
-        provisional ones.
+        Raises SourceUnavailableError where it lacks some, as another download may have them.
         """
         if problem := self._problem(unfinished, first, last):
             raise SourceUnavailableError(
@@ -123,10 +120,9 @@ class ProductFolder:
     def covering(
         self, variable: str, wanted: Sequence[date], today: date, final_from: FinalFrom | None = None
     ) -> tuple[list[CachedFile], list[date]]:
-        """Return the files that hold the wanted days, as few as it goes, and the days that none holds.
+        """Return the files with the wanted days, few and final ones first, and the days that no file holds.
 
-        A day is in one file only; final ones and long ones come first. Damaged files are removed, as is what is
-        provisional when `final_from` says that its final data are there by now.
+        Removes damaged files. Passes over provisional files when, by `final_from`, the provider has final data by now.
         """
         missing, files = set(wanted), []
         for file in sorted(self._files(variable), key=lambda file: (file.provisional, file.first - file.last)):
@@ -142,8 +138,10 @@ class ProductFolder:
 
     def _good(self, file: CachedFile, today: date, final_from: FinalFrom | None) -> bool:
         try:
-            if file.provisional and final_from and _expired(file, today, final_from(file.last)):
-                return False
+            if file.provisional and final_from and today >= final_from(file.last):
+                days_ago = (today - file.fetched).days
+                if file.fetched < final_from(file.last) or days_ago >= _RETRY_DAYS:
+                    return False
             version = (file.path, file.path.stat().st_mtime_ns)
         except FileNotFoundError:
             return False
@@ -157,7 +155,7 @@ class ProductFolder:
         return True
 
     def _problem(self, path: Path, first: date, last: date) -> str:
-        """Return what is wrong with a file that is to hold these days, or nothing."""
+        """Return what is wrong with a file that should hold these days, '' where it is good."""
         try:
             data = open_variable(str(path), _ONLY, path.name)
         except SourceError as error:
@@ -168,39 +166,20 @@ class ProductFolder:
             return "has no time axis"
         held = data["time"].values
         data.close()
-        expected = _steps(first, last, self.step)
+        ends = (np.datetime64(day, "D").astype(f"M8[{self.step}]") for day in (first, last + timedelta(1)))
+        begin, stop = (int(end.astype("int64")) for end in ends)
+        expected = np.arange(begin, stop).astype(f"M8[{self.step}]").astype("M8[ns]")
         if np.array_equal(held.astype("M8[ns]"), expected):
             return ""
         return f"holds {held.size} time steps, not the {expected.size} of its days"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that others read, which some may write at the same time."""
-    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    with open(descriptor, "w") as file:
-        file.write(text)
-    os.replace(new, path)
-
-
-def _steps(first: date, last: date, unit: str) -> NDArray[np.datetime64]:
-    """Return the starts of the time steps of these days."""
-    ends = (np.datetime64(day, "D").astype(f"M8[{unit}]") for day in (first, last + timedelta(1)))
-    begin, stop = (int(end.astype("int64")) for end in ends)
-    return np.arange(begin, stop).astype(f"M8[{unit}]").astype("M8[ns]")
 
 
 def _days(file: CachedFile) -> set[date]:
     return {file.first + timedelta(n) for n in range((file.last - file.first).days + 1)}
 
 
-def _expired(file: CachedFile, today: date, final_from: date) -> bool:
-    if today < final_from:
-        return False
-    return file.fetched < final_from or (today - file.fetched).days >= _RETRY_DAYS
-
-
 def opened(paths: Sequence[str], name: str) -> list[xr.DataArray]:
-    """Open kept files lazily, each cut to the days that those before it do not hold, in the order of time."""
+    """Open kept files lazily, in the order of time; a day comes from the first file that holds it."""
     seen: set[date] = set()
     parts: list[xr.DataArray] = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""What a source is asked for, what it says it has, and what it must be able to do."""
+"""The interface of a source: what it is asked for, what it returns, what it must do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,14 @@ from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.wording import some
 
 
-def _silent(words: str) -> None:
-    """Say nothing."""
-
-
 @dataclass(frozen=True)
 class SourceRequest:
     """The data that a job needs: a dataset, days, a box, and a local folder to keep downloads in.
 
     `bbox` is west, south, east, north in degrees, of the organisation units; west is greater than east where it goes
-    across 180 degrees. A source is handed an interval that consists of whole periods of the dataset's period type.
-    `companions` are the enabled datasets of the same units, whose data may come with the same download. `say` tells
-    people what a long step is waiting for.
+    across 180 degrees. A source gets an interval of whole periods of the dataset's period type. `companions` are the
+    enabled datasets of the same units, whose data may come with the same download. `say` tells people why a step
+    takes long.
     """
 
     dataset: Dataset
@@ -33,7 +29,7 @@ class SourceRequest:
     bbox: tuple[float, float, float, float]
     cache: Path
     companions: tuple[Dataset, ...] = ()
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], None] = lambda words: None
 
     @property
     def download_box(self) -> tuple[float, float, float, float]:
@@ -50,7 +46,7 @@ class SourceRequest:
 
 
 class Extract(Model):
-    """What a source has: paths or URLs, and the periods that it cannot give."""
+    """The data that a source has: paths or URLs, and the periods that it lacks."""
 
     files: list[str]
     left_out: list[LeftOut] = []
@@ -71,7 +67,7 @@ class Source(Protocol):
     """A provider of gridded data."""
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Fetch what there is, or find out that it can be read.
+        """Fetch the data, or check that they can be read.
 
         Raises NoDataError where there is nothing for the interval, SourceUnavailableError where trying again may
         help, SourceError for all else.
@@ -83,7 +79,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class LooksNear(Protocol):
-    """A source that can see without a job, and without the network, whether its data can be read."""
+    """A source that can check local files without a job and without the network."""
 
     def look(self, request: SourceRequest) -> None:
-        """Raise SourceError for what a first look at local files shows; the request's interval and box do not count."""
+        """Open local files, whatever the request's interval and box; raise SourceError for what is wrong with them."""

@@ -1,4 +1,4 @@
-"""Data that are not there: the provider has stopped, which an error says, or they may still come."""
+"""Raise the error for data that are not there: the provider has stopped, or the data may still come."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ def raise_if_stale(
 ) -> None:
     """Raise StaleProviderError where days are missing because the provider's newest is older than twice its delay.
 
-    `name` is what messages call the provider, and `newest` the last day that it has, None where it does not say.
+    Messages call the provider `name`; `newest` is its last day, None where that is unknown.
     """
     if newest is None or not missing or missing[-1] <= newest:
         return

@@ -1,4 +1,4 @@
-"""Step 3: fetch and open the data of the dataset's source, whichever that is."""
+"""Step 3: fetch and open the data of the dataset's source."""
 
 import pkgutil
 from dataclasses import replace
@@ -17,28 +17,35 @@ __all__ = ["Extract", "Source", "SourceRequest", "extract_source_data", "open_so
 
 
 def source_for(dataset: Dataset) -> Source:
-    """Return what fetches this dataset's data; ConfigError where it cannot be loaded."""
+    """Return the source of a dataset; raise ConfigError where it cannot be loaded."""
     info = source_info(dataset.source)
     try:
         source: Source = pkgutil.resolve_name(info.source)()
-    except Exception as error:  # of a package of others, which may raise anything while it is imported
+    except Exception as error:  # importing the package of somebody else may raise anything
         raise ConfigError(f"source {dataset.source!r}: {info.source} cannot be loaded: {error!r}") from error
     return source if info.across_180 else ByHalves(source)
 
 
 def extract_source_data(request: SourceRequest) -> Extract:
-    """Fetch what the dataset's source has for the whole periods in the request's interval, around its box.
+    """Fetch the data of the dataset's source for the whole periods in the request's interval, around its box.
 
-    Periods that lie in the interval only in part are left out, and listed with those that the source cannot give.
-    Raises InputError where no whole period lies in the interval, and what `Source.extract` raises.
+    Lists periods that lie in the interval only in part with those that the source lacks. Raises InputError where no
+    whole period lies in the interval, and the errors of `Source.extract`.
     """
-    source = source_for(request.dataset)
-    extract = source.extract(_of_whole_periods(request))
-    return extract.model_copy(update={"left_out": _partial(request) + extract.left_out})
+    interval = request.interval
+    extract = source_for(request.dataset).extract(_of_whole_periods(request))
+    partial = [
+        LeftOut(
+            period=period.id,
+            reason=f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
+        )
+        for period in partial_periods(interval, request.dataset.period_type)
+    ]
+    return extract.model_copy(update={"left_out": partial + extract.left_out})
 
 
 def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:
-    """Open what `extract_source_data` found as a normalised grid (see `grids.py`), lazily."""
+    """Open the data of `extract_source_data` as a normalised grid (see `grids/grid.py`), lazily."""
     return source_for(request.dataset).open(_of_whole_periods(request), extract)
 
 
@@ -52,14 +59,3 @@ def _of_whole_periods(request: SourceRequest) -> SourceRequest:
             f"{partial.id} is {partial.start} to {partial.end}"
         )
     return replace(request, interval=span(whole))
-
-
-def _partial(request: SourceRequest) -> list[LeftOut]:
-    interval = request.interval
-    return [
-        LeftOut(
-            period=period.id,
-            reason=f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
-        )
-        for period in partial_periods(interval, request.dataset.period_type)
-    ]

@@ -1,4 +1,4 @@
-"""Zonal statistics: coverage weights once, then sparse products.
+"""Compute zonal statistics: coverage weights once, then sparse products.
 
 `coverage_weights` and `aggregate` are public; `docs/zonal.md` shows them.
 """

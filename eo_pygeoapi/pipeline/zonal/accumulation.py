@@ -1,4 +1,4 @@
-"""What the blocks of a grid say, put together to values and valid fractions of units and periods."""
+"""Join the results of blocks of a grid into values and valid fractions of units and periods."""
 
 from copy import deepcopy
 from typing import Any
@@ -11,13 +11,13 @@ from eo_pygeoapi.pipeline.grids.plausible import Range
 from eo_pygeoapi.pipeline.zonal.statistics import CACHED_BYTES, Floats, Partial
 
 _ROUNDING = 1e-9
-# how many parts a statistic has, and what they are before anything is known
+# the parts of a statistic before the first block
 _BEFORE: dict[str, tuple[float, ...]] = {"count": (), "std": (0.0, 0.0), "mean": (0.0,), "sum": (0.0,)}
 _JOINS: dict[str, np.ufunc] = {"mean": np.add, "sum": np.add, "min": np.fmin, "max": np.fmax}
 
 
 class Impossible:
-    """The area of units whose cells have values that cannot be, (period, unit); nothing as long as none has."""
+    """The area of units whose cells have impossible values, (period, unit); None until a block has one."""
 
     def __init__(self, periods: int, units: int) -> None:
         self._shape = (periods, units)
@@ -25,7 +25,7 @@ class Impossible:
         self.found: Range | None = None
 
     def add(self, first: int, partial: Partial, members: NDArray[np.intp] | slice) -> None:
-        """Take in what a block says of these units."""
+        """Add the result of a block for these units."""
         if partial.impossible is None or partial.found is None:
             return
         if self.area is None:
@@ -35,27 +35,27 @@ class Impossible:
         self.found = min(low, partial.found[0]), max(high, partial.found[1])
 
     def shares(self, area: Floats) -> Floats | None:
-        """Return the shares of these areas of the units; None where all values can be."""
+        """Return the impossible shares of the units' areas, None where no value is impossible."""
         if self.area is None:
             return None
         return np.divide(self.area, area, out=np.zeros_like(self.area), where=area > 0)
 
 
 class Accumulated:
-    """Results of all units, from blocks that have all there is of them, in the order of their periods.
+    """Results of all units, from blocks that hold the units whole, in the order of their periods.
 
-    Arrays are (period, unit). What a block says is written once, and not read again before the end: memory that is
-    used for the first time is what takes longest here.
+    Arrays are (period, unit). The result of a block is written once and read only at the end, because the first use
+    of memory takes the longest here.
     """
 
     def __init__(self, statistic: SpatialStatistic, periods: int, units: int) -> None:
         self.statistic, self.shape = statistic, (periods, units)
         self._parts = tuple(np.empty(self.shape) for _ in _BEFORE.get(statistic, (np.nan,)))
         self._covered = _Rows(self.shape)
-        self._present: _Rows | None = None  # the same as what is covered, until something differs
+        self._present: _Rows | None = None  # None while it equals `_covered`
 
     def add(self, first: int, partial: Partial, members: NDArray[np.intp] | slice = slice(None)) -> None:
-        """Take in what a block says of the periods from number `first` on; its units are all there are."""
+        """Add the result of a block for all units and the periods from number `first` on."""
         for whole, part in zip(self._parts, partial.parts, strict=True):
             whole[first : first + partial.steps] = part.T
         if self._present is None and partial.present is not None:
@@ -66,9 +66,9 @@ class Accumulated:
             self._present.put(first, partial.steps, present.T)
 
     def finished(self, area: Floats) -> tuple[Floats, Floats]:
-        """Return values, NaN for none, and valid fractions; `area` is that of each unit, in cells.
+        """Return values, NaN for missing, and valid fractions; `area` is that of each unit, in cells.
 
-        The fractions are a view that cannot be written to where they are the same in all periods.
+        The fractions are a read-only view where they are the same in all periods.
         """
         covered, present = self._covered.rows, (self._present or self._covered).rows
         values = self._parts[-1] if self._parts else np.broadcast_to(covered, self.shape).copy()
@@ -78,18 +78,29 @@ class Accumulated:
 
 
 class AccumulatedStrips:
-    """Results that are added up from strips of a grid, each with some of the units."""
+    """Results of units, added up from strips of a grid that each hold some of the units."""
 
     def __init__(self, statistic: SpatialStatistic, periods: int, units: int) -> None:
         self.statistic = statistic
         self.covered = np.zeros((periods, units))
-        self.present: Floats | None = None  # the same as `covered`, until something differs
+        self.present: Floats | None = None  # None while it equals `covered`
         self.parts = tuple(np.full((periods, units), value) for value in _BEFORE.get(statistic, (np.nan,)))
 
     def add(self, first: int, partial: Partial, members: NDArray[np.intp] | slice = slice(None)) -> None:
-        """Take in what a block says of these units in the periods from number `first` on."""
+        """Add the result of a block for these units and the periods from number `first` on."""
         here = _place(first, partial.steps, members)
-        self._join_parts(here, partial)
+        if self.statistic == "std":
+            self._join_moments(here, partial)
+        else:
+            join = _JOINS.get(self.statistic)
+            for whole, part in zip(self.parts, partial.parts, strict=True):
+                if join is np.add:
+                    whole[here] += part.T
+                elif join:
+                    some = np.where(partial.covered > 0, part, np.nan)
+                    whole[here] = join(whole[here], some.T)
+                else:
+                    whole[here] = part.T
         if self.present is None and partial.present is not None:
             self.present = self.covered.copy()
         self.covered[here] += partial.covered.T
@@ -97,24 +108,10 @@ class AccumulatedStrips:
             self.present[here] += (partial.covered if partial.present is None else partial.present).T
 
     def finished(self, area: Floats) -> tuple[Floats, Floats]:
-        """Return values, NaN for none, and valid fractions; `area` is that of each unit, in cells."""
+        """Return values, NaN for missing, and valid fractions; `area` is that of each unit, in cells."""
         values = self.parts[-1] if self.parts else self.covered.copy()
         _finish(self.statistic, values, self.covered)
         return values, _fractions(self.covered if self.present is None else self.present, area)
-
-    def _join_parts(self, here: Any, partial: Partial) -> None:
-        if self.statistic == "std":
-            self._join_moments(here, partial)
-            return
-        join = _JOINS.get(self.statistic)
-        for whole, part in zip(self.parts, partial.parts, strict=True):
-            if join is np.add:
-                whole[here] += part.T
-            elif join:
-                some = np.where(partial.covered > 0, part, np.nan)
-                whole[here] = join(whole[here], some.T)
-            else:
-                whole[here] = part.T
 
     def _join_moments(self, here: Any, partial: Partial) -> None:
         """Join mean and squared deviations by the formula of Chan, Golub and LeVeque (1979)."""
@@ -128,7 +125,7 @@ class AccumulatedStrips:
 
 
 class _Rows:
-    """An array (period, unit) that is written in order, and is one row only as long as all are the same."""
+    """An array (period, unit) for writing in order, of one row as long as all rows are the same."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
@@ -147,10 +144,10 @@ class _Rows:
 
 
 def _finish(statistic: SpatialStatistic, values: Floats, covered: Floats) -> None:
-    """Make values final, in place; `covered` has as many rows, or one."""
+    """Turn sums into the statistic, in place; `covered` has as many rows, or one."""
     nothing = covered == 0
     if statistic in ("mean", "std"):
-        with np.errstate(invalid="ignore"):  # of nothing it makes NaN
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
             values /= covered
     if statistic == "std":
         np.sqrt(values, out=values)
@@ -159,17 +156,17 @@ def _finish(statistic: SpatialStatistic, values: Floats, covered: Floats) -> Non
 
 
 def _fractions(present: Floats, area: Floats) -> Floats:
-    """Make what is present the share of the area that it is, in place."""
+    """Turn the area with data into its share of the area, in place."""
     for rows in _within_cache(present.shape):
         shares = present[rows]
         np.divide(shares, area, out=shares, where=area > 0)
-        # the same shares added up in another order differ in the last digits: whole is whole
+        # sums of the same shares in another order differ in the last digits
         np.copyto(shares, 1.0, where=shares > 1 - _ROUNDING)
     return present
 
 
 def _within_cache(shape: tuple[int, ...]) -> list[slice]:
-    """Return parts of the rows of an array, so that one after the other is finished before it is forgotten."""
+    """Return slices of the rows of an array that each fit into the processor's cache."""
     rows = max(1, CACHED_BYTES // (8 * max(1, shape[1])))
     return [slice(first, first + rows) for first in range(0, shape[0], rows)]
 

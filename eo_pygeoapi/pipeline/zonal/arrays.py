@@ -1,9 +1,9 @@
-"""Zonal statistics for whoever has an array and polygons, and wants nothing else of this package.
+"""Compute zonal statistics of any array and polygons, without the rest of this package.
 
     weights = coverage_weights(grid, units)
     values, valid_fraction = aggregate(grid, weights, "mean")
 
-`docs/zonal.md` tells the whole of it.
+`docs/zonal.md` explains them.
 """
 
 import re
@@ -33,7 +33,7 @@ _CACHE = WeightsCache()  # the latest weights of this process
 
 
 class Zonal(NamedTuple):
-    """Values, NaN for none, and valid fractions: both (time, unit), DataArrays where the values were one."""
+    """Values, NaN for missing, and valid fractions, both (time, unit); DataArrays for values in a DataArray."""
 
     values: Any
     valid_fraction: Any
@@ -46,16 +46,29 @@ def coverage_weights(
     weight: Literal["cell", "area"] = "cell",
     cache: WeightsCache | None = None,
 ) -> CoverageWeights:
-    """Compute what every unit covers of the cells of a grid; no values are read.
+    """Compute the share of each cell that every unit covers; read no values.
 
     `grid` has dimensions for latitude and longitude (`y`, `lat`, `latitude`, …) in degrees, in any direction, and
     perhaps `time`. `units` are Polygons, MultiPolygons or Points in any coordinate reference system, in degrees where
-    it has none; what is not valid is repaired, and a unit without a geometry covers nothing. With `weight="area"`
-    cells weigh by their area on the sphere. Weights of the same grid and geometries are computed once. Raises
+    it has none; invalid ones are repaired, and a unit without a geometry covers nothing. With `weight="area"` cells
+    weigh by their area on the sphere. Weights of the same grid and geometries come from a cache. Raises
     SourceError for a grid that is not regular, OrgUnitsError for coordinates that are not on the earth.
     """
     frame = Frame.of(_normalised(grid))
-    found = (cache or _CACHE).weights(frame, _geometries(units))
+    if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
+        units = units.to_crs("EPSG:4326")
+    geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
+    bounds = shapely.bounds(geometries)
+    if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
+        raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
+    usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
+    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    usual[owner[shapely.is_empty(parts)]] = False  # valid, but exactextract fails on them
+    for n in np.flatnonzero(~usual):
+        usable = usable_geometry(geometries[n])
+        geometries[n] = None if isinstance(usable, str) else usable
+    found = (cache or _CACHE).weights(frame, geometries)
     return found.by_area() if weight == "area" else found
 
 
@@ -67,21 +80,21 @@ def aggregate(
     memory: int = MEMORY,
     progress: Callable[[float], None] | None = None,
 ) -> Zonal:
-    """Aggregate cells to units at every time step; returns values and valid fractions, each (time, unit) float64.
+    """Aggregate cells to units at every time step; return values and valid fractions, each (time, unit) float64.
 
-    `values` is a DataArray on the grid of the weights, which is read block by block where it is lazy; or an array of
+    `values` is a DataArray on the grid of the weights, read block by block where it is lazy; or an array of
     shape (time, y, x) or (y, x), rows from north to south. Cells that are NaN do not count. `mean`, `sum`, `std`,
     `median` and quantiles (`p90`) weigh cells by the share that the unit covers, as `count` adds these shares up;
-    `min` and `max` take every cell that the unit touches with an area. Where no cell has a value, every statistic is
-    NaN, for the sum over nothing is unknown and not 0. A point takes the value of its cell, or of the nearest with
+    `min` and `max` take every cell of which the unit covers an area. Where no cell has a value, every statistic is NaN:
+    the sum over nothing is unknown and not 0. A point takes the value of its cell, or of the nearest with
     data among the eight around it, whatever the statistic; its `count` is 1 and its `std` 0.
 
-    The valid fraction is the share of the unit's area, that outside the grid included, which has data. Raises
+    The valid fraction is the share of the unit's area, including that outside the grid, that has data. Raises
     SourceError for another grid than that of the weights, ValueError for an unknown statistic.
     """
     if statistic not in SPATIAL_STATISTICS and not re.fullmatch(QUANTILE, statistic):
         raise ValueError(f"unknown statistic {statistic!r}; allowed: {', '.join(SPATIAL_STATISTICS)}, p1 to p99")
-    grid = _on_the_grid_of(weights, values)
+    grid = _as_grid(values, weights)
     steps = grid.sizes["time"]
     whole = Accumulated(statistic, steps, len(weights.area))
     statistics = BlockStatistics(weights, statistic, threads_beside(grid))
@@ -96,8 +109,8 @@ def aggregate(
     return Zonal(*(xr.DataArray(array, dims=("time", "unit"), coords=times) for array in found))
 
 
-def _on_the_grid_of(weights: CoverageWeights, values: xr.DataArray | NDArray[np.floating]) -> xr.DataArray:
-    """Return values as a grid of (time, y, x), after a look whether its cells are those of the weights."""
+def _as_grid(values: xr.DataArray | NDArray[np.floating], weights: CoverageWeights) -> xr.DataArray:
+    """Return values as a grid of (time, y, x); raise SourceError where its cells are not those of the weights."""
     if not isinstance(values, xr.DataArray):
         array = np.asarray(values)
         if array.ndim not in (2, 3) or array.shape[-2:] != weights.shape:
@@ -106,44 +119,18 @@ def _on_the_grid_of(weights: CoverageWeights, values: xr.DataArray | NDArray[np.
         return xr.DataArray(array.reshape(-1, *weights.shape), dims=("time", "y", "x"))
     grid = _normalised(values)
     frame = Frame.of(grid)
-    if frame.shape != weights.shape or not _alike(frame, weights.frame):
+    edges, others = (np.array([each.west, each.south, each.east, each.north]) for each in (frame, weights.frame))
+    if frame.shape != weights.shape or np.abs(edges - others).max() > 1e-3 * min(frame.cell):
         raise SourceError(f"the grid is {frame}; the weights are for {weights.frame}")
     return grid if "time" in grid.dims else grid.expand_dims("time")
 
 
-def _alike(one: Frame, other: Frame) -> bool:
-    here, there = (np.array([frame.west, frame.south, frame.east, frame.north]) for frame in (one, other))
-    return bool(np.abs(here - there).max() <= 1e-3 * min(one.cell))
-
-
 def _normalised(data: xr.DataArray) -> xr.DataArray:
-    return oriented(_decoded(data), _NAME)
-
-
-def _decoded(data: xr.DataArray) -> xr.DataArray:
-    """Return values as the attributes of CF mean them, where nothing has decoded these yet."""
+    """Return a grid in our orientation, decoded by its CF attributes where nothing has decoded it yet."""
     attrs = data.attrs
     missing = [attrs[name] for name in ("_FillValue", "missing_value") if name in attrs]
     for value in missing:
         data = data.where(data != value)
     if "scale_factor" in attrs or "add_offset" in attrs:
         data = data.astype("float64") * attrs.get("scale_factor", 1.0) + attrs.get("add_offset", 0.0)
-    return data
-
-
-def _geometries(units: gpd.GeoDataFrame) -> NDArray[np.object_]:
-    """Return valid geometries in degrees, None for those that cannot be used."""
-    if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
-        units = units.to_crs("EPSG:4326")
-    geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
-    bounds = shapely.bounds(geometries)
-    if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
-        raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
-    usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
-    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    usual[owner[shapely.is_empty(parts)]] = False  # valid, and more than the library of the weights can take
-    for n in np.flatnonzero(~usual):
-        found = usable_geometry(geometries[n])
-        geometries[n] = None if isinstance(found, str) else found
-    return geometries
+    return oriented(data, _NAME)

@@ -1,4 +1,4 @@
-"""Let a dask cluster read and aggregate the blocks of a grid; without one, nothing of this is used."""
+"""Let a dask cluster read and aggregate the blocks of a grid."""
 
 import importlib
 from collections import deque
@@ -20,12 +20,12 @@ from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial
 
-_SECONDS = 30  # that the scheduler may take to answer
-_AHEAD = 2  # tasks for each thread of the cluster, so that none waits for the next
+_SECONDS = 30  # for the scheduler to answer
+_AHEAD = 2  # tasks for each thread of the cluster, so that no thread waits
 
 
 class Cluster:
-    """A dask.distributed cluster; its workers need this package, and must reach the files that a grid is read from."""
+    """A dask.distributed cluster; its workers need this package and access to the files of a grid."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -55,43 +55,37 @@ class Cluster:
         weights: CoverageWeights,
         memory: int,
     ) -> Iterator[tuple[int, Partial]]:
-        """Yield what the blocks of a grid say, in order, with the number of the first period of each.
+        """Yield the results of the blocks of a grid, in order, each with the number of its first period.
 
-        A task reads the steps of some whole periods, those that begin in the same chunk, and aggregates them; what
-        comes back is a few numbers for each unit.
+        A task reads the steps of the periods that begin in the same chunk and aggregates them; it returns a few
+        numbers for each unit.
         """
         scattered = self._client.scatter(weights, broadcast=True, hash=False)
         most = _AHEAD * max(1, sum(self._client.nthreads().values()))
         waiting: deque[tuple[PeriodSteps, PeriodSteps, Any]] = deque()
-        for group in _groups(grid, complete):
+        edges = np.cumsum(grid.chunks[0]) if grid.chunks else np.array([grid.sizes["time"]])
+        number = 0
+        for _, same_chunk in groupby(complete, lambda steps: int(np.searchsorted(edges, steps.first + 1))):
+            group = list(same_chunk)
             if len(waiting) >= most:
                 yield from _result(grid, *waiting.popleft())
-            task = _task(grid, group[0][0], [steps for _, steps in group], aggregation, scattered, memory)
-            waiting.append((group[0][1], group[-1][1], self._client.compute(task)))
+            begin = group[0].first
+            steps = slice(begin, group[-1].stop)
+            shifted = [replace(each, first=each.first - begin, stop=each.stop - begin) for each in group]
+            task = delayed(_aggregated, pure=False)(
+                grid.data[steps],
+                grid["time"].values[steps],
+                dict(grid.attrs),
+                number,
+                shifted,
+                aggregation,
+                scattered,
+                memory,
+            )
+            waiting.append((group[0], group[-1], self._client.compute(task)))
+            number += len(group)
         while waiting:
             yield from _result(grid, *waiting.popleft())
-
-
-def _groups(grid: xr.DataArray, complete: Sequence[PeriodSteps]) -> Iterator[list[tuple[int, PeriodSteps]]]:
-    edges = np.cumsum(grid.chunks[0]) if grid.chunks else np.array([grid.sizes["time"]])
-    for _, group in groupby(enumerate(complete), lambda numbered: int(np.searchsorted(edges, numbered[1].first + 1))):
-        yield list(group)
-
-
-def _task(
-    grid: xr.DataArray,
-    number: int,
-    periods: list[PeriodSteps],
-    aggregation: Aggregation,
-    weights: Any,
-    memory: int,
-) -> object:
-    begin = periods[0].first
-    steps = slice(begin, periods[-1].stop)
-    shifted = [replace(period, first=period.first - begin, stop=period.stop - begin) for period in periods]
-    about = (grid["time"].values[steps], dict(grid.attrs))
-    aggregated = delayed(_aggregated, pure=False)
-    return aggregated(grid.data[steps], *about, number, shifted, aggregation, weights, memory)
 
 
 def _aggregated(
@@ -104,7 +98,7 @@ def _aggregated(
     weights: CoverageWeights,
     memory: int,
 ) -> list[tuple[int, Partial]]:
-    """Aggregate some periods, on a worker."""
+    """Aggregate some periods, in a worker of the cluster."""
     grid = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": times}, attrs=attrs)
     statistics = BlockStatistics(weights, aggregation.spatial)
     blocks = to_periods(grid, periods, aggregation.temporal, memory)
@@ -116,6 +110,6 @@ def _result(grid: xr.DataArray, first: PeriodSteps, last: PeriodSteps, future: A
         found: list[tuple[int, Partial]] = future.result()
     except EoError:
         raise
-    except Exception as error:  # whatever the driver of the format, or the cluster, raises
+    except Exception as error:  # each driver, and the cluster, raises its own
         raise unreadable(grid, first.first, last.stop, error) from error
     return found

@@ -1,6 +1,6 @@
-"""What share of each cell every unit covers: exactextract's exact areas, computed once for a grid and its units.
+"""Compute the share of each cell that every unit covers, exactly, by exactextract, once for a grid and its units.
 
-Geometries go in as WKB: exactextract would turn those of a GeoDataFrame into GeoJSON and parse that, which takes ten
+exactextract gets geometries as WKB. It would turn those of a GeoDataFrame into GeoJSON and parse that, which takes ten
 times as long as the coverage itself.
 """
 
@@ -22,10 +22,10 @@ from scipy.sparse import csr_array
 
 from eo_pygeoapi.pipeline.grids.frames import Frame
 
-# shares this much smaller than the unit itself, or than a cell, are rounding, where its border runs along the edge of
-# a cell; they would give `min` and `max` a cell that the unit does not have
+# smaller shares of the unit or of a cell come from rounding, where the border of a unit runs along the edge of a cell;
+# they would give `min` and `max` a cell that the unit does not have
 SLIVER = 1e-10
-MANY_UNITS = 20_000  # from so many on, several processes compute what they cover
+MANY_UNITS = 20_000  # from so many on, several processes compute the coverage
 _TOGETHER = 1000  # units whose results exactextract holds at a time
 
 Floats = NDArray[np.float64]
@@ -33,12 +33,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class CoverageWeights:
-    """A sparse matrix of (units, cells), and the cells that points may take their value from.
+    """A sparse matrix of (units, cells), and the cells from which points may take their values.
 
     The grid `frame` is counted row by row from its north-west corner; `cells` are the positions of the cells in use.
     Unit number u covers the cells `cells[columns[indptr[u]:indptr[u + 1]]]` to the shares `weights` of the same
-    slice. `area` is the unit's area in cells, that outside the grid included; `on_grid` whether any of it is on the
-    grid. Point number p is the unit `points[p]`; `nearest[p]` are positions in `cells` from its own cell to the
+    slice. `area` is the unit's area in cells, including that outside the grid; `on_grid` says whether any of it is on
+    the grid. Point number p is the unit `points[p]`; `nearest[p]` are positions in `cells` from its own cell to the
     farthest neighbour, -1 where the grid ends.
     """
 
@@ -59,7 +59,7 @@ class CoverageWeights:
 
     @property
     def nbytes(self) -> int:
-        """The memory that it takes."""
+        """The bytes of all arrays."""
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
     @cached_property
@@ -80,7 +80,7 @@ class CoverageWeights:
         return np.flatnonzero(np.diff(self.indptr))
 
     def by_area(self) -> "CoverageWeights":
-        """Return the weights with every cell weighed by its area on the sphere, that of one at the equator being 1."""
+        """Return the weights with every cell weighed by its area on the sphere, relative to a cell at the equator."""
         rows = self.frame.row_areas()
         weights = self.weights * rows[self.cells[self.columns] // self.shape[1]]
         inside = row_sums(self.indptr, weights)
@@ -91,22 +91,22 @@ class CoverageWeights:
 def row_sums(indptr: NDArray[np.int64], weights: Floats) -> Floats:
     """Return the sum of the weights of each unit."""
     unit = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    return np.bincount(unit, weights, len(indptr) - 1).astype("float64")  # of nothing at all it makes integers
+    return np.bincount(unit, weights, len(indptr) - 1).astype("float64")  # for no weights numpy returns integers
 
 
 def as_wkb(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Return geometries as exactextract takes them, and as their content is told by."""
+    """Return geometries in two dimensions as WKB, for exactextract and for hashes of their content."""
     return np.asarray(shapely.to_wkb(geometries, output_dimension=2), dtype=object)
 
 
 def weights_of(
     frame: Frame, geometries: NDArray[np.object_], wkb: NDArray[np.object_] | None = None, processes: int | None = None
 ) -> CoverageWeights:
-    """Compute what every geometry covers of the cells of a grid; no values are read.
+    """Compute the share of each cell that every geometry covers; read no values.
 
-    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones cover nothing. `wkb` is
-    what `as_wkb` makes of them, where that is known. Many of them are computed by several processes, as many as there
-    are processors unless `processes` says how many.
+    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones cover nothing. `wkb` is the
+    result of `as_wkb` for them, where the caller has it. For many geometries several processes work: `processes`, by
+    default one a processor.
     """
     wkb = as_wkb(geometries) if wkb is None else wkb
     kinds = shapely.get_type_id(geometries)
@@ -136,9 +136,9 @@ def weights_of(
 
 
 def areas(frame: Frame, geometries: NDArray[np.object_], inside: Floats) -> Floats:
-    """Return the areas in cells: those `inside`, or the geometry's own where it reaches out of the grid; 1 of a point.
+    """Return the areas in cells: those `inside`, or the geometry's own where it reaches out of the grid; 1 for a point.
 
-    Shares are exact to float32 only, so the sum of a unit's is the measure of what of it has data.
+    Shares are exact to float32 only, so a unit within the grid has the sum of its shares as its area.
     """
     found = inside.copy()
     reaches_out = ~frame.holds(shapely.bounds(geometries))
@@ -150,7 +150,7 @@ def areas(frame: Frame, geometries: NDArray[np.object_], inside: Floats) -> Floa
 def _in_use(
     shape: tuple[int, int], covered: NDArray[np.integer], nearest: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the ids of the cells in use, and for every id its position among them; for the id -1 that is -1."""
+    """Return the ids of the cells in use, and for every id its position among them; -1 for the id -1."""
     used = np.zeros(shape[0] * shape[1], bool)
     used[covered] = True
     used[nearest[nearest >= 0]] = True
@@ -161,7 +161,7 @@ def _in_use(
 
 
 class Covered(NamedTuple):
-    """The cells of many units, one after the other: how many each has, their ids and their shares."""
+    """The cells of many units in a row: the number of cells of each unit, the ids and the shares."""
 
     lengths: NDArray[np.int64]
     ids: NDArray[np.int32]
@@ -175,7 +175,7 @@ def _covered_cells(frame: Frame, wkb: list[bytes], least: Floats, processes: int
     if processes == 1 or len(groups) == 1:
         found = [_covered_by_group(frame, *group) for group in groups]
     else:
-        # not forked: this process has threads
+        # a process with threads must not fork
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
             found = list(pool.map(partial(_covered_by_group, frame), *zip(*groups, strict=True)))
     empty = Covered(np.empty(0, "int64"), np.empty(0, "int32"), np.empty(0, "float32"))
@@ -183,7 +183,7 @@ def _covered_cells(frame: Frame, wkb: list[bytes], least: Floats, processes: int
 
 
 def _covered_by_group(frame: Frame, wkb: Sequence[bytes], least: Floats) -> Covered:
-    # one number for all cells: it takes no memory, and has no gaps that exactextract would skip
+    # one number for all cells takes no memory, and has no gaps that exactextract would skip
     constant = np.broadcast_to(np.float32(1), frame.shape)
     ids, shares = [np.empty(0, "int32")], [np.empty(0, "float32")]
     lengths = np.zeros(len(wkb), "int64")
@@ -204,12 +204,12 @@ def raster_source(frame: Frame, values: NDArray[Any], **about: object) -> NumPyR
 
 
 def units_source(wkb: Sequence[bytes]) -> FeatureSource:
-    """Hand geometries to exactextract; their column `unit` counts them."""
+    """Hand geometries to exactextract, numbered in the column `unit`."""
     return _WkbFeatures(wkb)
 
 
 class _WkbFeature(JSONFeature):  # type: ignore[misc]
-    """A unit whose geometry is WKB. Its column is not called `id`, for which exactextract gives back row numbers."""
+    """A unit with a geometry as WKB. exactextract would return row numbers for a column called `id`."""
 
     def __init__(self, number: int, wkb: bytes) -> None:
         super().__init__({"type": "Feature", "properties": {"unit": number}})

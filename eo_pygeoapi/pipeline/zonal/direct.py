@@ -1,7 +1,7 @@
-"""One time step, by asking exactextract itself.
+"""Aggregate a single time step by exactextract alone.
 
-Weights pay when they are used again. On fine grids it takes three times as long to build them as exactextract takes
-to give a statistic.
+Weights are worth their time only for several steps: on fine grids they take three times as long as exactextract needs
+for a statistic.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.zonal.coverage import SLIVER, Floats, raster_source, units_source
 from eo_pygeoapi.pipeline.zonal.statistics import Partial, quantile_of
 
-# the parts of our statistics, in exactextract's words; a cell that is covered by rounding only would be one of the
-# smallest or largest, and move a quantile
+# the parts of our statistics as exactextract's operations; those with `min_coverage_frac` skip cells that a unit covers
+# by rounding alone, which would change extremes and quantiles
 _PARTS = {
     "count": (),
     "mean": ("sum",),
@@ -34,10 +34,10 @@ def area_of(frame: Frame, cells: NDArray[np.bool_], wkb: Sequence[bytes]) -> Flo
     return np.array([feature["properties"]["sum"] or 0.0 for feature in found], "float64").reshape(-1, 1)
 
 
-def asked(
+def statistics_of(
     frame: Frame, values: NDArray[np.floating], wkb: Sequence[bytes], statistic: SpatialStatistic
 ) -> tuple[Partial, Floats]:
-    """Return what the values (y, x) of a grid say of Polygons or MultiPolygons, and the area of each that is on it."""
+    """Aggregate the values (y, x) of a grid to Polygons or MultiPolygons; return also the area of each on the grid."""
     quantile = quantile_of(statistic)
     wanted = _PARTS.get(statistic, (f"quantile(q={quantile},min_coverage_frac={SLIVER})",))
     ops = ["covered=count", *(f"part{n}={op}" for n, op in enumerate(wanted))]
@@ -50,7 +50,7 @@ def asked(
     assert [row["unit"] for row in found] == list(range(len(found))), "exactextract changed the order of the units"
 
     def column(name: str) -> Floats:
-        # to a quantile's name exactextract adds which one it is
+        # exactextract adds the quantile to the name of its column
         name = next((key for key in found[0] if key.startswith(name)), name) if found else name
         return np.array([row[name] for row in found], "float64").reshape(-1, 1)
 

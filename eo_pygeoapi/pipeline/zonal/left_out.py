@@ -1,4 +1,4 @@
-"""Why units have no value in a period, or one of a part of their cells only, and the list of these for people."""
+"""List for people which units have no value in a period, or the value of some of their cells only, and why."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.streaming import Found
 
 _ROUNDING = 1e-9
-_MANY = 0.01  # of the values: so many that cannot be are no accident
+_MANY = 0.01  # of the values: more impossible ones than this are no accident
 
 
 class _Why(IntEnum):
-    """Why a value is null; 0 where it is not."""
+    """Why a value is null; 0 stands for a value."""
 
     OFF_GRID = 1
     NO_DATA = 2
@@ -28,7 +28,7 @@ class _Why(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What is wrong with the values of an aggregation, (period, unit), in the dataset's units."""
+    """Which values of an aggregation are null, and why: arrays (period, unit), in the dataset's units."""
 
     why: NDArray[np.int8]
     values: NDArray[np.float64]
@@ -37,27 +37,26 @@ class Judgement:
 
     @property
     def null(self) -> NDArray[np.bool_]:
-        """Which values are none."""
+        """Which values are null."""
         return np.asarray(self.why > 0)
 
     def left_out(self, org_units: Sequence[str], complete: Sequence[PeriodSteps]) -> list[LeftOut]:
-        """List the units without a value, and those whose value is that of a part of their cells."""
-        listed = _Listed(org_units, complete)
-        return self._too_many() + listed.of(self.why, self._why_null) + listed.of(self._in_part, self._why_in_part)
+        """List units without a value, and units with the value of some of their cells.
 
-    @property
-    def _in_part(self) -> NDArray[np.int8]:
-        if self.found.impossible is None:
-            return np.zeros_like(self.why)
-        return np.asarray((self.found.impossible > _ROUNDING) & (self.why == 0), "int8")
-
-    def _too_many(self) -> list[LeftOut]:
-        """Say that it is no accident where more than a hundredth of the values cannot be."""
+        The first entry is for all of them where more than a hundredth of the values are not plausible.
+        """
+        listed, found = _Listed(org_units, complete), list[LeftOut]()
         count, of_all = int((self.why == _Why.IMPLAUSIBLE).sum()), self.why.size
-        if count <= _MANY * of_all:
-            return []
-        reason = f"{count} of {of_all} values are not plausible ({self._allowed()}); look at the data and their units"
-        return [LeftOut(reason=reason)]
+        if count > _MANY * of_all:
+            words = (
+                f"{count} of {of_all} values are not plausible ({self._allowed()}); look at the data and their units"
+            )
+            found.append(LeftOut(reason=words))
+        found += listed.of(self.why, self._why_null)
+        if self.found.impossible is not None:
+            in_part = (self.found.impossible > _ROUNDING) & (self.why == 0)
+            found += listed.of(in_part.astype("int8"), self._why_in_part)
+        return found
 
     def _why_null(self, unit: int, periods: NDArray[np.integer]) -> str:
         why = self.why[periods[0], unit]
@@ -79,7 +78,7 @@ class Judgement:
         return f"its value is that of the other cells: {share} % of its area has cells of {self._cells()}"
 
     def _cells(self) -> str:
-        """Say which numbers were found in cells that cannot be there, in the units that the source has."""
+        """Name the range of the impossible numbers in cells, in the units of the source."""
         low, high = self.found.between or OPEN
         numbers = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         return f"{numbers}, which cannot be"
@@ -93,9 +92,9 @@ class Judgement:
 
 
 def judged(found: Found, dataset: Dataset) -> Judgement:
-    """Judge values that are in the dataset's units already; those that are only rounded beside its limits are put back.
+    """Judge values in the dataset's units; clip, in place, values that rounding put beside its limits.
 
-    A count of cells and a deviation are no values of the quantity, so its limits are not theirs.
+    The limits do not apply to a count of cells and a deviation, which are no values of the quantity.
     """
     values, fractions = found.values, found.fractions
     why = np.zeros(values.shape, "int8")
@@ -113,9 +112,9 @@ def judged(found: Found, dataset: Dataset) -> Judgement:
 
 
 def ends_of(dataset: Dataset) -> Range:
-    """Return between which numbers the dataset's values can be."""
+    """Return the range of the dataset's possible values."""
     if dataset.plausible is None:
-        # the source's limits are those of its time steps, in its units; nothing is nothing in all of them
+        # the source's limits are for its time steps and in its units; only 0 is the same in all units
         return (0.0 if dataset.options.plausible()[0] == 0 else -np.inf), np.inf
     return ends(dataset.plausible)
 

@@ -1,8 +1,8 @@
-"""Which units are computed together from which part of a grid, so that a bounded number of cells is in memory.
+"""Divide a grid and its units into parts, so that a bounded number of cells is in memory.
 
-A grid of a usual size is one part with all units. A larger one is cut into strips of whole file chunks, each with the
-units that it touches, for what is needed of a unit can be added up. Points, which look at their neighbours, and
-quantiles, which must see all cells of a unit at once, take the part of the grid around some units that lie together.
+A grid of a usual size is one part with all units. A larger one becomes strips of whole file chunks, each with the units
+that it touches, because most statistics of a unit can be added up. Points, which look at their neighbours, and
+quantiles, which need all cells of a unit at once, take the part of the grid around units that lie together.
 """
 
 from collections.abc import Iterator
@@ -23,21 +23,21 @@ Positions = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Units, as positions or all of them, and the part of the grid that they are computed from."""
+    """Units, as positions or a slice of all, and the part of the grid with their cells."""
 
     members: Positions | slice
     grid: xr.DataArray
 
     @property
     def cells(self) -> int:
-        """How many cells a time step has."""
+        """The number of cells of a time step."""
         return self.grid.sizes["y"] * self.grid.sizes["x"]
 
 
 def parts(
     grid: xr.DataArray, geometries: NDArray[np.object_], statistic: SpatialStatistic, most: int
 ) -> Iterator[Part]:
-    """Yield the parts of a normalised grid; none has more than `most` cells, if it can be helped."""
+    """Yield the parts of a normalised grid, of at most `most` cells unless a single unit needs more."""
     if grid.sizes["y"] * grid.sizes["x"] <= most:
         yield Part(slice(None), grid)
         return
@@ -50,24 +50,21 @@ def parts(
 
 
 def _together(grid: xr.DataArray, geometries: NDArray[np.object_], members: Positions, most: int) -> Iterator[Part]:
-    """Yield units in groups that lie together, from north to south; the largest unit alone may need more cells."""
+    """Yield groups of units that lie together, from north to south; a large unit alone may need more cells."""
     bounds = shapely.bounds(geometries)
     order = members[np.argsort(-bounds[members, 3], kind="stable")]
+    height, width = Frame.of(grid).cell
     first = 0
     while first < len(order):
         stop, box = first + 1, _union(bounds[order[first : first + 1]])
         while stop < len(order):
             larger = _union(np.vstack([box, bounds[order[stop]]]))
-            if _cells(grid, larger) > most:
+            west, south, east, north = larger
+            if ((east - west) / width + 2) * ((north - south) / height + 2) > most:
                 break
             box, stop = larger, stop + 1
         yield Part(np.sort(order[first:stop]), within(grid, box))
         first = stop
-
-
-def _cells(grid: xr.DataArray, box: Box) -> float:
-    height, width = Frame.of(grid).cell
-    return ((box[2] - box[0]) / width + 2) * ((box[3] - box[1]) / height + 2)
 
 
 def _union(bounds: NDArray[np.float64]) -> Box:
@@ -77,21 +74,16 @@ def _union(bounds: NDArray[np.float64]) -> Box:
 
 
 def _strips(grid: xr.DataArray, geometries: NDArray[np.object_], members: Positions, most: int) -> Iterator[Part]:
+    """Yield strips of a grid with the units that each touches, of whole chunks where these are small enough."""
     bounds = shapely.bounds(geometries[members])
-    for rows in _rows(grid, max(1, most // grid.sizes["x"])):
-        strip = grid.isel(y=rows)
+    rows, first, at_once = grid.sizes["y"], 0, max(1, most // grid.sizes["x"])
+    edges = np.cumsum(grid.chunks[1]) if grid.chunks else np.arange(1, rows + 1)
+    while first < rows:
+        possible = edges[(edges > first) & (edges <= first + at_once)]
+        stop = int(possible[-1]) if possible.size else min(first + at_once, rows)
+        strip = grid.isel(y=slice(first, stop))
         frame = Frame.of(strip)
         touched = (bounds[:, 1] < frame.north) & (bounds[:, 3] > frame.south)
         if touched.any():
             yield Part(members[touched], strip)
-
-
-def _rows(grid: xr.DataArray, most: int) -> Iterator[slice]:
-    """Yield strips of at most so many rows, of whole chunks where these are no larger."""
-    rows, first = grid.sizes["y"], 0
-    edges = np.cumsum(grid.chunks[1]) if grid.chunks else np.arange(1, rows + 1)
-    while first < rows:
-        possible = edges[(edges > first) & (edges <= first + most)]
-        stop = int(possible[-1]) if possible.size else min(first + most, rows)
-        yield slice(first, stop)
         first = stop

@@ -1,4 +1,4 @@
-"""Quantiles of weighted values, as exactextract defines them."""
+"""Compute quantiles of weighted values, as exactextract defines them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Floats = NDArray[np.float64]
 
 
 def weighted_quantile(values: Floats, weights: Floats, quantile: float) -> Floats:
-    """Return a quantile (a share of 1) of (cell, time) values along the cells, NaN left aside.
+    """Return a quantile (a share of 1) of (cell, time) values along the cells, without NaN.
 
     With the n values sorted, and W(k) the sum of the weights before number k (counted from 0), value number k stands
     at s(k) = k w(k) + (n - 1) W(k); the quantile is interpolated at its share of (n - 1) times the sum of all weights.

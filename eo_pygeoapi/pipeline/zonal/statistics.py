@@ -1,7 +1,7 @@
-"""Statistics over the cells of each unit, for a block of time at once, in parts that can be put together.
+"""Compute the parts of statistics over the cells of each unit, for a block of time at once.
 
-A grid too large for memory is taken in strips, so what is computed of a block is not yet the statistic but what is
-needed of it: sums, extremes, or mean and squared deviations. `accumulation.py` puts these together.
+A grid too large for memory comes in strips, so a block gives not the statistic but its parts: sums, extremes, or mean
+and squared deviations. `accumulation.py` joins them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,31 +17,31 @@ from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.quantiles import weighted_quantile
 
 Floats = NDArray[np.float64]
-CACHED_BYTES = 2 * 2**20  # of float64: as much as a processor's cache holds, more is slower
+CACHED_BYTES = 2 * 2**20  # of float64: fits into a processor's cache; more is slower
 
 _EXTREMES = {"min": (np.minimum, np.inf), "max": (np.maximum, -np.inf)}
 
 
 def quantile_of(statistic: SpatialStatistic) -> float | None:
-    """Return which quantile a statistic is, as a share of 1; None for those that are none."""
+    """Return the quantile that a statistic is, as a share of 1; None for other statistics."""
     if statistic == "median":
         return 0.5
     return int(statistic[1:]) / 100 if statistic[0] == "p" else None
 
 
 def weighs_cells(statistic: SpatialStatistic) -> bool:
-    """Return whether what a cell weighs (`weight: area`) changes the statistic's value, not its unit."""
+    """Return whether the statistic is one for which the weight of cells (`weight: area`) counts."""
     return statistic in ("mean", "std") or quantile_of(statistic) is not None
 
 
 @dataclass(frozen=True, eq=False)
 class Partial:
-    """What a block says of its units, each array (unit, time); with one column where that is the same at all times.
+    """The result of a block, arrays (unit, time); of one column where all times have the same.
 
     `covered` is the area of valid cells, `present` that area times the share of the period's steps that these cells
-    have, None where they have all. `parts` depend on the statistic: `mean` and `sum` have the sum, `min`, `max` and
-    quantiles themselves, `std` the mean and the sum of squared deviations, `count` nothing. `impossible` is the area
-    of cells with values that cannot be, None for nowhere; all that were found lie between the two numbers `found`.
+    have, None where they have all. `parts` depend on the statistic: the sum for `mean` and `sum`, the value itself for
+    `min`, `max` and quantiles, the mean and the sum of squared deviations for `std`, nothing for `count`. `impossible`
+    is the area of cells with impossible values, None for nowhere; `found` is the range of these values.
     """
 
     steps: int
@@ -53,7 +53,7 @@ class Partial:
 
 
 class BlockStatistics:
-    """Computes one statistic of blocks of one grid; remembers the mask, which seldom moves."""
+    """Computes one statistic of blocks of one grid; remembers the area of the mask, which seldom changes."""
 
     def __init__(self, weights: CoverageWeights, statistic: SpatialStatistic, threads: int = 1) -> None:
         self.weights, self.statistic = weights, statistic
@@ -62,7 +62,7 @@ class BlockStatistics:
         self._of_mask: tuple[NDArray[np.bool_], Floats] | None = None
 
     def of(self, block: PeriodBlock) -> Partial:
-        """Return what the cells of a block of periods say, and where their values cannot be."""
+        """Return the result of a block of periods, with the area of impossible values."""
         partial = self(block.values, block.observed)
         if block.impossible is None:
             return partial
@@ -70,18 +70,18 @@ class BlockStatistics:
         area: Floats = self.weights.matrix @ cells
         points = self.weights.points
         if points.size:
-            whole = np.vstack([cells, np.zeros((1, cells.shape[1]))])  # -1, beyond the grid, finds this row
+            whole = np.vstack([cells, np.zeros((1, cells.shape[1]))])  # for -1, beyond the grid
             area[points] = whole[self.weights.nearest[:, 0]]
         return replace(partial, impossible=area, found=block.found)
 
     def __call__(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None = None) -> Partial:
-        """Return what the cells of a block, shape (time, y, x), say; NaN cells do not count.
+        """Return the result of a block, shape (time, y, x); NaN cells do not count.
 
         `observed` (time, y, x), where given, is the share of the period's steps that each cell has.
         """
         steps = max(1, CACHED_BYTES // (8 * max(1, len(self.weights.cells))))
         pieces = [slice(first, first + steps) for first in range(0, len(block), steps)]
-        # what is larger than a cache is large, and several of it would be more than the memory that may be used
+        # steps larger than the cache go one by one, to stay within the memory limit
         each = self._threads.map if self._threads and steps > 1 else map
         parts = [None if observed is None else observed[piece] for piece in pieces]
         found = list(each(self._piece, [block[piece] for piece in pieces], parts))
@@ -89,9 +89,17 @@ class BlockStatistics:
 
     def _piece(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None) -> Partial:
         cells = self._used(block)
-        invalid = _invalid(cells)
-        moves = len(invalid) > 1
-        covered = self.weights.matrix @ (~invalid.T).astype("float64") if moves else self._unmoving(invalid[0])
+        invalid = np.zeros((1, cells.shape[1]), bool)
+        if np.isnan(cells.min(initial=np.inf)):  # quicker than a look at every one
+            invalid = np.isnan(cells)
+        if (invalid[1:] != invalid[0]).any():
+            covered = self.weights.matrix @ (~invalid.T).astype("float64")
+        else:
+            invalid = invalid[:1]  # one row stands for all times
+            mask, last = invalid[0], self._of_mask
+            if last is None or not np.array_equal(last[0], mask):
+                last = self._of_mask = mask.copy(), (self.weights.matrix @ (~mask).astype("float64"))[:, None]
+            covered = last[1]
         present = None
         if observed is not None:
             shares = np.where(invalid, 0.0, self._used(observed))
@@ -106,42 +114,37 @@ class BlockStatistics:
         flat = block.reshape(len(block), -1)
         return flat if self._every_cell else flat.take(self.weights.cells, axis=1)
 
-    def _unmoving(self, invalid: NDArray[np.bool_]) -> Floats:
-        """Return the area of valid cells, shape (unit, 1); computed anew only when the mask is another."""
-        last = self._of_mask
-        if last is None or not np.array_equal(last[0], invalid):
-            last = self._of_mask = invalid.copy(), (self.weights.matrix @ (~invalid).astype("float64"))[:, None]
-        return last[1]
-
     def _parts(self, cells: NDArray[np.floating], invalid: NDArray[np.bool_]) -> tuple[Floats, ...]:
-        """Return the statistic's parts; what they are where no cell is valid does not matter."""
+        """Return the statistic's parts; a unit without valid cells may have any numbers."""
         if self.statistic == "count":
             return ()
         if self.statistic in ("mean", "sum"):
             return (self.weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
         if self.statistic in _EXTREMES:
             extreme, nothing = _EXTREMES[self.statistic]
-            return (self._reduced(extreme, _filled(cells, invalid, nothing, cells.dtype)),)
+            filled = _filled(cells, invalid, nothing, cells.dtype)
+            found = np.full((len(self.weights.area), len(cells)), np.nan)  # for units without cells
+            if (covering := self.weights.covering).size:
+                touched = filled.take(self.weights.columns, axis=0)
+                found[covering] = extreme.reduceat(touched, self.weights.indptr[covering], axis=0)
+            return (found,)
         if self.statistic == "std":
             return self._moments(_filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T))
-        quantile = quantile_of(self.statistic)
+        quantile, weights = quantile_of(self.statistic), self.weights
         assert quantile is not None
-        return (self._quantiles(np.ascontiguousarray(cells.T, dtype="float64"), quantile),)
-
-    def _reduced(self, ufunc: np.ufunc, cells: NDArray[np.floating]) -> Floats:
-        """Reduce the (cell, time) values of the cells of each unit; units without cells come to NaN."""
-        found = np.full((len(self.weights.area), cells.shape[1]), np.nan)
-        covering = self.weights.covering
-        if covering.size:
-            touched = cells.take(self.weights.columns, axis=0)
-            found[covering] = ufunc.reduceat(touched, self.weights.indptr[covering], axis=0)
-        return found
+        turned = np.ascontiguousarray(cells.T, dtype="float64")
+        found = np.full((len(weights.area), len(cells)), np.nan)
+        for unit in weights.covering.tolist():
+            here = slice(weights.indptr[unit], weights.indptr[unit + 1])
+            found[unit] = weighted_quantile(turned[weights.columns[here]], weights.weights[here], quantile)
+        return (found,)
 
     def _moments(self, cells: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Return the mean and the sum of squared deviations from it, in two passes, for one pass loses digits."""
+        """Return the mean and the sum of squared deviations from it, in two passes, as one pass loses digits."""
         weights = self.weights
         covered = weights.matrix @ valid.astype("float64")
-        mean = _quotient(weights.matrix @ cells, covered)
+        mean = weights.matrix @ cells
+        np.divide(mean, covered, out=mean, where=covered > 0)
         lengths = np.diff(weights.indptr)
         deviations = cells.take(weights.columns, axis=0) - np.repeat(mean, lengths, axis=0)
         deviations *= deviations
@@ -151,14 +154,6 @@ class BlockStatistics:
             squares[weights.covering] = np.add.reduceat(deviations, weights.indptr[weights.covering], axis=0)
         return mean, squares
 
-    def _quantiles(self, cells: Floats, quantile: float) -> Floats:
-        weights = self.weights
-        found = np.full((len(weights.area), cells.shape[1]), np.nan)
-        for unit in weights.covering.tolist():
-            here = slice(weights.indptr[unit], weights.indptr[unit + 1])
-            found[unit] = weighted_quantile(cells[weights.columns[here]], weights.weights[here], quantile)
-        return found
-
     def _with_points(
         self,
         cells: NDArray[np.floating],
@@ -167,7 +162,7 @@ class BlockStatistics:
         present: Floats | None,
         parts: tuple[Floats, ...],
     ) -> tuple[Floats, Floats | None, tuple[Floats, ...]]:
-        """Put in the points: a point takes the value of its cell, else of the nearest with data around it."""
+        """Add the points: a point takes the value of its cell, else of the nearest with data around it."""
         values, shares = _sampled(cells, None if observed is None else self._used(observed), self.weights.nearest)
         own = {"std": (values, np.zeros_like(values)), "count": ()}.get(self.statistic, (values,))
         points = self.weights.points
@@ -180,16 +175,8 @@ class BlockStatistics:
         return covered, present, parts
 
 
-def _invalid(cells: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return where (time, cell) values are NaN; one row only where that is the same at all times."""
-    if not np.isnan(cells.min(initial=np.inf)):  # quicker than to look at every one
-        return np.zeros((1, cells.shape[1]), bool)
-    invalid = np.isnan(cells)
-    return invalid if (invalid[1:] != invalid[0]).any() else invalid[:1]
-
-
 def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: float, dtype: object) -> Floats:
-    """Return (time, cell) values as (cell, time), so that sums run along time, with a number where they are NaN."""
+    """Return (time, cell) values as (cell, time), so that sums run along time, with `nothing` for NaN."""
     turned: Floats = np.ascontiguousarray(cells.T, dtype=dtype)  # type: ignore[call-overload]
     if invalid.any():
         turned = turned.copy() if np.shares_memory(turned, cells) else turned
@@ -200,17 +187,12 @@ def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: fl
     return turned
 
 
-def _quotient(above: Floats, below: Floats) -> Floats:
-    below = np.broadcast_to(below, above.shape)
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-
-
 def _side_by_side(found: list[Partial], pieces: list[slice], steps: int) -> Partial:
-    """Put pieces of time beside each other."""
+    """Join the results of consecutive pieces of time."""
 
     def joined(arrays: list[Floats]) -> Floats:
         if all(array is arrays[0] for array in arrays):
-            return arrays[0]  # the mask did not move
+            return arrays[0]  # the mask is the same in all
         whole = np.empty((len(arrays[0]), steps))
         for piece, array in zip(pieces, arrays, strict=True):
             whole[:, piece] = array
@@ -229,8 +211,8 @@ def _side_by_side(found: list[Partial], pieces: list[slice], steps: int) -> Part
 def _sampled(
     cells: NDArray[np.floating], observed: NDArray[np.floating] | None, nearest: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
-    """Return values, NaN for none, and shares of the steps of the points, shape (point, time)."""
-    # -1, beyond the grid, finds the row that is put last
+    """Return values, NaN for missing, and shares of the steps of the points, shape (point, time)."""
+    # the last row is for -1, beyond the grid
     used = np.vstack([cells.T, np.full((1, len(cells)), np.nan)]).astype("float64")
     shares = np.ones_like(used) if observed is None else np.vstack([observed.T, np.zeros((1, len(cells)))])
     values, found = used[nearest[:, 0]], shares[nearest[:, 0]]

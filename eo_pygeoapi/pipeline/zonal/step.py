@@ -1,7 +1,7 @@
-"""Step 4: from cells to organisation units, and from the time steps of the source to DHIS2 periods.
+"""Step 4: aggregate cells to organisation units, and the time steps of the source to DHIS2 periods.
 
-What share of each cell a unit covers is computed once, by exactextract; the rest is one sparse product a block of
-time. Sums of shares are float64, whatever the grid is.
+exactextract computes once which share of each cell a unit covers; the rest is one sparse product for each block of
+time. Sums of shares are float64, whatever the type of the grid.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,11 +34,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Aggregated:
-    """Values of units and periods, and what has none.
+    """Values of units and periods, and a list of those left out.
 
     `frame` has the columns `orgUnit`, `period` (DHIS2 id), `start`, `end` (ISO dates), `value` (float64, NaN for
-    null) and `validFraction` (float64, the share of the unit's area, and of the period's steps, that has data),
-    ordered by period, then as the units are.
+    null) and `validFraction` (float64, the share of the unit's area, and of the period's steps, that has data), in
+    the order of periods, then of units.
     """
 
     frame: pd.DataFrame
@@ -56,9 +56,9 @@ def aggregate_to_org_units(
     """Aggregate a grid to the units and periods, in the dataset's units and decimals.
 
     `grid` is normalised (see `grids.py`) and covers the units as far as the source does; `units` has the columns
-    `orgUnit` and `geometry` (valid Polygon, MultiPolygon or Point, EPSG:4326). Time comes before space. Values whose
-    valid fraction is under the dataset's `minValidFraction`, or that are not `plausible`, are null, and listed;
-    `progress` is told the share that is done; `means` are kept weights, memory and cluster. Raises
+    `orgUnit` and `geometry` (valid Polygon, MultiPolygon or Point, EPSG:4326). Aggregates time before space. Values
+    with a valid fraction below the dataset's `minValidFraction`, or that are not `plausible`, are null and listed.
+    Calls `progress` with the share that is done; `means` are weights of before, memory and a cluster. Raises
     SourceError where steps are longer than periods, or units do not convert.
     """
     grid, finish = _prepared(grid, dataset)
@@ -79,7 +79,7 @@ def aggregate_to_org_units(
 
 @contextmanager
 def means(store: Store, memory_mib: int, scheduler: str = "") -> Iterator[Means]:
-    """Yield what an aggregation may use: a store for weights, memory, and the dask cluster of a scheduler's address."""
+    """Yield a store for weights, memory, and the dask cluster of a scheduler's address, for an aggregation."""
     cluster = Cluster.at(scheduler) if scheduler else None
     try:
         yield Means(cache=WeightsCache(store), memory=memory_mib * 2**20, cluster=cluster)
@@ -89,11 +89,11 @@ def means(store: Store, memory_mib: int, scheduler: str = "") -> Iterator[Means]
 
 
 def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conversion]:
-    """Return the grid with what its cells can be, and to be converted only where they must, and the conversion left.
+    """Return the grid with the limits of its cells and the conversion that cells need, and the one that results need.
 
-    To convert a few results is faster than many cells, and does not cost float32 its digits. But an offset does not
-    commute with a sum, and rates become amounts cell by cell where time steps differ in length. Shares of cells
-    (`count`) are not in the source's units at all, and a standard deviation is a difference, which has no offset.
+    Converting few results is faster than many cells, and keeps the digits of float32. But an offset does not commute
+    with a sum, and rates become amounts cell by cell where time steps differ in length. Shares of cells (`count`) are
+    not in the source's units at all, and a standard deviation is a difference, which has no offset.
     """
     statistics = dataset.aggregation
     grid = grid.assign_attrs(source_limits=with_room(dataset.options.plausible()))

@@ -1,4 +1,4 @@
-"""From a grid and geometries to values of periods and units, a bounded number of cells at a time."""
+"""Aggregate a grid to periods and geometries with a bounded number of cells in memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,18 +19,18 @@ from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock, PeriodSteps, to_per
 from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated, AccumulatedStrips, Impossible
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import Floats, areas, as_wkb
-from eo_pygeoapi.pipeline.zonal.direct import area_of, asked
+from eo_pygeoapi.pipeline.zonal.direct import area_of, statistics_of
 from eo_pygeoapi.pipeline.zonal.parts import Part, parts
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial, weighs_cells
 from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache, content_key
 
-# of what may be in memory, the share whose values may be there while weights are computed, which take as much
+# values may take one in so many of the cells in memory while weights are computed, which take as much
 _SMALL = 8
 
 
 @dataclass(frozen=True)
 class Means:
-    """What an aggregation may use: weights of before, bytes of memory beside its results, a dask cluster."""
+    """What an aggregation may use: a cache of weights, bytes of memory beside its results, a dask cluster."""
 
     cache: WeightsCache = field(default_factory=WeightsCache)
     memory: int = MEMORY
@@ -38,10 +38,10 @@ class Means:
 
 
 class Found(NamedTuple):
-    """Values, NaN for none, and valid fractions, shape (period, unit), and which units are on the grid.
+    """Values, NaN for missing, and valid fractions, shape (period, unit), and which units are on the grid.
 
-    `impossible` is the share of each unit whose cells had values that cannot be, None where all can; these values lie
-    between the two numbers `between`.
+    `impossible` is the share of each unit whose cells had impossible values, None for nowhere; `between` is the range
+    of these values.
     """
 
     values: Floats
@@ -59,15 +59,17 @@ def aggregate_periods(
     means: Means,
     progress: Callable[[float], None] | None = None,
 ) -> Found:
-    """Aggregate a normalised grid to geometries and periods; time comes before space.
+    """Aggregate a normalised grid, time before space, to periods and geometries.
 
-    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones have no value. `progress`
-    is told the share that is done, after every block.
+    Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones have no value. Calls
+    `progress` after every block with the share that is done.
     """
     grid = with_cell_sizes(grid)
     geometries = beyond_180(geometries, Frame.of(grid))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
-    most = _most_cells(grid, geometries, complete, aggregation, means)
+    most = cells_at_once(means.memory)
+    if _is_single_step(geometries, complete, aggregation):  # a grid in memory takes no more
+        most = cells_at_once(means.memory, CELL_BYTES) if grid.chunks else int(grid[0].size)
     listed = list(parts(grid, geometries, aggregation.spatial, most))
     all_at_once = len(listed) == 1 and isinstance(listed[0].members, slice)
     whole = (Accumulated if all_at_once else AccumulatedStrips)(aggregation.spatial, len(complete), len(geometries))
@@ -87,7 +89,7 @@ def aggregate_periods(
 
 
 class _Seen(NamedTuple):
-    """What of the units is on the grid: its area in cells, the same as weights have it, and whether anything is."""
+    """The area of units on the grid in cells, plain and weighed, and whether any of it is."""
 
     inside: Floats
     weighed: Floats
@@ -102,20 +104,20 @@ class _Seen(NamedTuple):
 def _partials(
     part: Part, geometries: NDArray[np.object_], complete: Sequence[PeriodSteps], aggregation: Aggregation, means: Means
 ) -> Iterator[tuple[int, Partial, _Seen]]:
-    """Yield what each block of a part says: the number of its first period, and of which units."""
+    """Yield the results of the blocks of a part, each with the number of its first period."""
     frame = Frame.of(part.grid)
     wkb = as_wkb(geometries)
-    single = _may_be_asked(geometries, complete, aggregation)
+    single = _is_single_step(geometries, complete, aggregation)
     # the hash of all geometries takes a tenth of the time of a single step
     key = content_key(frame, wkb) if not single or means.cache.may_have(frame, len(geometries)) else ""
     weights = means.cache.find(key, frame, len(geometries)) if key else None
     blocks = to_periods(part.grid, complete, aggregation.temporal, means.memory)
     if weights is None:
         if single:
-            yield from _asked(frame, blocks, wkb.tolist(), aggregation)
+            yield from _without_weights(frame, blocks, wkb.tolist(), aggregation)
             return
         if not means.cluster and part.cells <= cells_at_once(means.memory) // _SMALL:
-            blocks = _begun(blocks)
+            blocks = chain(list(islice(blocks, 1)), blocks)  # begin to read ahead
         weights = means.cache.computed(key, frame, geometries, wkb)
     inside, on_grid = weights.inside, weights.on_grid
     if aggregation.weight == "area" and weighs_cells(aggregation.spatial):
@@ -123,48 +125,25 @@ def _partials(
     if means.cluster:
         found = means.cluster.partials(part.grid, complete, aggregation, weights, means.memory)
     else:
-        found = _here(blocks, BlockStatistics(weights, aggregation.spatial, threads_beside(part.grid)))
+        statistics = BlockStatistics(weights, aggregation.spatial, threads_beside(part.grid))
+        found = ((block.first, statistics.of(block)) for block in blocks)
     for first, partial in found:
         yield first, partial, _Seen(inside, weights.inside, on_grid)
 
 
-def _begun(blocks: Iterator[PeriodBlock]) -> Iterator[PeriodBlock]:
-    """Fetch the first block; what reads ahead goes on with the next ones while something else is done."""
-    return chain(list(islice(blocks, 1)), blocks)
-
-
-def _here(blocks: Iterator[PeriodBlock], statistics: BlockStatistics) -> Iterator[tuple[int, Partial]]:
-    for block in blocks:
-        yield block.first, statistics.of(block)
-
-
-def _most_cells(
-    grid: xr.DataArray,
-    geometries: NDArray[np.object_],
-    complete: Sequence[PeriodSteps],
-    aggregation: Aggregation,
-    means: Means,
-) -> int:
-    """Return how many cells a part may have."""
-    if not _may_be_asked(geometries, complete, aggregation):
-        return cells_at_once(means.memory)
-    # what is in memory already takes nothing more
-    return cells_at_once(means.memory, CELL_BYTES) if grid.chunks else int(grid[0].size)
-
-
-def _may_be_asked(geometries: NDArray[np.object_], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
-    """Return whether this is a single step, and one that is a matter for exactextract itself."""
+def _is_single_step(geometries: NDArray[np.object_], complete: Sequence[PeriodSteps], aggregation: Aggregation) -> bool:
+    """Return whether this is a single step that exactextract can aggregate alone."""
     single = len(complete) == 1 and complete[0].stop - complete[0].first == 1
     weighs = aggregation.weight == "area" and weighs_cells(aggregation.spatial)
     areal = shapely.get_type_id(geometries) >= shapely.GeometryType.POLYGON
     return bool(single and not weighs and areal.all() and not shapely.is_empty(geometries).any())
 
 
-def _asked(
+def _without_weights(
     frame: Frame, blocks: Iterator[PeriodBlock], wkb: Sequence[bytes], aggregation: Aggregation
 ) -> Iterator[tuple[int, Partial, _Seen]]:
     for block in blocks:
-        partial, inside = asked(frame, block.values[0], wkb, aggregation.spatial)
+        partial, inside = statistics_of(frame, block.values[0], wkb, aggregation.spatial)
         if block.impossible is not None:
             partial = replace(partial, impossible=area_of(frame, block.impossible[0], wkb), found=block.found)
         yield 0, partial, _Seen(inside, inside, inside > 0)

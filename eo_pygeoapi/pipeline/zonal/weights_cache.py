@@ -1,6 +1,6 @@
-"""Weights that were computed before: in the memory of the process, and on fine grids in a store that workers share.
+"""Cache weights: in the memory of the process, and for fine grids in a store that workers share.
 
-The key is the content, grid and geometries, never a name: it cannot be out of date.
+The key is a hash of the content, grid and geometries, so an entry cannot be out of date.
 """
 
 import hashlib
@@ -18,26 +18,28 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, as_wkb, weights_of
 
-KEPT_BYTES = 32 * 2**20  # of memory, the latest ones
-SLOW = 1_000_000  # cells of the grid from which on weights are worth a file: it takes seconds to build them
+KEPT_BYTES = 32 * 2**20  # of memory, for the latest weights
+SLOW = 1_000_000  # cells of a grid whose weights are worth a file, as computing them takes seconds
 SLOW_UNITS = 10_000
-_FORM = f"1 {version('exactextract')}"  # of the file; a new one for what older versions would misread
+_FORM = f"1 {version('exactextract')}"  # of the file; change it when older versions would misread the file
+
+_ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")
 
 _logger = logging.getLogger(__name__)
 
 
 class Store(Protocol):
-    """Bytes by key, such as `results.ResultStore`."""
+    """Keeps bytes by key, such as `results.ResultStore`."""
 
     def read_bytes(self, key: str) -> bytes:
-        """Return what is kept; raises EoError where nothing is."""
+        """Return the bytes of a key; raise EoError where there are none."""
 
     def write_bytes(self, key: str, value: bytes) -> None:
-        """Keep bytes."""
+        """Keep bytes under a key."""
 
 
 def content_key(frame: Frame, wkb: NDArray[np.object_]) -> str:
-    """Return the name of the weights of a grid and of geometries `as_wkb`: a hash of both, in their order."""
+    """Return a hash of a grid and of geometries `as_wkb`, in their order."""
     digest = hashlib.sha256(f"{_FORM} {frame!r} {len(wkb)}".encode())
     for geometry in wkb:
         digest.update(b"none" if geometry is None else geometry)
@@ -45,7 +47,7 @@ def content_key(frame: Frame, wkb: NDArray[np.object_]) -> str:
 
 
 class WeightsCache:
-    """Finds weights or computes them; `store`, where there is one, keeps those that take long."""
+    """Finds weights or computes them; keeps those that take long in `store`, if there is one."""
 
     def __init__(self, store: Store | None = None, kept_bytes: int = KEPT_BYTES) -> None:
         self.store = store
@@ -53,76 +55,61 @@ class WeightsCache:
         self._latest: OrderedDict[str, CoverageWeights] = OrderedDict()
 
     def may_have(self, frame: Frame, units: int) -> bool:
-        """Return whether it is worth while to compute a `content_key` of so many units on this grid."""
+        """Return whether the cache may hold weights of so many units on this grid; else a `content_key` is useless."""
         known = any(kept.frame == frame and len(kept.area) == units for kept in self._latest.values())
         return known or (self.store is not None and _is_slow(frame, units))
 
     def find(self, key: str, frame: Frame, units: int) -> CoverageWeights | None:
-        """Return the weights with this `content_key`, if they were computed before."""
+        """Return the weights with this `content_key`, None where the cache has none."""
         if key in self._latest:
             self._latest.move_to_end(key)
             return self._latest[key]
-        if self.store and _is_slow(frame, units):
-            return _read(self.store, key, frame, units)
+        if not self.store or not _is_slow(frame, units):
+            return None
+        try:
+            with np.load(io.BytesIO(self.store.read_bytes(_file_of(key))), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in _ARRAYS}
+            arrays["weights"] = arrays["weights"].astype("float64")
+            found = CoverageWeights(frame=frame, **arrays)
+            if len(found.area) == units and found.indptr[-1] == len(found.columns) == len(found.weights):
+                return found
+        except EoError:
+            return None
+        except Exception as error:  # numpy and zipfile raise many errors for a damaged file
+            _logger.warning("weights %s cannot be read and are computed anew: %s", key[:12], error)
         return None
 
     def computed(
         self, key: str, frame: Frame, geometries: NDArray[np.object_], wkb: NDArray[np.object_]
     ) -> CoverageWeights:
-        """Compute the weights, and keep them."""
+        """Compute the weights and cache them."""
         weights = weights_of(frame, geometries, wkb)
         if self.store and _is_slow(frame, len(geometries)):
-            _write(self.store, key, weights)
-        self._keep(key, weights)
+            file = io.BytesIO()
+            arrays = {name: getattr(weights, name) for name in _ARRAYS}
+            arrays["weights"] = arrays["weights"].astype("float32")  # exactextract's own precision
+            np.savez(file, **arrays)
+            try:
+                self.store.write_bytes(_file_of(key), file.getvalue())
+            except EoError as error:  # the values do not depend on the cache
+                _logger.warning("weights %s cannot be kept: %s", key[:12], error)
+        if weights.nbytes <= self._kept_bytes // 2:
+            self._latest[key] = weights
+            while sum(kept.nbytes for kept in self._latest.values()) > self._kept_bytes:
+                self._latest.popitem(last=False)
         return weights
 
     def weights(self, frame: Frame, geometries: NDArray[np.object_]) -> CoverageWeights:
-        """Return the weights, computed now if they were not before."""
+        """Return the weights from the cache, or compute them."""
         wkb = as_wkb(geometries)
         key = content_key(frame, wkb)
         found = self.find(key, frame, len(geometries))
         return self.computed(key, frame, geometries, wkb) if found is None else found
-
-    def _keep(self, key: str, weights: CoverageWeights) -> None:
-        if weights.nbytes > self._kept_bytes // 2:
-            return
-        self._latest[key] = weights
-        while sum(kept.nbytes for kept in self._latest.values()) > self._kept_bytes:
-            self._latest.popitem(last=False)
 
 
 def _is_slow(frame: Frame, units: int) -> bool:
     return frame.shape[0] * frame.shape[1] >= SLOW or units >= SLOW_UNITS
 
 
-_ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")
-
-
 def _file_of(key: str) -> str:
     return f"weights/{key}.npz"
-
-
-def _read(store: Store, key: str, frame: Frame, units: int) -> CoverageWeights | None:
-    try:
-        with np.load(io.BytesIO(store.read_bytes(_file_of(key))), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
-        arrays["weights"] = arrays["weights"].astype("float64")
-        found = CoverageWeights(frame=frame, **arrays)
-        if len(found.area) == units and found.indptr[-1] == len(found.columns) == len(found.weights):
-            return found
-    except EoError:
-        return None
-    except Exception as error:  # whatever a damaged file makes of numpy and zipfile
-        _logger.warning("weights %s cannot be read and are computed anew: %s", key[:12], error)
-    return None
-
-
-def _write(store: Store, key: str, weights: CoverageWeights) -> None:
-    file = io.BytesIO()
-    arrays = {name: getattr(weights, name) for name in _ARRAYS}
-    arrays["weights"] = arrays["weights"].astype("float32")  # exactextract's own precision, nothing is lost
-    np.savez(file, **arrays)
-    try:
-        store.write_bytes(_file_of(key), file.getvalue())
-    except EoError as error:  # the numbers are right without it
-        _logger.warning("weights %s cannot be kept: %s", key[:12], error)

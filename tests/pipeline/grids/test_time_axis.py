@@ -84,11 +84,11 @@ def test_time_axes_that_make_no_periods_are_refused(tmp_path: Path, labels: list
         opened(request(tmp_path, "t2m.nc", "2025-01-01", "2025-12-31"))
 
 
-def test_calendars_without_leap_years_are_refused(tmp_path: Path) -> None:
+def test_days_of_a_calendar_of_models_are_refused(tmp_path: Path) -> None:
     dataset = cube().drop_vars("time").assign_coords(time=("time", np.arange(DAYS)))
     dataset["time"].attrs.update(units="days since 2025-07-01", calendar="360_day")
     written(dataset, tmp_path / "t2m.nc")
-    with pytest.raises(SourceError, match=r"not dates of the usual calendar .*360_day"):
+    with pytest.raises(SourceError, match=r"its days are those of a climate model \(360_day\)"):
         opened(request(tmp_path, "t2m.nc"))
 
 

@@ -1,4 +1,4 @@
-"""The Climate Hazards Center's server of CHIRPS v3, through dhis2eo: a month or a day into a file."""
+"""Download a month or a day of CHIRPS v3 from the Climate Hazards Center's server, through dhis2eo."""
 
 import threading
 import warnings
@@ -28,7 +28,7 @@ class NotPublishedError(Exception):
 
 @dataclass(frozen=True)
 class Served:
-    """A stage and flavor of CHIRPS in a box, and the address that it is read from."""
+    """A stage and flavor of CHIRPS in a box, and the address of its server."""
 
     stage: str
     flavor: str
@@ -37,14 +37,14 @@ class Served:
 
     @property
     def name(self) -> str:
-        """What messages and notes call it."""
+        """The name for messages and notes."""
         return f"CHIRPS v3 {self.stage} ({self.flavor})"
 
 
 def download_month(served: Served, day: date, folder: Path) -> Path | None:
-    """Download the whole month of `day` into the folder; None where dhis2eo takes it for not published.
+    """Download the whole month of `day` into the folder; None where dhis2eo believes it unpublished.
 
-    Raises NotPublishedError where a day of it is not there, and SourceUnavailableError or SourceError for all else.
+    Raises NotPublishedError where the server lacks a day, and SourceUnavailableError or SourceError for other errors.
     """
     month = f"{day:%Y-%m}"
     with _translated(served, month):
@@ -62,14 +62,14 @@ def download_month(served: Served, day: date, folder: Path) -> Path | None:
 
 
 def download_day(served: Served, day: date, file: Path) -> Path:
-    """Download a day into the file, and return it; raises as `download_month` does."""
+    """Download a day into the file and return it; raises the errors of `download_month`."""
     with _translated(served, day.isoformat()):
         daily.fetch_day(day, served.box, VARIABLE, served.stage, served.flavor).to_netcdf(file)
     return file
 
 
 def newest_day(served: Served, until: date) -> date | None:
-    """Return the newest day, not after `until`, that the server has a file of; None where it shows none."""
+    """Return the newest day, not after `until`, of which the server has a file; None where it finds none."""
     if _has(served, until):
         return until
     gone = 1
@@ -91,7 +91,7 @@ def _has(served: Served, day: date) -> bool:
 
 @contextmanager
 def served_by(base_url: str) -> Iterator[None]:
-    """Let dhis2eo read from `base_url`, which it has no option for; one at a time, for it is done to its module."""
+    """Make dhis2eo, which has no option for it, read from `base_url`; one at a time, as this patches its module."""
     with _SEAM:
         original = daily.url_for_day
 
@@ -109,8 +109,7 @@ def served_by(base_url: str) -> Iterator[None]:
 def _translated(served: Served, what: str) -> Iterator[None]:
     """Turn what dhis2eo, rioxarray and GDAL raise into our errors.
 
-    Where reading breaks off in the header of a GeoTIFF, GDAL goes on without the tags that say where it lies, as if
-    that were from 0 degrees on, and rasterio merely warns.
+    Where a download breaks off in the header of a GeoTIFF, GDAL places the file at 0 degrees, and rasterio only warns.
     """
     try:
         with warnings.catch_warnings():
@@ -126,7 +125,7 @@ def _translated(served: Served, what: str) -> Iterator[None]:
             f"{served.name}: cannot read {what} from {served.base_url}: {text}; try again later"
         ) from error
     except RioXarrayError as error:
-        # CHIRPS has all cells of the box, for this ends where its grid does
+        # CHIRPS has all cells of the box, which ends with its grid
         raise SourceUnavailableError(
             f"{served.name}: cannot read {what} from {served.base_url}: what was received cannot be cut to "
             f"{served.box}: {error}; try again later"

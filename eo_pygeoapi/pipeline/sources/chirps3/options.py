@@ -1,6 +1,5 @@
-"""What the source `chirps3` says of itself: CHIRPS v3 daily rainfall of the Climate Hazards Center."""
+"""Options of the source `chirps3`: CHIRPS v3 daily rainfall of the Climate Hazards Center."""
 
-import calendar
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -10,6 +9,7 @@ import requests
 from pydantic import Field
 
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
+from eo_pygeoapi.dates import end_of_month
 
 PROVIDER = "https://data.chc.ucsb.edu"
 _FOLDERS = {
@@ -46,12 +46,18 @@ class Chirps3Options(SourceOptions):
         return self.base_url or PROVIDER
 
     def plausible(self) -> Limits:
-        """Rain is never less than nothing."""
+        """Rain is never below 0."""
         return 0.0, _MOST_IN_A_DAY
 
     def expected(self, day: date) -> date:
-        """By the month for what is final, by the pentad (five days) for what is preliminary."""
-        return published_whole(day) if self.stage == "final" else _after_the_pentad(day)
+        """Final data come by the month; preliminary ones two days after the pentad (five days) of a day.
+
+        The last pentad of a month has the remaining days.
+        """
+        if self.stage == "final":
+            return published_whole(day)
+        last_of_pentad = (day.day - 1) // 5 * 5 + 5
+        return (day.replace(day=last_of_pentad) if last_of_pentad < 30 else end_of_month(day)) + timedelta(2)
 
     def newest(self, today: date, setting: Callable[[str], str]) -> date | None:
         """Read the server's listing of this year's files, and of the last year's where it has none of this year."""
@@ -71,15 +77,8 @@ class Chirps3Options(SourceOptions):
 
 
 def published_whole(day: date) -> date:
-    """Return when the month of a day is published whole: dhis2eo takes the 21st of the following month."""
+    """Return the day on which the month of a day is published: for dhis2eo the 21st of the following month."""
     return (day.replace(day=1) + timedelta(31)).replace(day=21)
-
-
-def _after_the_pentad(day: date) -> date:
-    """Return two days after the end of the day's pentad; the last of a month has its remaining days."""
-    last_of_pentad = min((day.day - 1) // 5 * 5 + 5, 30)
-    last_of_month = calendar.monthrange(day.year, day.month)[1]
-    return day.replace(day=last_of_month if last_of_pentad >= 30 else last_of_pentad) + timedelta(2)
 
 
 INFO = SourceInfo(

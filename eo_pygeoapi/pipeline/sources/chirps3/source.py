@@ -1,12 +1,12 @@
 """The source `chirps3`: CHIRPS v3 daily rainfall of the Climate Hazards Center, through dhis2eo.
 
-Days are UTC days and cannot be shifted. Months that are published whole come through dhis2eo's `download`, the days
-of younger months one by one.
+Days are UTC days and cannot be shifted. Whole published months come through dhis2eo's `download`, the days of younger
+months one by one.
 """
 
 import calendar
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -31,19 +31,19 @@ from eo_pygeoapi.pipeline.sources.stale import no_data, raise_if_stale
 from eo_pygeoapi.store.download_cache import CachedFile, days_text
 
 _CELLS_PER_DEGREE = 20
-_NORTH, _EAST = 60, 180  # where its grid ends, and negated its southern and western end
+_NORTH, _EAST = 60, 180  # the ends of its grid, and negated its southern and western ends
 _STAGES = {"final": ("final",), "prelim": ("prelim",), "latest": ("final", "prelim")}
 _NAME = "CHIRPS v3"
 
 
 @dataclass(frozen=True)
 class Chirps3Source:
-    """CHIRPS v3; `today` tells what cannot be published yet."""
+    """CHIRPS v3; `today` tells which days cannot be published yet."""
 
     today: Callable[[], date] = date.today
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Fetch the days of the interval that are published; the periods of the others are left out."""
+        """Fetch the published days of the interval; leave out the periods of the others."""
         options = cast(Chirps3Options, request.dataset.options)
         today, missing = self.today(), days(request.interval)
         configure_gdal()
@@ -63,8 +63,11 @@ class Chirps3Source:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
             said = f"{product.name}: nothing is published for {missing[0]} to {missing[-1]}{expected}"
             raise no_data(said, options, missing, today)
-        # final files first: where they overlap, these count
-        return Extract(files=[str(file.path) for file in found], left_out=left_out, note=_note(stages))
+        note = ", ".join(f"{name} {files[0].first} to {files[-1].last}" for name, files in stages.items())
+        if len(stages) == 1:
+            (note,) = stages
+        # final files first, as they count where files overlap
+        return Extract(files=[str(file.path) for file in found], left_out=left_out, note=note)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the months and days as one normalised grid."""
@@ -74,14 +77,14 @@ class Chirps3Source:
 
 @dataclass(frozen=True)
 class _Product:
-    """A stage and flavor of CHIRPS, where it is fetched from and where its files are kept."""
+    """A stage and flavor of CHIRPS, its server and the folder of its files."""
 
     served: chc.Served
     folder: ProductFolder
 
     @property
     def name(self) -> str:
-        """What messages and notes call it."""
+        """The name for messages and notes."""
         return self.served.name
 
     @property
@@ -96,7 +99,7 @@ class _Product:
 
 def _product(request: SourceRequest, stage: str) -> _Product:
     options = cast(Chirps3Options, request.dataset.options)
-    flavor = "sat" if stage == "prelim" else options.flavor  # there is no other preliminary one
+    flavor = "sat" if stage == "prelim" else options.flavor  # the only preliminary one
     served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, _box(_covered(request)))
     key = {"address": served.base_url, "box": list(served.box)}
     folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
@@ -110,7 +113,7 @@ def _covered(request: SourceRequest) -> Box:
 
 
 def _box(bbox: Box) -> Box:
-    """Return the box of the cells that cover `bbox` and one more on each side, from centre to centre of the outermost.
+    """Return the box of the cells that cover `bbox` and one more on each side, by the centres of the outermost.
 
     Between centres no rounding can add or lose a cell. Raises SourceError beyond 60 degrees north or south.
     """
@@ -126,14 +129,14 @@ def _box(bbox: Box) -> Box:
 
 
 def _first_cell(edge: float, end: int) -> int:
-    """Return the cell below `edge` but one, counted from 0 degrees, and not beyond the grid's end."""
+    """Return the second cell below `edge`, counted from 0 degrees, or the last of the grid."""
     return max(math.floor(edge * _CELLS_PER_DEGREE + 1e-9) - 1, end * _CELLS_PER_DEGREE)
 
 
 def _fetch(
     product: _Product, wanted: Sequence[date], today: date, say: Callable[[str], None]
 ) -> tuple[list[CachedFile], list[date]]:
-    """Fetch what is not kept of these days; return the files, in order, and the days that are not published."""
+    """Fetch those of these days that are not kept; return the files, in order, and the unpublished days."""
     _, missing = product.kept(wanted, today)
     if not missing:
         files, _ = product.kept(wanted, today)
@@ -148,12 +151,12 @@ def _fetch(
 
 
 def _fetch_month(product: _Product, lacking: Sequence[date], today: date) -> None:
-    """Fetch these days of one month, or all of it where it is published whole."""
+    """Fetch these days of one month, or the whole month where that is published."""
     if today < published_whole(lacking[0]):
         return _fetch_days(product, lacking, today, in_order=True)
     first = lacking[0].replace(day=1)
     last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
-    # days that are kept say that the month was not whole when it was last asked for; dhis2eo fetches none for prelim
+    # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
     if product.is_final and not product.kept([first + timedelta(n) for n in range(last.day)], today)[0]:
         with product.folder.unfinished() as unfinished:
             try:
@@ -166,7 +169,7 @@ def _fetch_month(product: _Product, lacking: Sequence[date], today: date) -> Non
 
 
 def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_order: bool) -> None:
-    """Fetch days one by one; where they are published in order, none is asked for after the first that is not."""
+    """Fetch days one by one; where they are published `in_order`, stop at the first unpublished one."""
     for day in lacking:
         if day > today:
             return
@@ -181,22 +184,15 @@ def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_o
 
 
 def _raise_if_stale(product: _Product, options: Chirps3Options, missing: Sequence[date], today: date) -> None:
-    """Raise StaleProviderError where days are missing because the server has stopped, which it is asked for then."""
+    """Ask the server for its newest day where days are overdue; raise StaleProviderError where it has stopped."""
     overdue = [day for day in missing if today > options.expected(day) + (options.expected(day) - day)]
     if not overdue:
         return
     try:
         newest = chc.newest_day(product.served, today)
-    except SourceError:  # of a server that answers no such question
+    except SourceError:  # the server does not answer HEAD requests
         return
     raise_if_stale(product.name, options, missing, newest, today)
-
-
-def _note(stages: Mapping[str, Sequence[CachedFile]]) -> str:
-    """Return which stage the values are of, with the days where there are several."""
-    if len(stages) == 1:
-        return next(iter(stages))
-    return ", ".join(f"{name} {files[0].first} to {files[-1].last}" for name, files in stages.items())
 
 
 def _left_out(missing: Sequence[date], request: SourceRequest, options: Chirps3Options, today: date) -> list[LeftOut]:

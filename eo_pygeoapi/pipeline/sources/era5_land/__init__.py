@@ -1,1 +1,1 @@
-"""ERA5-Land of the Climate Data Store or of Destination Earth."""
+"""ERA5-Land from the Climate Data Store or Destination Earth."""

@@ -1,7 +1,7 @@
-"""The Climate Data Store of ECMWF and Copernicus, through dhis2eo's request and ECMWF's client.
+"""Fetch ERA5-Land from the Climate Data Store of ECMWF and Copernicus, by dhis2eo's request and ECMWF's client.
 
-A request is a job there, which waits in a queue: one a user at a time. Address and key are those of the client itself:
-ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY, or its file.
+A request makes a job at the provider, which runs one job of a user at a time and lets others wait. Address and key are
+those of the client itself: ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY, or its file.
 """
 
 import re
@@ -29,12 +29,12 @@ ADDRESS = CDS.defaults["url"]
 _NOT_YET = re.compile(r"requested is available yet|latest date available")
 _LATEST = re.compile(r"latest date available\D*(\d{4}-\d{2}-\d{2})")
 _MINUTE, _HOUR = 60, 3600
-_LONGEST_TEXT = 600  # of the provider's own words, which may be the traceback of a server
+_LONGEST_TEXT = 600  # of the provider's own words, which may be a traceback
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try and to wait, in seconds; the client's own are 500 tries of two minutes each."""
+    """How often to try and how many seconds to wait; the client alone would try 500 times for two minutes each."""
 
     tries: int = 4
     between_tries: float = 5.0
@@ -53,7 +53,7 @@ class ClimateDataStore:
     name = "Climate Data Store"
 
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
-        """Request the hours, wait until the job there is done, and download what it made; see `HourlyProvider`."""
+        """Request the hours, wait for the provider's job, and download its file; see `HourlyProvider`."""
         with _translated(self.name, _what(wanted)):
             client = self._client()
             client.check_authentication()
@@ -64,7 +64,11 @@ class ClimateDataStore:
             say(f"downloads {_what(wanted)} from the {self.name}")
             target = folder / "received.nc"
             remote.download(str(target))
-        return _unpacked(target)
+        if not zipfile.is_zipfile(target):
+            return [target]
+        with zipfile.ZipFile(target) as archive:  # the provider packs several files
+            archive.extractall(folder)
+            return [folder / name for name in archive.namelist()]
 
     def _client(self) -> Any:
         options: dict[str, Any] = {
@@ -75,7 +79,7 @@ class ClimateDataStore:
             "progress": False,
         }
         with warnings.catch_warnings():
-            # of a missing key, and of a message board that does not answer: what matters fails later, with an error
+            # ignore warnings of a missing key and of a silent message board; the request itself will fail
             warnings.simplefilter("ignore", UserWarning)
             if self.base_url:
                 return Client(url=self.base_url, **options)
@@ -85,7 +89,7 @@ class ClimateDataStore:
                 return Client(url=ADDRESS, **options)
 
     def _wait(self, remote: Any, what: str, say: Callable[[str], None]) -> None:
-        """Wait until the job at the provider is done, and say what it waits for."""
+        """Wait until the provider's job is done, and say what it waits for."""
         began, pause = time.monotonic(), 1.0
         while not remote.results_ready:
             waited = time.monotonic() - began
@@ -102,13 +106,13 @@ class ClimateDataStore:
 
 @dataclass(frozen=True)
 class _OfDays:
-    """A client that asks for some days where dhis2eo asks for all of a month."""
+    """A client that asks for some days of a month where dhis2eo asks for all."""
 
     client: Any
     days: Sequence[date]
 
     def submit(self, collection: str, request: Mapping[str, Any]) -> Any:
-        """Submit the request, for these days."""
+        """Submit the request for these days."""
         return self.client.submit(collection, {**request, "day": [f"{day:%d}" for day in self.days]})
 
 
@@ -116,18 +120,9 @@ def _what(wanted: Wanted) -> str:
     return f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"
 
 
-def _unpacked(path: Path) -> list[Path]:
-    """Return the NetCDF files received: the file itself, or what is in it if the provider packed several."""
-    if not zipfile.is_zipfile(path):
-        return [path]
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(path.parent)
-        return [path.parent / name for name in archive.namelist()]
-
-
 @contextmanager
 def _translated(name: str, what: str) -> Iterator[None]:
-    """Turn what the client raises into our errors, with the provider's own words."""
+    """Turn the errors of the client into ours, with the provider's own words."""
     try:
         yield
     except EoError:
@@ -161,8 +156,14 @@ _REFUSALS = {
 
 
 def _of_answer(error: requests.HTTPError, name: str, what: str) -> Exception:
+    """Return our error for an answer of the provider."""
     answer = error.response
-    status, text = answer.status_code, _short(_words(answer))
+    try:
+        said = answer.json()
+        words = [str(said[key]) for key in ("title", "traceback", "detail", "message") if said.get(key)]
+    except (ValueError, AttributeError, TypeError):
+        words = []
+    status, text = answer.status_code, _short(". ".join(words) or f"{answer.reason or 'no reason given'}")
     if status == requests.codes.bad_request and _NOT_YET.search(text):
         latest = _LATEST.search(text)
         return NotPublishedError(text, date.fromisoformat(latest[1]) if latest else None)
@@ -171,16 +172,6 @@ def _of_answer(error: requests.HTTPError, name: str, what: str) -> Exception:
     why = _REFUSALS.get(status, f"refuses the request for {what} ({status})")
     refusal = SourceCredentialError if status in _REFUSALS else SourceError
     return refusal(f"{name}: {why}: {text}")
-
-
-def _words(answer: requests.Response) -> str:
-    """Return what the provider says in its answer."""
-    try:
-        said = answer.json()
-        parts = [str(said[key]) for key in ("title", "traceback", "detail", "message") if said.get(key)]
-    except (ValueError, AttributeError, TypeError):
-        parts = []
-    return ". ".join(parts) or f"{answer.reason or 'no reason given'}"
 
 
 def _short(text: str) -> str:

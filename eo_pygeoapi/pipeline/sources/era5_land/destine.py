@@ -1,8 +1,7 @@
-"""ERA5-Land of Destination Earth's Earth Data Hub, a Zarr store, through dhis2eo.
+"""Fetch ERA5-Land from Destination Earth's Earth Data Hub, a Zarr store, through dhis2eo.
 
-It needs an account, whose key stands in `EO_DESTINE_KEY` or `~/.netrc`. The store at dhis2eo's own
-address has not grown since 2026-05-31. A chunk that the store lacks reads as NaN, as the sea does: hours without any
-value are taken for missing.
+The store needs the key of an account, in `EO_DESTINE_KEY` or `~/.netrc`. The one at dhis2eo's own address has not grown
+since 2026-05-31. An absent chunk reads as NaN, as the sea does, so an hour without any value counts as missing.
 """
 
 import threading
@@ -44,7 +43,10 @@ class EarthDataHub:
         what = f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"
         say(f"reads {what} from the {self.name}")
         with _translated(self.name, what):
-            store = self._open([_short(name) for name in wanted.variables])
+            known = [ERA5_LAND_VARIABLES.get(name) for name in wanted.variables]
+            short = [found.short if found else name for name, found in zip(wanted.variables, known, strict=True)]
+            with _served_from(_Opener(self.base_url or ADDRESS, self.timeouts)):
+                store: xr.Dataset = hourly.open_zarr(short)
             latest = store["valid_time"].values[-1].astype("M8[D]").item()
             data = hourly.get_zarr_region(store, wanted.box)
             data = hourly.get_zarr_month(data, year=wanted.days[0].year, month=wanted.days[0].month)
@@ -56,18 +58,9 @@ class EarthDataHub:
         data.drop_encoding().to_netcdf(target)
         return [target]
 
-    def _open(self, variables: list[str]) -> xr.Dataset:
-        with _served_from(_Opener(self.base_url or ADDRESS, self.timeouts)):
-            opened: xr.Dataset = hourly.open_zarr(variables)
-        return opened
-
-
-def _short(variable: str) -> str:
-    return ERA5_LAND_VARIABLES[variable].short if variable in ERA5_LAND_VARIABLES else variable
-
 
 def _published(data: xr.Dataset, name: str, what: str) -> xr.Dataset:
-    """Return the hours up to the last that has values; refuse hours without any before it."""
+    """Return the hours up to the last with values; raise SourceUnavailableError for an earlier hour without any."""
     filled = np.ones(data.sizes["valid_time"], bool)
     for variable in data.data_vars:
         filled &= data[variable].notnull().any(["latitude", "longitude"]).values
@@ -80,7 +73,7 @@ def _published(data: xr.Dataset, name: str, what: str) -> xr.Dataset:
 
 @contextmanager
 def _served_from(opener: "_Opener") -> Iterator[None]:
-    """Let this open the store for dhis2eo, which has no options for it; one at a time, as it is done to its module."""
+    """Make dhis2eo, which has no options for it, open stores by `opener`; one at a time, as this patches its module."""
     with _SEAM:
         original = hourly.xr
         hourly.xr = opener
@@ -92,17 +85,17 @@ def _served_from(opener: "_Opener") -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Opener:
-    """What dhis2eo takes for xarray while it opens a store: it opens the store at `address`, and waits so long."""
+    """Stands in for xarray while dhis2eo opens a store; opens the store at `address`, with these timeouts."""
 
     address: str
     timeouts: Timeouts
 
     def open_dataset(self, _place: str, storage_options: dict[str, Any], **kwargs: Any) -> xr.Dataset:
-        """Open the store, with the options that dhis2eo gives for its own where they apply."""
+        """Open the store, for a URL with the options of dhis2eo."""
         if "://" not in self.address:
             return xr.open_dataset(self.address, **kwargs)
         connect, read = self.timeouts
-        # not of all of it, which may be much over a slow line
+        # no limit for the whole, which may take long over a slow line
         timeout = ClientTimeout(total=None, sock_connect=connect, sock_read=read)
         client = storage_options["client_kwargs"] | {"timeout": timeout}
         return xr.open_dataset(self.address, storage_options={**storage_options, "client_kwargs": client}, **kwargs)
@@ -110,7 +103,7 @@ class _Opener:
 
 @contextmanager
 def _translated(name: str, what: str) -> Iterator[None]:
-    """Turn what zarr, fsspec and aiohttp raise into our errors."""
+    """Turn the errors of zarr, fsspec and aiohttp into ours."""
     try:
         yield
     except (EoError, NotPublishedError):
@@ -126,5 +119,5 @@ def _translated(name: str, what: str) -> Iterator[None]:
         raise SourceUnavailableError(f"{name}: does not answer in time for {what}; try again later") from error
     except KeyError as error:
         raise SourceError(f"{name}: has no variable {error} ({what})") from error
-    except Exception as error:  # each of the libraries below has its own
+    except Exception as error:  # each library below raises its own
         raise SourceUnavailableError(f"{name}: cannot read {what}: {error}; try again later") from error

@@ -1,8 +1,8 @@
-"""Which days of a provider's UTC hours a dataset's days need, and what came in each hour of what accumulates.
+"""Find the UTC days that a dataset's days need, and turn accumulated values into hourly amounts.
 
-ERA5-Land's accumulated variables count from 00 UTC: the number at 01:00 is what came in the first hour, at 00:00 the
-total of the day before. Packing makes a number now and then a little smaller than the one before; whoever takes that
-for a new day counts the whole day twice. So the clock decides, and nothing else.
+ERA5-Land's accumulated variables count from 00 UTC: the number at 01:00 is the amount of the first hour, at 00:00 the
+total of the day before. Packing makes a number now and then a little smaller than the one before; a program that takes
+this for a new day counts the whole day twice. So only the clock decides.
 """
 
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ _HOUR = np.timedelta64(1, "h")
 def needed_days(start: date, end: date, time_zone: str, *, accumulated: bool) -> list[date]:
     """Return the UTC days whose hours the days from `start` to `end` of a time zone need.
 
-    What accumulates needs the hour after the last as well: 00:00 of the following day where that is a UTC day's end.
+    Accumulated variables also need the hour after the last: 00:00 of the following day at the end of a UTC day.
     """
     begin, stop = utc_bounds(start, end, "hour", time_zone)
     after_last = stop.astype("M8[h]") + (_HOUR if stop != stop.astype("M8[h]") else np.timedelta64(0, "h"))
@@ -29,9 +29,9 @@ def needed_days(start: date, end: date, time_zone: str, *, accumulated: bool) ->
 
 
 def amounts(data: xr.DataArray) -> xr.DataArray:
-    """Turn accumulated values, labelled with the ends of hours, into what came in each hour, labelled with its start.
+    """Turn accumulated values, labelled with the ends of hours, into amounts of hours, labelled with their starts.
 
-    An hour whose predecessor is missing is left out, unless it is the first of its day. Values are float64.
+    Leaves out an hour whose predecessor is missing, unless it is the first of its day. Values are float64.
     """
     times = data["time"].values.astype("M8[h]")
     first_of_day = times.astype("int64") % 24 == 1

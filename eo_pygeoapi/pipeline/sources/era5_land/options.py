@@ -1,4 +1,4 @@
-"""What the source `era5-land` says of itself: hourly ERA5-Land, of the Climate Data Store or of Destination Earth."""
+"""Options of the source `era5-land`: hourly ERA5-Land from the Climate Data Store or Destination Earth."""
 
 import re
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from pydantic import Field
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 
-_ENERGY = re.compile("radiation|heat_flux")  # J/m2; what else accumulates is water, in m
-# how long after a day its data are there, usually
+_ENERGY = re.compile("radiation|heat_flux")  # J/m2; other accumulated variables are water, in m
+# the usual delay of the data of a day
 DELAYS = {"cds": timedelta(6), "destine": timedelta(35)}
 _CATALOGUE = "/catalogue/v1/collections/reanalysis-era5-land"
 _SECONDS = 10  # for the catalogue's entry
@@ -39,8 +39,8 @@ _CREDENTIALS = {"cds": CDS, "destine": EARTH_DATA_HUB}
 class Era5LandOptions(SourceOptions):
     """ERA5-Land hourly reanalysis; 0.1°, from 1950, about five days late.
 
-    Requests may not set the variable: the dataset's units, aggregation, data element and published values are those
-    of its own.
+    Requests may not set the variable, because the dataset's units, aggregation, data element and published values
+    belong to its own.
     """
 
     provider: Literal["cds", "destine"] = Field("cds", description="Climate Data Store or Destination Earth")
@@ -48,7 +48,7 @@ class Era5LandOptions(SourceOptions):
     base_url: YamlText = Field("", description="address of a mirror")
 
     def defaults(self) -> dict[str, Any]:
-        """Water in mm, temperatures in degC, everything else as it comes; what accumulates is summed over time."""
+        """Water in mm, temperatures in degC, other units as they are; sums over time of accumulated variables."""
         if not self.accumulated:
             return {"units": {"from": "K", "to": "degC"}, "decimals": 1} if self._is_temperature else {}
         summed = {"aggregation": {"spatial": "mean", "temporal": "sum"}}
@@ -68,7 +68,7 @@ class Era5LandOptions(SourceOptions):
         return self.base_url or own[self.provider]
 
     def plausible(self) -> Limits:
-        """Temperatures on the earth; of what falls, no less than packing makes of nothing."""
+        """Temperatures on the earth; amounts of water from 0 on, with room for packing."""
         known = ERA5_LAND_VARIABLES.get(self.variable)
         if known and self._is_temperature:
             return 150.0, 400.0
@@ -91,13 +91,13 @@ class Era5LandOptions(SourceOptions):
         return date.fromisoformat(end[:10]) if end else None
 
     def final_from(self, day: date) -> date:
-        """When the final data take the place of the provisional ones (ERA5T): after two to three months."""
+        """Final data replace provisional ones (ERA5T) after two to three months."""
         months = day.year * 12 + day.month - 1 + 3
         return date(months // 12, months % 12 + 1, 6)
 
     @property
     def accumulated(self) -> bool:
-        """Whether the variable is known to count from 00 UTC of the day."""
+        """Whether the variable counts from 00 UTC of the day; False for unknown ones."""
         known = ERA5_LAND_VARIABLES.get(self.variable)
         return known is not None and known.accumulated
 

@@ -1,4 +1,4 @@
-"""What the source `era5-land` wants of a provider of hourly data."""
+"""The interface of the providers of the source `era5-land`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from eo_pygeoapi.pipeline.grids.grid import Box
 
 
 class NotPublishedError(Exception):
-    """None of the days that were asked for are published; `latest` is the last that is, where the provider says it."""
+    """The provider has published none of the wanted days; `latest` is its last day, None where it does not say."""
 
     def __init__(self, message: str, latest: date | None = None) -> None:
         super().__init__(message)
@@ -27,13 +27,13 @@ class Wanted:
 
 
 class HourlyProvider(Protocol):
-    """Who has ERA5-Land hourly data."""
+    """A provider of ERA5-Land hourly data."""
 
     name: str
 
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
-        """Download what there is of the hours into NetCDF files in the folder.
+        """Download the published ones of the hours into NetCDF files in the folder.
 
-        Raises NotPublishedError where there is nothing yet, SourceUnavailableError where trying again may help, and
-        SourceError for all else.
+        Raises NotPublishedError where none is published, SourceUnavailableError where trying again may help, and
+        SourceError for other errors.
         """

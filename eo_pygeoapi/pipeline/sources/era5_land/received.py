@@ -1,4 +1,4 @@
-"""From what a provider of hourly data sent to files of one variable and whole days."""
+"""Turn the files from a provider of hourly data into files of one variable and whole days."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _HOURS = np.arange(24)
 
 @dataclass(frozen=True)
 class Received:
-    """A variable as it was received, with `time`, and the version of each time step, where the file says it."""
+    """A variable of a received file, with `time`, and the version of each time step, None where the file has none."""
 
     array: xr.DataArray
     versions: NDArray[Any] | None
@@ -55,7 +55,7 @@ def read(paths: Sequence[Path], variable: str, name: str) -> Received:
                 found += gridded
         except SourceError:
             raise
-        except Exception as error:  # each driver has its own
+        except Exception as error:  # each driver raises its own
             text = " ".join(str(error).replace(str(path), "the file").split())
             raise SourceUnavailableError(f"{name}: received what cannot be read: {text}; try again later") from error
     raise SourceError(f"{name}: received {', '.join(found) or 'no variable'}; expected {variable}")
@@ -74,9 +74,9 @@ def _of(dataset: xr.Dataset, wanted: str, name: str) -> Received:
 
 
 def check(received: Received, wanted: Sequence[date], box: Box, name: str) -> None:
-    """See that what was received is what was asked for, but for days at the end, which may not be published yet.
+    """Check that the wanted days and place were received; days at the end may lack, as they may be unpublished.
 
-    Raises SourceUnavailableError for other days or a hole between days, SourceError for another place.
+    Raises SourceUnavailableError for other days or a gap between days, SourceError for another place.
     """
     cut_to_box(received.array, box, name)
     times = received.array["time"].values.astype("M8[h]")
@@ -100,26 +100,19 @@ def _is_whole(times: NDArray[np.datetime64]) -> bool:
 
 
 def write_days(received: Received, wanted: Sequence[date], folder: Path) -> Iterator[WrittenDays]:
-    """Write the wanted days that were received whole, consecutive ones of one version into one file."""
+    """Write those of the wanted days that are whole; consecutive ones of one version into one file."""
     times = received.array["time"].values.astype("M8[h]")
     by_day = {day: np.flatnonzero(times.astype("M8[D]") == _day(day)) for day in wanted}
     whole = {day: at for day, at in by_day.items() if _is_whole(times[at])}
-    provisional = {day for day, at in whole.items() if _is_provisional(received.versions, at)}
+    versions = received.versions
+    of_era5t = np.zeros(times.size, bool) if versions is None else np.isin(versions, _PROVISIONAL)
+    provisional = {day for day, at in whole.items() if of_era5t[at].any()}
     for group in (sorted(whole.keys() - provisional), sorted(provisional)):
         for first, last in runs(group):
             at = np.concatenate([whole[day] for day in group if first <= day <= last])
             part = received.array.isel(time=at[np.argsort(times[at])])
             path = folder / file_name(str(received.array.name), first, last)
-            _write(part, path)
+            chunks = (min(part.shape[0], 24 * 8), *part.shape[1:])
+            encoding: dict[Any, dict[str, Any]] = {str(part.name): {"zlib": True, "complevel": 1, "chunksizes": chunks}}
+            part.drop_encoding().to_netcdf(path, encoding=encoding)
             yield WrittenDays(path, first, last, bool(group and group[0] in provisional))
-
-
-def _is_provisional(versions: NDArray[Any] | None, at: NDArray[np.integer]) -> bool:
-    return versions is not None and bool(np.isin(versions[at], _PROVISIONAL).any())
-
-
-def _write(array: xr.DataArray, path: Path) -> None:
-    array = array.drop_encoding()
-    rows, columns = array.shape[1:]
-    chunks = (min(array.shape[0], 24 * 8), rows, columns)
-    array.to_netcdf(path, encoding={str(array.name): {"zlib": True, "complevel": 1, "chunksizes": chunks}})

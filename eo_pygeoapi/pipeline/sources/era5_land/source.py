@@ -1,7 +1,7 @@
 """The source `era5-land`: hourly ERA5-Land, of the Climate Data Store or of Destination Earth, through dhis2eo.
 
-The hours of UTC days are kept by variable, and gathered into the days of the dataset's time zone. A request to the
-provider asks for the days of a month that are not kept yet, for all datasets that need them.
+The cache keeps the hours of UTC days by variable; this gathers them into the days of the dataset's time zone. A request
+to the provider asks for those days of a month that the cache lacks, for all datasets that need them.
 """
 
 import logging
@@ -40,17 +40,24 @@ PROVIDERS: Providers = {"cds": ClimateDataStore, "destine": EarthDataHub}
 
 @dataclass(frozen=True)
 class Era5LandSource:
-    """ERA5-Land; `today` tells what cannot be published yet, `providers` makes a provider for a base address."""
+    """ERA5-Land; `today` tells which days cannot be published yet, `providers` makes a provider for a base address."""
 
     today: Callable[[], date] = date.today
     providers: Providers = field(default_factory=lambda: PROVIDERS)
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Fetch the UTC days that the interval needs; the periods of those that are not published are left out."""
+        """Fetch the UTC days that the interval needs; leave out the periods of unpublished ones."""
         options = cast(Era5LandOptions, request.dataset.options)
         provider = self.providers[options.provider](options.base_url.rstrip("/"))
         without_handlers()
-        fetching = _Fetching(request, provider, _folder(request, provider), self.today())
+        key = {
+            "provider": options.provider,
+            "address": options.base_url.rstrip("/"),
+            "box": list(box_of(request.download_box)),
+        }
+        name = f"ERA5-Land of the {provider.name}"
+        folder = ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
+        fetching = _Fetching(request, provider, folder, self.today())
         own = _needed(request.dataset, request)
         with fetching.folder.locked(request.say):
             fetching.fetch_missing(_variables(request), own)
@@ -77,18 +84,10 @@ class Era5LandSource:
         return assemble(parts, request, name, "hour", amounts if accumulated else lambda data: data)
 
 
-def _folder(request: SourceRequest, provider: HourlyProvider) -> ProductFolder:
-    options = cast(Era5LandOptions, request.dataset.options)
-    box = list(box_of(request.download_box))
-    key = {"provider": options.provider, "address": options.base_url.rstrip("/"), "box": box}
-    name = f"ERA5-Land of the {provider.name}"
-    return ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
-
-
 def box_of(bbox: Box) -> Box:
     """Return the grid points that surround `bbox`, and one more on each side.
 
-    The provider interpolates to the corner that it is given, so this must be one of its own points.
+    The provider interpolates to the corners of a request, so these must be its own points.
     """
     west, south, east, north = (edge * _CELLS_PER_DEGREE for edge in bbox)
     low = (_below(west) - 1, _below(south) - 1)
@@ -112,7 +111,7 @@ def _needed(dataset: Dataset, request: SourceRequest) -> list[date]:
 def _variables(request: SourceRequest) -> dict[str, list[date]]:
     """Return the variables to fetch and the days needed of each: the dataset's own, and its companions'.
 
-    Variables that are not known stay alone: what the provider refuses of one dataset must not fail another.
+    An unknown variable stays alone, so that the provider's refusal of it fails no other dataset.
     """
     own = cast(Era5LandOptions, request.dataset.options)
     found = {own.variable: _needed(request.dataset, request)}
@@ -147,7 +146,7 @@ class _Fetching:
         return self.folder.covering(variable, days, self.today, self.options.final_from)
 
     def fetch_missing(self, variables: Mapping[str, Sequence[date]], own: Sequence[date]) -> None:
-        """Fetch what is not kept, a request a month; nothing at all where the dataset itself lacks nothing."""
+        """Fetch the days that are not kept, a request a month; nothing where the dataset itself lacks nothing."""
         mine = next(iter(variables))
         if not self.kept(mine, own)[1]:
             return
@@ -182,7 +181,7 @@ class _Fetching:
         raise_if_stale(self.folder.name, self.options, missing, newest, self.today)
 
     def expected(self, day: date) -> str:
-        """Return when the data of a day are to be published; nothing where that should have been already."""
+        """Return the expected date of the data of a day, '' where they should be published already."""
         usual = self.options.expected(day)
         expected = day + max(self.today - self.latest, timedelta(1)) if self.latest else usual
         return expected.isoformat() if expected > self.today else ""

@@ -1,4 +1,4 @@
-"""The variables of ERA5-Land: what they are called in its files, and what the number of an hour is.
+"""The variables of ERA5-Land: their names in its files, and the meaning of the number of an hour.
 
 From the tables of the data set's documentation (ECMWF, "ERA5-Land: data documentation").
 """
@@ -6,21 +6,21 @@ From the tables of the data set's documentation (ECMWF, "ERA5-Land: data documen
 from dataclasses import dataclass
 from typing import Literal
 
-# instant: the state at the hour. amount: what came since 00 UTC, never less than nothing.
-# balance: what came or went since 00 UTC, of either sign
+# instant: the state at the hour. amount: the total since 00 UTC, never below 0.
+# balance: the total of gains and losses since 00 UTC, of either sign
 Kind = Literal["instant", "amount", "balance"]
 
 
 @dataclass(frozen=True)
 class Era5LandVariable:
-    """The variable's name in files, and what the number of an hour is."""
+    """The variable's name in files, and the meaning of the number of an hour."""
 
     short: str
     kind: Kind = "instant"
 
     @property
     def accumulated(self) -> bool:
-        """Whether values count from 00 UTC of the day, and the last of a day stands at 00 UTC of the next."""
+        """Whether values count from 00 UTC of the day; the total of a day has the label 00 UTC of the next."""
         return self.kind != "instant"
 
 

@@ -1,1 +1,1 @@
-"""Files that people bring: NetCDF, GeoTIFF and Zarr."""
+"""Files of users: NetCDF, GeoTIFF and Zarr."""

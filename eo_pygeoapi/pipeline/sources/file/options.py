@@ -1,4 +1,4 @@
-"""What the source `file` says of itself: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
+"""Options of the source `file`: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""The source `file`: any NetCDF, GeoTIFF (COG) or Zarr, by path or URL; one file, or one a day, month or year."""
+"""The source `file`: any NetCDF, GeoTIFF (COG) or Zarr, by path or URL; one file, or one for each time step."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _PRECISION: dict[int, Step] = {len("YYYY"): "year", len("YYYY-MM"): "month", len
 
 @dataclass(frozen=True)
 class _Part:
-    """One file: path or URL, what messages call it, and the date that its name or the configuration gives it.
+    """A file: path or URL, the name for messages, and its date by its name or the configuration.
 
     `date` is YYYY, YYYY-MM or YYYY-MM-DD, the first day of a week or dekad; `step` how long a step from there on is.
     """
@@ -47,7 +47,7 @@ class _Part:
     step: Step | None
 
     def place(self, cache: Path) -> str:
-        """Return where it is read: in place, or the copy in the cache that `download` makes."""
+        """Return the path or URL to read: its own, or that of the copy in the cache that `download` makes."""
         if "://" not in self.href or format_of(self.href, self.name):
             return self.href
         return str(cached(self.href, cache))
@@ -57,7 +57,7 @@ class FileSource:
     """Files by path or URL."""
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Download what must be downloaded, list what is missing, and see that the rest, or its first file, opens."""
+        """Download files that cannot be read in place, list missing ones, and check that the first file opens."""
         parts = _parts(request)
         missing = [part for part in parts if not _fetch(part, request.cache)]
         if len(missing) == len(parts):
@@ -78,14 +78,14 @@ class FileSource:
         if not found:
             raise SourceError(f"{options.href}: none of its files is where it was found before; run the job anew")
         grids = [_opened(part, request) for part in found]
-        # a file for each day holds days; but hours, if it holds several
+        # a file for each day that holds several steps holds hours
         single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
         known = options.step or (found[0].step if single else None)
         dated = [_with_time(grid, part) for grid, part in zip(grids, found, strict=True)]
         return assemble(dated, request, options.href, known)
 
     def look(self, request: SourceRequest) -> None:
-        """Open the dataset's file, or the last of many; SourceError says what is wrong. URLs are not asked."""
+        """Open the dataset's file, or the last of many; SourceError says what is wrong. Skips URLs."""
         options = cast(FileOptions, request.dataset.options)
         href = request.dataset.resolve(options.href).removeprefix("file://")
         if "://" in href:
@@ -158,7 +158,7 @@ def _start(day: date, step: Step, request: SourceRequest) -> str:
 
 
 def _fetch(part: _Part, cache: Path) -> bool:
-    """Return whether there is such a file, after having downloaded it where it cannot be read in place."""
+    """Return whether a file exists, and download it where it cannot be read in place."""
     if "://" not in part.href:
         return Path(part.href).exists()
     if kind := format_of(part.href, part.name):

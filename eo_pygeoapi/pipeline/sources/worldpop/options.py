@@ -1,4 +1,4 @@
-"""What the source `worldpop` says of itself: WorldPop's yearly population counts of a country at 100 m."""
+"""Options of the source `worldpop`: yearly population counts of a country at 100 m."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ class WorldPopOptions(SourceOptions):
     base_url: YamlText = Field("", description="address of a mirror")
 
     def defaults(self) -> dict[str, Any]:
-        """People are counted: sums, without fractions, one period a year."""
+        """Whole people, summed, in yearly periods."""
         return {"periodType": "yearly", "aggregation": {"spatial": "sum", "temporal": "mean"}, "decimals": 0}
 
     def address(self) -> str:
@@ -27,7 +27,7 @@ class WorldPopOptions(SourceOptions):
         return self.base_url or PROVIDER
 
     def plausible(self) -> Limits:
-        """There are no fewer than nobody."""
+        """A count of people is never below 0."""
         return 0.0, None
 
 

@@ -1,10 +1,9 @@
 """The source `worldpop`: WorldPop's yearly population counts of a country at 100 m.
 
-The address of a year's GeoTIFF is dhis2eo's; the file is downloaded as it is, in pieces and with time limits, and read
-window by window, for that of a large country has more cells than fit into memory.
+dhis2eo knows the address of a year's GeoTIFF. This downloads the file in pieces and with time limits, and reads it
+window by window, because a large country has more cells than fit into memory.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -40,17 +39,23 @@ class WorldPopSource:
     timeouts: Timeouts = TIMEOUTS
 
     def extract(self, request: SourceRequest) -> Extract:
-        """Download the years of the interval that there are; the periods of the others are left out."""
+        """Download the years of the interval that exist; leave out the periods of the others."""
         without_handlers()
-        folder, name = _folder(request), _name(request)
+        options, name = cast(WorldPopOptions, request.dataset.options), _name(request)
+        product, key = f"{options.version}-{options.country}", {"address": options.base_url.rstrip("/") or PROVIDER}
+        folder = ProductFolder.of(request.cache, "worldpop", product, name, "", key)
         years = range(request.interval.start.year, request.interval.end.year + 1)
         with folder.locked(request.say):
             found = {year: file for year in years if (file := _fetch(request, folder, year, self.timeouts))}
         if not found:
-            first, last = _YEARS[cast(WorldPopOptions, request.dataset.options).version]
+            first, last = _YEARS[options.version]
             asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
             raise NoDataError(f"{name}: there is nothing for {asked}; this version covers {first} to {last}")
-        left_out = _left_out([year for year in years if year not in found], request, name)
+        left_out = [
+            LeftOut(period=period.id, reason=f"{name} has no {period.start.year}")
+            for period in periods_in(request.interval, request.dataset.period_type)
+            if period.start.year not in found
+        ]
         return Extract(files=[str(file.path) for file in found.values()], left_out=left_out, note=name)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
@@ -60,7 +65,7 @@ class WorldPopSource:
             cells = cut_to_box(open_variable(path, "", name), request.bbox, name)
             file = parse(Path(path))
             assert file is not None  # `extract` named it
-            # there are no fewer than nobody: what is below is a mark for no data that the file does not declare
+            # numbers below 0 are marks for missing data that the file does not declare
             people = cells.where(cells >= 0)
             parts.append(people.expand_dims(time=[np.datetime64(file.first, "ns")]))
         return assemble(parts, request, name, "year")
@@ -71,15 +76,8 @@ def _name(request: SourceRequest) -> str:
     return f"WorldPop {options.version} {options.country}"
 
 
-def _folder(request: SourceRequest) -> ProductFolder:
-    options = cast(WorldPopOptions, request.dataset.options)
-    product = f"{options.version}-{options.country}"
-    key = {"address": options.base_url.rstrip("/") or PROVIDER}
-    return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key)
-
-
 def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: Timeouts) -> CachedFile | None:
-    """Return the file of a year, downloaded if it is not kept; None where there is none."""
+    """Return the kept file of a year, or download it; None where WorldPop has none."""
     options = cast(WorldPopOptions, request.dataset.options)
     first, last = date(year, 1, 1), date(year, 12, 31)
     files, _ = folder.covering(_VARIABLE, [first], last)
@@ -95,25 +93,12 @@ def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: T
         file = download(url, unfinished, timeouts)
         if file is None:
             return None
-        _check_whole(file, f"{folder.name} {year}")
+        try:  # read all of it once: a raster that was cut off opens well and fails in its last rows
+            with rasterio.open(file) as raster:
+                for _, window in raster.block_windows(1):
+                    raster.read(1, window=window)
+        except RasterioError as error:
+            text = str(error.__cause__ or error).replace(str(file), "the file")
+            problem = f"what was received cannot be read: {text}; try again later"
+            raise SourceUnavailableError(f"{folder.name} {year}: {problem}") from error
         return parse(folder.keep(file, _VARIABLE, first, last))
-
-
-def _check_whole(path: Path, name: str) -> None:
-    """Read all of a raster once: one that was cut off opens well, and fails in its last rows."""
-    try:
-        with rasterio.open(path) as raster:
-            for _, window in raster.block_windows(1):
-                raster.read(1, window=window)
-    except RasterioError as error:
-        text = str(error.__cause__ or error).replace(str(path), "the file")
-        raise SourceUnavailableError(f"{name}: what was received cannot be read: {text}; try again later") from error
-
-
-def _left_out(missing: Sequence[int], request: SourceRequest, name: str) -> list[LeftOut]:
-    periods = periods_in(request.interval, request.dataset.period_type) if missing else []
-    return [
-        LeftOut(period=period.id, reason=f"{name} has no {period.start.year}")
-        for period in periods
-        if period.start.year in missing
-    ]
