@@ -19,7 +19,7 @@ from eo_pygeoapi.pipeline.formats.kinds import format_of
         ),
         (b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", r"is text \(XML or JSON\), not data"),
         (b'{"error": "expired"}', r"perhaps a server's error: '{\"error\": \"expired\"}'"),
-        (gzip.compress(b"CDF\x01"), "is compressed with gzip; unpack it first, and name the file that was in it"),
+        (gzip.compress(b"CDF\x01", mtime=0), "is compressed with gzip; unpack it first, and name the file that was in it"),
         (b"BZh91AY", "is compressed with bzip2; unpack it first"),
         (b"GRIB....", r"is GRIB; convert GRIB to NetCDF first \(for example `cdo -f nc4 copy`\); allowed: NetCDF"),
         (b"\x0e\x03\x13\x01", "is HDF4, as older MODIS files are; convert it to NetCDF or GeoTIFF first"),
