@@ -19,7 +19,7 @@ _kept = Kept[bytes](_LARGEST_BLOCKS)
 
 
 def spliced_gzip(text: str, reference: re.Pattern[str], part: Callable[[str], str]) -> bytes:
-    """Compress `text` with each `reference` replaced: `part` returns what stands for the first group of a match.
+    """Compress `text` with each `reference` replaced: `part` returns what stands for the one group of a match.
 
     The same group stands for the same part in every text.
     """
