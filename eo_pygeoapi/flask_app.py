@@ -162,7 +162,8 @@ def _error_answer(error: EoError) -> Answer:
     secrets = manager_of(stock.api_).secrets
     if error.status >= 500 and not isinstance(error, JobFailedError):
         LOG.warning("%s: %s", type(error).__name__, error)
-    if isinstance(error, ConfigError) and not viewer().operator and _has_tenants():
+    has_tenants = bool((stock.CONFIG.get("eo") or {}).get("tenants"))
+    if isinstance(error, ConfigError) and not viewer().operator and has_tenants:
         error = ConfigError("the configuration file has mistakes; `eo-pygeoapi check` tells them to the operator")
     headers, status, content = problem_of(error, secrets)
     if isinstance(error, UnauthorizedError):
@@ -172,42 +173,25 @@ def _error_answer(error: EoError) -> Answer:
     return headers, status, content
 
 
-def _has_tenants() -> bool:
-    return bool((stock.CONFIG.get("eo") or {}).get("tenants"))
-
-
 def _respond(headers: dict[str, str], status: int, content: object) -> Response:
-    if isinstance(content, StoredFile):
-        return _send_file(headers, content)
-    if isinstance(content, StreamedText):
-        return _send_text(headers, content)
+    if isinstance(content, StoredFile | StreamedText):  # sent in pieces, or the range that the request names
+        if isinstance(content, StoredFile):
+            stream: BinaryIO = executions_of(stock.api_).store.open(content.key)
+            size = stream.seek(0, 2)
+            stream.seek(0)
+            pieces, close = wrap_file(request.environ, stream), stream.close
+        else:
+            pieces, size, close = content.pieces, content.size, content.close
+        response = Response(pieces, direct_passthrough=True, headers=headers)
+        response.content_length = size
+        response.call_on_close(close)
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+        return response
     response = make_response(content, status)
     for name, value in headers.items():
         response.headers[name] = value
     if status == 204:
         del response.headers["Content-Type"]
-    return response
-
-
-def _send_file(headers: dict[str, str], content: StoredFile) -> Response:
-    """Send a file of the results store in pieces, or the range of it that the request names."""
-    store = executions_of(stock.api_).store
-    stream: BinaryIO = store.open(content.key)
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    response = Response(wrap_file(request.environ, stream), direct_passthrough=True, headers=headers)
-    response.content_length = size
-    response.call_on_close(stream.close)
-    response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
-    return response
-
-
-def _send_text(headers: dict[str, str], content: StreamedText) -> Response:
-    """Send a text while it is made, or the range of it that the request names."""
-    response = Response(content.pieces, direct_passthrough=True, headers=headers)
-    response.content_length = content.size
-    response.call_on_close(content.close)
-    response.make_conditional(request.environ, accept_ranges=True, complete_length=content.size)
     return response
 
 
@@ -249,7 +233,12 @@ def _as_problem(response: Response) -> Response:
         response.headers["Content-Type"] = MEDIA_TYPE
     if response.mimetype == MEDIA_TYPE and _wants_page() and "shown" not in g:
         g.shown = True
-        return _error_page(response)
+        api_request = APIRequest.from_flask(request, stock.api_.locales)
+        document = json.loads(response.get_data())
+        page, _, content = answer_page(stock.api_, api_request, "exception.html", document)
+        response.set_data(content)
+        response.headers["Content-Type"] = page["Content-Type"]
+        return response
     if response.mimetype == MEDIA_TYPE and names_only_json(request.headers.get("Accept", "")):
         response.headers["Content-Type"] = "application/json"
     return response
@@ -260,15 +249,6 @@ def _wants_page() -> bool:
     # by quality alone: werkzeug's own order puts types with parameters first, which Chrome sends among others
     best = max(accepted, key=lambda entry: entry[1])[0] if accepted else ""
     return asked == "html" or (asked not in FORMAT_TYPES and best == "text/html")
-
-
-def _error_page(response: Response) -> Response:
-    document = json.loads(response.get_data())
-    api_request = APIRequest.from_flask(request, stock.api_.locales)
-    headers, _, content = answer_page(stock.api_, api_request, "exception.html", document)
-    response.set_data(content)
-    response.headers["Content-Type"] = headers["Content-Type"]
-    return response
 
 
 APP = make_app()

@@ -6,7 +6,7 @@ Without a file of tokens all is open, but to this machine alone.
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 
-from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
+from eo_pygeoapi.api.tokens import Scope, TokenFile
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import ANYBODY, OPERATOR, answer_to, viewer
 from eo_pygeoapi.errors import ForbiddenError, UnauthorizedError
@@ -49,7 +49,8 @@ class Access:
         if self.tokens is None:
             self._without_tokens(self._needed(method, rule, collection) is not None, addresses)
             return
-        token = self._token(authorization)
+        scheme, _, presented = authorization.partition(" ")
+        token = self.tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
         answer_to(token.viewer if token else ANYBODY)
         _may_read.set(bool(token and token.may("read")))
         scope = self._needed(method, rule, collection)
@@ -75,10 +76,6 @@ class Access:
             return
         answer_to(OPERATOR)
         _may_read.set(True)
-
-    def _token(self, authorization: str) -> Token | None:
-        scheme, _, presented = authorization.partition(" ")
-        return self.tokens.find(presented.strip()) if self.tokens and scheme.lower() == "bearer" else None
 
     def _shows_all(self, rule: str) -> bool:
         """Return whether a route shows what several tenants have, whoever asks."""

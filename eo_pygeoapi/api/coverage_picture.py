@@ -1,6 +1,5 @@
 """A coverage matrix as a picture: a line for each unit, a column for each period."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -66,10 +65,18 @@ class Picture:
     def of(cls, coverage: Coverage) -> Self:
         """Draw the first units of a matrix."""
         shown = coverage.org_units[:UNITS_SHOWN]
-        rows = [
-            Row(unit.name, TOP + n * LINE, list(_runs([row[n] for row in coverage.rows], coverage.periods)))
-            for n, unit in enumerate(shown)
-        ]
+        rows = []
+        for n, unit in enumerate(shown):
+            start, runs = 0, list[Run]()
+            for code, some in groupby(row[n] for row in coverage.rows):
+                count = len(list(some))
+                first, last = coverage.periods[start], coverage.periods[start + count - 1]
+                when = first if count == 1 else f"{first} to {last}"
+                meaning = next(text for known, text in COVERAGE_LEGEND.items() if known == code)
+                colour = next(text for known, text in COLOURS.items() if known == code)
+                runs.append(Run(NAMES + CELL * start, CELL * count, colour, f"{when}: {meaning}"))
+                start += count
+            rows.append(Row(unit.name, TOP + n * LINE, runs))
         return cls(
             rows=rows,
             marks=[
@@ -89,15 +96,3 @@ def _label(period: str) -> str:
     """Write a day as people do; ids of longer periods are readable."""
     is_day = len(period) == 8 and period.isdigit()
     return f"{period[:4]}-{period[4:6]}-{period[6:]}" if is_day else period
-
-
-def _runs(codes: list[str], periods: list[str]) -> Iterator[Run]:
-    start = 0
-    for code, some in groupby(codes):
-        count = len(list(some))
-        first, last = periods[start], periods[start + count - 1]
-        when = first if count == 1 else f"{first} to {last}"
-        meaning = next(text for known, text in COVERAGE_LEGEND.items() if known == code)
-        colour = next(text for known, text in COLOURS.items() if known == code)
-        yield Run(NAMES + CELL * start, CELL * count, colour, f"{when}: {meaning}")
-        start += count

@@ -46,7 +46,14 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     if request.format != "html":
         return answer_json(api, request, _json(document))
     table = CoverageTable(executions.store, dataset.id)
-    coverage = table.matrix(_last_periods(dataset, document, table), parse_level(request))
+    periods: list[Period] = []
+    if (until := document.published_until) is not None:
+        # up to the newest with values, and some beyond; none before the first
+        days = {"daily": 1, "monthly": 31, "quarterly": 92, "yearly": 366}.get(dataset.period_type, 7)
+        start = max(until - timedelta(days * PERIODS_SHOWN), table.summary()[0].start)
+        interval = Interval(start=start, end=until + timedelta(days * 5))
+        periods = periods_in(interval, dataset.period_type)[-PERIODS_SHOWN - 5 :]
+    coverage = table.matrix(periods, parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
     return answer_either(api, request, _json(document), "datasets/dataset.html", picture=picture, levels=levels)
@@ -79,7 +86,19 @@ def statuses(api: API, datasets: Sequence[Dataset]) -> list[DatasetStatus]:
     for facts in survey(executions.gateway, executions.store, datasets):
         own = [problem.id for problem in problems if facts.dataset.id in problem.datasets]
         document = freshness.status(facts, today, own)
-        found.append(document.model_copy(update={"links": _links(api.base_url, facts.dataset.id)}))
+        id_ = facts.dataset.id
+        url = f"{api.base_url}/datasets/{id_}"
+        links = [
+            _link(url, "self", "This document"),
+            _link(f"{url}?f=html", "alternate", "This document as a page", HTML),
+            _link(f"{url}/coverage", "coverage", "What there is for each period and unit"),
+            _link(f"{url}/latest", "latest", "The newest values, for a map", GEOJSON),
+            _link(f"{url}/history", "history", "Its imports, also those whose jobs are removed"),
+            _link(f"{api.base_url}/collections/{id_}", "collection", "The published values"),
+            _link(f"{api.base_url}/jobs?dataset={id_}", "jobs", "The jobs of the dataset"),
+            _link(f"{api.base_url}/schedules?dataset={id_}", "schedules", "The schedules of the dataset"),
+        ]
+        found.append(document.model_copy(update={"links": links}))
     return found
 
 
@@ -89,20 +108,6 @@ def dataset_of(executions: Executions, dataset_id: str) -> Dataset:
     if dataset is None:
         raise NoSuchDatasetError(f"there is no dataset {dataset_id!r}")
     return dataset
-
-
-def _links(base_url: str, dataset_id: str) -> list[Link]:
-    url = f"{base_url}/datasets/{dataset_id}"
-    return [
-        _link(url, "self", "This document"),
-        _link(f"{url}?f=html", "alternate", "This document as a page", HTML),
-        _link(f"{url}/coverage", "coverage", "What there is for each period and unit"),
-        _link(f"{url}/latest", "latest", "The newest values, for a map", GEOJSON),
-        _link(f"{url}/history", "history", "Its imports, also those whose jobs are removed"),
-        _link(f"{base_url}/collections/{dataset_id}", "collection", "The published values"),
-        _link(f"{base_url}/jobs?dataset={dataset_id}", "jobs", "The jobs of the dataset"),
-        _link(f"{base_url}/schedules?dataset={dataset_id}", "schedules", "The schedules of the dataset"),
-    ]
 
 
 def _link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:
@@ -125,7 +130,13 @@ def parse_level(request: APIRequest) -> int | None:
 
 def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) -> list[Period]:
     """Return the periods between `start` and `end`; without these, the last of which something is known."""
-    given = {name: _day(name, text) for name in ("start", "end") if (text := request.params.get(name))}
+    given: dict[str, date] = {}
+    for name in ("start", "end"):
+        if text := request.params.get(name):
+            try:
+                given[name] = date.fromisoformat(text)
+            except ValueError as error:
+                raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
     known = table.summary()
     if not known and len(given) < 2:
         return []
@@ -134,20 +145,3 @@ def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) 
     if end < start:
         raise QueryError(f"start, end: {start} to {end} is not allowed; allowed: an end that is not before the start")
     return periods_in(Interval(start=start, end=end), dataset.period_type)
-
-
-def _day(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
-
-
-def _last_periods(dataset: Dataset, document: DatasetStatus, table: CoverageTable) -> list[Period]:
-    """Return the periods that the page shows: up to the newest with values, and some beyond; none before the first."""
-    until = document.published_until
-    if until is None:
-        return []
-    days = {"daily": 1, "monthly": 31, "quarterly": 92, "yearly": 366}.get(dataset.period_type, 7)
-    start = max(until - timedelta(days * PERIODS_SHOWN), table.summary()[0].start)
-    return periods_in(Interval(start=start, end=until + timedelta(days * 5)), dataset.period_type)[-PERIODS_SHOWN - 5 :]

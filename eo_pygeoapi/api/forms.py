@@ -21,7 +21,12 @@ def members_of(api: API, request: APIRequest, allowed: Collection[str] = ()) -> 
     """
     media_type = header_of(request, "Content-Type").partition(";")[0].strip().lower()
     if media_type != JSON:  # a page of another site cannot send JSON without asking first
-        _refuse_other_sites(api, request)
+        site, origin = header_of(request, "Sec-Fetch-Site"), header_of(request, "Origin")
+        ours = {header_of(request, "Host").lower(), urlsplit(api.base_url).netloc.lower()}
+        if site not in ("", "same-origin", "none") or (origin and urlsplit(origin).netloc.lower() not in ours):
+            raise ForbiddenError(
+                f"a page of another site cannot do this; programs send Content-Type: {JSON}", "execute"
+            )
     if media_type not in ("", JSON, FORM):
         raise MediaTypeError(f"Content-Type: {media_type!r} is not allowed; allowed: {JSON}, {FORM}")
     if not request.data:
@@ -40,11 +45,3 @@ def members_of(api: API, request: APIRequest, allowed: Collection[str] = ()) -> 
         if not isinstance(value, str):
             raise InputError(f"{name}: {value!r} is not allowed; allowed: a text")
     return {name: str(value) for name, value in given.items()}
-
-
-def _refuse_other_sites(api: API, request: APIRequest) -> None:
-    """Raise ForbiddenError where a browser sends a form from a page that is not ours."""
-    site, origin = header_of(request, "Sec-Fetch-Site"), header_of(request, "Origin")
-    ours = {header_of(request, "Host").lower(), urlsplit(api.base_url).netloc.lower()}
-    if site not in ("", "same-origin", "none") or (origin and urlsplit(origin).netloc.lower() not in ours):
-        raise ForbiddenError(f"a page of another site cannot do this; programs send Content-Type: {JSON}", "execute")

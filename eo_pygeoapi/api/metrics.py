@@ -45,7 +45,9 @@ class _Feeds(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; those that nothing is known of have no samples."""
-        yield _gauge("problems_open", "Open problems by event.", ("event",), self._open_problems())
+        events = [event for event in EVENTS if event != "recovered"]
+        open_ = [((event,), sum(problem.kind == event for problem in self._problems)) for event in events]
+        yield _gauge("problems_open", "Open problems by event.", ("event",), open_)
         if (numbers := self._numbers) is None:
             return
         if self._whole:
@@ -65,11 +67,6 @@ class _Feeds(Collector):
         gaps = [(d, float(d.gaps)) for d in numbers.datasets]
         yield _of_datasets("dataset_gaps", "Periods without values before the newest.", gaps)
         yield from _of_jobs(numbers.datasets)
-
-    def _open_problems(self) -> Iterator[tuple[tuple[str, ...], float]]:
-        for event in EVENTS:
-            if event != "recovered":
-                yield (event,), sum(problem.kind == event for problem in self._problems)
 
 
 def _of_server(numbers: Numbers) -> Iterator[Metric]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eo_pygeoapi.json_types import JsonMapping, JsonObject
+from eo_pygeoapi.json_types import JsonMapping
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 # the first part of a path: what people call its operations
@@ -39,15 +39,13 @@ def groups(document: JsonMapping) -> dict[str, list[Operation]]:
         for method in _METHODS:
             if (described := operations.get(method)) is None:
                 continue
-            parameters = [_resolved(parameter, document) for parameter in described.get("parameters", [])]
+            parameters = [
+                document["components"]["parameters"].get(name, {})
+                if (name := str(parameter.get("$ref", "")).rpartition("/")[2])
+                else parameter
+                for parameter in described.get("parameters", [])
+            ]
             named = [parameter for parameter in parameters if parameter.get("name")]
             operation = Operation(method, general, str(described.get("summary", "")), named)
             found[_GROUPS.get(parts[1], _OTHERS)].setdefault((method, general), operation)
     return {name: list(some.values()) for name, some in found.items() if some}
-
-
-def _resolved(parameter: JsonObject, document: JsonMapping) -> JsonObject:
-    """Return a parameter that is written elsewhere in the document."""
-    name = str(parameter.get("$ref", "")).rpartition("/")[2]
-    found: JsonObject = document["components"]["parameters"].get(name, {}) if name else parameter
-    return found

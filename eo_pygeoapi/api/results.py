@@ -100,19 +100,15 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     headers, folder = headers_of(api, request, FILES[name][0]), JobFolder(executions.store, job.id)
     # jobs of earlier versions have left the text itself
     if name == FEATURES and folder.exists(VALUES):
-        return headers, 200, _features(folder, parse_simplify(request.params.get("simplify", "")))
+        simplify = parse_simplify(request.params.get("simplify", ""))
+        features = JobFeatures(folder)
+        try:
+            units = features.coarser_units(simplify) if simplify else features.units
+            return headers, 200, StreamedText(features.text(units), features.size(units), features.close)
+        except BaseException:
+            features.close()
+            raise
     return headers, 200, StoredFile(_key_of(executions, job, name))
-
-
-def _features(folder: JobFolder, simplify: float) -> StreamedText:
-    """Return the features of a job as GeoJSON, with outlines as coarse as `simplify` metres allow."""
-    features = JobFeatures(folder)
-    try:
-        units = features.coarser_units(simplify) if simplify else features.units
-        return StreamedText(features.text(units), features.size(units), features.close)
-    except BaseException:
-        features.close()
-        raise
 
 
 def to_csv(preview: JsonObject) -> str:

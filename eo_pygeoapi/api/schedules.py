@@ -1,6 +1,5 @@
 """Schedules over HTTP: when they run next, what came of the last run, and what a person does with them."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pygeoapi.api import API, APIRequest
@@ -13,7 +12,7 @@ from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
-from eo_pygeoapi.jobs.schedules import Schedules, schedule_document
+from eo_pygeoapi.jobs.schedules import schedule_document
 from eo_pygeoapi.json_types import JsonObject
 
 
@@ -21,7 +20,8 @@ def get_schedules(api: API, request: APIRequest) -> Answer:
     """Return the schedules of all datasets, or of the one that `dataset` names."""
     schedules, wanted = executions_of(api).schedules, request.params.get("dataset")
     standings = [one for one in schedules.standings() if not wanted or one.dataset.id == wanted]
-    last = _last_runs(schedules, standings)
+    datasets = {standing.dataset.id: standing.dataset for standing in standings}
+    last = {f"{id_}/{name}": job for id_, d in datasets.items() for name, job in schedules.last_runs(d).items()}
     url = f"{api.base_url}/schedules"
     document: JsonObject = {
         "schedules": [_document(api, standing, last.get(standing.name)) for standing in standings],
@@ -80,11 +80,6 @@ def _shown(api: API, request: APIRequest, standing: Standing) -> Answer:
         return headers_of(api, request, HTML, Location=page), 303, ""
     last = executions_of(api).schedules.last_runs(standing.dataset)
     return answer_json(api, request, _document(api, standing, last.get(standing.schedule.name)))
-
-
-def _last_runs(schedules: Schedules, standings: Sequence[Standing]) -> dict[str, Job]:
-    datasets = {standing.dataset.id: standing.dataset for standing in standings}
-    return {f"{id_}/{name}": job for id_, d in datasets.items() for name, job in schedules.last_runs(d).items()}
 
 
 def _document(api: API, standing: Standing, last: Job | None) -> JsonObject:

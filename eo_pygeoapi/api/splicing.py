@@ -7,7 +7,7 @@ flush), can be put one after the other in any order; the checksum at the end is 
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from eo_pygeoapi.store.outlines import Kept
 
@@ -19,38 +19,25 @@ _kept = Kept[bytes](_LARGEST_BLOCKS)
 
 
 def spliced_gzip(text: str, reference: re.Pattern[str], part: Callable[[str], str]) -> bytes:
-    """Compress `text` with each `reference` replaced: `part` returns what stands for the first group of a match.
+    """Compress `text` with each `reference` replaced: `part` returns what stands for the one group of a match.
 
     The same group stands for the same part in every text.
     """
     blocks, checksum, size = [_HEADER], 0, 0
     known: dict[str, tuple[bytes, bytes]] = {}
-    for piece, key in _pieces(text, reference):
-        if key and key not in known:
-            content = part(key).encode()
-            known[key] = content, _kept_block(key, content)
-        content, block = known[key] if key else (piece.encode(), _block(piece.encode()))
+    for number, piece in enumerate(reference.split(text)):
+        is_key = number % 2 == 1  # the group of a reference stands between the texts before and after it
+        if is_key and piece not in known:
+            content = part(piece).encode()
+            if (block := _kept.get(piece)) is None:
+                block = _block(content)
+                _kept.put(piece, block, len(block))
+            known[piece] = content, block
+        content, block = known[piece] if is_key else (piece.encode(), _block(piece.encode()))
         blocks.append(block)
         checksum, size = zlib.crc32(content, checksum), size + len(content)
     trailer = struct.pack("<II", checksum, size & 0xFFFFFFFF)
     return b"".join([*blocks, _LAST_BLOCK, trailer])
-
-
-def _pieces(text: str, reference: re.Pattern[str]) -> Iterator[tuple[str, str]]:
-    """Yield the text between references, and the key of each reference."""
-    place = 0
-    for found in reference.finditer(text):
-        yield text[place : found.start()], ""
-        yield "", found[1]
-        place = found.end()
-    yield text[place:], ""
-
-
-def _kept_block(key: str, content: bytes) -> bytes:
-    if (block := _kept.get(key)) is None:
-        block = _block(content)
-        _kept.put(key, block, len(block))
-    return block
 
 
 def _block(content: bytes) -> bytes:

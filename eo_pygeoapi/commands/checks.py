@@ -59,20 +59,17 @@ def check(path: Path, settings: Settings) -> Report:
     for id_, dataset in (inspected.right | inspected.in_part).items():
         if problem := units_problem(dataset.units.from_, dataset.units.to):
             report.problems.append(f"resources.{id_}.eo.units: {problem}")
-    report.remarks += list(_webhook_remarks(report.datasets, settings))
+    after = [then for dataset in report.datasets.values() for then in dataset.after]
+    report.remarks += [
+        f"webhook {name} has no address: set {variable}, or make the Prefect block notification-channel/{name}"
+        for name in dict.fromkeys(then.webhook for then in after if then.webhook)
+        if not settings.has(variable := notify_variable(name))
+    ]
     tenants = inspect_operations(config)[0].tenants
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     return report
-
-
-def _webhook_remarks(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each webhook that is to be called after an import, and has no address."""
-    for name in dict.fromkeys(then.webhook for dataset in datasets.values() for then in dataset.after if then.webhook):
-        if not settings.has(variable := notify_variable(name)):
-            block = f"notification-channel/{name}"
-            yield f"webhook {name} has no address: set {variable}, or make the Prefect block {block}"
 
 
 def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:

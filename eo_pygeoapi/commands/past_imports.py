@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 
 from eo_pygeoapi.commands.tables import print_table
-from eo_pygeoapi.contract.history import ImportRecord
 from eo_pygeoapi.errors import NoSuchDatasetError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.history import History, histories
@@ -33,13 +32,10 @@ def print_history(settings: Settings, dataset: str | None, limit: int, out: Cons
     for title in ("ended (UTC)", "dataset", "days", "status", "new", "changed", "rejected", "to", "by"):
         table.add_column(title, overflow="fold")
     for record in latest:
-        table.add_row(*_row(record))
+        days = f"{record.start} to {record.end}" if record.start else ""
+        status = f"{record.status}, dry run" if record.dry_run else record.status
+        counts = (str(count) for count in (record.imported, record.updated, record.rejected))
+        target = f"{record.connection} {record.data_element}".strip()
+        ended = f"{record.finished:%Y-%m-%d %H:%M}"
+        table.add_row(ended, record.dataset, days, status, *counts, target, record.by)
     print_table(table)
-
-
-def _row(record: ImportRecord) -> tuple[str, ...]:
-    days = f"{record.start} to {record.end}" if record.start else ""
-    status = f"{record.status}, dry run" if record.dry_run else record.status
-    counts = (str(count) for count in (record.imported, record.updated, record.rejected))
-    target = f"{record.connection} {record.data_element}".strip()
-    return f"{record.finished:%Y-%m-%d %H:%M}", record.dataset, days, status, *counts, target, record.by

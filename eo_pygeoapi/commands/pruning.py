@@ -11,14 +11,12 @@ from rich.table import Table
 from eo_pygeoapi.commands.running import running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.operations import Retention
 from eo_pygeoapi.datasets.read import inspect_operations, read_datasets
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.housekeeping import Housekeeping
-from eo_pygeoapi.watch.old_jobs import Removed
 
 
 def prune(settings: Settings, out: Console, *, dry_run: bool, as_json: bool) -> None:
@@ -43,11 +41,7 @@ def prune(settings: Settings, out: Console, *, dry_run: bool, as_json: bool) -> 
         return
     for remark in remarks:
         out.print(f"note: {remark}", markup=False)
-    _print(removed, operations.retention, out, dry_run)
-
-
-def _print(removed: list[Removed], retention: Retention, out: Console, dry_run: bool) -> None:
-    if not retention.model_fields_set:
+    if not operations.retention.model_fields_set:
         out.print("eo.retention is not set: everything is kept for ever")
         return
     table = Table("what", "would go" if dry_run else "removed", "size", box=None, pad_edge=False)

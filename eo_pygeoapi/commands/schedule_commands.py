@@ -16,7 +16,7 @@ from rich.table import Table
 from eo_pygeoapi.commands.running import in_stack, running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
-from eo_pygeoapi.settings import Settings, process_settings
+from eo_pygeoapi.settings import process_settings
 
 if TYPE_CHECKING:
     from eo_pygeoapi.contract.operations import ScheduleDocument
@@ -37,8 +37,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 @app.command("list")
 def list_(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the schedules: when each runs next, what paused it, and what came of its last run."""
+    from eo_pygeoapi.jobs.schedules import schedule_document
+
     with _schedules(config, data_dir) as schedules:
-        documents = list(_documents(schedules))
+        now, last = datetime.now(UTC), {d.id: schedules.last_runs(d) for d in schedules.datasets().values()}
+        documents = [
+            schedule_document(standing, last[standing.dataset.id].get(standing.schedule.name), now, [])
+            for standing in schedules.standings()
+        ]
     if as_json:
         shown = [document.model_dump(mode="json", by_alias=True, exclude_unset=True) for document in documents]
         typer.echo(json.dumps({"schedules": shown}, ensure_ascii=False, indent=2))
@@ -61,7 +67,11 @@ def list_(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fal
 def pause(name: Name, reason: Reason = "", config: Config = None, data_dir: DataDir = None) -> None:
     """Pause a schedule until a person resumes it, whatever becomes of the configuration file meanwhile."""
     with _schedules(config, data_dir) as schedules:
-        schedules.pause(*_parts(name), reason, _person())
+        try:
+            person = getpass.getuser()
+        except (KeyError, OSError):  # a container's user without a name
+            person = ""
+        schedules.pause(*_parts(name), reason, person)
     out.print(f"{name}: paused; `eo-pygeoapi schedules resume {name}` resumes it", markup=False)
 
 
@@ -92,31 +102,16 @@ def _schedules(config: Path | None, data_dir: Path | None) -> Iterator["Schedule
     from eo_pygeoapi.store.pauses import Pauses
     from eo_pygeoapi.store.store import ResultStore
 
-    settings = _settings(config, data_dir)
+    given = {"config": config, "data_dir": data_dir}
+    settings = process_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
+    if running := running_stack(settings.data_dir):
+        settings = in_stack(settings.model_copy(update={"config": config or Path(running.edited)}), running)
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
     registry = DatasetRegistry(settings.config)
     try:
         yield Schedules(gateway, Pauses(ResultStore(settings.results)), registry.datasets, settings)
     finally:
         gateway.close()
-
-
-def _settings(config: Path | None, data_dir: Path | None) -> Settings:
-    given = {"config": config, "data_dir": data_dir}
-    settings = process_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
-    running = running_stack(settings.data_dir)
-    if running is None:
-        return settings
-    edited = config or Path(running.edited)
-    return in_stack(settings.model_copy(update={"config": edited}), running)
-
-
-def _documents(schedules: "Schedules") -> "Iterator[ScheduleDocument]":
-    from eo_pygeoapi.jobs.schedules import schedule_document
-
-    now, last = datetime.now(UTC), {d.id: schedules.last_runs(d) for d in schedules.datasets().values()}
-    for standing in schedules.standings():
-        yield schedule_document(standing, last[standing.dataset.id].get(standing.schedule.name), now, [])
 
 
 def _state(document: "ScheduleDocument") -> str:
@@ -136,10 +131,3 @@ def _parts(name: str) -> tuple[str, str]:
             f"{name!r} is no schedule; allowed: DATASET/NAME, as `eo-pygeoapi schedules list` shows"
         )
     return dataset, schedule
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return ""

@@ -40,7 +40,11 @@ def create(
     if tenant and operator:
         raise ConfigError("--tenant and --operator exclude each other: the operator sees the things of all tenants")
     if tenant:
-        _raise_unless_known(tenant)
+        config = process_settings().config
+        known = inspect_operations(read_config(config))[0].tenants
+        if tenant not in known:
+            allowed = ", ".join(known) or f"none, for eo.tenants of {config} declares none"
+            raise ConfigError(f"--tenant: {tenant!r} is not allowed; allowed: {allowed}")
     scopes: list[Scope] = [one.value for one in scope]
     if operator:
         scopes.append("operator")
@@ -68,15 +72,6 @@ def revoke(name: Name) -> None:
     """Make a token worthless, at once."""
     _file().revoke(name)
     out.print(f"revoked {name}", markup=False)
-
-
-def _raise_unless_known(tenant: str) -> None:
-    """Raise ConfigError for a tenant that the configuration file does not declare."""
-    config = process_settings().config
-    known = inspect_operations(read_config(config))[0].tenants
-    if tenant not in known:
-        allowed = ", ".join(known) or f"none, for eo.tenants of {config} declares none"
-        raise ConfigError(f"--tenant: {tenant!r} is not allowed; allowed: {allowed}")
 
 
 def _file() -> TokenFile:

@@ -57,20 +57,18 @@ class Channels:
                 f"channel {channel!r} has no address; set {variable}, or make the Prefect block "
                 f"notification-channel/{channel}"
             )
+        url = address.get_secret_value()
+        scheme, colon, rest = url.partition("://")
+        if colon and scheme in _OF_THE_WEB:  # a webhook that gets JSON
+            url = f"{_OF_THE_WEB[scheme]}://{rest}"
         notifier = apprise.Apprise()
-        if not notifier.add(_apprise_address(address.get_secret_value())):
+        if not notifier.add(url):
             raise ConfigError(
                 f"channel {channel!r}: {notify_variable(channel)} is no address that Apprise knows; "
                 "allowed: mailto://…, json://…, slack://… and the others of its documentation"
             )
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages hold addresses
         return bool(notifier.notify(title=title, body=body))
-
-
-def _apprise_address(address: str) -> str:
-    """Return the address as Apprise takes it: one of the web is a webhook that gets JSON."""
-    scheme, colon, rest = address.partition("://")
-    return f"{_OF_THE_WEB[scheme]}://{rest}" if colon and scheme in _OF_THE_WEB else address
 
 
 class Outbox:
@@ -89,7 +87,14 @@ class Outbox:
         for id_, message in self._messages():
             if message.due > now:
                 continue
-            if self._sent(message):
+            sent = False
+            try:
+                sent = self._channels.send(message.channel, message.title, message.body)
+                if not sent:
+                    _LOG.warning("channel %s did not take %r", message.channel, message.title)
+            except ConfigError as error:
+                _LOG.warning("%s", error)
+            if sent:
                 self._drop(id_, message)
             elif now - message.made >= GIVE_UP_AFTER:
                 _LOG.error("channel %s: gave up %r after a day", message.channel, message.title)
@@ -113,15 +118,6 @@ class Outbox:
                 message=f"The channel {channel!r} takes no messages.",
                 what_to_do=f"Look at {notify_variable(channel)}, and try `eo-pygeoapi notify test {channel}`.",
             )
-
-    def _sent(self, message: Message) -> bool:
-        try:
-            if self._channels.send(message.channel, message.title, message.body):
-                return True
-            _LOG.warning("channel %s did not take %r", message.channel, message.title)
-        except ConfigError as error:
-            _LOG.warning("%s", error)
-        return False
 
     def _messages(self) -> Iterator[tuple[str, Message]]:
         for key in self._store.keys(OUTBOX):

@@ -62,11 +62,13 @@ def failures(found: Iterable[Failure]) -> Iterator[Condition]:
         by_cause.setdefault((failure.event, dataset.tenant, cause), []).append(failure)
     for (_, tenant, cause), some in by_cause.items():
         first = min(some, key=_since)
+        titles = [failure.facts.dataset.title for failure in some]
+        subject = titles[0] if len(titles) == 1 else f"{len(titles)} datasets ({_listed(titles)})"
         yield Condition(
             event=first.event,
             cause=cause,
             since=_since(first),
-            message=f"{_titles(some)} failed: {first.job.message}",
+            message=f"{subject} failed: {first.job.message}",
             what_to_do="The values of the periods that this job was for are not in DHIS2. "
             "When the cause is mended, run it again; scheduled runs go on by themselves.",
             datasets=tuple(failure.facts.dataset.id for failure in some),
@@ -224,6 +226,7 @@ def expiring(connection: str, token: TokenFacts, now: datetime, datasets: Sequen
     which = f"The token of the DHIS2 connection {connection!r}"
     if token.tokens > 1:
         which = f"One of the {token.tokens} tokens that the user of the DHIS2 connection {connection!r} has"
+    tenants = {facts.dataset.tenant for facts in datasets}
     yield Condition(
         event="credential",
         cause=f"token of {connection}",
@@ -232,20 +235,9 @@ def expiring(connection: str, token: TokenFacts, now: datetime, datasets: Sequen
         what_to_do="Make a new personal access token in DHIS2, give it to the environment or the Prefect block, and "
         "delete the old one. The next job that imports, also in a dry run, notices.",
         datasets=tuple(facts.dataset.id for facts in datasets),
-        tenant=_tenant_of(datasets),
+        tenant=tenants.pop() if len(tenants) == 1 else "",  # of several it is nobody's alone
         weight=2 if over else 1,
     )
-
-
-def _tenant_of(datasets: Sequence[Facts]) -> str:
-    """Return the tenant of all these datasets, or nothing where they are of several."""
-    tenants = {facts.dataset.tenant for facts in datasets}
-    return tenants.pop() if len(tenants) == 1 else ""
-
-
-def _titles(some: Sequence[Failure]) -> str:
-    titles = [failure.facts.dataset.title for failure in some]
-    return titles[0] if len(titles) == 1 else f"{len(titles)} datasets ({_listed(titles)})"
 
 
 def _listed(names: Sequence[str]) -> str:

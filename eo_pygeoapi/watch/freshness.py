@@ -147,7 +147,13 @@ def in_words(facts: Facts, today: date) -> str:
     elif (due := expected(facts, today)) is not None:
         when = "expected today" if due == today else f"was expected on {_day(due, today)}"
         when = f"expected on {_day(due, today)}" if due > today else when
-        parts.append(f"{_period(_following(facts, last), today)} {when}")
+        following = _following(facts, last)
+        named = following.id
+        if following.start == following.end:
+            named = _day(following.start, today)
+        elif following.start.day == 1 and following.id == f"{following.start:%Y%m}":
+            named = f"{following.start:%B}" if following.start.year == today.year else f"{following.start:%B %Y}"
+        parts.append(f"{named} {when}")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
     return "; ".join([*parts, *_pauses(facts, today)])
@@ -170,14 +176,6 @@ def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
 
 def _following(facts: Facts, last: PeriodSummary) -> Period:
     return period_of(last.end + timedelta(1), facts.dataset.period_type)
-
-
-def _period(period: Period, today: date) -> str:
-    if period.start == period.end:
-        return _day(period.start, today)
-    if period.start.day == 1 and period.id == f"{period.start:%Y%m}":
-        return f"{period.start:%B}" if period.start.year == today.year else f"{period.start:%B %Y}"
-    return period.id
 
 
 def _day(day: date, today: date) -> str:

@@ -47,7 +47,11 @@ class Housekeeping:
         """Begin it beside the watch where a day has gone by since the last time; the first may take long."""
         if now < self._not_before or (self._thread and self._thread.is_alive()):
             return
-        if self._done_at() + EVERY > now:
+        try:
+            done = datetime.fromisoformat(self.store.read_json(DONE)["at"])
+        except (MissingResultError, KeyError, ValueError):
+            done = LONG_AGO
+        if done + EVERY > now:
             return
         self._not_before = now + AGAIN_AFTER
         self._thread = threading.Thread(target=self._daily, args=(datasets, retention, now), daemon=True)
@@ -111,9 +115,3 @@ class Housekeeping:
             for one in removed:
                 if one.count:
                     _LOG.info("removed %d %s, %d bytes", one.count, one.what, one.size)
-
-    def _done_at(self) -> datetime:
-        try:
-            return datetime.fromisoformat(self.store.read_json(DONE)["at"])
-        except (MissingResultError, KeyError, ValueError):
-            return LONG_AGO

@@ -16,13 +16,13 @@ from pathlib import Path
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.operations import EVENTS, Event, Operations
+from eo_pygeoapi.datasets.operations import EVENTS, Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
 from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
-from eo_pygeoapi.store.chains import Chain, KeptLink
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.newest_days import NewestDay, keep_newest_day, newest_day
@@ -99,15 +99,11 @@ class Watch:
         base_url = str(read_config(self.settings.config)["server"]["url"]).rstrip("/")
         Teller(book, operations.notify, datasets, outbox.put, base_url).tell(changes, now)
         outbox.flush(now)
-        self._count(now)
-        self.store.write_json(ALIVE, {"at": now.isoformat()})
-
-    def _count(self, now: datetime) -> None:
-        """Keep the numbers behind `/metrics`; a look is a look without them."""
         try:
             self._counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
-        except EoError as error:
+        except EoError as error:  # a look is a look without the numbers behind `/metrics`
             _LOG.warning("cannot count: %s", error)
+        self.store.write_json(ALIVE, {"at": now.isoformat()})
 
     def _configured(self) -> tuple[Mapping[str, Dataset], Operations]:
         """Return what the file says now, as far as it is right: one mistake does not end the watch of the others."""
@@ -116,14 +112,25 @@ class Watch:
         return datasets, inspect_operations(config)[0]
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
-        yield from self._of_the_disk(now)
+        folder = Path(self.settings.data_dir).absolute()
+        if folder.exists():
+            usage = shutil.disk_usage(folder)
+            yield from detect.disk(str(folder), usage.free, usage.total, now)
         self._seen = (None, None)
         self._ask_providers(datasets.values(), now)
         try:
             found = survey(self.gateway, self.store, datasets.values())
             last_alive = self.gateway.details.last_sign_of_life()
         except EngineUnavailableError:
-            yield from self._of_prefect(now)
+            self.prefect_away_since = self.prefect_away_since or now
+            if now - self.prefect_away_since >= PREFECT_AWAY_AFTER:
+                yield Condition(
+                    event="worker",
+                    cause="Prefect",
+                    since=self.prefect_away_since,
+                    message="The Prefect server does not answer: no job starts, and no schedule runs.",
+                    what_to_do="Look at its log, and start it again.",
+                )
             return
         self.prefect_away_since, self._seen = None, (found, last_alive)
         yield from detect.workers(max(last_alive or self.begun, self.begun), now)
@@ -148,23 +155,6 @@ class Watch:
                 day = known.day
             keep_newest_day(self.store, dataset, NewestDay(day=day, asked=now))
 
-    def _of_prefect(self, now: datetime) -> Iterator[Condition]:
-        self.prefect_away_since = self.prefect_away_since or now
-        if now - self.prefect_away_since >= PREFECT_AWAY_AFTER:
-            yield Condition(
-                event="worker",
-                cause="Prefect",
-                since=self.prefect_away_since,
-                message="The Prefect server does not answer: no job starts, and no schedule runs.",
-                what_to_do="Look at its log, and start it again.",
-            )
-
-    def _of_the_disk(self, now: datetime) -> Iterator[Condition]:
-        folder = Path(self.settings.data_dir).absolute()
-        if folder.exists():
-            usage = shutil.disk_usage(folder)
-            yield from detect.disk(str(folder), usage.free, usage.total, now)
-
     def _expiring(self, found: Sequence[Facts], now: datetime) -> Iterator[Condition]:
         of_connection: dict[str, list[Facts]] = {}
         for facts in found:
@@ -174,35 +164,28 @@ class Watch:
 
     def _failures(self, found: Sequence[Facts]) -> Iterator[Failure]:
         for facts in found:
-            if facts.last_run is not None and facts.last_run.status == "failed":
-                yield Failure(facts, facts.last_run, self._event_of(facts.last_run.id))
-
-    def _event_of(self, job_id: str) -> Event:
-        """Return what kind of problem a failed job is, as the error that ended it said."""
-        kept = JobFolder(self.store, job_id).read_json(job_folder.ERROR, default={})
-        return next((event for event in EVENTS if event == kept.get("event")), "failed")
+            if (job := facts.last_run) is not None and job.status == "failed":
+                # the error that ended it said what kind of problem it is
+                said = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={}).get("event")
+                yield Failure(facts, job, next((event for event in EVENTS if event == said), "failed"))
 
     def _chains(self, found: Sequence[Facts], now: datetime) -> Iterator[tuple[Facts, Chain]]:
         """Yield the last chain of each dataset that has one; a job that it started is as far as it is now."""
         for facts in found:
-            if facts.dataset.after and (chain := Chain.latest(self.store, facts.dataset.id)) is not None:
-                for number, link in enumerate(chain.links):
-                    chain = chain.replaced(number, self._as_it_is(chain, link, now))
-                yield facts, chain
-
-    def _as_it_is(self, chain: Chain, link: KeptLink, now: datetime) -> KeptLink:
-        with suppress(NoSuchJobError):
-            if link.process and link.job_id and (job := self.gateway.runs.get(link.job_id)).status == "failed":
-                return link.model_copy(update={"status": "failed", "message": job.message, "finished": job.finished})
-            if link.webhook and not link.has_ended and self._is_forgotten(chain, now):
-                said = "it was not called, for the process of the job ended before that"
-                return link.model_copy(update={"status": "failed", "message": said})
-        return link
-
-    def _is_forgotten(self, chain: Chain, now: datetime) -> bool:
-        """Return whether a job has ended for so long that its webhooks should have been called."""
-        job = self.gateway.runs.get(chain.job_id)
-        return job.finished is not None and now - job.finished > FORGOTTEN_AFTER
+            if not facts.dataset.after or (chain := Chain.latest(self.store, facts.dataset.id)) is None:
+                continue
+            for number, link in enumerate(chain.links):
+                failed: dict[str, object] = {}
+                with suppress(NoSuchJobError):
+                    if link.process and link.job_id and (job := self.gateway.runs.get(link.job_id)).status == "failed":
+                        failed = {"message": job.message, "finished": job.finished}
+                    elif link.webhook and not link.has_ended:
+                        ended = self.gateway.runs.get(chain.job_id).finished
+                        if ended is not None and now - ended > FORGOTTEN_AFTER:
+                            failed = {"message": "it was not called, for the process of the job ended before that"}
+                if failed:
+                    chain = chain.replaced(number, link.model_copy(update={"status": "failed", **failed}))
+            yield facts, chain
 
     def _refusals(self, found: Sequence[Facts]) -> Iterator[Refusal]:
         for facts in found:

@@ -67,34 +67,20 @@ class Teller:
             ]
             if not channels:
                 continue
+            lines = [problem.message, f"Since {_moment(problem.since)}.", problem.what_to_do, *self._links(problem)]
             for name in channels:
-                self._put(name, title(problem), self._body(problem), now)
-            told = [*problem.told, *(Told(channel=name, at=now, times=problem.times) for name in channels)]
-            self._book.told(problem.model_copy(update={"told": _last_of_each(told)}))
+                self._put(name, title(problem), "\n".join(line for line in lines if line), now)
+            # the last telling of each channel is all that counts
+            told = {entry.channel: entry for entry in problem.told}
+            told |= {name: Told(channel=name, at=now, times=problem.times) for name in channels}
+            self._book.told(problem.model_copy(update={"told": list(told.values())}))
         for problem in changes.closed:
+            assert problem.until is not None
+            lasted = f"It lasted from {_moment(problem.since)} to {_moment(problem.until)}."
+            body = "\n".join([f"This is over: {problem.message}", lasted, *self._links(problem)])
             for name in dict.fromkeys(told.channel for told in problem.told):
                 if name in self._channels and "recovered" in self._channels[name].events:
-                    self._put(name, f"Recovered: {title(problem)}", self._recovered(problem), now)
-
-    def _body(self, problem: KeptProblem) -> str:
-        return "\n".join(
-            line
-            for line in (
-                problem.message,
-                f"Since {_moment(problem.since)}.",
-                problem.what_to_do,
-                *self._links(problem),
-            )
-            if line
-        )
-
-    def _recovered(self, problem: KeptProblem) -> str:
-        assert problem.until is not None
-        lines = [
-            f"This is over: {problem.message}",
-            f"It lasted from {_moment(problem.since)} to {_moment(problem.until)}.",
-        ]
-        return "\n".join([*lines, *self._links(problem)])
+                    self._put(name, f"Recovered: {title(problem)}", body, now)
 
     def _links(self, problem: KeptProblem) -> Iterator[str]:
         if problem.job_id:
@@ -112,8 +98,3 @@ def title(problem: KeptProblem) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment:%d %B %Y, %H:%M} UTC".lstrip("0")
-
-
-def _last_of_each(told: list[Told]) -> list[Told]:
-    """Return the last telling of each channel, which is all that counts."""
-    return list({entry.channel: entry for entry in told}.values())

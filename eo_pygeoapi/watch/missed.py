@@ -49,19 +49,18 @@ class MissedSchedules:
         self._looked = now
         missed: list[Missed] = []
         for facts in found:
-            due = {s.schedule.name: time for s in facts.standings if (time := self._due(s, now))}
+            due: dict[str, datetime] = {}  # when each must have run last, unless it is known to have
+            for standing in facts.standings:
+                if standing.paused_by is not None or now - self.since < GRACE:
+                    continue
+                time = latest_until(standing.schedule, now - GRACE)
+                begun = max(standing.changed or self.since, now - LONG_AGO)
+                if time and time > begun and time > self._ran.get(standing.name, begun):
+                    due[standing.schedule.name] = time
             if due:
                 why = self._why(facts.dataset.id, due, now)
                 missed += [Missed(s, due[n], why[n]) for s in facts.standings if (n := s.schedule.name) in why]
         return missed
-
-    def _due(self, standing: Standing, now: datetime) -> datetime | None:
-        """Return the last time at which a schedule must have run by now, unless it is known to have."""
-        if standing.paused_by is not None or now - self.since < GRACE:
-            return None
-        time = latest_until(standing.schedule, now - GRACE)
-        begun = max(standing.changed or self.since, now - LONG_AGO)
-        return time if time and time > begun and time > self._ran.get(standing.name, begun) else None
 
     def _why(self, dataset: str, due: Mapping[str, datetime], now: datetime) -> dict[str, Why]:
         """Return the schedules of a dataset that have not run since they were due, and why."""
@@ -74,7 +73,11 @@ class MissedSchedules:
             name = job.schedule
             if name not in why or job.created < due[name]:
                 continue
-            if _has_run(job):
+            if job.status == "accepted":
+                has_run = job.attempts > 1 or job.state_name in PUT_OFF or job.message.startswith("attempt ")
+            else:  # it has begun, or a person has dismissed it
+                has_run = job.status != "dismissed" or not job.message.startswith(NOT_RUN)
+            if has_run:
                 self._ran[f"{dataset}/{name}"] = job.created
                 del why[name]
             elif job.status == "dismissed":
@@ -85,10 +88,3 @@ class MissedSchedules:
                 del why[name]  # it will run; others are before it
         # with so many newer jobs a run of the schedule may be among those before
         return why if looked_at < NEWEST_LOOKED_AT else {name: word for name, word in why.items() if word != "no run"}
-
-
-def _has_run(job: Job) -> bool:
-    """Return whether a job has begun, or a person has dismissed it."""
-    if job.status == "accepted":
-        return job.attempts > 1 or job.state_name in PUT_OFF or job.message.startswith("attempt ")
-    return job.status != "dismissed" or not job.message.startswith(NOT_RUN)

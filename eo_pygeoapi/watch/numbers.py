@@ -80,6 +80,10 @@ class Counting:
         for facts in found:
             published, held = freshness.newest(facts), freshness.newest_imported(facts)
             id_ = facts.dataset.id
+            history, known = History(self.store, id_), self._totals.get(id_)
+            state = history.state()
+            if known is None or known[0] != state:
+                known = self._totals[id_] = (state, history.totals())
             datasets.append(
                 DatasetNumbers(
                     id=id_,
@@ -90,19 +94,11 @@ class Counting:
                     last_success=facts.last_success,
                     gaps=len(freshness.gaps(facts)),
                     active={status: count for (of, status), count in active.items() if of == id_},
-                    totals=self._totals_of(id_),
+                    totals=known[1],
                 )
             )
         waiting = sum(count for (_, status), count in active.items() if status == "accepted")
         return Numbers(at=now, datasets=datasets, waiting=waiting, workers=len(self.gateway.details.workers()))
-
-    def _totals_of(self, dataset_id: str) -> ImportTotals:
-        history = History(self.store, dataset_id)
-        state = history.state()
-        known = self._totals.get(dataset_id)
-        if known is None or known[0] != state:
-            known = self._totals[dataset_id] = (state, history.totals())
-        return known[1]
 
 
 def last_numbers(store: ResultStore) -> Numbers | None:

@@ -33,14 +33,11 @@ def remove_logs(folder: Path, keep: timedelta, now: datetime, *, dry_run: bool) 
             if not dry_run:
                 path.unlink(missing_ok=True)
         elif not match and not dry_run and path.stat().st_size:
-            _put_aside(path, path.with_name(f"{path.stem}-{now:%Y-%m-%d}.log"))
+            target = path.with_name(f"{path.stem}-{now:%Y-%m-%d}.log")
+            with path.open("rb+") as source, target.open("ab") as copy:
+                shutil.copyfileobj(source, copy)
+                source.truncate(0)
     return removed
-
-
-def _put_aside(log: Path, target: Path) -> None:
-    with log.open("rb+") as source, target.open("ab") as copy:
-        shutil.copyfileobj(source, copy)
-        source.truncate(0)
 
 
 def remove_downloads(
@@ -53,7 +50,10 @@ def remove_downloads(
     dry_run: bool,
 ) -> Removed:
     """Remove downloads that are too old, but for what the next runs need, and sources that jobs are reading."""
-    first_days = {source: _first_needed(some, now) for source, some in _by_source(datasets.values()).items()}
+    by_source: dict[str, list[Dataset]] = {}
+    for dataset in datasets.values():
+        by_source.setdefault(dataset.source, []).append(dataset)
+    first_days = {source: _first_needed(some, now) for source, some in by_source.items()}
 
     def spared(source: str, file: CachedFile | None) -> bool:
         first = first_days.get(source)
@@ -67,13 +67,6 @@ def remove_downloads(
             if not dry_run:
                 path.unlink(missing_ok=True)
     return removed
-
-
-def _by_source(datasets: Iterable[Dataset]) -> dict[str, list[Dataset]]:
-    found: dict[str, list[Dataset]] = {}
-    for dataset in datasets:
-        found.setdefault(dataset.source, []).append(dataset)
-    return found
 
 
 def _first_needed(datasets: Iterable[Dataset], now: datetime) -> date:

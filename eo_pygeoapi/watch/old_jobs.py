@@ -61,27 +61,30 @@ class OldJobs:
         if not keep:
             return [jobs, results]
         before = now - min(keep)
-        folders = _by_job(self.store.stored("jobs"))
-        ended = self._ended(before)
+        folders: dict[str, list[StoredEntry]] = {}
+        for entry in self.store.stored("jobs"):
+            folders.setdefault(entry.key.split("/")[1], []).append(entry)
+        found, _ = self.gateway.runs.list(MOST_JOBS, 0, JobFilter(statuses=tuple(FINAL), created_until=before))
+        ended = [job for job in found if _ended_at(job) < before]  # newest first
         protected = self._protected(ended, before)
         for job in [job for job in ended if job.id not in protected]:
             if self.stopped():
                 return [jobs, results]
             files = folders.get(job.id, [])
             if self.retention.jobs and _ended_at(job) < now - self.retention.jobs:
-                self._remove_job(job, now)
+                if not self.dry_run:
+                    self._note(job, now)
+                    remove_job(self.gateway, self.store, job)
                 jobs.add(sum(entry.size for entry in files))
             elif self.retention.results and (large := [entry for entry in files if _name(entry) not in STAYS]):
-                self._remove_results(job, large, now)
+                if not self.dry_run:
+                    self._note(job, now)
+                    for name in sorted({_name(entry) for entry in large}):
+                        self.store.delete(f"jobs/{job.id}/{name}")
                 results.add(sum(entry.size for entry in large))
         self._remove_orphans(folders, {job.id for job in ended}, before, results)
         self._remove_steps_of_prefect(before, results)
         return [jobs, results]
-
-    def _ended(self, before: datetime) -> Sequence[Job]:
-        """Return the jobs that ended before this moment, newest first."""
-        found, _ = self.gateway.runs.list(MOST_JOBS, 0, JobFilter(statuses=tuple(FINAL), created_until=before))
-        return [job for job in found if _ended_at(job) < before]
 
     def _protected(self, newest_first: Iterable[Job], before: datetime) -> set[str]:
         """Return the ids of those of these jobs that stay: needed ones, and what has no newer of its kind."""
@@ -90,18 +93,6 @@ class OldJobs:
         for job in newest_first:
             newest.setdefault(_kind(job), job.id)
         return {*newest.values(), *self.needed}
-
-    def _remove_job(self, job: Job, now: datetime) -> None:
-        if not self.dry_run:
-            self._note(job, now)
-            remove_job(self.gateway, self.store, job)
-
-    def _remove_results(self, job: Job, files: Iterable[StoredEntry], now: datetime) -> None:
-        if self.dry_run:
-            return
-        self._note(job, now)
-        for name in sorted({_name(entry) for entry in files}):
-            self.store.delete(f"jobs/{job.id}/{name}")
 
     def _note(self, job: Job, now: datetime) -> None:
         """Write the job into the import history, where it is not there yet."""
@@ -139,13 +130,6 @@ def _kind(job: Job) -> tuple[str, str, str]:
 
 def _ended_at(job: Job) -> datetime:
     return (job.finished or job.updated).astimezone(UTC)
-
-
-def _by_job(entries: Iterable[StoredEntry]) -> dict[str, list[StoredEntry]]:
-    found: dict[str, list[StoredEntry]] = {}
-    for entry in entries:
-        found.setdefault(entry.key.split("/")[1], []).append(entry)
-    return found
 
 
 def _name(entry: StoredEntry) -> str:

@@ -100,13 +100,25 @@ class Book:
         for id_, condition in wrong.items():
             if (problem := known.get(id_)) is None:
                 continue
-            fresh = _again(problem, condition)
+            fresh = _new(condition)
+            # it began when it was first seen, and counts again where it is worse
+            kept = {
+                "since": min(problem.since, fresh.since),
+                "told": problem.told,
+                "weight": max(problem.weight, fresh.weight),
+                "times": problem.times + (fresh.weight > problem.weight),
+            }
+            fresh = fresh.model_copy(update=kept)
             if fresh != problem:
                 self._keep(fresh)
             if fresh.times > problem.times:
                 worse.append(fresh)
         over = [problem for id_, problem in known.items() if id_ not in wrong and problem.kind not in unknown]
-        closed = [self._close(problem, now) for problem in over]
+        closed = [problem.model_copy(update={"until": now}) for problem in over]
+        for problem in closed:
+            key = f"{CLOSED}/{now:%Y-%m}/{problem.id}-{now:%Y%m%dT%H%M%S}.json"
+            self._store.write_json(key, problem.model_dump(mode="json", by_alias=True, exclude_none=True))
+            self._store.delete(f"{OPEN}/{problem.id}.json")
         return Changes(opened, worse, closed)
 
     def told(self, problem: KeptProblem) -> None:
@@ -119,13 +131,6 @@ class Book:
             f"{OPEN}/{problem.id}.json", problem.model_dump(mode="json", by_alias=True, exclude_none=True)
         )
         return problem
-
-    def _close(self, problem: KeptProblem, now: datetime) -> KeptProblem:
-        ended = problem.model_copy(update={"until": now})
-        key = f"{CLOSED}/{now:%Y-%m}/{problem.id}-{now:%Y%m%dT%H%M%S}.json"
-        self._store.write_json(key, ended.model_dump(mode="json", by_alias=True, exclude_none=True))
-        self._store.delete(f"{OPEN}/{problem.id}.json")
-        return ended
 
     def _read(self, folder: str) -> list[KeptProblem]:
         problems = [KeptProblem.model_validate(self._store.read_json(key)) for key in self._store.keys(folder)]
@@ -146,10 +151,3 @@ def _new(condition: Condition) -> KeptProblem:
         job_id=condition.job_id,
         weight=condition.weight,
     )
-
-
-def _again(problem: KeptProblem, condition: Condition) -> KeptProblem:
-    """Return the problem as it is now; it began when it was first seen, and counts again where it is worse."""
-    fresh = _new(condition)
-    kept = {"since": min(problem.since, fresh.since), "told": problem.told, "weight": max(problem.weight, fresh.weight)}
-    return fresh.model_copy(update=kept | {"times": problem.times + (fresh.weight > problem.weight)})

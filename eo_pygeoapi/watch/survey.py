@@ -1,7 +1,6 @@
 """Gather what the store and Prefect know of each dataset."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.datasets.block import Dataset
@@ -28,14 +27,22 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
     for dataset in datasets:
         standings = standings_of(dataset, deployments.get(dataset.id), pauses, settings)
         last = _newest(gateway, dataset, "successful", "failed")
-        success = _newest(gateway, dataset, "successful") if last and last.status == "failed" else last
+        success, failing_since = last, None
+        if last and last.status == "failed":
+            success = _newest(gateway, dataset, "successful")
+            # people need to know how long a problem has lasted: since the first job failed after the last success
+            after = success.created if success else None
+            wanted = JobFilter(datasets=(dataset.id,), statuses=("failed",), created_from=after)
+            _, total = gateway.runs.list(0, 0, wanted)
+            jobs, _ = gateway.runs.list(1, max(total - 1, 0), wanted)
+            failing_since = jobs[0].updated if jobs else None
         found.append(
             Facts(
                 dataset=dataset,
                 periods=CoverageTable(store, dataset.id).summary(),
                 last_run=last,
                 last_success=success.finished if success else None,
-                failing_since=_failing_since(gateway, dataset, success) if last and last.status == "failed" else None,
+                failing_since=failing_since,
                 paused=bool(standings) and all(standing.paused_by for standing in standings),
                 standings=standings,
                 newest_day=newest_day(store, dataset).day,
@@ -47,11 +54,3 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
 def _newest(gateway: PrefectGateway, dataset: Dataset, *statuses: JobStatus) -> Job | None:
     jobs, _ = gateway.runs.list(1, 0, JobFilter(datasets=(dataset.id,), statuses=statuses))
     return jobs[0] if jobs else None
-
-
-def _failing_since(gateway: PrefectGateway, dataset: Dataset, success: Job | None) -> datetime | None:
-    """Return when the first job failed after the last success; people need to know how long a problem has lasted."""
-    wanted = JobFilter(datasets=(dataset.id,), statuses=("failed",), created_from=success.created if success else None)
-    _, total = gateway.runs.list(0, 0, wanted)
-    jobs, _ = gateway.runs.list(1, max(total - 1, 0), wanted)
-    return jobs[0].updated if jobs else None
