@@ -92,7 +92,7 @@ def asked_all_the_time(stack: Stack) -> Iterator[list[int]]:
     stop = threading.Event()
 
     def ask() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.05):  # without a pause it would take all of a core
             try:
                 statuses.append(stack.get(f"/processes/{PROCESS}?f=json").status_code)
             except requests.RequestException:
