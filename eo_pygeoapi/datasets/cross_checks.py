@@ -29,7 +29,7 @@ def cross_problems(
             problems.append(f"{path}.tenant: {_unknown(tenant, operations.tenants)}")
         elif tenant and (allowed := operations.tenants[tenant].connections) and connection not in allowed:
             problems.append(f"{path}.dhis2.connection: {_unknown(connection, allowed)} (of tenant {tenant!r})")
-        channels = _channels(dataset, operations)
+        channels = [name for name, channel in operations.notify.items() if channel.tenant in ("", tenant)]
         for index, name in enumerate(dataset.notify or []):
             if name not in channels:
                 problems.append(f"{path}.notify[{index}]: {_unknown(name, channels)}")
@@ -71,11 +71,6 @@ def _of_after(
                 validate_inputs(then.inputs, own, datetime.now(UTC))
             except InputError as error:
                 yield from (f"after[{index}].inputs: {problem}" for problem in error.problems)
-
-
-def _channels(dataset: Dataset, operations: Operations) -> list[str]:
-    """Return the channels of the dataset's tenant, and those of none."""
-    return [name for name, channel in operations.notify.items() if channel.tenant in ("", dataset.tenant)]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
