@@ -6,7 +6,7 @@ reports changes that people made in Prefect, except that a schedule which a pers
 paused until a person resumes it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from prefect.client.schemas.responses import DeploymentResponse
@@ -61,9 +61,7 @@ def apply_deployments(
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
     wanted += [process_spec(id_, tenant) for id_ in processes if id_ != PROCESS_ID for tenant in ("", *tenants)]
     for spec in wanted:
-        known = existing.get(spec.name)
-        held = _held(spec, known, pauses, done)
-        _bring_in_step(gateway, spec, known, held, done)
+        _bring_in_step(gateway, spec, existing.get(spec.name), pauses, done)
     names = {spec.name for spec in wanted}
     for name, deployment in existing.items():
         if name not in names and RETIRED not in deployment.tags:
@@ -72,9 +70,14 @@ def apply_deployments(
     return done
 
 
-def _held(spec: DeploymentSpec, known: DeploymentResponse | None, pauses: Pauses, done: Applied) -> set[str]:
-    """Return which schedules a person has paused, and keep in the store what was paused or resumed in Prefect."""
-    held = set()
+def _bring_in_step(
+    gateway: PrefectGateway,
+    spec: DeploymentSpec,
+    known: DeploymentResponse | None,
+    pauses: Pauses,
+    done: Applied,
+) -> None:
+    held = set()  # the schedules that a person has paused; what was paused or resumed in Prefect is kept in the store
     for name in (schedule.slug for schedule in spec.schedules if schedule.slug):
         kept = pauses.get(spec.name, name)
         pause = pause_of(known, name, kept)
@@ -86,16 +89,6 @@ def _held(spec: DeploymentSpec, known: DeploymentResponse | None, pauses: Pauses
             done.held[f"{spec.name}/{name}"] = pause
             if kept is None:
                 pauses.put(spec.name, name, pause)
-    return held
-
-
-def _bring_in_step(
-    gateway: PrefectGateway,
-    spec: DeploymentSpec,
-    known: DeploymentResponse | None,
-    held: Collection[str],
-    done: Applied,
-) -> None:
     if known is not None:
         active = [f"{spec.name}/{schedule.slug}" for schedule in known.schedules if schedule.active]
         done.stopped += [name for name in active if name in done.paused]

@@ -6,8 +6,7 @@ retries (they take minutes), and threads may share it. Only this module translat
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import httpx
@@ -45,10 +44,24 @@ class KeptClient:
 
         Raises EngineUnavailableError for a server that is unreachable or slow, Prefect's ObjectNotFound, else EoError.
         """
-        with _translated(self.api_url, self._secrets):
+        where = redact(f"the Prefect server at {self.api_url}", self._secrets)
+        try:
             client, settings = self._connected()
             with settings.model_copy():
                 return ask(client)
+        except (EoError, ObjectNotFound):
+            raise
+        except httpx.TimeoutException as error:
+            raise EngineUnavailableError(f"{where} does not answer in time") from error
+        except ServerBusyError as error:
+            raise EngineUnavailableError(f"{where} answered 503") from error
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code in (408, 429, 500, 502, 503, 504):
+                raise EngineUnavailableError(f"{where} answered {error.response.status_code}") from error
+            said = redact(error.response.text[:300], self._secrets)
+            raise EoError(f"{where} refused: {error.response.status_code} {said}") from error
+        except httpx.HTTPError as error:
+            raise EngineUnavailableError(f"{where} cannot be reached") from error
 
     def close(self) -> None:
         """Close the connection; a later call opens a new one."""
@@ -79,23 +92,3 @@ class KeptClient:
             )
             self._client, self._pid = client.__enter__(), os.getpid()
             return self._client, self._context
-
-
-@contextmanager
-def _translated(api_url: str | None, secrets: Sequence[str]) -> Iterator[None]:
-    where = redact(f"the Prefect server at {api_url}", secrets)
-    try:
-        yield
-    except (EoError, ObjectNotFound):
-        raise
-    except httpx.TimeoutException as error:
-        raise EngineUnavailableError(f"{where} does not answer in time") from error
-    except ServerBusyError as error:
-        raise EngineUnavailableError(f"{where} answered 503") from error
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code in (408, 429, 500, 502, 503, 504):
-            raise EngineUnavailableError(f"{where} answered {error.response.status_code}") from error
-        said = redact(error.response.text[:300], secrets)
-        raise EoError(f"{where} refused: {error.response.status_code} {said}") from error
-    except httpx.HTTPError as error:
-        raise EngineUnavailableError(f"{where} cannot be reached") from error

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import cast
 
 from prefect.blocks.core import Block
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -99,7 +99,18 @@ def read_blocks(api_url: str | None = None) -> dict[str, str]:
     found: dict[str, str] = {}
     with _at(api_url), get_client(sync_client=True) as client:
         for block, variables_of in block_types().items():
-            for document in _documents(client, block):
+            documents: list[BlockDocument] = []
+            while True:
+                try:
+                    page = client.read_block_documents_by_type(block.get_block_type_slug(), len(documents), PAGE)
+                except PrefectHTTPStatusError as error:
+                    if error.response.status_code != HTTPStatus.NOT_FOUND:
+                        raise
+                    break  # an older `apply` registered no such type
+                documents += page
+                if len(page) < PAGE:
+                    break
+            for document in documents:
                 variables = variables_of(document.name or "")
                 found |= {
                     variables[name]: value for name, value in document.data.items() if name in variables and value
@@ -144,20 +155,6 @@ def _connection(name: str) -> str:
         if name.startswith("EO_DHIS2_") and name.endswith(f"_{member.upper()}"):
             return name.removesuffix(f"_{member.upper()}")
     return name
-
-
-def _documents(client: SyncPrefectClient, block: type[Block]) -> list[BlockDocument]:
-    documents: list[BlockDocument] = []
-    while True:
-        try:
-            page = client.read_block_documents_by_type(block.get_block_type_slug(), len(documents), PAGE)
-        except PrefectHTTPStatusError as error:
-            if error.response.status_code != HTTPStatus.NOT_FOUND:
-                raise
-            return documents  # an older `apply` registered no such type
-        documents += page
-        if len(page) < PAGE:
-            return documents
 
 
 def _at(api_url: str | None) -> AbstractContextManager[object]:

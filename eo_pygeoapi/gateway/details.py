@@ -73,7 +73,15 @@ class RunDetails:
             name = (run.name or "").rpartition("-")[0]
             if name not in latest or _start_of(run) >= _start_of(latest[name]):
                 latest[name] = run
-        return [_step(name, latest.get(name)) for name in IMPORT_STEPS]
+        steps = []
+        for name in IMPORT_STEPS:
+            last, step = latest.get(name), Step(name)
+            if last is not None and last.state is not None:
+                status = STEP_STATUS_BY_STATE[last.state.type]
+                end = last.end_time if status not in ("waiting", "running") else None
+                step = Step(name, status, last.start_time, end)
+            steps.append(step)
+        return steps
 
     def log(self, job_id: str, limit: int, offset: int) -> list[LogLine]:
         """Return lines of a job's log, oldest first."""
@@ -102,13 +110,6 @@ class RunDetails:
         """Return the time of the latest heartbeat of any worker; None if there never was one."""
         found: Sequence[Worker] = self._call(partial(_read_workers, pool=self._work_pool))
         return max((worker.last_heartbeat_time for worker in found if worker.last_heartbeat_time), default=None)
-
-
-def _step(name: str, run: TaskRun | None) -> Step:
-    if run is None or run.state is None:
-        return Step(name)
-    status = STEP_STATUS_BY_STATE[run.state.type]
-    return Step(name, status, run.start_time, run.end_time if status not in ("waiting", "running") else None)
 
 
 def _start_of(run: TaskRun) -> datetime:

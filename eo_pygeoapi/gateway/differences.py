@@ -3,11 +3,9 @@
 For example, pausing or resuming a schedule in Prefect deletes its inputs.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
-from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 
@@ -36,18 +34,15 @@ def differences(spec: DeploymentSpec, known: DeploymentResponse, held: Collectio
     for name, schedule in named.items():
         if name not in stands:
             found.append(f"schedule {name}, which was gone")
-        elif parts := list(_of_schedule(schedule, stands[name], name in held)):
+            continue
+        as_wanted = {
+            "times": _when(schedule.schedule) == _when(stands[name].schedule),
+            "inputs": schedule.parameters == stands[name].parameters,
+            "pause": (bool(schedule.active) and name not in held) == stands[name].active,
+        }
+        if parts := [what for what, same in as_wanted.items() if not same]:
             found.append(f"the {' and '.join(parts)} of schedule {name}")
     return found
-
-
-def _of_schedule(wanted: DeploymentScheduleCreate, known: DeploymentSchedule, held: bool) -> Iterator[str]:
-    if _when(wanted.schedule) != _when(known.schedule):
-        yield "times"
-    if wanted.parameters != known.parameters:
-        yield "inputs"
-    if (bool(wanted.active) and not held) != known.active:
-        yield "pause"
 
 
 def _when(schedule: Any) -> Any:

@@ -109,13 +109,16 @@ class Job:
         created = run.expected_start_time or run.created
         updated = run.state.timestamp if run.state else run.updated or created
         assert created is not None and updated is not None, "the Prefect API always sends both"
+        percent = 100 if status == "successful" else min(progress.percent, 99)
+        if status == "accepted":
+            percent = 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
         parameters = run.parameters or {}
         return cls(
             id=str(run.id),
             process_id=process_id,
             status=status,
             message=redact(_message(run, status, progress), secrets),
-            progress=_percent(run, status, progress),
+            progress=percent,
             created=created,
             updated=max(updated, created),
             started=None if status == "accepted" else run.start_time,
@@ -185,12 +188,6 @@ def _made_by(run: FlowRun) -> str:
         return f"schedule {schedule}"
     request = (run.parameters or {}).get("request")
     return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
-
-
-def _percent(run: FlowRun, status: JobStatus, progress: Progress) -> int:
-    if status == "accepted":
-        return 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
-    return 100 if status == "successful" else min(progress.percent, 99)
 
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:

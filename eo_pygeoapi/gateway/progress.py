@@ -12,6 +12,7 @@ from uuid import UUID
 from prefect import get_client
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
+from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 
 from eo_pygeoapi.errors import EoError
@@ -45,7 +46,20 @@ class RunProgress:
     """
 
     def __init__(self) -> None:
-        self._artifact, self._percent = _artifact_of_run()
+        kept: list[Artifact] = []
+        if flow_run.run_count > 1:  # a later attempt goes on with the artifact of the first
+            where = ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(flow_run.id))]),
+                type=ArtifactFilterType(any_=["progress"]),
+            )
+            with get_client(sync_client=True) as client:
+                kept = client.read_artifacts(artifact_filter=where, limit=1)
+        if kept:
+            self._artifact, self._percent = kept[0].id, float(str(kept[0].data))
+        else:
+            made = create_progress_artifact(0.0, description="starting", _sync=True)  # type: ignore[call-arg]
+            assert isinstance(made, UUID)
+            self._artifact, self._percent = made, 0.0
         self._told_at = 0.0
         self._waiting: tuple[float, str] | None = None
         self._changed = threading.Condition()
@@ -112,18 +126,3 @@ class RunProgress:
             except Exception:
                 # a run never fails because its progress cannot be reported
                 _log.warning("cannot report to Prefect that the run is at %.0f %%", percent, exc_info=True)
-
-
-def _artifact_of_run() -> tuple[UUID, float]:
-    """Return the id and percentage of the run's artifact; a later attempt goes on with that of the first."""
-    if flow_run.run_count > 1:
-        where = ArtifactFilter(
-            flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(flow_run.id))]),
-            type=ArtifactFilterType(any_=["progress"]),
-        )
-        with get_client(sync_client=True) as client:
-            for found in client.read_artifacts(artifact_filter=where, limit=1):
-                return found.id, float(str(found.data))
-    made = create_progress_artifact(0.0, description="starting", _sync=True)  # type: ignore[call-arg]
-    assert isinstance(made, UUID)
-    return made, 0.0

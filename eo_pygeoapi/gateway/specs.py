@@ -25,6 +25,13 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
     schedules = [prefect_schedule(dataset, schedule, settings) for schedule in dataset.schedules]
     # the worker reads these; without them it takes its own settings
     limits = {"EO_RESUME": dataset.resume, "EO_MEMORY_LIMIT_MIB": dataset.memory_limit_mib}
+    inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
+    schema = {"title": "Parameters", "type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}
+    schema["definitions"] = inputs.pop("$defs", {})
+    block = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
+    for member in ("options", "orgUnits"):  # with absolute `href`s it is the same in the file that `up` makes
+        if isinstance(block[member], dict) and isinstance(href := block[member].get("href"), str):
+            block[member]["href"] = dataset.resolve(href)
     return _fingerprinted(
         DeploymentSpec(
             name=dataset.id,
@@ -32,11 +39,11 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             entrypoint=import_entrypoint(),
             description=dataset.title,
             parameters={"inputs": {"datasetId": dataset.id}},
-            parameter_schema=_parameter_schema(),
+            parameter_schema=schema,
             schedules=schedules,
             fingerprint="",
             environment={name: str(value) for name, value in limits.items() if value is not None},
-            block=_digest(_block(dataset)),
+            block=_digest(block),
             tenant=dataset.tenant,
         )
     )
@@ -58,18 +65,6 @@ def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
     )
 
 
-def _parameter_schema() -> dict[str, object]:
-    inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
-    definitions = inputs.pop("$defs", {})
-    return {
-        "title": "Parameters",
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {"inputs": inputs},
-        "definitions": definitions,
-    }
-
-
 def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
     content: JsonObject = {
         "spec": [spec.flow, spec.entrypoint, spec.description, spec.parameters, spec.parameter_schema],
@@ -78,15 +73,6 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
         "block": spec.block,
     }
     return replace(spec, fingerprint=_digest(content))
-
-
-def _block(dataset: Dataset) -> JsonObject:
-    """Return a dataset's block with absolute `href`s, so that it is the same in the file that `up` makes."""
-    said = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
-    for member in ("options", "orgUnits"):
-        if isinstance(said[member], dict) and isinstance(href := said[member].get("href"), str):
-            said[member]["href"] = dataset.resolve(href)
-    return said
 
 
 def _digest(content: Mapping[str, object]) -> str:

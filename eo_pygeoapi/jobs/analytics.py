@@ -59,7 +59,18 @@ class Analytics:
             return link.model_copy(update={"message": None} | _ended("successful", since))
         if not link.task:
             with self.turn():
-                link = self._begun(dhis2, link, imported, now)
+                try:
+                    last: Started | None = Started.model_validate(self.store.read_json(self._key))
+                except MissingResultError:
+                    last = None
+                if last is not None and last.at >= imported:
+                    task = last.task
+                elif last and now - last.at < GIVE_UP_AFTER and not analytics.look(dhis2, last.task, now).ended:
+                    task = ""  # while an older one of ours runs, none is started
+                elif task := dhis2.start_analytics():
+                    self.store.write_json(self._key, Started(task=task, at=now).model_dump(mode="json"))
+                begun = {"status": "running", "started": now, "task": task}
+                link = link.model_copy(update=begun if task else {"message": EARLIER})
         if not link.task:
             return link
         seen = analytics.look(dhis2, link.task, now)
@@ -69,24 +80,6 @@ class Analytics:
             at = max(seen.ended, imported)  # its clock is read some time after ours
             return link.model_copy(update={"message": None} | _ended("successful", at))
         return link.model_copy(update={"message": seen.says or "DHIS2 has not begun it yet"})
-
-    def _begun(self, dhis2: Dhis2, link: KeptLink, imported: datetime, now: datetime) -> KeptLink:
-        """Return the link with a run that shows the import's values; without one while an older one of ours runs."""
-        last, begun = self._started(), {"status": "running", "started": now}
-        if last is not None and last.at >= imported:
-            return link.model_copy(update=begun | {"task": last.task})
-        if last is not None and now - last.at < GIVE_UP_AFTER and not analytics.look(dhis2, last.task, now).ended:
-            return link.model_copy(update={"message": EARLIER})
-        if not (task := dhis2.start_analytics()):
-            return link.model_copy(update={"message": EARLIER})
-        self.store.write_json(self._key, Started(task=task, at=now).model_dump(mode="json"))
-        return link.model_copy(update=begun | {"task": task})
-
-    def _started(self) -> Started | None:
-        try:
-            return Started.model_validate(self.store.read_json(self._key))
-        except MissingResultError:
-            return None
 
     @property
     def _key(self) -> str:

@@ -55,23 +55,35 @@ class Follower:
 
     def follow(self, chain: Chain) -> tuple[Chain, datetime | None]:
         """Do what is not done yet; returns what came of it, and when to go on where DHIS2's analytics takes longer."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(EngineUnavailableError),
+            wait=wait_exponential(0.5, max=10),
+            stop=stop_after_delay(_PREFECT_SECONDS),
+            sleep=self.sleep,
+            reraise=True,
+        )
         for number, link in enumerate(chain.links):
             if link.has_ended or link.webhook:
                 continue
-            done = self._analytics(chain, number, link) if link.analytics else self._started(chain, number, link)
+            if link.analytics:
+                done = self._analytics(chain, number, link)
+            else:
+                try:
+                    deployment, parameters = self._what_to_run(chain, link)
+                    job = retrying(self.submit, deployment, parameters, f"after {chain.job_id} {number}")
+                    ended = {"status": "successful", "job_id": job.id, "finished": self.now()}
+                    done = link.model_copy(update=ended)
+                except EoError as error:
+                    done = self._failed(link, str(error))
             if done.message:
                 done = done.model_copy(update={"message": self.clean(done.message)})
             _LOG.info("%s: %s%s", done.name, done.status, f", {done.message}" if done.message else "")
             chain = chain.replaced(number, done)
             chain.keep(self.store)
             if not done.has_ended:
-                return chain, self._next_look(chain)
+                now = self.now()  # the longer it takes, the more seldom it is looked at
+                return chain, now + min(max((now - chain.imported) / 4, SOONEST), LATEST)
         return chain, None
-
-    def _next_look(self, chain: Chain) -> datetime:
-        """Return when to look again: the longer it takes, the more seldom."""
-        now = self.now()
-        return now + min(max((now - chain.imported) / 4, SOONEST), LATEST)
 
     def _analytics(self, chain: Chain, number: int, link: KeptLink) -> KeptLink:
         analytics, begun = self.analytics(chain.connection), self.now()
@@ -85,43 +97,28 @@ class Follower:
                 return link
             self.sleep(next(pauses, LOOKS[-1]))
 
-    def _started(self, chain: Chain, number: int, link: KeptLink) -> KeptLink:
-        retrying = Retrying(
-            retry=retry_if_exception_type(EngineUnavailableError),
-            wait=wait_exponential(0.5, max=10),
-            stop=stop_after_delay(_PREFECT_SECONDS),
-            sleep=self.sleep,
-            reraise=True,
-        )
-        try:
-            deployment, parameters = self._what_to_run(chain, link)
-            job = retrying(self.submit, deployment, parameters, f"after {chain.job_id} {number}")
-        except EoError as error:
-            return self._failed(link, str(error))
-        return link.model_copy(update={"status": "successful", "job_id": job.id, "finished": self.now()})
-
     def _what_to_run(self, chain: Chain, link: KeptLink) -> tuple[str, JsonObject]:
-        """Return the deployment and the parameters of a link's job."""
-        if link.dataset:
-            return link.dataset, {"inputs": self._same_interval(chain, link.dataset)}
-        if link.process == PROCESS_ID:
-            return str(link.inputs.get("datasetId")), {"inputs": link.inputs}
-        return link.process, {"process_id": link.process, "inputs": link.inputs, "request": {}}
+        """Return the deployment and the parameters of a link's job.
 
-    def _same_interval(self, chain: Chain, name: str) -> JsonObject:
-        """Return inputs for the days of the import; where no period lies in them, those of the first schedule."""
+        A dataset is imported for the days of the import; where no period lies in them, for those of its first schedule.
+        """
+        name = link.dataset
+        if not name and link.process == PROCESS_ID:
+            return str(link.inputs.get("datasetId")), {"inputs": link.inputs}
+        if not name:
+            return link.process, {"process_id": link.process, "inputs": link.inputs, "request": {}}
         if (dataset := self.datasets.get(name)) is None:
             raise InputError(f"dataset {name!r} is not enabled any more")
         interval = Interval(start=chain.start, end=chain.end)
         if periods_in(interval, dataset.period_type):
             days = {"start": chain.start.isoformat(), "end": chain.end.isoformat()}
-            return {"datasetId": name, **days, "dryRun": False}
+            return name, {"inputs": {"datasetId": name, **days, "dryRun": False}}
         if not dataset.schedules:
             raise InputError(
                 f"no {dataset.period_type} period lies within {chain.start} to {chain.end}, and dataset {name!r} has "
                 "no schedule whose dates could be taken"
             )
-        return run_inputs(dataset, dataset.schedules[0]) | {"dryRun": False}
+        return name, {"inputs": run_inputs(dataset, dataset.schedules[0]) | {"dryRun": False}}
 
     def _failed(self, link: KeptLink, said: str) -> KeptLink:
         return link.model_copy(update={"status": "failed", "message": said, "finished": self.now()})

@@ -4,7 +4,7 @@ An input is given inline, as `{"value": …}` with what describes it, or by refe
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft4Validator
@@ -52,10 +52,18 @@ def check(described: JsonMapping, inputs: JsonMapping) -> None:
         if name not in described
     ]
     for name, description in described.items():
-        if name in inputs:
-            problems += _problems(name, description, inputs[name])
-        elif description.get("minOccurs", 1) > 0:
-            problems.append(f"input {name}: is required")
+        least, most = description.get("minOccurs", 1), description.get("maxOccurs", 1)
+        schema = description.get("schema", {})
+        if name not in inputs:
+            problems += [f"input {name}: is required"] if least > 0 else []
+        elif not _is_several(description):
+            problems += _schema_problems(name, schema, inputs[name])
+        else:
+            entries = inputs[name] if isinstance(inputs[name], list) else [inputs[name]]
+            if len(entries) < least or (most != "unbounded" and len(entries) > most):
+                problems.append(f"input {name}: {len(entries)} values are not allowed; allowed: {least} to {most}")
+            for index, entry in enumerate(entries):
+                problems += _schema_problems(f"{name}[{index}]", schema, entry)
     if problems:
         raise InputError(problems)
 
@@ -75,19 +83,6 @@ def _one(name: str, description: JsonMapping, value: Any, fetch: Fetch, problems
         except (ValueError, RecursionError):
             problems.append(f"input {name}.href: there is no {'UTF-8 text' if is_text else 'JSON'} at this address")
     return value
-
-
-def _problems(name: str, description: JsonMapping, value: Any) -> Iterator[str]:
-    schema, most = description.get("schema", {}), description.get("maxOccurs", 1)
-    if not _is_several(description):
-        yield from _schema_problems(name, schema, value)
-        return
-    entries: Sequence[Any] = value if isinstance(value, list) else [value]
-    least = description.get("minOccurs", 1)
-    if len(entries) < least or (most != "unbounded" and len(entries) > most):
-        yield f"input {name}: {len(entries)} values are not allowed; allowed: {least} to {most}"
-    for index, entry in enumerate(entries):
-        yield from _schema_problems(f"{name}[{index}]", schema, entry)
 
 
 def _schema_problems(name: str, schema: JsonMapping, value: Any) -> Iterator[str]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
@@ -83,14 +82,23 @@ class Executions:
             request[BY] = f"token {self.viewer.name}"
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
-        if process_id == PROCESS_ID:
-            return self._submit_import(inputs, request, body.subscriber)
-        described_inputs.check(described, inputs)
+        if process_id != PROCESS_ID:
+            described_inputs.check(described, inputs)
+            with self._held_unless_refused(request):
+                request |= hold_subscriber(body.subscriber, self.store)
+                return self.gateway.runs.submit(
+                    process_id, {"process_id": process_id, "inputs": inputs, "request": request}
+                )
+        datasets, wanted = self.datasets(), inputs.get("datasetId")
+        if isinstance(wanted, str) and wanted not in datasets:
+            self._registry.raise_if_not_applied(wanted, self.viewer)
+        execution = validate_inputs(inputs, datasets, datetime.now(UTC))
+        self.viewer.permit(execution.dataset.dhis2.connection)
         with self._held_unless_refused(request):
+            kept, held = hold_features(inputs, self.store)
+            request |= held
             request |= hold_subscriber(body.subscriber, self.store)
-            return self.gateway.runs.submit(
-                process_id, {"process_id": process_id, "inputs": inputs, "request": request}
-            )
+            return self.gateway.runs.submit(execution.inputs.dataset_id, {"inputs": kept, "request": request})
 
     def wait(self, job: Job, seconds: float) -> Job:
         """Return the job once it has ended, or after so many seconds as it is then.
@@ -138,7 +146,16 @@ class Executions:
         begun = job.process_id == PROCESS_ID and (job.status != "accepted" or job.state_name in PUT_OFF)
         files, summary = self._left_behind(job) if begun else ((), None)
         chain = Chain.of(JobFolder(self.store, job.id)) if job_folder.AFTER in files else None
-        message = ""
+        message, more = "", JsonObject()
+        if chain:
+            links = []
+            for link in chain.links:  # a job that was started is as far as it is now
+                with suppress(NoSuchJobError):
+                    if link.job_id:
+                        status = self.gateway.runs.get(link.job_id).status
+                        link = link.model_copy(update={"status": "waiting" if status == "accepted" else status})
+                links.append(link.shown())
+            more = {"after": links, "childJobs": [link.job_id for link in chain.links if link.job_id]}
         if job.state_name in WAITING:
             place = self.gateway.runs.place_in_queue(job)
             message = job.message if self.gateway.details.workers() else f"{job.message}: {NO_WORKER}"
@@ -149,7 +166,7 @@ class Executions:
             import_summary=summary,
             files=[name for name in files if name != job_folder.AFTER],
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
-            more=self._of_chain(chain) if chain else {},
+            more=more,
         )
 
     def datasets(self) -> Mapping[str, Dataset]:
@@ -174,19 +191,6 @@ class Executions:
             raise NotAppliedError(f"not applied yet{f': {", ".join(seen)}' if seen else ''}")
 
     # Inside
-
-    def _submit_import(self, inputs: JsonMapping, request: JsonObject, subscriber: Any) -> Job:
-        datasets = self.datasets()
-        wanted = inputs.get("datasetId")
-        if isinstance(wanted, str) and wanted not in datasets:
-            self._registry.raise_if_not_applied(wanted, self.viewer)
-        execution = validate_inputs(inputs, datasets, datetime.now(UTC))
-        self.viewer.permit(execution.dataset.dhis2.connection)
-        with self._held_unless_refused(request):
-            inputs, held = hold_features(inputs, self.store)
-            request |= held
-            request |= hold_subscriber(subscriber, self.store)
-            return self.gateway.runs.submit(execution.inputs.dataset_id, {"inputs": inputs, "request": request})
 
     @contextmanager
     def _held_unless_refused(self, request: JsonMapping) -> Iterator[None]:
@@ -219,14 +223,3 @@ class Executions:
         names.difference_update(kept.get("empty", ()))
         listed = (job_folder.PREVIEW, *FILES, job_folder.AFTER)
         return [name for name in listed if name in names], kept.get("importSummary")
-
-    def _of_chain(self, chain: Chain) -> JsonObject:
-        """Return what follows an import; a job that was started is as far as it is now."""
-        links = []
-        for link in chain.links:
-            with suppress(NoSuchJobError):
-                if link.job_id:
-                    status = self.gateway.runs.get(link.job_id).status
-                    link = link.model_copy(update={"status": "waiting" if status == "accepted" else status})
-            links.append(link.shown())
-        return {"after": links, "childJobs": [link.job_id for link in chain.links if link.job_id]}

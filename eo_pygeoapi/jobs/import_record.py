@@ -1,5 +1,6 @@
 """From a job that has ended to its line in the import history."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from eo_pygeoapi.contract.history import ImportRecord
@@ -26,7 +27,27 @@ def note_import(store: ResultStore, job: Job, dataset: Dataset | None, now: date
 
 
 def import_record(store: ResultStore, job: Job, dataset: Dataset | None) -> ImportRecord:
-    """Return the line of a job that has ended."""
+    """Return the line of a job that has ended; with less of what was asked where the inputs have mistakes."""
+    asked, counts = JsonObject(), JsonObject()
+    if dataset is not None:
+        target = dataset.dhis2
+        with suppress(InputError):
+            execution = validate_inputs(job.inputs, {dataset.id: dataset}, job.created)
+            target = execution.dataset.dhis2
+            asked = {"start": execution.interval.start, "end": execution.interval.end}
+        asked |= {"tenant": dataset.tenant, "connection": target.connection, "data_element": target.data_element}
+    if kept := JobFolder(store, job.id).read_json(job_folder.SUMMARY, default={}).get("importSummary"):
+        summary = ImportSummary.model_validate(kept)
+        counts = {
+            "import_status": summary.status,
+            "imported": summary.imported,
+            "updated": summary.updated,
+            "deleted": summary.deleted,
+            "ignored": summary.ignored,
+            "unchanged": summary.unchanged,
+            "rejected": summary.rejected_count,
+            "kept": summary.kept_count,
+        }
     return ImportRecord(
         job_id=job.id,
         dataset=job.deployment,
@@ -36,42 +57,6 @@ def import_record(store: ResultStore, job: Job, dataset: Dataset | None) -> Impo
         message=job.message,
         started=job.started,
         finished=job.finished or job.updated,
-        **_asked(job, dataset),
-        **_counts(store, job),
+        **asked,
+        **counts,
     )
-
-
-def _asked(job: Job, dataset: Dataset | None) -> JsonObject:
-    """Return the days that were asked for, and where the values go; less where the inputs have mistakes."""
-    if dataset is None:
-        return {}
-    found: JsonObject = {}
-    try:
-        execution = validate_inputs(job.inputs, {dataset.id: dataset}, job.created)
-    except InputError:
-        target = dataset.dhis2
-    else:
-        target = execution.dataset.dhis2
-        found |= {"start": execution.interval.start, "end": execution.interval.end}
-    return found | {
-        "tenant": dataset.tenant,
-        "connection": target.connection,
-        "data_element": target.data_element,
-    }
-
-
-def _counts(store: ResultStore, job: Job) -> JsonObject:
-    kept = JobFolder(store, job.id).read_json(job_folder.SUMMARY, default={}).get("importSummary")
-    if not kept:
-        return {}
-    summary = ImportSummary.model_validate(kept)
-    return {
-        "import_status": summary.status,
-        "imported": summary.imported,
-        "updated": summary.updated,
-        "deleted": summary.deleted,
-        "ignored": summary.ignored,
-        "unchanged": summary.unchanged,
-        "rejected": summary.rejected_count,
-        "kept": summary.kept_count,
-    }

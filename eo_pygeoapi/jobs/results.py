@@ -118,7 +118,15 @@ def encode(outputs: Mapping[str, Output], request: JsonMapping, href: Callable[[
     if len(outputs) == 1:
         output = next(iter(outputs.values()))
         return Encoded(200, {"Content-Type": output.media_type}, output.body())
-    return _multipart(outputs, by_reference, href)
+    boundary, parts = uuid.uuid4().hex, []
+    for id_, output in outputs.items():
+        headers = [f"Content-Type: {output.media_type}", f"Content-ID: <{id_}>"]
+        if id_ in by_reference:
+            headers.append(f"Content-Location: {href(id_)}")
+        head = "\r\n".join([f"--{boundary}", *headers, "", ""]).encode()
+        parts.append(head + (b"" if id_ in by_reference else output.body()) + b"\r\n")
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    return Encoded(200, {"Content-Type": f'{MULTIPART}; boundary="{boundary}"'}, body)
 
 
 def results_media_type(store: ResultStore, job: Job) -> str:
@@ -159,19 +167,6 @@ def _translated(job: Job) -> Iterator[None]:
         yield
     except MissingResultError as error:
         raise ResultNotAvailableError(f"the results of job {job.id} are not in the results store any more") from error
-
-
-def _multipart(outputs: Mapping[str, Output], by_reference: set[str], href: Callable[[str], str]) -> Encoded:
-    boundary = uuid.uuid4().hex
-    parts = []
-    for id_, output in outputs.items():
-        headers = [f"Content-Type: {output.media_type}", f"Content-ID: <{id_}>"]
-        if id_ in by_reference:
-            headers.append(f"Content-Location: {href(id_)}")
-        head = "\r\n".join([f"--{boundary}", *headers, "", ""]).encode()
-        parts.append(head + (b"" if id_ in by_reference else output.body()) + b"\r\n")
-    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-    return Encoded(200, {"Content-Type": f'{MULTIPART}; boundary="{boundary}"'}, body)
 
 
 def _is_json(media_type: str) -> bool:

@@ -63,7 +63,10 @@ class Schedules:
             self._set_active(dataset, schedule, False)
         except EoError:
             with suppress(EoError):
-                self._put_back(dataset_id, name, before)
+                if before is None:
+                    self.pauses.forget(dataset_id, name)
+                else:
+                    self.pauses.put(dataset_id, name, before)
             raise
         return self.standing(dataset_id, name)
 
@@ -112,12 +115,6 @@ class Schedules:
             return
         inputs = {"inputs": run_inputs(dataset, schedule)}
         self.gateway.deployments.set_active(deployment, row, active, inputs)
-
-    def _put_back(self, dataset_id: str, name: str, before: Pause | None) -> None:
-        if before is None:
-            self.pauses.forget(dataset_id, name)
-        else:
-            self.pauses.put(dataset_id, name, before)
 
 
 def schedule_document(standing: Standing, last: Job | None, now: datetime, links: Sequence[Link]) -> ScheduleDocument:

@@ -4,7 +4,7 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,14 +41,11 @@ class Webhooks:
     def tell(self, chain: Chain, document: JsonMapping) -> Chain:
         """Post the document to the webhooks of a chain that have not been called; returns what came of it."""
         waiting = [(n, link) for n, link in enumerate(chain.links) if link.webhook and not link.has_ended]
-        told = self._told([link for _, link in waiting], chain.job_id, document)
+        with ThreadPoolExecutor(max(len(waiting), 1)) as threads:
+            told = list(threads.map(lambda entry: self._called(entry[1], chain.job_id, document), waiting))
         for (number, _), link in zip(waiting, told, strict=True):
             chain = chain.replaced(number, link)
         return chain
-
-    def _told(self, links: Sequence[KeptLink], job_id: str, document: JsonMapping) -> list[KeptLink]:
-        with ThreadPoolExecutor(max(len(links), 1)) as threads:
-            return list(threads.map(lambda link: self._called(link, job_id, document), links))
 
     def _called(self, link: KeptLink, job_id: str, document: JsonMapping) -> KeptLink:
         try:
@@ -60,37 +57,31 @@ class Webhooks:
         return link.model_copy(update={"status": "successful", "finished": self.now()})
 
     def _post(self, channel: str, job_id: str, document: JsonMapping) -> None:
-        url, headers = _address(channel, self.address(channel))
-        headers |= {"Content-Type": "application/json", "Idempotency-Key": f"{job_id} {channel}"}
-        retrying = Retrying(
+        variable = notify_variable(channel)
+        if (given := self.address(channel)) is None:
+            raise ConfigError(
+                f"it has no address; set {variable}, or make the Prefect block notification-channel/{channel}"
+            )
+        parts = urlsplit(given.get_secret_value())
+        scheme = _OF_APPRISE.get(parts.scheme, parts.scheme)
+        if scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"{variable} is no address of a webhook; allowed: http(s)://…, json(s)://…")
+        user, at, host = parts.netloc.rpartition("@")
+        url = parts._replace(scheme=scheme, netloc=host).geturl()
+        login = {"Authorization": f"Basic {base64.b64encode(unquote(user).encode()).decode()}"} if at else {}
+        headers = login | {"Content-Type": "application/json", "Idempotency-Key": f"{job_id} {channel}"}
+        body = json.dumps(document, ensure_ascii=False).encode()
+        for attempt in Retrying(
             retry=retry_if_exception_type(OutboundError),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential(FIRST_PAUSE_SECONDS),
             sleep=self.pause,
             reraise=True,
-        )
-        retrying(_post_once, url, json.dumps(document, ensure_ascii=False).encode(), headers)
-
-
-def _post_once(url: str, body: bytes, headers: dict[str, str]) -> None:
-    # the address is the operator's own, so it may be a private one
-    reply = outbound.request("POST", url, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=True)
-    if reply.status >= 300:
-        raise OutboundError(f"answered with {reply.status}")
-
-
-def _address(channel: str, given: SecretStr | None) -> tuple[str, dict[str, str]]:
-    """Return the URL without a user, and the header that logs the user in; ConfigError where it is none."""
-    variable = notify_variable(channel)
-    if given is None:
-        raise ConfigError(
-            f"it has no address; set {variable}, or make the Prefect block notification-channel/{channel}"
-        )
-    parts = urlsplit(given.get_secret_value())
-    scheme = _OF_APPRISE.get(parts.scheme, parts.scheme)
-    if scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{variable} is no address of a webhook; allowed: http(s)://…, json(s)://…")
-    user, at, host = parts.netloc.rpartition("@")
-    login = base64.b64encode(unquote(user).encode()).decode()
-    url = parts._replace(scheme=scheme, netloc=host).geturl()
-    return url, {"Authorization": f"Basic {login}"} if at else {}
+        ):
+            with attempt:
+                # the address is the operator's own, so it may be a private one
+                reply = outbound.request(
+                    "POST", url, body=body, headers=headers, seconds=ANSWER_SECONDS, allow_private=True
+                )
+                if reply.status >= 300:
+                    raise OutboundError(f"answered with {reply.status}")

@@ -106,16 +106,16 @@ class Chain(BaseModel):
 
     def in_words(self, at: Callable[[datetime], str]) -> str:
         """Return what came of the import and of what follows it; `at` words a moment."""
-        return "; ".join([self.words, *(words for link in self.links if (words := _in_words(link, at)))])
+        said = [self.words]
+        for link in self.links:
+            if link.status == "failed":
+                said.append(f"{link.name} failed: {link.message}")
+            elif link.analytics and link.finished:
+                said.append(f"visible in DHIS2 since {at(link.finished)}")
+            elif link.job_id:
+                said.append(f"{link.name} is started")
+        return "; ".join(said)
 
     def replaced(self, number: int, link: KeptLink) -> Self:
         """Return it with another state of one link."""
         return self.model_copy(update={"links": [link if n == number else old for n, old in enumerate(self.links)]})
-
-
-def _in_words(link: KeptLink, at: Callable[[datetime], str]) -> str:
-    if link.status == "failed":
-        return f"{link.name} failed: {link.message}"
-    if link.analytics and link.finished:
-        return f"visible in DHIS2 since {at(link.finished)}"
-    return f"{link.name} is started" if link.job_id else ""

@@ -9,6 +9,7 @@ The tables have versions of their own: a dry run changes what the data are, and 
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, Literal
 from urllib.parse import quote
@@ -132,38 +133,32 @@ class CoverageTable:
 
         The counts of a year are kept beside its files, and made again only when these have changed.
         """
-        values, in_dhis2 = self._values.files(), self._dhis2.files()
-        return [
-            summary
-            for year in sorted(values)
-            for summary in self._kept_summary(year, "\n".join([*values[year], *in_dhis2.get(year, [])]))
-        ]
+        values, in_dhis2, found = self._values.files(), self._dhis2.files(), list[PeriodSummary]()
+        for year in sorted(values):
+            files = "\n".join([*values[year], *in_dhis2.get(year, [])])
+            key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
+            with suppress(MissingResultError):
+                kept = _YearSummary.model_validate(self._store.read_json(key))
+                if kept.digest == digest:
+                    found += kept.periods
+                    continue
+            rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
+            there = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
+            counts = {period: numbers for period, *numbers in there}
+            periods = []
+            for id_, present, provisional, start, end in rows:
+                known = {"id": id_, "start": start, "end": end, "present": present, "provisional": provisional}
+                known |= dict(zip(("imported", "rejected", "kept"), counts.get(id_, (0, 0, 0)), strict=True))
+                periods.append(PeriodSummary.model_validate(known))
+            periods.sort(key=lambda summary: summary.start)
+            self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
+            found += periods
+        return found
 
     def compact(self) -> None:
         """Merge the files of each year into one."""
         for table in (self._values, self._dhis2, self._units):
             table.compact()
-
-    def _kept_summary(self, year: str, files: str) -> list[PeriodSummary]:
-        key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
-        try:
-            kept = _YearSummary.model_validate(self._store.read_json(key))
-            if kept.digest == digest:
-                return kept.periods
-        except MissingResultError:
-            pass
-        rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
-        in_dhis2 = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
-        counts = {period: numbers for period, *numbers in in_dhis2}
-        periods = []
-        for id_, present, provisional, start, end in rows:
-            imported, rejected, kept_there = counts.get(id_, (0, 0, 0))
-            known = {"id": id_, "start": start, "end": end, "present": present, "provisional": provisional}
-            there = {"imported": imported, "rejected": rejected, "kept": kept_there}
-            periods.append(PeriodSummary.model_validate(known | there))
-        periods.sort(key=lambda summary: summary.start)
-        self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
-        return periods
 
     def _fill(
         self,

@@ -160,27 +160,23 @@ def prune(
 
 def _leftovers(folder: Path) -> list[Path]:
     """Return what killed downloads left: nobody holds the lock beside it, or where there is none, it is old."""
-    return [path for path in _unfinished(folder) if _is_abandoned(path)]
+    found = []
+    for path in _unfinished(folder):
+        lock = path.parent / LOCK
+        if lock.exists():  # a download may wait for hours for its provider, without writing anything
+            with suppress(Timeout, OSError), FileLock(lock, timeout=0):
+                found.append(path)
+            continue
+        with suppress(OSError):  # a process has just removed a file, or moved it to its place
+            written = [file.stat().st_mtime for file in (path, *path.rglob("*"))]
+            if time.time() - max(written) > _ABANDONED:
+                found.append(path)
+    return found
 
 
 def _unfinished(folder: Path) -> list[Path]:
     found = folder.rglob(f"{UNFINISHED}*")
     return [path for path in found if not any(part.name.startswith(UNFINISHED) for part in path.parents)]
-
-
-def _is_abandoned(path: Path) -> bool:
-    lock = path.parent / LOCK
-    if lock.exists():  # a download may wait for hours for its provider, without writing anything
-        try:
-            with FileLock(lock, timeout=0):
-                return True
-        except (Timeout, OSError):
-            return False
-    try:
-        written = [file.stat().st_mtime for file in (path, *path.rglob("*"))]
-    except OSError:  # a process has just removed a file, or moved it to its place
-        return False
-    return time.time() - max(written) > _ABANDONED
 
 
 def sweep(folder: Path) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.history import ImportRecord, ImportTotals
-from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
@@ -30,7 +29,16 @@ class History:
 
     def add(self, record: ImportRecord, now: datetime) -> None:
         """Add the line of a job, in place of one that it has already."""
-        self._table.add(_columns(record, now), _YEAR)
+        values = record.model_dump(by_alias=True)
+        # a table of one row, whose times are in UTC and of no zone
+        moments = {n: values[n] and values[n].astimezone(UTC).replace(tzinfo=None) for n in _INSTANTS}
+        columns: dict[str, NDArray[np.generic]] = {n: np.array([values[n]], dtype=object) for n in _TEXTS}
+        columns |= {n: np.array([values[n]], dtype="datetime64[D]").astype("datetime64[s]") for n in _DAYS}
+        columns |= {n: np.array([moment], dtype="datetime64[us]") for n, moment in moments.items()}
+        columns |= {n: np.array([values[n]], dtype=np.int64) for n in _COUNTS}
+        columns["dryRun"] = np.array([record.dry_run])
+        columns["version"] = np.array([f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"], dtype=object)
+        self._table.add(columns, _YEAR)
 
     def page(self, limit: int, offset: int = 0) -> tuple[list[ImportRecord], int]:
         """Return lines, the latest first, and how many there are."""
@@ -39,7 +47,12 @@ class History:
         def read(connection: duckdb.DuckDBPyConnection) -> tuple[list[ImportRecord], int]:
             found = connection.execute(query, [limit, offset])
             names = [column[0] for column in found.description or ()]
-            records = [_record(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+            records = []
+            for row in found.fetchall():
+                known = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+                known |= {name: known[name].date() for name in _DAYS if name in known}
+                known |= {name: known[name].replace(tzinfo=UTC) for name in _INSTANTS if name in known}
+                records.append(ImportRecord.model_validate(known))
             (count,) = connection.execute("SELECT count(*) FROM latest").fetchone() or (0,)
             return records, int(count)
 
@@ -64,29 +77,6 @@ class History:
     def compact(self) -> None:
         """Merge the files of each year into one."""
         self._table.compact()
-
-
-def _columns(record: ImportRecord, now: datetime) -> dict[str, NDArray[np.generic]]:
-    """Return a table of one row; times are in UTC and of no zone."""
-    values = record.model_dump(by_alias=True)
-    columns: dict[str, NDArray[np.generic]] = {name: np.array([values[name]], dtype=object) for name in _TEXTS}
-    columns |= {name: np.array([values[name]], dtype="datetime64[D]").astype("datetime64[s]") for name in _DAYS}
-    columns |= {name: np.array([_naive(values[name])], dtype="datetime64[us]") for name in _INSTANTS}
-    columns |= {name: np.array([values[name]], dtype=np.int64) for name in _COUNTS}
-    columns["dryRun"] = np.array([record.dry_run])
-    columns["version"] = np.array([f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"], dtype=object)
-    return columns
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
-
-
-def _record(row: JsonObject) -> ImportRecord:
-    known = {name: value for name, value in row.items() if value is not None}
-    known |= {name: known[name].date() for name in _DAYS if name in known}
-    known |= {name: known[name].replace(tzinfo=UTC) for name in _INSTANTS if name in known}
-    return ImportRecord.model_validate(known)
 
 
 def histories(store: ResultStore) -> Sequence[str]:

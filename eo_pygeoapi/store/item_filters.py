@@ -6,7 +6,7 @@ names the filter, the value and what is allowed.
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -121,13 +121,22 @@ def _wrong(name: str, value: object, allowed: str) -> InputError:
     return InputError(f"{name}: {shown(value)} is not allowed; allowed: {allowed}")
 
 
-def _value(name: str, given: object) -> object:
+def _value(name: str, given: Any) -> object:
     schema = FIELDS[_known(name)]
-    parse, allowed = _PARSERS[schema.get("format", schema["type"])]
+    kind = schema.get("format", schema["type"])
     try:
-        return parse(given)
+        if kind == "integer":
+            number = int(given)
+            if isinstance(given, bool) or number != float(given) or abs(number) > _LARGEST_INTEGER:
+                raise ValueError(given)
+            return number
+        if kind == "number":
+            return _number(given)
+        if kind == "date" and isinstance(given, date):
+            return given.date() if isinstance(given, datetime) else given
+        return datetime.strptime(_text(given), "%Y-%m-%d").date() if kind == "date" else _text(given)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _wrong(name, given, allowed) from error
+        raise _wrong(name, given, _ALLOWED[kind]) from error
 
 
 def _text(given: object) -> str:
@@ -136,31 +145,13 @@ def _text(given: object) -> str:
     return given.replace(APOSTROPHE, "'")
 
 
-def _integer(given: Any) -> int:
-    number = int(given)
-    if isinstance(given, bool) or number != float(given) or abs(number) > _LARGEST_INTEGER:
-        raise ValueError(given)
-    return number
-
-
 def _number(given: Any) -> float:
     if isinstance(given, bool) or not math.isfinite(float(given)):
         raise ValueError(given)
     return float(given)
 
 
-def _date(given: object) -> date:
-    if isinstance(given, datetime):
-        return given.date()
-    return given if isinstance(given, date) else datetime.strptime(_text(given), "%Y-%m-%d").date()
-
-
-_PARSERS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "string": (_text, "text"),
-    "integer": (_integer, "an integer"),
-    "number": (_number, "a number"),
-    "date": (_date, "a date as YYYY-MM-DD"),
-}
+_ALLOWED = {"string": "text", "integer": "an integer", "number": "a number", "date": "a date as YYYY-MM-DD"}
 
 _OPERATORS = {
     ast.ComparisonOp.EQ: ("=", "="),

@@ -78,10 +78,17 @@ class JobFeatures:
         self._job_id = folder.job_id
         with ExitStack() as opened:
             copies = Path(opened.enter_context(TemporaryDirectory(prefix="eo-pygeoapi-")))
-            self._values, units = (_local(folder, name, copies) for name in (VALUES, UNITS))
+            paths = {}
+            for name in (VALUES, UNITS):
+                path = folder.local_path(name)
+                if path is None or not folder.exists(name):
+                    path = copies / name
+                    folder.copy_to(name, path)
+                paths[name] = path
+            self._values = paths[VALUES]
             self._connection = opened.enter_context(connect(copies / "spill", READER_MEMORY))
             query = """SELECT "orgUnit", name, level, coalesce(geometry, '') FROM read_parquet(?)"""
-            found = self._rows(query, [str(units)])
+            found = self._rows(query, [str(paths[UNITS])])
             self.units = {row[0]: KeptUnit(*row) for row in found}
             self._opened = opened.pop_all()
 
@@ -142,12 +149,3 @@ class JobFeatures:
             return self._connection.execute(query, parameters).fetchall()
         except duckdb.Error as error:
             raise ResultsError(f"cannot read the values of job {self._job_id}: {error}") from error
-
-
-def _local(folder: JobFolder, name: str, copies: Path) -> Path:
-    """Return the local path of a file; of a copy below `copies` where the store is elsewhere."""
-    path = folder.local_path(name)
-    if path is None or not folder.exists(name):
-        path = copies / name
-        folder.copy_to(name, path)
-    return path

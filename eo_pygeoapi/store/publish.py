@@ -55,8 +55,12 @@ def publish_results(
         not_published=not_published,
     )
     folder.write_json(job_folder.PREVIEW, results.preview)
+    counts = dict.fromkeys((job_folder.FEATURES, job_folder.VALUES_CSV, job_folder.CHAP_CSV), len(table))
+    counts |= dict.fromkeys((job_folder.PAYLOAD_JSON, job_folder.PAYLOAD_CSV), len(results.preview["dataValues"]))
+    counts |= {job_folder.REJECTED: results.summary.rejected_count, job_folder.KEPT: results.summary.kept_count}
+    empty = [name for name, count in counts.items() if not count]  # the job does not link these
     summary = outputs.to_json()["importSummary"]
-    folder.write_json(job_folder.SUMMARY, {"importSummary": summary, "empty": _empty_files(len(table), results)})
+    folder.write_json(job_folder.SUMMARY, {"importSummary": summary, "empty": empty})
     folder.write_json(job_folder.RESULT, outputs.to_json())
     return outputs
 
@@ -85,18 +89,3 @@ def _publish_in_collection(
         written=now(),
     )
     return "" if shown else _TRIED
-
-
-def _empty_files(rows: int, results: JobResults) -> list[str]:
-    """Return the names of the files that hold no entry, for the job does not link these."""
-    data_values = len(results.preview["dataValues"])
-    counts = {
-        job_folder.FEATURES: rows,
-        job_folder.VALUES_CSV: rows,
-        job_folder.CHAP_CSV: rows,
-        job_folder.PAYLOAD_JSON: data_values,
-        job_folder.PAYLOAD_CSV: data_values,
-        job_folder.REJECTED: results.summary.rejected_count,
-        job_folder.KEPT: results.summary.kept_count,
-    }
-    return [name for name, count in counts.items() if not count]

@@ -135,7 +135,14 @@ class PublishedReader:
         whole = (*order, *(o for o in DEFAULT_ORDER if o.name not in {given.name for given in order}))
 
         def answer(files: Files) -> OutlinedPage:
-            query = _Query(self._connection.cursor(), self._copied(files), self._kept)
+            paths = dict(zip(files.keys(), local_paths(self._store, files.keys(), self._folder), strict=True))
+            for folder in {Path(path).parent for path in paths.values() if Path(path).is_relative_to(self._folder)}:
+                for copy in folder.glob("*.parquet"):
+                    if str(copy) not in paths.values():  # its file is gone
+                        copy.unlink(missing_ok=True)
+            values = {year: [paths[key] for key in keys] for year, keys in files.values.items()}
+            copied = Files(values, [paths[key] for key in files.geometries])
+            query = _Query(self._connection.cursor(), copied, self._kept)
             with self._turns:
                 rows, matched = query.page(conditions, whole, offset, limit)
                 keys = {row["geometry"] for row in rows} - {None} if with_geometry else set()
@@ -143,16 +150,6 @@ class PublishedReader:
             return OutlinedPage(rows, matched, texts)
 
         return read_files(self._store, dataset_id, answer)
-
-    def _copied(self, files: Files) -> Files:
-        """Return the files with local paths for keys, and drop the copies of files that are gone."""
-        paths = dict(zip(files.keys(), local_paths(self._store, files.keys(), self._folder), strict=True))
-        for folder in {Path(path).parent for path in paths.values() if Path(path).is_relative_to(self._folder)}:
-            for copy in folder.glob("*.parquet"):
-                if str(copy) not in paths.values():
-                    copy.unlink(missing_ok=True)
-        values = {year: [paths[key] for key in keys] for year, keys in files.values.items()}
-        return Files(values, [paths[key] for key in files.geometries])
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -195,9 +192,17 @@ class _Query:
         matched = sum(count for _, count in counts)
         if offset >= matched or limit < 1:
             return [], matched
-        narrowed, rest = _narrow(conditions, order, counts, offset, limit)
+        if order[0].name == "period":
+            # only the row groups of the page's periods are read and sorted, so the last page is as quick as the first
+            counts = counts[::-1] if order[0].descending else counts
+            ends = list(accumulate(count for _, count in counts))
+            first = next(i for i, end in enumerate(ends) if end > offset)
+            last = next((i for i, end in enumerate(ends) if end >= offset + limit), len(ends) - 1)
+            periods = sorted((counts[first][0], counts[last][0]))
+            conditions.append(Condition("period BETWEEN ? AND ?", tuple(periods), on_key=True))
+            offset -= ends[first - 1] if first else 0
         by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
-        found = self._select(_COLUMNS, narrowed, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, rest)
+        found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found], matched
 
     def outlines(self, keys: Collection[str]) -> dict[str, str]:
@@ -254,26 +259,3 @@ class _Query:
 def _all_of(conditions: Sequence[Condition]) -> tuple[str, list[Any]]:
     sql = " AND ".join(f"({condition.sql})" for condition in conditions) or "true"
     return sql, [value for condition in conditions for value in condition.parameters]
-
-
-def _narrow(
-    conditions: Sequence[Condition],
-    order: Sequence[Order],
-    counts: Sequence[tuple[str, int]],
-    offset: int,
-    limit: int,
-) -> tuple[Sequence[Condition], int]:
-    """Return conditions that add the periods of the page, and the offset within these.
-
-    That makes the last page as quick as the first: only the row groups of these periods are read and sorted.
-    """
-    if order[0].name != "period":
-        return conditions, offset
-    counts = counts[::-1] if order[0].descending else counts
-    ends = list(accumulate(count for _, count in counts))
-    first = next(i for i, end in enumerate(ends) if end > offset)
-    last = next((i for i, end in enumerate(ends) if end >= offset + limit), len(ends) - 1)
-    periods = sorted((counts[first][0], counts[last][0]))
-    return [*conditions, Condition("period BETWEEN ? AND ?", tuple(periods), on_key=True)], offset - (
-        ends[first - 1] if first else 0
-    )

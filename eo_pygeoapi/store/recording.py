@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import batched
@@ -106,20 +106,18 @@ def record(
     table.add_values(cells, asked.units, folder.job_id, version)
     if execution.inputs.dry_run or not folder.exists(job_folder.CHANGES):
         return
-    for rows in batched(_changes(folder), _ROWS_AT_ONCE):
-        columns = {name: [row[n] for row in rows] for n, name in enumerate(("orgUnit", "period", "state", "reason"))}
-        table.add_import(columns, folder.job_id, version)
-
-
-def _changes(folder: JobFolder) -> Iterator[tuple[str, str, str, str]]:
-    """Yield unit, period, state and reason of every value that DHIS2 was asked to take."""
+    # every value that DHIS2 was asked to take
     rejected = folder.read_json(job_folder.REJECTED, [])
     reasons = {(entry.get("orgUnit"), entry.get("period")): entry["reason"] for entry in rejected}
-    text = io.StringIO(folder.read_bytes(job_folder.CHANGES).decode())
-    for change in csv.DictReader(text):
-        if state := STATE_OF_CHANGE.get(change["change"]):
-            unit, period = change["orgUnit"], change["period"]
-            yield unit, period, state, reasons.get((unit, period), "") if state == "R" else ""
+    changes = (
+        (unit, period, state, reasons.get((unit, period), "") if state == "R" else "")
+        for change in csv.DictReader(io.StringIO(folder.read_bytes(job_folder.CHANGES).decode()))
+        for unit, period in [(change["orgUnit"], change["period"])]
+        if (state := STATE_OF_CHANGE.get(change["change"]))
+    )
+    for rows in batched(changes, _ROWS_AT_ONCE):
+        columns = {name: [row[n] for row in rows] for n, name in enumerate(("orgUnit", "period", "state", "reason"))}
+        table.add_import(columns, folder.job_id, version)
 
 
 def _texts(texts: Iterable[str]) -> _Texts:

@@ -123,7 +123,20 @@ class ResultStore:
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
                 yield (draft := Path(folder, Path(path).name))
                 with _translated("write", key):
-                    self._put(draft, path)
+                    protocols = self._files.protocol
+                    if not _WHOLE_PUTS.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
+                        self._files.put_file(str(draft), path)
+                        return
+                    beside = path.rpartition("/")[0]
+                    sent = f"{beside}/.{uuid.uuid4().hex}.tmp"
+                    self._files.makedirs(beside, exist_ok=True)
+                    try:
+                        self._files.put_file(str(draft), sent)
+                        self._files.mv(sent, path)
+                    except BaseException:
+                        with suppress(Exception):
+                            self._files.rm_file(sent)
+                        raise
         except OSError as error:
             raise _cannot("write", key, error) from error
 
@@ -155,7 +168,17 @@ class ResultStore:
         """Return what is kept in a folder and below, with sizes and times, sorted by key."""
         with _translated("list", prefix):
             found = list(self._walk(self._path(prefix)))
-        kept = [StoredEntry(self._key(entry), int(entry.get("size") or 0), _written(entry)) for entry in found]
+        kept = []
+        for entry in found:
+            names = (name for name in ("mtime", "LastModified", "last_modified", "updated") if name in entry)
+            said = entry.get(next(names, ""))
+            if isinstance(said, int | float):
+                said = datetime.fromtimestamp(said, UTC)
+            elif isinstance(said, str):
+                said = datetime.fromisoformat(said)
+            # now, where what lies behind fsspec does not say
+            written = said.astimezone(UTC) if isinstance(said, datetime) else datetime.now(UTC)
+            kept.append(StoredEntry(self._key(entry), int(entry.get("size") or 0), written))
         return sorted(kept, key=lambda entry: entry.key)
 
     def delete(self, prefix: str) -> None:
@@ -169,23 +192,6 @@ class ResultStore:
     def url(self, key: str) -> str:
         """Return the key's address as fsspec takes it."""
         return str(self._files.unstrip_protocol(self._path(key)))
-
-    def _put(self, local: Path, path: str) -> None:
-        """Copy a local file to a store elsewhere; readers see all of it or nothing."""
-        protocols = self._files.protocol
-        if not _WHOLE_PUTS.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
-            self._files.put_file(str(local), path)
-            return
-        folder = path.rpartition("/")[0]
-        draft = f"{folder}/.{uuid.uuid4().hex}.tmp"
-        self._files.makedirs(folder, exist_ok=True)
-        try:
-            self._files.put_file(str(local), draft)
-            self._files.mv(draft, path)
-        except BaseException:
-            with suppress(Exception):
-                self._files.rm_file(draft)
-            raise
 
     def _walk(self, folder: str) -> Iterator[dict[str, Any]]:
         # not `find`, which leaves out what it cannot read
@@ -231,16 +237,6 @@ class ResultStore:
     @property
     def _is_local(self) -> bool:
         return isinstance(self._files, LocalFileSystem)
-
-
-def _written(entry: JsonMapping) -> datetime:
-    """Return when a file was written; now, where what lies behind fsspec does not say."""
-    said = next((entry[name] for name in ("mtime", "LastModified", "last_modified", "updated") if name in entry), None)
-    if isinstance(said, int | float):
-        return datetime.fromtimestamp(said, UTC)
-    if isinstance(said, str):
-        said = datetime.fromisoformat(said)
-    return said.astimezone(UTC) if isinstance(said, datetime) else datetime.now(UTC)
 
 
 @contextmanager

@@ -23,7 +23,16 @@ def main(environ: "MutableMapping[bytes, bytes]") -> None:
     connection = _ask(address, environ) if address else None
     if connection is None:
         os.execv(sys.executable, [sys.executable, "-m", "eo_pygeoapi.worker.execute_run"])
-    status = _wait(connection)
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    poll.register(0, select.POLLIN | select.POLLHUP)
+    ready: set[int] = set()
+    while connection.fileno() not in ready:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if connection.fileno() not in ready and 0 in ready and not os.read(0, 1):
+            os._exit(1)  # the worker is dead
+    answer = connection.recv(4)  # the exit status, as `os.waitpid` gives it
+    status = int.from_bytes(answer, "big") if len(answer) == 4 else LOST_ZYGOTE << 8
     if os.WIFSIGNALED(status):
         killed_by = os.WTERMSIG(status)
         if killed_by != signal.SIGKILL:
@@ -49,20 +58,6 @@ def _ask(address: bytes, environ: "MutableMapping[bytes, bytes]") -> "socket.soc
         pass
     connection.close()
     return None
-
-
-def _wait(connection: socket.socket) -> int:
-    """Return the exit status that the zygote reports, as `os.waitpid` gives it."""
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    poll.register(0, select.POLLIN | select.POLLHUP)
-    while True:
-        ready = {descriptor for descriptor, _ in poll.poll()}
-        if connection.fileno() in ready:
-            answer = connection.recv(4)
-            return int.from_bytes(answer, "big") if len(answer) == 4 else LOST_ZYGOTE << 8
-        if 0 in ready and not os.read(0, 1):
-            os._exit(1)  # the worker is dead
 
 
 if __name__ == "__main__":

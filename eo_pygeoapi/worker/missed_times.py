@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
     FlowRunFilterExpectedStartTime,
 )
-from prefect.client.schemas.objects import DeploymentSchedule, FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
@@ -62,15 +62,20 @@ class MissedTimes:
         Without an absence these are the ones that waited until a later time of the same schedule was due.
         """
         datasets, settled = self._datasets(), set[UUID]()
-        for deployment in await self._deployments():
+        where, deployments = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])), list[DeploymentResponse]()
+        while page := await self._client.read_deployments(deployment_filter=where, limit=PAGE, offset=len(deployments)):
+            deployments += page
+        for deployment in deployments:
             if not deployment.schedules or deployment.paused:
                 continue
             dataset = datasets.get(deployment.name)
             policies = {schedule.name: schedule for schedule in dataset.schedules} if dataset else {}
             if absence:
                 await self._plan_missed(deployment, policies, absence)
-            runs = await self._due_runs(deployment, now)
-            for name, of_schedule in _by_schedule(runs).items():
+            by_schedule: dict[str, list[FlowRun]] = {}
+            for run in await self._due_runs(deployment, now):
+                by_schedule.setdefault(schedule_of(run), []).append(run)
+            for name, of_schedule in by_schedule.items():
                 waiting = [run for run in of_schedule if run.state_type == StateType.SCHEDULED and not run.run_count]
                 policy = policies[name].catch_up if name in policies else "latest"
                 if policy == "latest":
@@ -81,7 +86,9 @@ class MissedTimes:
                 if policy == "none":
                     settled |= await self._leave_out(missed, [])
                 elif policy == "all":
-                    settled |= await self._put_off(missed, datasets[deployment.name], policies[name])
+                    for run in missed:  # a worker takes those in their place after all others
+                        await self._replace(run, datasets[deployment.name], policies[name], BACKFILL)
+                        settled.add(run.id)
         return settled
 
     async def _plan_missed(
@@ -95,8 +102,12 @@ class MissedTimes:
             policy = policies[schedule.slug].catch_up if schedule.slug and schedule.slug in policies else "latest"
             if schedule.active and policy == "all":
                 starts.append(since)
-            elif schedule.active and policy == "latest" and (latest := _latest_start(schedule, absence.until)) > since:
-                starts.append(latest)
+            elif schedule.active and policy == "latest" and isinstance(cron := schedule.schedule, CronSchedule):
+                # a moment from which on Prefect plans the last run before the end of the absence
+                given = Schedule(name="x", cron=cron.cron, timezone=cron.timezone or "UTC", inputs={})
+                latest = latest_until(given, absence.until - timedelta(microseconds=1))
+                start = absence.until if latest is None else planned_from(given, latest)
+                starts += [start] if start > since else []
         if starts and min(starts) < absence.until:
             await self._client.request(
                 "POST",
@@ -138,14 +149,6 @@ class MissedTimes:
             left_out.add(run.id)
         return left_out
 
-    async def _put_off(self, runs: Iterable[FlowRun], dataset: Dataset, schedule: Schedule) -> set[UUID]:
-        """Replace runs by ones that a worker takes after all others."""
-        put_off = set()
-        for run in runs:
-            await self._replace(run, dataset, schedule, BACKFILL)
-            put_off.add(run.id)
-        return put_off
-
     async def _replace(self, run: FlowRun, dataset: Dataset, schedule: Schedule, queue: str) -> None:
         """Replace a run by one in this queue, due when the schedule says; however often this is done, there is one."""
         due = (moved(schedule, _due(run)) or _due(run)).isoformat()
@@ -163,12 +166,6 @@ class MissedTimes:
         except ObjectNotFound:  # another worker was at it, too
             pass
 
-    async def _deployments(self) -> list[DeploymentResponse]:
-        where, found = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])), list[DeploymentResponse]()
-        while page := await self._client.read_deployments(deployment_filter=where, limit=PAGE, offset=len(found)):
-            found += page
-        return found
-
     async def _due_runs(self, deployment: DeploymentResponse, now: datetime) -> list[FlowRun]:
         """Return the newest runs of schedules that are due, whatever became of them; the oldest of them first."""
         where = FlowRunFilter(
@@ -184,22 +181,6 @@ class MissedTimes:
             if len(page) < PAGE or not any(run.state_type == StateType.SCHEDULED for run in page):
                 break
         return [run for run in reversed(found) if run.auto_scheduled and schedule_of(run)]
-
-
-def _by_schedule(runs: Iterable[FlowRun]) -> dict[str, list[FlowRun]]:
-    found: dict[str, list[FlowRun]] = {}
-    for run in runs:
-        found.setdefault(schedule_of(run), []).append(run)
-    return found
-
-
-def _latest_start(schedule: DeploymentSchedule, until: datetime) -> datetime:
-    """Return a moment from which on Prefect plans the last run of a schedule before `until`."""
-    if not isinstance(schedule.schedule, CronSchedule):
-        return until
-    given = Schedule(name="x", cron=schedule.schedule.cron, timezone=schedule.schedule.timezone or "UTC", inputs={})
-    latest = latest_until(given, until - timedelta(microseconds=1))
-    return until if latest is None else planned_from(given, latest)
 
 
 def _due(run: FlowRun) -> datetime:

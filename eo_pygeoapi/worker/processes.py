@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,13 @@ def end_tree(root: Process, seconds: float = 3.0) -> bool:
     unfinished: set[Path] = set()
     while processes := _tree(root):
         _each(processes, psutil.Process.suspend)  # so that none forks or renames a file meanwhile
-        unfinished |= {path for process in processes for path in _written_by(process)}
+        for process in processes:
+            with suppress(psutil.Error):
+                # what it writes to, or made beside its lock
+                for path in (Path(file.path) for file in process.open_files()):
+                    unfinished |= {place for place in (path, *path.parents) if place.name.startswith(UNFINISHED)}
+                    if path.name == LOCK:
+                        unfinished |= set(path.parent.glob(f"{UNFINISHED}{platform.node()}-{process.pid}-*"))
         _each(processes, psutil.Process.kill)
         if time.monotonic() > until:
             return False
@@ -122,7 +128,12 @@ def _tree(root: Process) -> list[psutil.Process]:
                 found[pid] = psutil.Process(pid)
     for member in list(found.values()):
         found |= {descendant.pid: descendant for descendant in _family(member)}
-    return [member for member in found.values() if not _is_dead(member)]
+    alive = []
+    for member in found.values():
+        with suppress(psutil.Error):
+            if member.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                alive.append(member)
+    return alive
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
@@ -130,23 +141,6 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.Error:
         return [process]
-
-
-def _is_dead(process: psutil.Process) -> bool:
-    try:
-        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.Error:
-        return True
-
-
-def _written_by(process: psutil.Process) -> Iterator[Path]:
-    """Yield the unfinished downloads of a process: the files and folders that it writes to, or made beside its lock."""
-    with suppress(psutil.Error):
-        for file in process.open_files():
-            path = Path(file.path)
-            yield from (place for place in (path, *path.parents) if place.name.startswith(UNFINISHED))
-            if path.name == LOCK:
-                yield from path.parent.glob(f"{UNFINISHED}{platform.node()}-{process.pid}-*")
 
 
 def _each(processes: list[psutil.Process], act: Callable[[psutil.Process], None]) -> None:

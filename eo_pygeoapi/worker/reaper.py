@@ -46,7 +46,18 @@ class Reaper:
             return sum(done)
 
     async def _reap_one(self, record: RunRecord, taken: set[UUID]) -> bool:
-        if not await self._is_free(record, taken):
+        if not record.taken:
+            try:
+                run = await self._client.read_flow_run(record.run_id)
+            except ObjectNotFound:
+                record.forget()
+                return False
+            pending = run.state is not None and run.state.type == StateType.PENDING
+            if run.id in taken or not pending or run.labels.get(WORKER_NAME, record.worker_name) != record.worker_name:
+                record.forget()
+            elif run.state and (datetime.now(UTC) - run.state.timestamp).total_seconds() > UNTAKEN_SECONDS:
+                await propose_state(self._client, Scheduled(message="its worker was killed"), flow_run_id=run.id)
+                record.forget()
             return False
         if record.is_here:
             for process in (record.process, record.launcher):
@@ -56,23 +67,6 @@ class Reaper:
         await self._dead_runs.settle(record.run_id, WORKER_KILLED if record.is_here else PLACE_GONE, record.resume)
         record.forget()
         return True
-
-    async def _is_free(self, record: RunRecord, taken: set[UUID]) -> bool:
-        """Tell whether the dead worker had taken the run; forgets the record if it never had."""
-        if record.taken:
-            return True
-        try:
-            run = await self._client.read_flow_run(record.run_id)
-        except ObjectNotFound:
-            record.forget()
-            return False
-        pending = run.state is not None and run.state.type == StateType.PENDING
-        if run.id in taken or not pending or run.labels.get(WORKER_NAME, record.worker_name) != record.worker_name:
-            record.forget()
-        elif run.state and (datetime.now(UTC) - run.state.timestamp).total_seconds() > UNTAKEN_SECONDS:
-            await propose_state(self._client, Scheduled(message="its worker was killed"), flow_run_id=run.id)
-            record.forget()
-        return False
 
 
 def remove_old_unfinished(cache: str) -> int:

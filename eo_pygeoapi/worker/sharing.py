@@ -6,6 +6,7 @@ always of the tenant of which the fewest run, and none is beyond what its tenant
 tenant has a share like one.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,24 +43,22 @@ class Shares:
         if not self.tenants or not due:
             return due
         if len(due) >= self.page:
-            due = [run for tenant in ("", *self.tenants) for run in await self._due(tenant)]
+            due = []
+            for tenant in ("", *self.tenants):
+                due += await self.client.get_scheduled_flow_runs_for_work_pool(
+                    work_pool_name=WORK_POOL, work_queue_names=_queues(tenant), scheduled_before=datetime.now(UTC)
+                )
         # counted after they were asked for: one that another worker has taken in between is counted
-        running = {tenant: await self._running(tenant) for tenant in {_tenant(run.flow_run) for run in due}}
-        limits = {name: tenant.concurrency for name, tenant in self.tenants.items()}
+        running = {}
+        for tenant in {_tenant(run.flow_run) for run in due}:
+            where = FlowRunFilter(
+                work_queue_name=FlowRunFilterWorkQueueName(any_=_queues(tenant)),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_RUNNING))),
+            )
+            running[tenant] = await self.client.count_flow_runs(flow_run_filter=where)
+        limits = {name: declared.concurrency for name, declared in self.tenants.items()}
         places = {run.flow_run.id: run for run in due}
         return [places[run.id] for run in in_turn([run.flow_run for run in due], running, limits)]
-
-    async def _due(self, tenant: str) -> list[WorkerFlowRunResponse]:
-        return await self.client.get_scheduled_flow_runs_for_work_pool(
-            work_pool_name=WORK_POOL, work_queue_names=_queues(tenant), scheduled_before=datetime.now(UTC)
-        )
-
-    async def _running(self, tenant: str) -> int:
-        where = FlowRunFilter(
-            work_queue_name=FlowRunFilterWorkQueueName(any_=_queues(tenant)),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_RUNNING))),
-        )
-        return await self.client.count_flow_runs(flow_run_filter=where)
 
 
 def in_turn(due: Iterable[FlowRun], running: Mapping[str, int], limits: Mapping[str, int | None]) -> list[FlowRun]:
@@ -71,15 +70,12 @@ def in_turn(due: Iterable[FlowRun], running: Mapping[str, int], limits: Mapping[
     for run in sorted(due, key=_urgency):
         waiting.setdefault(_tenant(run), []).append(run)
     counts, order = Counter(running), list[FlowRun]()
-    while open_ := [t for t, runs in waiting.items() if runs and _may_run(counts[t], limits.get(t))]:
+    most = {t: math.inf if (limit := limits.get(t)) is None else limit for t in waiting}
+    while open_ := [t for t, runs in waiting.items() if runs and counts[t] < most[t]]:
         tenant = min(open_, key=lambda t: (counts[t], _urgency(waiting[t][0])))
         order.append(waiting[tenant].pop(0))
         counts[tenant] += 1
     return order
-
-
-def _may_run(running: int, limit: int | None) -> bool:
-    return limit is None or running < limit
 
 
 def _urgency(run: FlowRun) -> tuple[int, datetime]:

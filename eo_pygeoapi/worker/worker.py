@@ -138,19 +138,6 @@ class ImportWorker(ProcessWorker):
         due = await super()._get_scheduled_flow_runs()
         return await Shares(self.client, self._configured.tenants()).of(due)
 
-    async def _is_not_wanted(self, run: FlowRun) -> bool:
-        """Tell whether another run replaces a run of a schedule: a later one, or one at the right time."""
-        if not run.auto_scheduled:
-            return False
-        if is_late(run, datetime.now(UTC)):
-            async with self._settling:
-                if time.monotonic() - self._settled_at > LATE_SECONDS:
-                    self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
-                    self._settled_at = time.monotonic()
-            if run.id in self._not_wanted:
-                return True
-        return await self._missed_times().put_right(run)
-
     def _missed_times(self) -> MissedTimes:
         return MissedTimes(self.client, self._configured.datasets)
 
@@ -167,7 +154,15 @@ class ImportWorker(ProcessWorker):
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
         try:
-            if await self._is_not_wanted(flow_run):
+            # another run may replace one of a schedule: a later one, or one at the right time
+            if flow_run.auto_scheduled and is_late(flow_run, datetime.now(UTC)):
+                async with self._settling:
+                    if time.monotonic() - self._settled_at > LATE_SECONDS:
+                        self._not_wanted = await self._missed_times().settle(datetime.now(UTC), None)
+                        self._settled_at = time.monotonic()
+                if flow_run.id in self._not_wanted:
+                    return False
+            if flow_run.auto_scheduled and await self._missed_times().put_right(flow_run):
                 return False
         except AWAY as error:
             _log.warning("run %s: Prefect cannot be asked whether it is wanted: %s", flow_run.id, error)

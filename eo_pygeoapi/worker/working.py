@@ -59,7 +59,11 @@ class _Work:
         serving = asyncio.create_task(self._serve())
         parts = (self._reap, self.worker.watch, self.worker.take_when_woken, self._watch_heartbeats)
         beside = [asyncio.create_task(_for_ever(part)) for part in parts]
-        keeper = self._keep_zygote(beside)
+        keeper = None
+        if self._settings.use_zygote and can_fork():
+            keeper = ZygoteKeeper(zygote_environment(run_environment(self.worker.own_environment())))
+            beside.append(asyncio.create_task(_for_ever(keeper.keep)))
+            self.worker.zygote_address = partial(keeper.ready_address, ZYGOTE_SECONDS)
         socket_path = self._listen(loop)
         stopping = asyncio.create_task(self._stopped.wait())
         try:
@@ -132,14 +136,6 @@ class _Work:
             await asyncio.sleep(0.5)
         await watch_heartbeats(self.worker.client, self._settings.lost_after_seconds)
         await asyncio.Event().wait()
-
-    def _keep_zygote(self, beside: list[asyncio.Task[None]]) -> ZygoteKeeper | None:
-        if not self._settings.use_zygote or not can_fork():
-            return None
-        keeper = ZygoteKeeper(zygote_environment(run_environment(self.worker.own_environment())))
-        beside.append(asyncio.create_task(_for_ever(keeper.keep)))
-        self.worker.zygote_address = partial(keeper.ready_address, ZYGOTE_SECONDS)
-        return keeper
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> Any:
         found = listen(self._settings.prefect_api_url or "", str(os.getpid()))

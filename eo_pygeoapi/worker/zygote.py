@@ -95,7 +95,11 @@ class Zygote:
         connection.settimeout(_REQUEST_SECONDS)
         try:
             request = _receive(connection)
-            if reason := self._refuses(request):
+            differing = {name.decode() for name, _ in self.settings.items() ^ request.settings.items()}
+            reason = f"other settings of Prefect: {', '.join(sorted(differing))}" if differing else ""
+            if self._stale or modified(self.fingerprint) != self.fingerprint:
+                self._stale, reason = True, "the code on disk is newer than what is loaded"
+            if reason:
                 print(f"the zygote refuses a run: {reason}; it starts cold", file=sys.stderr, flush=True)
                 connection.sendall(b"n")
                 _close(request, connection)
@@ -118,13 +122,6 @@ class Zygote:
         self._launchers[pid] = connection
         self._selector.register(connection, selectors.EVENT_READ, self._launcher_gone)
         return None
-
-    def _refuses(self, request: Request) -> str:
-        if self._stale or modified(self.fingerprint) != self.fingerprint:
-            self._stale = True
-            return "the code on disk is newer than what is loaded"
-        differing = {name.decode() for name, _ in self.settings.items() ^ request.settings.items()}
-        return f"other settings of Prefect: {', '.join(sorted(differing))}" if differing else ""
 
     def _launcher_gone(self, connection: socket.socket) -> None:
         """Kill the run whose launcher died; `_reap` then handles its death like any other."""
@@ -170,7 +167,16 @@ def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[by
     print(READY, flush=True)
     request = Zygote(listener, settings, modified(own_files())).serve()
     if request is not None:
-        _become_run(request, raw)
+        # take the environment, folder and output of the run; its standard input is empty
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (request.output[0], 1), (request.output[1], 2)):
+            os.dup2(source, target)
+        for descriptor in (nothing, *request.output):
+            if descriptor > 2:
+                os.close(descriptor)
+        raw.clear()
+        raw.update(request.environment)
+        os.chdir(request.folder)
         execute_run(environ)
         return
     shutil.rmtree(Path(address).parent, ignore_errors=True)  # the worker made it and may have been killed
@@ -229,19 +235,6 @@ def _close(request: Request, connection: socket.socket | None = None) -> None:
         os.close(descriptor)
     if connection is not None:
         connection.close()
-
-
-def _become_run(request: Request, raw: MutableMapping[bytes, bytes]) -> None:
-    """Take the environment, folder and output of the run; its standard input is empty."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (request.output[0], 1), (request.output[1], 2)):
-        os.dup2(source, target)
-    for descriptor in (nothing, *request.output):
-        if descriptor > 2:
-            os.close(descriptor)
-    raw.clear()
-    raw.update(request.environment)
-    os.chdir(request.folder)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,29 @@ class ZygoteKeeper:
         pause = 1.0
         while True:
             begun = time.monotonic()
-            status = await self._run_one()
+            self._started += 1
+            self._settled.clear()
+            path = self._folder / f"{self._started}.sock"
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "eo_pygeoapi.worker.zygote", str(path)),
+                env=self._environment,
+                stdin=asyncio.subprocess.PIPE,  # its end tells the zygote that the worker is dead
+                stdout=asyncio.subprocess.PIPE,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+            assert process.stdout is not None
+            try:
+                async for line in process.stdout:
+                    if line.decode().strip() == READY:
+                        self.address = str(path)
+                        self._settled.set()
+                        _log.info("zygote %d is ready", process.pid)
+                status = await process.wait()
+            finally:
+                self.address = ""
+                self._settled.set()
+                path.unlink(missing_ok=True)
             _log.info("zygote ended with status %s; runs start cold until there is another", status)
             healthy = status == STALE or time.monotonic() - begun > SLOWEST_RESTART
             pause = 0.2 if healthy else min(pause * 2, SLOWEST_RESTART)
@@ -58,31 +80,6 @@ class ZygoteKeeper:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    async def _run_one(self) -> int:
-        self._started += 1
-        self._settled.clear()
-        path = self._folder / f"{self._started}.sock"
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "eo_pygeoapi.worker.zygote", str(path)),
-            env=self._environment,
-            stdin=asyncio.subprocess.PIPE,  # its end tells the zygote that the worker is dead
-            stdout=asyncio.subprocess.PIPE,
-            cwd=self._folder,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        try:
-            async for line in self._process.stdout:
-                if line.decode().strip() == READY:
-                    self.address = str(path)
-                    self._settled.set()
-                    _log.info("zygote %d is ready", self._process.pid)
-            return await self._process.wait()
-        finally:
-            self.address = ""
-            self._settled.set()
-            path.unlink(missing_ok=True)
 
 
 def zygote_environment(environ: Mapping[str, str]) -> dict[str, str]:
