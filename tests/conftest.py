@@ -9,7 +9,7 @@ from xdist.remote import Producer
 
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
-from tests.scheduling import SharedServersScheduling
+from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, group_of
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -31,6 +31,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run what takes minutes in one process, for it is measured."""
     if config.option.markexpr == "slow":
         config.option.numprocesses = 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that share servers: they take longest, and each group of them is one process's."""
+    items.sort(key=lambda item: group_of(item.nodeid.split("::", 1)[0]) not in SHARED_GROUPS)
 
 
 @pytest.hookimpl(optionalhook=True)

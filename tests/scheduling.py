@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 # session fixtures that start servers, and what the group of tests that use them is called
 SERVERS = {"stack": "stack", "jobs": "stack", "prefect_api": "prefect"}
 FARM = "tests/worker/"  # the folder whose tests share the servers of `farm.py`
+SHARED_GROUPS = {FARM, *SERVERS.values()}
 
 
 class SharedServersScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -7,6 +7,8 @@ import pytest
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.kinds import format_of
 
+GZIPPED = gzip.compress(b"CDF\x01", mtime=0)  # with the time of day, each process would call the test another name
+
 
 @pytest.mark.parametrize(
     ("begin", "message"),
@@ -19,7 +21,10 @@ from eo_pygeoapi.pipeline.formats.kinds import format_of
         ),
         (b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", r"is text \(XML or JSON\), not data"),
         (b'{"error": "expired"}', r"perhaps a server's error: '{\"error\": \"expired\"}'"),
-        (gzip.compress(b"CDF\x01", mtime=0), "is compressed with gzip; unpack it first, and name the file that was in it"),
+        (
+            gzip.compress(b"CDF\x01", mtime=0),
+            "is compressed with gzip; unpack it first, and name the file that was in it",
+        ),
         (b"BZh91AY", "is compressed with bzip2; unpack it first"),
         (b"GRIB....", r"is GRIB; convert GRIB to NetCDF first \(for example `cdo -f nc4 copy`\); allowed: NetCDF"),
         (b"\x0e\x03\x13\x01", "is HDF4, as older MODIS files are; convert it to NetCDF or GeoTIFF first"),
