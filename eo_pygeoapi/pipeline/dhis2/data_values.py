@@ -152,23 +152,19 @@ class _Found:
                         "allowed: one value a unit and period"
                     )
                 seen.add(org_unit)
-                if self._takes(org_unit, period, value):
-                    yield DataValue(org_unit, period, decimal_text(value))  # type: ignore[arg-type]
-
-    def _takes(self, org_unit: str, period: str, value: float | None) -> bool:
-        if value is None or math.isnan(value):
-            self.nulls += 1
-            return False
-        if math.isinf(value):
-            self.left_out.append(LeftOut(org_unit=org_unit, period=period, reason="the value is infinite"))
-            return False
-        if not self.periods or self.periods[-1] != period:
-            self.periods.append(period)
-        self.org_units[org_unit] = None
-        self.count += 1
-        self.zeros += value == 0
-        self.fractions += not float(value).is_integer()
-        return True
+                if value is None or math.isnan(value):
+                    self.nulls += 1
+                    continue
+                if math.isinf(value):
+                    self.left_out.append(LeftOut(org_unit=org_unit, period=period, reason="the value is infinite"))
+                    continue
+                if not self.periods or self.periods[-1] != period:
+                    self.periods.append(period)
+                self.org_units[org_unit] = None
+                self.count += 1
+                self.zeros += value == 0
+                self.fractions += not float(value).is_integer()
+                yield DataValue(org_unit, period, decimal_text(value))
 
 
 def _write(values: Iterable[DataValue], target: DatasetTarget, as_json: TextIO, as_csv: TextIO) -> None:

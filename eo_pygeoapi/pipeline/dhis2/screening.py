@@ -47,18 +47,17 @@ class Screening:
             return reason
         if id_ not in self._of_period:
             period = period_with_id(id_, self.period_type)
-            self._of_period[id_] = period, self._period_reason(id_, period)
+            last = self.facts.open_until() if self.facts.is_new else None
+            of_period: Reason | None = None
+            if closed_for_input(self.facts, id_):
+                words = f"the data set {named(self.facts.data_set)} has no input period for it that is open now"
+                of_period = "E8030", words
+            elif period and last and period.start > last:
+                of_period = "E8030", f"the period is not open yet: today is {self.facts.today}"
+            self._of_period[id_] = period, of_period
         period, reason = self._of_period[id_]
         words = not_open(self.facts.units[unit], period) if period else ""
         return reason or ((NOT_OPEN, words) if words else None)
-
-    def _period_reason(self, id_: str, period: Period | None) -> Reason | None:
-        if closed_for_input(self.facts, id_):
-            return "E8030", f"the data set {named(self.facts.data_set)} has no input period for it that is open now"
-        last = self.facts.open_until() if self.facts.is_new else None
-        if period and last and period.start > last:
-            return "E8030", f"the period is not open yet: today is {self.facts.today}"
-        return None
 
 
 def unit_reason(facts: Facts, org_unit: str) -> Reason | None:

@@ -85,7 +85,24 @@ class BlockStatistics:
         each = self._threads.map if self._threads and steps > 1 else map
         parts = [None if observed is None else observed[piece] for piece in pieces]
         found = list(each(self._piece, [block[piece] for piece in pieces], parts))
-        return found[0] if len(found) == 1 else _side_by_side(found, pieces, len(block))
+        if len(found) == 1:
+            return found[0]
+
+        def joined(arrays: list[Floats]) -> Floats:
+            if all(array is arrays[0] for array in arrays):
+                return arrays[0]  # the mask is the same in all
+            whole = np.empty((len(arrays[0]), len(block)))
+            for piece, array in zip(pieces, arrays, strict=True):
+                whole[:, piece] = array
+            return whole
+
+        present = [partial.present for partial in found if partial.present is not None]
+        return Partial(
+            steps=len(block),
+            covered=joined([partial.covered for partial in found]),
+            present=joined(present) if present else None,
+            parts=tuple(joined(list(arrays)) for arrays in zip(*(partial.parts for partial in found), strict=True)),
+        )
 
     def _piece(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None) -> Partial:
         cells = self._used(block)
@@ -163,7 +180,19 @@ class BlockStatistics:
         parts: tuple[Floats, ...],
     ) -> tuple[Floats, Floats | None, tuple[Floats, ...]]:
         """Add the points: a point takes the value of its cell, else of the nearest with data around it."""
-        values, shares = _sampled(cells, None if observed is None else self._used(observed), self.weights.nearest)
+        nearest = self.weights.nearest
+        # the last row is for -1, beyond the grid
+        used = np.vstack([cells.T, np.full((1, len(cells)), np.nan)]).astype("float64")
+        of_cells = np.ones_like(used)
+        if observed is not None:
+            of_cells = np.vstack([self._used(observed).T, np.zeros((1, len(cells)))])
+        values, shares = used[nearest[:, 0]], of_cells[nearest[:, 0]]
+        for neighbour in nearest[:, 1:].T:
+            lacking = np.isnan(values)
+            if not lacking.any():
+                break
+            values[lacking], shares[lacking] = used[neighbour][lacking], of_cells[neighbour][lacking]
+        shares[np.isnan(values)] = 0.0
         own = {"std": (values, np.zeros_like(values)), "count": ()}.get(self.statistic, (values,))
         points = self.weights.points
         covered = np.broadcast_to(covered, (len(covered), len(cells))).copy()
@@ -185,41 +214,3 @@ def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: fl
         else:
             turned[invalid.T] = nothing
     return turned
-
-
-def _side_by_side(found: list[Partial], pieces: list[slice], steps: int) -> Partial:
-    """Join the results of consecutive pieces of time."""
-
-    def joined(arrays: list[Floats]) -> Floats:
-        if all(array is arrays[0] for array in arrays):
-            return arrays[0]  # the mask is the same in all
-        whole = np.empty((len(arrays[0]), steps))
-        for piece, array in zip(pieces, arrays, strict=True):
-            whole[:, piece] = array
-        return whole
-
-    parts = zip(*(partial.parts for partial in found), strict=True)
-    present = [partial.present for partial in found if partial.present is not None]
-    return Partial(
-        steps=steps,
-        covered=joined([partial.covered for partial in found]),
-        present=joined(present) if present else None,
-        parts=tuple(joined(list(arrays)) for arrays in parts),
-    )
-
-
-def _sampled(
-    cells: NDArray[np.floating], observed: NDArray[np.floating] | None, nearest: NDArray[np.int64]
-) -> tuple[Floats, Floats]:
-    """Return values, NaN for missing, and shares of the steps of the points, shape (point, time)."""
-    # the last row is for -1, beyond the grid
-    used = np.vstack([cells.T, np.full((1, len(cells)), np.nan)]).astype("float64")
-    shares = np.ones_like(used) if observed is None else np.vstack([observed.T, np.zeros((1, len(cells)))])
-    values, found = used[nearest[:, 0]], shares[nearest[:, 0]]
-    for neighbour in nearest[:, 1:].T:
-        lacking = np.isnan(values)
-        if not lacking.any():
-            break
-        values[lacking], found[lacking] = used[neighbour][lacking], shares[neighbour][lacking]
-    found[np.isnan(values)] = 0.0
-    return values, found

@@ -100,16 +100,13 @@ class _Product:
 def _product(request: SourceRequest, stage: str) -> _Product:
     options = cast(Chirps3Options, request.dataset.options)
     flavor = "sat" if stage == "prelim" else options.flavor  # the only preliminary one
-    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, _box(_covered(request)))
+    shared = request.download_box
+    # the box of the units where CHIRPS does not have the whole of a larger one
+    box = _box(shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox)
+    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, box)
     key = {"address": served.base_url, "box": list(served.box)}
     folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
     return _Product(served, folder)
-
-
-def _covered(request: SourceRequest) -> Box:
-    """Return the box to fetch; that of the units where CHIRPS does not have the whole of a larger one."""
-    shared = request.download_box
-    return shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox
 
 
 def _box(bbox: Box) -> Box:

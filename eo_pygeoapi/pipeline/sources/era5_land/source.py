@@ -65,7 +65,12 @@ class Era5LandSource:
         fetching.raise_if_stale(own, missing)
         left_out = _left_out(request, set(missing), fetching.expected)
         if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
-            raise no_data(_nothing(provider, request, missing, left_out), options, missing, fetching.today)
+            interval, expected = request.interval, left_out[0].expected
+            said = (
+                f"{name}: nothing is published for {interval.start} to {interval.end} "
+                f"(it lacks {days_text(missing)} (UTC)){f'; expected {expected}' if expected else ''}"
+            )
+            raise no_data(said, options, missing, fetching.today)
         provisional = [file for file in kept if file.provisional]
         note = f"ERA5-Land ({provider.name})"
         if provisional:
@@ -202,14 +207,3 @@ def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[da
                 )
             )
     return found
-
-
-def _nothing(
-    provider: HourlyProvider, request: SourceRequest, missing: Sequence[date], left_out: Sequence[LeftOut]
-) -> str:
-    interval = request.interval
-    expected = f"; expected {left_out[0].expected}" if left_out[0].expected else ""
-    return (
-        f"ERA5-Land of the {provider.name}: nothing is published for {interval.start} to {interval.end} "
-        f"(it lacks {days_text(missing)} (UTC)){expected}"
-    )

@@ -123,7 +123,14 @@ def _parts(request: SourceRequest) -> list[_Part]:
     interval = Interval(start=request.interval.start - more, end=request.interval.end + more)
     found: dict[str, _Part] = {}
     for day in days(interval):
-        values = _values(day, href, request)
+        year, week = re.split(r"\D+", _week(day, request).id)
+        values = {
+            "YYYY": year if "{WW}" in href else f"{day:%Y}",
+            "MM": f"{day:%m}",
+            "DD": f"{day:%d}",
+            "WW": week.zfill(2),
+            "K": str(min((day.day - 1) // 10, 2) + 1),
+        }
         filled = partial(_PLACEHOLDER.sub, lambda match, values=values: values[match[1]])
         part = _Part(filled(href), filled(options.href), _start(day, step, request), step)
         found.setdefault(part.href, part)
@@ -134,18 +141,6 @@ def _week(day: date, request: SourceRequest) -> Period:
     """Return the week of a day, as the dataset's weekly period type counts it, otherwise by ISO 8601."""
     period_type = request.dataset.period_type
     return period_of(day, period_type if period_type.startswith("weekly") else "weekly")
-
-
-def _values(day: date, href: str, request: SourceRequest) -> dict[str, str]:
-    """Return what stands for the placeholders in the name of a day's file."""
-    year, week = re.split(r"\D+", _week(day, request).id)
-    return {
-        "YYYY": year if "{WW}" in href else f"{day:%Y}",
-        "MM": f"{day:%m}",
-        "DD": f"{day:%d}",
-        "WW": week.zfill(2),
-        "K": str(min((day.day - 1) // 10, 2) + 1),
-    }
 
 
 def _start(day: date, step: Step, request: SourceRequest) -> str:
