@@ -65,7 +65,19 @@ def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: P
     with ExitStack() as files:
         as_json = files.enter_context(json_file.open("w", encoding="utf-8"))
         as_csv = files.enter_context(csv_file.open("w", encoding="utf-8", newline=""))
-        _write(found.data_values(rows), target, as_json, as_csv)
+        csv_rows = csv.writer(as_csv, lineterminator="\n")
+        csv_rows.writerow(CSV_HEADER)
+        combos = (target.category_option_combo, target.attribute_option_combo)
+        common = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in dimensions(target).items())
+        data_set = f'"dataSet": {json.dumps(target.data_set)}, ' if target.data_set else ""
+        as_json.write(f'{{{data_set}"dataValues": [')
+        before = "\n"
+        for org_unit, period, value in found.data_values(rows):
+            csv_rows.writerow((target.data_element, period, org_unit, *combos, value))
+            cell = f'"period": {json.dumps(period)}, "orgUnit": {json.dumps(org_unit)}'
+            as_json.write(f'{before}{{{common}{cell}, "value": "{value}"}}')
+            before = ",\n"
+        as_json.write("]}\n")
     return Payload(
         target=target,
         count=found.count,
@@ -165,20 +177,3 @@ class _Found:
                 self.zeros += value == 0
                 self.fractions += not float(value).is_integer()
                 yield DataValue(org_unit, period, decimal_text(value))
-
-
-def _write(values: Iterable[DataValue], target: DatasetTarget, as_json: TextIO, as_csv: TextIO) -> None:
-    rows = csv.writer(as_csv, lineterminator="\n")
-    rows.writerow(CSV_HEADER)
-    combos = (target.category_option_combo, target.attribute_option_combo)
-    common = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in dimensions(target).items())
-    data_set = f'"dataSet": {json.dumps(target.data_set)}, ' if target.data_set else ""
-    as_json.write(f'{{{data_set}"dataValues": [')
-    before = "\n"
-    for org_unit, period, value in values:
-        rows.writerow((target.data_element, period, org_unit, *combos, value))
-        as_json.write(
-            f'{before}{{{common}"period": {json.dumps(period)}, "orgUnit": {json.dumps(org_unit)}, "value": "{value}"}}'
-        )
-        before = ",\n"
-    as_json.write("]}\n")

@@ -155,6 +155,12 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
     combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
     option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
     units = look_up(dhis2, "organisationUnits", org_units, UNIT_FIELDS)
+    try:
+        default_combos = dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
+    except Dhis2Error as error:
+        if error.transient:
+            raise
+        default_combos = []  # not every user may list them
     version = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(system.get("version", "")))
     return Facts(
         version=tuple(int(part or 0) for part in version.groups()) if version else (0, 0, 0),
@@ -167,7 +173,7 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         data_set_count=len(data_sets),
         units=units.objects,
         option_combos=option_combos.objects,
-        default_combos=_default_combos(dhis2),
+        default_combos=default_combos,
         ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
 
@@ -182,12 +188,3 @@ def instant(text: Any) -> datetime | None:
 
 def _lies_below(unit: Object, roots: frozenset[str]) -> bool:
     return bool(roots & set(str(unit.get("path", "")).split("/")))
-
-
-def _default_combos(dhis2: Dhis2) -> Sequence[Object]:
-    try:
-        return dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
-    except Dhis2Error as error:
-        if error.transient:
-            raise
-        return ()  # not every user may list them

@@ -74,15 +74,24 @@ class Sender:
             self._take(answer, sent)
             return
         named = named_by(answer, self._uids)
-        parts = [] if named else _halves(answer.values, answer.code)
-        if not named and not parts:
-            self._remember(answer.rejected())
-            self._take(answer, sent)
-            return
         if named:
             self._reject(named, answer, sent)
             refused = set(named)
             parts = [[value for value in answer.values if value not in refused]]
+        else:  # in two parts, by periods or by units
+            groups = [list(some) for _, some in groupby(answer.values, key=attrgetter("period"))]
+            if answer.code not in ABOUT_PERIODS and (answer.code in ABOUT_UNITS or len(groups) <= 1):
+                by_unit: dict[str, list[DataValue]] = {}
+                for value in answer.values:
+                    by_unit.setdefault(value.org_unit, []).append(value)
+                groups = list(by_unit.values())
+            middle = len(groups) // 2
+            if not middle:  # they cannot be divided
+                self._remember(answer.rejected())
+                self._take(answer, sent)
+                return
+            halves = (groups[:middle], groups[middle:])
+            parts = [sorted(chain.from_iterable(half), key=attrgetter("period")) for half in halves]
         for part in parts:
             left = self._without_refused(part, sent)
             if left and self._more_requests > 0:
@@ -176,17 +185,3 @@ class Sender:
             else:
                 left.append(value)
         return left
-
-
-def _halves(values: Sequence[DataValue], code: str) -> list[list[DataValue]]:
-    """Return the values in two parts, by units or by periods; nothing if they cannot be divided."""
-    by_unit: dict[str, list[DataValue]] = {}
-    for value in values:
-        by_unit.setdefault(value.org_unit, []).append(value)
-    by_period = [list(some) for _, some in groupby(values, key=lambda value: value.period)]
-    groups = list(by_unit.values())
-    if code in ABOUT_PERIODS or (code not in ABOUT_UNITS and len(by_period) > 1):
-        groups = by_period
-    middle = len(groups) // 2
-    parts = (groups[:middle], groups[middle:]) if middle else ()
-    return [sorted(chain.from_iterable(part), key=attrgetter("period")) for part in parts]

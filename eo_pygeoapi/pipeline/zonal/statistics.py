@@ -133,21 +133,32 @@ class BlockStatistics:
 
     def _parts(self, cells: NDArray[np.floating], invalid: NDArray[np.bool_]) -> tuple[Floats, ...]:
         """Return the statistic's parts; a unit without valid cells may have any numbers."""
+        weights = self.weights
         if self.statistic == "count":
             return ()
         if self.statistic in ("mean", "sum"):
-            return (self.weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
+            return (weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
         if self.statistic in _EXTREMES:
             extreme, nothing = _EXTREMES[self.statistic]
             filled = _filled(cells, invalid, nothing, cells.dtype)
-            found = np.full((len(self.weights.area), len(cells)), np.nan)  # for units without cells
-            if (covering := self.weights.covering).size:
-                touched = filled.take(self.weights.columns, axis=0)
-                found[covering] = extreme.reduceat(touched, self.weights.indptr[covering], axis=0)
+            found = np.full((len(weights.area), len(cells)), np.nan)  # for units without cells
+            if (covering := weights.covering).size:
+                touched = filled.take(weights.columns, axis=0)
+                found[covering] = extreme.reduceat(touched, weights.indptr[covering], axis=0)
             return (found,)
         if self.statistic == "std":
-            return self._moments(_filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T))
-        quantile, weights = quantile_of(self.statistic), self.weights
+            # the mean and the sum of squared deviations from it, in two passes, as one pass loses digits
+            filled, valid = _filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T)
+            covered, mean = weights.matrix @ valid.astype("float64"), weights.matrix @ filled
+            np.divide(mean, covered, out=mean, where=covered > 0)
+            deviations = filled.take(weights.columns, axis=0) - np.repeat(mean, np.diff(weights.indptr), axis=0)
+            deviations *= deviations
+            deviations *= valid.take(weights.columns, axis=0) * weights.weights[:, None]
+            squares = np.zeros_like(mean)
+            if weights.covering.size:
+                squares[weights.covering] = np.add.reduceat(deviations, weights.indptr[weights.covering], axis=0)
+            return mean, squares
+        quantile = quantile_of(self.statistic)
         assert quantile is not None
         turned = np.ascontiguousarray(cells.T, dtype="float64")
         found = np.full((len(weights.area), len(cells)), np.nan)
@@ -155,21 +166,6 @@ class BlockStatistics:
             here = slice(weights.indptr[unit], weights.indptr[unit + 1])
             found[unit] = weighted_quantile(turned[weights.columns[here]], weights.weights[here], quantile)
         return (found,)
-
-    def _moments(self, cells: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Return the mean and the sum of squared deviations from it, in two passes, as one pass loses digits."""
-        weights = self.weights
-        covered = weights.matrix @ valid.astype("float64")
-        mean = weights.matrix @ cells
-        np.divide(mean, covered, out=mean, where=covered > 0)
-        lengths = np.diff(weights.indptr)
-        deviations = cells.take(weights.columns, axis=0) - np.repeat(mean, lengths, axis=0)
-        deviations *= deviations
-        deviations *= valid.take(weights.columns, axis=0) * weights.weights[:, None]
-        squares = np.zeros_like(mean)
-        if weights.covering.size:
-            squares[weights.covering] = np.add.reduceat(deviations, weights.indptr[weights.covering], axis=0)
-        return mean, squares
 
     def _with_points(
         self,

@@ -57,7 +57,14 @@ class Chirps3Source:
             if files:
                 found += files
                 stages[product.name] = files
-        _raise_if_stale(product, options, missing, today)
+        # the server says its newest day where days are overdue
+        if any(today > options.expected(day) + (options.expected(day) - day) for day in missing):
+            try:
+                newest = chc.newest_day(product.served, today)
+            except SourceError:  # the server does not answer HEAD requests
+                pass
+            else:
+                raise_if_stale(product.name, options, missing, newest, today)
         left_out = _left_out(missing, request, options, today)
         if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
@@ -102,27 +109,21 @@ def _product(request: SourceRequest, stage: str) -> _Product:
     flavor = "sat" if stage == "prelim" else options.flavor  # the only preliminary one
     shared = request.download_box
     # the box of the units where CHIRPS does not have the whole of a larger one
-    box = _box(shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox)
-    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, box)
-    key = {"address": served.base_url, "box": list(served.box)}
-    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
-    return _Product(served, folder)
-
-
-def _box(bbox: Box) -> Box:
-    """Return the box of the cells that cover `bbox` and one more on each side, by the centres of the outermost.
-
-    Between centres no rounding can add or lose a cell. Raises SourceError beyond 60 degrees north or south.
-    """
-    west, south, east, north = bbox
+    west, south, east, north = shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox
     if south < -_NORTH or north > _NORTH:
         raise SourceError(
             f"CHIRPS v3 covers {_NORTH}°S to {_NORTH}°N; the organisation units reach from {south:g} to {north:g}"
         )
+    # the cells that cover the box and one more on each side, by the centres of the outermost: between centres no
+    # rounding can add or lose a cell
     first_column, first_row = (_first_cell(edge, end) for edge, end in ((west, -_EAST), (south, -_NORTH)))
     last_column, last_row = (-_first_cell(-edge, -end) for edge, end in ((east, _EAST), (north, _NORTH)))
     centres = (first_column + 0.5, first_row + 0.5, last_column - 0.5, last_row - 0.5)
-    return tuple(cell / _CELLS_PER_DEGREE for cell in centres)  # type: ignore[return-value]
+    box: Box = tuple(cell / _CELLS_PER_DEGREE for cell in centres)  # type: ignore[assignment]
+    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, box)
+    key = {"address": served.base_url, "box": list(served.box)}
+    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
+    return _Product(served, folder)
 
 
 def _first_cell(edge: float, end: int) -> int:
@@ -178,18 +179,6 @@ def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_o
                     return
                 continue
             product.folder.keep(file, chc.VARIABLE, day, day, provisional=not product.is_final)
-
-
-def _raise_if_stale(product: _Product, options: Chirps3Options, missing: Sequence[date], today: date) -> None:
-    """Ask the server for its newest day where days are overdue; raise StaleProviderError where it has stopped."""
-    overdue = [day for day in missing if today > options.expected(day) + (options.expected(day) - day)]
-    if not overdue:
-        return
-    try:
-        newest = chc.newest_day(product.served, today)
-    except SourceError:  # the server does not answer HEAD requests
-        return
-    raise_if_stale(product.name, options, missing, newest, today)
 
 
 def _left_out(missing: Sequence[date], request: SourceRequest, options: Chirps3Options, today: date) -> list[LeftOut]:

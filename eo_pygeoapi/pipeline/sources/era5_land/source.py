@@ -160,25 +160,22 @@ class _Fetching:
         for _, month in groupby(wanted, lambda day: (day.year, day.month)):
             days = [day for day in month if self.latest is None or day <= self.latest]
             lacking = [variable for variable, lacks in missing.items() if set(lacks) & set(days)]
-            if days:
-                self._fetch(lacking, days)
-
-    def _fetch(self, variables: Sequence[str], days: Sequence[date]) -> None:
-        _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(variables), days_text(days))
-        with self.folder.unfinished() as unfinished:
-            try:
-                received = self.provider.fetch(
-                    Wanted(variables, days, box_of(self.request.download_box)), unfinished, self.request.say
-                )
-            except NotPublishedError as error:
-                self.latest = error.latest or self.latest
-                _LOG.info("%s: %s", self.provider.name, error)
-                return
-            for variable in variables:
-                found = read(received, variable, self.folder.name)
-                check(found, days, self.request.download_box, self.folder.name)
-                for part in write_days(found, days, unfinished):
-                    self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+            if not days:
+                continue
+            _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(lacking), days_text(days))
+            with self.folder.unfinished() as unfinished:
+                asked = Wanted(lacking, days, box_of(self.request.download_box))
+                try:
+                    received = self.provider.fetch(asked, unfinished, self.request.say)
+                except NotPublishedError as error:
+                    self.latest = error.latest or self.latest
+                    _LOG.info("%s: %s", self.provider.name, error)
+                    continue
+                for variable in lacking:
+                    found = read(received, variable, self.folder.name)
+                    check(found, days, self.request.download_box, self.folder.name)
+                    for part in write_days(found, days, unfinished):
+                        self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
 
     def raise_if_stale(self, own: Sequence[date], missing: Sequence[date]) -> None:
         """Raise StaleProviderError where days are missing because the provider has stopped."""

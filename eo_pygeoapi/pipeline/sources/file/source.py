@@ -59,10 +59,18 @@ class FileSource:
     def extract(self, request: SourceRequest) -> Extract:
         """Download files that cannot be read in place, list missing ones, and check that the first file opens."""
         parts = _parts(request)
-        missing = [part for part in parts if not _fetch(part, request.cache)]
+        missing, found = list[_Part](), list[_Part]()
+        for part in parts:
+            if "://" not in part.href:
+                is_there = Path(part.href).exists()
+            elif kind := format_of(part.href, part.name):
+                beside = ("",) if kind == "GeoTIFF" else ("/zarr.json", "/.zmetadata", "/.zgroup")
+                is_there = any(exists(part.href.rstrip("/") + name) for name in beside)
+            else:
+                is_there = download(part.href, request.cache) is not None
+            (found if is_there else missing).append(part)
         if len(missing) == len(parts):
             raise SourceError(" and ".join(dict.fromkeys((parts[0].name, parts[-1].name))) + ": no such file")
-        found = [part for part in parts if part not in missing]
         left_out = _left_out(missing, found, request)
         extract = Extract(files=[part.place(request.cache) for part in found], left_out=left_out)
         if len(found) == 1:
@@ -150,16 +158,6 @@ def _start(day: date, step: Step, request: SourceRequest) -> str:
     if step == "dekad":
         return day.replace(day=10 * min((day.day - 1) // 10, 2) + 1).isoformat()
     return day.isoformat()[: next(length for length, known in _PRECISION.items() if known == step)]
-
-
-def _fetch(part: _Part, cache: Path) -> bool:
-    """Return whether a file exists, and download it where it cannot be read in place."""
-    if "://" not in part.href:
-        return Path(part.href).exists()
-    if kind := format_of(part.href, part.name):
-        beside = ("",) if kind == "GeoTIFF" else ("/zarr.json", "/.zmetadata", "/.zgroup")
-        return any(exists(part.href.rstrip("/") + name) for name in beside)
-    return download(part.href, cache) is not None
 
 
 def _left_out(missing: Sequence[_Part], found: Sequence[_Part], request: SourceRequest) -> list[LeftOut]:
