@@ -139,33 +139,27 @@ class Sender:
             if answer.code in ABOUT_ALL and not self._taken:
                 self._refused_all = answer  # it would be the same for all that follow
         rejected = answer.rejected()
-        if answer.unexplained():
-            rejected = self._explained(answer, rejected, sent)
-        sent.reject(rejected, counted=True)
-
-    def _explained(self, answer: Answer, named: list[Rejected], sent: Sent) -> list[Rejected]:
-        """Read back which values DHIS2 did not store without naming them; after a dry run there is nothing to read."""
-        if self._dry_run:
-            missing = answer.unexplained()
+        missing = answer.unexplained()
+        if missing and self._dry_run:  # after a dry run there is nothing to read
             sent.statuses.add("WARNING")
             sent.reasons.append(f"DHIS2 would drop {missing} of {len(answer.values)} values without a word; {ZEROS}")
-            return named
-        held = self._stored.of(answer.values)
-        known = {(entry.org_unit, entry.period) for entry in named}
-        lost = [
-            value
-            for value in answer.values
-            if (cell := (value.org_unit, value.period)) not in known
-            and (cell not in held or not same_number(held[cell].value, value.value))
-        ]
-        if not lost:
-            return named
-        said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED
-        if answer.code or answer.status != "SUCCESS":
-            said = answer.reason
-        sent.statuses.add("WARNING")
-        sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
-        return named + [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
+        elif missing:
+            held = self._stored.of(answer.values)
+            known = {(entry.org_unit, entry.period) for entry in rejected}
+            lost = [
+                value
+                for value in answer.values
+                if (cell := (value.org_unit, value.period)) not in known
+                and (cell not in held or not same_number(held[cell].value, value.value))
+            ]
+            said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED
+            if answer.code or answer.status != "SUCCESS":
+                said = answer.reason
+            if lost:
+                sent.statuses.add("WARNING")
+                sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
+            rejected += [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
+        sent.reject(rejected, counted=True)
 
     def _remember(self, rejected: Sequence[Rejected]) -> None:
         """Remember the units and periods of which DHIS2 refuses every value."""

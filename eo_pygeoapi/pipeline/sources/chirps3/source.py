@@ -7,6 +7,7 @@ months one by one.
 import calendar
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -143,27 +144,19 @@ def _fetch(
         for _, month in groupby(missing, lambda day: (day.year, day.month)):
             lacking = list(month)
             say(f"downloads {product.name} {lacking[0]:%Y-%m}")
-            _fetch_month(product, lacking, today)
+            is_whole = today >= published_whole(lacking[0])
+            first = lacking[0].replace(day=1)
+            last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+            whole_month = [first + timedelta(n) for n in range(last.day)]
+            # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
+            if is_whole and product.is_final and not product.kept(whole_month, today)[0]:
+                with product.folder.unfinished() as unfinished, suppress(chc.NotPublishedError):
+                    if file := chc.download_month(product.served, first, unfinished):
+                        product.folder.keep(file, chc.VARIABLE, first, last)
+                        continue
+            _fetch_days(product, lacking, today, in_order=not is_whole)
     files, missing = product.kept(wanted, today)
     return sorted(files, key=lambda file: file.first), missing
-
-
-def _fetch_month(product: _Product, lacking: Sequence[date], today: date) -> None:
-    """Fetch these days of one month, or the whole month where that is published."""
-    if today < published_whole(lacking[0]):
-        return _fetch_days(product, lacking, today, in_order=True)
-    first = lacking[0].replace(day=1)
-    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
-    # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
-    if product.is_final and not product.kept([first + timedelta(n) for n in range(last.day)], today)[0]:
-        with product.folder.unfinished() as unfinished:
-            try:
-                if file := chc.download_month(product.served, first, unfinished):
-                    product.folder.keep(file, chc.VARIABLE, first, last)
-                    return None
-            except chc.NotPublishedError:
-                pass
-    return _fetch_days(product, lacking, today, in_order=False)
 
 
 def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_order: bool) -> None:

@@ -1,7 +1,6 @@
 """The source `file`: any NetCDF, GeoTIFF (COG) or Zarr, by path or URL; one file, or one for each time step."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -71,8 +70,17 @@ class FileSource:
             (found if is_there else missing).append(part)
         if len(missing) == len(parts):
             raise SourceError(" and ".join(dict.fromkeys((parts[0].name, parts[-1].name))) + ": no such file")
-        left_out = _left_out(missing, found, request)
-        extract = Extract(files=[part.place(request.cache) for part in found], left_out=left_out)
+        dates, left_out = {part.date: part for part in missing}, dict[str, LeftOut]()
+        options, type_ = cast(FileOptions, request.dataset.options), request.dataset.period_type
+        # where steps are longer than the names say, most days have no file
+        longer = [part for part in found if options.step not in ("", part.step)] if missing else []
+        held = {period_of(days_of(part.date)[0], type_).id for part in longer}
+        for day in days(request.interval) if missing else ():
+            period, part_of_day = period_of(day, type_).id, dates.get(_start(day, missing[0].step or "day", request))
+            if part_of_day and period not in held:
+                left_out.setdefault(period, LeftOut(period=period, reason=f"no file {part_of_day.name}"))
+        files = [part.place(request.cache) for part in found]
+        extract = Extract(files=files, left_out=list(left_out.values()))
         if len(found) == 1:
             self.open(request, extract)
         else:
@@ -158,22 +166,6 @@ def _start(day: date, step: Step, request: SourceRequest) -> str:
     if step == "dekad":
         return day.replace(day=10 * min((day.day - 1) // 10, 2) + 1).isoformat()
     return day.isoformat()[: next(length for length, known in _PRECISION.items() if known == step)]
-
-
-def _left_out(missing: Sequence[_Part], found: Sequence[_Part], request: SourceRequest) -> list[LeftOut]:
-    if not missing:
-        return []
-    dates = {part.date: part for part in missing}
-    options, period_type = cast(FileOptions, request.dataset.options), request.dataset.period_type
-    # where steps are longer than the names say, most days have no file
-    held = {period_of(days_of(part.date)[0], period_type).id for part in found if options.step not in ("", part.step)}
-    left_out: dict[str, LeftOut] = {}
-    for day in days(request.interval):
-        period = period_of(day, period_type).id
-        part = dates.get(_start(day, missing[0].step or "day", request))
-        if part and period not in held:
-            left_out.setdefault(period, LeftOut(period=period, reason=f"no file {part.name}"))
-    return list(left_out.values())
 
 
 def _with_time(grid: xr.DataArray, part: _Part) -> xr.DataArray:
