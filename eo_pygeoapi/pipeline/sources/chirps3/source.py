@@ -58,7 +58,7 @@ class Chirps3Source:
             if files:
                 found += files
                 stages[product.name] = files
-        # the server says its newest day where days are overdue
+        # where days are overdue, the server is asked for its newest: it may have stopped
         if any(today > options.expected(day) + (options.expected(day) - day) for day in missing):
             try:
                 newest = chc.newest_day(product.served, today)

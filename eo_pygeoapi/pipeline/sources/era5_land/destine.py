@@ -45,7 +45,7 @@ class EarthDataHub:
         with _translated(self.name, what):
             known = [ERA5_LAND_VARIABLES.get(name) for name in wanted.variables]
             short = [found.short if found else name for name, found in zip(wanted.variables, known, strict=True)]
-            with _SEAM:  # dhis2eo has no options for the store, so this patches its module
+            with _SEAM:  # one at a time: dhis2eo has no options for the store, so this patches its module
                 original, hourly.xr = hourly.xr, _Opener(self.base_url or ADDRESS, self.timeouts)
                 try:
                     store: xr.Dataset = hourly.open_zarr(short)
