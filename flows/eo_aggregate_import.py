@@ -236,7 +236,11 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
         # of a job that was put off, for DHIS2's analytics takes long, all steps are done
         if (chain := Chain.of(folder)) is None:
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-                run = Run(folder, _own_inputs(inputs), request or {}, settings, Path(scratch))
+                own = own_run()
+                # of a run that a schedule made, the inputs are those that the configuration file gives it
+                given = schedules.inputs_of(own, inputs, enabled_datasets)
+                schedules.keep_inputs(own, given)
+                run = Run(folder, given, request or {}, settings, Path(scratch))
                 words, chain = _run_steps(run, progress)
         if chain is not None:
             words = follow(chain, folder.store, progress)
@@ -249,14 +253,6 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
     except Exception as error:
         _log.exception("unexpected error")
         return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
-
-
-def _own_inputs(given: JsonMapping) -> JsonMapping:
-    """Return the inputs of this run; of one that a schedule made, those that the configuration file gives it."""
-    own = own_run()
-    inputs = schedules.inputs_of(own, given, enabled_datasets)
-    schedules.keep_inputs(own, inputs)
-    return inputs
 
 
 def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:

@@ -11,13 +11,12 @@ from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.attempts import in_words, put_off
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY, Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.schedules import zone_of
 from eo_pygeoapi.gateway.work_pool import SCHEDULED
 from eo_pygeoapi.jobs.analytics import Analytics
 from eo_pygeoapi.jobs.chains import Follower
-from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
@@ -45,12 +44,13 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
     tenant = datasets[chain.dataset].tenant if chain.dataset in datasets else ""
     progress.wait(f"{IMPORTED}{chain.next_in_words()}")
     with closing(PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)) as gateway:
+        # a process that follows is a job of the same tenant
+        runs, job = gateway.seen_by(Viewer(tenant)).runs, chain.job_id
         follower = Follower(
             store,
             datasets,
-            # a process that follows is a job of the same tenant
-            partial(_submit, gateway.seen_by(Viewer(tenant)), chain.job_id),
-            partial(_analytics, store, chain.job_id),
+            lambda deployment, parameters, key: runs.submit(deployment, parameters, SCHEDULED, {STARTED_BY: job}, key),
+            partial(_analytics, store, job),
             lambda text: redact(text, settings.secrets()),
         )
         chain, again = follower.follow(chain)
@@ -62,10 +62,6 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
             f"{IMPORTED}{chain.next_in_words()}, looks again at {_at(run, chain, again)}",
         )
     return chain.in_words(partial(_at, run, chain))
-
-
-def _submit(gateway: PrefectGateway, parent: str, deployment: str, parameters: JsonObject, key: str) -> Job:
-    return gateway.runs.submit(deployment, parameters, SCHEDULED, {STARTED_BY: parent}, key)
 
 
 def _analytics(store: ResultStore, job_id: str, name: str) -> Analytics | None:

@@ -46,8 +46,13 @@ def visible_since(dhis2: Dhis2, imported: datetime, now: datetime) -> datetime |
     info, found = dhis2.system_info(), []
     for began, took in _LAST_RUNS:
         start = _in_our_time(instant(info.get(began)), info, now)
-        if start is not None and start >= imported:
-            found.append(start + _runtime(info.get(took)))
+        if start is None or start < imported:
+            continue
+        try:
+            hours, minutes, seconds = str(info.get(took)).split(":")  # `00:00:15.819`
+            found.append(start + timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds)))
+        except ValueError:
+            found.append(start)
     return min(found, default=None)
 
 
@@ -55,12 +60,3 @@ def _in_our_time(moment: datetime | None, info: Mapping[str, Any], now: datetime
     """Return a moment of the server, whose clock and time zone are its own."""
     server_now = instant(info.get("serverDate"))
     return None if moment is None or server_now is None else now - (server_now - moment)
-
-
-def _runtime(text: object) -> timedelta:
-    """Return the duration that DHIS2 writes as `00:00:15.819`; nothing for what is none."""
-    try:
-        hours, minutes, seconds = str(text).split(":")
-        return timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds))
-    except ValueError:
-        return timedelta(0)

@@ -3,7 +3,6 @@
 import base64
 import logging
 import ssl
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,10 +32,27 @@ def open_client(connection: Dhis2Connection, read_timeout: float, connect_timeou
     client_log = logging.getLogger("dhis2_client")
     if not client_log.handlers:  # Python prints records of whole answers that no handler takes
         client_log.addHandler(logging.NullHandler())
-    own_trust = _trusting(connection.ca_file) if connection.ca_file else None
+    own_trust = None
+    if connection.ca_file:
+        try:
+            own_trust = ssl.create_default_context(cafile=connection.ca_file)
+        except OSError as error:  # also where it holds no certificate
+            said = f"cannot read the certificate authorities of DHIS2 in {connection.ca_file}: {error}"
+            raise Dhis2Error(said) from error
+    address = _base_url(connection)
+    login: dict[str, Any]
+    if connection.token:  # alone: with a user name beside it, dhis2-client would log in by that
+        login = {"token": connection.token.get_secret_value()}
+    elif connection.username and connection.password:
+        login = {"username": connection.username, "password": connection.password.get_secret_value()}
+    else:
+        raise Dhis2Error(
+            f"nothing to log in with at the DHIS2 at {address}; "
+            "set EO_DHIS2_<NAME>_TOKEN, or EO_DHIS2_<NAME>_USERNAME and _PASSWORD"
+        )
     client = _Client(
-        _base_url(connection),
-        **_credentials(connection),
+        address,
+        **login,
         timeout=read_timeout,
         connect_timeout=connect_timeout,
         retries=0,  # dhis2-client tries again at once; the task tries again later
@@ -73,22 +89,3 @@ def _base_url(connection: Dhis2Connection) -> str:
             "set EO_DHIS2_<NAME>_USERNAME and _PASSWORD, or _TOKEN, instead"
         )
     return connection.url.rstrip("/").removesuffix("/api")  # dhis2-client adds /api itself
-
-
-def _credentials(connection: Dhis2Connection) -> dict[str, Any]:
-    if connection.token:  # alone: with a user name beside it, dhis2-client would log in by that
-        return {"token": connection.token.get_secret_value()}
-    if connection.username and connection.password:
-        return {"username": connection.username, "password": connection.password.get_secret_value()}
-    raise Dhis2Error(
-        f"nothing to log in with at the DHIS2 at {_base_url(connection)}; "
-        "set EO_DHIS2_<NAME>_TOKEN, or EO_DHIS2_<NAME>_USERNAME and _PASSWORD"
-    )
-
-
-def _trusting(ca_file: Path) -> ssl.SSLContext:
-    """Return a context that trusts the certificate authorities in `ca_file` instead of the system's."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # also where it holds no certificate
-        raise Dhis2Error(f"cannot read the certificate authorities of DHIS2 in {ca_file}: {error}") from error

@@ -65,7 +65,19 @@ def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: P
     with ExitStack() as files:
         as_json = files.enter_context(json_file.open("w", encoding="utf-8"))
         as_csv = files.enter_context(csv_file.open("w", encoding="utf-8", newline=""))
-        _write(found.data_values(rows), target, as_json, as_csv)
+        csv_rows = csv.writer(as_csv, lineterminator="\n")
+        csv_rows.writerow(CSV_HEADER)
+        combos = (target.category_option_combo, target.attribute_option_combo)
+        common = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in dimensions(target).items())
+        data_set = f'"dataSet": {json.dumps(target.data_set)}, ' if target.data_set else ""
+        as_json.write(f'{{{data_set}"dataValues": [')
+        before = "\n"
+        for org_unit, period, value in found.data_values(rows):
+            csv_rows.writerow((target.data_element, period, org_unit, *combos, value))
+            cell = f'"period": {json.dumps(period)}, "orgUnit": {json.dumps(org_unit)}'
+            as_json.write(f'{before}{{{common}{cell}, "value": "{value}"}}')
+            before = ",\n"
+        as_json.write("]}\n")
     return Payload(
         target=target,
         count=found.count,
@@ -152,37 +164,16 @@ class _Found:
                         "allowed: one value a unit and period"
                     )
                 seen.add(org_unit)
-                if self._takes(org_unit, period, value):
-                    yield DataValue(org_unit, period, decimal_text(value))  # type: ignore[arg-type]
-
-    def _takes(self, org_unit: str, period: str, value: float | None) -> bool:
-        if value is None or math.isnan(value):
-            self.nulls += 1
-            return False
-        if math.isinf(value):
-            self.left_out.append(LeftOut(org_unit=org_unit, period=period, reason="the value is infinite"))
-            return False
-        if not self.periods or self.periods[-1] != period:
-            self.periods.append(period)
-        self.org_units[org_unit] = None
-        self.count += 1
-        self.zeros += value == 0
-        self.fractions += not float(value).is_integer()
-        return True
-
-
-def _write(values: Iterable[DataValue], target: DatasetTarget, as_json: TextIO, as_csv: TextIO) -> None:
-    rows = csv.writer(as_csv, lineterminator="\n")
-    rows.writerow(CSV_HEADER)
-    combos = (target.category_option_combo, target.attribute_option_combo)
-    common = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in dimensions(target).items())
-    data_set = f'"dataSet": {json.dumps(target.data_set)}, ' if target.data_set else ""
-    as_json.write(f'{{{data_set}"dataValues": [')
-    before = "\n"
-    for org_unit, period, value in values:
-        rows.writerow((target.data_element, period, org_unit, *combos, value))
-        as_json.write(
-            f'{before}{{{common}"period": {json.dumps(period)}, "orgUnit": {json.dumps(org_unit)}, "value": "{value}"}}'
-        )
-        before = ",\n"
-    as_json.write("]}\n")
+                if value is None or math.isnan(value):
+                    self.nulls += 1
+                    continue
+                if math.isinf(value):
+                    self.left_out.append(LeftOut(org_unit=org_unit, period=period, reason="the value is infinite"))
+                    continue
+                if not self.periods or self.periods[-1] != period:
+                    self.periods.append(period)
+                self.org_units[org_unit] = None
+                self.count += 1
+                self.zeros += value == 0
+                self.fractions += not float(value).is_integer()
+                yield DataValue(org_unit, period, decimal_text(value))

@@ -59,7 +59,15 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
             "the user name and password, of this connection, and that a proxy passes on the header Authorization"
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _not_reached(error, server, asked, secrets) from error
+        detail = redact(str(error), secrets) or type(error).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in detail:
+            raise Dhis2Error(
+                f"DHIS2 at {server} shows a certificate that is not trusted: {detail}; "
+                "for a certificate authority of your own set EO_DHIS2_<NAME>_CA_FILE"
+            ) from error
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+            raise Dhis2Error(f"{server!r} is no address of a DHIS2: {detail}") from error
+        raise Dhis2UnavailableError(f"DHIS2 at {server} does not answer {asked}: {detail}") from error
     except (ValueError, AttributeError) as error:  # of dhis2-client, where a body is not JSON or no object
         raise Dhis2UnavailableError(
             f"DHIS2 at {server} answered {asked} with something that is not its JSON; "
@@ -89,15 +97,3 @@ def _refused(error: DHIS2HTTPError, server: str, asked: str, secrets: Sequence[s
     if no_token or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return Dhis2CredentialError(message)
     return Dhis2UnavailableError(message) if away else Dhis2Error(message)
-
-
-def _not_reached(error: Exception, server: str, asked: str, secrets: Sequence[str]) -> Dhis2Error:
-    detail = redact(str(error), secrets) or type(error).__name__
-    if "CERTIFICATE_VERIFY_FAILED" in detail:
-        return Dhis2Error(
-            f"DHIS2 at {server} shows a certificate that is not trusted: {detail}; "
-            "for a certificate authority of your own set EO_DHIS2_<NAME>_CA_FILE"
-        )
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
-        return Dhis2Error(f"{server!r} is no address of a DHIS2: {detail}")
-    return Dhis2UnavailableError(f"DHIS2 at {server} does not answer {asked}: {detail}")

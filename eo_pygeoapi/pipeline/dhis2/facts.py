@@ -147,12 +147,23 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
     last = str(system.get("lastAnalyticsTableSuccess") or "")  # 1970-01-01 if analytics never ran
     elements = look_up(dhis2, "dataElements", [target.data_element], ELEMENT_FIELDS)
     element = elements.objects.get(target.data_element)
-    given_sets, data_sets = _data_sets(dhis2, target, element)
+    given_sets = look_up(dhis2, "dataSets", [target.data_set], DATA_SET_FIELDS) if target.data_set else Found()
+    data_sets: Sequence[Object] = list(given_sets.objects.values())
+    if not target.data_set:
+        ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
+        data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
     combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
     option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
     units = look_up(dhis2, "organisationUnits", org_units, UNIT_FIELDS)
+    try:
+        default_combos = dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
+    except Dhis2Error as error:
+        if error.transient:
+            raise
+        default_combos = []  # not every user may list them
+    version = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(system.get("version", "")))
     return Facts(
-        version=_version(system),
+        version=tuple(int(part or 0) for part in version.groups()) if version else (0, 0, 0),
         calendar=str(system.get("calendar", "iso8601")),
         now=instant(system.get("serverDate")) or datetime.now(UTC).replace(tzinfo=None),
         last_analytics="" if last.startswith("1970-01-01") else last,
@@ -162,7 +173,7 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         data_set_count=len(data_sets),
         units=units.objects,
         option_combos=option_combos.objects,
-        default_combos=_default_combos(dhis2),
+        default_combos=default_combos,
         ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
 
@@ -177,26 +188,3 @@ def instant(text: Any) -> datetime | None:
 
 def _lies_below(unit: Object, roots: frozenset[str]) -> bool:
     return bool(roots & set(str(unit.get("path", "")).split("/")))
-
-
-def _data_sets(dhis2: Dhis2, target: DatasetTarget, element: Object | None) -> tuple[Found, Sequence[Object]]:
-    if target.data_set:
-        found = look_up(dhis2, "dataSets", [target.data_set], DATA_SET_FIELDS)
-        return found, list(found.objects.values())
-    ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
-    return Found(), dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
-
-
-def _default_combos(dhis2: Dhis2) -> Sequence[Object]:
-    try:
-        return dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
-    except Dhis2Error as error:
-        if error.transient:
-            raise
-        return ()  # not every user may list them
-
-
-def _version(system: Object) -> tuple[int, ...]:
-    """Return major, minor and patch version; (0, 0, 0) for one that is not to be read."""
-    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(system.get("version", "")))
-    return tuple(int(part or 0) for part in match.groups()) if match else (0, 0, 0)

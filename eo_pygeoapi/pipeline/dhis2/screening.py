@@ -33,32 +33,28 @@ class Screening:
         left: list[DataValue] = []
         rejected: list[Rejected] = []
         for value in values:
-            if reason := self._reason(value):
+            unit, id_ = value.org_unit, value.period
+            if unit not in self._of_unit:
+                self._of_unit[unit] = unit_reason(self.facts, unit)
+            reason = self._of_unit[unit]
+            if reason is None:
+                if id_ not in self._of_period:
+                    period = period_with_id(id_, self.period_type)
+                    last = self.facts.open_until() if self.facts.is_new else None
+                    if closed_for_input(self.facts, id_):
+                        data_set = named(self.facts.data_set)
+                        reason = "E8030", f"the data set {data_set} has no input period for it that is open now"
+                    elif period and last and period.start > last:
+                        reason = "E8030", f"the period is not open yet: today is {self.facts.today}"
+                    self._of_period[id_] = period, reason
+                period, reason = self._of_period[id_]
+                if not reason and period and (words := not_open(self.facts.units[unit], period)):
+                    reason = NOT_OPEN, words
+            if reason:
                 rejected.append(rejection(value, {"errorCode": reason[0], "value": reason[1]}))
             else:
                 left.append(value)
         return left, rejected
-
-    def _reason(self, value: DataValue) -> Reason | None:
-        unit, id_ = value.org_unit, value.period
-        if unit not in self._of_unit:
-            self._of_unit[unit] = unit_reason(self.facts, unit)
-        if reason := self._of_unit[unit]:
-            return reason
-        if id_ not in self._of_period:
-            period = period_with_id(id_, self.period_type)
-            self._of_period[id_] = period, self._period_reason(id_, period)
-        period, reason = self._of_period[id_]
-        words = not_open(self.facts.units[unit], period) if period else ""
-        return reason or ((NOT_OPEN, words) if words else None)
-
-    def _period_reason(self, id_: str, period: Period | None) -> Reason | None:
-        if closed_for_input(self.facts, id_):
-            return "E8030", f"the data set {named(self.facts.data_set)} has no input period for it that is open now"
-        last = self.facts.open_until() if self.facts.is_new else None
-        if period and last and period.start > last:
-            return "E8030", f"the period is not open yet: today is {self.facts.today}"
-        return None
 
 
 def unit_reason(facts: Facts, org_unit: str) -> Reason | None:

@@ -74,15 +74,24 @@ class Sender:
             self._take(answer, sent)
             return
         named = named_by(answer, self._uids)
-        parts = [] if named else _halves(answer.values, answer.code)
-        if not named and not parts:
-            self._remember(answer.rejected())
-            self._take(answer, sent)
-            return
         if named:
             self._reject(named, answer, sent)
             refused = set(named)
             parts = [[value for value in answer.values if value not in refused]]
+        else:  # in two parts, by periods or by units
+            groups = [list(some) for _, some in groupby(answer.values, key=attrgetter("period"))]
+            if answer.code not in ABOUT_PERIODS and (answer.code in ABOUT_UNITS or len(groups) <= 1):
+                by_unit: dict[str, list[DataValue]] = {}
+                for value in answer.values:
+                    by_unit.setdefault(value.org_unit, []).append(value)
+                groups = list(by_unit.values())
+            middle = len(groups) // 2
+            if not middle:  # they cannot be divided
+                self._remember(answer.rejected())
+                self._take(answer, sent)
+                return
+            halves = (groups[:middle], groups[middle:])
+            parts = [sorted(chain.from_iterable(half), key=attrgetter("period")) for half in halves]
         for part in parts:
             left = self._without_refused(part, sent)
             if left and self._more_requests > 0:
@@ -130,33 +139,27 @@ class Sender:
             if answer.code in ABOUT_ALL and not self._taken:
                 self._refused_all = answer  # it would be the same for all that follow
         rejected = answer.rejected()
-        if answer.unexplained():
-            rejected = self._explained(answer, rejected, sent)
-        sent.reject(rejected, counted=True)
-
-    def _explained(self, answer: Answer, named: list[Rejected], sent: Sent) -> list[Rejected]:
-        """Read back which values DHIS2 did not store without naming them; after a dry run there is nothing to read."""
-        if self._dry_run:
-            missing = answer.unexplained()
+        missing = answer.unexplained()
+        if missing and self._dry_run:  # after a dry run there is nothing to read
             sent.statuses.add("WARNING")
             sent.reasons.append(f"DHIS2 would drop {missing} of {len(answer.values)} values without a word; {ZEROS}")
-            return named
-        held = self._stored.of(answer.values)
-        known = {(entry.org_unit, entry.period) for entry in named}
-        lost = [
-            value
-            for value in answer.values
-            if (cell := (value.org_unit, value.period)) not in known
-            and (cell not in held or not same_number(held[cell].value, value.value))
-        ]
-        if not lost:
-            return named
-        said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED
-        if answer.code or answer.status != "SUCCESS":
-            said = answer.reason
-        sent.statuses.add("WARNING")
-        sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
-        return named + [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
+        elif missing:
+            held = self._stored.of(answer.values)
+            known = {(entry.org_unit, entry.period) for entry in rejected}
+            lost = [
+                value
+                for value in answer.values
+                if (cell := (value.org_unit, value.period)) not in known
+                and (cell not in held or not same_number(held[cell].value, value.value))
+            ]
+            said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED
+            if answer.code or answer.status != "SUCCESS":
+                said = answer.reason
+            if lost:
+                sent.statuses.add("WARNING")
+                sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
+            rejected += [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
+        sent.reject(rejected, counted=True)
 
     def _remember(self, rejected: Sequence[Rejected]) -> None:
         """Remember the units and periods of which DHIS2 refuses every value."""
@@ -176,17 +179,3 @@ class Sender:
             else:
                 left.append(value)
         return left
-
-
-def _halves(values: Sequence[DataValue], code: str) -> list[list[DataValue]]:
-    """Return the values in two parts, by units or by periods; nothing if they cannot be divided."""
-    by_unit: dict[str, list[DataValue]] = {}
-    for value in values:
-        by_unit.setdefault(value.org_unit, []).append(value)
-    by_period = [list(some) for _, some in groupby(values, key=lambda value: value.period)]
-    groups = list(by_unit.values())
-    if code in ABOUT_PERIODS or (code not in ABOUT_UNITS and len(by_period) > 1):
-        groups = by_period
-    middle = len(groups) // 2
-    parts = (groups[:middle], groups[middle:]) if middle else ()
-    return [sorted(chain.from_iterable(part), key=attrgetter("period")) for part in parts]

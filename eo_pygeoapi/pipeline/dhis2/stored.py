@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from eo_pygeoapi.contract.models import Interval, KeptValue, PeriodType
-from eo_pygeoapi.contract.periods import Period, period_with_id, span
+from eo_pygeoapi.contract.models import KeptValue, PeriodType
+from eo_pygeoapi.contract.periods import period_with_id, span
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
@@ -75,9 +75,13 @@ class StoredValues:
     def of(self, values: Sequence[DataValue]) -> dict[Cell, Held]:
         """Return the held values in the cells of `values`, and around them."""
         units = sorted({self._uids[value.org_unit] for value in values})
-        periods = {value.period: period_with_id(value.period, self._period_type) for value in values}
+        known = (period_with_id(id_, self._period_type) for id_ in {value.period for value in values})
+        periods = sorted((period for period in known if period), key=lambda period: period.start)
+        # the days from the first to the last of the periods, in parts where there are long gaps
+        gaps = [n for n, (one, other) in enumerate(pairwise(periods), start=1) if (other.start - one.end).days > GAP]
         held: dict[Cell, Held] = {}
-        for days in _spans([period for period in periods.values() if period]):
+        for first, stop in pairwise([0, *gaps, len(periods)] if periods else []):
+            days = span(periods[first:stop])
             found = self._dhis2.stored_values(
                 self._target.data_element, days.start, days.end, units, data_set=self._target.data_set
             )
@@ -90,18 +94,6 @@ class StoredValues:
                 and all(value.get(name, combo) == combo for name, combo in self._combos.items())
             }
         return held
-
-
-def _spans(periods: Sequence[Period]) -> Iterator[Interval]:
-    """Yield the days from the first to the last of the periods, in parts where there are long gaps."""
-    ordered = sorted(periods, key=lambda period: period.start)
-    start = 0
-    for n, (one, following) in enumerate(pairwise(ordered), start=1):
-        if (following.start - one.end).days > GAP:
-            yield span(ordered[start:n])
-            start = n
-    if ordered:
-        yield span(ordered[start:])
 
 
 def compared(
@@ -119,21 +111,21 @@ def compared(
     """
     for value in values:
         cell = (value.org_unit, value.period)
-        theirs = held.get(cell)
-        yield Compared(value, theirs, _change(value, theirs, sent.get(cell, ()), target, username))
-
-
-def _change(value: DataValue, held: Held | None, sent: Collection[str], target: DatasetTarget, username: str) -> Change:
-    if held is not None and same_number(held.value, value.value):
-        return "unchanged"
-    if target.import_strategy == ("UPDATE" if held is None else "CREATE"):
-        return "ignored"
-    if held is None:
-        return "new"
-    by_another = bool(held.stored_by) and held.stored_by != username
-    not_ours = bool(sent) and not any(same_number(held.value, one) for one in sent)
-    unknown = not held.stored_by and not sent
-    return "kept" if target.on_conflict == "keep" and (by_another or not_ours or unknown) else "changed"
+        theirs, last = held.get(cell), sent.get(cell, ())
+        change: Change
+        if theirs is not None and same_number(theirs.value, value.value):
+            change = "unchanged"
+        elif target.import_strategy == ("UPDATE" if theirs is None else "CREATE"):
+            change = "ignored"
+        elif theirs is None:
+            change = "new"
+        else:
+            by_another = bool(theirs.stored_by) and theirs.stored_by != username
+            not_ours = bool(last) and not any(same_number(theirs.value, one) for one in last)
+            unknown = not theirs.stored_by and not last
+            keep = target.on_conflict == "keep" and (by_another or not_ours or unknown)
+            change = "kept" if keep else "changed"
+        yield Compared(value, theirs, change)
 
 
 def same_number(left: str, right: str) -> bool:

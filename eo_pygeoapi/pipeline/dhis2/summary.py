@@ -141,7 +141,15 @@ class Answer:
         self.counts = {name: int(summary["importCount"].get(name, 0)) for name in COUNTS}
         self._conflicts: Sequence[Mapping[str, Any]] = summary.get("conflicts") or []
         self._description = str(summary.get("description") or NO_REASON)
-        self._conflict_of = _by_index(len(values), summary)
+        # the first conflict of each value that has one, by the value's index; -1 stands for no value
+        self._conflict_of: dict[int, Mapping[str, Any]] = {}
+        for conflict in self._conflicts:
+            for index in conflict.get("indexes") or []:
+                if 0 <= index < len(values):
+                    self._conflict_of.setdefault(index, conflict)
+        for index in summary.get("rejectedIndexes") or []:
+            if 0 <= index < len(values):
+                self._conflict_of.setdefault(index, {})
 
     def collided(self) -> tuple["Answer", list[DataValue]]:
         """Return the answer without the values that DHIS2 would take a moment later, and these values.
@@ -214,16 +222,3 @@ def rejection(value: DataValue, conflict: Mapping[str, Any]) -> Rejected:
         code=str(conflict.get("errorCode") or ""),
         reason=str(conflict.get("value") or NO_REASON),
     )
-
-
-def _by_index(size: int, summary: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """Return the first conflict of each value that has one, by the value's index; -1 stands for no value."""
-    found: dict[int, Mapping[str, Any]] = {}
-    for conflict in summary.get("conflicts") or []:
-        for index in conflict.get("indexes") or []:
-            if 0 <= index < size:
-                found.setdefault(index, conflict)
-    for index in summary.get("rejectedIndexes") or []:
-        if 0 <= index < size:
-            found.setdefault(index, {})
-    return found

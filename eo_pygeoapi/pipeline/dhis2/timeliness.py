@@ -48,7 +48,12 @@ def left_out_words(words: str, count: int, period_type: PeriodType) -> str:
 def closed_for_input(facts: Facts, period_id: str) -> bool:
     """Tell whether the data set has input periods, and none for this period is open now."""
     given = (facts.data_set or {}).get("dataInputPeriods") or []
-    return bool(given) and not any(_is_open(entry, facts) for entry in given if entry["period"]["id"] == period_id)
+    for entry in given:
+        opens, closes = instant(entry.get("openingDate")), instant(entry.get("closingDate"))
+        is_open = (opens is None or opens <= facts.now) and (closes is None or facts.now <= closes)
+        if is_open and entry["period"]["id"] == period_id:
+            return False
+    return bool(given)
 
 
 def expired(facts: Facts, periods: Sequence[Period]) -> list[Period]:
@@ -61,11 +66,6 @@ def expired(facts: Facts, periods: Sequence[Period]) -> list[Period]:
     # the last day counts as a whole
     first_open = facts.now - timedelta(days + 1)
     return [period for period in periods if datetime.combine(period.end, datetime.min.time()) <= first_open]
-
-
-def _is_open(entry: Object, facts: Facts) -> bool:
-    opens, closes = instant(entry.get("openingDate")), instant(entry.get("closingDate"))
-    return (opens is None or opens <= facts.now) and (closes is None or facts.now <= closes)
 
 
 def _day(text: object) -> date | None:

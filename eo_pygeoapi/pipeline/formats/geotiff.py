@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import rioxarray
 import xarray as xr
-from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
 from eo_pygeoapi.errors import SourceError
@@ -48,27 +47,20 @@ def open_geotiff(place: str, source: str, bands: Bands) -> xr.DataArray:
         return data.isel(band=bands.band - 1, drop=True)
     if count == 1 and not bands.step:
         return data.isel(band=0, drop=True)
-    return data.rename(band="time").assign_coords(time=_times(data, count, bands, source))
-
-
-def _times(data: xr.DataArray, count: int, bands: Bands, source: str) -> NDArray[np.datetime64]:
-    """Return the times of the bands, by the configuration or by dates in their names."""
     if bands.step:
         match = _DURATION.fullmatch(bands.step)
         assert match, f"{source}: {bands.step} was not checked"
         unit, many = ("h", int(match[3])) if match[3] else (match[2], int(match[1]))
-        if unit in "MY":
-            first: Any = np.datetime64(bands.start, "M")
-            months = np.arange(count) * many * (12 if unit == "Y" else 1)
-            return np.asarray((first + months.astype("m8[M]")).astype("M8[ns]"))
-        steps = (np.arange(count) * many).astype(f"m8[{unit}]").astype("m8[ns]")
-        return np.asarray(np.datetime64(bands.start, "ns") + steps)
+        each, many = ("M", many * (12 if unit == "Y" else 1)) if unit in "MY" else (unit, many)
+        first: Any = np.datetime64(bands.start, "M" if each == "M" else "ns")
+        times = (first + (np.arange(count) * many).astype(f"m8[{each}]")).astype("M8[ns]")
+        return data.rename(band="time").assign_coords(time=times)
     named = data.attrs.get("long_name", ())
     names = [named] if isinstance(named, str) else list(named)
     found = [_DATE.search(str(name)) for name in names]
     dates = ["-".join(part for part in match.groups() if part) for match in found if match]
     if len(dates) == count and len(set(dates)) == count:
-        return np.array(dates, "M8[ns]")
+        return data.rename(band="time").assign_coords(time=np.array(dates, "M8[ns]"))
     some = f" ({', '.join(str(name) for name in names[:3])}, …)" if names else ""
     raise SourceError(
         f"{source}: holds {count} bands{some}; expected one; choose one by options.band (1 to {count}), or, where "

@@ -103,18 +103,12 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: st
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
     lazy = decoded(variable, stored, unwritten, names, source)
     data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
-    data = data.assign_coords(_reference_system(variable, dataset))
+    grid_mapping = text(variable.attrs, "grid_mapping").partition(":")[0].strip()
+    for crs in (dataset.variables.get(each) for each in (grid_mapping, "spatial_ref", "crs")):
+        if crs is not None and any(text(crs.attrs, attribute) for attribute in _CRS):
+            data = data.assign_coords(spatial_ref=xr.Variable((), 0, crs.attrs))  # named as rioxarray expects
+            break
     if time is not None and "time" not in axes:
         data = data.expand_dims(time=time.labels)
         data["time"].attrs["ahead"] = time.ahead
     return data
-
-
-def _reference_system(variable: xr.Variable, dataset: xr.Dataset) -> dict[str, xr.Variable]:
-    """Return the variable that describes the coordinate reference system, named as rioxarray expects; {} for none."""
-    named = text(variable.attrs, "grid_mapping").partition(":")[0].strip()
-    for name in (named, "spatial_ref", "crs"):
-        known = dataset.variables.get(name)
-        if known is not None and any(text(known.attrs, attribute) for attribute in _CRS):
-            return {"spatial_ref": xr.Variable((), 0, known.attrs)}
-    return {}

@@ -33,7 +33,21 @@ def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Datase
     if not axis.values:
         raise SourceError(f"{source}: its dimension {axis.dimension} has no values; expected the times of its steps")
     _refuse_lead(lead, axis.values, dataset, source)
-    return _of_axis(axis, dataset, source)
+    coordinate = dataset.variables[axis.values]
+    found = _read(coordinate, source)
+    bounds = dataset.variables.get(text(coordinate.attrs, "bounds"))
+    if bounds is None or bounds.shape != (coordinate.size, 2):
+        return found
+    own = bounds.attrs
+    if not are_times(np.empty(0), own):
+        own = {**own, **{n: coordinate.attrs[n] for n in ("units", "calendar") if n in coordinate.attrs}}
+    try:
+        ends = _read(xr.Variable(("ends",), bounds.values.ravel(), own), source).labels.reshape(-1, 2)
+    except SourceError:
+        return found  # the file declares bounds but holds none
+    lower, upper = ends.min(axis=1), ends.max(axis=1)
+    of_steps = (lower < upper) & (lower <= found.labels) & (found.labels <= upper)
+    return replace(found, labels=lower) if of_steps.all() else found
 
 
 def _refuse_lead(lead: str, name: str, dataset: xr.Dataset, source: str) -> None:
@@ -43,26 +57,6 @@ def _refuse_lead(lead: str, name: str, dataset: xr.Dataset, source: str) -> None
             f"{source}: is a forecast, {lead} {ahead.ravel()[0]} after {name}; expected the times that its values are "
             "valid for, as a variable valid_time"
         )
-
-
-def _of_axis(axis: Axis, dataset: xr.Dataset, source: str) -> Times:
-    variable = dataset.variables[axis.values]
-    found = _read(variable, source)
-    bounds = dataset.variables.get(text(variable.attrs, "bounds"))
-    if bounds is None or bounds.shape != (variable.size, 2):
-        return found
-    own = (
-        bounds.attrs
-        if are_times(np.empty(0), bounds.attrs)
-        else {**bounds.attrs, **{n: variable.attrs[n] for n in ("units", "calendar") if n in variable.attrs}}
-    )
-    try:
-        ends = _read(xr.Variable(("ends",), bounds.values.ravel(), own), source).labels.reshape(-1, 2)
-    except SourceError:
-        return found  # the file declares bounds but holds none
-    lower, upper = ends.min(axis=1), ends.max(axis=1)
-    of_steps = (lower < upper) & (lower <= found.labels) & (found.labels <= upper)
-    return replace(found, labels=lower) if of_steps.all() else found
 
 
 def _read(variable: xr.Variable, source: str) -> Times:

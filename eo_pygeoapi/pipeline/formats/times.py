@@ -67,7 +67,21 @@ def times(values: NDArray[Any], attributes: Mapping[Any, Any], source: str) -> T
     if values.dtype.kind == "M":
         return Times(_complete(values.astype("M8[ns]"), source))
     if values.dtype.kind in "SUO":
-        return _of_words(values, source)
+        if values.ndim == 2:  # a character each
+            values = np.array([b"".join(np.asarray(row, "S1").tolist()) for row in values])
+        words = [word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in values.tolist()]
+        words = [word.strip("\x00 ") for word in words]
+        if all(re.fullmatch(r"\d{8}|\d{6}|\d{4}|\d{10}", word) for word in words):
+            return Times(_of_digits(np.array([int(word) for word in words]), "", source))
+        try:
+            # ISO 8601, also with `/` or `_` instead of `-`
+            words = [re.sub(r"(?<=\d)[/_](?=\d)", "-", word) for word in words]
+            words = [f"{word}-01-01"[:10] if re.fullmatch(r"\d{4}(-\d{2})?", word) else word for word in words]
+            moments = [datetime.fromisoformat(word) for word in words]
+            (ahead,) = {moment.utcoffset() or timedelta(0) for moment in moments}
+        except ValueError as error:
+            raise SourceError(f"{source}: its times are words such as {words[0]!r}; {_EXPECTED}") from error
+        return Times(np.array([moment.replace(tzinfo=None) for moment in moments], "M8[ns]"), ahead.total_seconds())
     units = text(attributes, "units")
     if match := _SINCE.match(units):
         return _since(_complete(values, source), match[1].lower(), match[2], attributes, source)
@@ -89,12 +103,34 @@ def _since(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any,
     if not found:
         raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}")
     if unit in _MONTHS and calendar in _OF_MONTHS:
-        return Times(_of_months(values.astype("float64") * _MONTHS[unit], found, written, source))
+        first = np.datetime64(f"{int(found['year']):04}-{int(found['month'] or 1):02}", "M")
+        # some libraries count whole months from the 16th, which are middles of months
+        months = values.astype("float64") * _MONTHS[unit] + (int(found["day"] or 1) - 1) / 31
+        whole = np.floor(months)
+        if not np.allclose(months * 2, np.round(months * 2), atol=0.1):
+            raise SourceError(f"{source}: its times are in {written!r} and not whole or half months; {_EXPECTED}")
+        start = first + whole.astype("int64").astype("m8[M]")
+        _possible(start.astype("M8[D]").astype("int64"), source)
+        length = (start + np.timedelta64(1, "M")).astype("M8[D]") - start.astype("M8[D]")
+        # half a month means the middle of the month
+        days = np.floor((months - whole) * length.astype("int64")).astype("int64")
+        return Times(np.asarray((start.astype("M8[D]") + days.astype("m8[D]")).astype("M8[ns]")))
     if calendar not in _USUAL:
         return Times(_of_model(values, written, calendar, source))
     if unit not in _SECONDS:
         raise SourceError(f"{source}: its times are in {written!r}; allowed: seconds, minutes, hours, days, months")
-    labels = _of_seconds(values, _SECONDS[unit], _origin(found, calendar, written, source), source)
+    numbers = [int(found[name] or 1) for name in ("year", "month", "day")]
+    if numbers[0] < 1:
+        raise SourceError(f"{source}: its times are in {written!r}, a year that no calendar has; {_EXPECTED}")
+    mixed = "proleptic_gregorian" if calendar == "proleptic_gregorian" else "standard"
+    try:
+        day = cftime.datetime(*numbers, calendar=mixed).toordinal()
+        of_1970 = cftime.datetime(1970, 1, 1, calendar=mixed).toordinal()
+    except ValueError as error:
+        raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}") from error
+    hour, minute, second = (float(found[name] or 0) for name in ("hour", "minute", "second"))
+    origin = day - of_1970, round((hour * 3600 + minute * 60 + second) * 1e9)
+    labels = _of_seconds(values, _SECONDS[unit], origin, source)
     zone = re.search(r"([+-])(\d{1,2}):?(\d{2})?", found["zone"] or "")
     ahead = int(zone[2]) * 3600 + int(zone[3] or 0) * 60 if zone else 0
     return Times(labels, float(-ahead if zone and zone[1] == "-" else ahead))
@@ -120,21 +156,6 @@ def _of_model(values: NDArray[Any], written: str, calendar: str, source: str) ->
     hours = np.array([timedelta(hours=date.hour, minutes=date.minute, seconds=date.second) for date in dates], "m8[ns]")
     _possible(months.astype("M8[D]").astype("int64"), source)
     return np.asarray((months.astype("M8[D]") + np.minimum(days, lengths - 1)).astype("M8[ns]") + hours)
-
-
-def _origin(found: re.Match[str], calendar: str, written: str, source: str) -> tuple[int, int]:
-    """Return the moment that a file counts from: days since 1970 in the file's calendar, and nanoseconds."""
-    numbers = [int(found[name] or 1) for name in ("year", "month", "day")]
-    if numbers[0] < 1:
-        raise SourceError(f"{source}: its times are in {written!r}, a year that no calendar has; {_EXPECTED}")
-    mixed = "proleptic_gregorian" if calendar == "proleptic_gregorian" else "standard"
-    try:
-        day = cftime.datetime(*numbers, calendar=mixed).toordinal()
-        first = cftime.datetime(1970, 1, 1, calendar=mixed).toordinal()
-    except ValueError as error:
-        raise SourceError(f"{source}: its times are in {written!r}, which is no moment; {_EXPECTED}") from error
-    hour, minute, second = (float(found[name] or 0) for name in ("hour", "minute", "second"))
-    return day - first, round((hour * 3600 + minute * 60 + second) * 1e9)
 
 
 def _of_seconds(values: NDArray[Any], unit: float, origin: tuple[int, int], source: str) -> NDArray[np.datetime64]:
@@ -165,21 +186,6 @@ def _possible(days: NDArray[np.int64], source: str) -> NDArray[np.datetime64]:
     return days.astype("M8[D]").astype("M8[ns]")
 
 
-def _of_months(months: NDArray[np.float64], found: re.Match[str], written: str, source: str) -> NDArray[np.datetime64]:
-    """Count calendar months; half a month means the middle of the month."""
-    first = np.datetime64(f"{int(found['year']):04}-{int(found['month'] or 1):02}", "M")
-    # some libraries count whole months from the 16th, which are middles of months
-    months = months + (int(found["day"] or 1) - 1) / 31
-    whole = np.floor(months)
-    if not np.allclose(months * 2, np.round(months * 2), atol=0.1):
-        raise SourceError(f"{source}: its times are in {written!r} and not whole or half months; {_EXPECTED}")
-    start = first + whole.astype("int64").astype("m8[M]")
-    _possible(start.astype("M8[D]").astype("int64"), source)
-    length = (start + np.timedelta64(1, "M")).astype("M8[D]") - start.astype("M8[D]")
-    days = np.floor((months - whole) * length.astype("int64")).astype("int64")
-    return np.asarray((start.astype("M8[D]") + days.astype("m8[D]")).astype("M8[ns]"))
-
-
 def _of_digits(values: NDArray[Any], units: str, source: str) -> NDArray[np.datetime64]:
     """Read dates that are written as numbers; in 20240131.25 the fraction is one of the day."""
     numbers = values.astype("float64")
@@ -199,21 +205,3 @@ def _of_digits(values: NDArray[Any], units: str, source: str) -> NDArray[np.date
     said = f"have the units {units!r}" if units else "have no units"
     some = ", ".join(f"{number:g}" for number in numbers[:3])
     raise SourceError(f"{source}: its times ({some}{', …' if numbers.size > 3 else ''}) {said}; {_EXPECTED}")
-
-
-def _of_words(values: NDArray[Any], source: str) -> Times:
-    if values.ndim == 2:  # a character each
-        values = np.array([b"".join(np.asarray(row, "S1").tolist()) for row in values])
-    words = [word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in values.tolist()]
-    words = [word.strip("\x00 ") for word in words]
-    if all(re.fullmatch(r"\d{8}|\d{6}|\d{4}|\d{10}", word) for word in words):
-        return Times(_of_digits(np.array([int(word) for word in words]), "", source))
-    try:
-        # ISO 8601, also with `/` or `_` instead of `-`
-        words = [re.sub(r"(?<=\d)[/_](?=\d)", "-", word) for word in words]
-        words = [f"{word}-01-01"[:10] if re.fullmatch(r"\d{4}(-\d{2})?", word) else word for word in words]
-        moments = [datetime.fromisoformat(word) for word in words]
-        (ahead,) = {moment.utcoffset() or timedelta(0) for moment in moments}
-    except ValueError as error:
-        raise SourceError(f"{source}: its times are words such as {words[0]!r}; {_EXPECTED}") from error
-    return Times(np.array([moment.replace(tzinfo=None) for moment in moments], "M8[ns]"), ahead.total_seconds())

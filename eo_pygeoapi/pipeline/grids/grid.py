@@ -8,6 +8,7 @@ messages) and, where there is one, `least`: no sum of time steps can be less.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -87,13 +88,20 @@ def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice
     """Return these rows and columns as float, of several versions the final one where it has a value.
 
     The file is read as few contiguous boxes. A lazy file cannot be sliced backwards, so boxes become dask arrays before
-    they are turned.
+    they are turned: in chunks along time, and very large ones in strips, aligned with the file's.
     """
-    parts = [
-        _chunked(data.isel(y=_slice(down), x=_slice(along))).isel(y=_direction(down), x=_direction(along))
-        for down in _runs(y.positions[rows])
-        for along in _runs(x.positions[columns])
-    ]
+    preferred, parts = data.encoding.get("preferred_chunks", {}), []
+    stored = {axis: size for axis in _NAMES for name, size in preferred.items() if str(name).lower() in _NAMES[axis]}
+    for down, along in product(_runs(y.positions[rows]), _runs(x.positions[columns])):
+        part = data.isel(y=_slice(down), x=_slice(along))
+        if part.chunks is None:
+            cells, sizes = part.sizes["y"] * part.sizes["x"], {str(name): -1 for name in part.dims}
+            if "time" in sizes:
+                sizes["time"] = steps_per_block(cells, stored.get("time", 1))
+            if cells > cells_at_once():
+                sizes["y"] = steps_per_block(part.sizes["x"], stored.get("y", 1))
+            part = part.chunk(sizes)
+        parts.append(part.isel(y=_direction(down), x=_direction(along)))
     data = parts[0] if len(parts) == 1 else xr.concat(parts, "x", coords="minimal", compat="override")
     if _VERSION in data.dims:
         versions = data[_VERSION].values if _VERSION in data.coords else np.arange(data.sizes[_VERSION])
@@ -229,21 +237,6 @@ def _slice(run: NDArray[np.integer]) -> slice:
 
 def _direction(run: NDArray[np.integer]) -> slice:
     return slice(None, None, -1 if run[0] > run[-1] else 1)
-
-
-def _chunked(data: xr.DataArray) -> xr.DataArray:
-    """Make a lazy file a dask array, in chunks along time and very large rasters in strips, aligned with the file's."""
-    if data.chunks is not None:
-        return data
-    preferred = data.encoding.get("preferred_chunks", {})
-    stored = {axis: size for axis in _NAMES for name, size in preferred.items() if str(name).lower() in _NAMES[axis]}
-    cells = data.sizes["y"] * data.sizes["x"]
-    sizes = {str(name): -1 for name in data.dims}
-    if "time" in sizes:
-        sizes["time"] = steps_per_block(cells, stored.get("time", 1))
-    if cells > cells_at_once():
-        sizes["y"] = steps_per_block(data.sizes["x"], stored.get("y", 1))
-    return data.chunk(sizes)
 
 
 def within(grid: xr.DataArray, box: Box) -> xr.DataArray:

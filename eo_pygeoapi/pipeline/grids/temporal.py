@@ -63,37 +63,30 @@ def complete_periods(
 
     `grid` is as `grids.normalised` makes it. Raises SourceError where a step of the source is longer than a period.
     """
-    times = grid["time"].values
+    times, step, hours = grid["time"].values, grid.attrs["step"], float(grid.attrs.get("step_hours", 1.0))
     complete, left_out = [], []
     for period in periods:
-        begin, end = utc_bounds(period.start, period.end, grid.attrs["step"], time_zone)
+        begin, end = utc_bounds(period.start, period.end, step, time_zone)
         first, stop = (int(i) for i in np.searchsorted(times, [begin, end]))
-        expected = _expected_steps(period, begin, end, grid)
+        if step == "hour":
+            expected = round(float((end - begin) / np.timedelta64(3600, "s")) / hours)
+        elif (found := steps_between(begin, end, step, times)) is not None:
+            expected = found
+        else:
+            weekday = day_name[times[0].astype("M8[D]").item().weekday()]
+            begins = f"; its weeks begin on a {weekday}" if step == "week" else ""
+            raise SourceError(
+                f"the source has one value a {step}, which do not make up the period {period.id} "
+                f"({period.start} to {period.end}){begins}; allowed period types: {_FILLS[step]}"
+            )
         if stop - first == expected:
             complete.append(PeriodSteps(period, first, stop))
         elif stop == first:
             left_out.append(LeftOut(period=period.id, reason="no data in the source"))
         else:
-            unit = grid.attrs["step"] if grid.attrs.get("step_hours", 1.0) == 1.0 else "time step"
+            unit = step if hours == 1.0 else "time step"
             left_out.append(LeftOut(period=period.id, reason=f"incomplete: {stop - first} of {expected} {unit}s"))
     return complete, left_out
-
-
-def _expected_steps(period: Period, begin: np.datetime64, end: np.datetime64, grid: xr.DataArray) -> int:
-    """Return how many time steps a period has; raise SourceError where steps reach across its ends."""
-    step = grid.attrs["step"]
-    if step == "hour":
-        hours = float((end - begin) / np.timedelta64(3600, "s"))
-        return round(hours / float(grid.attrs.get("step_hours", 1.0)))
-    number = steps_between(begin, end, step, grid["time"].values)
-    if number is None:
-        first = grid["time"].values[0].astype("M8[D]").item()
-        begins = f"; its weeks begin on a {day_name[first.weekday()]}" if step == "week" else ""
-        raise SourceError(
-            f"the source has one value a {step}, which do not make up the period {period.id} "
-            f"({period.start} to {period.end}){begins}; allowed period types: {_FILLS[step]}"
-        )
-    return number
 
 
 @dataclass(frozen=True)
@@ -161,26 +154,20 @@ def _aggregated(
                 break  # the rest of this period comes with the next block
             done.append(cells.result(float(lengths[steps.first : steps.stop].sum())))
             number, cells = number + 1, _Cells(statistic, lengths)
-        if done:
-            yield _together(number - len(done), done, statistic, judge, grid)
-
-
-def _together(
-    first: int, done: Sequence["_Period"], statistic: TemporalStatistic, judge: Judge, grid: xr.DataArray
-) -> PeriodBlock:
-    """Stack periods that ended within the same block, and judge sums."""
-    observed = np.stack([period.observed for period in done])
-    values = np.stack([period.values for period in done])
-    impossible = None
-    if any(period.impossible is not None for period in done):
-        nowhere = np.zeros(values.shape[1:], bool)
-        impossible = np.stack([nowhere if period.impossible is None else period.impossible for period in done])
-    if statistic == "sum":
-        values, more = judge.periods(values)
-        values = np.maximum(values, float(grid.attrs.get("least", -np.inf)))
-        impossible = more if impossible is None else impossible if more is None else impossible | more
-    whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
-    return PeriodBlock(first, values, None if whole else observed, impossible, judge.found)
+        if not done:
+            continue
+        observed = np.stack([period.observed for period in done])
+        values = np.stack([period.values for period in done])
+        impossible: NDArray[np.bool_] | None = None
+        if any(period.impossible is not None for period in done):
+            nowhere = np.zeros(values.shape[1:], bool)
+            impossible = np.stack([nowhere if period.impossible is None else period.impossible for period in done])
+        if statistic == "sum":
+            values, more = judge.periods(values)
+            values = np.maximum(values, float(grid.attrs.get("least", -np.inf)))
+            impossible = more if impossible is None else impossible if more is None else impossible | more
+        whole = statistic == "sum" or bool(np.isin(observed, (0.0, 1.0)).all())
+        yield PeriodBlock(number - len(done), values, None if whole else observed, impossible, judge.found)
 
 
 def step_hours(grid: xr.DataArray) -> NDArray[np.float64]:

@@ -66,7 +66,16 @@ def _inferred(labels: NDArray[np.datetime64], source: str) -> StepLength | None:
         return None
     smallest = int(distances.min())
     if smallest < _DAY * (1 - _ROUNDED):
-        return _part_of_a_day(labels, smallest, source)
+        steps = round(_DAY / smallest)
+        step = _DAY / steps
+        _, scatter = _beside(labels, step)
+        most = min(_ROUNDED * step, _ROUNDED * _HOUR)
+        if scatter > most or abs(smallest - step) > most or step < 60 * 10**9:
+            raise SourceError(
+                f"{source}: its time steps are {smallest / _HOUR:g} hours apart and make up no days, or its times are "
+                f"rounded too much to tell; {_ALLOWED}"
+            )
+        return StepLength("hour", step / _HOUR)
     days = smallest / _DAY
     even = bool((np.abs(distances - np.round(distances / _DAY) * _DAY) <= _ROUNDED * _HOUR).all())
     if round(days) == 1 and even:
@@ -83,20 +92,6 @@ def _inferred(labels: NDArray[np.datetime64], source: str) -> StepLength | None:
     if 365 <= round(days, 3) <= 366:
         return StepLength("year")
     raise SourceError(f"{source}: its time steps are {days:g} days apart; {_ALLOWED}")
-
-
-def _part_of_a_day(labels: NDArray[np.datetime64], smallest: int, source: str) -> StepLength:
-    """Return the length of steps shorter than a day, whose labels may be rounded."""
-    steps = round(_DAY / smallest)
-    step = _DAY / steps
-    _, scatter = _beside(labels, step)
-    most = min(_ROUNDED * step, _ROUNDED * _HOUR)
-    if scatter > most or abs(smallest - step) > most or step < 60 * 10**9:
-        raise SourceError(
-            f"{source}: its time steps are {smallest / _HOUR:g} hours apart and make up no days, or its times are "
-            f"rounded too much to tell; {_ALLOWED}"
-        )
-    return StepLength("hour", step / _HOUR)
 
 
 def _beside(labels: NDArray[np.datetime64], step: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ Coordinates must be longitude and latitude on WGS 84, as RFC 7946 says; other fi
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -42,7 +42,25 @@ def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: 
     where a server does not answer or needs more than `seconds`.
     """
     if href.startswith(("http://", "https://")):
-        content = _download(href, named, max_bytes, seconds)
+        deadline, received = time.monotonic() + seconds, bytearray()
+        try:
+            with requests.get(href, stream=True, timeout=(10, min(60, seconds))) as response:
+                answer = f"{named}: the server answers {response.status_code} {response.reason}"
+                if response.status_code >= 500 or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                    raise SourceUnavailableError(answer)
+                if not response.ok:
+                    raise OrgUnitsError(answer)
+                for chunk in response.iter_content(CHUNK):
+                    received += chunk
+                    if len(received) > max_bytes:
+                        raise OrgUnitsError(f"{named}: is larger than {max_bytes} bytes")
+                    if time.monotonic() > deadline:
+                        raise SourceUnavailableError(f"{named}: was not received within {seconds:g} s")
+        except requests.exceptions.InvalidURL as error:
+            raise OrgUnitsError(f"{named}: is no URL") from error
+        except requests.RequestException as error:
+            raise SourceUnavailableError(f"{named}: the server does not answer ({type(error).__name__})") from error
+        content = bytes(received)
     elif "://" in href:
         raise OrgUnitsError(f"{named}: cannot be read; allowed: a path, or a URL with http or https")
     else:
@@ -54,29 +72,6 @@ def read_geojson(href: str, named: str, *, max_bytes: int = MAX_BYTES, seconds: 
         return json.loads(content)
     except ValueError as error:  # text that is not UTF-8, too
         raise OrgUnitsError(f"{named}: is not JSON: {error}") from error
-
-
-def _download(url: str, named: str, max_bytes: int, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
-    content = bytearray()
-    try:
-        with requests.get(url, stream=True, timeout=(10, min(60, seconds))) as response:
-            answer = f"{named}: the server answers {response.status_code} {response.reason}"
-            if response.status_code >= 500 or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                raise SourceUnavailableError(answer)
-            if not response.ok:
-                raise OrgUnitsError(answer)
-            for chunk in response.iter_content(CHUNK):
-                content += chunk
-                if len(content) > max_bytes:
-                    raise OrgUnitsError(f"{named}: is larger than {max_bytes} bytes")
-                if time.monotonic() > deadline:
-                    raise SourceUnavailableError(f"{named}: was not received within {seconds:g} s")
-    except requests.exceptions.InvalidURL as error:
-        raise OrgUnitsError(f"{named}: is no URL") from error
-    except requests.RequestException as error:
-        raise SourceUnavailableError(f"{named}: the server does not answer ({type(error).__name__})") from error
-    return bytes(content)
 
 
 def read_features(
@@ -110,19 +105,14 @@ def read_features(
             reason = f"feature number {number} of {named} has the id of number {first[0]}, which is taken"
             left_out.append(LeftOut(org_unit=area.id, reason=reason))
     if not areas:
-        problems.append(f"{named}: none of {len(features)} features has {id_key!r}; {_properties(features)}")
+        members = [feature.get("properties") for feature in features if isinstance(feature, Mapping)]
+        keys = sorted({str(key) for properties in members if isinstance(properties, Mapping) for key in properties})
+        shown = f"their properties: {', '.join(keys[:NAMED])}{', …' * (len(keys) > NAMED)}"
+        has = shown if keys else "they have no properties"
+        problems.append(f"{named}: none of {len(features)} features has {id_key!r}; {has}")
     if problems:
         raise OrgUnitsError(problems)
     return [area for _, area in areas.values()], left_out
-
-
-def _properties(features: Sequence[Any]) -> str:
-    """List the properties that features have, for a message."""
-    members = [f.get("properties") for f in features if isinstance(f, Mapping)]
-    names = sorted({str(name) for properties in members if isinstance(properties, Mapping) for name in properties})
-    if not names:
-        return "they have no properties"
-    return f"their properties: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}"
 
 
 def _area(feature: Any, id_key: str, name_key: str) -> Area | None:

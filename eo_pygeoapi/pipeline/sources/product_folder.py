@@ -127,32 +127,29 @@ class ProductFolder:
         missing, files = set(wanted), []
         for file in sorted(self._files(variable), key=lambda file: (file.provisional, file.first - file.last)):
             held = missing & _days(file)
-            if held and self._good(file, today, final_from):
-                files.append(file)
-                missing -= held
+            if not held:
+                continue
+            try:
+                if file.provisional and final_from and today >= final_from(file.last):
+                    days_ago = (today - file.fetched).days
+                    if file.fetched < final_from(file.last) or days_ago >= _RETRY_DAYS:
+                        continue
+                version = (file.path, file.path.stat().st_mtime_ns)
+            except FileNotFoundError:
+                continue
+            if version not in self.looked_at:
+                if problem := self._problem(file.path, file.first, file.last):
+                    _LOG.warning("%s: %s %s; it is fetched again", self.name, file.path.name, problem)
+                    remove(file.path)
+                    continue
+                self.looked_at.add(version)
+            files.append(file)
+            missing -= held
         return files, sorted(missing)
 
     def _files(self, variable: str) -> list[CachedFile]:
         found = (parse(path) for path in self.path.iterdir())
         return [file for file in found if file and file.variable == variable]
-
-    def _good(self, file: CachedFile, today: date, final_from: FinalFrom | None) -> bool:
-        try:
-            if file.provisional and final_from and today >= final_from(file.last):
-                days_ago = (today - file.fetched).days
-                if file.fetched < final_from(file.last) or days_ago >= _RETRY_DAYS:
-                    return False
-            version = (file.path, file.path.stat().st_mtime_ns)
-        except FileNotFoundError:
-            return False
-        if version in self.looked_at:
-            return True
-        if problem := self._problem(file.path, file.first, file.last):
-            _LOG.warning("%s: %s %s; it is fetched again", self.name, file.path.name, problem)
-            remove(file.path)
-            return False
-        self.looked_at.add(version)
-        return True
 
     def _problem(self, path: Path, first: date, last: date) -> str:
         """Return what is wrong with a file that should hold these days, '' where it is good."""

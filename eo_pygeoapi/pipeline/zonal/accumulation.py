@@ -90,7 +90,14 @@ class AccumulatedStrips:
         """Add the result of a block for these units and the periods from number `first` on."""
         here = _place(first, partial.steps, members)
         if self.statistic == "std":
-            self._join_moments(here, partial)
+            # mean and squared deviations are joined by the formula of Chan, Golub and LeVeque (1979)
+            (mean, squares), before = self.parts, self.covered[here]
+            added, (its_mean, its_squares) = partial.covered.T, (part.T for part in partial.parts)
+            total = before + added
+            share = np.divide(added, total, out=np.zeros_like(total), where=total > 0)
+            distance = its_mean - mean[here]
+            squares[here] += np.where(added > 0, its_squares + distance * distance * before * share, 0.0)
+            mean[here] += np.where(added > 0, distance * share, 0.0)
         else:
             join = _JOINS.get(self.statistic)
             for whole, part in zip(self.parts, partial.parts, strict=True):
@@ -112,16 +119,6 @@ class AccumulatedStrips:
         values = self.parts[-1] if self.parts else self.covered.copy()
         _finish(self.statistic, values, self.covered)
         return values, _fractions(self.covered if self.present is None else self.present, area)
-
-    def _join_moments(self, here: Any, partial: Partial) -> None:
-        """Join mean and squared deviations by the formula of Chan, Golub and LeVeque (1979)."""
-        (mean, squares), before = self.parts, self.covered[here]
-        added, (its_mean, its_squares) = partial.covered.T, (part.T for part in partial.parts)
-        total = before + added
-        share = np.divide(added, total, out=np.zeros_like(total), where=total > 0)
-        distance = its_mean - mean[here]
-        squares[here] += np.where(added > 0, its_squares + distance * distance * before * share, 0.0)
-        mean[here] += np.where(added > 0, distance * share, 0.0)
 
 
 class _Rows:

@@ -53,9 +53,16 @@ class Judgement:
             )
             found.append(LeftOut(reason=words))
         found += listed.of(self.why, self._why_null)
-        if self.found.impossible is not None:
-            in_part = (self.found.impossible > _ROUNDING) & (self.why == 0)
-            found += listed.of(in_part.astype("int8"), self._why_in_part)
+        if (impossible := self.found.impossible) is not None:
+            in_part = (impossible > _ROUNDING) & (self.why == 0)
+            percent, cells = np.round(impossible * 100, 1), self._cells()
+            found += listed.of(
+                in_part.astype("int8"),
+                lambda unit, periods: (
+                    f"its value is that of the other cells: {_between(percent[periods, unit])} % of its area has cells "
+                    f"of {cells}"
+                ),
+            )
         return found
 
     def _why_null(self, unit: int, periods: NDArray[np.integer]) -> str:
@@ -71,11 +78,6 @@ class Judgement:
             return "no cell of it has data"
         share = _between(self.found.fractions[periods, unit])
         return f"valid fraction {share} is below minValidFraction {self.dataset.min_valid_fraction:g}"
-
-    def _why_in_part(self, unit: int, periods: NDArray[np.integer]) -> str:
-        assert self.found.impossible is not None
-        share = _between(np.round(self.found.impossible[periods, unit] * 100, 1))
-        return f"its value is that of the other cells: {share} % of its area has cells of {self._cells()}"
 
     def _cells(self) -> str:
         """Name the range of the impossible numbers in cells, in the units of the source."""

@@ -46,7 +46,20 @@ def parts(
         whole[:] = True
     usable = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
     yield from _together(grid, geometries, np.flatnonzero(whole & usable), most)
-    yield from _strips(grid, geometries, np.flatnonzero(~whole & usable), most)
+    # the others in strips of whole chunks where these are small enough
+    members = np.flatnonzero(~whole & usable)
+    bounds = shapely.bounds(geometries[members])
+    rows, first, at_once = grid.sizes["y"], 0, max(1, most // grid.sizes["x"])
+    edges = np.cumsum(grid.chunks[1]) if grid.chunks else np.arange(1, rows + 1)
+    while first < rows:
+        possible = edges[(edges > first) & (edges <= first + at_once)]
+        stop = int(possible[-1]) if possible.size else min(first + at_once, rows)
+        strip = grid.isel(y=slice(first, stop))
+        frame = Frame.of(strip)
+        touched = (bounds[:, 1] < frame.north) & (bounds[:, 3] > frame.south)
+        if touched.any():
+            yield Part(members[touched], strip)
+        first = stop
 
 
 def _together(grid: xr.DataArray, geometries: NDArray[np.object_], members: Positions, most: int) -> Iterator[Part]:
@@ -71,19 +84,3 @@ def _union(bounds: NDArray[np.float64]) -> Box:
     west, south = bounds[:, :2].min(axis=0)
     east, north = bounds[:, 2:].max(axis=0)
     return float(west), float(south), float(east), float(north)
-
-
-def _strips(grid: xr.DataArray, geometries: NDArray[np.object_], members: Positions, most: int) -> Iterator[Part]:
-    """Yield strips of a grid with the units that each touches, of whole chunks where these are small enough."""
-    bounds = shapely.bounds(geometries[members])
-    rows, first, at_once = grid.sizes["y"], 0, max(1, most // grid.sizes["x"])
-    edges = np.cumsum(grid.chunks[1]) if grid.chunks else np.arange(1, rows + 1)
-    while first < rows:
-        possible = edges[(edges > first) & (edges <= first + at_once)]
-        stop = int(possible[-1]) if possible.size else min(first + at_once, rows)
-        strip = grid.isel(y=slice(first, stop))
-        frame = Frame.of(strip)
-        touched = (bounds[:, 1] < frame.north) & (bounds[:, 3] > frame.south)
-        if touched.any():
-            yield Part(members[touched], strip)
-        first = stop

@@ -85,7 +85,24 @@ class BlockStatistics:
         each = self._threads.map if self._threads and steps > 1 else map
         parts = [None if observed is None else observed[piece] for piece in pieces]
         found = list(each(self._piece, [block[piece] for piece in pieces], parts))
-        return found[0] if len(found) == 1 else _side_by_side(found, pieces, len(block))
+        if len(found) == 1:
+            return found[0]
+
+        def joined(arrays: list[Floats]) -> Floats:
+            if all(array is arrays[0] for array in arrays):
+                return arrays[0]  # the mask is the same in all
+            whole = np.empty((len(arrays[0]), len(block)))
+            for piece, array in zip(pieces, arrays, strict=True):
+                whole[:, piece] = array
+            return whole
+
+        present = [partial.present for partial in found if partial.present is not None]
+        return Partial(
+            steps=len(block),
+            covered=joined([partial.covered for partial in found]),
+            present=joined(present) if present else None,
+            parts=tuple(joined(list(arrays)) for arrays in zip(*(partial.parts for partial in found), strict=True)),
+        )
 
     def _piece(self, block: NDArray[np.floating], observed: NDArray[np.floating] | None) -> Partial:
         cells = self._used(block)
@@ -116,21 +133,32 @@ class BlockStatistics:
 
     def _parts(self, cells: NDArray[np.floating], invalid: NDArray[np.bool_]) -> tuple[Floats, ...]:
         """Return the statistic's parts; a unit without valid cells may have any numbers."""
+        weights = self.weights
         if self.statistic == "count":
             return ()
         if self.statistic in ("mean", "sum"):
-            return (self.weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
+            return (weights.matrix @ _filled(cells, invalid, 0.0, "float64"),)
         if self.statistic in _EXTREMES:
             extreme, nothing = _EXTREMES[self.statistic]
             filled = _filled(cells, invalid, nothing, cells.dtype)
-            found = np.full((len(self.weights.area), len(cells)), np.nan)  # for units without cells
-            if (covering := self.weights.covering).size:
-                touched = filled.take(self.weights.columns, axis=0)
-                found[covering] = extreme.reduceat(touched, self.weights.indptr[covering], axis=0)
+            found = np.full((len(weights.area), len(cells)), np.nan)  # for units without cells
+            if (covering := weights.covering).size:
+                touched = filled.take(weights.columns, axis=0)
+                found[covering] = extreme.reduceat(touched, weights.indptr[covering], axis=0)
             return (found,)
         if self.statistic == "std":
-            return self._moments(_filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T))
-        quantile, weights = quantile_of(self.statistic), self.weights
+            # the mean and the sum of squared deviations from it, in two passes, as one pass loses digits
+            filled, valid = _filled(cells, invalid, 0.0, "float64"), np.ascontiguousarray(~invalid.T)
+            covered, mean = weights.matrix @ valid.astype("float64"), weights.matrix @ filled
+            np.divide(mean, covered, out=mean, where=covered > 0)
+            deviations = filled.take(weights.columns, axis=0) - np.repeat(mean, np.diff(weights.indptr), axis=0)
+            deviations *= deviations
+            deviations *= valid.take(weights.columns, axis=0) * weights.weights[:, None]
+            squares = np.zeros_like(mean)
+            if weights.covering.size:
+                squares[weights.covering] = np.add.reduceat(deviations, weights.indptr[weights.covering], axis=0)
+            return mean, squares
+        quantile = quantile_of(self.statistic)
         assert quantile is not None
         turned = np.ascontiguousarray(cells.T, dtype="float64")
         found = np.full((len(weights.area), len(cells)), np.nan)
@@ -138,21 +166,6 @@ class BlockStatistics:
             here = slice(weights.indptr[unit], weights.indptr[unit + 1])
             found[unit] = weighted_quantile(turned[weights.columns[here]], weights.weights[here], quantile)
         return (found,)
-
-    def _moments(self, cells: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Return the mean and the sum of squared deviations from it, in two passes, as one pass loses digits."""
-        weights = self.weights
-        covered = weights.matrix @ valid.astype("float64")
-        mean = weights.matrix @ cells
-        np.divide(mean, covered, out=mean, where=covered > 0)
-        lengths = np.diff(weights.indptr)
-        deviations = cells.take(weights.columns, axis=0) - np.repeat(mean, lengths, axis=0)
-        deviations *= deviations
-        deviations *= valid.take(weights.columns, axis=0) * weights.weights[:, None]
-        squares = np.zeros_like(mean)
-        if weights.covering.size:
-            squares[weights.covering] = np.add.reduceat(deviations, weights.indptr[weights.covering], axis=0)
-        return mean, squares
 
     def _with_points(
         self,
@@ -163,7 +176,19 @@ class BlockStatistics:
         parts: tuple[Floats, ...],
     ) -> tuple[Floats, Floats | None, tuple[Floats, ...]]:
         """Add the points: a point takes the value of its cell, else of the nearest with data around it."""
-        values, shares = _sampled(cells, None if observed is None else self._used(observed), self.weights.nearest)
+        nearest = self.weights.nearest
+        # the last row is for -1, beyond the grid
+        used = np.vstack([cells.T, np.full((1, len(cells)), np.nan)]).astype("float64")
+        of_cells = np.ones_like(used)
+        if observed is not None:
+            of_cells = np.vstack([self._used(observed).T, np.zeros((1, len(cells)))])
+        values, shares = used[nearest[:, 0]], of_cells[nearest[:, 0]]
+        for neighbour in nearest[:, 1:].T:
+            lacking = np.isnan(values)
+            if not lacking.any():
+                break
+            values[lacking], shares[lacking] = used[neighbour][lacking], of_cells[neighbour][lacking]
+        shares[np.isnan(values)] = 0.0
         own = {"std": (values, np.zeros_like(values)), "count": ()}.get(self.statistic, (values,))
         points = self.weights.points
         covered = np.broadcast_to(covered, (len(covered), len(cells))).copy()
@@ -185,41 +210,3 @@ def _filled(cells: NDArray[np.floating], invalid: NDArray[np.bool_], nothing: fl
         else:
             turned[invalid.T] = nothing
     return turned
-
-
-def _side_by_side(found: list[Partial], pieces: list[slice], steps: int) -> Partial:
-    """Join the results of consecutive pieces of time."""
-
-    def joined(arrays: list[Floats]) -> Floats:
-        if all(array is arrays[0] for array in arrays):
-            return arrays[0]  # the mask is the same in all
-        whole = np.empty((len(arrays[0]), steps))
-        for piece, array in zip(pieces, arrays, strict=True):
-            whole[:, piece] = array
-        return whole
-
-    parts = zip(*(partial.parts for partial in found), strict=True)
-    present = [partial.present for partial in found if partial.present is not None]
-    return Partial(
-        steps=steps,
-        covered=joined([partial.covered for partial in found]),
-        present=joined(present) if present else None,
-        parts=tuple(joined(list(arrays)) for arrays in parts),
-    )
-
-
-def _sampled(
-    cells: NDArray[np.floating], observed: NDArray[np.floating] | None, nearest: NDArray[np.int64]
-) -> tuple[Floats, Floats]:
-    """Return values, NaN for missing, and shares of the steps of the points, shape (point, time)."""
-    # the last row is for -1, beyond the grid
-    used = np.vstack([cells.T, np.full((1, len(cells)), np.nan)]).astype("float64")
-    shares = np.ones_like(used) if observed is None else np.vstack([observed.T, np.zeros((1, len(cells)))])
-    values, found = used[nearest[:, 0]], shares[nearest[:, 0]]
-    for neighbour in nearest[:, 1:].T:
-        lacking = np.isnan(values)
-        if not lacking.any():
-            break
-        values[lacking], found[lacking] = used[neighbour][lacking], shares[neighbour][lacking]
-    found[np.isnan(values)] = 0.0
-    return values, found

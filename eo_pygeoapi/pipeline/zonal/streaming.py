@@ -15,7 +15,7 @@ from eo_pygeoapi.pipeline.grids.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.grids.blocks import CELL_BYTES, MEMORY, cells_at_once, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame, with_cell_sizes
 from eo_pygeoapi.pipeline.grids.plausible import Range
-from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock, PeriodSteps, to_periods
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, to_periods
 from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated, AccumulatedStrips, Impossible
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import Floats, areas, as_wkb
@@ -114,7 +114,13 @@ def _partials(
     blocks = to_periods(part.grid, complete, aggregation.temporal, means.memory)
     if weights is None:
         if single:
-            yield from _without_weights(frame, blocks, wkb.tolist(), aggregation)
+            units = wkb.tolist()
+            for block in blocks:
+                partial, inside = statistics_of(frame, block.values[0], units, aggregation.spatial)
+                if block.impossible is not None:
+                    area = area_of(frame, block.impossible[0], units)
+                    partial = replace(partial, impossible=area, found=block.found)
+                yield 0, partial, _Seen(inside, inside, inside > 0)
             return
         if not means.cluster and part.cells <= cells_at_once(means.memory) // _SMALL:
             blocks = chain(list(islice(blocks, 1)), blocks)  # begin to read ahead
@@ -137,13 +143,3 @@ def _is_single_step(geometries: NDArray[np.object_], complete: Sequence[PeriodSt
     weighs = aggregation.weight == "area" and weighs_cells(aggregation.spatial)
     areal = shapely.get_type_id(geometries) >= shapely.GeometryType.POLYGON
     return bool(single and not weighs and areal.all() and not shapely.is_empty(geometries).any())
-
-
-def _without_weights(
-    frame: Frame, blocks: Iterator[PeriodBlock], wkb: Sequence[bytes], aggregation: Aggregation
-) -> Iterator[tuple[int, Partial, _Seen]]:
-    for block in blocks:
-        partial, inside = statistics_of(frame, block.values[0], wkb, aggregation.spatial)
-        if block.impossible is not None:
-            partial = replace(partial, impossible=area_of(frame, block.impossible[0], wkb), found=block.found)
-        yield 0, partial, _Seen(inside, inside, inside > 0)

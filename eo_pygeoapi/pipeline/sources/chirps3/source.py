@@ -7,6 +7,7 @@ months one by one.
 import calendar
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -57,7 +58,14 @@ class Chirps3Source:
             if files:
                 found += files
                 stages[product.name] = files
-        _raise_if_stale(product, options, missing, today)
+        # where days are overdue, the server is asked for its newest: it may have stopped
+        if any(today > options.expected(day) + (options.expected(day) - day) for day in missing):
+            try:
+                newest = chc.newest_day(product.served, today)
+            except SourceError:  # the server does not answer HEAD requests
+                pass
+            else:
+                raise_if_stale(product.name, options, missing, newest, today)
         left_out = _left_out(missing, request, options, today)
         if not found:
             expected = f"; expected {left_out[-1].expected}" if left_out[-1].expected else ""
@@ -100,32 +108,23 @@ class _Product:
 def _product(request: SourceRequest, stage: str) -> _Product:
     options = cast(Chirps3Options, request.dataset.options)
     flavor = "sat" if stage == "prelim" else options.flavor  # the only preliminary one
-    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, _box(_covered(request)))
-    key = {"address": served.base_url, "box": list(served.box)}
-    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
-    return _Product(served, folder)
-
-
-def _covered(request: SourceRequest) -> Box:
-    """Return the box to fetch; that of the units where CHIRPS does not have the whole of a larger one."""
     shared = request.download_box
-    return shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox
-
-
-def _box(bbox: Box) -> Box:
-    """Return the box of the cells that cover `bbox` and one more on each side, by the centres of the outermost.
-
-    Between centres no rounding can add or lose a cell. Raises SourceError beyond 60 degrees north or south.
-    """
-    west, south, east, north = bbox
+    # the box of the units where CHIRPS does not have the whole of a larger one
+    west, south, east, north = shared if -_NORTH <= shared[1] and shared[3] <= _NORTH else request.bbox
     if south < -_NORTH or north > _NORTH:
         raise SourceError(
             f"CHIRPS v3 covers {_NORTH}°S to {_NORTH}°N; the organisation units reach from {south:g} to {north:g}"
         )
+    # the cells that cover the box and one more on each side, by the centres of the outermost: between centres no
+    # rounding can add or lose a cell
     first_column, first_row = (_first_cell(edge, end) for edge, end in ((west, -_EAST), (south, -_NORTH)))
     last_column, last_row = (-_first_cell(-edge, -end) for edge, end in ((east, _EAST), (north, _NORTH)))
     centres = (first_column + 0.5, first_row + 0.5, last_column - 0.5, last_row - 0.5)
-    return tuple(cell / _CELLS_PER_DEGREE for cell in centres)  # type: ignore[return-value]
+    box: Box = tuple(cell / _CELLS_PER_DEGREE for cell in centres)  # type: ignore[assignment]
+    served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, box)
+    key = {"address": served.base_url, "box": list(served.box)}
+    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
+    return _Product(served, folder)
 
 
 def _first_cell(edge: float, end: int) -> int:
@@ -145,27 +144,19 @@ def _fetch(
         for _, month in groupby(missing, lambda day: (day.year, day.month)):
             lacking = list(month)
             say(f"downloads {product.name} {lacking[0]:%Y-%m}")
-            _fetch_month(product, lacking, today)
+            is_whole = today >= published_whole(lacking[0])
+            first = lacking[0].replace(day=1)
+            last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+            whole_month = [first + timedelta(n) for n in range(last.day)]
+            # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
+            if is_whole and product.is_final and not product.kept(whole_month, today)[0]:
+                with product.folder.unfinished() as unfinished, suppress(chc.NotPublishedError):
+                    if file := chc.download_month(product.served, first, unfinished):
+                        product.folder.keep(file, chc.VARIABLE, first, last)
+                        continue
+            _fetch_days(product, lacking, today, in_order=not is_whole)
     files, missing = product.kept(wanted, today)
     return sorted(files, key=lambda file: file.first), missing
-
-
-def _fetch_month(product: _Product, lacking: Sequence[date], today: date) -> None:
-    """Fetch these days of one month, or the whole month where that is published."""
-    if today < published_whole(lacking[0]):
-        return _fetch_days(product, lacking, today, in_order=True)
-    first = lacking[0].replace(day=1)
-    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
-    # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
-    if product.is_final and not product.kept([first + timedelta(n) for n in range(last.day)], today)[0]:
-        with product.folder.unfinished() as unfinished:
-            try:
-                if file := chc.download_month(product.served, first, unfinished):
-                    product.folder.keep(file, chc.VARIABLE, first, last)
-                    return None
-            except chc.NotPublishedError:
-                pass
-    return _fetch_days(product, lacking, today, in_order=False)
 
 
 def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_order: bool) -> None:
@@ -181,18 +172,6 @@ def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_o
                     return
                 continue
             product.folder.keep(file, chc.VARIABLE, day, day, provisional=not product.is_final)
-
-
-def _raise_if_stale(product: _Product, options: Chirps3Options, missing: Sequence[date], today: date) -> None:
-    """Ask the server for its newest day where days are overdue; raise StaleProviderError where it has stopped."""
-    overdue = [day for day in missing if today > options.expected(day) + (options.expected(day) - day)]
-    if not overdue:
-        return
-    try:
-        newest = chc.newest_day(product.served, today)
-    except SourceError:  # the server does not answer HEAD requests
-        return
-    raise_if_stale(product.name, options, missing, newest, today)
 
 
 def _left_out(missing: Sequence[date], request: SourceRequest, options: Chirps3Options, today: date) -> list[LeftOut]:

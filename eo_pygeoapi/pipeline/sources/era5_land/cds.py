@@ -60,8 +60,19 @@ class ClimateDataStore:
             first = wanted.days[0]
             narrow = _OfDays(client, wanted.days)
             remote = hourly.request_month(narrow, first.year, first.month, wanted.box, list(wanted.variables), True)
-            self._wait(remote, _what(wanted), say)
-            say(f"downloads {_what(wanted)} from the {self.name}")
+            began, pause, what = time.monotonic(), 1.0, _what(wanted)
+            while not remote.results_ready:
+                waited, request = time.monotonic() - began, f"request {remote.request_id}"
+                if waited > self.patience.queue:
+                    raise SourceUnavailableError(
+                        f"{self.name}: {what} is not ready after {waited / _HOUR:.0f} hours ({request}, "
+                        f"{remote.last_status}); try again later"
+                    )
+                words = "waits in the queue of" if remote.last_status == "accepted" else "is being prepared by"
+                say(f"{what} {words} the {self.name}, since {waited / _MINUTE:.0f} min ({request})")
+                time.sleep(min(pause, self.patience.between_looks))
+                pause *= 1.5
+            say(f"downloads {what} from the {self.name}")
             target = folder / "received.nc"
             remote.download(str(target))
         if not zipfile.is_zipfile(target):
@@ -87,21 +98,6 @@ class ClimateDataStore:
                 return Client(**options)
             except (FileNotFoundError, KeyError):
                 return Client(url=ADDRESS, **options)
-
-    def _wait(self, remote: Any, what: str, say: Callable[[str], None]) -> None:
-        """Wait until the provider's job is done, and say what it waits for."""
-        began, pause = time.monotonic(), 1.0
-        while not remote.results_ready:
-            waited = time.monotonic() - began
-            if waited > self.patience.queue:
-                raise SourceUnavailableError(
-                    f"{self.name}: {what} is not ready after {waited / _HOUR:.0f} hours (request {remote.request_id}, "
-                    f"{remote.last_status}); try again later"
-                )
-            words = "waits in the queue of" if remote.last_status == "accepted" else "is being prepared by"
-            say(f"{what} {words} the {self.name}, since {waited / _MINUTE:.0f} min (request {remote.request_id})")
-            time.sleep(min(pause, self.patience.between_looks))
-            pause *= 1.5
 
 
 @dataclass(frozen=True)

@@ -45,42 +45,30 @@ class EarthDataHub:
         with _translated(self.name, what):
             known = [ERA5_LAND_VARIABLES.get(name) for name in wanted.variables]
             short = [found.short if found else name for name, found in zip(wanted.variables, known, strict=True)]
-            with _served_from(_Opener(self.base_url or ADDRESS, self.timeouts)):
-                store: xr.Dataset = hourly.open_zarr(short)
+            with _SEAM:  # one at a time: dhis2eo has no options for the store, so this patches its module
+                original, hourly.xr = hourly.xr, _Opener(self.base_url or ADDRESS, self.timeouts)
+                try:
+                    store: xr.Dataset = hourly.open_zarr(short)
+                finally:
+                    hourly.xr = original
             latest = store["valid_time"].values[-1].astype("M8[D]").item()
             data = hourly.get_zarr_region(store, wanted.box)
             data = hourly.get_zarr_month(data, year=wanted.days[0].year, month=wanted.days[0].month)
             mine = np.isin(data["valid_time"].values.astype("M8[D]"), np.array(wanted.days, "M8[D]"))
-            data = _published(data.isel(valid_time=np.flatnonzero(mine)).load(), self.name, what)
+            data = data.isel(valid_time=np.flatnonzero(mine)).load()
+            filled = np.ones(data.sizes["valid_time"], bool)
+            for variable in data.data_vars:
+                filled &= data[variable].notnull().any(["latitude", "longitude"]).values
+            stop = int(np.flatnonzero(filled).max(initial=-1)) + 1
+            if not filled[:stop].all():
+                moment = np.datetime_as_string(data["valid_time"].values[int(np.argmin(filled))], "h")
+                raise SourceUnavailableError(f"{self.name}: lacks {moment} of {what}; try again later")
+            data = data.isel(valid_time=slice(stop))
         if not data.sizes["valid_time"]:
             raise NotPublishedError(f"{self.name}: holds none of {what}", latest)
         target = folder / "received.nc"
         data.drop_encoding().to_netcdf(target)
         return [target]
-
-
-def _published(data: xr.Dataset, name: str, what: str) -> xr.Dataset:
-    """Return the hours up to the last with values; raise SourceUnavailableError for an earlier hour without any."""
-    filled = np.ones(data.sizes["valid_time"], bool)
-    for variable in data.data_vars:
-        filled &= data[variable].notnull().any(["latitude", "longitude"]).values
-    stop = int(np.flatnonzero(filled).max(initial=-1)) + 1
-    if not filled[:stop].all():
-        moment = np.datetime_as_string(data["valid_time"].values[int(np.argmin(filled))], "h")
-        raise SourceUnavailableError(f"{name}: lacks {moment} of {what}; try again later")
-    return data.isel(valid_time=slice(stop))
-
-
-@contextmanager
-def _served_from(opener: "_Opener") -> Iterator[None]:
-    """Make dhis2eo, which has no options for it, open stores by `opener`; one at a time, as this patches its module."""
-    with _SEAM:
-        original = hourly.xr
-        hourly.xr = opener
-        try:
-            yield
-        finally:
-            hourly.xr = original
 
 
 @dataclass(frozen=True)

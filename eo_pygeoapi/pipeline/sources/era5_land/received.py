@@ -50,27 +50,23 @@ def read(paths: Sequence[Path], variable: str, name: str) -> Received:
             with xr.open_dataset(path, engine=NetCDF4BackendEntrypoint, decode_timedelta=False) as dataset:
                 gridded = [str(key) for key, data in dataset.data_vars.items() if dimension(data, "x")]
                 wanted = known.short if known else (gridded[0] if len(gridded) == 1 else variable)
-                if wanted in gridded:
-                    return _of(dataset, wanted, name)
-                found += gridded
+                if wanted not in gridded:
+                    found += gridded
+                    continue
+                array = dataset[wanted]
+                time = dimension(array, "time")
+                if time is None or array[time].dtype.kind != "M":
+                    raise SourceError(f"{name}: what was received has no time axis")
+                array = array.drop_vars([key for key in array.coords if key not in array.dims]).load()
+                versions = dataset["expver"] if "expver" in dataset.variables else None
+                of_steps = versions.values.astype(str) if versions is not None and versions.dims == (time,) else None
+                return Received(array if time == "time" else array.rename({time: "time"}), of_steps)
         except SourceError:
             raise
         except Exception as error:  # each driver raises its own
             text = " ".join(str(error).replace(str(path), "the file").split())
             raise SourceUnavailableError(f"{name}: received what cannot be read: {text}; try again later") from error
     raise SourceError(f"{name}: received {', '.join(found) or 'no variable'}; expected {variable}")
-
-
-def _of(dataset: xr.Dataset, wanted: str, name: str) -> Received:
-    array = dataset[wanted]
-    time = dimension(array, "time")
-    if time is None or array[time].dtype.kind != "M":
-        raise SourceError(f"{name}: what was received has no time axis")
-    versions = dataset["expver"] if "expver" in dataset.variables else None
-    array = array.drop_vars([key for key in array.coords if key not in array.dims]).load()
-    if time != "time":
-        array = array.rename({time: "time"})
-    return Received(array, versions.values.astype(str) if versions is not None and versions.dims == (time,) else None)
 
 
 def check(received: Received, wanted: Sequence[date], box: Box, name: str) -> None:

@@ -65,7 +65,12 @@ class Era5LandSource:
         fetching.raise_if_stale(own, missing)
         left_out = _left_out(request, set(missing), fetching.expected)
         if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
-            raise no_data(_nothing(provider, request, missing, left_out), options, missing, fetching.today)
+            interval, expected = request.interval, left_out[0].expected
+            said = (
+                f"{name}: nothing is published for {interval.start} to {interval.end} "
+                f"(it lacks {days_text(missing)} (UTC)){f'; expected {expected}' if expected else ''}"
+            )
+            raise no_data(said, options, missing, fetching.today)
         provisional = [file for file in kept if file.provisional]
         note = f"ERA5-Land ({provider.name})"
         if provisional:
@@ -155,25 +160,22 @@ class _Fetching:
         for _, month in groupby(wanted, lambda day: (day.year, day.month)):
             days = [day for day in month if self.latest is None or day <= self.latest]
             lacking = [variable for variable, lacks in missing.items() if set(lacks) & set(days)]
-            if days:
-                self._fetch(lacking, days)
-
-    def _fetch(self, variables: Sequence[str], days: Sequence[date]) -> None:
-        _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(variables), days_text(days))
-        with self.folder.unfinished() as unfinished:
-            try:
-                received = self.provider.fetch(
-                    Wanted(variables, days, box_of(self.request.download_box)), unfinished, self.request.say
-                )
-            except NotPublishedError as error:
-                self.latest = error.latest or self.latest
-                _LOG.info("%s: %s", self.provider.name, error)
-                return
-            for variable in variables:
-                found = read(received, variable, self.folder.name)
-                check(found, days, self.request.download_box, self.folder.name)
-                for part in write_days(found, days, unfinished):
-                    self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+            if not days:
+                continue
+            _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(lacking), days_text(days))
+            with self.folder.unfinished() as unfinished:
+                asked = Wanted(lacking, days, box_of(self.request.download_box))
+                try:
+                    received = self.provider.fetch(asked, unfinished, self.request.say)
+                except NotPublishedError as error:
+                    self.latest = error.latest or self.latest
+                    _LOG.info("%s: %s", self.provider.name, error)
+                    continue
+                for variable in lacking:
+                    found = read(received, variable, self.folder.name)
+                    check(found, days, self.request.download_box, self.folder.name)
+                    for part in write_days(found, days, unfinished):
+                        self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
 
     def raise_if_stale(self, own: Sequence[date], missing: Sequence[date]) -> None:
         """Raise StaleProviderError where days are missing because the provider has stopped."""
@@ -202,14 +204,3 @@ def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[da
                 )
             )
     return found
-
-
-def _nothing(
-    provider: HourlyProvider, request: SourceRequest, missing: Sequence[date], left_out: Sequence[LeftOut]
-) -> str:
-    interval = request.interval
-    expected = f"; expected {left_out[0].expected}" if left_out[0].expected else ""
-    return (
-        f"ERA5-Land of the {provider.name}: nothing is published for {interval.start} to {interval.end} "
-        f"(it lacks {days_text(missing)} (UTC)){expected}"
-    )

@@ -1,7 +1,6 @@
 """The source `file`: any NetCDF, GeoTIFF (COG) or Zarr, by path or URL; one file, or one for each time step."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -59,12 +58,29 @@ class FileSource:
     def extract(self, request: SourceRequest) -> Extract:
         """Download files that cannot be read in place, list missing ones, and check that the first file opens."""
         parts = _parts(request)
-        missing = [part for part in parts if not _fetch(part, request.cache)]
+        missing, found = list[_Part](), list[_Part]()
+        for part in parts:
+            if "://" not in part.href:
+                is_there = Path(part.href).exists()
+            elif kind := format_of(part.href, part.name):
+                beside = ("",) if kind == "GeoTIFF" else ("/zarr.json", "/.zmetadata", "/.zgroup")
+                is_there = any(exists(part.href.rstrip("/") + name) for name in beside)
+            else:
+                is_there = download(part.href, request.cache) is not None
+            (found if is_there else missing).append(part)
         if len(missing) == len(parts):
             raise SourceError(" and ".join(dict.fromkeys((parts[0].name, parts[-1].name))) + ": no such file")
-        found = [part for part in parts if part not in missing]
-        left_out = _left_out(missing, found, request)
-        extract = Extract(files=[part.place(request.cache) for part in found], left_out=left_out)
+        dates, left_out = {part.date: part for part in missing}, dict[str, LeftOut]()
+        options, type_ = cast(FileOptions, request.dataset.options), request.dataset.period_type
+        # where steps are longer than the names say, most days have no file
+        longer = [part for part in found if options.step not in ("", part.step)] if missing else []
+        held = {period_of(days_of(part.date)[0], type_).id for part in longer}
+        for day in days(request.interval) if missing else ():
+            period, part_of_day = period_of(day, type_).id, dates.get(_start(day, missing[0].step or "day", request))
+            if part_of_day and period not in held:
+                left_out.setdefault(period, LeftOut(period=period, reason=f"no file {part_of_day.name}"))
+        files = [part.place(request.cache) for part in found]
+        extract = Extract(files=files, left_out=list(left_out.values()))
         if len(found) == 1:
             self.open(request, extract)
         else:
@@ -123,7 +139,14 @@ def _parts(request: SourceRequest) -> list[_Part]:
     interval = Interval(start=request.interval.start - more, end=request.interval.end + more)
     found: dict[str, _Part] = {}
     for day in days(interval):
-        values = _values(day, href, request)
+        year, week = re.split(r"\D+", _week(day, request).id)
+        values = {
+            "YYYY": year if "{WW}" in href else f"{day:%Y}",
+            "MM": f"{day:%m}",
+            "DD": f"{day:%d}",
+            "WW": week.zfill(2),
+            "K": str(min((day.day - 1) // 10, 2) + 1),
+        }
         filled = partial(_PLACEHOLDER.sub, lambda match, values=values: values[match[1]])
         part = _Part(filled(href), filled(options.href), _start(day, step, request), step)
         found.setdefault(part.href, part)
@@ -136,18 +159,6 @@ def _week(day: date, request: SourceRequest) -> Period:
     return period_of(day, period_type if period_type.startswith("weekly") else "weekly")
 
 
-def _values(day: date, href: str, request: SourceRequest) -> dict[str, str]:
-    """Return what stands for the placeholders in the name of a day's file."""
-    year, week = re.split(r"\D+", _week(day, request).id)
-    return {
-        "YYYY": year if "{WW}" in href else f"{day:%Y}",
-        "MM": f"{day:%m}",
-        "DD": f"{day:%d}",
-        "WW": week.zfill(2),
-        "K": str(min((day.day - 1) // 10, 2) + 1),
-    }
-
-
 def _start(day: date, step: Step, request: SourceRequest) -> str:
     """Return the date of the time step that a day lies in, as exact as the step."""
     if step == "week":
@@ -155,32 +166,6 @@ def _start(day: date, step: Step, request: SourceRequest) -> str:
     if step == "dekad":
         return day.replace(day=10 * min((day.day - 1) // 10, 2) + 1).isoformat()
     return day.isoformat()[: next(length for length, known in _PRECISION.items() if known == step)]
-
-
-def _fetch(part: _Part, cache: Path) -> bool:
-    """Return whether a file exists, and download it where it cannot be read in place."""
-    if "://" not in part.href:
-        return Path(part.href).exists()
-    if kind := format_of(part.href, part.name):
-        beside = ("",) if kind == "GeoTIFF" else ("/zarr.json", "/.zmetadata", "/.zgroup")
-        return any(exists(part.href.rstrip("/") + name) for name in beside)
-    return download(part.href, cache) is not None
-
-
-def _left_out(missing: Sequence[_Part], found: Sequence[_Part], request: SourceRequest) -> list[LeftOut]:
-    if not missing:
-        return []
-    dates = {part.date: part for part in missing}
-    options, period_type = cast(FileOptions, request.dataset.options), request.dataset.period_type
-    # where steps are longer than the names say, most days have no file
-    held = {period_of(days_of(part.date)[0], period_type).id for part in found if options.step not in ("", part.step)}
-    left_out: dict[str, LeftOut] = {}
-    for day in days(request.interval):
-        period = period_of(day, period_type).id
-        part = dates.get(_start(day, missing[0].step or "day", request))
-        if part and period not in held:
-            left_out.setdefault(period, LeftOut(period=period, reason=f"no file {part.name}"))
-    return list(left_out.values())
 
 
 def _with_time(grid: xr.DataArray, part: _Part) -> xr.DataArray:
