@@ -23,6 +23,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import (
     EoError,
     NoDataError,
+    NotPublishedYetError,
     SourceCredentialError,
     SourceError,
     SourceUnavailableError,
@@ -192,7 +193,11 @@ CHUNK = "*/t2m/1.0.*"  # the hours of the day that is asked for
         ({"path": CHUNK, "status": 403}, SourceCredentialError, "answers 403 .*netrc"),
         ({"path": CHUNK, "status": 429}, SourceUnavailableError, "answers 429 .*try again later"),
         ({"path": CHUNK, "status": 503}, SourceUnavailableError, "answers 503 .*try again later"),
-        ({"path": CHUNK, "status": 404}, NoDataError, r"nothing is published for .* \(it lacks 2026-03-29 \(UTC\)\)"),
+        (
+            {"path": CHUNK, "status": 404},
+            NotPublishedYetError,
+            r"nothing is published for .* \(it lacks 2026-03-29 \(UTC\)\)",
+        ),
         ({"path": CHUNK, "drop": 300}, SourceUnavailableError, "cannot read .*try again later"),
         ({"path": CHUNK, "truncate": 300}, SourceUnavailableError, "cannot read .*try again later"),
         ({"path": CHUNK, "truncate": 0}, SourceUnavailableError, "cannot read .*try again later"),
