@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 
+from eo_pygeoapi.settings import process_settings
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
 from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, group_of
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedServersScheduling:
     """Keep tests that share servers in one process."""
     return SharedServersScheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_test() -> None:
+    """Have a test's process read its settings anew: a process makes them once, from its environment."""
+    process_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ A gzip stream is a row of deflate blocks. Blocks that refer to nothing before th
 flush), can be put one after the other in any order; the checksum at the end is of the whole text.
 """
 
+import hashlib
 import re
 import struct
 import zlib
@@ -21,7 +22,8 @@ _kept = Kept[bytes](_LARGEST_BLOCKS)
 def spliced_gzip(text: str, reference: re.Pattern[str], part: Callable[[str], str]) -> bytes:
     """Compress `text` with each `reference` replaced: `part` returns what stands for the one group of a match.
 
-    The same group stands for the same part in every text.
+    Within a text the same group stands for the same part; in another text it may stand for another, such as a coarser
+    outline.
     """
     blocks, checksum, size = [_HEADER], 0, 0
     known: dict[str, tuple[bytes, bytes]] = {}
@@ -29,9 +31,10 @@ def spliced_gzip(text: str, reference: re.Pattern[str], part: Callable[[str], st
         is_key = number % 2 == 1  # the group of a reference stands between the texts before and after it
         if is_key and piece not in known:
             content = part(piece).encode()
-            if (block := _kept.get(piece)) is None:
+            key = hashlib.blake2b(content, digest_size=20).hexdigest()
+            if (block := _kept.get(key)) is None:
                 block = _block(content)
-                _kept.put(piece, block, len(block))
+                _kept.put(key, block, len(block))
             known[piece] = content, block
         content, block = known[piece] if is_key else (piece.encode(), _block(piece.encode()))
         blocks.append(block)

@@ -31,3 +31,10 @@ def test_a_part_that_comes_again_costs_its_block_and_no_work() -> None:
     once, often = (spliced_gzip("<c>" * count, REFERENCE, PARTS.__getitem__) for count in (1, 50))
 
     assert len(often) < 51 * len(once) < 51 * len(PARTS["c"]) / 3
+
+
+def test_in_another_text_a_reference_may_stand_for_another_part() -> None:
+    fine = spliced_gzip("<c>", REFERENCE, PARTS.__getitem__)
+    coarse = spliced_gzip("<c>", REFERENCE, lambda _: "coarse")
+
+    assert (gzip.decompress(fine).decode(), gzip.decompress(coarse).decode()) == (PARTS["c"], "coarse")
