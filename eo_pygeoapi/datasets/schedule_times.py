@@ -86,7 +86,8 @@ def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _wall(moment: datetime, zone: ZoneInfo) -> datetime:
-    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+    # Prefect's moments are pendulum's, whose `replace` moves a local time that does not exist
+    return datetime.fromtimestamp(moment.timestamp(), zone).replace(tzinfo=None, fold=0)
 
 
 def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:

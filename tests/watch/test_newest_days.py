@@ -1,5 +1,6 @@
 """The newest day that providers have: asked by the watch, at most once an hour, and kept in the store."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +15,20 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.newest_days import NewestDay, newest_day
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.loop import Watch
+from tests.stack import make_rain
 from tests.standins import cds, chc
 
 TODAY = date(2024, 2, 10)
 NOW = datetime(2024, 2, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def chc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
+    """A server of this module's own: it has January and nothing else, whatever other tests publish."""
+    root = tmp_path_factory.mktemp("chc")
+    make_rain(root)
+    with chc.running(root) as server:
+        yield server
 
 
 def nothing(variable: str) -> str:
