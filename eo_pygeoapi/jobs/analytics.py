@@ -18,7 +18,7 @@ from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2 import analytics
 from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
 from eo_pygeoapi.store.chains import KeptLink
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 GIVE_UP_AFTER = timedelta(hours=24)
 EARLIER = "an earlier run of analytics goes on; the next one is for this"
@@ -59,10 +59,8 @@ class Analytics:
             return link.model_copy(update={"message": None} | _ended("successful", since))
         if not link.task:
             with self.turn():
-                try:
-                    last: Started | None = Started.model_validate(self.store.read_json(self._key))
-                except MissingResultError:
-                    last = None
+                kept = self.store.read_json(self._key, default=None)
+                last = Started.model_validate(kept) if kept else None
                 if last is not None and last.at >= imported:
                     task = last.task
                 elif last and now - last.at < GIVE_UP_AFTER and not analytics.look(dhis2, last.task, now).ended:

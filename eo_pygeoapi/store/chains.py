@@ -13,7 +13,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Then
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.job_folder import AFTER, JobFolder
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 LATEST = "chains"  # chains/{dataset}.json: that of the dataset's last import that had one
 
@@ -84,10 +84,8 @@ class Chain(BaseModel):
     @classmethod
     def latest(cls, store: ResultStore, dataset: str) -> Self | None:
         """Return what was done last after an import of a dataset."""
-        try:
-            return cls.model_validate(store.read_json(f"{LATEST}/{dataset}.json"))
-        except MissingResultError:
-            return None
+        kept = store.read_json(f"{LATEST}/{dataset}.json", default=None)
+        return cls.model_validate(kept) if kept else None
 
     def keep(self, store: ResultStore) -> None:
         """Write what came of it until now."""

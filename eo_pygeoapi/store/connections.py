@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 
 class TokenFacts(BaseModel):
@@ -29,10 +29,7 @@ def note_token(store: ResultStore, connection: str, facts: TokenFacts) -> None:
 
 def token_facts(store: ResultStore, connection: str) -> TokenFacts:
     """Return what the last job was told; nothing where no job was. Raises ResultsError."""
-    try:
-        return TokenFacts.model_validate(store.read_json(_key(connection)))
-    except MissingResultError:
-        return TokenFacts()
+    return TokenFacts.model_validate(store.read_json(_key(connection), default={}))
 
 
 def _key(connection: str) -> str:

@@ -9,7 +9,6 @@ The tables have versions of their own: a dry run changes what the data are, and 
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import date
 from typing import Any, Literal
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from pydantic import BaseModel
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageUnit
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.json_types import JsonMapping
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
 ValueState = Literal["V", "P", "-", "N", "O"]
@@ -137,11 +136,10 @@ class CoverageTable:
         for year in sorted(values):
             files = "\n".join([*values[year], *in_dhis2.get(year, [])])
             key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
-            with suppress(MissingResultError):
-                kept = _YearSummary.model_validate(self._store.read_json(key))
-                if kept.digest == digest:
-                    found += kept.periods
-                    continue
+            kept = self._store.read_json(key, default=None)
+            if kept and (counted := _YearSummary.model_validate(kept)).digest == digest:
+                found += counted.periods
+                continue
             rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
             there = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
             counts = {period: numbers for period, *numbers in there}

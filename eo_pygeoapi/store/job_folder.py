@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 RESULT = "result.json"
 OUTPUTS = "output.json"
@@ -74,12 +74,7 @@ class JobFolder:
 
     def read_json(self, name: str, default: Any = ...) -> Any:
         """Return the JSON value of a file; where there is none, `default`, or MissingResultError without one."""
-        try:
-            return self.store.read_json(self.key(name))
-        except MissingResultError:
-            if default is ...:
-                raise
-            return default
+        return self.store.read_json(self.key(name), default)
 
     def copy_to(self, name: str, path: Path) -> None:
         """Copy a file to a local path, which gets it whole or not at all; MissingResultError where there is none."""
@@ -100,10 +95,6 @@ class JobFolder:
     def new_file(self, name: str) -> AbstractContextManager[Path]:
         """Yield a local path to write to; the file gets its name when the block ends without an error."""
         return self.store.new_file(self.key(name))
-
-    def delete_file(self, name: str) -> None:
-        """Delete a file, where there is one."""
-        self.store.delete(self.key(name))
 
     def delete_steps(self) -> None:
         """Delete what one step handed to the next; from then on the job cannot be resumed."""

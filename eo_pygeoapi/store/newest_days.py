@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pydantic import BaseModel
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 
 class NewestDay(BaseModel):
@@ -21,10 +21,7 @@ class NewestDay(BaseModel):
 
 def newest_day(store: ResultStore, dataset: Dataset) -> NewestDay:
     """Return what the provider of a dataset said last. Raises ResultsError."""
-    try:
-        return NewestDay.model_validate(store.read_json(_key(dataset)))
-    except MissingResultError:
-        return NewestDay()
+    return NewestDay.model_validate(store.read_json(_key(dataset), default={}))
 
 
 def keep_newest_day(store: ResultStore, dataset: Dataset, newest: NewestDay) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 
 FOLDER = "schedules"
 
@@ -53,10 +53,8 @@ class Pauses:
         self.store.delete(_key(dataset, name))
 
     def _read(self, key: str) -> Pause | None:
-        try:
-            return Pause.model_validate(self.store.read_json(key))
-        except MissingResultError:
-            return None
+        kept = self.store.read_json(key, default=None)
+        return Pause.model_validate(kept) if kept else None
 
 
 def in_words(pause: Pause) -> str:

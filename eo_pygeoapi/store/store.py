@@ -68,10 +68,14 @@ class ResultStore:
         with _translated("read", key):
             return cast(bytes, self._files.cat_file(self._path(key)))
 
-    def read_json(self, key: str) -> Any:
-        """Return the JSON value under the key; MissingResultError when there is none."""
+    def read_json(self, key: str, default: Any = ...) -> Any:
+        """Return the JSON value under the key; where there is none, `default`, or MissingResultError without one."""
         try:
             return json.loads(self.read_bytes(key))
+        except MissingResultError:
+            if default is ...:
+                raise
+            return default
         except ValueError as error:
             raise ResultsError(f"results store: {key!r} is not JSON") from error
 

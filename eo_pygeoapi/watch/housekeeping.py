@@ -20,7 +20,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import published
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.history import History
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs
 from eo_pygeoapi.watch.old_jobs import OldJobs, Removed, running_sources
 from eo_pygeoapi.watch.problems import Book
@@ -48,8 +48,8 @@ class Housekeeping:
         if now < self._not_before or (self._thread and self._thread.is_alive()):
             return
         try:
-            done = datetime.fromisoformat(self.store.read_json(DONE)["at"])
-        except (MissingResultError, KeyError, ValueError):
+            done = datetime.fromisoformat(self.store.read_json(DONE, default={})["at"])
+        except (KeyError, ValueError):
             done = LONG_AGO
         if done + EVERY > now:
             return

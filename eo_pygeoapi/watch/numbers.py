@@ -16,7 +16,7 @@ from eo_pygeoapi.contract.history import ImportTotals
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.store.history import History
-from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
 
@@ -103,7 +103,5 @@ class Counting:
 
 def last_numbers(store: ResultStore) -> Numbers | None:
     """Return what the last look has counted; None where no watch has looked yet. Raises ResultsError."""
-    try:
-        return Numbers.model_validate(store.read_json(NUMBERS))
-    except MissingResultError:
-        return None
+    kept = store.read_json(NUMBERS, default=None)
+    return Numbers.model_validate(kept) if kept else None

@@ -92,10 +92,7 @@ class SentValues:
         return layout["periodCharacters"]
 
     def _read(self, key: str) -> Noted:
-        try:
-            noted: Noted = self._store.read_json(key)
-        except MissingResultError:
-            return {}
+        noted: Noted = self._store.read_json(key, default={})
         return noted
 
 
