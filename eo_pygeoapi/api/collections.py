@@ -75,6 +75,6 @@ def _statuses(api: API, datasets: list[Dataset]) -> list[JsonObject]:
     if not may_read():
         return []
     try:
-        return [d.model_dump(mode="json", by_alias=True, exclude_unset=True) for d in statuses(api, datasets)]
+        return [document.to_json() for document in statuses(api, datasets)]
     except EoError:
         return []

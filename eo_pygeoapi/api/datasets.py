@@ -32,7 +32,7 @@ def get_datasets(api: API, request: APIRequest) -> Answer:
     executions = executions_of(api)
     documents = freshness.worst_first(statuses(api, list(executions.datasets().values())))
     document = {
-        "datasets": [_json(document) for document in documents],
+        "datasets": [document.to_json() for document in documents],
         "links": [_link(f"{api.base_url}/datasets", "self", "This document").model_dump()],
     }
     return answer_either(api, request, document, "datasets/index.html")
@@ -44,7 +44,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     dataset = dataset_of(executions, dataset_id)
     (document,) = statuses(api, [dataset])
     if request.format != "html":
-        return answer_json(api, request, _json(document))
+        return answer_json(api, request, document.to_json())
     table = CoverageTable(executions.store, dataset.id)
     periods: list[Period] = []
     if (until := document.published_until) is not None:
@@ -56,7 +56,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     coverage = table.matrix(periods, parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
-    return answer_either(api, request, _json(document), "datasets/dataset.html", picture=picture, levels=levels)
+    return answer_either(api, request, document.to_json(), "datasets/dataset.html", picture=picture, levels=levels)
 
 
 def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
@@ -112,10 +112,6 @@ def dataset_of(executions: Executions, dataset_id: str) -> Dataset:
 
 def _link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:
     return Link(href=href, rel=rel, type=media_type, title=title)
-
-
-def _json(document: DatasetStatus) -> dict[str, object]:
-    return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def parse_level(request: APIRequest) -> int | None:

@@ -90,5 +90,4 @@ def _document(api: API, standing: Standing, last: Job | None) -> JsonObject:
         Link(href=f"{api.base_url}/datasets/{standing.dataset.id}", rel="up", type=JSON, title="The dataset"),
     ]
     document = schedule_document(standing, last, datetime.now(UTC), links)
-    shown: JsonObject = document.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return shown
+    return document.to_json()

@@ -31,9 +31,7 @@ def status_board(api: API) -> dict[str, object]:
     try:
         board["problems"] = Book(executions.store).open()
         documents = freshness.worst_first(statuses(api, list(executions.datasets().values())))
-        board["datasets"] = [
-            document.model_dump(mode="json", by_alias=True, exclude_unset=True) for document in documents
-        ]
+        board["datasets"] = [document.to_json() for document in documents]
         board["running"] = executions.gateway.runs.list(1, 0, JobFilter(statuses=("running", "accepted")))[1]
     except EoError as error:  # `wrong` says it, and the page is to come all the same
         board.setdefault("datasets", [])

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.running import running_stack
 from eo_pygeoapi.commands.tables import print_table
-from eo_pygeoapi.contract.documents import Document
 from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -24,7 +23,7 @@ def print_status(settings: Settings, out: Console, as_json: bool) -> bool:
     """Print each dataset with the worst first, then the open problems; returns whether there is none."""
     documents, problems = _documents(settings)
     if as_json:
-        found = {"datasets": [_json(d) for d in documents], "problems": [_json(p.shown()) for p in problems]}
+        found = {"datasets": [d.to_json() for d in documents], "problems": [p.shown().to_json() for p in problems]}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return not problems
     table = Table(box=None, pad_edge=False)
@@ -58,7 +57,3 @@ def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProble
         freshness.status(one, today, [p.id for p in problems if one.dataset.id in p.datasets]) for one in facts
     ]
     return freshness.worst_first(documents), problems
-
-
-def _json(document: Document) -> object:
-    return document.model_dump(mode="json", by_alias=True, exclude_unset=True)

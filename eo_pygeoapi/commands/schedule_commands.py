@@ -46,7 +46,7 @@ def list_(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fal
             for standing in schedules.standings()
         ]
     if as_json:
-        shown = [document.model_dump(mode="json", by_alias=True, exclude_unset=True) for document in documents]
+        shown = [document.to_json() for document in documents]
         typer.echo(json.dumps({"schedules": shown}, ensure_ascii=False, indent=2))
         return
     table = Table(box=None, pad_edge=False)

@@ -25,6 +25,10 @@ class Document(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
 
+    def to_json(self) -> JsonObject:
+        """Return what a client sees; a member that is not known is left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
 
 class Link(Document):
     """A link."""
