@@ -55,8 +55,7 @@ class Watch:
     settings: Settings
     gateway: PrefectGateway
     store: ResultStore
-    begun: datetime = field(default_factory=lambda: datetime.now(UTC))  # from when on it has looked without a long gap
-    looked: datetime | None = None
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     prefect_away_since: datetime | None = None
     _seen: Seen = (None, None)
     _counting: Counting = field(init=False)
@@ -72,8 +71,7 @@ class Watch:
         housekeeping = Housekeeping(self.settings, self.gateway, self.store, stop)
         while not stop.is_set():
             try:
-                self.look(now := datetime.now(UTC))
-                datasets, operations = self._configured()
+                datasets, operations = self.look(now := datetime.now(UTC))
                 housekeeping.begin_if_due(datasets, operations.retention, now)
             except EoError as error:
                 _LOG.warning("cannot look: %s", error)
@@ -82,12 +80,14 @@ class Watch:
             stop.wait(self.settings.watch_seconds)
         housekeeping.wait(STOP_SECONDS)
 
-    def look(self, now: datetime) -> None:
-        """Look once: what is wrong now, whom to tell, and what is to be sent."""
-        if self.looked and now - self.looked > detect.NO_WORKER_AFTER:
-            self.begun = now  # the machine slept, or its clock was set: the workers had no time to report
-        self.looked = now
-        datasets, operations = self._configured()
+    def look(self, now: datetime) -> tuple[Mapping[str, Dataset], Operations]:
+        """Look once: what is wrong now, whom to tell, and what is to be sent; returns what the file says.
+
+        It says it as far as it is right: one mistake does not end the watch of the others.
+        """
+        config = read_config(self.settings.config)
+        datasets = inspect_datasets(config, self.settings.config.absolute().parent).right
+        operations, _ = inspect_operations(config)
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
         conditions = [*self._conditions(datasets, now), *outbox.conditions(operations.notify, now)]
@@ -96,7 +96,7 @@ class Watch:
             _LOG.warning("%s", problem.message)
         for problem in changes.closed:
             _LOG.info("over: %s", problem.message)
-        base_url = str(read_config(self.settings.config)["server"]["url"]).rstrip("/")
+        base_url = str(config["server"]["url"]).rstrip("/")
         Teller(book, operations.notify, datasets, outbox.put, base_url).tell(changes, now)
         outbox.flush(now)
         try:
@@ -104,12 +104,7 @@ class Watch:
         except EoError as error:  # a look is a look without the numbers behind `/metrics`
             _LOG.warning("cannot count: %s", error)
         self.store.write_json(ALIVE, {"at": now.isoformat()})
-
-    def _configured(self) -> tuple[Mapping[str, Dataset], Operations]:
-        """Return what the file says now, as far as it is right: one mistake does not end the watch of the others."""
-        config = read_config(self.settings.config)
-        datasets = inspect_datasets(config, self.settings.config.absolute().parent).right
-        return datasets, inspect_operations(config)[0]
+        return datasets, operations
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
         folder = Path(self.settings.data_dir).absolute()
@@ -133,13 +128,15 @@ class Watch:
                 )
             return
         self.prefect_away_since, self._seen = None, (found, last_alive)
-        yield from detect.workers(max(last_alive or self.begun, self.begun), now)
+        missed = self._missed.find(found, now)
+        # after a gap, as when the machine slept, the workers had no time to report either
+        yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
         yield from detect.failures(self._failures(found))
         yield from detect.refusals(self._refusals(found))
         yield from detect.chains(self._chains(found, now))
         yield from detect.late(found, now.date())
         yield from detect.stale(found, now.date())
-        yield from detect.missed(self._missed.find(found, now))
+        yield from detect.missed(missed)
         yield from self._expiring(found, now)
 
     def _ask_providers(self, datasets: Iterable[Dataset], now: datetime) -> None:
