@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eo_pygeoapi.commands.running import running_stack
+from eo_pygeoapi.commands.running import in_stack, running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.datasets.read import load_datasets
@@ -45,9 +45,9 @@ def print_status(settings: Settings, out: Console, as_json: bool) -> bool:
 
 def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProblem]]:
     datasets, store = load_datasets(settings.config), ResultStore(settings.results)
-    running = running_stack(settings.data_dir)
-    api = running.prefect_api_url if running else settings.prefect_api_url
-    gateway = PrefectGateway(api, secrets=settings.secrets(), read_timeout=10.0)
+    if running := running_stack(settings.data_dir):
+        settings = in_stack(settings, running)
+    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
     problems, today = Book(store).open(), datetime.now(UTC).date()
     try:
         facts = survey(gateway, store, datasets.values())

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from eo_pygeoapi.commands.running import running_stack
+from eo_pygeoapi.commands.running import in_stack, running_stack
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import inspect_operations, read_datasets
@@ -27,7 +27,7 @@ def prune(settings: Settings, out: Console, *, dry_run: bool, as_json: bool) -> 
         raise ConfigError(problems)
     datasets = read_datasets(config, settings.config.absolute().parent)
     if running := running_stack(settings.data_dir):
-        settings = settings.model_copy(update={"prefect_api_url": running.prefect_api_url})
+        settings = in_stack(settings, running)
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
     try:
         keeper = Housekeeping(settings, gateway, ResultStore(settings.results))
