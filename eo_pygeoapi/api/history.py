@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_either, executions_of, headers_of, page_of, paging_links
+from eo_pygeoapi.api.datasets import dataset_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.history import ImportHistory, ImportRecord
-from eo_pygeoapi.errors import NoSuchDatasetError
 from eo_pygeoapi.jobs.documents import CSV, HTML, JSON, link
 from eo_pygeoapi.store.history import History
 
@@ -19,8 +19,7 @@ COLUMNS = tuple(field.alias or name for name, field in ImportRecord.model_fields
 def get_history(api: API, request: APIRequest, dataset_id: str) -> Answer:
     """Return the imports of a dataset, the latest first; also those whose jobs are gone."""
     executions = executions_of(api)
-    if dataset_id not in executions.datasets():
-        raise NoSuchDatasetError(f"there is no dataset {dataset_id!r}")
+    dataset_of(executions, dataset_id)
     limit, offset = page_of(api, request)
     records, matched = History(executions.store, dataset_id).page(limit, offset)
     if request.format == "csv":

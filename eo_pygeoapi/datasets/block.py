@@ -169,6 +169,10 @@ class Dataset(DatasetBlock):
         units = self.org_units.href if isinstance(self.org_units, OrgUnitsFromGeoJSON) else "://"
         return "://" not in units or bool(self.options.local_paths())
 
+    def schedule(self, name: str) -> Schedule | None:
+        """Return the schedule of this name; None where there is none."""
+        return next((schedule for schedule in self.schedules if schedule.name == name), None)
+
     def resolve(self, href: str) -> str:
         """Return `href` as a URL or an absolute path."""
         return href if "://" in href else str(Path(self.base, href).absolute())

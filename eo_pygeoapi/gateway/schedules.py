@@ -39,8 +39,8 @@ def is_unattended(run: FlowRun) -> bool:
 
 def zone_of(run: FlowRun, dataset: Dataset) -> str:
     """Return the time zone in which people think of a run: that of its schedule, or UTC."""
-    name = schedule_of(run)
-    return next((schedule.timezone for schedule in dataset.schedules if schedule.name == name), "UTC")
+    schedule = dataset.schedule(schedule_of(run))
+    return schedule.timezone if schedule else "UTC"
 
 
 def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[str, Dataset]]) -> JsonObject:
@@ -51,7 +51,7 @@ def inputs_of(run: FlowRun, given: JsonMapping, datasets: Callable[[], Mapping[s
     if not (name := schedule_of(run)):
         return dict(given)
     dataset = datasets().get(str(given.get("datasetId")))
-    schedule = next((s for s in dataset.schedules if s.name == name), None) if dataset else None
+    schedule = dataset.schedule(name) if dataset else None
     if dataset is not None and schedule is not None:
         return run_inputs(dataset, schedule)
     if set(given) <= {"datasetId"}:

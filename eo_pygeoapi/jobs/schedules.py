@@ -101,9 +101,8 @@ class Schedules:
         """Return a dataset and its schedule; NoSuchDatasetError or NoSuchScheduleError where there is none."""
         if (dataset := self.datasets().get(dataset_id)) is None:
             raise NoSuchDatasetError(f"there is no dataset {dataset_id!r}")
-        for schedule in dataset.schedules:
-            if schedule.name == name:
-                return dataset, schedule
+        if schedule := dataset.schedule(name):
+            return dataset, schedule
         names = ", ".join(schedule.name for schedule in dataset.schedules) or "none"
         raise NoSuchScheduleError(f"dataset {dataset_id!r} has no schedule {name!r} (there are: {names})")
 

@@ -127,8 +127,7 @@ class MissedTimes:
         Returns whether the run is replaced by one at the right time, and so must not be started.
         """
         dataset = self._datasets().get(str(run.parameters.get("inputs", {}).get("datasetId")))
-        own = schedule_of(run)
-        schedule = next((s for s in dataset.schedules if s.name == own), None) if dataset else None
+        schedule = dataset.schedule(schedule_of(run)) if dataset else None
         if dataset is None or schedule is None or (due := moved(schedule, _due(run))) is None:
             return False
         if is_planned(schedule, due):
