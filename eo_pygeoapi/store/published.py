@@ -16,6 +16,7 @@ read.
 
 import logging
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ FILES_BEFORE_MERGE = 4
 _VALUES_PER_GROUP = 61_440
 _GEOMETRIES_PER_GROUP = 2_048
 
+_COPYING = threading.Lock()
 _IMPORTED, _TRIED = "imported", "values"
 _VALUES_FILE = re.compile(rf"(?P<kind>{_IMPORTED}|{_TRIED})-(?P<year>\d{{4}})-[0-9a-f]{{32}}\.parquet")
 _GEOMETRIES_FILE = re.compile(r"geometries-[0-9a-f]{32}\.parquet")
@@ -101,9 +103,11 @@ def local_paths(store: ResultStore, keys: Iterable[str], copies: Path) -> list[s
         if path is None:
             path = copies / key
             if not path.exists():
-                copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                store.copy_to(key, path)
+                with _COPYING:  # of the threads that want a file, one copies it, and the others find it there
+                    if not path.exists():
+                        copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        store.copy_to(key, path)
         paths.append(str(path))
     return paths
 

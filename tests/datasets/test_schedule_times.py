@@ -77,13 +77,15 @@ def test_the_latest_time_is_the_last_of_those_before(zone: str, cron: str, momen
 
 
 @settings(max_examples=25, deadline=None)
+@example("America/Havana", datetime(2026, 10, 31, 5))
 @given(st.sampled_from(ZONES), st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)))
 def test_prefect_plans_the_run_of_a_time_from_where_it_is_told_to(zone: str, moment: datetime) -> None:
     wanted = schedule("30 0 * * *", zone)
     time = next(times_after(wanted, moment.replace(tzinfo=UTC)))
     plan = CronSchedule(cron=wanted.cron, timezone=zone)
     found = plan._get_dates_generator(n=10, start=planned_from(wanted, time), end=time)
-    assert [moved(wanted, planned) or planned for planned in found] == [time]
+    # as instants: Python calls equal times of two kinds of time zones different where the clocks show one twice
+    assert [(moved(wanted, planned) or planned).astimezone(UTC) for planned in found] == [time.astimezone(UTC)]
 
 
 def test_an_hourly_schedule_has_no_time_twice_and_none_moved() -> None:
