@@ -12,7 +12,7 @@ from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_sec
 from eo_pygeoapi.api.openapi_page import groups
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.status_page import status_board
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
 from eo_pygeoapi.json_types import JsonObject
@@ -55,7 +55,7 @@ def openapi(api: API, request: APIRequest) -> Answer:
     processes = list(api.manager.processes)
     document = with_our_operations(json.loads(content), processes)
     # pygeoapi has written the document once, for all
-    described = [id_ for id_ in processes if id_ == PROCESS_ID]
+    described = [id_ for id_ in processes if id_ in (PROCESS_ID, *COMPANIONS)]
     examples = {id_: api.manager.get_processor(id_).metadata["example"] for id_ in described}
     document = seen(document, api.config["resources"], examples)
     if manager_of(api).settings.api_tokens_file:

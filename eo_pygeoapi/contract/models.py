@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
@@ -276,15 +276,18 @@ class ImportOutputs(Model):
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
         answer = super().to_json(**kwargs)
         answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
-        summary = answer["importSummary"]
-        summary["rejected"] = [_without_empty(entry) for entry in summary["rejected"]]
-        for name in ("reason", "findings", "keptCount", "kept", "notes"):
-            if not summary[name]:
-                del summary[name]
+        answer["importSummary"] = shown_summary(answer["importSummary"])
         for name in ("source", "notPublished"):
             if not answer[name]:
                 del answer[name]
         return answer
+
+
+def shown_summary(summary: JsonMapping) -> JsonObject:
+    """Return an import summary as clients see it: members that do not apply, and empty ones, are absent."""
+    left = ("reason", "findings", "keptCount", "kept", "notes")
+    shown = {name: value for name, value in summary.items() if value or name not in left}
+    return shown | {"rejected": [_without_empty(entry) for entry in summary["rejected"]]}
 
 
 def _without_empty(entry: JsonObject) -> JsonObject:

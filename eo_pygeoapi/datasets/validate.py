@@ -76,6 +76,26 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
 
 
+def parsed_inputs[M: Model](inputs: object, model: type[M]) -> M:
+    """Return the inputs of a request as a model; InputError names every mistake, and what is allowed."""
+    if not isinstance(inputs, Mapping):
+        raise InputError("inputs: expected an object with the inputs by their ids")
+    try:
+        parsed = model.model_validate(dict(inputs), by_name=False)
+    except ValidationError as error:
+        raise InputError([*problems_of(error, _input_name, model), *_empty_inputs(inputs)]) from error
+    if empty := _empty_inputs(inputs):
+        raise InputError(empty)
+    return parsed
+
+
+def enabled_dataset(wanted: str, datasets: Mapping[str, Dataset]) -> Dataset:
+    """Return the enabled dataset that a request names; InputError where there is none."""
+    if (dataset := datasets.get(wanted)) is None:
+        raise InputError(f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})")
+    return dataset
+
+
 def _input_name(loc: Sequence[str | int]) -> str:
     return f"input {yaml_path(*loc)}" if loc else ""
 

@@ -133,7 +133,7 @@ def status_document(job: Job, links: JobLinks, details: Details | None = None) -
         **_known(
             flowName=job.flow_name,
             prefectState=job.state_name,
-            dataset=job.deployment if job.process_id == PROCESS_ID else "",
+            dataset=job.dataset,
             parentJobID=job.parent,
         ),
     }
