@@ -117,6 +117,10 @@ class SourceOptions(Model):
         """
         return None
 
+    def ends(self) -> date | None:
+        """Return the last day of data that reach into the future, as projections do; None for observations."""
+        return None
+
     def final_from(self, day: date) -> date | None:
         """Return when final data take the place of a day's provisional ones; None where none are provisional."""
         return None

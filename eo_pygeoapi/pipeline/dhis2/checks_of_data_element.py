@@ -57,7 +57,7 @@ def check_data_element(facts: Facts, payload: Payload, _dataset: Dataset) -> Fin
     elif type_ in WHOLE_NUMBERS and payload.fraction_count:
         yield error(
             "value-type",
-            f"{payload.fraction_count} of {payload.count} values are no whole numbers, which {named(element)} "
+            f"{_so_many(payload.fraction_count, payload, 'values')} are no whole numbers, which {named(element)} "
             f"({type_}) does not take; set decimals: 0 in the dataset's eo: block, or the value type to NUMBER",
         )
 
@@ -70,7 +70,8 @@ def check_zeros(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
     what = f"{named(element)} does not store zeros (zeroIsSignificant is false)"
     do = "tick 'Store zero data values' of the data element in DHIS2's Maintenance app"
     if payload.zero_count and not facts.is_new:
-        yield error("zeros", f"{what}: DHIS2 would drop {payload.zero_count} of {payload.count} values; {do}")
+        dropped = _so_many(payload.zero_count, payload, "them")
+        yield error("zeros", f"{what}: DHIS2 would drop {dropped}; {do}")
     else:
         yield warning("zeros", f"{what}: values of 0 are missing in analytics; {do}")
 
@@ -99,16 +100,22 @@ def check_aggregation_over_units(facts: Facts, payload: Payload, dataset: Datase
         f"set the aggregation levels of {named(element)} to {', '.join(map(str, above))} "
         "(Maintenance app), so that each level shows its own values"
     )
-    missing = set(levels[:-1]) - {int(level) for level in element.get("aggregationLevels") or []}
+    kept_apart = {int(level) for level in element.get("aggregationLevels") or []}
+    missing = set(levels[:-1]) - kept_apart
     if missing:
         yield warning(
             "aggregation-levels",
             f"there are values for units of the levels {', '.join(map(str, levels))}, and DHIS2 adds those of lower "
             f"levels to those of higher ones; {set_levels}",
         )
-    elif ours != theirs and levels[0] > 1 and len(levels) == 1:
+    elif ours != theirs and levels[0] > 1 and len(levels) == 1 and not set(above) <= kept_apart:
         yield warning(
             "aggregation-levels",
             f"a unit's value is the {ours} of its cells, but above level {levels[0]} DHIS2 shows the {theirs} of its "
             f"units' values; import values for the levels above too (orgUnits.level), and {set_levels}",
         )
+
+
+def _so_many(part: int, payload: Payload, unknown: str) -> str:
+    """Return how many of the values; `unknown` where no value is there yet, and they can only be foreseen."""
+    return f"{part} of {payload.count} values" if payload.count else unknown

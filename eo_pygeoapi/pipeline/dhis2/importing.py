@@ -16,9 +16,10 @@ from itertools import batched, groupby
 
 from eo_pygeoapi.contract.models import Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
+from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, data_value_set
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
 from eo_pygeoapi.pipeline.dhis2.new_periods import NewPeriods
@@ -26,10 +27,10 @@ from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.pipeline.dhis2.screening import Screening, unit_reason
 from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
+from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
 from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, StoredValues, compared
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
-from eo_pygeoapi.settings import how_to_connect
 from eo_pygeoapi.store.connections import note_token
 
 BATCH = 10_000
@@ -60,13 +61,16 @@ def import_to_dhis2(
     Raises Dhis2Error if DHIS2 refuses a request, and Dhis2UnavailableError if it stays unreachable.
     """
     payload = files.payload()
-    if skipped := _why_skipped(payload, connect):
+    if skipped := why_skipped(payload, connect is not None):
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
+        usual_set = data_set_code(dataset.period_type)
+        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units, usual_set), pauses)
         if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
             note_token(files.folder.store, payload.target.connection, token)
+        if facts.element is None and (missing := not_set_up(payload.target, dataset.id, facts)):
+            return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=missing)
         findings = preflight(facts, payload, dataset)
         for finding in findings:
             logger.log(logging.ERROR if finding.severity == "error" else logging.WARNING, finding.message)
@@ -287,12 +291,3 @@ def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool,
             "dhis2.onConflict: overwrite in the dataset's eo: block"
         )
     return total.model_copy(update={"findings": findings, "notes": notes})
-
-
-def _why_skipped(payload: Payload, connect: Connect | None) -> str:
-    name = payload.target.connection
-    if connect is None:
-        return f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
-    if not payload.target.data_element:
-        return "no data element; set dhis2.dataElement in the dataset's eo: block or in the request"
-    return "" if payload.count else "there are no values to import"

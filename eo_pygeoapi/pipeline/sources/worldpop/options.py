@@ -1,5 +1,6 @@
 """Options of the source `worldpop`: yearly population counts of a country at 100 m."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
 PROVIDER = "https://data.worldpop.org"
+YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}  # first and last
 
 
 class WorldPopOptions(SourceOptions):
@@ -25,6 +27,10 @@ class WorldPopOptions(SourceOptions):
     def address(self) -> str:
         """The mirror, or WorldPop."""
         return self.base_url or PROVIDER
+
+    def ends(self) -> date:
+        """The last day of the last year of this version."""
+        return date(YEARS[self.version][1], 12, 31)
 
     def plausible(self) -> Limits:
         """A count of people is never below 0."""
