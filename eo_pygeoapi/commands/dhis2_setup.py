@@ -1,7 +1,7 @@
 """`eo-pygeoapi dhis2 setup`: plan, and with `--apply` make, the metadata that the datasets of a connection need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.datasets.block import Dataset
@@ -82,8 +82,8 @@ def _set_up(
     if wishes.apply and not missing:
         make(dhis2, found.plan, change=wishes.change)
         made = found.plan.to_do(wishes.change)
-        if importer and not importer.held:
-            wanted = Needs(needs, wanted.today, read_importer(dhis2, importer.username), readers)
+        if importer:  # who has its role now
+            wanted = replace(wanted, importer=read_importer(dhis2, importer.username))
         left = survey(dhis2, wanted).plan.to_do(wishes.change)
         problems += [f"DHIS2 took this and does not have it: {step.in_words()}" for step in left]
     return outcome.model_copy(
@@ -125,5 +125,10 @@ def _need(dataset: Dataset, dhis2: Dhis2, remarks: list[str]) -> Need:
     if missing:
         remarks.append(f"{dataset.id}: DHIS2 has no organisation unit {some(missing)}; the data set gets the others")
     elif not units:
-        remarks.append(f"{dataset.id}: has no organisation units (orgUnits), so its data set is assigned to none")
+        why = (
+            "DHIS2 has none of its organisation units"
+            if dataset.org_units
+            else "it has no organisation units of its own"
+        )
+        remarks.append(f"{dataset.id}: {why} (orgUnits), so its data set is assigned to none for it")
     return Need(dataset, units, combination_of(dataset))

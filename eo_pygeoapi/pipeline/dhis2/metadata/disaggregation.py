@@ -56,10 +56,10 @@ def wanted_of(combination: CategoryCombination, held: Held, sharing: Sharing) ->
         yield Wanted(
             *("categories", held.id_of("categories", category.code), category.code),
             *(category.name, short(category.name)),
-            (Is("dataDimensionType", DISAGGREGATION), Includes("categoryOptions", options, "options"), seen),
+            (Is("dataDimensionType", DISAGGREGATION, usual=True), Includes("categoryOptions", options, "option"), seen),
         )
     categories = {held.id_of("categories", one.code): one.name for one in combination.categories}
     yield Wanted(
         *("categoryCombos", held.id_of("categoryCombos", combination.code), combination.code, combination.name, ""),
-        (Is("dataDimensionType", DISAGGREGATION), Includes("categories", categories, "categories"), seen),
+        (Is("dataDimensionType", DISAGGREGATION, usual=True), Includes("categories", categories, "category"), seen),
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from eo_pygeoapi.wording import some
 
 ALL = "ALL"  # the authority that stands for every other
+_PLURALS = {"category": "categories"}
 DEFAULT = "default"  # the category combination of what is not divided
 
 
@@ -43,12 +44,13 @@ class Is:
     name: str
     value: Any
     fitting: Collection[Any] = ()
+    usual: bool = False  # it goes without saying
 
     def made(self) -> Any:  # noqa: D102
         return self.value
 
     def described(self) -> str:  # noqa: D102
-        return f"{self.name} {_shown(self.value)}" if self.value else ""
+        return f"{self.name} {_shown(self.value)}" if self.value and not self.usual else ""
 
     def lacks(self, held: Any) -> list[str]:  # noqa: D102
         return []
@@ -128,11 +130,11 @@ class Includes:
         return [self._entry(uid) for uid in self.wanted]
 
     def described(self) -> str:  # noqa: D102
-        return f"{len(self.wanted)} {self.what}" if self.wanted else ""
+        return _counted(len(self.wanted), self.what) if self.wanted else ""
 
     def lacks(self, held: Any) -> list[str]:  # noqa: D102
         missing = [self.wanted[uid] for uid in self._missing(held)]
-        return [f"{len(missing)} {self.what}: {some(missing)}"] if missing else []
+        return [f"{_counted(len(missing), self.what)}: {some(missing)}"] if missing else []
 
     def differs(self, held: Any) -> list[str]:  # noqa: D102
         return []
@@ -203,8 +205,14 @@ class Authorities:
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else "not set" if value is None else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "not set" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _numbers(levels: Sequence[int]) -> str:
     return ", ".join(map(str, levels)) or "none"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what if number == 1 else _PLURALS.get(what, f'{what}s')}"

@@ -1,6 +1,6 @@
 """The user that imports, its role and its group."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +48,12 @@ class Roles:
 class Reaches:
     """The units of a user, who reaches all units below them; `paths` are those of the units that should be reached.
 
-    Where a user has no units for reading, those for writing stand in.
+    `roots` are the units to give, their names by their UIDs. Where a user has no units for reading, those for writing
+    stand in.
     """
 
     name: str
-    roots: Sequence[str]
+    roots: Mapping[str, str]
     paths: Collection[str]
     what: str
     optional: bool = False
@@ -61,14 +62,14 @@ class Reaches:
         return [{"id": uid} for uid in self.roots]
 
     def described(self) -> str:  # noqa: D102
-        return "" if self.optional or not self.roots else f"{self.what} {', '.join(self.roots)}"
+        return "" if self.optional or not self.roots else f"{self.what} {', '.join(self.roots.values())}"
 
     def lacks(self, held: Any) -> list[str]:  # noqa: D102
         there = {unit["id"] for unit in held or []}
         if self.optional and not there:
             return []
         beyond = [path for path in self.paths if not there & set(path.split("/"))]
-        return [f"{self.what} {', '.join(self.roots)}"] if beyond else []
+        return [f"{self.what} {', '.join(self.roots.values())}"] if beyond else []
 
     def differs(self, held: Any) -> list[str]:  # noqa: D102
         return []
@@ -97,12 +98,13 @@ def wanted_people(needs: Needs, held: Held) -> Iterator[Wanted]:
     if importer and ALL in importer.authorities:
         members = {}  # it may do everything as it is
     group = held.id_of("userGroups", IMPORTER_GROUP)
-    yield Wanted("userGroups", group, IMPORTER_GROUP, GROUP_NAME, "", (Includes("users", members, "users"),), _SHARED)
+    yield Wanted("userGroups", group, IMPORTER_GROUP, GROUP_NAME, "", (Includes("users", members, "user"),), _SHARED)
 
 
 def _user(importer: Importer, needs: Needs, role: str, uid: str) -> Wanted:
     units = list(needs.units.values())
-    roots, paths = roots_of(units), [str(unit.get("path", "")) for unit in units]
+    roots = {uid: str(needs.units.get(uid, {}).get("name", uid)) for uid in roots_of(units)}
+    paths = [str(unit.get("path", "")) for unit in units]
     made_with = {"username": importer.username, "password": importer.password, "firstName": "EO", "surname": "importer"}
     members = (
         Roles(role, authorities_of(needs), importer.authorities),

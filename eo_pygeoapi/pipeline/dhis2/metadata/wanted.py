@@ -58,7 +58,7 @@ def _data_element(need: Need, there: Surroundings, sharing: Sharing) -> Wanted:
     dataset, identifier = need.dataset, need.data_element
     type_ = fitting.aggregation_type(dataset, there.version)
     members: list[Member] = [
-        Is("domainType", "AGGREGATE"),
+        Is("domainType", "AGGREGATE", usual=True),
         Is("valueType", fitting.value_type(dataset), fitting.fitting_value_types(dataset)),
         Is("aggregationType", type_, fitting.fitting_aggregation_types(dataset, there.version)),
         Is("zeroIsSignificant", True, (False,) if type_ in KEEP_ZEROS else ()),
@@ -89,8 +89,8 @@ def _data_set(identifier: str, of_set: Sequence[Need], needs: Needs, there: Surr
         Is("periodType", dhis2_name(period_type)),
         AtLeast("openFuturePeriods", max(need.open_future_periods(needs.today) for need in of_set)),
         Is("expiryDays", 0),
-        Includes("dataSetElements", elements, "data elements", "dataElement", {"dataSet": {"id": uid}}),
-        Includes("organisationUnits", units, "organisation units"),
+        Includes("dataSetElements", elements, "data element", "dataElement", {"dataSet": {"id": uid}}),
+        Includes("organisationUnits", units, "organisation unit"),
         sharing,
     ]
     if not any(need.dataset.dhis2.attribute_option_combo for need in of_set):
