@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_features import JobFeatures
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
+_WHAT = {PROCESS_ID: "import", BACKFILL_ID: "backfill", UNDO_ID: "undo", RECONCILE_ID: "compared with DHIS2"}
 SAME = "unchanged"
 
 
@@ -29,9 +30,11 @@ class ValuePage:
 
 def title_of(job: Job) -> str:
     """Return what a job is called by people: the dataset, its dates, and whether it changes DHIS2."""
-    if job.process_id != PROCESS_ID:
+    if not job.is_ours:
         return job.process_id
-    given = job.inputs
+    given, what = job.inputs, _WHAT[job.process_id]
+    if job.process_id == UNDO_ID:
+        what = f"{what} of job {str(given.get('jobId', ''))[:8]}"
     start, _, end = str(given.get("datetime") or "").partition("/")
     start, end = str(given.get("start") or start), str(given.get("end") or end or start)
     first, last = _day(start), _day(end)
@@ -39,23 +42,29 @@ def title_of(job: Job) -> str:
     if month and month == last.partition(" ")[2]:
         first = first if first == last else day
     dates = first if first == last else f"{first} to {last}"
-    kind = "import" if given.get("dryRun") is False else "dry run"
-    return ", ".join(part for part in (job.deployment, dates, kind) if part)
+    if given.get("dryRun") is not False and job.process_id != RECONCILE_ID:
+        what = "dry run" if job.process_id == PROCESS_ID else f"dry run of {what}"
+    return ", ".join(part for part in (job.dataset, dates, what) if part)
 
 
 def job_page(store: ResultStore, job: Job) -> dict[str, Any]:
-    """Return the title, and the first values that DHIS2 rejected or that were kept, with the names of their units."""
+    """Return the title, and the first values that are not as the job would have them, with the names of their units."""
     shown: dict[str, Any] = {"title": title_of(job)}
-    if job.process_id != PROCESS_ID or job.status != "successful":
+    if not job.is_ours or job.status != "successful":
         return shown
     folder = JobFolder(store, job.id)
-    summary = folder.read_json(job_folder.RESULT, default={}).get("importSummary", {})
-    rejected, kept = summary.get("rejected", []), summary.get("kept", [])
-    return shown | {"rejected": rejected, "kept": kept, "names": names_of(folder) if rejected or kept else {}}
+    result = folder.read_json(job_folder.RESULT, default={})
+    summary = result.get("importSummary") or {}
+    lists = {name: summary.get(name, []) for name in ("rejected", "kept")} | {
+        name: result.get(name, []) for name in ("differences", "different")
+    }
+    return shown | lists | {"names": names_of(folder, job.dataset) if any(lists.values()) else {}}
 
 
-def names_of(folder: JobFolder) -> dict[str, str]:
-    """Return the names of a job's units by id; none where it has left none."""
+def names_of(folder: JobFolder, dataset_id: str) -> dict[str, str]:
+    """Return the names of a job's units by id; those of its dataset where it has left none itself."""
+    if not folder.exists(job_folder.UNITS):
+        return {unit.id: unit.name for unit in CoverageTable(folder.store, dataset_id).units()}
     try:
         with closing(JobFeatures(folder)) as features:
             return {id_: unit.name or id_ for id_, unit in features.units.items()}

@@ -19,7 +19,7 @@ from eo_pygeoapi.api.answers import (
 from eo_pygeoapi.api.job_page import names_of, title_of, values_page
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import result_page
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, status_document
@@ -83,7 +83,7 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     shown = {
         "job": {"id": job.id, "href": links_of(api).job(job.id), "title": title_of(job)},
         "values": values,
-        "names": names_of(folder),
+        "names": names_of(folder, job.dataset),
         "differing": differing,
         "links": paging_links(request, here, limit, offset, values.matched),
         "files": executions.details(job).files,
@@ -123,7 +123,7 @@ def to_csv(preview: JsonObject) -> str:
 
 def _key_of(executions: Executions, job: Job, name: str) -> str:
     folder = JobFolder(executions.store, job.id)
-    if job.process_id == PROCESS_ID and folder.exists(name):
+    if job.is_ours and folder.exists(name):
         return folder.key(name)
     if job.status not in FINAL:
         raise ResultNotReadyError(f"job {job.id} is {job.status}; {name} is not ready")
