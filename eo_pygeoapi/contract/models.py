@@ -241,6 +241,9 @@ class ImportSummary(Model):
     notes: list[str] = Field([], description="what a person should know now")
 
 
+NOT_PLAUSIBLE = "are not plausible"
+
+
 class LeftOut(Model):
     """A unit or period without a value, and why; in JSON, members that do not apply are absent."""
 
@@ -248,6 +251,11 @@ class LeftOut(Model):
     period: str = ""
     reason: str
     expected: str = Field("", description="when the data are expected")
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it says of all values that too many cannot be."""
+        return not self.org_unit and not self.period and NOT_PLAUSIBLE in self.reason
 
 
 class ImportOutputs(Model):

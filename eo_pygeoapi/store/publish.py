@@ -61,7 +61,8 @@ def publish_results(
     counts |= {job_folder.REJECTED: results.summary.rejected_count, job_folder.KEPT: results.summary.kept_count}
     empty = [name for name, count in counts.items() if not count]  # the job does not link these
     summary = outputs.to_json()["importSummary"]
-    folder.write_json(job_folder.SUMMARY, {"importSummary": summary, "empty": empty})
+    doubts = next((entry.reason for entry in results.left_out if entry.is_doubt), "")
+    folder.write_json(job_folder.SUMMARY, {"importSummary": summary, "empty": empty, "doubts": doubts})
     folder.write_json(job_folder.RESULT, outputs.to_json())
     return outputs
 
