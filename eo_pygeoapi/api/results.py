@@ -49,7 +49,7 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
         shown = result_page(executions.store, job, request.params, dataset.period_type if dataset else None)
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
         named = {"id": job.id, "title": title_of(job, executions.datasets())}
-        unit = dataset.units.to if dataset else ""
+        unit = dataset.unit if dataset else ""
         data = {"jobs": status_document(job, links, details), "job": named, "result": values, "unit_of_values": unit}
         data |= shown
         return answer_page(api, request, "jobs/results/index.html", data)
