@@ -107,7 +107,7 @@ def _named(api: API, collection_id: str) -> JsonObject:
     return {
         "collection": collection_id,
         "title": title,
-        "unit": dataset.units.to if dataset else "",
+        "unit": dataset.unit if dataset else "",
         "period_name": named_periods(dataset),
     }
 

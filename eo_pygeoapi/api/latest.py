@@ -33,7 +33,7 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
     conditions = [Condition("level = ?", (level,))] if level is not None else []
     page = newest_page(reader, dataset.id, conditions, simplify)
     if request.format != "html":
-        common = {"unit": dataset.units.to, "title": dataset.title}
+        common = {"unit": dataset.unit, "title": dataset.title}
         return headers_of(api, request, GEOJSON), 200, as_geojson(page, common)
     period = page.rows[0]["period"] if page.rows else ""
     geometries = {key: json.loads(text) for key, text in page.outlines.items()}

@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
-from eo_pygeoapi.contract.models import Model
+from eo_pygeoapi.contract.models import Aggregation, Model
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import is_secret
@@ -112,6 +112,14 @@ class SourceOptions(Model):
     def days(self) -> tuple[date | None, date | None]:
         """Return the first and the last day that the provider has ever; None where it is open or not known."""
         return None, None
+
+    def method(self) -> str:
+        """Return by which formula values are computed and its reference; '' for values as the provider has them."""
+        return ""
+
+    def refuses(self, aggregation: Aggregation) -> str:
+        """Return why these data cannot be aggregated like that, '' where they can."""
+        return ""
 
     def expected(self, day: date) -> date | None:
         """Return when the data of a day are usually published; None where no usual delay is known."""
