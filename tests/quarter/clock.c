@@ -1,5 +1,5 @@
 /* Preloaded into a program, moves the time of day by the seconds that stand in a file of sixteen bytes, and ends pauses
-   (Python's time.sleep, and GDAL's) of a second and more when that time is over on the moved clock.
+   (Python's time.sleep, and GDAL's) of 1.5 seconds and more when that time is over on the moved clock.
    Monotonic clocks and the times of files stay as they are: libfaketime moves some of them, and time.sleep then fails. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@ struct shared {
     volatile int64_t ahead;     /* seconds, written by the test */
     volatile int64_t paused_at; /* when a program last was in a pause, in milliseconds of the monotonic clock */
 };
-static const int64_t SLICE = 50; /* milliseconds */
+static const int64_t SLICE = 50, SHORT = 1500; /* milliseconds; Prefect's runs always pause a second between signs of life */
 static struct shared *clock_file;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_clock_nanosleep)(clockid_t, int, const struct timespec *, struct timespec *);
@@ -66,7 +66,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *until, st
     if (!clock_file || clock != CLOCK_MONOTONIC || flags != TIMER_ABSTIME)
         return real_clock_nanosleep(clock, flags, until, left);
     real_clock_gettime(clock, &now);
-    if (milliseconds(until) - milliseconds(&now) < 1000) return real_clock_nanosleep(clock, flags, until, left);
+    if (milliseconds(until) - milliseconds(&now) < SHORT) return real_clock_nanosleep(clock, flags, until, left);
     int64_t moved_before = clock_file->ahead;
     for (;;) {
         real_clock_gettime(clock, &now);

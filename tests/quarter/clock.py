@@ -39,7 +39,7 @@ class Clock:
             file.write(struct.pack("=q", self._ahead))
 
     def somebody_pauses(self) -> bool:
-        """Tell whether a program has been in a pause of a second or more within the last instant."""
+        """Tell whether a program has been in a pause of 1.5 seconds or more within the last instant."""
         with self._file.open("rb") as file:
             _, paused_at = struct.unpack("=qq", file.read(16))
         return time.monotonic() * 1000 - paused_at < INSTANT
