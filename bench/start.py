@@ -24,7 +24,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
-from eo_pygeoapi.gateway.deployments import PROCESS_FLOW, process_entrypoint
+from eo_pygeoapi.gateway.deployments import PROCESS_FLOW, entrypoint_of
 from eo_pygeoapi.gateway.specs import process_spec
 from tests.servers import running
 from tests.worker.farm import Farm, farm, until, zygote_pid
@@ -124,7 +124,7 @@ def stock_worker(work: Farm, folder: Path) -> Iterator[tuple[str, int]]:
         deployment = client.create_deployment(
             flow_id=flow,
             name="stock",
-            entrypoint=process_entrypoint(),
+            entrypoint=entrypoint_of("hello-world"),
             work_pool_name=STOCK,
             pull_steps=[],
             enforce_parameter_schema=False,

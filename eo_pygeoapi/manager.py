@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from werkzeug.exceptions import HTTPException as FlaskHTTPException
 from werkzeug.wrappers import Response
 
+from eo_pygeoapi.datasets.processes import with_companions
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -66,7 +67,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         gateway: PrefectGateway | None = None,
         settings: Settings | None = None,
     ) -> None:
-        super().__init__(manager_def)
+        super().__init__({**manager_def, "processes": with_companions(manager_def.get("processes", {}))})
         self.is_async = True
         self.supports_subscribing = True
         self._given_gateway = gateway

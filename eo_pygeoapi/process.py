@@ -1,18 +1,22 @@
-"""The process `eo-aggregate-import` as pygeoapi lists it: it describes and validates, and never executes.
+"""Our processes as pygeoapi lists them: `eo-aggregate-import` and its companions; they describe, and never execute.
 
 Execution is the manager's: it hands each request to Prefect.
 """
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
-from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs
+from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs
+from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, Model
 from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.reconcile import ReconcileInputs, ReconcileOutputs
+from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID, UNDO_ID
+from eo_pygeoapi.contract.undo import UndoInputs, UndoOutputs
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import DatasetRegistry, shared_registry
 from eo_pygeoapi.datasets.viewer import viewer
@@ -23,11 +27,52 @@ from eo_pygeoapi.settings import process_settings
 VERSION = "1.0.0"
 
 
-class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
-    """Describe `eo-aggregate-import`; pygeoapi makes a new one for every request.
+@dataclass(frozen=True)
+class Words:
+    """What the description of a companion of the import says besides its inputs and its one output."""
+
+    title: str
+    description: str
+    output: str
+    inputs: type[Model]
+    outputs: type[Model]
+
+
+COMPANION_WORDS: Mapping[str, Words] = {
+    BACKFILL_ID: Words(
+        "Import a long interval in parts",
+        "Years of a dataset, as one job a month or year, behind all other jobs. A dry run estimates what it takes; "
+        "without `dryRun: false` nothing is downloaded or imported.",
+        "the estimate, or how many parts are done and what they did in DHIS2",
+        BackfillInputs,
+        BackfillOutputs,
+    ),
+    UNDO_ID: Words(
+        "Take back what a job changed in DHIS2",
+        "Deletes the values that were new with the job, and gives the changed ones their old value, where DHIS2 still "
+        "holds what the job sent. Without `dryRun: false` nothing in DHIS2 is changed.",
+        "counts, and what was kept because it has changed since",
+        UndoInputs,
+        UndoOutputs,
+    ),
+    RECONCILE_ID: Words(
+        "Compare what DHIS2 holds with what it was sent",
+        "Asks DHIS2 for every value that was sent for these days, and lists each difference with its likely reason. "
+        "Changes nothing.",
+        "how many values are equal, and the differences",
+        ReconcileInputs,
+        ReconcileOutputs,
+    ),
+}
+
+
+class OurProcessor(BaseProcessor):  # type: ignore[misc]
+    """Describe one of our processes; pygeoapi makes a new processor for every request.
 
     `registry` is for tests; by default it is this process's one for the configuration file.
     """
+
+    process_id: ClassVar[str]
 
     def __init__(self, processor_def: JsonObject, registry: DatasetRegistry | None = None) -> None:
         self._given_registry = registry
@@ -44,9 +89,12 @@ class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
         if self._described is None:
             registry = self._given_registry or shared_registry(process_settings().config)
             try:
-                self._described = describe(viewer().datasets(registry.datasets()))
+                seen = viewer().datasets(registry.datasets())
             except ConfigError:
-                self._described = describe({})
+                seen = {}
+            self._described = (
+                describe(seen) if self.process_id == PROCESS_ID else describe_companion(self.process_id, seen)
+            )
         return self._described
 
     @metadata.setter
@@ -56,8 +104,33 @@ class AggregateImportProcessor(BaseProcessor):  # type: ignore[misc]
     def execute(self, data: JsonObject, outputs: JsonObject | None = None) -> tuple[str, Any]:
         """Refuse: an import takes minutes and belongs to a worker."""
         raise ProcessorExecuteError(
-            user_msg=f"{PROCESS_ID} runs on Prefect only; set server.manager.name to eo_pygeoapi.manager.PrefectManager"
+            user_msg=f"{self.process_id} runs on Prefect only; "
+            "set server.manager.name to eo_pygeoapi.manager.PrefectManager"
         )
+
+
+class AggregateImportProcessor(OurProcessor):
+    """Describe `eo-aggregate-import`."""
+
+    process_id = PROCESS_ID
+
+
+class BackfillProcessor(OurProcessor):
+    """Describe `eo-backfill`."""
+
+    process_id = BACKFILL_ID
+
+
+class UndoProcessor(OurProcessor):
+    """Describe `eo-undo`."""
+
+    process_id = UNDO_ID
+
+
+class ReconcileProcessor(OurProcessor):
+    """Describe `eo-reconcile`."""
+
+    process_id = RECONCILE_ID
 
 
 def describe(datasets: Mapping[str, Dataset]) -> JsonObject:
@@ -85,6 +158,39 @@ def describe(datasets: Mapping[str, Dataset]) -> JsonObject:
         },
         "example": deepcopy(example(datasets)),
     }
+
+
+def describe_companion(process_id: str, datasets: Mapping[str, Dataset]) -> JsonObject:
+    """Return the description of a companion of the import; each call gives a fresh copy."""
+    words = COMPANION_WORDS[process_id]
+    inputs = ogc_inputs(words.inputs)
+    if "datasetId" in inputs and datasets:
+        inputs["datasetId"]["schema"]["enum"] = list(datasets)
+    return {
+        "version": VERSION,
+        "id": process_id,
+        "title": words.title,
+        "description": words.description,
+        "keywords": ["DHIS2"],
+        "jobControlOptions": ["async-execute", "dismiss"],
+        "outputTransmission": ["value", "reference"],
+        "links": [],
+        "inputs": inputs,
+        "outputs": {
+            "result": {"title": "Result", "description": words.output, "schema": ogc_schema(words.outputs)},
+        },
+        "example": companion_example(process_id, datasets),
+    }
+
+
+def companion_example(process_id: str, datasets: Mapping[str, Dataset]) -> JsonObject:
+    """Return an execute request of a companion, for one of these datasets."""
+    if process_id == UNDO_ID:
+        return {"inputs": {"jobId": "00000000-0000-0000-0000-000000000000", "dryRun": True}}
+    wanted = {
+        name: value for name, value in example(datasets)["inputs"].items() if name in ("datasetId", "start", "end")
+    }
+    return {"inputs": wanted if process_id == RECONCILE_ID else {**wanted, "dryRun": True}}
 
 
 def example(datasets: Mapping[str, Dataset]) -> JsonObject:

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eo_pygeoapi.commands.running import in_stack, running_stack
+from eo_pygeoapi.commands.process_commands import stack_settings
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
-from eo_pygeoapi.settings import process_settings
 
 if TYPE_CHECKING:
     from eo_pygeoapi.contract.operations import ScheduleDocument
@@ -102,10 +101,7 @@ def _schedules(config: Path | None, data_dir: Path | None) -> Iterator["Schedule
     from eo_pygeoapi.store.pauses import Pauses
     from eo_pygeoapi.store.store import ResultStore
 
-    given = {"config": config, "data_dir": data_dir}
-    settings = process_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
-    if running := running_stack(settings.data_dir):
-        settings = in_stack(settings.model_copy(update={"config": config or Path(running.edited)}), running)
+    settings = stack_settings(config, data_dir)
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
     registry = DatasetRegistry(settings.config)
     try:

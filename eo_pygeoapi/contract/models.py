@@ -7,16 +7,18 @@ nothing is coerced. A field that was not given has its empty default; whether it
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.contract.day_statistics import EXAMPLES, PATTERN, day_statistic
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
+TEMPORAL_STATISTICS: tuple[TemporalStatistic, ...] = get_args(TemporalStatistic)
 PERIOD_TYPES = (
     "daily",
     "weekly",
@@ -41,6 +43,20 @@ SpatialStatistic = Annotated[
     str,
     AfterValidator(_known_statistic),
     Field(json_schema_extra={"pattern": f"^({'|'.join(SPATIAL_STATISTICS)}|{QUANTILE})$"}),
+]
+
+
+def _known_over_time(name: str) -> str:
+    if name not in TEMPORAL_STATISTICS and day_statistic(name) is None:
+        known = ", ".join(TEMPORAL_STATISTICS)
+        raise ValueError(f"{name!r} is not allowed; allowed: {known}, and with a threshold {EXAMPLES}")
+    return name
+
+
+StatisticOverTime = Annotated[
+    str,
+    AfterValidator(_known_over_time),
+    Field(json_schema_extra={"pattern": f"^({'|'.join(TEMPORAL_STATISTICS)}|{PATTERN})$"}),
 ]
 
 
@@ -93,7 +109,14 @@ class Aggregation(Model):
         description=f"statistic over the cells of an organisation unit: {', '.join(SPATIAL_STATISTICS)}, or a quantile "
         "from p1 to p99",
     )
-    temporal: TemporalStatistic = Field("mean", description="statistic over the time steps of a period")
+    temporal: StatisticOverTime = Field(
+        "mean",
+        description=f"statistic over the time steps of a period: {', '.join(TEMPORAL_STATISTICS)}; or over its days: "
+        f"{EXAMPLES}",
+    )
+    daily: Literal["", "mean", "sum", "min", "max"] = Field(
+        "", description="statistic over the time steps of a day, before `temporal` takes the days of a period"
+    )
     weight: Literal["cell", "area"] = Field(
         "cell", description="what a cell weighs in `mean`, `std`, `median` and quantiles: all the same, or by its area"
     )
@@ -241,6 +264,9 @@ class ImportSummary(Model):
     notes: list[str] = Field([], description="what a person should know now")
 
 
+NOT_PLAUSIBLE = "are not plausible"
+
+
 class LeftOut(Model):
     """A unit or period without a value, and why; in JSON, members that do not apply are absent."""
 
@@ -248,6 +274,11 @@ class LeftOut(Model):
     period: str = ""
     reason: str
     expected: str = Field("", description="when the data are expected")
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it says of all values that too many cannot be."""
+        return not self.org_unit and not self.period and NOT_PLAUSIBLE in self.reason
 
 
 class ImportOutputs(Model):
@@ -268,15 +299,18 @@ class ImportOutputs(Model):
         """Return what a client sees; members that do not apply, and empty reasons, are absent."""
         answer = super().to_json(**kwargs)
         answer["leftOut"] = [_without_empty(entry) for entry in answer["leftOut"]]
-        summary = answer["importSummary"]
-        summary["rejected"] = [_without_empty(entry) for entry in summary["rejected"]]
-        for name in ("reason", "findings", "keptCount", "kept", "notes"):
-            if not summary[name]:
-                del summary[name]
+        answer["importSummary"] = shown_summary(answer["importSummary"])
         for name in ("source", "notPublished"):
             if not answer[name]:
                 del answer[name]
         return answer
+
+
+def shown_summary(summary: JsonMapping) -> JsonObject:
+    """Return an import summary as clients see it: members that do not apply, and empty ones, are absent."""
+    left = ("reason", "findings", "keptCount", "kept", "notes")
+    shown = {name: value for name, value in summary.items() if value or name not in left}
+    return shown | {"rejected": [_without_empty(entry) for entry in summary["rejected"]]}
 
 
 def _without_empty(entry: JsonObject) -> JsonObject:

@@ -8,7 +8,9 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model
 from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.json_types import JsonObject
 
-Event = Literal["failed", "refused", "late", "stale-provider", "missed", "credential", "worker", "disk", "recovered"]
+Event = Literal[
+    "failed", "refused", "implausible", "late", "stale-provider", "missed", "credential", "worker", "disk", "recovered"
+]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 _TIMEDELTA = TypeAdapter(timedelta)

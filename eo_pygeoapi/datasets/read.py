@@ -15,10 +15,12 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
+from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
+from eo_pygeoapi.datasets.processes import with_companions
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
@@ -88,7 +90,9 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
     for id_, dataset in whole.items():
         problems += _schedule_problems(dataset, blocks[id_].get("schedules"))
     if not mistakes:
-        processes = [id_ for id_, r in members_of(config, "resources") if r.get("type") == "process"]
+        processes = with_companions(
+            {id_: r for id_, r in members_of(config, "resources") if r.get("type") == "process"}
+        )
         problems += cross_problems(whole, operations, resources, processes)
     problems = list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
     return Inspected({id_: whole[id_] for id_ in right}, {id_: whole[id_] for id_ in in_part}, problems)
@@ -147,7 +151,9 @@ def _dataset(
     own, of_block = _right_part(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     try:
-        return Dataset.model_validate(whole), problems + of_block
+        dataset = Dataset.model_validate(whole)
+        of_block += [f"{_block_path(id_, (key,))}: {problem}" for key, problem in combination_problems(dataset)]
+        return dataset, problems + of_block
     except ValidationError:  # without a source
         return None, problems + of_block
 

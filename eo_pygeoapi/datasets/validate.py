@@ -10,6 +10,7 @@ from eo_pygeoapi.contract.intervals import resolve_interval, unreadable_dates
 from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
 from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError
@@ -70,10 +71,31 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     if parsed and dataset and not problems:
         changed = overridden(parsed, dataset)
         dataset = dataset.overridden_by(parsed)
+        problems += [f"input {key}: {problem}" for key, problem in combination_problems(dataset)]
         problems += _unit_and_target_problems(parsed, dataset)
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
     return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
+
+
+def parsed_inputs[M: Model](inputs: object, model: type[M]) -> M:
+    """Return the inputs of a request as a model; InputError names every mistake, and what is allowed."""
+    if not isinstance(inputs, Mapping):
+        raise InputError("inputs: expected an object with the inputs by their ids")
+    try:
+        parsed = model.model_validate(dict(inputs), by_name=False)
+    except ValidationError as error:
+        raise InputError([*problems_of(error, _input_name, model), *_empty_inputs(inputs)]) from error
+    if empty := _empty_inputs(inputs):
+        raise InputError(empty)
+    return parsed
+
+
+def enabled_dataset(wanted: str, datasets: Mapping[str, Dataset]) -> Dataset:
+    """Return the enabled dataset that a request names; InputError where there is none."""
+    if (dataset := datasets.get(wanted)) is None:
+        raise InputError(f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})")
+    return dataset
 
 
 def _input_name(loc: Sequence[str | int]) -> str:

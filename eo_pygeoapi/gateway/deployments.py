@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTag
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import NotAppliedError
 from eo_pygeoapi.gateway.client import KeptClient
@@ -27,6 +27,13 @@ TENANT = "eo-pygeoapi.tenant"  # label: whose its runs are; empty where they are
 LEFT_PAUSED = "eo-pygeoapi.left-paused"  # label: the schedules that `apply` left paused, not a person
 IMPORT_FLOW = "eo_aggregate_import_v1"
 PROCESS_FLOW = "run_process"
+# the modules in flows/ and their flows, by process; any other process runs in the last
+_FLOWS: Mapping[str, tuple[str, str]] = {
+    PROCESS_ID: ("eo_aggregate_import", IMPORT_FLOW),
+    BACKFILL_ID: ("backfill", "eo_backfill_v1"),
+    UNDO_ID: ("undo", "eo_undo_v1"),
+    RECONCILE_ID: ("reconcile", "eo_reconcile_v1"),
+}
 PAGE = 200  # Prefect answers no more in one call
 
 
@@ -205,7 +212,7 @@ class Deployments:
 
 def process_of(deployment: DeploymentResponse | None) -> str:
     """Return the process that the runs of a deployment execute."""
-    foreign = deployment is not None and deployment.entrypoint != import_entrypoint()
+    foreign = deployment is not None and deployment.entrypoint != entrypoint_of(PROCESS_ID)
     return str(deployment.parameters.get("process_id", deployment.name)) if deployment and foreign else PROCESS_ID
 
 
@@ -214,11 +221,12 @@ def tenant_of(deployment: DeploymentResponse | None) -> str:
     return str(deployment.labels.get(TENANT, "")) if deployment else ""
 
 
-def import_entrypoint() -> str:
-    """Return the entrypoint of the import flow, as deployments name it."""
-    return f"flows.eo_aggregate_import:{IMPORT_FLOW}"
+def flow_of(process_id: str) -> str:
+    """Return the name of the flow that executes a process."""
+    return _FLOWS.get(process_id, ("", PROCESS_FLOW))[1]
 
 
-def process_entrypoint() -> str:
-    """Return the entrypoint of the flow that runs any other process."""
-    return f"flows.run_process:{PROCESS_FLOW}"
+def entrypoint_of(process_id: str) -> str:
+    """Return the entrypoint of the flow that executes a process, as deployments name it."""
+    module, flow = _FLOWS.get(process_id, (PROCESS_FLOW, PROCESS_FLOW))
+    return f"flows.{module}:{flow}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from prefect.client.schemas.objects import FlowRun, StateType
 
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, JobStatus
+from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID, JobStatus
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
@@ -16,6 +16,7 @@ from eo_pygeoapi.redaction import redact, redact_json
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
 BY = "by"  # member of a run's request: who made it
+DATASET = "dataset"  # member of a run's request: which dataset a companion of the import is about
 STARTED_BY = "eo-pygeoapi.started-by"  # label: the job that started this one
 # labels of a run that its dataset's policy has tried again: how often that was, and how often it may be
 RETRIED = "eo-pygeoapi.retried"
@@ -92,6 +93,7 @@ class Job:
     by: str = ""  # who made it: `schedule NAME`, `token NAME`, `Prefect`; empty where nobody was asked for a token
     parent: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
+    dataset: str = ""  # whose values it imports, takes back or looks at
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     @classmethod
@@ -132,7 +134,17 @@ class Job:
             by=_made_by(run),
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
+            dataset=deployment
+            if process_id == PROCESS_ID
+            else _dataset_of(parameters)
+            if process_id in COMPANIONS
+            else "",
         )
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is an import or one of its companions, and not another process of the configuration file."""
+        return self.process_id in (PROCESS_ID, *COMPANIONS)
 
     def to_pygeoapi(self) -> dict[str, object]:
         """Return the dictionary that pygeoapi's core reads; it needs every member, and `started` always as text."""
@@ -153,7 +165,7 @@ class Job:
 
     def visible_inputs(self) -> dict[str, object]:
         """Return the inputs for people; those of other processes may hold secrets and stay hidden."""
-        if self.process_id != PROCESS_ID:
+        if not self.is_ours:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
         redacted: JsonObject = redact_json(shown)
@@ -188,6 +200,12 @@ def _made_by(run: FlowRun) -> str:
         return f"schedule {schedule}"
     request = (run.parameters or {}).get("request")
     return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
+
+
+def _dataset_of(parameters: JsonMapping) -> str:
+    """Return which dataset a companion of the import is about."""
+    asked = _mapping(parameters.get("request")).get(DATASET)
+    return str(asked or _mapping(parameters.get("inputs")).get("datasetId") or "")
 
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:

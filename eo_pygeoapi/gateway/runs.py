@@ -22,10 +22,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, PAGE, PROCESS_FLOW, Deployments, process_of, tenant_of
+from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
 from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job, Progress, job_status
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -191,9 +191,8 @@ class Runs:
     def _job(self, run: FlowRun, progress: Progress) -> Job:
         deployment = self._deployments.get(run.deployment_id)
         process = process_of(deployment)
-        flow = IMPORT_FLOW if process == PROCESS_ID else PROCESS_FLOW
         name = deployment.name if deployment else ""
-        return Job.from_flow_run(run, name, process, progress, self._secrets, flow)
+        return Job.from_flow_run(run, name, process, progress, self._secrets, flow_of(process))
 
     def _where(self, wanted: JobFilter, now: datetime) -> FlowRunFilter | None:
         """Return Prefect's filter for the wanted jobs; None when no run can match."""

@@ -6,14 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from eo_pygeoapi.contract.models import ImportInputs
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.gateway.deployments import (
-    IMPORT_FLOW,
-    PROCESS_FLOW,
-    DeploymentSpec,
-    import_entrypoint,
-    process_entrypoint,
-)
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of, flow_of
 from eo_pygeoapi.gateway.schedules import prefect_schedule
 from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.json_types import JsonObject
@@ -36,7 +31,7 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
         DeploymentSpec(
             name=dataset.id,
             flow=IMPORT_FLOW,
-            entrypoint=import_entrypoint(),
+            entrypoint=entrypoint_of(PROCESS_ID),
             description=dataset.title,
             parameters={"inputs": {"datasetId": dataset.id}},
             parameter_schema=schema,
@@ -54,8 +49,8 @@ def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
     return _fingerprinted(
         DeploymentSpec(
             name=of_tenant(process_id, tenant),
-            flow=PROCESS_FLOW,
-            entrypoint=process_entrypoint(),
+            flow=flow_of(process_id),
+            entrypoint=entrypoint_of(process_id),
             description=f"the pygeoapi process {process_id}",
             parameters={"process_id": process_id},
             parameter_schema={"type": "object", "properties": {"inputs": {"type": "object"}}},

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import shared_registry
 from eo_pygeoapi.datasets.validate import validate_inputs
@@ -23,8 +23,10 @@ from eo_pygeoapi.errors import (
     ResultNotReadyError,
 )
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, BY, PUT_OFF, Job
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, BY, DATASET, PUT_OFF, Job
+from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.jobs import described_inputs, outbound
+from eo_pygeoapi.jobs.companions import Seen, accept
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
 from eo_pygeoapi.jobs.removal import remove_job
@@ -82,13 +84,14 @@ class Executions:
             request[BY] = f"token {self.viewer.name}"
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
+        if process_id in COMPANIONS:
+            accepted = accept(process_id, inputs, Seen(self.datasets(), self.gateway.runs.get))
+            self.viewer.permit(accepted.dataset.dhis2.connection)
+            request[DATASET] = accepted.dataset.id
+            return self._submit_other(process_id, accepted.inputs, request, body, accepted.dataset.tenant)
         if process_id != PROCESS_ID:
             described_inputs.check(described, inputs)
-            with self._held_unless_refused(request):
-                request |= hold_subscriber(body.subscriber, self.store)
-                return self.gateway.runs.submit(
-                    process_id, {"process_id": process_id, "inputs": inputs, "request": request}
-                )
+            return self._submit_other(process_id, inputs, request, body, self.viewer.tenant)
         datasets, wanted = self.datasets(), inputs.get("datasetId")
         if isinstance(wanted, str) and wanted not in datasets:
             self._registry.raise_if_not_applied(wanted, self.viewer)
@@ -143,7 +146,7 @@ class Executions:
 
     def details(self, job: Job) -> Details:
         """Return the details of one job; reads one short file of it at most."""
-        begun = job.process_id == PROCESS_ID and (job.status != "accepted" or job.state_name in PUT_OFF)
+        begun = job.is_ours and (job.status != "accepted" or job.state_name in PUT_OFF)
         files, summary = self._left_behind(job) if begun else ((), None)
         chain = Chain.of(JobFolder(self.store, job.id)) if job_folder.AFTER in files else None
         message, more = "", JsonObject()
@@ -162,7 +165,7 @@ class Executions:
             message += f" (number {place} in the queue)" if place else ""
         return Details(
             message=message,
-            steps=self.gateway.details.steps(job.id) if begun else (),
+            steps=self.gateway.details.steps(job.id) if begun and job.process_id == PROCESS_ID else (),
             import_summary=summary,
             files=[name for name in files if name != job_folder.AFTER],
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,
@@ -191,6 +194,15 @@ class Executions:
             raise NotAppliedError(f"not applied yet{f': {", ".join(seen)}' if seen else ''}")
 
     # Inside
+
+    def _submit_other(
+        self, process_id: str, inputs: JsonMapping, request: JsonObject, body: ExecuteBody, tenant: str
+    ) -> Job:
+        """Make a job of any process but the import."""
+        with self._held_unless_refused(request):
+            request |= hold_subscriber(body.subscriber, self.store)
+            parameters = {"process_id": process_id, "inputs": inputs, "request": request}
+            return self.gateway.runs.submit(of_tenant(process_id, tenant), parameters)
 
     @contextmanager
     def _held_unless_refused(self, request: JsonMapping) -> Iterator[None]:

@@ -107,6 +107,23 @@ def _since(failure: Failure) -> datetime:
     return min(failure.facts.failing_since or failure.job.updated, failure.job.updated)
 
 
+def doubts(found: Iterable[tuple[Facts, Job, str]]) -> Iterator[Condition]:
+    """Yield a condition for each dataset of whose last job too many values cannot be, with what the job said of it."""
+    for facts, job, said in found:
+        dataset = facts.dataset
+        yield Condition(
+            event="implausible",
+            cause=dataset.id,
+            since=job.updated,
+            message=f"{dataset.title}: {said}",
+            what_to_do="Values that cannot be are not imported; the job lists them. Ask the provider, or correct the "
+            "dataset's `units` or `plausible`.",
+            datasets=(dataset.id,),
+            tenant=dataset.tenant,
+            job_id=job.id,
+        )
+
+
 def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
     """Yield a condition for each dataset of whose last import DHIS2 refused values."""
     for refusal in found:

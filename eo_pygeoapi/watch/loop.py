@@ -21,7 +21,9 @@ from eo_pygeoapi.datasets.operations import EVENTS, Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
 from eo_pygeoapi.errors import Away, EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.chains import Chain
@@ -137,6 +139,9 @@ class Watch:
         failures = list(self._failures(found))
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from detect.refusals(self._refusals(found))
+        yield from detect.doubts(
+            (facts, job, said) for facts, job, kept in self._summaries(found) if (said := kept.get("doubts"))
+        )
         yield from detect.chains(self._chains(found, now))
         yield from detect.late(found, now.date())
         yield from detect.stale(found, now.date())
@@ -198,13 +203,17 @@ class Watch:
             yield facts, chain
 
     def _refusals(self, found: Sequence[Facts]) -> Iterator[Refusal]:
-        for facts in found:
-            if (job := facts.last_run) is None or job.status != "successful":
-                continue
-            kept = JobFolder(self.store, job.id).read_json(job_folder.SUMMARY, default={}).get("importSummary")
-            if not kept:
-                continue
-            summary = ImportSummary.model_validate(kept)
+        for facts, job, kept in self._summaries(found):
+            summary = ImportSummary.model_validate(kept["importSummary"])
             if not summary.dry_run and summary.rejected_count:
                 reason = summary.rejected[0].reason if summary.rejected else summary.reason
                 yield Refusal(facts, summary.rejected_count, reason, job.id, job.updated)
+
+    def _summaries(self, found: Sequence[Facts]) -> Iterator[tuple[Facts, Job, JsonMapping]]:
+        """Yield what the last job of each dataset has kept of its result, where it was successful."""
+        for facts in found:
+            if (job := facts.last_run) is None or job.status != "successful":
+                continue
+            kept = JobFolder(self.store, job.id).read_json(job_folder.SUMMARY, default={})
+            if kept.get("importSummary"):
+                yield facts, job, kept

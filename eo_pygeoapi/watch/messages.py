@@ -11,6 +11,7 @@ from eo_pygeoapi.watch.problems import Book, Changes, KeptProblem
 TITLES: dict[Event, str] = {
     "failed": "a job failed",
     "refused": "DHIS2 refused values",
+    "implausible": "data are not plausible",
     "late": "data are late",
     "stale-provider": "the provider has stopped",
     "missed": "a schedule did not run",

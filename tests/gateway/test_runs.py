@@ -15,13 +15,14 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, import_entrypoint, process_entrypoint
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter
 
 
-def spec(name: str, entrypoint: str = import_entrypoint()) -> DeploymentSpec:
+def spec(name: str, entrypoint: str = entrypoint_of(PROCESS_ID)) -> DeploymentSpec:
     return DeploymentSpec(
         name=name,
         flow=IMPORT_FLOW,
@@ -226,7 +227,7 @@ def test_a_retired_deployment_keeps_its_jobs_and_takes_no_more(gateway: PrefectG
 
 
 def test_other_processes_are_named_by_their_deployment(gateway: PrefectGateway) -> None:
-    gateway.deployments.put(spec("hello-world", process_entrypoint()))
+    gateway.deployments.put(spec("hello-world", entrypoint_of("hello-world")))
     job = gateway.runs.submit("hello-world", {})
     assert (job.process_id, gateway.runs.get(job.id).process_id) == ("hello-world", "hello-world")
 

@@ -85,6 +85,15 @@ def test_publishing_leaves_the_documents_of_the_job(store: ResultStore) -> None:
     assert features[1]["properties"]["value"] is None
 
 
+def test_what_cannot_be_is_kept_for_the_watch(store: ResultStore) -> None:
+    said = "3 of 9 values are not plausible (allowed: at least 0)"
+    entries = [LeftOut(org_unit="OuA", period="20250701", reason="5 is not plausible"), LeftOut(reason=said)]
+    publish(store, "job-1", table([("OuB", "20250701", 1.0)]), left_out=entries)
+    publish(store, "job-2", table([("OuB", "20250701", 1.0)]), left_out=entries[:1])
+
+    assert [store.read_json(f"jobs/job-{n}/summary.json")["doubts"] for n in (1, 2)] == [said, ""]
+
+
 def test_publishing_takes_a_data_frame_and_counts_units_without_values(store: ResultStore) -> None:
     outputs = publish(store, "job-1", pd.DataFrame(table([("OuA", "20250701", 1.5)])))
 

@@ -111,6 +111,14 @@ def test_more_refused_values_are_worse() -> None:
     assert refused(3) > refused(2)
 
 
+def test_values_that_cannot_be_are_a_problem_of_their_dataset() -> None:
+    job = failed(facts(), "").job
+    (condition,) = detect.doubts([(facts(), job, "2 of 3 values are not plausible (allowed: at least 0)")])
+
+    assert condition.message == "Rain: 2 of 3 values are not plausible (allowed: at least 0)"
+    assert (condition.event, condition.datasets, condition.job_id) == ("implausible", ("rain",), "job-rain")
+
+
 def test_a_late_dataset_says_how_old_its_values_are() -> None:
     (condition,) = detect.late([facts(), facts("heat", date(2026, 11, 1))], NOW.date())
 

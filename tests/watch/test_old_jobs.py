@@ -12,9 +12,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed, Running
 
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.operations import Retention
 from eo_pygeoapi.errors import NoSuchJobError, ResultNotAvailableError
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, import_entrypoint
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.held_parts import hold_subscriber
 from eo_pygeoapi.jobs.results import read_outputs
@@ -42,7 +43,7 @@ class House:
         self.gateway.ensure_work_pool()
         nothing: dict[str, object] = {}
         self.gateway.deployments.put(
-            DeploymentSpec(self.dataset, IMPORT_FLOW, import_entrypoint(), "", nothing, nothing, "1")
+            DeploymentSpec(self.dataset, IMPORT_FLOW, entrypoint_of(PROCESS_ID), "", nothing, nothing, "1")
         )
 
     def job(self, *states: object) -> str:

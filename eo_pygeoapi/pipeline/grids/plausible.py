@@ -79,6 +79,11 @@ def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     return found if found.any() else None
 
 
+def is_mark(value: float) -> bool:
+    """Return whether a number, of single precision or double, is a mark for missing data."""
+    return bool(abs(value) >= _ABSURD or np.float32(value) in np.array(MARKS, "float32"))
+
+
 def outside(values: NDArray[np.floating], ends: Range) -> NDArray[np.bool_] | None:
     """Return which values are outside of a range, None where there are none."""
     if ends == OPEN or _within(*_extremes(values), ends):

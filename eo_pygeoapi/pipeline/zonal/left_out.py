@@ -7,9 +7,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.day_statistics import day_statistic
+from eo_pygeoapi.contract.models import NOT_PLAUSIBLE, LeftOut
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.grids.plausible import OPEN, Range, ends, rounding
+from eo_pygeoapi.pipeline.grids.plausible import OPEN, Range, ends, is_mark, rounding
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.streaming import Found
 
@@ -46,12 +47,8 @@ class Judgement:
         The first entry is for all of them where more than a hundredth of the values are not plausible.
         """
         listed, found = _Listed(org_units, complete), list[LeftOut]()
-        count, of_all = int((self.why == _Why.IMPLAUSIBLE).sum()), self.why.size
-        if count > _MANY * of_all:
-            words = (
-                f"{count} of {of_all} values are not plausible ({self._allowed()}); look at the data and their units"
-            )
-            found.append(LeftOut(reason=words))
+        if doubts := self._doubts():
+            found.append(LeftOut(reason=f"{doubts}; look at the data and their units"))
         found += listed.of(self.why, self._why_null)
         if (impossible := self.found.impossible) is not None:
             in_part = (impossible > _ROUNDING) & (self.why == 0)
@@ -64,6 +61,16 @@ class Judgement:
                 ),
             )
         return found
+
+    def _doubts(self) -> str:
+        """Say that more than a hundredth of the values, or of the cells, cannot be; marks for missing data may."""
+        count, impossible = int((self.why == _Why.IMPLAUSIBLE).sum()), self.found.impossible
+        if count > _MANY * self.why.size:
+            return f"{count} of {self.why.size} values {NOT_PLAUSIBLE} ({self._allowed()})"
+        if impossible is None or all(is_mark(end) for end in self.found.between or ()):
+            return ""
+        share = float(impossible.mean())
+        return f"{share * 100:.3g} % of the cells {NOT_PLAUSIBLE}: they hold {self._cells()}" if share > _MANY else ""
 
     def _why_null(self, unit: int, periods: NDArray[np.integer]) -> str:
         why = self.why[periods[0], unit]
@@ -96,11 +103,12 @@ class Judgement:
 def judged(found: Found, dataset: Dataset) -> Judgement:
     """Judge values in the dataset's units; clip, in place, values that rounding put beside its limits.
 
-    The limits do not apply to a count of cells and a deviation, which are no values of the quantity.
+    The limits do not apply to a count of cells or days and a deviation, which are no values of the quantity.
     """
     values, fractions = found.values, found.fractions
     why = np.zeros(values.shape, "int8")
-    of_values = dataset.aggregation.spatial not in ("count", "std")
+    statistics = dataset.aggregation
+    of_values = statistics.spatial not in ("count", "std") and day_statistic(statistics.temporal) is None
     low, high = ends_of(dataset) if of_values else OPEN
     noise = rounding((low, high))
     why[(values < low - noise) | (values > high + noise)] = _Why.IMPLAUSIBLE

@@ -69,6 +69,11 @@ def test_cells_that_are_not_plausible_are_left_out_of_their_unit_and_listed() ->
     found = aggregated([[5000.0, 4.0], [6.0, 8.0]], plausible=[0, 500])
     assert of(found) == [6.0, 6.0, 6.0]
     assert reasons(found) == [
+        (
+            "",
+            "",
+            "25 % of the cells are not plausible: they hold 5000, which cannot be; look at the data and their units",
+        ),
         ("left", "", "its value is that of the other cells: 50 % of its area has cells of 5000, which cannot be"),
         ("both", "", "its value is that of the other cells: 25 % of its area has cells of 5000, which cannot be"),
     ]
@@ -110,7 +115,25 @@ def test_the_limits_of_the_source_are_there_by_default() -> None:
     rain: dict[str, Any] = {"source": "chirps3", "options": {}, "aggregation": {"spatial": "mean", "temporal": "sum"}}
     found = aggregated([[-5.0, 4.0], [-5.0, 3000.0]], **rain)
     assert of(found) == pytest.approx([np.nan, 4.0, 4.0], nan_ok=True)
-    assert [entry.org_unit for entry in found.left_out] == ["left", "right", "both"]
+    assert [entry.org_unit for entry in found.left_out] == ["", "left", "right", "both"]
+    assert found.left_out[0].is_doubt
+
+
+def test_one_value_in_a_hundred_that_cannot_be_is_no_problem_yet() -> None:
+    def doubts(wrong: int) -> list[str]:
+        month = np.full((100, 2, 2), 20.0)
+        month[:wrong, :, 0] = -300.0
+        found = aggregated(month, "2025-10-08", plausible=[-60, 60])
+        return [entry.reason for entry in found.left_out if entry.is_doubt]
+
+    assert doubts(2) == []  # 2 of 100 days of the left unit, half of those of both: 3 of 300
+    assert doubts(3) == [
+        "1.5 % of the cells are not plausible: they hold -300, which cannot be; look at the data and their units"
+    ]
+
+
+def test_marks_for_missing_data_are_no_problem_however_many() -> None:
+    assert not any(entry.is_doubt for entry in aggregated(MARKED).left_out)
 
 
 @pytest.mark.parametrize(

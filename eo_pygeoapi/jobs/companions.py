@@ -1,0 +1,78 @@
+"""What the requests of the import's companions are checked for, before there is a job: backfill, undo, reconcile."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from eo_pygeoapi.contract.intervals import resolve_interval
+from eo_pygeoapi.contract.reconcile import ReconcileInputs
+from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID, UNDO_ID
+from eo_pygeoapi.contract.undo import UndoInputs
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs
+from eo_pygeoapi.errors import InputError, NoSuchJobError
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
+
+UNDOABLE = (PROCESS_ID, BACKFILL_ID)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the asking viewer sees: the enabled datasets, by id, and jobs (NoSuchJobError where there is none)."""
+
+    datasets: Mapping[str, Dataset]
+    job: Callable[[str], Job]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request that may become a job: its inputs, and the dataset that it is about."""
+
+    inputs: JsonObject
+    dataset: Dataset
+
+
+def accept(process_id: str, inputs: JsonMapping, seen: Seen) -> Accepted:
+    """Check the inputs of a companion; InputError names every mistake."""
+    return _CHECKS[process_id](inputs, seen)
+
+
+def undoable(job_id: str, seen: Seen) -> Job:
+    """Return the job if what it changed in DHIS2 can be taken back; else InputError says why not."""
+    try:
+        job = seen.job(job_id)
+    except NoSuchJobError as error:
+        raise InputError(f"input jobId: {error}") from error
+    said = f"input jobId: job {job_id}"
+    if job.process_id == UNDO_ID:
+        raise InputError(f"{said} is itself an undo; to have the values back, execute the import again")
+    if job.process_id not in UNDOABLE:
+        raise InputError(f"{said} is one of {job.process_id}; allowed: jobs of {', '.join(UNDOABLE)}")
+    if job.inputs.get("dryRun") is not False:
+        raise InputError(f"{said} was a dry run, which changes nothing in DHIS2")
+    if job.status not in FINAL:
+        raise InputError(f"{said} is {job.status}; wait for its end, or dismiss it first")
+    return job
+
+
+def _undo(inputs: JsonMapping, seen: Seen) -> Accepted:
+    wanted = parsed_inputs(inputs, UndoInputs)
+    job = undoable(wanted.job_id, seen)
+    if (dataset := seen.datasets.get(job.dataset)) is None:
+        enabled = ", ".join(seen.datasets) or "none"
+        raise InputError(f"input jobId: dataset {job.dataset!r} of the job is not enabled (enabled: {enabled})")
+    return Accepted(dict(inputs), dataset)
+
+
+def _reconcile(inputs: JsonMapping, seen: Seen) -> Accepted:
+    wanted = parsed_inputs(inputs, ReconcileInputs)
+    dataset = enabled_dataset(wanted.dataset_id, seen.datasets)
+    resolve_interval(wanted, datetime.now(UTC).astimezone(ZoneInfo(dataset.time_zone)).date())
+    if not dataset.dhis2.data_element:
+        raise InputError(f"input datasetId: dataset {dataset.id!r} names no dhis2.dataElement, so nothing was sent")
+    return Accepted(dict(inputs), dataset)
+
+
+_CHECKS: Mapping[str, Callable[[JsonMapping, Seen], Accepted]] = {UNDO_ID: _undo, RECONCILE_ID: _reconcile}
