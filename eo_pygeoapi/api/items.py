@@ -50,7 +50,7 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     if not outlines:
         return headers, status, content
     accepted = parse_accept_header(dict(request.headers).get("Accept-Encoding"))
-    if api.config["server"].get("gzip") and accepted.quality("gzip"):
+    if api.config["server"].get("gzip") and accepted.quality("gzip") and request.params.get("links") != "relative":
         return {**headers, "Content-Encoding": "gzip"}, status, spliced_gzip(content, _REFERENCE, outlines.__getitem__)
     return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content)
 

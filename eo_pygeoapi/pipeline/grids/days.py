@@ -120,7 +120,7 @@ class _Days:
         seen = np.asarray(self._seen)
         if self._statistic in ("mean", "min", "max"):  # those of the days that there are
             days = seen if self._statistic == "mean" else np.ones_like(seen)
-            return np.divide(self._total, days, out=np.full_like(self._total, np.nan), where=seen > 0)
+            return np.asarray(np.divide(self._total, days, out=np.full_like(self._total, np.nan), where=seen > 0))
         return np.where(seen == self._days, self._total, np.nan)
 
     def observed(self) -> Floats:

@@ -92,7 +92,7 @@ def test_days_are_those_of_the_time_zone() -> None:
 
 def test_thresholds_are_in_the_units_of_the_values() -> None:
     kelvin = np.array([308.0, 309.0] * 15 + [308.0])
-    units = {"units": {"from": "K", "to": "degC"}, "attrs_units": "K"}
+    units: dict[str, Any] = {"units": {"from": "K", "to": "degC"}, "attrs_units": "K"}
     assert value(kelvin, "days-above-35", **units) == 15
     assert value(kelvin, "degree-days-35", **units) == pytest.approx(15 * (309 - 273.15 - 35))
 

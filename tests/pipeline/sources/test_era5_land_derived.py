@@ -65,7 +65,8 @@ def test_a_day_is_the_mean_of_its_hours(ask: Ask, variable: str) -> None:
 
 def test_the_mean_of_humidities_is_not_the_humidity_of_means(ask: Ask) -> None:
     (found,) = values(ask(DAY, DAY, "relative_humidity", decimals=None), source()).values()
-    means = by_hand("relative_humidity", *(np.mean([f(h) for h in HOURS]) for f in (cds.temperature, cds.dewpoint)), 0)
+    temperature, dewpoint = (float(np.mean([f(h) for h in HOURS])) for f in (cds.temperature, cds.dewpoint))
+    means = by_hand("relative_humidity", temperature, dewpoint, 0)
     assert found - means == pytest.approx(2.96, abs=0.01)  # percent
 
 

@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 
 def vapour_pressure_deficit(temperature: Floats, dewpoint: Floats) -> Floats:
     """Return e(T) - e(Td) over water, in Pa."""
-    saturation: Floats = thermo.saturation_vapour_pressure(temperature, phase="water")
-    return saturation - thermo.saturation_vapour_pressure(dewpoint, phase="water")
+    saturation, actual = (thermo.saturation_vapour_pressure(each, phase="water") for each in (temperature, dewpoint))
+    return np.asarray(saturation - actual)
 
 
 def wet_bulb_globe_temperature(temperature: Floats, dewpoint: Floats) -> Floats:
