@@ -37,9 +37,10 @@ translated once, at the edge that talks to the outside.
 from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 Away = Literal["", "provider", "DHIS2"]  # nobody, the provider of a dataset, or the DHIS2 of its connection
+AWAY: tuple[Away, ...] = get_args(Away)
 RETRY_AFTER_SECONDS = 10  # what a 503 tells clients to wait
 
 

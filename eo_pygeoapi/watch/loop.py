@@ -12,14 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
 
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.operations import EVENTS, Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
-from eo_pygeoapi.errors import Away, EngineUnavailableError, EoError, NoSuchJobError
+from eo_pygeoapi.errors import AWAY, EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -174,7 +173,7 @@ class Watch:
                 # the error that ended it said what kind of problem it is
                 said = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
                 event = next((event for event in EVENTS if event == said.get("event")), EVENTS[0])
-                away = next((away for away in get_args(Away) if away == said.get("away")), "")
+                away = next((away for away in AWAY if away == said.get("away")), AWAY[0])
                 yield Failure(facts, job, event, away)
 
     def _may_follow(self, found: Sequence[Facts], now: datetime) -> Callable[[Failure], bool]:

@@ -42,4 +42,4 @@ class Clock:
         """Tell whether a program has been in a pause of 1.5 seconds or more within the last instant."""
         with self._file.open("rb") as file:
             _, paused_at = struct.unpack("=qq", file.read(16))
-        return time.monotonic() * 1000 - paused_at < INSTANT
+        return bool(time.monotonic() * 1000 - paused_at < INSTANT)

@@ -10,8 +10,9 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Failed
 
+from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import SourceUnavailableError
-from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, import_entrypoint
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.settings import Settings
@@ -133,7 +134,7 @@ def test_jobs_that_fail_one_after_the_other_for_one_cause_are_one_message(
     gateway, nothing = looking.gateway, dict[str, object]()
     gateway.ensure_work_pool()
     for name in names:
-        gateway.deployments.put(DeploymentSpec(name, IMPORT_FLOW, import_entrypoint(), "", nothing, nothing, "1"))
+        gateway.deployments.put(DeploymentSpec(name, IMPORT_FLOW, entrypoint_of(PROCESS_ID), "", nothing, nothing, "1"))
     jobs = [gateway.runs.submit(name, {"inputs": {"datasetId": name}}).id for name in names]
 
     def fail(job: str, words: str) -> None:
