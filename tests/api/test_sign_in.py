@@ -67,7 +67,7 @@ def test_a_person_uses_the_forms_and_another_site_does_not(server: tuple[str, To
         ("POST", f"{job}/dismiss", {}),
         ("DELETE", job, {}),
     ):
-        refused = browser.request(method, address, headers=ELSEWHERE, timeout=60, **sent)  # type: ignore[arg-type]
+        refused = browser.request(method, address, headers=ELSEWHERE, timeout=60, **sent)
         assert refused.status_code == 403 and "another site" in refused.json()["detail"], address
     assert browser.post(f"{job}/dismiss?f=html", headers={"Origin": url}, timeout=60).ok
 
