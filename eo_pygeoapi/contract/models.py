@@ -7,16 +7,18 @@ nothing is coerced. A field that was not given has its empty default; whether it
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from eo_pygeoapi.contract.day_statistics import EXAMPLES, PATTERN, day_statistic
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
+TEMPORAL_STATISTICS: tuple[TemporalStatistic, ...] = get_args(TemporalStatistic)
 PERIOD_TYPES = (
     "daily",
     "weekly",
@@ -41,6 +43,20 @@ SpatialStatistic = Annotated[
     str,
     AfterValidator(_known_statistic),
     Field(json_schema_extra={"pattern": f"^({'|'.join(SPATIAL_STATISTICS)}|{QUANTILE})$"}),
+]
+
+
+def _known_over_time(name: str) -> str:
+    if name not in TEMPORAL_STATISTICS and day_statistic(name) is None:
+        known = ", ".join(TEMPORAL_STATISTICS)
+        raise ValueError(f"{name!r} is not allowed; allowed: {known}, and with a threshold {EXAMPLES}")
+    return name
+
+
+StatisticOverTime = Annotated[
+    str,
+    AfterValidator(_known_over_time),
+    Field(json_schema_extra={"pattern": f"^({'|'.join(TEMPORAL_STATISTICS)}|{PATTERN})$"}),
 ]
 
 
@@ -93,7 +109,14 @@ class Aggregation(Model):
         description=f"statistic over the cells of an organisation unit: {', '.join(SPATIAL_STATISTICS)}, or a quantile "
         "from p1 to p99",
     )
-    temporal: TemporalStatistic = Field("mean", description="statistic over the time steps of a period")
+    temporal: StatisticOverTime = Field(
+        "mean",
+        description=f"statistic over the time steps of a period: {', '.join(TEMPORAL_STATISTICS)}; or over its days: "
+        f"{EXAMPLES}",
+    )
+    daily: Literal["", "mean", "sum", "min", "max"] = Field(
+        "", description="statistic over the time steps of a day, before `temporal` takes the days of a period"
+    )
     weight: Literal["cell", "area"] = Field(
         "cell", description="what a cell weighs in `mean`, `std`, `median` and quantiles: all the same, or by its area"
     )
@@ -103,7 +126,7 @@ class Dhis2Target(Model):
     """Where in DHIS2 the values go; UIDs or codes."""
 
     connection: Identifier = Field("default", description="name of a DHIS2 connection of this server")
-    data_element: Identifier = Field("", description="UID or code; required only to import")
+    data_element: Identifier = Field("", description="UID or code; an import needs one, which a dataset with a connection has (docs/dhis2.md)")
     data_set: Identifier = Field("", description="UID or code")
     category_option_combo: Identifier = Field("", description="UID or code; the default combination if not given")
     attribute_option_combo: Identifier = Field("", description="UID or code; the default combination if not given")
@@ -211,6 +234,22 @@ class KeptValue(Model):
     stored_at: str = Field("", description="when DHIS2 took the value, as it writes it: its own local time until 2.42")
 
 
+Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit"]
+
+
+class Difference(Model):
+    """A value that DHIS2 does not hold as we sent it, and the likely reason."""
+
+    org_unit: str
+    period: str
+    sent: str
+    held: str = Field("", description="what DHIS2 holds; absent where it holds nothing")
+    likely: Likely
+    reason: str = Field(description="the same in words")
+    stored_by: str = ""
+    stored_at: str = Field("", description="when DHIS2 took its value, as it writes it")
+
+
 class Finding(Model):
     """What the check before the import found: an error keeps it from being made, a warning does not."""
 
@@ -238,6 +277,8 @@ class ImportSummary(Model):
     findings: list[Finding] = Field([], description="what was found before the import")
     kept_count: int = Field(0, description="values that others changed in DHIS2 and that were kept")
     kept: list[KeptValue] = Field([], description="the first 100")
+    difference_count: int = Field(0, description="values that DHIS2 did not hold as sent when it was asked afterwards")
+    differences: list[Difference] = Field([], description="the first 100")
     notes: list[str] = Field([], description="what a person should know now")
 
 
@@ -285,9 +326,10 @@ class ImportOutputs(Model):
 
 def shown_summary(summary: JsonMapping) -> JsonObject:
     """Return an import summary as clients see it: members that do not apply, and empty ones, are absent."""
-    left = ("reason", "findings", "keptCount", "kept", "notes")
+    left = ("reason", "findings", "keptCount", "kept", "differenceCount", "differences", "notes")
     shown = {name: value for name, value in summary.items() if value or name not in left}
-    return shown | {"rejected": [_without_empty(entry) for entry in summary["rejected"]]}
+    lists = [name for name in ("rejected", "differences") if name in shown]
+    return shown | {name: [_without_empty(entry) for entry in shown[name]] for name in lists}
 
 
 def _without_empty(entry: JsonObject) -> JsonObject:

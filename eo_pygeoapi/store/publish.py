@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.store import features, job_folder, published
+from eo_pygeoapi.store.boundaries import note_boundaries
 from eo_pygeoapi.store.job_features import write_features
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.taken_back import keep_replaced
 
 _OVERRIDDEN = "the request sets {}, and the collection shows the values of the dataset's own settings"
 _TRIED = "this job imported nothing, and the collection shows what was imported"
@@ -20,7 +22,7 @@ class JobResults:
     `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
     columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
     per unit and period. `source` says which data the values are of. `overridden` names the inputs of the request that
-    replaced the dataset's own settings.
+    replaced the dataset's own settings. `all_units`: these are all of the dataset's units, and not a part of them.
     """
 
     units: Mapping[str, object]
@@ -30,6 +32,7 @@ class JobResults:
     preview: Mapping[str, Sized]
     source: str = ""
     overridden: Sequence[str] = ()
+    all_units: bool = False
 
 
 def publish_results(
@@ -44,6 +47,8 @@ def publish_results(
     table = features.Table.of(results.values, units)
     write_features(folder, table, units)
     not_published = _publish_in_collection(folder, dataset_id, results, table, units, now)
+    if results.all_units and not not_published:
+        note_boundaries(folder.store, dataset_id, units, now().date())
     outputs = ImportOutputs(
         org_unit_count=len(units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
         row_count=table.not_null,
@@ -79,13 +84,16 @@ def _publish_in_collection(
         return _OVERRIDDEN.format(", ".join(results.overridden))
     if not folder.exists(job_folder.PUBLISHED):  # a repetition keeps its first time, so as not to win over later jobs
         folder.write_json(job_folder.PUBLISHED, {"published": now().isoformat()})
+    imported = not results.summary.dry_run and results.summary.status in ("SUCCESS", "WARNING")
+    if imported:
+        keep_replaced(folder, dataset_id, table)
     shown = published.add(
         folder.store,
         dataset_id,
         table,
         units,
         job_id=folder.job_id,
-        imported=not results.summary.dry_run and results.summary.status in ("SUCCESS", "WARNING"),
+        imported=imported,
         published=datetime.fromisoformat(folder.read_json(job_folder.PUBLISHED)["published"]),
         written=now(),
     )

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from eo_pygeoapi.contract.models import Model
 from eo_pygeoapi.contract.periods import Period, period_of
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.pipeline.dhis2.checks_of_server import unknown_version
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
@@ -61,7 +60,7 @@ def lines_of_dataset(dhis2: Dhis2, dataset: Dataset, org_units: Sequence[str]) -
         name = dataset.dhis2.connection
         return Line(state=state, connection=name, dataset=dataset.id, subject=subject, message=message)
 
-    facts = read_facts(dhis2, dataset.dhis2, org_units, data_set_code(dataset.period_type))
+    facts = read_facts(dhis2, dataset.dhis2, org_units)
     if facts.element is None and (missing := not_set_up(dataset.dhis2, dataset.id, facts)):
         yield line("error", "data-element", missing)
         return
@@ -86,7 +85,7 @@ def _foreseen(dataset: Dataset, org_units: Sequence[str], today: date) -> Payloa
 
 def _newest(dataset: Dataset, today: date) -> Period:
     """Return the newest period that is over, or the last one of projections."""
-    last = dataset.options.ends() or period_of(today, dataset.period_type).start - timedelta(1)
+    last = dataset.options.days()[1] or period_of(today, dataset.period_type).start - timedelta(1)
     return period_of(last, dataset.period_type)
 
 

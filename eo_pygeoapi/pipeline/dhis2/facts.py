@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
+from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
 from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up
@@ -141,10 +142,10 @@ class Facts:
         return date.fromordinal(present.start.toordinal() - 1)
 
 
-def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str], usual_set: str = "") -> Facts:
+def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) -> Facts:
     """Read the facts for an import of these units' values; an object that does not exist is None, or missing.
 
-    `usual_set` is the code of the data set to take where the target names none and the data element is in several.
+    Where the target names no data set and the data element is in several, the one with the usual code is taken.
     """
     system, user = dhis2.system_info(), dhis2.me()
     last = str(system.get("lastAnalyticsTableSuccess") or "")  # 1970-01-01 if analytics never ran
@@ -155,7 +156,8 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str], us
     if not target.data_set:
         ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
         data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
-        data_sets = [found for found in data_sets if usual_set and found.get("code") == usual_set] or data_sets
+        usual = [found for found in data_sets if found.get("code") == data_set_code(str(found.get("periodType", "")))]
+        data_sets = usual or data_sets
     combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
     option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
     units = look_up(dhis2, "organisationUnits", org_units, UNIT_FIELDS)

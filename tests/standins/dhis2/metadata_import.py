@@ -221,8 +221,9 @@ def store(server: Server, user: Object, collection: str, entry: Object) -> None:
     held = server.metadata.find(collection, entry["id"]) or {}
     now = instant()
     if collection == "users":  # the password is kept where none is sent
-        kept = {name: held[name] for name in ("password", "superuser", "token") if name in held}
-        entry = {"organisationUnits": [], **kept} | entry | {"name": person_name(entry)}
+        kept: Object = {name: held[name] for name in ("password", "superuser", "token") if name in held}
+        own: Object = {"organisationUnits": [], **kept}
+        entry = own | entry | {"name": person_name(entry)}
     entry = entry | {"created": held.get("created", now), "lastUpdated": now}
     if collection not in NOT_SHARED:
         default = held.get("sharing", {"owner": user["id"], "users": {}, "userGroups": {}, "public": "rw------"})

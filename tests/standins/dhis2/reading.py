@@ -65,9 +65,8 @@ class View:
         names = field_names(fields)
         own = [name for name in entry if name not in SECRET]
         if ":owner" in names:  # what an import of metadata takes back
-            names = dict.fromkeys((*own, *OWNED.get(collection, ()))) | {
-                n: i for n, i in names.items() if n != ":owner"
-            }
+            owned = dict.fromkeys((*own, *OWNED.get(collection, ())), "")
+            names = owned | {name: inner for name, inner in names.items() if name != ":owner"}
         if "*" in names or ":all" in names:
             names = dict.fromkeys(EVERY.get(collection, (*own, *COMMON)), "") | {n: i for n, i in names.items() if i}
         found = {name: self._member(collection, entry, name, inner) for name, inner in names.items()}

@@ -84,7 +84,7 @@ def everything() -> dict[str, Any]:
         {"id": uid, "code": f"REC_{n.upper()}", "name": f"Rec {n}", "shortName": f"Rec {n}", "sharing": WRITTEN}
         for uid, n in OPTIONS.items()
     ]
-    by_age = {"code": "REC_BY_AGE", "name": "Rec by age", "dataDimensionType": "DISAGGREGATION"}
+    by_age: dict[str, Any] = {"code": "REC_BY_AGE", "name": "Rec by age", "dataDimensionType": "DISAGGREGATION"}
     elements = [element(PLAIN, "plain"), element(BY_AGE, "by age group") | {"categoryCombo": {"id": COMBO}}]
     data_set = {
         "id": DAILY,
@@ -99,7 +99,7 @@ def everything() -> dict[str, Any]:
         "organisationUnits": [{"id": ROOT}],
         "sharing": WRITTEN,
     }
-    category = {"id": CATEGORY, "code": "REC_AGE", "name": "Rec age", "shortName": "Rec age"}
+    category: dict[str, Any] = {"id": CATEGORY, "code": "REC_AGE", "name": "Rec age", "shortName": "Rec age"}
     category |= {"dataDimensionType": "DISAGGREGATION", "categoryOptions": [{"id": uid} for uid in OPTIONS]}
     return {
         "categoryOptions": options,

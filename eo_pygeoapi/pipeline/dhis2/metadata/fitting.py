@@ -7,7 +7,7 @@ has values of its own, and the aggregation levels keep DHIS2 from adding those o
 from collections.abc import Collection
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import NUMBERS, OVER_TIME, OVER_UNITS
+from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import NUMBERS, OVER_TIME, OVER_UNITS, over_periods
 
 # by the statistic over time, and whether the one over cells adds them up
 _TYPES = {
@@ -26,8 +26,7 @@ _ADDING = ("sum", "count")
 
 def aggregation_type(dataset: Dataset, version: tuple[int, ...]) -> str:
     """Return the aggregation type that this version of DHIS2 has for the dataset's statistics."""
-    spatial, temporal = dataset.aggregation.spatial, dataset.aggregation.temporal
-    type_ = _TYPES[temporal, spatial in _ADDING]
+    type_ = _TYPES[over_periods(dataset), dataset.aggregation.spatial in _ADDING]
     return type_.partition("_")[0] if type_ in _SINCE_2_40 and version < (2, 40) else type_
 
 
@@ -38,7 +37,7 @@ def fitting_aggregation_types(dataset: Dataset, version: tuple[int, ...]) -> set
         type_
         for type_, over_units in OVER_UNITS.items()
         if over_units == OVER_UNITS[best]
-        and (OVER_TIME.get(type_) == dataset.aggregation.temporal or dataset.period_type == "yearly")
+        and (OVER_TIME.get(type_) == over_periods(dataset) or dataset.period_type == "yearly")
     }
     return {best, *alike} - ({"SUM"} if dataset.period_type == "yearly" and best != "SUM" else set())
 

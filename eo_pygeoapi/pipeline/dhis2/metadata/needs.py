@@ -34,7 +34,7 @@ class Need:
 
     def open_future_periods(self, today: date) -> int:
         """Return how many periods from the present one on have data already, as projections of the population do."""
-        last = self.dataset.options.ends()
+        _, last = self.dataset.options.days()
         if last is None:
             return 0
         count, day = 0, today

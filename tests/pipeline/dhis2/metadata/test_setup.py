@@ -100,7 +100,13 @@ def test_what_differs_is_changed_only_if_that_is_wished(place: Place) -> None:
 
 def test_what_exists_and_fits_is_left_alone(place: Place) -> None:
     """A ministry's own element in its own data set is used as it is."""
-    element = {"id": "OwnElement1", "code": "RAIN_OWN", "name": "Own", "shortName": "Own", "valueType": "NUMBER"}
+    element: dict[str, Any] = {
+        "id": "OwnElement1",
+        "code": "RAIN_OWN",
+        "name": "Own",
+        "shortName": "Own",
+        "valueType": "NUMBER",
+    }
     element |= {"domainType": "AGGREGATE", "aggregationType": "SUM", "zeroIsSignificant": True}
     element |= {"aggregationLevels": [2, 1], "categoryCombo": {"id": DEFAULT_CATEGORY_COMBO}}
     own = {
