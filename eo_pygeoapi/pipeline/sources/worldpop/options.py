@@ -7,6 +7,7 @@ from pydantic import Field
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
 PROVIDER = "https://data.worldpop.org"
+YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 
 
 class WorldPopOptions(SourceOptions):
@@ -29,6 +30,11 @@ class WorldPopOptions(SourceOptions):
     def plausible(self) -> Limits:
         """A count of people is never below 0."""
         return 0.0, None
+
+    def nearest_year(self, year: int) -> int:
+        """The year itself, or the first or last of the version."""
+        first, last = YEARS[self.version]
+        return min(max(year, first), last)
 
 
 INFO = SourceInfo(
