@@ -75,6 +75,13 @@ class Refusal:
     at: datetime
 
 
+def without_stale(found: Iterable[Failure], today: date) -> Iterator[Failure]:
+    """Yield the failures but those that `stale` tells of: the provider has stopped, and so has each job since."""
+    for failure in found:
+        if failure.event != "stale-provider" or not freshness.is_stale(failure.facts, today):
+            yield failure
+
+
 def failures(found: Iterable[Failure], may_follow: Callable[[Failure], bool] = lambda _: False) -> Iterator[Condition]:
     """Yield one condition for each cause, however many datasets have it.
 
@@ -161,11 +168,15 @@ def chains(found: Iterable[tuple[Facts, Chain]]) -> Iterator[Condition]:
             )
 
 
-def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
-    """Yield a condition for each dataset whose newest period is older than it should be."""
+def late(found: Iterable[Facts], today: date, *, catching_up: bool = False) -> Iterator[Condition]:
+    """Yield a condition for each dataset whose newest period is older than it should be.
+
+    It opens no problem while jobs are `catching_up` after an absence, nor where the provider has stopped, which is told
+    instead; but one that is open stays so.
+    """
     for facts in found:
         last = freshness.newest(facts)
-        if last is None or not freshness.is_late(facts, today) or freshness.is_stale(facts, today):
+        if last is None or not freshness.is_late(facts, today):
             continue
         days = (today - last.end).days
         yield Condition(
@@ -176,6 +187,7 @@ def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
             what_to_do="Look at its last job: does the provider have newer data, and does the schedule run?",
             datasets=(facts.dataset.id,),
             tenant=facts.dataset.tenant,
+            unsettled=catching_up or freshness.is_stale(facts, today),
         )
 
 

@@ -36,7 +36,7 @@ from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
-from eo_pygeoapi.watch.missed import MissedSchedules
+from eo_pygeoapi.watch.missed import GRACE, MissedSchedules
 from eo_pygeoapi.watch.numbers import MOST_ACTIVE, Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
@@ -135,14 +135,14 @@ class Watch:
         missed = self._missed.find(found, now)
         # after a gap, as when the machine slept, the workers had no time to report either
         yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
-        failures = list(self._failures(found))
+        failures = list(detect.without_stale(self._failures(found), now.date()))
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from detect.refusals(self._refusals(found))
         yield from detect.doubts(
             (facts, job, said) for facts, job, kept in self._summaries(found) if (said := kept.get("doubts"))
         )
         yield from detect.chains(self._chains(found, now))
-        yield from detect.late(found, now.date())
+        yield from detect.late(found, now.date(), catching_up=now - self._missed.since < GRACE)
         yield from detect.stale(found, now.date())
         yield from detect.missed(missed)
         yield from self._expiring(found, now)

@@ -123,7 +123,9 @@ def test_a_late_dataset_says_how_old_its_values_are() -> None:
     (condition,) = detect.late([facts(), facts("heat", date(2026, 11, 1))], NOW.date())
 
     assert condition.message == "Heat is late: its newest values are of 2026-11-01, 25 days ago."
-    assert condition.datasets == ("heat",)
+    assert condition.datasets == ("heat",) and not condition.unsettled
+    (condition,) = detect.late([facts("heat", date(2026, 11, 1))], NOW.date(), catching_up=True)
+    assert condition.unsettled
 
 
 @pytest.mark.parametrize(("minutes", "wrong"), [(9, False), (10, True)])
