@@ -106,8 +106,7 @@ def test_a_provider_has_stopped_when_its_newest_day_is_older_than_twice_its_dela
     assert [condition.event for condition in detect.stale([feed], TODAY)] == ["stale-provider"] * stale
     # late it is too, which is told where it is not stale; what was told before is not over by that
     assert [condition.unsettled for condition in detect.late([feed], TODAY)] == [stale]
-    job = Job("a-job", "eo-aggregate-import", "failed", "stale provider", 0, *[datetime.now(UTC)] * 2)
-    failures = [Failure(feed, job, "stale-provider"), Failure(feed, job)]
+    failures = [Failure(feed, job("failed"), "stale-provider"), Failure(feed, job("failed"))]
     assert len(list(detect.without_stale(failures, TODAY))) == (1 if stale else 2)
 
 
