@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
 import pygeoapi.flask_app as stock
@@ -21,9 +22,11 @@ from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi.api import (
     collections,
+    dataset_templates,
     datasets,
     description,
     execute,
+    forwarded,
     health,
     history,
     items,
@@ -32,21 +35,26 @@ from eo_pygeoapi.api import (
     metrics,
     problem_list,
     process_form,
+    relative_links,
     results,
     schedules,
+    sign_in,
 )
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
-from eo_pygeoapi.api.access import Access
+from eo_pygeoapi.api.access import CHANGING, Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
+from eo_pygeoapi.api.forms import refuse_other_sites
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api.security_headers import with_security_headers
 from eo_pygeoapi.api.seen_config import show_by_viewer
+from eo_pygeoapi.api.sign_in import where_to_sign_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
-from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.settings import Network, process_settings
 
 LOG = logging.getLogger(__name__)
 _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
@@ -70,7 +78,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/jobs", "GET", jobs.get_jobs, ()),
     ("/jobs/<job_id>", "GET", jobs.get_job, ()),
     ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
-    ("/jobs/<job_id>/dismiss", "POST", jobs.dismiss_by_form, ()),
+    ("/jobs/<job_id>/dismiss", "POST", jobs.dismiss_by_post, ()),
     ("/jobs/<job_id>/logs", "GET", jobs.get_job_log, ()),
     ("/jobs/<job_id>/results", "GET", results.get_results, ()),
     ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
@@ -81,12 +89,16 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
     ("/datasets/<dataset_id>/history", "GET", history.get_history, ("csv",)),
+    ("/dataset-templates", "GET", dataset_templates.get_dataset_templates, ()),
     ("/schedules", "GET", schedules.get_schedules, ()),
     ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
     ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
     ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
     ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
     ("/problems", "GET", problem_list.get_problems, ()),
+    ("/sign-in", "GET", sign_in.get_sign_in, ()),
+    ("/sign-in", "POST", sign_in.sign_in, ()),
+    ("/sign-out", "POST", sign_in.sign_out, ()),
     ("/metrics", "GET", metrics.get_metrics, None),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
@@ -116,10 +128,13 @@ def make_app() -> Flask:
     if stock.CONFIG["server"].get("admin"):
         app.register_blueprint(stock.ADMIN_BLUEPRINT)
     compress_answers(app, bool(stock.CONFIG["server"].get("gzip")))
-    if stock.CONFIG["server"].get("cors", False):
-        CORS(app, expose_headers="*")
+    if stock.CONFIG["server"].get("cors", False) and (origins := settings.origins()):
+        CORS(app, origins=origins, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
+    app.after_request(_secured)
+    app.after_request(_with_links)
+    app.before_request(_addressed(settings.proxies()))
     app.before_request(_checked(Access(settings, all_datasets)))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
@@ -132,15 +147,43 @@ def _checked(access: Access) -> Callable[[], Response | None]:
 
     def check() -> Response | None:
         rule = request.url_rule.rule.removeprefix(prefix) if request.url_rule else ""
-        collection = str((request.view_args or {}).get("collection_id", ""))
+        named = request.view_args or {}
+        collection = str(named.get("collection_id") or named.get("dataset_id") or "")
         try:
             authorization = request.headers.get("Authorization", "")
+            if not authorization and (kept := request.cookies.get(sign_in.COOKIE)):
+                authorization = f"Bearer {kept}"
+                if request.method in CHANGING:
+                    refuse_other_sites(dict(request.headers), stock.api_.base_url)
+            relative_links.is_asked()
             access.check(request.method, rule, collection, authorization, reached_at(request.environ))
         except EoError as error:
             return _respond(*_error_answer(error))
         return None
 
     return check
+
+
+def _addressed(trusted: list[Network]) -> Callable[[], None]:
+    """Return what finds out at which address a request reached the proxy in front of us."""
+    return lambda: forwarded.look_at(request.environ, stock.api_.base_url, trusted)
+
+
+def _with_links(response: Response) -> Response:
+    """Have an answer's links be relative where that is asked for, and lead to the proxy in front of us else."""
+    with suppress(QueryError):  # which was answered already
+        if relative_links.is_asked():
+            return relative_links.with_relative_links(response, stock.api_.base_url)
+    return forwarded.with_outside_address(response, stock.api_.base_url)
+
+
+def _secured(response: Response) -> Response:
+    """Tell browsers what to refuse, and caches that an answer to a token is nobody else's."""
+    templates = str(stock.api_.tpl_config["server"]["templates"]["path"])
+    secured = with_security_headers(response, templates, forwarded.outside() or stock.api_.base_url)
+    if process_settings().api_tokens_file:
+        secured.headers.setdefault("Cache-Control", "private")
+    return secured
 
 
 def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
@@ -207,7 +250,10 @@ def _answer_http_error(error: HTTPException) -> Response:
         return redirect(f"../{request.path.split('/')[-2]}?f=html#execute", 303)  # type: ignore[return-value]
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-    return _respond(*problem(status, (error.name or "Error").replace(" ", ""), error.description or "", headers))
+    detail = error.description or ""
+    if "Allow" in headers:
+        detail = f"{detail} Allowed: {headers['Allow']}."
+    return _respond(*problem(status, (error.name or "Error").replace(" ", ""), detail, headers))
 
 
 def _answer_any_error(error: Exception) -> Response:
@@ -238,6 +284,9 @@ def _as_problem(response: Response) -> Response:
         g.shown = True
         api_request = APIRequest.from_flask(request, stock.api_.locales)
         document = json.loads(response.get_data())
+        if response.status_code == 401:
+            path = request.path.removeprefix(stock.API_RULES.get_url_prefix("flask"))
+            document["sign_in"] = where_to_sign_in(stock.api_.base_url, path, list(request.args.items(multi=True)))
         page, _, content = answer_page(stock.api_, api_request, "exception.html", document)
         response.set_data(content)
         response.headers["Content-Type"] = page["Content-Type"]

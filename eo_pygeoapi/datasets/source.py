@@ -105,6 +105,14 @@ class SourceOptions(Model):
         """Return the physical limits of the values, in the units in which the source has them."""
         return None, None
 
+    def variable_name(self) -> str:
+        """Return what the values are of, such as `precipitation`; empty where the options do not tell."""
+        return str(getattr(self, "variable", ""))
+
+    def days(self) -> tuple[date | None, date | None]:
+        """Return the first and the last day that the provider has ever; None where it is open or not known."""
+        return None, None
+
     def method(self) -> str:
         """Return by which formula values are computed and its reference; '' for values as the provider has them."""
         return ""
@@ -140,7 +148,7 @@ class SourceInfo:
 
     `source` is `package.module:name` of what makes the source (see `pipeline/sources/request.py`), called without
     arguments. We ask a source for a box across 180 degrees in two halves, unless it says `across_180`.
-    `credentials` are all those that any of its options may need.
+    `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for people.
     """
 
     title: str
@@ -150,6 +158,7 @@ class SourceInfo:
     citation: str
     credentials: tuple[Credential, ...] = ()
     across_180: bool = False
+    resolution: str = ""
 
 
 def installed_sources() -> list[str]:

@@ -86,6 +86,10 @@ class Era5LandOptions(SourceOptions):
             return -0.001, 10.0
         return None, None
 
+    def days(self) -> tuple[date, None]:
+        """From 1950."""
+        return date(1950, 1, 1), None
+
     def expected(self, day: date) -> date:
         """After the usual delay of the provider."""
         return day + DELAYS[self.provider]
@@ -143,4 +147,5 @@ INFO = SourceInfo(
     citation="Muñoz Sabater, J. (2019): ERA5-Land hourly data from 1950 to present. Copernicus Climate Change Service "
     "(C3S) Climate Data Store (CDS). https://doi.org/10.24381/cds.e2161bac",
     credentials=(CDS, EARTH_DATA_HUB),
+    resolution="0.1°",
 )
