@@ -61,7 +61,7 @@ def people(year: int) -> tuple[float, float]:
     """The people of the western and the eastern half of the box."""
     rows, columns = 10.2 - 0.05 * (np.arange(80) + 0.5), -13.5 + 0.05 * (np.arange(72) + 0.5)
     inside = worldpop.people(year)[(rows > 7.5) & (rows < 8.5)].astype("float64")
-    return tuple(inside[:, (columns > w) & (columns < w + 0.5)].sum() for w in (-12.5, -12.0))  # type: ignore[return-value]
+    return tuple(inside[:, (columns > w) & (columns < w + 0.5)].sum() for w in (-12.5, -12.0))
 
 
 def test_each_year_is_weighed_by_its_own_people_or_the_nearest(server: chc.StandIn, tmp_path: Path) -> None:
