@@ -14,6 +14,7 @@
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
 | `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
 | `after.json` | what is done after an import, and what came of it |
+| `backfill.json`, `children.json` | of a backfill: how far it is, and the ids of all jobs that it has started |
 | `steps/…` | what one step hands to the next, and Prefect's task results; deleted when the job has ended well |
 """
 
@@ -40,6 +41,8 @@ REJECTED = "rejected.json"
 KEPT = "kept.json"
 CHANGES = "changes.csv"
 AFTER = "after.json"
+BACKFILL = "backfill.json"
+CHILDREN = "children.json"
 
 _STEPS = "steps"
 STEP_UNITS = f"{_STEPS}/org-units.json"

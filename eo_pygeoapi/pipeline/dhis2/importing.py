@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import batched, groupby
 
 from eo_pygeoapi.contract.models import Finding, ImportSummary
@@ -22,6 +23,7 @@ from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, data_valu
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
 from eo_pygeoapi.pipeline.dhis2.new_periods import NewPeriods
+from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.pipeline.dhis2.screening import Screening, unit_reason
 from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent
@@ -52,8 +54,11 @@ def import_to_dhis2(
     report: Report = lambda _fraction: None,
     batch_size: int = BATCH,
     pauses: Sequence[float] = PAUSES,
+    per_minute: int = 0,
 ) -> ImportSummary:
     """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
+
+    With `per_minute` it sends no more values in a minute, and gives the turn back while it waits.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
     SKIPPED and the summary says why. The summary holds rejected values and the errors of the check before the import.
@@ -73,9 +78,11 @@ def import_to_dhis2(
         if errors := [finding.message for finding in findings if finding.severity == "error"]:
             return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
         assert facts.element
-        with nullcontext() if dry_run else turn(str(facts.element["id"])):
+        hold = nullcontext if dry_run else partial(turn, str(facts.element["id"]))
+        pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
+        with nullcontext() if pace.per_minute else hold():
             run = _Import.of(dhis2, files, payload.target, dataset, facts, dry_run)
-            tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
+            tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run, dataset)
 
@@ -191,15 +198,18 @@ class _Attempts:
     sent: dict[Cell, Compared] = field(default_factory=dict)
 
 
-def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]) -> Tally:
+def _all_batches(
+    run: _Import, pace: Pace, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]
+) -> Tally:
     tally, count, done = Tally(run.dataset.period_type), 0, 0
     with run.files.data_values() as values:
-        for number, batch in enumerate(batches(values, batch_size, run.one_period_at_a_time)):
+        for number, batch in enumerate(batches(values, pace.batch(batch_size), run.one_period_at_a_time)):
             digest = digest_of(batch)
             result = run.files.finished(number, digest)
             if result is None:
                 attempts = _Attempts()
-                result, rows = again(lambda: _one_batch(run, batch, attempts), pauses)  # noqa: B023  called at once
+                send = partial(again, partial(_one_batch, run, batch, attempts), pauses)
+                result, rows = pace.keep(send, _count_sent)
                 result = result.model_copy(update={"digest": digest})
                 run.files.finish(number, result, rows)
             tally.add(result)
@@ -207,6 +217,11 @@ def _all_batches(run: _Import, batch_size: int, pauses: Sequence[float], report:
             report(done)
     run.files.collect(count)
     return tally
+
+
+def _count_sent(done: tuple[BatchResult, list[Row]]) -> int:
+    """Return how many values a batch sent; those that DHIS2 held already are not sent."""
+    return sum(done[0].counts.get(name, 0) for name in ("imported", "updated"))
 
 
 def _one_batch(
