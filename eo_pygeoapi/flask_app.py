@@ -31,6 +31,7 @@ from eo_pygeoapi.api import (
     latest,
     metrics,
     problem_list,
+    process_form,
     results,
     schedules,
 )
@@ -61,6 +62,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/processes", "GET", description.get_processes, ()),
     ("/processes/<process_id>", "GET", description.get_process, ()),
     ("/processes/<process_id>/execution", "POST", execute.execute, ()),
+    ("/processes/<process_id>/form", "POST", process_form.submit, ()),
     ("/collections", "GET", collections.get_collections, ("jsonld",)),
     ("/collections/<path:collection_id>", "GET", collections.get_collection, ("jsonld",)),
     ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
@@ -68,6 +70,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/jobs", "GET", jobs.get_jobs, ()),
     ("/jobs/<job_id>", "GET", jobs.get_job, ()),
     ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
+    ("/jobs/<job_id>/dismiss", "POST", jobs.dismiss_by_form, ()),
     ("/jobs/<job_id>/logs", "GET", jobs.get_job_log, ()),
     ("/jobs/<job_id>/results", "GET", results.get_results, ()),
     ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),

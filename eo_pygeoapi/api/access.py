@@ -86,7 +86,7 @@ class Access:
             return None
         if rule.startswith("/admin"):
             return "execute"
-        if rule.endswith("/execution"):
+        if rule.endswith(("/execution", "/form")):
             return "execute"
         if rule.startswith(OF_JOBS):
             return "execute" if method in _CHANGING else "read"

@@ -22,6 +22,7 @@ CHART_WIDTH, CHART_HEIGHT = 760, 240
 _LEFT, _BOTTOM, _TOP, _RIGHT = 60, 34, 12, 12
 _POINT_RADIUS = 5
 _MOST_TICKS, _MOST_LABELS = 6, 6
+_LABEL_WIDTH = 105  # of `30 September 2025`
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def _marks(labels: Sequence[str], x: Callable[[int], float]) -> str:
     last = len(labels) - 1
     most = min(_MOST_LABELS, len(labels))
     places = sorted({round(i * last / (most - 1)) for i in range(most)}) if most > 1 else range(len(labels))
+    if len(places) > 2 and x(last) - x(places[-2]) < _LABEL_WIDTH * 1.5:  # the last one is written to the left
+        places = [*places[:-2], last]
     return "".join(
         # the last label would not fit in the middle
         f'<text x="{x(i):.0f}" y="{CHART_HEIGHT - 10}" text-anchor="{"end" if i == last > 0 else "middle"}">'

@@ -7,10 +7,11 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, manager_of, page_of, paging_links
+from eo_pygeoapi.api.answers import answer_page, executions_of, manager_of, page_of, paging_links
 from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
 from eo_pygeoapi.api.openapi_page import groups
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.process_form import fields_of, inputs_of
 from eo_pygeoapi.api.status_page import status_board
 from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchProcessError
@@ -86,8 +87,19 @@ def get_process(api: API, request: APIRequest, process_id: str) -> Answer:
     """Return a process description."""
     if process_id not in api.manager.processes:
         raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {', '.join(api.manager.processes)})")
-    answer: Answer = processes_api.describe_processes(api, request, process_id)
-    return answer
+    if request.format != "html":
+        answer: Answer = processes_api.describe_processes(api, request, process_id)
+        return answer
+    _, status, content = processes_api.describe_processes(api, as_json(request), process_id)
+    document = json.loads(content)
+    inputs = document.get("inputs", {})
+    given = {name: text for name, text in request.params.items() if name in inputs}
+    shown = {
+        "fields": fields_of(document, given),
+        "example": {"inputs": inputs_of(document, given)} if given else document.get("example") or {"inputs": {}},
+        "datasets": executions_of(api).datasets(),
+    }
+    return answer_page(api, request, "processes/process.html", document | shown, status)
 
 
 class _Unlimited:

@@ -18,7 +18,7 @@ from eo_pygeoapi import provider
 from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
 from eo_pygeoapi.api.charts import Area, choropleth, number
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import period_name
+from eo_pygeoapi.api.result_page import named_periods
 from eo_pygeoapi.api.splicing import spliced_gzip
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
@@ -108,7 +108,7 @@ def _named(api: API, collection_id: str) -> JsonObject:
         "collection": collection_id,
         "title": title,
         "unit": dataset.units.to if dataset else "",
-        "period_name": lambda id_: period_name(str(id_), dataset.period_type if dataset else None),
+        "period_name": named_periods(dataset),
     }
 
 

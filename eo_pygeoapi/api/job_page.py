@@ -1,14 +1,17 @@
-"""What the pages of an import's job show beside its document: a title, names, and what became of each value."""
+"""What the pages of an import's job show beside its document: names, and what became of each value."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.api.job_title import title_of, what_to_do
+from eo_pygeoapi.api.process_form import query_of
+from eo_pygeoapi.api.result_page import named_periods
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_features import JobFeatures
@@ -27,28 +30,20 @@ class ValuePage:
     counts: dict[str, int]
 
 
-def title_of(job: Job) -> str:
-    """Return what a job is called by people: the dataset, its dates, and whether it changes DHIS2."""
-    if job.process_id != PROCESS_ID:
-        return job.process_id
-    given = job.inputs
-    start, _, end = str(given.get("datetime") or "").partition("/")
-    start, end = str(given.get("start") or start), str(given.get("end") or end or start)
-    first, last = _day(start), _day(end)
-    day, _, month = first.partition(" ")
-    if month and month == last.partition(" ")[2]:
-        first = first if first == last else day
-    dates = first if first == last else f"{first} to {last}"
-    kind = "import" if given.get("dryRun") is False else "dry run"
-    return ", ".join(part for part in (job.deployment, dates, kind) if part)
+def job_page(store: ResultStore, job: Job, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """Return the title, what to do where the job failed, and the first values that DHIS2 rejected or that were kept.
 
-
-def job_page(store: ResultStore, job: Job) -> dict[str, Any]:
-    """Return the title, and the first values that DHIS2 rejected or that were kept, with the names of their units."""
-    shown: dict[str, Any] = {"title": title_of(job)}
+    With them come the names of their units and periods.
+    """
+    shown: dict[str, Any] = {"title": title_of(job, datasets)}
+    if job.process_id == PROCESS_ID and job.status in FINAL:
+        shown["again"] = query_of(job.visible_inputs())
+    folder = JobFolder(store, job.id)
+    if job.status == "failed":
+        return shown | {"what_to_do": what_to_do(job, folder.read_json(job_folder.ERROR, default={}))}
     if job.process_id != PROCESS_ID or job.status != "successful":
         return shown
-    folder = JobFolder(store, job.id)
+    shown["period_name"] = named_periods(datasets.get(job.deployment))
     summary = folder.read_json(job_folder.RESULT, default={}).get("importSummary", {})
     rejected, kept = summary.get("rejected", []), summary.get("kept", [])
     return shown | {"rejected": rejected, "kept": kept, "names": names_of(folder) if rejected or kept else {}}
@@ -84,11 +79,3 @@ def _changes(folder: JobFolder, preview: Mapping[str, Any]) -> Iterator[dict[str
         return
     with folder.store.open(folder.key(job_folder.CHANGES)) as stream:
         yield from csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8", newline=""))
-
-
-def _day(text: str) -> str:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return text  # a month, a year, or counted from when a schedule falls due
-    return f"{day.day} {day:%B %Y}"

@@ -1,22 +1,27 @@
 """Jobs over HTTP: the list, one job, its log, and its dismissal."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
+from werkzeug.datastructures import MultiDict
 
 from eo_pygeoapi.api.answers import (
     answer_either,
     answer_json,
     executions_of,
+    headers_of,
     links_of,
     page_of,
     paging_links,
     pairs,
 )
-from eo_pygeoapi.api.job_page import job_page, title_of
+from eo_pygeoapi.api.forms import members_of
+from eo_pygeoapi.api.job_page import job_page
+from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.gateway.job import to_rfc3339
+from eo_pygeoapi.gateway.job import Job, to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
 from eo_pygeoapi.gateway.runs import DURATIONS_LOOKED_AT
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
@@ -27,13 +32,14 @@ LOG_LINES = 199  # Prefect answers 200 in one call
 
 def get_jobs(api: API, request: APIRequest) -> Answer:
     """Return the job list."""
-    wanted = parse_job_filter(request.params)
+    html = request.format == "html"
+    wanted = parse_job_filter(_with_days(request.params) if html else request.params)
     limit, offset = page_of(api, request)
-    jobs, matched = executions_of(api).gateway.runs.list(limit, offset, wanted)
+    executions = executions_of(api)
+    jobs, matched = executions.gateway.runs.list(limit, offset, wanted)
     links, url = links_of(api), f"{api.base_url}/jobs"
     asked = urlencode([(n, v) for n, v in pairs(request.params) if n != "f"])
     query = f"&{asked}" if asked else ""
-    html = request.format == "html"
     document: JsonObject = {
         "jobs": [status_document(job, links) for job in jobs],
         "numberMatched": matched,
@@ -52,8 +58,9 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
         "asked": request.params,
         "statuses": STATUSES,
         "processes": processes,
-        "datasets": list(executions_of(api).datasets()),
-        "titles": {job.id: title_of(job) for job in jobs},
+        "datasets": executions.datasets(),
+        "titles": {job.id: title_of(job, executions.datasets()) for job in jobs},
+        "durations": {job.id: _duration(job) for job in jobs},
     }
     return answer_either(api, request, document, "jobs/index.html", **shown)
 
@@ -63,7 +70,7 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
     executions = executions_of(api)
     job = executions.gateway.runs.get(job_id)
     document = status_document(job, links_of(api), executions.details(job))
-    shown = job_page(executions.store, job) if request.format == "html" else {}
+    shown = job_page(executions.store, job, executions.datasets()) if request.format == "html" else {}
     return answer_either(api, request, document, "jobs/job.html", jobs=document, **shown)
 
 
@@ -73,9 +80,18 @@ def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
     return answer_json(api, request, status_document(job, links_of(api)))
 
 
+def dismiss_by_form(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Stop or remove a job, as the form on its page asks, and show it, or the list where it is gone."""
+    members_of(api, request)
+    job, links = executions_of(api).dismiss(job_id), links_of(api)
+    page = f"{api.base_url}/jobs" if job.removed else links.job(job.id)
+    return headers_of(api, request, HTML, Location=f"{page}?f=html"), 303, ""
+
+
 def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
     """Return lines of a job's log, oldest first, redacted."""
-    gateway = executions_of(api).gateway
+    executions = executions_of(api)
+    gateway = executions.gateway
     job = gateway.runs.get(job_id)
     limit, offset = page_of(api, request)
     limit = min(limit, LOG_LINES)
@@ -92,4 +108,22 @@ def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
             *paging_links(request, url, limit, offset, offset + len(lines)),
         ],
     }
-    return answer_either(api, request, document, "jobs/logs.html", title=title_of(job))
+    return answer_either(api, request, document, "jobs/logs.html", title=title_of(job, executions.datasets()))
+
+
+def _with_days(params: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the parameters with the two days of the page's form, each of which may be empty, as `datetime`."""
+    first, last = params.get("from", ""), params.get("to", "")
+    if not (first or last):
+        return params
+    days = f"{f'{first}T00:00:00Z' if first else '..'}/{f'{last}T23:59:59Z' if last else '..'}"
+    kept = [(name, value) for name, value in pairs(params) if name not in ("from", "to", "datetime")]
+    return MultiDict([*kept, ("datetime", days)])
+
+
+def _duration(job: Job) -> str:
+    """Return how long a job took, in whole seconds or minutes; nothing where it has not ended."""
+    if not (job.started and job.finished):
+        return ""
+    seconds = round((job.finished - job.started).total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

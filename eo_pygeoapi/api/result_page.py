@@ -1,13 +1,14 @@
 """What the page of an import's results shows: a map of one period, and the values of one unit in time."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart, number
 from eo_pygeoapi.contract.models import PeriodType
 from eo_pygeoapi.contract.periods import period_in_words, period_with_id
 from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.job_features import JobFeatures, KeptUnit
@@ -45,7 +46,9 @@ def _shown(features: JobFeatures, asked: Mapping[str, str], period_type: PeriodT
     level = next(
         (each for each in levels if str(each) == asked.get("level")), max(levels, key=levels.count, default=None)
     )
-    areas = [area for area, each in zip(areas, levels, strict=True) if each == level]
+    areas = sorted(
+        (area for area, each in zip(areas, levels, strict=True) if each == level), key=lambda area: area.name.casefold()
+    )
     names = {area.org_unit: area.name for area in areas}
     unit = asked["unit"] if asked.get("unit") in names else next(iter(names), "")
     series = features.values_of_unit(unit)
@@ -81,6 +84,11 @@ def period_name(id_: str, period_type: PeriodType | None) -> str:
     """Return what people call a period; its id where its kind is not known."""
     period = period_with_id(id_, period_type) if period_type else None
     return period_in_words(period) if period else id_
+
+
+def named_periods(dataset: Dataset | None) -> Callable[[object], str]:
+    """Return what names the periods of a dataset by their ids."""
+    return lambda id_: period_name(str(id_), dataset.period_type if dataset else None)
 
 
 def area_of(unit: KeptUnit, value: float | None) -> Area:

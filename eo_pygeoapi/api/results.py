@@ -16,9 +16,10 @@ from eo_pygeoapi.api.answers import (
     page_of,
     paging_links,
 )
-from eo_pygeoapi.api.job_page import names_of, title_of, values_page
+from eo_pygeoapi.api.job_page import names_of, values_page
+from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import result_page
+from eo_pygeoapi.api.result_page import named_periods, result_page
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
@@ -47,7 +48,7 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
         dataset = executions.datasets().get(job.deployment)
         shown = result_page(executions.store, job, request.params, dataset.period_type if dataset else None)
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
-        named = {"id": job.id, "title": title_of(job)}
+        named = {"id": job.id, "title": title_of(job, executions.datasets())}
         unit = dataset.units.to if dataset else ""
         data = {"jobs": status_document(job, links, details), "job": named, "result": values, "unit_of_values": unit}
         data |= shown
@@ -81,7 +82,8 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     values = values_page(folder, preview, differing, limit, offset)
     here = f"{links_of(api).job(job.id)}/payload-preview"
     shown = {
-        "job": {"id": job.id, "href": links_of(api).job(job.id), "title": title_of(job)},
+        "job": {"id": job.id, "href": links_of(api).job(job.id), "title": title_of(job, executions.datasets())},
+        "period_name": named_periods(executions.datasets().get(job.deployment)),
         "values": values,
         "names": names_of(folder),
         "differing": differing,

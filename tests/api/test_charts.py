@@ -81,3 +81,11 @@ def test_without_values_there_is_no_chart() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (12.345678, "12.35"), (1234567.0, "1,234,567")])
 def test_numbers_are_written_for_people(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize("count", range(2, 60))
+def test_the_last_two_dates_below_a_chart_do_not_meet(count: int) -> None:
+    drawn = ET.fromstring(line_chart([f"{n} September 2025" for n in range(count)], [1.0] * count, ""))
+    places = [float(text.get("x") or 0) for text in drawn.iter("text") if "September" in (text.text or "")]
+
+    assert len(places) >= 2 and (len(places) == 2 or places[-1] - places[-2] > 1.4 * 105)

@@ -1,7 +1,7 @@
 """The pages of an import's job, from a store that is filled by hand."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -89,7 +89,7 @@ def page(address: str) -> str:
 
 
 def test_a_job_is_called_by_its_dataset_and_dates(job: str) -> None:
-    title = f"{DATASET}, 1 to 31 July 2025, import"
+    title = "Daily temperature (synthetic sample), 1 to 31 July 2025: import, 6 values"
     listed = job.rpartition("/")[0]
 
     for address in (f"{job}?f=html", f"{job}/results?f=html", f"{job}/logs?f=html", f"{job}/payload-preview?f=html"):
@@ -100,14 +100,23 @@ def test_a_job_is_called_by_its_dataset_and_dates(job: str) -> None:
     assert title not in page(f"{listed}?f=html&dataset=other")
 
 
+def test_the_list_is_cut_by_days(job: str) -> None:
+    listed, today = job.rpartition("/")[0], date.today()
+    id_ = job.rpartition("/")[2]
+
+    assert id_ in page(f"{listed}?f=html&from={today - timedelta(2)}&to={today + timedelta(2)}")
+    assert id_ not in page(f"{listed}?f=html&from=&to=2025-01-01")
+    assert id_ not in page(f"{listed}?f=html&from=2100-01-01&to=")
+
+
 def test_what_an_import_found_is_in_tables_with_names(job: str) -> None:
     text = page(f"{job}?f=html")
 
     assert "analytics never ran" in text
     kept, rejected = text.partition("Kept: values")[2].split("Rejected by DHIS2")
-    for said in ("Unit ken", "20250702", "23.3", "aminata", f"{job}/files/kept.json"):
+    for said in ("Unit ken", "2 July 2025", "23.3", "aminata", f"{job}/files/kept.json"):
         assert said in kept, said
-    for said in ("Unit bo", "20250703", "the period &lt;is&gt; locked (E7641)"):
+    for said in ("Unit bo", "3 July 2025", "the period &lt;is&gt; locked (E7641)"):
         assert said in rejected, said
 
 
@@ -115,7 +124,7 @@ def test_every_value_stands_beside_what_dhis2_holds(job: str) -> None:
     text = page(f"{job}/payload-preview?f=html")
 
     assert text.count('<tr class="change-') == 5 and "5 of 5" in text and "1 unchanged" in text
-    assert '<tr class="change-kept"><td>Unit ken</td><td>20250702</td>' in text
+    assert '<tr class="change-kept"><td>Unit ken</td><td>2 July 2025</td>' in text
     differing = page(f"{job}/payload-preview?f=html&only=differing")
     assert differing.count('<tr class="change-') == 4 and '<tr class="change-unchanged"' not in differing
     second = page(f"{job}/payload-preview?f=html&only=differing&limit=3&offset=3")
@@ -154,3 +163,44 @@ def test_a_job_that_has_ended_is_said_to_be_removed(job: str) -> None:
     assert [document["status"] for document in said] == ["dismissed", "dismissed"]
     assert [d["message"] for d in said] == ["dismissed", "removed, with its files and log; it was dismissed"]
     assert requests.get(another, timeout=60).status_code == 404
+
+
+def test_a_job_with_a_part_that_no_form_holds_is_not_offered_again(job: str) -> None:
+    assert "Run it again" not in page(f"{job}?f=html")  # its inputs name a data element
+
+
+def test_the_form_of_a_process_makes_a_job_and_the_form_of_a_job_ends_it(job: str) -> None:
+    url, fields = job.rpartition("/jobs/")[0], {"datasetId": DATASET, "start": "2025-07-01", "end": "2025-07-02"}
+    form = f"{url}/processes/{PROCESS}"
+
+    made = requests.post(f"{form}/form?f=html", data={**fields, "orgUnitLevel": "", "dryRun": "true"}, timeout=60)
+    (sent,) = made.history
+    assert sent.status_code == 303 and made.status_code == 200 and "Dismiss it" in made.text
+    document = requests.get(made.url.replace("f=html", "f=json"), timeout=60).json()
+    assert document["inputs"] == {**fields, "dryRun": True}
+
+    ended = requests.post(f"{made.url.partition('?')[0]}/dismiss?f=html", timeout=60)
+    assert ended.history[0].status_code == 303 and "dry run dismissed" in ended.text
+    again = ended.text.partition("Run it again")[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    filled = page(again)
+    assert 'value="2025-07-02"' in filled and f'"datasetId": "{DATASET}"' in filled and '"dryRun": true' in filled
+    removed = requests.post(f"{made.url.partition('?')[0]}/dismiss?f=html", timeout=60)
+    assert removed.url == f"{url}/jobs?f=html"
+
+
+def test_a_form_of_another_site_makes_and_ends_no_job(job: str) -> None:
+    url, elsewhere = job.rpartition("/jobs/")[0], {"Origin": "https://example.org", "Sec-Fetch-Site": "cross-site"}
+    fields = {"datasetId": DATASET, "start": "2025-07-01", "end": "2025-07-02"}
+
+    for address in (f"{url}/processes/{PROCESS}/form", f"{job}/dismiss"):
+        refused = requests.post(address, data=fields, headers=elsewhere, timeout=60)
+        assert refused.status_code == 403 and "another site" in refused.json()["detail"]
+    wrong = requests.post(f"{url}/processes/{PROCESS}/form", data={**fields, "orgUnitLevel": "two"}, timeout=60)
+    assert wrong.status_code == 400 and "orgUnitLevel" in wrong.json()["detail"]
+
+
+def test_the_page_of_a_process_says_what_is_allowed(job: str) -> None:
+    text = page(f"{job.rpartition('/jobs/')[0]}/processes/{PROCESS}?f=html")
+
+    assert "0 datasets" not in text and "anything, several" not in text and "`" not in text
+    assert '<option value="true" selected>yes</option>' in text  # a dry run

@@ -1,0 +1,79 @@
+"""What people call a job: its dataset, its dates and what came of it; and what to do about one that failed."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping
+
+# how the message of a job that has ended counts: `finished: 434 values; in DHIS2: 403 new, 31 rejected`
+_VALUES = re.compile(r"finished: (\d+ values)")
+_IN_DHIS2 = re.compile(r"; in DHIS2: ([^;]+)")
+_AGAIN = "When that is done, run it again; runs of a schedule go on by themselves."
+
+
+def title_of(job: Job, datasets: Mapping[str, Dataset]) -> str:
+    """Return the title of a job: `Rain, 1 to 31 July 2025: 403 new, 31 rejected in DHIS2`."""
+    if job.process_id not in (PROCESS_ID, *COMPANIONS):
+        return f"{job.process_id}: {_state(job)}"
+    id_ = job.dataset or job.deployment
+    dataset = datasets.get(id_)
+    about = [(dataset.title if dataset else "") or id_ or job.process_id, dates_of(job.inputs)]
+    return f"{', '.join(filter(None, about))}: {_outcome(job)}"
+
+
+def dates_of(inputs: JsonMapping) -> str:
+    """Return the dates that a request names, as people write them: `1 to 31 July 2025`; nothing where it has none."""
+    start, _, end = str(inputs.get("datetime") or "").partition("/")
+    start, end = str(inputs.get("start") or start), str(inputs.get("end") or end or start)
+    first, last = _day(start), _day(end)
+    day, _, month = first.partition(" ")
+    if first == last:
+        return first
+    return f"{day if month and month == last.partition(' ')[2] else first} to {last}"
+
+
+def what_to_do(job: Job, error: JsonMapping) -> str:
+    """Return what a person does first about a job that failed with this recorded error."""
+    if job.status != "failed":
+        return ""
+    status, event = error.get("status"), error.get("event")
+    if event == "credential":
+        return f"Check the user, token or key that the message names, and what it may do. {_AGAIN}"
+    if event == "stale-provider":
+        return "Ask the provider, or set another provider or address in the dataset's options."
+    if status == 504:
+        return "Wait: what is away now may be back within minutes or hours. Then run it again."
+    if status == 404:
+        return "Ask for days that the provider has; the page of the dataset says until when."
+    if status == 400:
+        return "Correct the inputs that the message names, and run it again."
+    if status == 502:
+        return f"Mend what the message names, at the provider, in DHIS2 or in the dataset's block. {_AGAIN}"
+    return "Look at the log: its last lines say what happened. `eo-pygeoapi check` finds mistakes of the installation."
+
+
+def _outcome(job: Job) -> str:
+    kind = "dry run" if job.inputs.get("dryRun", True) is not False else "import"
+    kind = kind if job.process_id == PROCESS_ID else f"{job.process_id.removeprefix('eo-')}, {kind}"
+    if job.status != "successful":
+        return f"{kind} {_state(job)}"
+    changed, values = _IN_DHIS2.search(job.message), _VALUES.search(job.message)
+    if changed:
+        return f"{changed[1]} in DHIS2"
+    return f"{kind}, {values[1]}" if values else kind
+
+
+def _state(job: Job) -> str:
+    return job.status if job.status in (*FINAL, "running") else "waiting"
+
+
+def _day(text: str) -> str:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text  # a month, a year, or counted from when a schedule falls due
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,105 @@
+"""The form of a process: a field for each input that is a text, a number or a choice; the rest is for programs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from pygeoapi.api import API, APIRequest
+
+from eo_pygeoapi.api.answers import executions_of, headers_of, links_of, manager_of
+from eo_pygeoapi.api.forms import members_of
+from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.errors import NoSuchProcessError
+from eo_pygeoapi.jobs.documents import HTML
+from eo_pygeoapi.jobs.request import ExecuteBody
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
+
+_SIMPLE = ("string", "number", "integer", "boolean")
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field for one input: how it is called, what may be chosen, and what stands in it."""
+
+    id: str
+    title: str
+    choices: Sequence[str] = ()
+    required: bool = False
+    several: bool = False
+    value: str = ""
+
+
+def submit(api: API, request: APIRequest, process_id: str) -> Answer:
+    """Make a job of a form, and send the browser to the job's page."""
+    manager = manager_of(api)
+    if process_id not in manager.processes:
+        raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {', '.join(manager.processes)})")
+    description = manager.get_processor(process_id).metadata
+    given = members_of(api, request, [field.id for field in fields_of(description, {})])
+    job = executions_of(api).submit(process_id, description, ExecuteBody(inputs_of(description, given)))
+    return headers_of(api, request, HTML, Location=f"{links_of(api).job(job.id)}?f=html"), 303, ""
+
+
+def fields_of(description: JsonMapping, given: Mapping[str, str]) -> list[FormField]:
+    """Return the fields for the inputs of a process, with what was given in them, else the example or the default."""
+    example: JsonMapping = {} if given else (description.get("example") or {}).get("inputs", {})
+    inputs: JsonMapping = description.get("inputs", {})
+    twice = {"datetime"} if "start" in inputs else set()
+    return [
+        FormField(
+            id=id_,
+            title=str(described.get("title") or id_),
+            choices=_choices(described["schema"]),
+            required=described.get("minOccurs", 1) != 0,
+            several=_is_several(described),
+            value=given.get(id_, _text(example.get(id_, described["schema"].get("default", "")))),
+        )
+        for id_, described in inputs.items()
+        if described.get("schema", {}).get("type") in _SIMPLE and id_ not in twice
+    ]
+
+
+def inputs_of(description: JsonMapping, given: Mapping[str, str]) -> JsonObject:
+    """Return the inputs that a form's fields name; what cannot be meant stays a text, which the check then names."""
+    inputs = description.get("inputs", {})
+    return {id_: _value(text, inputs[id_]) for id_, text in given.items() if text.strip() and id_ in inputs}
+
+
+def query_of(inputs: JsonMapping) -> str:
+    """Return the query that fills the form with these inputs; nothing where a form cannot hold them all."""
+    if "features" in inputs or any(isinstance(value, dict | list) for value in inputs.values()):
+        return ""
+    return urlencode({name: _text(value) for name, value in inputs.items()})
+
+
+def _choices(schema: JsonMapping) -> Sequence[str]:
+    if schema["type"] == "boolean":
+        return ("true", "false")
+    return [str(choice) for choice in schema.get("enum", ())]
+
+
+def _is_several(described: JsonMapping) -> bool:
+    most = described.get("maxOccurs", 1)
+    return most == "unbounded" or int(most) > 1
+
+
+def _value(text: str, described: JsonMapping) -> object:
+    if _is_several(described):
+        return [_scalar(part.strip(), described["schema"]) for part in text.split(",")]
+    return _scalar(text.strip(), described["schema"])
+
+
+def _scalar(text: str, schema: JsonMapping) -> object:
+    kind = schema["type"]
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    try:
+        return {"integer": int, "number": float}.get(kind, str)(text)
+    except ValueError:
+        return text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
