@@ -26,7 +26,7 @@ from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.gateway.attempts import put_off
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, FOLLOWED, STARTED_BY, VALUES_PER_MINUTE, Job
+from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, STARTED_BY, VALUES_PER_MINUTE, Job
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.work_pool import BACKFILL
 from eo_pygeoapi.jobs.backfills import Overseer, parts_in_words
@@ -113,7 +113,7 @@ class Run:
         self.progress.at(100 * (chunks.done + chunks.failed) / max(chunks.total, 1), said)
         if again is not None:
             self.progress.leave()
-            put_off(own_run(), AWAITING_PARTS, again, said)
+            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0})  # a process that died counts for one look
         return self._ended(backfill)
 
     def _begun(self) -> Backfill:
@@ -144,6 +144,8 @@ class Run:
             failed_parts=backfill.failed,
         )
         self.folder.write_json(job_folder.RESULT, outputs.to_json())
+        if not chunks.total:
+            return "there was nothing to do: no value is missing, or none is to be had"
         words = f"{chunks.done} of {chunks.total} {parts_in_words(backfill)} done"
         words += f", {outputs.new_values} values new in DHIS2, {outputs.changed} changed"
         if backfill.failed:

@@ -175,7 +175,7 @@ class Runs:
             self._set_state(run.id, Cancelling(message="dismissed"), force=False)
         return self.get(job_id)
 
-    def with_keys(self, keys: Sequence[str]) -> list[str]:
+    def with_keys(self, keys: Sequence[str]) -> Sequence[str]:
         """Return the ids of the runs that were submitted with one of these keys."""
         if not keys:
             return []
@@ -186,7 +186,9 @@ class Runs:
         """Have a job go on now that waits for the jobs that it has started; nothing for one that does not wait."""
         run = self._run(job_id)
         if run.state and run.state.type == StateType.SCHEDULED and run.state.name == AWAITING_PARTS:
-            due = Scheduled(scheduled_time=datetime.now(UTC), name=AWAITING_PARTS, message=run.state.message)
+            due: State[Any] = Scheduled(
+                scheduled_time=datetime.now(UTC), name=AWAITING_PARTS, message=run.state.message
+            )
             self._set_state(run.id, due, force=True)
             wake_workers(self._client.api_url)
 

@@ -14,8 +14,8 @@ from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
-# a backfill goes on for days, in a new process at every look: a death in a hundred is none too many
-_ENVIRONMENT: Mapping[str, Mapping[str, str]] = {BACKFILL_ID: {"EO_RESUME": "100"}}
+# a backfill goes on for days, in a new process at every look
+_ENVIRONMENT: Mapping[str, Mapping[str, str]] = {BACKFILL_ID: {"EO_RESUME": "10"}}
 
 
 def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:

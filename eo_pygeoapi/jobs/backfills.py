@@ -1,8 +1,8 @@
 """The job of a backfill: it starts a job for each of its parts, and between two looks at them it has no process.
 
-The newest part comes first. A part whose job died is started again, as often as the dataset's policy tries anything; all
-else that may pass, the part's own job tries again by that policy. A part that failed for good is listed, and the rest
-goes on. Nothing is started twice: each try of a part has a key, of which Prefect makes one run.
+The newest part comes first. A part whose job died is started again, as often as the dataset's policy tries anything;
+all else that may pass, the part's own job tries again by that policy. A part that failed for good is listed, and the
+rest goes on. Nothing is started twice: each try of a part has a key, of which Prefect makes one run.
 """
 
 import logging
@@ -79,9 +79,8 @@ class Overseer:
         try:
             job = self.get(part.job_id)
         except NoSuchJobError:
-            return backfill.replaced(
-                part.model_copy(update={"status": "failed", "message": "its job was removed"})
-            ), None
+            gone = part.model_copy(update={"status": "failed", "message": "its job was removed"})
+            return backfill.replaced(gone), None
         if job.status in ("accepted", "running"):
             return backfill, job
         if job.status == "successful":
@@ -150,7 +149,8 @@ def shown_backfill(folder: JobFolder, now: datetime) -> JsonObject:
 
 def parts_in_words(backfill: Backfill) -> str:
     """Return what the parts are called."""
-    return "months" if any("-" in part.id for part in backfill.parts) else "years"
+    name = "month" if any("-" in part.id for part in backfill.parts) else "year"
+    return name if len(backfill.parts) == 1 else f"{name}s"
 
 
 def rate_in_words(pace: timedelta) -> str:

@@ -1,7 +1,7 @@
 """What a backfill is made of, and what it takes: periods, units, values, bytes, minutes, without a download.
 
-What is reckoned here rests on figures that were measured: what DHIS2 takes for a value, what a value takes in the store,
-and of each source (its `cost`) what it sends. `docs/backfill.md` says how far they were off.
+It is reckoned from figures that were measured: what DHIS2 takes for a value, what a value takes in the store, and of
+each source (its `cost`) what it sends. `docs/backfill.md` says how far they were off.
 """
 
 from collections.abc import Callable, Iterator, Sequence

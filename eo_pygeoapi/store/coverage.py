@@ -131,7 +131,8 @@ class CoverageTable:
         if values.size:
             self._fill(values, self._values, row_of, column_of)
             self._fill(in_dhis2, self._dhis2, row_of, column_of)
-        return ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
+        found: np.ndarray[Any, np.dtype[np.bool_]] = ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
+        return found
 
     def reasons(self, period: str) -> dict[str, str]:
         """Return why units have no value, or not ours, in a period."""
