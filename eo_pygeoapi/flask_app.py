@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
 import pygeoapi.flask_app as stock
@@ -21,6 +22,7 @@ from werkzeug.wsgi import wrap_file
 
 from eo_pygeoapi.api import (
     collections,
+    dataset_templates,
     datasets,
     description,
     execute,
@@ -32,6 +34,7 @@ from eo_pygeoapi.api import (
     metrics,
     problem_list,
     process_form,
+    relative_links,
     results,
     schedules,
 )
@@ -70,7 +73,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/jobs", "GET", jobs.get_jobs, ()),
     ("/jobs/<job_id>", "GET", jobs.get_job, ()),
     ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
-    ("/jobs/<job_id>/dismiss", "POST", jobs.dismiss_by_form, ()),
+    ("/jobs/<job_id>/dismiss", "POST", jobs.dismiss_by_post, ()),
     ("/jobs/<job_id>/logs", "GET", jobs.get_job_log, ()),
     ("/jobs/<job_id>/results", "GET", results.get_results, ()),
     ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
@@ -81,6 +84,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),
     ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
     ("/datasets/<dataset_id>/history", "GET", history.get_history, ("csv",)),
+    ("/dataset-templates", "GET", dataset_templates.get_dataset_templates, ()),
     ("/schedules", "GET", schedules.get_schedules, ()),
     ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
     ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
@@ -120,6 +124,7 @@ def make_app() -> Flask:
         CORS(app, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
+    app.after_request(_relative)
     app.before_request(_checked(Access(settings, all_datasets)))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
@@ -132,15 +137,25 @@ def _checked(access: Access) -> Callable[[], Response | None]:
 
     def check() -> Response | None:
         rule = request.url_rule.rule.removeprefix(prefix) if request.url_rule else ""
-        collection = str((request.view_args or {}).get("collection_id", ""))
+        named = request.view_args or {}
+        collection = str(named.get("collection_id") or named.get("dataset_id") or "")
         try:
             authorization = request.headers.get("Authorization", "")
+            relative_links.is_asked()
             access.check(request.method, rule, collection, authorization, reached_at(request.environ))
         except EoError as error:
             return _respond(*_error_answer(error))
         return None
 
     return check
+
+
+def _relative(response: Response) -> Response:
+    """Have an answer's links be relative where that is asked for."""
+    with suppress(QueryError):  # which was answered already
+        if relative_links.is_asked():
+            return relative_links.with_relative_links(response, stock.api_.base_url)
+    return response
 
 
 def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
@@ -207,7 +222,10 @@ def _answer_http_error(error: HTTPException) -> Response:
         return redirect(f"../{request.path.split('/')[-2]}?f=html#execute", 303)  # type: ignore[return-value]
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-    return _respond(*problem(status, (error.name or "Error").replace(" ", ""), error.description or "", headers))
+    detail = error.description or ""
+    if "Allow" in headers:
+        detail = f"{detail} Allowed: {headers['Allow']}."
+    return _respond(*problem(status, (error.name or "Error").replace(" ", ""), detail, headers))
 
 
 def _answer_any_error(error: Exception) -> Response:

@@ -52,7 +52,7 @@ from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
-from flows.surroundings import enabled_datasets, failed, failed_for_now, own_run, prepare_log
+from flows.surroundings import connection_of, enabled_datasets, failed, failed_for_now, own_run, prepare_log
 
 MINUTE, HOUR = 60, 3600
 _log = logging.getLogger(__name__)
@@ -200,8 +200,7 @@ class Run:
 
     def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
         """Return a function that opens the dataset's DHIS2 connection, or None without settings for its name."""
-        connection = self.settings.dhis2_connection(dataset.dhis2.connection)
-        return partial(dhis2.connect, connection) if connection else None
+        return connection_of(dataset.dhis2.connection)
 
     def _source_request(
         self, execution: Execution, units: LoadedUnits, say: Callable[[str], None] = lambda _words: None

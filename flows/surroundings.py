@@ -1,12 +1,14 @@
 """What the flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
 
+import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import get_run_context
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
@@ -18,9 +20,12 @@ from eo_pygeoapi.gateway.job_log import prepare_job_log
 from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
+
+_log = logging.getLogger(__name__)
 
 
 @cache
@@ -70,6 +75,25 @@ def failed(folder: JobFolder, error: EoError) -> State:
     keep_error(folder, error, message)
     number, _ = attempts(own_run().labels)
     return Failed(message=f"{message} (after {number} attempts)" if number > 1 else message)
+
+
+def outcome(folder: JobFolder, work: Callable[[], str]) -> State:
+    """Return how a run ends whose work this is; the work says in words what came of it, or raises."""
+    try:
+        return Completed(message=f"finished: {work()}")
+    except EoError as error:
+        return failed(folder, error)
+    except TimeoutError:
+        raise
+    except Exception as error:
+        _log.exception("unexpected error")
+        return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
+
+
+def connection_of(name: str) -> dhis2.Connect | None:
+    """Return what opens the DHIS2 connection of a name; None where there is none of this name."""
+    connection = process_settings().dhis2_connection(name)
+    return partial(dhis2.connect, connection) if connection else None
 
 
 def failed_for_now(folder: JobFolder, error: EoError) -> State:

@@ -109,6 +109,13 @@ def _datasets(folder: Path, server: chc.StandIn) -> dict[str, object]:
             orgUnits=units,
             dhis2=target,
         ),
+        "rain-undone": collection(
+            "rain-undone",
+            source="chirps3",
+            options={"stage": "final", "flavor": "rnl", "baseUrl": server.url},
+            orgUnits=units,
+            dhis2={**target, "dataElement": "IN_TWO_SETS"},
+        ),
         **{
             f"era5-{name}": collection(
                 f"era5-{name}",

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from eo_pygeoapi.api.relative_links import ASKED_PATH
+
 _HEADERS = ("HTTP_ACCEPT", "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING")
 # "not acceptable": core divides by it
 _REFUSED = re.compile(r"(?i)^[^;]*;\s*q\s*=\s*0(\.0*)?\s*$")
@@ -24,6 +26,7 @@ class AcceptMiddleware:
         for name in _HEADERS:
             if name in environ:
                 environ[name] = readable(environ[name])
+        environ[ASKED_PATH] = environ.get("PATH_INFO", "")
         if not self._strict_slashes:
             environ["PATH_INFO"] = environ.get("PATH_INFO", "").rstrip("/") or "/"
         return self._app(environ, start_response)

@@ -18,6 +18,10 @@ _COLLECTION = "/collections/<path:collection_id>"
 # what says how a collection is made, and shows none of its values
 _DESCRIPTIONS = (_COLLECTION, f"{_COLLECTION}/schema", f"{_COLLECTION}/queryables")
 
+_LATEST = "/datasets/<dataset_id>/latest"
+# the second is what a Route of DHIS2 sends whose `auth` is `api-token`
+_SCHEMES = ("bearer", "apitoken")
+
 # what tells of jobs and of what they left
 OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
 
@@ -50,7 +54,7 @@ class Access:
             self._without_tokens(self._needed(method, rule, collection) is not None, addresses)
             return
         scheme, _, presented = authorization.partition(" ")
-        token = self.tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
+        token = self.tokens.find(presented.strip()) if scheme.lower() in _SCHEMES else None
         answer_to(token.viewer if token else ANYBODY)
         _may_read.set(bool(token and token.may("read")))
         scope = self._needed(method, rule, collection)
@@ -88,6 +92,8 @@ class Access:
             return "execute"
         if rule.endswith(("/execution", "/form")):
             return "execute"
+        if rule == _LATEST and (dataset := self._datasets().get(collection)) and dataset.public:
+            return None
         if rule.startswith(OF_JOBS):
             return "execute" if method in _CHANGING else "read"
         if rule.startswith(_COLLECTION) and rule not in _DESCRIPTIONS:

@@ -1,4 +1,4 @@
-"""Collections over HTTP: pygeoapi describes them; we add the days that have values, and pages for people."""
+"""Collections over HTTP: pygeoapi describes them; we add days and formulas, and pages for people."""
 
 import json
 
@@ -18,7 +18,7 @@ from eo_pygeoapi.store.coverage import CoverageTable
 
 
 def get_collections(api: API, request: APIRequest) -> Answer:
-    """Return the collections, each with the days that have values."""
+    """Return the collections, each with the days that have values, and how these are computed."""
     if request.format not in (None, "json", "html"):
         answer: Answer = core_api.describe_collections(api, request)
         return answer
@@ -26,7 +26,7 @@ def get_collections(api: API, request: APIRequest) -> Answer:
     document: JsonObject = json.loads(content)
     known = _known(api)
     for collection in document.get("collections", []):
-        _add_days(api, collection, known.get(collection["id"]))
+        _add_what_is_known(api, collection, known.get(collection["id"]))
     if request.format != "html":
         return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
     documents = {found["id"]: found for found in _statuses(api, list(known.values()))}
@@ -43,7 +43,7 @@ def get_collection(api: API, request: APIRequest, collection_id: str) -> Answer:
         return {**headers, "Content-Type": JSON}, status, content
     document: JsonObject = json.loads(content)
     dataset = _known(api).get(collection_id)
-    _add_days(api, document, dataset)
+    _add_what_is_known(api, document, dataset)
     if request.format != "html":
         return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
     found = _statuses(api, [dataset]) if dataset else []
@@ -57,10 +57,12 @@ def _known(api: API) -> dict[str, Dataset]:
     return {id_: dataset for id_, dataset in datasets.items() if dataset.public or may_read()}
 
 
-def _add_days(api: API, collection: JsonObject, dataset: Dataset | None) -> None:
-    """Add the first and the last day that have values."""
+def _add_what_is_known(api: API, collection: JsonObject, dataset: Dataset | None) -> None:
+    """Add the first and the last day that have values, and the formula of values that are computed."""
     if dataset is None:
         return
+    if method := dataset.options.method():
+        collection["method"] = method
     try:
         periods = [period for period in CoverageTable(executions_of(api).store, dataset.id).summary() if period.present]
     except EoError:  # a description comes without the store too

@@ -1,5 +1,7 @@
 """Executions over HTTP: synchronous, asynchronous, or as long as the client is willing to wait."""
 
+from collections.abc import Sequence
+
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.accept import names_only_json
@@ -7,11 +9,12 @@ from eo_pygeoapi.api.answers import answer_json, executions_of, header_of, heade
 from eo_pygeoapi.api.prefer import parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
 from eo_pygeoapi.contract.status import FINAL
-from eo_pygeoapi.errors import EoError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
+from eo_pygeoapi.errors import EoError, InputError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import status_document
 from eo_pygeoapi.jobs.request import read_body
 from eo_pygeoapi.jobs.results import encode, read_outputs
+from eo_pygeoapi.wording import shown
 
 # a request holds a thread of the web process while it waits
 LONGEST_WAIT_SECONDS = 30
@@ -30,10 +33,11 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     if given in _FORMS:
         raise MediaTypeError(f"Content-Type: {given!r} is not allowed; allowed: application/json")
     preferences = parse_prefer(header_of(request, "Prefer"))
-    executions = executions_of(api)
-    job = executions.submit(process_id, description, read_body(request.data))
+    executions, body = executions_of(api), read_body(request.data)
     controls = description["jobControlOptions"]
-    asynchronous = preferences.respond_async and "async-execute" in controls
+    mode = _mode(body.mode if body.mode is not None else request.params.get("mode") or "auto", controls)
+    job = executions.submit(process_id, description, body)
+    asynchronous = mode == "async" or (mode == "auto" and preferences.respond_async and "async-execute" in controls)
     synchronous = "sync-execute" in controls and not asynchronous
     if seconds := preferences.held_seconds(synchronous, LONGEST_WAIT_SECONDS):
         job = executions.wait(job, seconds)
@@ -42,6 +46,14 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     headers = {"Preference-Applied": "respond-async"} if preferences.respond_async else {}
     links = links_of(api)
     return answer_json(api, request, status_document(job, links), 201, Location=links.job(job.id), **headers)
+
+
+def _mode(named: object, controls: Sequence[str]) -> str:
+    """Return how a request wants to be executed that cannot send `Prefer`; InputError for what is not offered."""
+    allowed = ["auto", *(mode for mode in ("sync", "async") if f"{mode}-execute" in controls)]
+    if named not in allowed:
+        raise InputError(f"mode: {shown(named)} is not allowed; allowed: {', '.join(allowed)}")
+    return str(named)
 
 
 def _results(api: API, request: APIRequest, job: Job) -> Answer:

@@ -50,7 +50,7 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     if not outlines:
         return headers, status, content
     accepted = parse_accept_header(dict(request.headers).get("Accept-Encoding"))
-    if api.config["server"].get("gzip") and accepted.quality("gzip"):
+    if api.config["server"].get("gzip") and accepted.quality("gzip") and request.params.get("links") != "relative":
         return {**headers, "Content-Encoding": "gzip"}, status, spliced_gzip(content, _REFERENCE, outlines.__getitem__)
     return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content)
 
@@ -107,7 +107,7 @@ def _named(api: API, collection_id: str) -> JsonObject:
     return {
         "collection": collection_id,
         "title": title,
-        "unit": dataset.units.to if dataset else "",
+        "unit": dataset.unit if dataset else "",
         "period_name": named_periods(dataset),
     }
 

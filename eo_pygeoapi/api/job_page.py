@@ -14,6 +14,7 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_features import JobFeatures
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
@@ -31,7 +32,7 @@ class ValuePage:
 
 
 def job_page(store: ResultStore, job: Job, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
-    """Return the title, what to do where the job failed, and the first values that DHIS2 rejected or that were kept.
+    """Return the title, what to do where the job failed, and the first values that are not as the job would have them.
 
     With them come the names of their units and periods.
     """
@@ -41,16 +42,20 @@ def job_page(store: ResultStore, job: Job, datasets: Mapping[str, Dataset]) -> d
     folder = JobFolder(store, job.id)
     if job.status == "failed":
         return shown | {"what_to_do": what_to_do(job, folder.read_json(job_folder.ERROR, default={}))}
-    if job.process_id != PROCESS_ID or job.status != "successful":
+    if not job.is_ours or job.status != "successful":
         return shown
-    shown["period_name"] = named_periods(datasets.get(job.deployment))
-    summary = folder.read_json(job_folder.RESULT, default={}).get("importSummary", {})
-    rejected, kept = summary.get("rejected", []), summary.get("kept", [])
-    return shown | {"rejected": rejected, "kept": kept, "names": names_of(folder) if rejected or kept else {}}
+    shown["period_name"] = named_periods(datasets.get(job.dataset))
+    result = folder.read_json(job_folder.RESULT, default={})
+    summary = result.get("importSummary") or {}
+    lists = {name: summary.get(name, []) for name in ("rejected", "kept")}
+    lists |= {name: result.get(name, []) for name in ("differences", "different")}
+    return shown | lists | {"names": names_of(folder, job.dataset) if any(lists.values()) else {}}
 
 
-def names_of(folder: JobFolder) -> dict[str, str]:
-    """Return the names of a job's units by id; none where it has left none."""
+def names_of(folder: JobFolder, dataset_id: str) -> dict[str, str]:
+    """Return the names of a job's units by id; those of its dataset where it has left none itself."""
+    if not folder.exists(job_folder.UNITS):
+        return {unit.id: unit.name for unit in CoverageTable(folder.store, dataset_id).units()}
     try:
         with closing(JobFeatures(folder)) as features:
             return {id_: unit.name or id_ for id_, unit in features.units.items()}

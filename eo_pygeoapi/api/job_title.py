@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping
@@ -17,7 +17,7 @@ _AGAIN = "When that is done, run it again; runs of a schedule go on by themselve
 
 def title_of(job: Job, datasets: Mapping[str, Dataset]) -> str:
     """Return the title of a job: `Rain, 1 to 31 July 2025: 403 new, 31 rejected in DHIS2`."""
-    if job.process_id not in (PROCESS_ID, *COMPANIONS):
+    if not job.is_ours:
         return f"{job.process_id}: {_state(job)}"
     id_ = job.dataset or job.deployment
     dataset = datasets.get(id_)
@@ -58,7 +58,11 @@ def what_to_do(job: Job, error: JsonMapping) -> str:
 
 def _outcome(job: Job) -> str:
     kind = "dry run" if job.inputs.get("dryRun", True) is not False else "import"
-    kind = kind if job.process_id == PROCESS_ID else f"{job.process_id.removeprefix('eo-')}, {kind}"
+    if job.process_id != PROCESS_ID:
+        name = job.process_id.removeprefix("eo-")
+        kind = f"{name}, dry run" if kind == "dry run" and job.process_id != RECONCILE_ID else name
+        if job.status == "successful":
+            return f"{name}: {job.message.removeprefix('finished: ')}"
     if job.status != "successful":
         return f"{kind} {_state(job)}"
     changed, values = _IN_DHIS2.search(job.message), _VALUES.search(job.message)

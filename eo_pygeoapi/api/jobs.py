@@ -80,10 +80,12 @@ def dismiss_job(api: API, request: APIRequest, job_id: str) -> Answer:
     return answer_json(api, request, status_document(job, links_of(api)))
 
 
-def dismiss_by_form(api: API, request: APIRequest, job_id: str) -> Answer:
-    """Stop or remove a job, as the form on its page asks, and show it, or the list where it is gone."""
+def dismiss_by_post(api: API, request: APIRequest, job_id: str) -> Answer:
+    """Stop or remove a job for those who cannot DELETE; a browser is shown the job, or the list where it is gone."""
     members_of(api, request)
     job, links = executions_of(api).dismiss(job_id), links_of(api)
+    if request.format != "html":
+        return answer_json(api, request, status_document(job, links))
     page = f"{api.base_url}/jobs" if job.removed else links.job(job.id)
     return headers_of(api, request, HTML, Location=f"{page}?f=html"), 303, ""
 

@@ -20,7 +20,7 @@ from eo_pygeoapi.api.job_page import names_of, values_page
 from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods, result_page
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, status_document
@@ -45,11 +45,11 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
     encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_))
     if request.format == "html":
         details = executions.details(job)
-        dataset = executions.datasets().get(job.deployment)
+        dataset = executions.datasets().get(job.dataset)
         shown = result_page(executions.store, job, request.params, dataset.period_type if dataset else None)
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
         named = {"id": job.id, "title": title_of(job, executions.datasets())}
-        unit = dataset.units.to if dataset else ""
+        unit = dataset.unit if dataset else ""
         data = {"jobs": status_document(job, links, details), "job": named, "result": values, "unit_of_values": unit}
         data |= shown
         return answer_page(api, request, "jobs/results/index.html", data)
@@ -83,9 +83,9 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     here = f"{links_of(api).job(job.id)}/payload-preview"
     shown = {
         "job": {"id": job.id, "href": links_of(api).job(job.id), "title": title_of(job, executions.datasets())},
-        "period_name": named_periods(executions.datasets().get(job.deployment)),
+        "period_name": named_periods(executions.datasets().get(job.dataset)),
         "values": values,
-        "names": names_of(folder),
+        "names": names_of(folder, job.dataset),
         "differing": differing,
         "links": paging_links(request, here, limit, offset, values.matched),
         "files": executions.details(job).files,
@@ -125,7 +125,7 @@ def to_csv(preview: JsonObject) -> str:
 
 def _key_of(executions: Executions, job: Job, name: str) -> str:
     folder = JobFolder(executions.store, job.id)
-    if job.process_id == PROCESS_ID and folder.exists(name):
+    if job.is_ours and folder.exists(name):
         return folder.key(name)
     if job.status not in FINAL:
         raise ResultNotReadyError(f"job {job.id} is {job.status}; {name} is not ready")

@@ -138,6 +138,7 @@ class ProblemDocument(Document):
     title: str
     status: int
     detail: str
+    retry_after: int = Field(ABSENT, description="seconds after which to try again, as the header Retry-After says")
 
 
 # file in docs/schemas -> model

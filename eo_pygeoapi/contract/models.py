@@ -7,16 +7,18 @@ nothing is coerced. A field that was not given has its empty default; whether it
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from eo_pygeoapi.contract.day_statistics import EXAMPLES, PATTERN, day_statistic
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
+TEMPORAL_STATISTICS: tuple[TemporalStatistic, ...] = get_args(TemporalStatistic)
 PERIOD_TYPES = (
     "daily",
     "weekly",
@@ -41,6 +43,20 @@ SpatialStatistic = Annotated[
     str,
     AfterValidator(_known_statistic),
     Field(json_schema_extra={"pattern": f"^({'|'.join(SPATIAL_STATISTICS)}|{QUANTILE})$"}),
+]
+
+
+def _known_over_time(name: str) -> str:
+    if name not in TEMPORAL_STATISTICS and day_statistic(name) is None:
+        known = ", ".join(TEMPORAL_STATISTICS)
+        raise ValueError(f"{name!r} is not allowed; allowed: {known}, and with a threshold {EXAMPLES}")
+    return name
+
+
+StatisticOverTime = Annotated[
+    str,
+    AfterValidator(_known_over_time),
+    Field(json_schema_extra={"pattern": f"^({'|'.join(TEMPORAL_STATISTICS)}|{PATTERN})$"}),
 ]
 
 
@@ -93,7 +109,14 @@ class Aggregation(Model):
         description=f"statistic over the cells of an organisation unit: {', '.join(SPATIAL_STATISTICS)}, or a quantile "
         "from p1 to p99",
     )
-    temporal: TemporalStatistic = Field("mean", description="statistic over the time steps of a period")
+    temporal: StatisticOverTime = Field(
+        "mean",
+        description=f"statistic over the time steps of a period: {', '.join(TEMPORAL_STATISTICS)}; or over its days: "
+        f"{EXAMPLES}",
+    )
+    daily: Literal["", "mean", "sum", "min", "max"] = Field(
+        "", description="statistic over the time steps of a day, before `temporal` takes the days of a period"
+    )
     weight: Literal["cell", "area"] = Field(
         "cell", description="what a cell weighs in `mean`, `std`, `median` and quantiles: all the same, or by its area"
     )

@@ -9,6 +9,7 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
 from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
@@ -168,6 +169,14 @@ class Dataset(DatasetBlock):
         """Whether the data or the organisation units are files on this machine."""
         units = self.org_units.href if isinstance(self.org_units, OrgUnitsFromGeoJSON) else "://"
         return "://" not in units or bool(self.options.local_paths())
+
+    @property
+    def unit(self) -> str:
+        """The unit of the values: `units.to`, unless they count something."""
+        statistic = day_statistic(self.aggregation.temporal)
+        if statistic is None:
+            return self.units.to
+        return "days" if statistic.is_count else " ".join(filter(None, (self.units.to, "days")))
 
     def schedule(self, name: str) -> Schedule | None:
         """Return the schedule of this name; None where there is none."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
+from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
@@ -150,7 +151,9 @@ def _dataset(
     own, of_block = _right_part(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     try:
-        return Dataset.model_validate(whole), problems + of_block
+        dataset = Dataset.model_validate(whole)
+        of_block += [f"{_block_path(id_, (key,))}: {problem}" for key, problem in combination_problems(dataset)]
+        return dataset, problems + of_block
     except ValidationError:  # without a source
         return None, problems + of_block
 

@@ -18,7 +18,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator
 
 from eo_pygeoapi.contract.chunks import Part
-from eo_pygeoapi.contract.models import Model
+from eo_pygeoapi.contract.models import Aggregation, Model
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
@@ -107,6 +107,22 @@ class SourceOptions(Model):
         """Return the physical limits of the values, in the units in which the source has them."""
         return None, None
 
+    def variable_name(self) -> str:
+        """Return what the values are of, such as `precipitation`; empty where the options do not tell."""
+        return str(getattr(self, "variable", ""))
+
+    def days(self) -> tuple[date | None, date | None]:
+        """Return the first and the last day that the provider has ever; None where it is open or not known."""
+        return None, None
+
+    def method(self) -> str:
+        """Return by which formula values are computed and its reference; '' for values as the provider has them."""
+        return ""
+
+    def refuses(self, aggregation: Aggregation) -> str:
+        """Return why these data cannot be aggregated like that, '' where they can."""
+        return ""
+
     def expected(self, day: date) -> date | None:
         """Return when the data of a day are usually published; None where no usual delay is known."""
         return None
@@ -142,7 +158,7 @@ class SourceInfo:
 
     `source` is `package.module:name` of what makes the source (see `pipeline/sources/request.py`), called without
     arguments. We ask a source for a box across 180 degrees in two halves, unless it says `across_180`.
-    `credentials` are all those that any of its options may need.
+    `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for people.
     """
 
     title: str
@@ -152,6 +168,7 @@ class SourceInfo:
     citation: str
     credentials: tuple[Credential, ...] = ()
     across_180: bool = False
+    resolution: str = ""
 
 
 def installed_sources() -> list[str]:

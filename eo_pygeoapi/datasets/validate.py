@@ -10,6 +10,7 @@ from eo_pygeoapi.contract.intervals import resolve_interval, unreadable_dates
 from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
 from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError
@@ -70,6 +71,7 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     if parsed and dataset and not problems:
         changed = overridden(parsed, dataset)
         dataset = dataset.overridden_by(parsed)
+        problems += [f"input {key}: {problem}" for key, problem in combination_problems(dataset)]
         problems += _unit_and_target_problems(parsed, dataset)
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)

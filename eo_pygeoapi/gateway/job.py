@@ -145,6 +145,11 @@ class Job:
             else "",
         )
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is an import or one of its companions, and not another process of the configuration file."""
+        return self.process_id in (PROCESS_ID, *COMPANIONS)
+
     def to_pygeoapi(self) -> dict[str, object]:
         """Return the dictionary that pygeoapi's core reads; it needs every member, and `started` always as text."""
         return {
@@ -164,7 +169,7 @@ class Job:
 
     def visible_inputs(self) -> dict[str, object]:
         """Return the inputs for people; those of other processes may hold secrets and stay hidden."""
-        if self.process_id not in (PROCESS_ID, *COMPANIONS):
+        if not self.is_ours:
             return {}
         shown = {k: v if k != "features" else "(given in the request)" for k, v in self.inputs.items()}
         redacted: JsonObject = redact_json(shown)

@@ -39,13 +39,14 @@ class Report:
 
 
 class RunProgress:
-    """The progress artifact of one run; its percentage never shrinks.
+    """The progress artifact of one run; its percentage never shrinks. `steps` are the percent at which each ends.
 
     A thread of its own sends it to Prefect, so that a slow or unreachable server neither slows nor ends the work. It
     sends the begin of each step at once and the rest once a second, and skips updates that newer ones have overtaken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, steps: Mapping[str, int] = STEPS) -> None:
+        self._steps = steps
         kept: list[Artifact] = []
         if flow_run.run_count > 1:  # a later attempt goes on with the artifact of the first
             where = ArtifactFilter(
@@ -71,15 +72,15 @@ class RunProgress:
     @contextmanager
     def step(self, name: str) -> Iterator[Report]:
         """Report a step's begin and end, and log its error; the yielded report takes the progress in between."""
-        names = list(STEPS)
-        begin = STEPS[names[names.index(name) - 1]] if name != names[0] else 0
+        names = list(self._steps)
+        begin = self._steps[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
         self._tell(begin, words)
         CURRENT_STEP.set(name)
 
         def report(fraction: float) -> None:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
-                self._tell(begin + fraction * (STEPS[name] - begin), words)
+                self._tell(begin + fraction * (self._steps[name] - begin), words)
 
         def say(more: str) -> None:
             _log.info(more)

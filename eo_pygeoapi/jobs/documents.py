@@ -26,6 +26,7 @@ FILES: Mapping[str, tuple[str, str]] = {
     job_folder.CHANGES: (CSV, "Every value beside what DHIS2 held, and what that made of it"),
     job_folder.REJECTED: (JSON, "The values that DHIS2 did not take"),
     job_folder.KEPT: (JSON, "The values that somebody else changed in DHIS2 and that were kept"),
+    job_folder.DIFFERENCES: (CSV, "Every value that DHIS2 does not hold as it was sent"),
     job_folder.CHAP_CSV: (CSV, "The values as CHAP takes them"),
 }
 

@@ -149,8 +149,7 @@ class Executions:
 
     def details(self, job: Job) -> Details:
         """Return the details of one job; reads one short file of it at most."""
-        ours = job.process_id in (PROCESS_ID, *COMPANIONS)
-        begun = ours and (job.status != "accepted" or job.state_name in PUT_OFF)
+        begun = job.is_ours and (job.status != "accepted" or job.state_name in PUT_OFF)
         files, summary = self._left_behind(job) if begun else ((), None)
         chain = Chain.of(JobFolder(self.store, job.id)) if job_folder.AFTER in files else None
         message, more = "", JsonObject()

@@ -20,6 +20,7 @@ class ExecuteBody:
     outputs: Any = None
     response: Any = "raw"
     subscriber: Any = None
+    mode: Any = None
 
 
 def read_body(text: bytes) -> ExecuteBody:
@@ -30,7 +31,13 @@ def read_body(text: bytes) -> ExecuteBody:
         raise InputError("the body is not JSON; expected an object with the member inputs") from error
     if not isinstance(body, dict):
         raise InputError("the body is not a JSON object; expected an object with the member inputs")
-    return ExecuteBody(body.get("inputs", {}), body.get("outputs"), body.get("response", "raw"), body.get("subscriber"))
+    return ExecuteBody(
+        body.get("inputs", {}),
+        body.get("outputs"),
+        body.get("response", "raw"),
+        body.get("subscriber"),
+        body.get("mode"),
+    )
 
 
 def parse_request(

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
 from eo_pygeoapi.errors import EoError, NoSuchOutputError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -145,7 +144,7 @@ def results_media_type(store: ResultStore, job: Job) -> str:
 
 def _wanted(store: ResultStore, job: Job) -> dict[str, JsonObject]:
     """Return the description of each wanted output, in their order; MissingResultError if it is gone."""
-    if job.process_id in (PROCESS_ID, *COMPANIONS):
+    if job.is_ours:
         found = {RESULT: {"mediaType": JSON, "binary": False, "file": job_folder.RESULT}}
     else:
         found = JobFolder(store, job.id).read_json(job_folder.OUTPUTS)

@@ -24,7 +24,7 @@ from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
 ValueState = Literal["V", "P", "-", "N", "O"]
-Dhis2State = Literal["D", "R", "K"]
+Dhis2State = Literal["D", "R", "K", "-"]  # the last: nothing of ours any more
 NOTHING = "-"
 _YEAR = "left(period, 4)"
 _REASONS = """SELECT "orgUnit", reason FROM latest WHERE period = ? AND reason <> ''"""

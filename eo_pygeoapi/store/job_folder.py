@@ -13,8 +13,11 @@
 | `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
 | `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
+| `replaced.parquet` | what the collection showed, before the job, of the units and periods that it has published |
+| `children.json` | the ids of the jobs that a backfill has started, in the order that it started them in |
+| `differences.csv` | every value that DHIS2 does not hold as it was sent |
 | `after.json` | what is done after an import, and what came of it |
-| `backfill.json`, `children.json` | of a backfill: how far it is, and the ids of all jobs that it has started |
+| `backfill.json` | how far a backfill is |
 | `steps/…` | what one step hands to the next, and Prefect's task results; deleted when the job has ended well |
 """
 
@@ -42,7 +45,9 @@ KEPT = "kept.json"
 CHANGES = "changes.csv"
 AFTER = "after.json"
 BACKFILL = "backfill.json"
+REPLACED = "replaced.parquet"
 CHILDREN = "children.json"
+DIFFERENCES = "differences.csv"
 
 _STEPS = "steps"
 STEP_UNITS = f"{_STEPS}/org-units.json"

@@ -8,6 +8,7 @@ from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.store import features, job_folder, published
 from eo_pygeoapi.store.job_features import write_features
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.taken_back import keep_replaced
 
 _OVERRIDDEN = "the request sets {}, and the collection shows the values of the dataset's own settings"
 _TRIED = "this job imported nothing, and the collection shows what was imported"
@@ -79,13 +80,16 @@ def _publish_in_collection(
         return _OVERRIDDEN.format(", ".join(results.overridden))
     if not folder.exists(job_folder.PUBLISHED):  # a repetition keeps its first time, so as not to win over later jobs
         folder.write_json(job_folder.PUBLISHED, {"published": now().isoformat()})
+    imported = not results.summary.dry_run and results.summary.status in ("SUCCESS", "WARNING")
+    if imported:
+        keep_replaced(folder, dataset_id, table)
     shown = published.add(
         folder.store,
         dataset_id,
         table,
         units,
         job_id=folder.job_id,
-        imported=not results.summary.dry_run and results.summary.status in ("SUCCESS", "WARNING"),
+        imported=imported,
         published=datetime.fromisoformat(folder.read_json(job_folder.PUBLISHED)["published"]),
         written=now(),
     )

@@ -10,6 +10,7 @@ that we had published.
 Files are only ever added and removed whole; none is changed, and no name is used twice. What is published is the
 union of the rows of all files; where several speak of one unit and period, the row of the highest `version` counts.
 So writers need no lock: merging files, even twice at the same time or half way, changes nothing of what is published.
+A row without `start` takes back what earlier rows say of its unit and period: nothing is published of them then.
 A file holds a unit and period once at most and is sorted by period and unit, which lets DuckDB skip what it need not
 read.
 """
@@ -41,8 +42,8 @@ _VALUES_PER_GROUP = 61_440
 _GEOMETRIES_PER_GROUP = 2_048
 
 _COPYING = threading.Lock()
-_IMPORTED, _TRIED = "imported", "values"
-_VALUES_FILE = re.compile(rf"(?P<kind>{_IMPORTED}|{_TRIED})-(?P<year>\d{{4}})-[0-9a-f]{{32}}\.parquet")
+IMPORTED, TRIED = "imported", "values"
+_VALUES_FILE = re.compile(rf"(?P<kind>{IMPORTED}|{TRIED})-(?P<year>\d{{4}})-[0-9a-f]{{32}}\.parquet")
 _GEOMETRIES_FILE = re.compile(r"geometries-[0-9a-f]{32}\.parquet")
 
 # row_number over one column: DuckDB answers that by an aggregate, several times as fast as by sorting
@@ -64,18 +65,18 @@ class Files:
     @classmethod
     def of(cls, store: ResultStore, dataset_id: str) -> Self:
         """List the files of a dataset."""
-        values: dict[str, dict[str, list[str]]] = {_IMPORTED: {}, _TRIED: {}}
+        values: dict[str, dict[str, list[str]]] = {IMPORTED: {}, TRIED: {}}
         geometries = []
-        for key in store.keys(_folder(dataset_id)):
+        for key in store.keys(folder_of(dataset_id)):
             name = key.rpartition("/")[2]
             if match := _VALUES_FILE.fullmatch(name):
                 values[match["kind"]].setdefault(match["year"], []).append(key)
             elif _GEOMETRIES_FILE.fullmatch(name):
                 geometries.append(key)
-        if not values[_IMPORTED]:
-            return cls(values[_TRIED], geometries)
-        superseded = [key for keys in values[_TRIED].values() for key in keys]
-        return cls(values[_IMPORTED], geometries, imported=True, superseded=superseded)
+        if not values[IMPORTED]:
+            return cls(values[TRIED], geometries)
+        superseded = [key for keys in values[TRIED].values() for key in keys]
+        return cls(values[IMPORTED], geometries, imported=True, superseded=superseded)
 
     def keys(self) -> list[str]:
         """Return all keys."""
@@ -87,7 +88,8 @@ def read_files[T](store: ResultStore, dataset_id: str, read: Callable[[Files], T
     return read_steadily(lambda: Files.of(store, dataset_id), read, f"what is published of {dataset_id!r}")
 
 
-def _folder(dataset_id: str) -> str:
+def folder_of(dataset_id: str) -> str:
+    """Return the folder of what is published of a dataset."""
     return f"published/{quote(dataset_id, safe='')}"
 
 
@@ -132,9 +134,9 @@ def add(
         return False
     if not len(table):
         return True
-    kind = _IMPORTED if imported else _TRIED
-    version = f"{_stamp(published)} {job_id} {_stamp(written)}"
-    with _workshop(dataset_id) as (connection, folder):
+    kind = IMPORTED if imported else TRIED
+    version = f"{stamp(published)} {job_id} {stamp(written)}"
+    with workshop(dataset_id) as (connection, folder):
         _load(connection, table, units)
         _add_geometries(store, dataset_id, units, connection, folder)
         years = connection.execute("SELECT DISTINCT left(period, 4) FROM rows ORDER BY ALL").fetchall()
@@ -146,7 +148,7 @@ def add(
                     $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
                 FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY period, "orgUnit" """
             parameters = {"job": job_id, "version": version, "year": year}
-            _save(connection, query, parameters, store, f"{_folder(dataset_id)}/{kind}-{year}")
+            save(connection, query, parameters, store, f"{folder_of(dataset_id)}/{kind}-{year}")
     try:
         compact(store, dataset_id, FILES_BEFORE_MERGE)
     except ResultsError as error:
@@ -154,7 +156,8 @@ def add(
     return True
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """Write a moment (UTC) so that later ones sort behind."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -209,7 +212,7 @@ def _add_geometries(
     query = """
         SELECT unnest($keys::VARCHAR[]) AS geometry, unnest($west::DOUBLE[]) AS west, unnest($south::DOUBLE[]) AS south,
             unnest($east::DOUBLE[]) AS east, unnest($north::DOUBLE[]) AS north, unnest($texts::VARCHAR[]) AS geojson"""
-    _save(connection, query, parameters, store, f"{_folder(dataset_id)}/geometries")
+    save(connection, query, parameters, store, f"{folder_of(dataset_id)}/geometries")
 
 
 def compact(store: ResultStore, dataset_id: str, at_most: int = 1) -> None:
@@ -221,20 +224,20 @@ def compact(store: ResultStore, dataset_id: str, at_most: int = 1) -> None:
     files = Files.of(store, dataset_id)
     for key in files.superseded:
         store.delete(key)
-    kind = _IMPORTED if files.imported else _TRIED
+    kind = IMPORTED if files.imported else TRIED
     for year, keys in files.values.items():
         query = f'SELECT * FROM read_parquet(?) {LATEST} ORDER BY period, "orgUnit"'
-        _merge(store, dataset_id, keys, at_most, query, f"{_folder(dataset_id)}/{kind}-{year}")
+        _merge(store, dataset_id, keys, at_most, query, f"{folder_of(dataset_id)}/{kind}-{year}")
     query = "SELECT DISTINCT ON (geometry) * FROM read_parquet(?) ORDER BY geometry"
-    _merge(store, dataset_id, files.geometries, at_most, query, f"{_folder(dataset_id)}/geometries")
+    _merge(store, dataset_id, files.geometries, at_most, query, f"{folder_of(dataset_id)}/geometries")
 
 
 def _merge(store: ResultStore, dataset_id: str, keys: Sequence[str], at_most: int, query: str, target: str) -> None:
     if len(keys) <= at_most:
         return
     try:
-        with _workshop(dataset_id) as (connection, folder):
-            _save(connection, query, [local_paths(store, keys, folder)], store, target)
+        with workshop(dataset_id) as (connection, folder):
+            save(connection, query, [local_paths(store, keys, folder)], store, target)
     except ResultsError:
         # another process has merged some of them meanwhile, and these belong to it
         if all(store.exists(key) for key in keys):
@@ -245,7 +248,7 @@ def _merge(store: ResultStore, dataset_id: str, keys: Sequence[str], at_most: in
 
 
 @contextmanager
-def _workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Yield a connection of its own and a folder for copies, and translate what DuckDB raises."""
     with (
         TemporaryDirectory(prefix="eo-pygeoapi-") as folder,
@@ -257,9 +260,10 @@ def _workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path
             raise ResultsError(f"cannot publish values of {dataset_id!r}: {error}") from error
 
 
-def _save(
+def save(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: object, store: ResultStore, target: str
 ) -> None:
+    """Write what a query finds to a new file, whose key begins with `target`."""
     size = _GEOMETRIES_PER_GROUP if target.endswith("/geometries") else _VALUES_PER_GROUP
     with store.new_file(f"{target}-{uuid.uuid4().hex}.parquet") as path:
         options = f"FORMAT parquet, ROW_GROUP_SIZE {size}, USE_TMP_FILE false"

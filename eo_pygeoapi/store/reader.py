@@ -252,7 +252,7 @@ class _Query:
         latest = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {of_key} {c}" for _, c in parts)
         given = [value for paths, _ in parts for value in (paths, *keys)]
         where, more = _all_of([c for c in conditions if not c.on_key])
-        query = f"SELECT {what} FROM ({latest}) WHERE {where} {rest}"
+        query = f"SELECT {what} FROM ({latest}) WHERE start IS NOT NULL AND {where} {rest}"
         return self._cursor.execute(query, [*given, *more, *parameters]).fetchall()
 
 

@@ -31,6 +31,8 @@ PRELOADED = (
     "prefect.flow_engine",
     "flows.eo_aggregate_import",
     "flows.run_process",
+    "flows.undo",
+    "flows.reconcile",
     "eo_pygeoapi.pipeline.sources.preloaded",
 )
 READY = "zygote is ready"

@@ -33,6 +33,14 @@ def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[
     folder = tmp_path_factory.mktemp("web")
     config = base_config()
     config["resources"]["rain"] = collection("rain", source="chirps3", orgUnits={"source": "dhis2", "level": 2})
+    days_of_heat = {"aggregation": {"daily": "max", "temporal": "days-above-32"}, "periodType": "monthly"}
+    config["resources"]["heat"] = collection(
+        "heat",
+        source="era5-land",
+        options={"variable": "heat_index"},
+        orgUnits={"source": "dhis2", "level": 2},
+        **days_of_heat,
+    )
     store = ResultStore(str(folder / "results"))
     pairs = [(day, unit) for day in DAYS for unit in UNITS]
     cells = {
@@ -84,7 +92,7 @@ def get(url: str, path: str) -> requests.Response:
 def test_each_dataset_says_until_when_its_values_are_there(url: str) -> None:
     found = {document["id"]: document for document in get(url, "/datasets?f=json").json()["datasets"]}
 
-    assert set(found) == {"rain", "sample-temperature"}
+    assert set(found) == {"rain", "heat", "sample-temperature"}
     rain = found["rain"]
     assert (rain["publishedUntil"], rain["gaps"], rain["periodType"], rain["unit"]) == ("2025-07-03", 0, "daily", "mm")
     assert len(rain["problems"]) == 1 and "importedUntil" not in rain
@@ -92,7 +100,8 @@ def test_each_dataset_says_until_when_its_values_are_there(url: str) -> None:
 
 
 def test_the_worst_comes_first(url: str) -> None:
-    assert [document["state"] for document in get(url, "/datasets?f=json").json()["datasets"]] == ["late", "never"]
+    states = [document["state"] for document in get(url, "/datasets?f=json").json()["datasets"]]
+    assert states == ["late", "never", "never"]
 
 
 def test_one_dataset_has_links(url: str) -> None:
@@ -140,6 +149,16 @@ def test_a_collection_says_which_days_have_values(url: str) -> None:
     assert get(url, "/collections/rain?f=json").json()["extent"]["temporal"]["interval"] == days
     assert listed["rain"]["extent"]["temporal"]["interval"] == days
     assert "temporal" not in listed["sample-temperature"]["extent"]
+
+
+def test_a_collection_says_by_which_formula_its_values_are_computed(url: str) -> None:
+    heat, page = get(url, "/collections/heat?f=json").json(), get(url, "/collections/heat?f=html").text
+
+    assert heat["method"].startswith("heat_index of each hour: regression of Rothfusz (1990)")
+    assert "https://www.wpc.ncep.noaa.gov/html/heatindex_equation.shtml" in heat["method"]
+    assert "method" not in get(url, "/collections/rain?f=json").json()
+    assert "monthly, days-above-32 in time of the max of each day, mean in space, in days" in page
+    assert "Rothfusz (1990)" in page
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{source: chirps3, units: {form: mm}}", "units.form: is not known here; allowed: from, to"),
         (
             "{source: chirps3, aggregation: {spacial: mean}}",
-            "aggregation.spacial: is not known here; allowed: spatial, temporal, weight",
+            "aggregation.spacial: is not known here; allowed: daily, spatial, temporal, weight",
         ),
         (
             "{source: chirps3, orgUnits: {source: geojson, href: a, level: 2}}",

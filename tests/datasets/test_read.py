@@ -68,7 +68,7 @@ def test_the_design_s_example_is_accepted_whole() -> None:
     assert read_back == {
         **written,
         "options": {**written["options"], "baseUrl": ""},
-        "aggregation": {**written["aggregation"], "weight": "cell"},
+        "aggregation": {**written["aggregation"], "daily": "", "weight": "cell"},
         "dhis2": {"attributeOptionCombo": "", "importStrategy": "CREATE_AND_UPDATE", **written["dhis2"]},
         "schedules": [{**schedule, "catchUp": "latest"} for schedule in written["schedules"]],
     }

@@ -166,7 +166,7 @@ NAMES = (
         ),
         (
             {**REQUEST, "aggregation": {"spacial": "mean"}},
-            ["input aggregation.spacial: is not known here; allowed: spatial, temporal, weight"],
+            ["input aggregation.spacial: is not known here; allowed: daily, spatial, temporal, weight"],
         ),
         ({**REQUEST, "aggregation": "mean"}, ["input aggregation: 'mean' is not allowed; allowed: an object"]),
         (

@@ -37,8 +37,16 @@ from tests.standins.chc import CHECKOUT, Faults
 
 KEY = "00000000-test-key-of-nobody"
 PROCESS = "/api/retrieve/v1/processes/reanalysis-era5-land"
-SHORT = {"total_precipitation": "tp", "2m_temperature": "t2m", "surface_solar_radiation_downwards": "ssrd"}
-UNITS = {"tp": "m", "t2m": "K", "ssrd": "J m**-2"}
+SHORT = {
+    "total_precipitation": "tp",
+    "2m_temperature": "t2m",
+    "2m_dewpoint_temperature": "d2m",
+    "surface_pressure": "sp",
+    "10m_u_component_of_wind": "u10",
+    "10m_v_component_of_wind": "v10",
+    "surface_solar_radiation_downwards": "ssrd",
+}
+UNITS = {"tp": "m", "t2m": "K", "d2m": "K", "sp": "Pa", "u10": "m s**-1", "v10": "m s**-1", "ssrd": "J m**-2"}
 SEA = (3, 3)  # row and column of a cell without data, from the north-west
 LICENCE = {
     "title": "required licences not accepted",
@@ -72,7 +80,40 @@ def energy(moment: np.datetime64) -> float:
     return 1e6 * accumulated(moment)
 
 
-MADE = {"tp": accumulated, "t2m": temperature, "ssrd": energy}
+def dewpoint(moment: np.datetime64) -> float:
+    """Kelvin at this moment: 285 and a quarter of the hour."""
+    return 285 + hour_of(moment) / 4
+
+
+def pressure(moment: np.datetime64) -> float:
+    """Pascal at this moment: 10 more each hour."""
+    return 95000 + 10 * hour_of(moment)
+
+
+def wind_east(moment: np.datetime64) -> float:
+    """Metres a second: 3 until noon, 4 from then on."""
+    return 3.0 if hour_of(moment) < 12 else 4.0
+
+
+def wind_north(moment: np.datetime64) -> float:
+    """Metres a second: -4 until noon, 3 from then on."""
+    return -4.0 if hour_of(moment) < 12 else 3.0
+
+
+def hour_of(moment: np.datetime64) -> int:
+    """Return the hour of the day."""
+    return int((moment.astype("M8[h]") - moment.astype("M8[D]")).astype(int))
+
+
+MADE = {
+    "tp": accumulated,
+    "t2m": temperature,
+    "d2m": dewpoint,
+    "sp": pressure,
+    "u10": wind_east,
+    "v10": wind_north,
+    "ssrd": energy,
+}
 
 
 @dataclass

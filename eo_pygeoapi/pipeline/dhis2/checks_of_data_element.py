@@ -1,5 +1,6 @@
 """Checks before an import: the data element, its numbers, and how DHIS2 aggregates them."""
 
+from eo_pygeoapi.contract.day_statistics import OVER_PERIODS, day_statistic
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
@@ -78,11 +79,15 @@ def check_zeros(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
 def check_aggregation_over_time(facts: Facts, _payload: Payload, dataset: Dataset) -> Findings:
     """Does DHIS2 aggregate several periods as the dataset aggregates its time steps?"""
     type_ = (facts.element or {}).get("aggregationType")
-    theirs, ours = OVER_TIME.get(str(type_)), dataset.aggregation.temporal
+    of_days = day_statistic(dataset.aggregation.temporal)
+    ours = OVER_PERIODS[of_days.kind] if of_days else dataset.aggregation.temporal
+    theirs = OVER_TIME.get(str(type_))
     if theirs and theirs != ours and not dataset.period_type == "yearly":
+        made = f"{dataset.aggregation.temporal} of several periods is their {ours}"
+        made = made if of_days else f"a period's value is the {ours} of its steps"
         yield warning(
             "aggregation",
-            f"a period's value is the {ours} of its steps, but of several periods DHIS2 shows the {theirs} "
+            f"{made}, but of several periods DHIS2 shows the {theirs} "
             f"({named(facts.element)} has aggregation type {type_}); set the aggregation type accordingly",
         )
 

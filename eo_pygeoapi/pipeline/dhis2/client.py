@@ -129,15 +129,23 @@ class Dhis2:
         return [unit for unit in units if unit["id"] != parent] if parent else units
 
     def stored_values(
-        self, data_element: str, first: date, last: date, org_units: Sequence[str], *, data_set: str = ""
+        self,
+        data_element: str,
+        first: date,
+        last: date,
+        org_units: Sequence[str],
+        *,
+        data_set: str = "",
+        deleted: bool = False,
     ) -> list[dict[str, Any]]:
         """Return the values of the data element that DHIS2 holds for periods within these days, by UIDs.
 
         Each has `period`, `orgUnit`, `categoryOptionCombo`, `attributeOptionCombo`, `value`, `storedBy` and
-        `lastUpdated`. The request names days, not periods, for until 2.42 DHIS2 creates each period that a request
-        names.
+        `lastUpdated`; with `deleted` there are also those that were, which say so. The request names days, not
+        periods, for until 2.42 DHIS2 creates each period that a request names.
         """
         days = {"startDate": first.isoformat(), "endDate": last.isoformat()}
+        days |= {"includeDeleted": "true"} if deleted else {}
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}
         values: list[dict[str, Any]] = []
         for some in batched(org_units, IDS_IN_URL):

@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from eo_pygeoapi.contract.models import Model
@@ -17,6 +18,8 @@ from eo_pygeoapi.store.job_folder import JobFolder, batch_name
 from eo_pygeoapi.store.store import MissingResultError
 
 CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change")
+BEGUN = "begun.csv"
+Row = dict[str, str]  # a value beside what DHIS2 holds, by CHANGE_COLUMNS
 
 
 class ImportFiles:
@@ -50,14 +53,25 @@ class ImportFiles:
             return None
         return found if found.digest == digest else None
 
-    def finish(self, number: int, result: BatchResult, changes: Sequence[dict[str, str]]) -> None:
+    def begin(self, number: int, rows: Sequence[Row]) -> None:
+        """Note what a batch is about to change; a job that dies before the batch is finished leaves that."""
+        if rows:
+            self._write_rows(batch_name(number, BEGUN), rows)
+
+    def begun(self, number: int) -> list[Row]:
+        """Return what a batch was about to change; nothing where it never began."""
+        try:
+            text = self.folder.read_bytes(batch_name(number, BEGUN)).decode()
+        except MissingResultError:
+            return []
+        return list(csv.DictReader(io.StringIO(text), CHANGE_COLUMNS))
+
+    def finish(self, number: int, result: BatchResult, changes: Sequence[Row]) -> None:
         """Keep the result of a batch, which is finished from now on."""
-        text = io.StringIO()
-        csv.DictWriter(text, CHANGE_COLUMNS, lineterminator="\n").writerows(changes)
-        self.folder.write_bytes(batch_name(number, "csv"), text.getvalue().encode())
+        self._write_rows(batch_name(number, "csv"), changes)
         self.folder.write_json(batch_name(number, "json"), result.to_json())
 
-    def write_rows(self, rows: Sequence[dict[str, str]]) -> None:
+    def write_rows(self, rows: Sequence[Row]) -> None:
         """Keep the first values, each beside the value that DHIS2 held."""
         self.folder.write_json(job_folder.STEP_IMPORT_ROWS, list(rows))
 
@@ -65,6 +79,31 @@ class ImportFiles:
         """Return the first values, each beside the value that DHIS2 held; none without a request to DHIS2."""
         found: list[dict[str, str]] = self.folder.read_json(job_folder.STEP_IMPORT_ROWS, default=[])
         return found
+
+    @contextmanager
+    def changes(self) -> Iterator[Iterator[Row]]:
+        """Open the rows of what the import found, in the order of its batches, by period within each.
+
+        Of an import that broke off these are the rows of its finished batches, and of the one that was under way.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "changes.csv")
+            try:
+                self.folder.copy_to(job_folder.CHANGES, path)
+            except MissingResultError:
+                yield self._of_batches()
+                return
+            with path.open(encoding="utf-8", newline="") as stream:
+                yield csv.DictReader(stream)
+
+    def _of_batches(self) -> Iterator[Row]:
+        for number in count():
+            if self.folder.exists(batch_name(number, "json")):
+                text = self.folder.read_bytes(batch_name(number, "csv")).decode()
+                yield from csv.DictReader(io.StringIO(text), CHANGE_COLUMNS)
+                continue
+            yield from self.begun(number)
+            return
 
     def collect(self, count: int) -> None:
         """Write the rejected, kept and changed values of all batches, with one batch at a time in memory."""
@@ -79,6 +118,11 @@ class ImportFiles:
             stream.write(f"{','.join(CHANGE_COLUMNS)}\n".encode())
             for number in range(count):
                 stream.write(self.folder.read_bytes(batch_name(number, "csv")))
+
+    def _write_rows(self, name: str, rows: Sequence[Row]) -> None:
+        text = io.StringIO()
+        csv.DictWriter(text, CHANGE_COLUMNS, lineterminator="\n").writerows(rows)
+        self.folder.write_bytes(name, text.getvalue().encode())
 
     @contextmanager
     def _list(self, name: str) -> Iterator[Callable[[Sequence[Model]], None]]:

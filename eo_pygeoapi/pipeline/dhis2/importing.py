@@ -8,29 +8,27 @@ notes the finished ones: a repetition of an import that broke off goes on where 
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import batched, groupby
+from typing import Protocol
 
 from eo_pygeoapi.contract.models import Finding, ImportSummary
-from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2.client import Connect
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
-from eo_pygeoapi.pipeline.dhis2.new_periods import NewPeriods
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
-from eo_pygeoapi.pipeline.dhis2.screening import Screening, unit_reason
-from eo_pygeoapi.pipeline.dhis2.send import Sender, Sent
-from eo_pygeoapi.pipeline.dhis2.sent import SentValues
-from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, StoredValues, compared
+from eo_pygeoapi.pipeline.dhis2.send import Sent
+from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, Held, compared
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
+from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.settings import how_to_connect
 from eo_pygeoapi.store.connections import note_token
 
@@ -81,18 +79,25 @@ def import_to_dhis2(
         hold = nullcontext if dry_run else partial(turn, str(facts.element["id"]))
         pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
         with nullcontext() if pace.per_minute else hold():
-            run = _Import.of(dhis2, files, payload.target, dataset, facts, dry_run)
+            run = Writing.of(dhis2, files, payload.target, dataset, facts, dry_run)
             tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run, dataset)
 
 
-def batches(values: Iterable[DataValue], size: int = BATCH, one_period: bool = False) -> Iterator[list[DataValue]]:
+class OfPeriod(Protocol):
+    """A value of a period, which it names by its id."""
+
+    @property
+    def period(self) -> str: ...  # noqa: D102
+
+
+def batches[V: OfPeriod](values: Iterable[V], size: int = BATCH, one_period: bool = False) -> Iterator[list[V]]:
     """Yield the values, which come ordered by period, in lists of whole periods, at most `size` values each.
 
     Only a period that has more values than that is divided; with `one_period` no list has more than one.
     """
-    batch: list[DataValue] = []
+    batch: list[V] = []
     for _, of_period in groupby(values, key=lambda value: value.period):
         for some in batched(of_period, size):
             if batch and (one_period or len(batch) + len(some) > size):
@@ -116,90 +121,11 @@ def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
     return action()
 
 
-@dataclass
-class _Import:
-    """One import: its parts, shared by all batches."""
-
-    files: ImportFiles
-    target: DatasetTarget
-    dataset: Dataset
-    facts: Facts
-    screening: Screening
-    stored: StoredValues
-    new_periods: NewPeriods
-    sent: SentValues
-    sender: Sender
-    dry_run: bool
-
-    @classmethod
-    def of(
-        cls,
-        dhis2: Dhis2,
-        files: ImportFiles,
-        given: DatasetTarget,
-        dataset: Dataset,
-        facts: Facts,
-        dry_run: bool,
-    ) -> "_Import":
-        target = in_uids(given, facts)
-        uids = {name: str(unit["id"]) for name, unit in facts.units.items()}
-        stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
-        names = (target.data_element, given.category_option_combo, given.attribute_option_combo)
-
-        def post(values: Sequence[DataValue]) -> Mapping[str, object]:
-            logger.info("%s %d data values", "asking DHIS2 about" if dry_run else "importing", len(values))
-            body = data_value_set((value._replace(org_unit=uids[value.org_unit]) for value in values), target)
-            # which values are new and which are changed was sorted out before
-            return dhis2.data_value_sets(body, dry_run=dry_run)
-
-        def name_periods(periods: Sequence[str]) -> None:
-            unit = next(uid for name, uid in uids.items() if unit_reason(facts, name) is None)
-            dhis2.name_periods(periods, target.data_element, unit, data_set=target.data_set)
-
-        return cls(
-            files=files,
-            target=target,
-            dataset=dataset,
-            facts=facts,
-            screening=Screening(facts, dataset.period_type),
-            stored=stored,
-            new_periods=NewPeriods(name_periods),
-            sent=SentValues(files.folder.store, target.connection, names, len(facts.units)),
-            sender=Sender(post, stored, facts, dry_run),
-            dry_run=dry_run,
-        )
-
-    @property
-    def one_period_at_a_time(self) -> bool:
-        """Whether DHIS2 takes the first only of several input periods in a request, as it does until 2.42."""
-        return not self.facts.is_new and bool((self.facts.data_set or {}).get("dataInputPeriods"))
-
-
-def in_uids(target: DatasetTarget, facts: Facts) -> DatasetTarget:
-    """Return the target with UIDs in place of codes, and with what DHIS2 would otherwise have to guess."""
-    combos = {name: str(combo["id"]) for name, combo in facts.option_combos.items()}
-    category, attribute = target.category_option_combo, target.attribute_option_combo
-    several = len(facts.default_combos) > 1
-    return target.model_copy(
-        update={
-            "data_element": str((facts.element or {})["id"]),
-            # from 2.43 on it must be given where there are several
-            "data_set": str(facts.data_set["id"]) if facts.data_set else target.data_set,
-            "category_option_combo": combos.get(category, facts.default_combo() if several else category),
-            "attribute_option_combo": combos.get(attribute, facts.default_combo() if several else attribute),
-        }
-    )
-
-
-@dataclass
-class _Attempts:
-    """The values that earlier attempts at a batch sent: DHIS2 may have stored them though its answer was lost."""
-
-    sent: dict[Cell, Compared] = field(default_factory=dict)
+Attempted = dict[Cell, Compared]  # what earlier attempts at a batch sent: DHIS2 may have it though its answer was lost
 
 
 def _all_batches(
-    run: _Import, pace: Pace, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]
+    run: Writing, pace: Pace, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]
 ) -> Tally:
     tally, count, done = Tally(run.dataset.period_type), 0, 0
     with run.files.data_values() as values:
@@ -207,8 +133,8 @@ def _all_batches(
             digest = digest_of(batch)
             result = run.files.finished(number, digest)
             if result is None:
-                attempts = _Attempts()
-                send = partial(again, partial(_one_batch, run, batch, attempts), pauses)
+                attempted = _attempted(run, number)
+                send = partial(again, partial(_one_batch, run, number, batch, attempted), pauses)
                 result, rows = pace.keep(send, _count_sent)
                 result = result.model_copy(update={"digest": digest})
                 run.files.finish(number, result, rows)
@@ -224,8 +150,18 @@ def _count_sent(done: tuple[BatchResult, list[Row]]) -> int:
     return sum(done[0].counts.get(name, 0) for name in ("imported", "updated"))
 
 
+def _attempted(run: Writing, number: int) -> Attempted:
+    """Return what an earlier attempt at the batch, which may have died, noted before it sent anything."""
+    found: Attempted = {}
+    for row in run.files.begun(number):
+        value = DataValue(row["orgUnit"], row["period"], row["value"])
+        held = Held(row["stored"]) if row["change"] == "changed" else None
+        found[value.org_unit, value.period] = Compared(value, held, "changed" if held else "new")
+    return found
+
+
 def _one_batch(
-    run: _Import, batch: Sequence[DataValue], attempts: _Attempts
+    run: Writing, number: int, batch: Sequence[DataValue], attempted: Attempted
 ) -> tuple[BatchResult, list[dict[str, str]]]:
     """Import one batch; returns its result, and each value beside the one that DHIS2 held."""
     sendable, refused = run.screening.sort(batch)
@@ -240,15 +176,17 @@ def _one_batch(
         run.sent.begin(ours, {cell: theirs.value for cell, theirs in held.items()})
     if ours and not run.facts.is_new:
         run.new_periods.announce({value.period for value in ours}, met={period for _, period in held})
-    attempts.sent |= {(one.ours.org_unit, one.ours.period): one for one in to_send}
+    attempted |= {(one.ours.org_unit, one.ours.period): one for one in to_send}
+    if not run.dry_run:
+        run.files.begin(number, [one.row() for one in attempted.values()])
     sent = run.sender.send(ours)
     not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
     if not run.dry_run:
         run.sent.confirm(ours, not_taken)
     sent.reject(refused)
     # a value that an earlier attempt has stored counts as what it was then, not as unchanged
-    earlier = ((one, attempts.sent.get((one.ours.org_unit, one.ours.period))) for one in found)
-    found = [was if was and one.change == "unchanged" else one for one, was in earlier]
+    earlier = ((one, attempted.get((one.ours.org_unit, one.ours.period))) for one in found)
+    found = [was if was and was.ours == one.ours and one.change == "unchanged" else one for one, was in earlier]
     rows = [one.row() for one in found if (one.ours.org_unit, one.ours.period) not in not_taken]
     rows += [
         {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
@@ -258,7 +196,7 @@ def _one_batch(
 
 
 def _result(
-    run: _Import,
+    run: Writing,
     found: Sequence[Compared],
     to_send: Sequence[Compared],
     sent: Sent,

@@ -19,11 +19,12 @@ from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.new_periods import pauses
 from eo_pygeoapi.pipeline.dhis2.refusals import ABOUT_ALL, ABOUT_PERIODS, ABOUT_UNITS, named_by, words_for
-from eo_pygeoapi.pipeline.dhis2.stored import StoredValues, same_number
+from eo_pygeoapi.pipeline.dhis2.stored import Held, StoredValues, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import Answer, Status, rejection
 
 MORE_REQUESTS = 60  # to find what is refused, in one import
 NOTHING_STORED = "DHIS2 says that the import was successful, but stored nothing of it"
+NOT_DELETED = "DHIS2 says that it was deleted, and holds it still"
 ZEROS = "it does so with zeros where the data element's zeroIsSignificant is false"
 
 Post = Callable[[Sequence[DataValue]], Mapping[str, Any]]
@@ -48,10 +49,14 @@ class Sent:
 
 
 class Sender:
-    """Sends values through `post`, which returns DHIS2's import summary; it remembers refused units and periods."""
+    """Sends values through `post`, which returns DHIS2's import summary; it remembers refused units and periods.
 
-    def __init__(self, post: Post, stored: StoredValues, facts: Facts, dry_run: bool) -> None:
+    With `deletes`, `post` has DHIS2 delete them.
+    """
+
+    def __init__(self, post: Post, stored: StoredValues, facts: Facts, dry_run: bool, *, deletes: bool = False) -> None:
         self._post, self._stored, self._facts, self._dry_run = post, stored, facts, dry_run
+        self._deletes = deletes
         self._uids = {name: str(unit["id"]) for name, unit in facts.units.items()}
         self._refused: dict[str, Rejected] = {}  # units and periods that DHIS2 refused everything of
         self._refused_all: Answer | None = None  # why it takes nothing at all
@@ -139,10 +144,12 @@ class Sender:
             if answer.code in ABOUT_ALL and not self._taken:
                 self._refused_all = answer  # it would be the same for all that follow
         rejected = answer.rejected()
-        missing = answer.unexplained()
+        missing = answer.unexplained(self._deletes)
         if missing and self._dry_run:  # after a dry run there is nothing to read
             sent.statuses.add("WARNING")
-            sent.reasons.append(f"DHIS2 would drop {missing} of {len(answer.values)} values without a word; {ZEROS}")
+            said = "would not delete" if self._deletes else "would drop"
+            reason = "" if self._deletes else f"; {ZEROS}"
+            sent.reasons.append(f"DHIS2 {said} {missing} of {len(answer.values)} values without a word{reason}")
         elif missing:
             held = self._stored.of(answer.values)
             known = {(entry.org_unit, entry.period) for entry in rejected}
@@ -150,14 +157,17 @@ class Sender:
                 value
                 for value in answer.values
                 if (cell := (value.org_unit, value.period)) not in known
-                and (cell not in held or not same_number(held[cell].value, value.value))
+                and (cell in held if self._deletes else not _holds(held.get(cell), value))
             ]
             said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED
+            if self._deletes:
+                said = NOT_DELETED
             if answer.code or answer.status != "SUCCESS":
                 said = answer.reason
             if lost:
                 sent.statuses.add("WARNING")
-                sent.reasons.append(f"DHIS2 did not store {len(lost)} of {len(answer.values)} values; {said}")
+                doing = "delete" if self._deletes else "store"
+                sent.reasons.append(f"DHIS2 did not {doing} {len(lost)} of {len(answer.values)} values; {said}")
             rejected += [rejection(value, {"errorCode": answer.code, "value": said}) for value in lost]
         sent.reject(rejected, counted=True)
 
@@ -179,3 +189,7 @@ class Sender:
             else:
                 left.append(value)
         return left
+
+
+def _holds(held: Held | None, value: DataValue) -> bool:
+    return held is not None and same_number(held.value, value.value)

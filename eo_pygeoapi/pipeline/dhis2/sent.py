@@ -7,7 +7,7 @@ answer of DHIS2 in place of them: an import that dies in between leaves both, an
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 
@@ -41,6 +41,21 @@ class SentValues:
                     found[value.org_unit, value.period] = last
         return found
 
+    def periods(self) -> list[str]:
+        """Return the ids of all periods that anything was sent for, in order."""
+        return sorted({period for key in self._files() for period in self._read(key)})
+
+    def units(self, periods: Iterable[str]) -> list[str]:
+        """Return the units that anything was sent for in these periods."""
+        return sorted({unit for _, units in self.of_periods(periods) for unit in units})
+
+    def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
+        """Yield each of these periods, in order, with the values that we may have sent last, by unit."""
+        wanted = set(periods)
+        for key in self._files():
+            noted = self._read(key)
+            yield from ((period, noted[period]) for period in sorted(wanted & noted.keys()))
+
     def begin(self, values: Sequence[DataValue], before: Mapping[Cell, str] | None = None) -> None:
         """Note that the values are about to be sent, in place of those `before`, which count as ours from now on."""
         replaced = before or {}
@@ -68,6 +83,14 @@ class SentValues:
                     before.remove(value.value)
             self._store.write_json(key, noted)
 
+    def forget(self, values: Sequence[DataValue]) -> None:
+        """Note that DHIS2 holds nothing of ours any more in the cells of `values`."""
+        for key, some in self._by_file(values):
+            noted = self._read(key)
+            for value in some:
+                noted.get(value.period, {}).pop(value.org_unit, None)
+            self._store.write_json(key, noted)
+
     def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
         length = (self._layout or None) if values else None
 
@@ -76,6 +99,10 @@ class SentValues:
 
         for name, some in groupby(sorted(values, key=shard), key=shard):
             yield f"{self._folder}/{_safe(name)}.json", list(some)
+
+    def _files(self) -> list[str]:
+        """Return the keys of the files, which are in the order of their periods."""
+        return [key for key in self._store.keys(self._folder) if key != self._layout_key]
 
     @property
     def _layout_key(self) -> str:

@@ -18,11 +18,15 @@ GAP = 92  # days between two periods; what lies in a shorter gap is read too
 
 
 class Held(NamedTuple):
-    """A value that DHIS2 holds, who stored it, and when (as DHIS2 writes it); empty where DHIS2 does not say."""
+    """A value that DHIS2 holds, who stored it, and when (as DHIS2 writes it); empty where DHIS2 does not say.
+
+    Of a value that was `deleted` these are the last value, and who deleted it when.
+    """
 
     value: str
     stored_by: str = ""
     stored_at: str = ""
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class StoredValues:
         }
         self._uids = {name: uid for uid, name in names.items()}
 
-    def of(self, values: Sequence[DataValue]) -> dict[Cell, Held]:
-        """Return the held values in the cells of `values`, and around them."""
+    def of(self, values: Sequence[DataValue], *, deleted: bool = False) -> dict[Cell, Held]:
+        """Return the held values in the cells of `values`, and around them; with `deleted` also those that were."""
         units = sorted({self._uids[value.org_unit] for value in values})
         known = (period_with_id(id_, self._period_type) for id_ in {value.period for value in values})
         periods = sorted((period for period in known if period), key=lambda period: period.start)
@@ -83,11 +87,19 @@ class StoredValues:
         for first, stop in pairwise([0, *gaps, len(periods)] if periods else []):
             days = span(periods[first:stop])
             found = self._dhis2.stored_values(
-                self._target.data_element, days.start, days.end, units, data_set=self._target.data_set
+                self._target.data_element,
+                days.start,
+                days.end,
+                units,
+                data_set=self._target.data_set,
+                deleted=deleted,
             )
             held |= {
                 (self._names[value["orgUnit"]], value["period"]): Held(
-                    str(value.get("value", "")), str(value.get("storedBy") or ""), str(value.get("lastUpdated") or "")
+                    str(value.get("value", "")),
+                    str(value.get("storedBy") or ""),
+                    str(value.get("lastUpdated") or ""),
+                    bool(value.get("deleted")),
                 )
                 for value in found
                 if value["orgUnit"] in self._names

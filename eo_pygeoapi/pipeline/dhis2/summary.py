@@ -205,12 +205,13 @@ class Answer:
         whole = {"errorCode": self.code, "value": self.reason}
         return [rejection(value, self._conflict_of.get(i, whole)) for i, value in enumerate(self.values)]
 
-    def unexplained(self) -> int:
-        """Return how many values DHIS2 neither stored nor named, or deleted, which we never ask for.
+    def unexplained(self, deletes: bool = False) -> int:
+        """Return how many values DHIS2 neither stored nor named, or deleted without being asked to (`deletes`).
 
         That DHIS2 counts a value as ignored is no reason: we send new and changed values only.
         """
-        return max(len(self.values) - self.stored - len(self.rejected()), 0) + self.counts["deleted"]
+        unasked = 0 if deletes else self.counts["deleted"]
+        return max(len(self.values) - self.stored - len(self.rejected()), 0) + unasked
 
 
 def rejection(value: DataValue, conflict: Mapping[str, Any]) -> Rejected:

@@ -16,7 +16,8 @@ from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.grids.blocks import unreadable
-from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, to_periods
+from eo_pygeoapi.pipeline.grids.days import period_values
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial
 
@@ -101,7 +102,7 @@ def _aggregated(
     """Aggregate some periods, in a worker of the cluster."""
     grid = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": times}, attrs=attrs)
     statistics = BlockStatistics(weights, aggregation.spatial)
-    blocks = to_periods(grid, periods, aggregation.temporal, memory)
+    blocks = period_values(grid, periods, aggregation, memory)
     return [(number + block.first, statistics.of(block)) for block in blocks]
 
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import NOT_PLAUSIBLE, LeftOut
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.grids.plausible import OPEN, Range, ends, is_mark, rounding
@@ -102,11 +103,12 @@ class Judgement:
 def judged(found: Found, dataset: Dataset) -> Judgement:
     """Judge values in the dataset's units; clip, in place, values that rounding put beside its limits.
 
-    The limits do not apply to a count of cells and a deviation, which are no values of the quantity.
+    The limits do not apply to a count of cells or days and a deviation, which are no values of the quantity.
     """
     values, fractions = found.values, found.fractions
     why = np.zeros(values.shape, "int8")
-    of_values = dataset.aggregation.spatial not in ("count", "std")
+    statistics = dataset.aggregation
+    of_values = statistics.spatial not in ("count", "std") and day_statistic(statistics.temporal) is None
     low, high = ends_of(dataset) if of_values else OPEN
     noise = rounding((low, high))
     why[(values < low - noise) | (values > high + noise)] = _Why.IMPLAUSIBLE

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.block import Dataset
@@ -25,6 +26,7 @@ from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.left_out import ends_of, judged
 from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
+from eo_pygeoapi.pipeline.zonal.vectors import aggregate_directions
 from eo_pygeoapi.pipeline.zonal.weights_cache import Store, WeightsCache
 
 __all__ = ["Aggregated", "CoverageWeights", "Means", "aggregate", "aggregate_to_org_units", "coverage_weights", "means"]
@@ -64,7 +66,8 @@ def aggregate_to_org_units(
     grid, finish = _prepared(grid, dataset)
     complete, left_out = complete_periods(grid, periods, dataset.time_zone)
     geometries = units.geometry.to_numpy()
-    found = aggregate_periods(grid, geometries, complete, dataset.aggregation, means or Means(), progress)
+    compute = aggregate_directions if grid.dtype.kind == "c" else aggregate_periods
+    found = compute(grid, geometries, complete, dataset.aggregation, means or Means(), progress)
     values, ids = found.values, list(units["orgUnit"])
     values *= finish.scale
     values += finish.offset
@@ -72,6 +75,8 @@ def aggregate_to_org_units(
     values[judgement.null] = np.nan
     if dataset.decimals is not None:
         values.round(dataset.decimals, out=values)
+    if grid.dtype.kind == "c":
+        values %= 360.0  # which rounding may have made of the north
     values += 0.0  # -0.0 becomes 0.0
     left_out += judgement.left_out(ids, complete)
     return Aggregated(_frame(values, found.fractions, ids, complete), left_out)
@@ -92,26 +97,28 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     """Return the grid with the limits of its cells and the conversion that cells need, and the one that results need.
 
     Converting few results is faster than many cells, and keeps the digits of float32. But an offset does not commute
-    with a sum, and rates become amounts cell by cell where time steps differ in length. Shares of cells (`count`) are
-    not in the source's units at all, and a standard deviation is a difference, which has no offset.
+    with a sum, a threshold is in the dataset's units, and rates become amounts cell by cell where time steps differ in
+    length. Shares of cells (`count`) are
+    not in the source's units at all, nor are directions, and a standard deviation is a difference, which has no offset.
     """
     statistics = dataset.aggregation
-    grid = grid.assign_attrs(source_limits=with_room(dataset.options.plausible()))
-    if statistics.spatial == "count" and dataset.plausible is None:
+    grid = grid.assign_attrs(source_limits=with_room(dataset.options.plausible()), time_zone=dataset.time_zone)
+    if grid.dtype.kind == "c" or (statistics.spatial == "count" and dataset.plausible is None):
         return grid, Conversion()
     whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
     found = replace(whole, offset=0.0) if statistics.spatial == "std" else whole
     hours = step_hours(grid)
-    of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal)
-    by_cells = of_sums or bool(found.per_hour and np.ptp(hours) > 0)
+    of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal, statistics.daily)
+    by_cells = of_sums or bool(found.per_hour and np.ptp(hours) > 0) or day_statistic(statistics.temporal) is not None
     allowed = limits(
         ends_of(dataset),
         cells_are_summed=statistics.spatial == "sum",
-        steps_are_summed=statistics.temporal == "sum",
+        steps_are_summed="sum" in (statistics.temporal, statistics.daily),
         differences="least" in grid.attrs,
     )
     if by_cells:
-        return grid.assign_attrs(limits=allowed, conversion=found), Conversion()
+        needed = {"conversion": found} if found != Conversion() else {}
+        return grid.assign_attrs(limits=allowed, **needed), Conversion()
     factor = float(np.max(whole.factor(float(hours[0]))))
     grid = grid.assign_attrs(limits=allowed.before(Conversion(factor, whole.offset)))
     return grid, Conversion() if statistics.spatial == "count" else Conversion(factor, found.offset)

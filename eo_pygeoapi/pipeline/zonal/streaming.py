@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.pipeline.grids.antimeridian import beyond_180
 from eo_pygeoapi.pipeline.grids.blocks import CELL_BYTES, MEMORY, cells_at_once, threads_beside
+from eo_pygeoapi.pipeline.grids.days import period_values
 from eo_pygeoapi.pipeline.grids.frames import Frame, with_cell_sizes
 from eo_pygeoapi.pipeline.grids.plausible import Range
-from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, to_periods
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated, AccumulatedStrips, Impossible
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import Floats, areas, as_wkb
@@ -111,7 +112,7 @@ def _partials(
     # the hash of all geometries takes a tenth of the time of a single step
     key = content_key(frame, wkb) if not single or means.cache.may_have(frame, len(geometries)) else ""
     weights = means.cache.find(key, frame, len(geometries)) if key else None
-    blocks = to_periods(part.grid, complete, aggregation.temporal, means.memory)
+    blocks = period_values(part.grid, complete, aggregation, means.memory)
     if weights is None:
         if single:
             units = wkb.tolist()

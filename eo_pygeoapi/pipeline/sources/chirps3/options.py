@@ -56,6 +56,14 @@ class Chirps3Options(SourceOptions):
         """Rain is never below 0."""
         return 0.0, _MOST_IN_A_DAY
 
+    def variable_name(self) -> str:
+        """Rain."""
+        return "precipitation"
+
+    def days(self) -> tuple[date, None]:
+        """From 1981."""
+        return date(1981, 1, 1), None
+
     def expected(self, day: date) -> date:
         """Final data come by the month; preliminary ones two days after the pentad (five days) of a day.
 
@@ -125,4 +133,5 @@ INFO = SourceInfo(
     source="eo_pygeoapi.pipeline.sources.chirps3.source:Chirps3Source",
     licence="CC BY 4.0",
     citation="Climate Hazards Center (2025): CHIRPS3 Data Repository. https://doi.org/10.15780/G2JQ0P",
+    resolution="0.05°",
 )

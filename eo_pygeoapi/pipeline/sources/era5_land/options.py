@@ -8,8 +8,10 @@ from typing import Any, Literal
 import requests
 from pydantic import Field
 
+from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
+from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 
 _ENERGY = re.compile("radiation|heat_flux")  # J/m2; other accumulated variables are water, in m
@@ -49,11 +51,17 @@ class Era5LandOptions(SourceOptions):
     """
 
     provider: Literal["cds", "destine"] = Field("cds", description="Climate Data Store or Destination Earth")
-    variable: YamlText = Field("2m_temperature", description="name of the variable at the Climate Data Store")
+    variable: YamlText = Field(
+        "2m_temperature",
+        description=f"name of the variable at the Climate Data Store, or of a derived one: "
+        f"{', '.join(DERIVED_VARIABLES)}",
+    )
     base_url: YamlText = Field("", description="address of a mirror")
 
     def defaults(self) -> dict[str, Any]:
-        """Water in mm, temperatures in degC, other units as they are; sums over time of accumulated variables."""
+        """Water in mm, temperatures in degC, derived ones in their units; sums over time of accumulated variables."""
+        if derived := DERIVED_VARIABLES.get(self.variable):
+            return {"units": {"from": derived.units, "to": derived.to}, "decimals": derived.decimals}
         if not self.accumulated:
             return {"units": {"from": "K", "to": "degC"}, "decimals": 1} if self._is_temperature else {}
         summed = {"aggregation": {"spatial": "mean", "temporal": "sum"}}
@@ -73,13 +81,19 @@ class Era5LandOptions(SourceOptions):
         return self.base_url or own[self.provider]
 
     def plausible(self) -> Limits:
-        """Temperatures on the earth; amounts of water from 0 on, with room for packing."""
+        """Temperatures on the earth; amounts of water from 0 on, with room for packing; those of derived variables."""
+        if derived := DERIVED_VARIABLES.get(self.variable):
+            return derived.limits
         known = ERA5_LAND_VARIABLES.get(self.variable)
         if known and self._is_temperature:
             return 150.0, 400.0
         if known and known.kind == "amount" and not _ENERGY.search(self.variable):
             return -0.001, 10.0
         return None, None
+
+    def days(self) -> tuple[date, None]:
+        """From 1950."""
+        return date(1950, 1, 1), None
 
     def expected(self, day: date) -> date:
         """After the usual delay of the provider."""
@@ -108,14 +122,34 @@ class Era5LandOptions(SourceOptions):
         """The hours of the box; a request a month, for this variable and those of datasets that share the download."""
         west, south, east, north = needed.box
         cells = (round((east - west) * _CELLS_PER_DEGREE) + 4) * (round((north - south) * _CELLS_PER_DEGREE) + 4)
-        variables = {self.variable} | {
-            other.variable
+        same = [
+            other
             for other in needed.companions
             if isinstance(other, Era5LandOptions) and (other.provider, other.base_url) == (self.provider, self.base_url)
-        }
+        ]
+        variables = {variable for options in (self, *same) for variable in options.inputs}
         size = int(len(needed.days) * _HOURS * cells * len(variables) * _BYTES_A_VALUE)
         requests = needed.months
         return Cost(size, size, requests, requests * _SECONDS_A_REQUEST[self.provider])
+
+    def method(self) -> str:
+        """How a derived variable is computed."""
+        if derived := DERIVED_VARIABLES.get(self.variable):
+            return f"{self.variable} of each hour: {derived.formula}. Reference: {derived.reference}"
+        return ""
+
+    def refuses(self, aggregation: Aggregation) -> str:
+        """A direction has no sum and no extremes; it is that of the mean vector."""
+        derived, mean = DERIVED_VARIABLES.get(self.variable), Aggregation(weight=aggregation.weight)
+        if derived and derived.vector and aggregation != mean:
+            return f"{self.variable} is the direction of the mean vector; allowed: spatial: mean, temporal: mean"
+        return ""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The provider's variables that the variable is, or is computed from."""
+        derived = DERIVED_VARIABLES.get(self.variable)
+        return derived.inputs if derived else (self.variable,)
 
     @property
     def accumulated(self) -> bool:
@@ -136,4 +170,5 @@ INFO = SourceInfo(
     citation="Muñoz Sabater, J. (2019): ERA5-Land hourly data from 1950 to present. Copernicus Climate Change Service "
     "(C3S) Climate Data Store (CDS). https://doi.org/10.24381/cds.e2161bac",
     credentials=(CDS, EARTH_DATA_HUB),
+    resolution="0.1°",
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
+from pathlib import Path
 from typing import cast
 
 import xarray as xr
@@ -19,7 +20,9 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore
+from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES
 from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
+from eo_pygeoapi.pipeline.sources.era5_land.formulas import derive
 from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts, needed_days
 from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
 from eo_pygeoapi.pipeline.sources.era5_land.provider import HourlyProvider, NotPublishedError, Wanted
@@ -29,7 +32,7 @@ from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.stale import no_data, raise_if_stale
-from eo_pygeoapi.store.download_cache import CachedFile, days_text
+from eo_pygeoapi.store.download_cache import CachedFile, days_text, parse
 
 _LOG = logging.getLogger(__name__)
 _CELLS_PER_DEGREE = 10
@@ -60,8 +63,7 @@ class Era5LandSource:
         fetching = _Fetching(request, provider, folder, self.today())
         own = _needed(request.dataset, request)
         with fetching.folder.locked(request.say):
-            fetching.fetch_missing(_variables(request), own)
-            kept, missing = fetching.kept(options.variable, own)
+            kept, missing = fetching.fetch_missing(_variables(request), own)
         fetching.raise_if_stale(own, missing)
         left_out = _left_out(request, set(missing), fetching.expected)
         if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
@@ -78,15 +80,27 @@ class Era5LandSource:
         return Extract(files=[str(file.path) for file in kept], left_out=left_out, note=note)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
-        """Open the kept days as one normalised grid of hours."""
-        variable = cast(Era5LandOptions, request.dataset.options).variable
+        """Open the kept days as one normalised grid of hours; compute a derived variable hour by hour."""
+        options = cast(Era5LandOptions, request.dataset.options)
+        if options.variable not in DERIVED_VARIABLES:
+            return self._opened(options.variable, request, extract.files)
+        of_input = {variable: [path for path in extract.files if _holds(path, variable)] for variable in options.inputs}
+        return derive(options.variable, [self._opened(each, request, files) for each, files in of_input.items()])
+
+    def _opened(self, variable: str, request: SourceRequest, files: Sequence[str]) -> xr.DataArray:
+        """Open the kept days of one variable of the provider."""
         name = f"ERA5-Land {variable}"
-        parts = [cut_to_box(part, request.bbox, name) for part in opened(extract.files, name)]
+        parts = [cut_to_box(part, request.bbox, name) for part in opened(files, name)]
         known = ERA5_LAND_VARIABLES.get(variable)
         accumulated = known.accumulated if known else parts[0].attrs.get("GRIB_stepType") == "accum"
         if known and known.kind == "amount":
             parts = [part.assign_attrs(least=0.0) for part in parts]
         return assemble(parts, request, name, "hour", amounts if accumulated else lambda data: data)
+
+
+def _holds(path: str, variable: str) -> bool:
+    file = parse(Path(path))
+    return file is not None and file.variable == variable
 
 
 def box_of(bbox: Box) -> Box:
@@ -119,15 +133,16 @@ def _variables(request: SourceRequest) -> dict[str, list[date]]:
     An unknown variable stays alone, so that the provider's refusal of it fails no other dataset.
     """
     own = cast(Era5LandOptions, request.dataset.options)
-    found = {own.variable: _needed(request.dataset, request)}
-    if own.variable not in ERA5_LAND_VARIABLES:
+    found = dict.fromkeys(own.inputs, _needed(request.dataset, request))
+    if not found.keys() <= ERA5_LAND_VARIABLES.keys():
         return found
     for other in request.companions:
         if not isinstance(options := other.options, Era5LandOptions):
             continue
         same = (options.provider, options.base_url) == (own.provider, own.base_url)
-        if same and options.variable in ERA5_LAND_VARIABLES:
-            found[options.variable] = sorted({*found.get(options.variable, ()), *_needed(other, request)})
+        for variable in options.inputs if same else ():
+            if variable in ERA5_LAND_VARIABLES:
+                found[variable] = sorted({*found.get(variable, ()), *_needed(other, request)})
     return found
 
 
@@ -150,11 +165,24 @@ class _Fetching:
         """Return the kept files of these days, and the days that are missing."""
         return self.folder.covering(variable, days, self.today, self.options.final_from)
 
-    def fetch_missing(self, variables: Mapping[str, Sequence[date]], own: Sequence[date]) -> None:
-        """Fetch the days that are not kept, a request a month; nothing where the dataset itself lacks nothing."""
-        mine = next(iter(variables))
-        if not self.kept(mine, own)[1]:
-            return
+    def own(self, days: Sequence[date]) -> tuple[list[CachedFile], list[date]]:
+        """Return the kept files of all inputs of the dataset, and the days that any of them lacks."""
+        files, lacking = list[CachedFile](), set[date]()
+        for variable in self.options.inputs:
+            kept, missing = self.kept(variable, days)
+            files += kept
+            lacking.update(missing)
+        return files, sorted(lacking)
+
+    def fetch_missing(
+        self, variables: Mapping[str, Sequence[date]], own: Sequence[date]
+    ) -> tuple[list[CachedFile], list[date]]:
+        """Fetch the days that are not kept, a request a month; nothing where the dataset itself lacks nothing.
+
+        Returns what `own` does afterwards.
+        """
+        if not (before := self.own(own))[1]:
+            return before
         missing = {variable: self.kept(variable, days)[1] for variable, days in variables.items()}
         wanted = sorted({day for days in missing.values() for day in days if day <= self.today})
         for _, month in groupby(wanted, lambda day: (day.year, day.month)):
@@ -176,6 +204,7 @@ class _Fetching:
                     check(found, days, self.request.download_box, self.folder.name)
                     for part in write_days(found, days, unfinished):
                         self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+        return self.own(own)
 
     def raise_if_stale(self, own: Sequence[date], missing: Sequence[date]) -> None:
         """Raise StaleProviderError where days are missing because the provider has stopped."""

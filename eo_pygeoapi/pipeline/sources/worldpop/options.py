@@ -8,6 +8,7 @@ from pydantic import Field
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
+_YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 PROVIDER = "https://data.worldpop.org"
 YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 # where the provider has a year of a country, as dhis2eo knows it, too
@@ -36,6 +37,15 @@ class WorldPopOptions(SourceOptions):
     def address(self) -> str:
         """The mirror, or WorldPop."""
         return self.base_url or PROVIDER
+
+    def variable_name(self) -> str:
+        """People."""
+        return "population"
+
+    def days(self) -> tuple[date, date]:
+        """The years of the version."""
+        first, last = _YEARS[self.version]
+        return date(first, 1, 1), date(last, 12, 31)
 
     def plausible(self) -> Limits:
         """A count of people is never below 0."""
@@ -66,4 +76,5 @@ INFO = SourceInfo(
     licence="CC BY 4.0",
     citation="WorldPop, University of Southampton. https://www.worldpop.org",
     across_180=True,
+    resolution="100 m",
 )

@@ -1,0 +1,43 @@
+"""Statistics over the days of a period that a mean of days cannot give: counts of days, spells, degree days.
+
+Each is a word and a threshold in the dataset's units, such as `days-above-35`. The words follow the climate indices of
+the Expert Team on Climate Change Detection and Indices (ETCCDI, Zhang et al. 2011, https://doi.org/10.1002/wcc.147):
+hot and cold days (SU, FD) are strictly above and below, a dry day is below and a wet day at or above the threshold
+(CDD, CWD). Spells are those within the period. Degree days are the sum of what the days' values are above the threshold
+(McMaster and Wilhelm 1997, https://doi.org/10.1016/S0168-1923(97)00027-0).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, cast
+
+Kind = Literal["days-above", "days-below", "degree-days", "longest-dry-spell", "longest-wet-spell"]
+# what the values of several periods make together
+OVER_PERIODS: dict[Kind, Literal["sum", "max"]] = {
+    "days-above": "sum",
+    "days-below": "sum",
+    "degree-days": "sum",
+    "longest-dry-spell": "max",
+    "longest-wet-spell": "max",
+}
+PATTERN = rf"({'|'.join(OVER_PERIODS)})-(-?\d+(?:\.\d+)?)"
+EXAMPLES = ", ".join(f"{kind}-{threshold}" for kind, threshold in zip(OVER_PERIODS, (35, 18, 10, 1, 1), strict=True))
+
+
+@dataclass(frozen=True)
+class DayStatistic:
+    """A statistic over days, and its threshold."""
+
+    kind: Kind
+    threshold: float
+
+    @property
+    def is_count(self) -> bool:
+        """Whether values are numbers of days."""
+        return self.kind != "degree-days"
+
+
+def day_statistic(name: str) -> DayStatistic | None:
+    """Return the statistic over days that has this name, None for other names."""
+    found = re.fullmatch(PATTERN, name, re.ASCII)
+    return DayStatistic(cast(Kind, found[1]), float(found[2])) if found else None

@@ -1,0 +1,227 @@
+"""Take back what jobs have changed in DHIS2, cell by cell.
+
+A value that was new is deleted, and one that was changed gets its old value, but only where DHIS2 still holds what the
+job sent. What a person or a later job has changed since is kept. It goes in batches of whole periods, as an import
+does, and a repetition of an undo that broke off goes on where that stopped.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from eo_pygeoapi.contract.models import ImportSummary, KeptValue
+from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
+from eo_pygeoapi.pipeline.dhis2.client import Connect
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload
+from eo_pygeoapi.pipeline.dhis2.facts import read_facts
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, digest_of
+from eo_pygeoapi.pipeline.dhis2.importing import BATCH, PAUSES, Report, Turn, again, batches
+from eo_pygeoapi.pipeline.dhis2.preflight import preflight
+from eo_pygeoapi.pipeline.dhis2.stored import Held, same_number
+from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
+from eo_pygeoapi.pipeline.dhis2.writing import Writing
+from eo_pygeoapi.settings import how_to_connect
+
+What = Literal["deleted", "restored", "unchanged", "kept", "rejected"]
+
+
+class Change(NamedTuple):
+    """What a job did to one cell: it sent `value`, in place of `before`, or of nothing (None)."""
+
+    org_unit: str
+    period: str
+    value: str
+    before: str | None
+
+    @property
+    def ours(self) -> DataValue:
+        """What the job sent."""
+        return DataValue(self.org_unit, self.period, self.value)
+
+    def has_been(self) -> DataValue:
+        """Return what DHIS2 held before; nothing is an empty value."""
+        return DataValue(self.org_unit, self.period, self.before or "")
+
+
+Opens = Callable[[], AbstractContextManager[Iterator[Change]]]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one job or several have changed in one target: the number of cells, their units and periods, and the cells.
+
+    Each of `jobs` opens the cells of one of them anew, ordered by period; the last job comes first.
+    """
+
+    target: DatasetTarget
+    count: int
+    org_units: Sequence[str]
+    periods: Sequence[str]
+    jobs: Sequence[Opens]
+
+    @classmethod
+    def of(cls, target: DatasetTarget, jobs: Sequence[Opens]) -> "Changes":
+        """Count the cells."""
+        units: dict[str, None] = {}
+        periods: dict[str, None] = {}
+        count = 0
+        for opens in jobs:
+            with opens() as cells:
+                for change in cells:
+                    units[change.org_unit], periods[change.period] = None, None
+                    count += 1
+        return cls(target, count, list(units), list(periods), jobs)
+
+    def batches(self, size: int, one_period: bool) -> Iterator[list[Change]]:
+        """Yield the cells in batches of whole periods; none has cells of two jobs."""
+        for opens in self.jobs:
+            with opens() as cells:
+                yield from batches(cells, size, one_period)
+
+
+def changes_in(rows: Iterable[Mapping[str, str]]) -> Iterator[Change]:
+    """Yield the cells that a job has changed, from the rows of what its import found."""
+    for row in rows:
+        if row["change"] in ("new", "changed"):
+            before = row["stored"] if row["change"] == "changed" else None
+            yield Change(row["orgUnit"], row["period"], row["value"], before)
+
+
+def undo_in_dhis2(
+    files: ImportFiles,
+    changes: Changes,
+    dataset: Dataset,
+    dry_run: bool,
+    connect: Connect | None,
+    *,
+    turn: Turn = nullcontext,
+    report: Report = lambda _fraction: None,
+    batch_size: int = BATCH,
+    pauses: Sequence[float] = PAUSES,
+) -> ImportSummary:
+    """Take the changes back, or with `dry_run` ask what that would do; `files` are those of the undo's own job.
+
+    In the summary `deleted` and `updated` count what was taken back, `unchanged` what had been before, and `kept` what
+    has changed since. Raises Dhis2Error if DHIS2 refuses a request, and Dhis2UnavailableError if it is unreachable.
+    """
+    name = changes.target.connection
+    if connect is None:
+        reason = f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
+        return ImportSummary(status="ERROR", dry_run=dry_run, reason=reason)
+    if not changes.count:
+        return ImportSummary(status="SUCCESS", dry_run=dry_run, notes=["the job has changed nothing in DHIS2"])
+    with connect() as dhis2:
+        facts = again(lambda: read_facts(dhis2, changes.target, changes.org_units), pauses)
+        payload = Payload(
+            target=changes.target,
+            count=changes.count,
+            org_units=list(changes.org_units),
+            periods=list(changes.periods),
+        )
+        findings = preflight(facts, payload, dataset)
+        if errors := [finding.message for finding in findings if finding.severity == "error"]:
+            return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
+        assert facts.element
+        with nullcontext() if dry_run else turn(str(facts.element["id"])):
+            run = Writing.of(dhis2, files, changes.target, dataset, facts, dry_run)
+            tally = _all_batches(run, changes, batch_size, pauses, report)
+    files.write_rows(tally.rows)
+    return tally.total(dry_run)
+
+
+def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
+    tally, count, done = Tally(run.dataset.period_type), 0, 0
+    for number, batch in enumerate(changes.batches(batch_size, run.one_period_at_a_time)):
+        digest = digest_of([change.ours for change in batch])
+        result = run.files.finished(number, digest)
+        if result is None:
+            begun = {(row["orgUnit"], row["period"]): row for row in run.files.begun(number)}
+            result, rows = again(lambda: _one_batch(run, number, batch, begun), pauses)  # noqa: B023  called at once
+            result = result.model_copy(update={"digest": digest})
+            run.files.finish(number, result, rows)
+        tally.add(result)
+        count, done = number + 1, done + len(batch)
+        report(done / changes.count)
+    run.files.collect(count)
+    return tally
+
+
+def _one_batch(
+    run: Writing, number: int, batch: Sequence[Change], begun: dict[tuple[str, str], Row]
+) -> tuple[BatchResult, list[Row]]:
+    """Take one batch back; `begun` is what earlier attempts at it have tried, and may have done."""
+    sendable, refused = run.screening.sort([change.ours for change in batch])
+    held, allowed = run.stored.of(sendable), set(sendable)
+    asked = [change for change in batch if change.ours in allowed]
+    rows = [_row(change, held.get((change.org_unit, change.period)), run) for change in asked]
+    back = [change for change, row in zip(asked, rows, strict=True) if row["change"] in ("deleted", "restored")]
+    if not run.dry_run:
+        begun |= {(row["orgUnit"], row["period"]): row for row in rows if row["change"] in ("deleted", "restored")}
+        run.files.begin(number, list(begun.values()))
+    to_delete = [change.ours for change in back if change.before is None]
+    to_restore = [change.has_been() for change in back if change.before is not None]
+    if not run.dry_run:
+        run.sent.begin(to_restore)
+    results = run.deleter.send(to_delete), run.sender.send(to_restore)
+    rejected = [entry for sent in results for entry in sent.rejected] + refused
+    not_taken = {(entry.org_unit, entry.period): entry for entry in rejected}
+    if not run.dry_run:
+        run.sent.forget([value for value in to_delete if (value.org_unit, value.period) not in not_taken])
+        run.sent.confirm(to_restore, not_taken)
+    # what an earlier attempt has taken back counts as that, and not as taken back before
+    rows = [begun.get((r["orgUnit"], r["period"]), r) if r["change"] == "unchanged" else r for r in rows]
+    rows = [row for row in rows if (row["orgUnit"], row["period"]) not in not_taken]
+    kept = [_kept(change, held.get((change.org_unit, change.period))) for change, row in _of(asked, rows, "kept")]
+    rows += [
+        {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
+        for r in rejected
+    ]
+    counts = Counter(row["change"] for row in rows)
+    result = BatchResult(
+        statuses=["WARNING" if rejected else "SUCCESS"],
+        counts={
+            "deleted": counts["deleted"],
+            "updated": counts["restored"],
+            "unchanged": counts["unchanged"],
+            "ignored": counts["kept"] + counts["rejected"],
+        },
+        rejected=rejected,
+        kept=kept,
+        reasons=[reason for sent in results for reason in sent.reasons],
+        rows=rows[:SHOWN],
+    )
+    return result, rows
+
+
+def _row(change: Change, held: Held | None, run: Writing) -> Row:
+    """Return what becomes of a cell: `value` is what DHIS2 holds in the end, and `stored` what it holds now."""
+    what: What
+    if held is None:
+        what = "unchanged" if change.before is None else "kept"
+    elif same_number(held.value, change.value):
+        others = bool(held.stored_by) and held.stored_by != run.facts.user.username
+        what = "kept" if others else "deleted" if change.before is None else "restored"
+    else:
+        what = "unchanged" if change.before is not None and same_number(held.value, change.before) else "kept"
+    now = held.value if held else ""
+    value = now if what in ("kept", "unchanged") else change.before or ""
+    return {"orgUnit": change.org_unit, "period": change.period, "value": value, "stored": now, "change": what}
+
+
+def _of(asked: Sequence[Change], rows: Sequence[Row], what: What) -> Iterator[tuple[Change, Row]]:
+    found = {(row["orgUnit"], row["period"]): row for row in rows if row["change"] == what}
+    return ((c, found[c.org_unit, c.period]) for c in asked if (c.org_unit, c.period) in found)
+
+
+def _kept(change: Change, held: Held | None) -> KeptValue:
+    now = held or Held("")
+    return KeptValue(
+        org_unit=change.org_unit,
+        period=change.period,
+        value=change.value,
+        stored=now.value,
+        stored_by=now.stored_by,
+        stored_at=now.stored_at,
+    )

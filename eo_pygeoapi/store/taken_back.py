@@ -1,0 +1,190 @@
+"""Have the collection of a dataset follow an undo: its latest values are again those of before the undone job.
+
+A job that publishes an import keeps what the collection showed before of its units and periods. That is published anew
+when the job is undone; where there was nothing before, nothing is published any more.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from eo_pygeoapi.contract.periods import period_with_id
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.duck import quoted
+from eo_pygeoapi.store.features import Table
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.published import (
+    IMPORTED,
+    LATEST,
+    Files,
+    folder_of,
+    local_paths,
+    read_files,
+    save,
+    stamp,
+    workshop,
+)
+from eo_pygeoapi.store.store import MissingResultError
+
+_COLUMNS = """"orgUnit", name, level, period, start, "end", value, "validFraction", "jobID", geometry"""
+
+
+def keep_replaced(folder: JobFolder, dataset_id: str, table: Table) -> None:
+    """Keep with a job what is published of its units and periods, before it publishes others; done once."""
+    if folder.exists(job_folder.REPLACED) or not len(table):
+        return
+
+    def keep(files: Files) -> None:
+        with workshop(dataset_id) as (connection, copies), folder.new_file(job_folder.REPLACED) as path:
+            connection.register("cells", {name: table.columns[name] for name in ("orgUnit", "period")})
+            first, last = connection.execute("SELECT min(period), max(period) FROM cells").fetchall()[0]
+            keys = [key for year, keys in files.values.items() if first[:4] <= year <= last[:4] for key in keys]
+            if keys:
+                paths = local_paths(folder.store, keys, copies)
+                query = f"""SELECT {_COLUMNS} FROM (SELECT * FROM read_parquet(?) WHERE period BETWEEN ? AND ? {LATEST})
+                    SEMI JOIN cells USING ("orgUnit", period) WHERE start IS NOT NULL"""
+                options = "FORMAT parquet, USE_TMP_FILE false"
+                connection.execute(f"COPY ({query}) TO {quoted(path)} ({options})", [paths, first, last])
+            else:
+                path.touch()  # nothing was published
+
+    read_files(folder.store, dataset_id, keep)
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """How many values the collection shows again, and how many it shows no more."""
+
+    shown_again: int = 0
+    gone: int = 0
+
+
+def take_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime) -> TakenBack:
+    """Publish again what the collection showed before a job, where it still shows the job's values.
+
+    What DHIS2 has not let the undo take back stays as it is, and so does what the job found in DHIS2 as it was, where
+    nothing was published of it before. The coverage follows. A repetition changes nothing.
+    """
+    store, job = undo.store, JobFolder(undo.store, job_id)
+    version = f"{stamp(now)} {undo.job_id} {stamp(now)}"
+
+    def publish(files: Files) -> TakenBack:
+        with workshop(dataset.id) as (connection, copies):
+            if not _tabulate(connection, undo, job, copies):
+                return TakenBack()
+            first, last = connection.execute("SELECT min(period), max(period) FROM ours").fetchall()[0]
+            years = [year for year in files.values if first[:4] <= year <= last[:4]]
+            paths = local_paths(store, [key for year in years for key in files.values[year]], copies)
+            if not paths:
+                return TakenBack()
+            connection.execute(
+                f"""CREATE TEMP TABLE back AS
+                SELECT now."orgUnit", coalesce(was.name, now.name) AS name, coalesce(was.level, now.level) AS level,
+                    now.period, was.start, was."end", was.value, was."validFraction",
+                    coalesce(was."jobID", $undo) AS "jobID", was.geometry, $version AS version,
+                    now.start AS first, now."end" AS last
+                FROM (SELECT * FROM read_parquet($paths) WHERE period BETWEEN $first AND $last {LATEST}) AS now
+                LEFT JOIN was USING ("orgUnit", period)
+                WHERE now."jobID" = $job AND now.start IS NOT NULL AND (now."orgUnit", now.period) NOT IN (FROM stays)
+                    AND (was.start IS NOT NULL OR (now."orgUnit", now.period) NOT IN (FROM as_it_was))""",
+                {"undo": undo.job_id, "version": version, "paths": paths, "first": first, "last": last, "job": job_id},
+            )
+            for (year,) in connection.execute("SELECT DISTINCT left(period, 4) FROM back ORDER BY ALL").fetchall():
+                of_year = f"SELECT {_COLUMNS}, version FROM back WHERE left(period, 4) = ?"
+                query = f'{of_year} ORDER BY period, "orgUnit"'
+                save(connection, query, [year], store, f"{folder_of(dataset.id)}/{IMPORTED}-{year}")
+            _cover(connection, undo, dataset, version, now)
+            query = "SELECT count(start), count(*) - count(start) FROM back"
+            return TakenBack(*connection.execute(query).fetchall()[0])
+
+    return read_files(store, dataset.id, publish)
+
+
+def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFolder, copies: Path) -> bool:
+    """Make the tables of cells `ours`, `was`, `stays`, `kept` and `as_it_was`; False where the job changed nothing."""
+    cells = 'SELECT "orgUnit", period FROM read_csv(?, all_varchar=true) WHERE change IN (SELECT unnest(?))'
+    with (
+        _local(undo, job_folder.CHANGES, copies / "undo.csv") as undone,
+        _local(job, job_folder.CHANGES, copies / "job.csv") as changes,
+        _local(job, job_folder.REPLACED, copies / "was.parquet") as replaced,
+    ):
+        if undone is None or changes is None:
+            return False
+        connection.execute(f"CREATE TEMP TABLE stays AS {cells}", [str(undone), ["rejected"]])
+        connection.execute(f"CREATE TEMP TABLE kept AS {cells}", [str(undone), ["kept"]])
+        connection.execute(f"CREATE TEMP TABLE as_it_was AS {cells}", [str(changes), ["unchanged"]])
+        connection.execute(
+            'CREATE TEMP TABLE ours AS SELECT "orgUnit", period FROM read_csv(?, all_varchar=true)', [str(changes)]
+        )
+        if replaced is not None and replaced.stat().st_size:
+            connection.execute(f"CREATE TEMP TABLE was AS SELECT {_COLUMNS} FROM read_parquet(?)", [str(replaced)])
+        else:
+            connection.execute(
+                """CREATE TEMP TABLE was ("orgUnit" VARCHAR, name VARCHAR, level INTEGER, period VARCHAR, start DATE,
+                "end" DATE, value DOUBLE, "validFraction" DOUBLE, "jobID" VARCHAR, geometry VARCHAR)"""
+            )
+        found = connection.execute("SELECT count(*) FROM ours").fetchall()
+    return bool(found[0][0])
+
+
+def _cover(
+    connection: duckdb.DuckDBPyConnection, undo: JobFolder, dataset: Dataset, version: str, now: datetime
+) -> None:
+    """Record in the coverage what there is again, and what is gone."""
+    columns = connection.execute(
+        """SELECT "orgUnit", period, first, last, start IS NULL AS gone, ("orgUnit", period) IN (FROM kept) AS kept
+        FROM back ORDER BY period, "orgUnit" """
+    ).fetchall()
+    if not columns:
+        return
+    today = now.astimezone(UTC).date()
+    periods = {period: period_with_id(period, dataset.period_type) for _, period, *_ in columns}
+    finals = {id_: dataset.options.final_from(period.end) if period else None for id_, period in periods.items()}
+    states = [
+        "-" if gone else "P" if (final := finals[period]) is not None and today < final else "V"
+        for _, period, _, _, gone, _ in columns
+    ]
+    words = f"taken back by job {undo.job_id}"
+    table = CoverageTable(undo.store, dataset.id)
+    cells = {
+        "orgUnit": [row[0] for row in columns],
+        "period": [row[1] for row in columns],
+        "start": [row[2].isoformat() for row in columns],
+        "end": [row[3].isoformat() for row in columns],
+        "state": states,
+        "reason": [words if row[4] else "" for row in columns],
+    }
+    table.add_values({n: np.array(c, dtype=object) for n, c in cells.items()}, (), undo.job_id, version)
+    in_dhis2 = [(unit, period, "K" if kept else "-") for unit, period, _, _, gone, kept in columns if gone or kept]
+    table.add_import(
+        {
+            "orgUnit": [unit for unit, _, _ in in_dhis2],
+            "period": [period for _, period, _ in in_dhis2],
+            "state": [state for _, _, state in in_dhis2],
+            "reason": ["" if state == "K" else words for _, _, state in in_dhis2],
+        },
+        undo.job_id,
+        version,
+    )
+
+
+@contextmanager
+def _local(folder: JobFolder, name: str, copy: Path) -> Iterator[Path | None]:
+    """Yield a local path of a file of a job; None where there is none."""
+    path = folder.local_path(name)
+    if path is not None:
+        yield path if path.is_file() else None
+        return
+    try:
+        folder.copy_to(name, copy)
+    except MissingResultError:
+        yield None
+    else:
+        yield copy
