@@ -3,7 +3,9 @@
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated, Literal
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -12,22 +14,54 @@ from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.contract.backfill import BackfillOutputs
 from eo_pygeoapi.contract.status import BACKFILL_ID
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.json_types import JsonMapping, JsonObject
+from eo_pygeoapi.json_types import JsonObject
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
+]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of `eo-pygeoapi up` [default: .eo-pygeoapi]")]
+Dataset = Annotated[str, typer.Argument(help="Id of a dataset, as `eo-pygeoapi datasets` shows it")]
+Date = "YYYY, YYYY-MM, YYYY-MM-DD or a duration such as -P30D"
+out = Console(highlight=False, soft_wrap=True)
 
 
 def backfill(
-    inputs: JsonMapping, config: Path | None, data_dir: Path | None, out: Console, *, wait: bool, as_json: bool
+    dataset: Dataset,
+    start: Annotated[str, typer.Option(help=f"First period: {Date}")],
+    end: Annotated[str, typer.Option(help=f"Last period: {Date}")],
+    level: Annotated[list[int] | None, typer.Option(help="Units of this level; several times for several")] = None,
+    parent: Annotated[str, typer.Option(help="Only units below this one (UID)")] = "",
+    org_unit: Annotated[list[str] | None, typer.Option(help="This unit (UID); several times for several")] = None,
+    only: Annotated[Literal["missing", "all"], typer.Option(help="What DHIS2 does not hold yet, or all")] = "missing",
+    units: Annotated[Literal["all", "changed"], typer.Option(help="Only units with new boundaries, or all")] = "all",
+    window: Annotated[str, typer.Option(help="When jobs may start, such as 20:00-05:00")] = "",
+    max_values_per_minute: Annotated[int, typer.Option(min=0, help="How many DHIS2 is sent; 0: no limit")] = 0,
+    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Import the values, or only say what it takes")] = (
+        False
+    ),
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job until its end")] = True,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of words")] = False,
 ) -> None:
-    """Print what a backfill takes; a real one is made a job, and followed until its end if `wait`."""
-    given = {name: value for name, value in inputs.items() if value not in (None, "", [], 0)}
+    """Say what the import of a long interval takes, or import it: a job a month or year, the newest first."""
+    asked = {
+        "datasetId": dataset,
+        "start": start,
+        "end": end,
+        "orgUnitLevel": level,
+        "parentOrgUnit": parent,
+        "orgUnitIds": org_unit,
+        "only": only,
+        "units": units,
+        "window": window,
+        "maxValuesPerMinute": max_values_per_minute,
+    }
+    inputs = {name: value for name, value in asked.items() if value} | {"dryRun": not apply}
     with executions(config, data_dir) as there:
-        job = execute(there, BACKFILL_ID, given)
-        if given["dryRun"]:
-            result = result_of(there, job, out)
-            if as_json:
-                out.print_json(json.dumps(result))
-            else:
-                print_estimate(BackfillOutputs.model_validate(result), out)
+        job = execute(there, BACKFILL_ID, inputs)
+        if not apply:
+            _estimated(result_of(there, job, out), as_json)
             return
         if not as_json:
             out.print(f"job {job.id}", markup=False)
@@ -44,8 +78,12 @@ def backfill(
         raise EoError(f"job {job.id} is {job.status}: {job.message}")
 
 
-def print_estimate(found: BackfillOutputs, out: Console) -> None:
-    """Print an estimate as a table in words, and below it what speaks against the backfill."""
+def _estimated(result: JsonObject, as_json: bool) -> None:
+    """Print an estimate as JSON, or as a table in words and below it what speaks against the backfill."""
+    if as_json:
+        out.print_json(json.dumps(result))
+        return
+    found = BackfillOutputs.model_validate(result)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("what", no_wrap=True)
     table.add_column("how much", overflow="fold")
