@@ -53,6 +53,7 @@ class Overseer:
                 busy += [job] if job else []
         backfill.keep(self.folder)
         backfill, started = self._started(backfill, busy)
+        backfill.keep(self.folder)
         if not backfill.left:
             return backfill, None
         now = self.now()
