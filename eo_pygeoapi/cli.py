@@ -180,6 +180,40 @@ def history(
     print_history(_settings(config, data_dir), dataset, limit, out, as_json)
 
 
+@app.command(rich_help_panel=LOOKING_AFTER)
+def undo(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of an import or a backfill, as `/jobs` shows it")],
+    apply: Annotated[
+        bool, typer.Option("--apply/--dry-run", help="Take it back, or only say what that would do")
+    ] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back what a job changed in DHIS2, where that still holds what it sent (exit status 1 if some is refused)."""
+    from eo_pygeoapi.commands.undoing import run_undo
+
+    if not run_undo(job, apply, config, data_dir, out, as_json):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=LOOKING_AFTER)
+def reconcile(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id of a dataset")],
+    start: Annotated[str, typer.Option(help="First period: YYYY, YYYY-MM, YYYY-MM-DD or a duration such as -P30D")],
+    end: Annotated[str, typer.Option(help="Last period, included")],
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what DHIS2 holds with what it was sent, and list each difference (exit status 1 where there is one)."""
+    from eo_pygeoapi.commands.undoing import run_reconcile
+
+    inputs = {"datasetId": dataset, "start": start, "end": end}
+    if not run_reconcile(inputs, config, data_dir, out, as_json):
+        raise typer.Exit(1)
+
+
 @app.command(rich_help_panel=RUNNING)
 def watch(config: Config = None, data_dir: DataDir = None) -> None:
     """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""

@@ -29,15 +29,18 @@
         └── Dhis2UnavailableError 504  DHIS2 is away; worth another try
 
 Each class carries the HTTP status and the OGC exception code that the API answers with, whether trying again may help
-within minutes (`transient`) or within hours (`later`), and as which event the channels of `eo.notify` hear of a job
-that it ended (`event`). Foreign exceptions are translated once, at the edge that talks to the outside.
+within minutes (`transient`) or within hours (`later`), as which event the channels of `eo.notify` hear of a job that it
+ended (`event`), and who is away, so that all jobs that failed for it are one problem (`away`). Foreign exceptions are
+translated once, at the edge that talks to the outside.
 """
 
 from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
+Away = Literal["", "provider", "DHIS2"]  # nobody, the provider of a dataset, or the DHIS2 of its connection
+AWAY: tuple[Away, ...] = get_args(Away)
 RETRY_AFTER_SECONDS = 10  # what a 503 tells clients to wait
 
 
@@ -49,6 +52,7 @@ class EoError(Exception):
     transient: ClassVar[bool] = False
     later: ClassVar[bool] = False
     event: ClassVar[str] = "failed"
+    away: ClassVar[Away] = ""
 
 
 class ProblemsError(EoError):
@@ -194,6 +198,7 @@ class StaleProviderError(SourceError):
 class SourceUnavailableError(SourceError):
     """The provider does not answer; trying again may help."""
 
+    away = "provider"
     status = HTTPStatus.GATEWAY_TIMEOUT
     transient = True
     later = True
@@ -230,6 +235,7 @@ class Dhis2CredentialError(Dhis2Error):
 class Dhis2UnavailableError(Dhis2Error):
     """DHIS2 does not answer; trying again may help."""
 
+    away = "DHIS2"
     status = HTTPStatus.GATEWAY_TIMEOUT
     transient = True
     later = True

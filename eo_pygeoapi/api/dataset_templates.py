@@ -38,7 +38,7 @@ def template_of(dataset: Dataset, description: str, days: tuple[date | None, dat
         "short_name": dataset.id,
         "description": description,
         "variable": dataset.options.variable_name(),
-        "units": dataset.units.to,
+        "units": dataset.unit,
         "period_type": "weekly" if dataset.period_type.startswith("weekly") else dataset.period_type,
         "resolution": info.resolution,
         "source": info.title,

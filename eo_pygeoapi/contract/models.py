@@ -234,6 +234,22 @@ class KeptValue(Model):
     stored_at: str = Field("", description="when DHIS2 took the value, as it writes it: its own local time until 2.42")
 
 
+Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit"]
+
+
+class Difference(Model):
+    """A value that DHIS2 does not hold as we sent it, and the likely reason."""
+
+    org_unit: str
+    period: str
+    sent: str
+    held: str = Field("", description="what DHIS2 holds; absent where it holds nothing")
+    likely: Likely
+    reason: str = Field(description="the same in words")
+    stored_by: str = ""
+    stored_at: str = Field("", description="when DHIS2 took its value, as it writes it")
+
+
 class Finding(Model):
     """What the check before the import found: an error keeps it from being made, a warning does not."""
 
@@ -261,6 +277,8 @@ class ImportSummary(Model):
     findings: list[Finding] = Field([], description="what was found before the import")
     kept_count: int = Field(0, description="values that others changed in DHIS2 and that were kept")
     kept: list[KeptValue] = Field([], description="the first 100")
+    difference_count: int = Field(0, description="values that DHIS2 did not hold as sent when it was asked afterwards")
+    differences: list[Difference] = Field([], description="the first 100")
     notes: list[str] = Field([], description="what a person should know now")
 
 
@@ -308,9 +326,10 @@ class ImportOutputs(Model):
 
 def shown_summary(summary: JsonMapping) -> JsonObject:
     """Return an import summary as clients see it: members that do not apply, and empty ones, are absent."""
-    left = ("reason", "findings", "keptCount", "kept", "notes")
+    left = ("reason", "findings", "keptCount", "kept", "differenceCount", "differences", "notes")
     shown = {name: value for name, value in summary.items() if value or name not in left}
-    return shown | {"rejected": [_without_empty(entry) for entry in summary["rejected"]]}
+    lists = [name for name in ("rejected", "differences") if name in shown]
+    return shown | {name: [_without_empty(entry) for entry in shown[name]] for name in lists}
 
 
 def _without_empty(entry: JsonObject) -> JsonObject:

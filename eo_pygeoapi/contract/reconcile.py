@@ -1,13 +1,9 @@
 """What the process `eo-reconcile` takes and gives."""
 
-from typing import Literal
-
 from pydantic import Field
 
-from eo_pygeoapi.contract.models import GivenIdentifier, Model
+from eo_pygeoapi.contract.models import Difference, GivenIdentifier, Model
 from eo_pygeoapi.json_types import JsonObject
-
-Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit"]
 
 
 class ReconcileInputs(Model):
@@ -21,19 +17,6 @@ class ReconcileInputs(Model):
     datetime: str = Field(
         "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
     )
-
-
-class Difference(Model):
-    """A value that DHIS2 does not hold as we sent it, and the likely reason."""
-
-    org_unit: str
-    period: str
-    sent: str
-    held: str = Field("", description="what DHIS2 holds; absent where it holds nothing")
-    likely: Likely
-    reason: str = Field(description="the same in words")
-    stored_by: str = ""
-    stored_at: str = Field("", description="when DHIS2 took its value, as it writes it")
 
 
 class ReconcileOutputs(Model):

@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.reconcile import Difference, ReconcileInputs, ReconcileOutputs
+from eo_pygeoapi.contract.models import Difference
+from eo_pygeoapi.contract.reconcile import ReconcileInputs, ReconcileOutputs
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.importing import Report

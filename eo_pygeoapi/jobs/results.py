@@ -73,7 +73,8 @@ def keep_outputs(folder: JobFolder, outputs: Mapping[str, Output]) -> None:
 
 def keep_error(folder: JobFolder, error: EoError, message: str) -> None:
     """Keep why a job failed, with the HTTP status and OGC code for requests of its results."""
-    kept = {"status": int(error.status), "code": error.code, "event": error.event, "detail": message}
+    kept = {"status": int(error.status), "code": error.code, "detail": message}
+    kept |= {"event": error.event, "away": error.away}
     folder.write_json(job_folder.ERROR, kept)
 
 

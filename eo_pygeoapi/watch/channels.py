@@ -115,6 +115,7 @@ class Outbox:
                 cause=f"channel {channel}",
                 since=since,
                 tenant=channels[channel].tenant if channel in channels else "",
+                channel=channel,
                 message=f"The channel {channel!r} takes no messages.",
                 what_to_do=f"Look at {notify_variable(channel)}, and try `eo-pygeoapi notify test {channel}`.",
             )

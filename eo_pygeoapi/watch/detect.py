@@ -1,12 +1,14 @@
 """What is wrong now: from what is known of datasets, workers and the machine to conditions."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Event
+from eo_pygeoapi.errors import Away
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
@@ -40,6 +42,26 @@ class Failure:
     facts: Facts
     job: Job
     event: Event = "failed"
+    away: Away = ""
+
+    @property
+    def cause(self) -> str:
+        """Return what is the same for failures with one cause: who is away, or the words without what varies."""
+        dataset = self.facts.dataset
+        words = self.job.message.replace(dataset.id, "#").replace(dataset.title, "#")
+        return who(self.away, dataset) or _VARIES.sub("#", words)
+
+    def may_hit(self, dataset: Dataset) -> bool:
+        """Tell whether a job of this dataset may fail for the same cause."""
+        same_tenant = dataset.tenant == self.facts.dataset.tenant
+        return bool(self.away) and same_tenant and who(self.away, dataset) == self.cause
+
+
+def who(away: Away, dataset: Dataset) -> str:
+    """Return who is away: the same for all datasets that need it."""
+    if away == "provider":
+        return f"provider {dataset.source} {dataset.options.address()}"
+    return f"DHIS2 of the connection {dataset.dhis2.connection}" if away == "DHIS2" else ""
 
 
 @dataclass(frozen=True)
@@ -53,13 +75,14 @@ class Refusal:
     at: datetime
 
 
-def failures(found: Iterable[Failure]) -> Iterator[Condition]:
-    """Yield one condition for each cause, however many datasets have it."""
+def failures(found: Iterable[Failure], may_follow: Callable[[Failure], bool] = lambda _: False) -> Iterator[Condition]:
+    """Yield one condition for each cause, however many datasets have it.
+
+    `may_follow` tells whether jobs are under way that may fail for the same cause in a moment.
+    """
     by_cause: dict[tuple[str, str, str], list[Failure]] = {}
     for failure in found:
-        dataset = failure.facts.dataset
-        cause = _VARIES.sub("#", failure.job.message.replace(dataset.id, "#").replace(dataset.title, "#"))
-        by_cause.setdefault((failure.event, dataset.tenant, cause), []).append(failure)
+        by_cause.setdefault((failure.event, failure.facts.dataset.tenant, failure.cause), []).append(failure)
     for (_, tenant, cause), some in by_cause.items():
         first = min(some, key=_since)
         titles = [failure.facts.dataset.title for failure in some]
@@ -75,6 +98,7 @@ def failures(found: Iterable[Failure]) -> Iterator[Condition]:
             tenant=tenant,
             job_id=first.job.id,
             weight=len(some),
+            unsettled=may_follow(first),
         )
 
 

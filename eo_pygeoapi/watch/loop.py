@@ -7,7 +7,7 @@ writer of problems and messages.
 import logging
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,9 +18,10 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.operations import EVENTS, Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
-from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError
+from eo_pygeoapi.errors import AWAY, EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
@@ -36,11 +37,12 @@ from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
 from eo_pygeoapi.watch.missed import MissedSchedules
-from eo_pygeoapi.watch.numbers import Counting
+from eo_pygeoapi.watch.numbers import MOST_ACTIVE, Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
 
 STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
+FLURRY = timedelta(hours=1)  # so long after the first of several jobs that fail for one cause the others may come
 FORGOTTEN_AFTER = timedelta(minutes=2)
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 PROVIDERS_ASKED_EVERY = timedelta(hours=1)
@@ -133,7 +135,8 @@ class Watch:
         missed = self._missed.find(found, now)
         # after a gap, as when the machine slept, the workers had no time to report either
         yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
-        yield from detect.failures(self._failures(found))
+        failures = list(self._failures(found))
+        yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from detect.refusals(self._refusals(found))
         yield from detect.doubts(
             (facts, job, said) for facts, job, kept in self._summaries(found) if (said := kept.get("doubts"))
@@ -168,8 +171,17 @@ class Watch:
         for facts in found:
             if (job := facts.last_run) is not None and job.status == "failed":
                 # the error that ended it said what kind of problem it is
-                said = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={}).get("event")
-                yield Failure(facts, job, next((event for event in EVENTS if event == said), "failed"))
+                said = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
+                event = next((event for event in EVENTS if event == said.get("event")), EVENTS[0])
+                away = next((away for away in AWAY if away == said.get("away")), AWAY[0])
+                yield Failure(facts, job, event, away)
+
+    def _may_follow(self, found: Sequence[Facts], now: datetime) -> Callable[[Failure], bool]:
+        """Return what tells whether jobs are under way that may fail for the cause of a failure, soon after it."""
+        jobs, _ = self.gateway.runs.list(MOST_ACTIVE, 0, JobFilter(statuses=("accepted", "running")))
+        active = {job.deployment for job in jobs}
+        busy = [facts.dataset for facts in found if facts.dataset.id in active]
+        return lambda failure: now - failure.job.updated < FLURRY and any(map(failure.may_hit, busy))
 
     def _chains(self, found: Sequence[Facts], now: datetime) -> Iterator[tuple[Facts, Chain]]:
         """Yield the last chain of each dataset that has one; a job that it started is as far as it is now."""

@@ -26,6 +26,8 @@ def hears(name: str, channel: Channel, problem: KeptProblem, datasets: Mapping[s
     """Tell whether a channel is meant to hear of a problem."""
     if problem.kind not in channel.events or (channel.tenant and channel.tenant != problem.tenant):
         return False
+    if problem.channel == name:  # when it hears of that, it is over
+        return False
     named = [datasets[id_].notify for id_ in problem.datasets if id_ in datasets]
     return not named or any(notify is None or name in notify for notify in named)
 
@@ -74,14 +76,18 @@ class Teller:
             # the last telling of each channel is all that counts
             told = {entry.channel: entry for entry in problem.told}
             told |= {name: Told(channel=name, at=now, times=problem.times) for name in channels}
-            self._book.told(problem.model_copy(update={"told": list(told.values())}))
+            words = {"told_title": title(problem), "told_message": problem.message}
+            self._book.told(problem.model_copy(update={"told": list(told.values()), **words}))
         for problem in changes.closed:
             assert problem.until is not None
             lasted = f"It lasted from {_moment(problem.since)} to {_moment(problem.until)}."
-            body = "\n".join([f"This is over: {problem.message}", lasted, *self._links(problem)])
+            # in the words that it was told in: fewer datasets may have had it at the end
+            body = "\n".join(
+                [f"This is over: {problem.told_message or problem.message}", lasted, *self._links(problem)]
+            )
             for name in dict.fromkeys(told.channel for told in problem.told):
                 if name in self._channels and "recovered" in self._channels[name].events:
-                    self._put(name, f"Recovered: {title(problem)}", body, now)
+                    self._put(name, f"Recovered: {problem.told_title or title(problem)}", body, now)
 
     def _links(self, problem: KeptProblem) -> Iterator[str]:
         if problem.job_id:

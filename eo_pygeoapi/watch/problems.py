@@ -39,6 +39,8 @@ class Condition:
     tenant: str = ""
     job_id: str = ""
     weight: int = 1  # a higher one is worse, and is told again
+    channel: str = ""  # the channel that is at fault, and is not told so
+    unsettled: bool = False  # more may follow in a moment: neither new nor worse before that
 
     @property
     def id(self) -> str:
@@ -52,16 +54,21 @@ class KeptProblem(Problem):
 
     datasets: list[str] = []
     weight: int = 1
+    channel: str = Field("", description="the channel that is at fault")
+    told_title: str = Field("", description="the title that it was told under last")
+    told_message: str = ""
     kind: Event = Field(description="the event, which chooses the channels")
 
     def shown(self) -> Problem:
         """Return the problem as clients see it."""
-        return Problem.model_validate(self.model_dump(exclude={"datasets", "weight", "kind"}, exclude_none=True))
+        return Problem.model_validate(
+            self.model_dump(exclude=set(KeptProblem.model_fields) - set(Problem.model_fields), exclude_none=True)
+        )
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What an update did, each list in the order of the conditions."""
+    """What an update did, the opened ones in the order of the conditions."""
 
     opened: Sequence[KeptProblem] = ()
     worse: Sequence[KeptProblem] = ()
@@ -91,28 +98,25 @@ class Book:
     def update(self, conditions: Iterable[Condition], now: datetime, unknown: Collection[Event] = ()) -> Changes:
         """Bring the open problems in step with what is wrong now; returns what changed.
 
+        An unsettled condition opens no problem yet, and makes none worse.
         Problems of events in `unknown` stay open, for nobody can tell whether they are over.
         """
         known = {problem.id: problem for problem in self.open()}
         wrong = {condition.id: condition for condition in conditions}
-        opened = [self._keep(_new(condition)) for id_, condition in wrong.items() if id_ not in known]
+        opened = [
+            self._keep(_new(condition))
+            for id_, condition in wrong.items()
+            if id_ not in known and not condition.unsettled
+        ]
         worse = []
-        for id_, condition in wrong.items():
-            if (problem := known.get(id_)) is None:
+        for id_, problem in known.items():
+            if (condition := wrong.get(id_)) is None:
                 continue
-            fresh = _new(condition)
-            # it began when it was first seen, and counts again where it is worse
-            kept = {
-                "since": min(problem.since, fresh.since),
-                "told": problem.told,
-                "weight": max(problem.weight, fresh.weight),
-                "times": problem.times + (fresh.weight > problem.weight),
-            }
-            fresh = fresh.model_copy(update=kept)
-            if fresh != problem:
-                self._keep(fresh)
-            if fresh.times > problem.times:
-                worse.append(fresh)
+            now_so = _still(problem, condition)
+            if now_so != problem:
+                self._keep(now_so)
+            if now_so.times > problem.times:
+                worse.append(now_so)
         over = [problem for id_, problem in known.items() if id_ not in wrong and problem.kind not in unknown]
         closed = [problem.model_copy(update={"until": now}) for problem in over]
         for problem in closed:
@@ -149,5 +153,21 @@ def _new(condition: Condition) -> KeptProblem:
         message=condition.message,
         what_to_do=condition.what_to_do,
         job_id=condition.job_id,
+        channel=condition.channel,
         weight=condition.weight,
     )
+
+
+def _still(problem: KeptProblem, condition: Condition) -> KeptProblem:
+    """Return an open problem as it is now: it began when it was first seen, and counts again where it is worse."""
+    fresh = _new(condition)
+    weight = problem.weight if condition.unsettled else max(problem.weight, fresh.weight)
+    kept = {
+        "since": min(problem.since, fresh.since),
+        "told": problem.told,
+        "told_title": problem.told_title,
+        "told_message": problem.told_message,
+        "weight": weight,
+        "times": problem.times + (weight > problem.weight),
+    }
+    return fresh.model_copy(update=kept)

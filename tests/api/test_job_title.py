@@ -25,8 +25,10 @@ JOB = Job("1", "eo-aggregate-import", "successful", "", 100, NOW, NOW, inputs=IN
         ({"status": "accepted"}, "rain, 1 to 31 July 2025: dry run waiting"),
         ({"status": "running", "inputs": {"dryRun": False, "datetime": "2025/2026"}},
          "rain, 2025 to 2026: import running"),
-        ({"process_id": "eo-backfill", "dataset": "rain", "deployment": "eo-backfill"},
-         "rain, 1 to 31 July 2025: backfill, dry run"),
+        ({"process_id": "eo-undo", "dataset": "rain", "deployment": "eo-undo", "message": "finished: 9 gone"},
+         "rain, 1 to 31 July 2025: undo: 9 gone"),
+        ({"process_id": "eo-backfill", "dataset": "rain", "status": "failed"},
+         "rain, 1 to 31 July 2025: backfill, dry run failed"),
         ({"process_id": "echo", "status": "dismissed"}, "echo: dismissed"),
     ],
 )  # fmt: skip

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import requests
@@ -14,16 +13,22 @@ import requests
 from tests.quarter.clock import Clock
 from tests.stack import Stack
 
-LONGEST = 240  # real seconds that what is due at one moment may take
+LONGEST = 600  # real seconds that what is due at one moment may take
 SOON = timedelta(seconds=2)
+HURRY = timedelta(seconds=5)  # how far the clock goes, each tenth of a second, while runs pause before another try
 UNFINISHED = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+NEVER = "0001-01-01T00:00:00+00:00"
 
 
 @dataclass
 class Simulation:
-    """A stack whose clock is set by hand; `events` are what happens in the world, by moment."""
+    """A stack whose clock is set by hand; `events` are what happens in the world, by moment.
+
+    `looked` is called whenever the watch has looked.
+    """
 
     clock: Clock
+    looked: Callable[[], object]
     events: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
     stack: Stack | None = None
 
@@ -39,18 +44,19 @@ class Simulation:
 
     def until(self, moment: datetime) -> None:
         """Let time pass to this moment: whatever happens or is due before it, in its order."""
+        self._settle()
         while True:
-            self._settle()
             happening = self.events[0][0] if self.events else moment
             due = self._next_run()
             if min(happening, due) > moment:
                 break
             if due <= happening:
                 self.clock.set(due + SOON)
+                self._settle()
             else:
                 self.clock.set(max(happening, self.clock.now()))
                 self.events.pop(0)[1]()
-        self.clock.set(moment)
+        self.clock.set(max(moment, self.clock.now()))
         self.look()
 
     def pass_slowly(self, length: timedelta, step: timedelta) -> None:
@@ -60,12 +66,13 @@ class Simulation:
             self.look()
 
     def look(self) -> None:
-        """Wait until the watch has looked twice: one look may have begun before."""
-        for _ in range(2):
-            self._wait(partial(self._has_looked_after, self._looked()), "the watch does not look")
+        """Wait until the watch has done a look that has begun from now on."""
+        asked = self.clock.now()
+        self._wait(lambda: self._looked() >= asked, "the watch does not look")
+        self.looked()
 
     def _settle(self) -> None:
-        self._wait(lambda: not self._unfinished(self.clock.now()), "runs do not end")
+        self._wait(lambda: not self._unfinished(self.clock.now()), "runs do not end", 0.5)
         self.look()
 
     def _next_run(self) -> datetime:
@@ -86,18 +93,23 @@ class Simulation:
         found: list[dict[str, Any]] = answer.json() if answer.ok else [{"next_scheduled_start_time": None}]
         return found
 
-    def _has_looked_after(self, before: str) -> bool:
-        return self._looked() != before
-
-    def _looked(self) -> str:
+    def _looked(self) -> datetime:
+        """Return when the last look began that is done."""
         assert self.stack
         path = self.stack.folder / "results" / "watch" / "alive.json"
-        return str(json.loads(path.read_text())["at"]) if path.exists() else ""
+        return datetime.fromisoformat(json.loads(path.read_text())["at"] if path.exists() else NEVER)
 
-    def _wait(self, ready: Callable[[], bool], trouble: str) -> None:
+    def _wait(self, ready: Callable[[], bool], trouble: str, pause: float = 0.1) -> None:
         until = time.monotonic() + LONGEST
         while not ready():
             assert time.monotonic() < until, f"{trouble} at {self.clock.now()}: {self._unfinished(self.clock.now())}"
+            self._pass_pauses(pause)
+
+    def _pass_pauses(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.clock.somebody_pauses():
+                self.clock.set(self.clock.now() + HURRY)
             time.sleep(0.1)
 
 

@@ -17,13 +17,8 @@ DAY = timedelta(days=1)
 FINAL_ON = 20  # the day of a month on which CHIRPS of the month before becomes final
 ERA5 = {"temperature": "2m_temperature", "rain": "total_precipitation", "sun": "surface_solar_radiation_downwards"}
 ELEMENTS = {"chirps": "ElemChirps1", "temperature": "ElemEra5Te1", "rain": "ElemEra5Ra1", "sun": "ElemEra5Su1"}
-# DHIS2 as it is when it is unreachable, and to a token that has expired
+# DHIS2 as it is behind a proxy when it is down
 AWAY = {"path": "/api*", "status": 503, "body": "<html>Service Unavailable</html>", "contentType": "text/html"}
-EXPIRED = {
-    "path": "/api*",
-    "status": 401,
-    "body": '{"httpStatus":"Unauthorized","httpStatusCode":401,"status":"ERROR","message":"Unauthorized"}',
-}
 
 
 def metadata() -> dict[str, Any]:
@@ -49,12 +44,14 @@ class World:
     stopped: bool = False  # CHC publishes nothing new
     preliminary: set[date] = field(default_factory=set)
     final: set[date] = field(default_factory=set)
+    corrected: dict[tuple[str, str, date], float] = field(default_factory=dict)  # what a person has entered instead
+    token: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         return self.cds.environment | {
             "EO_DHIS2_NATIONAL_URL": self.dhis2.url,
-            "EO_DHIS2_NATIONAL_TOKEN": self.dhis2.token,
+            "EO_DHIS2_NATIONAL_TOKEN": self.token,
         }
 
     def publish(self, today: date) -> None:
@@ -76,8 +73,16 @@ class World:
         millimetres = np.full(CHIRPS_SHAPE, chirps(day, stage == "final"), "float32")
         chc.make_day(self.chc.root, day, stage, flavor, millimetres)
 
-    def right_value(self, dataset: str, day: date) -> float:
-        """Return what DHIS2 is to hold of a day, the same for every unit."""
+    def correct(self, dataset: str, unit: str, day: date, value: float) -> None:
+        """Have a person enter another value in DHIS2."""
+        self.corrected[dataset, unit, day] = value
+        where = {"dataElement": ELEMENTS[dataset], "orgUnit": unit, "period": f"{day:%Y%m%d}"}
+        self.dhis2.put_values(where | {"value": str(value)})
+
+    def right_value(self, dataset: str, unit: str, day: date) -> float:
+        """Return what DHIS2 is to hold of a day: the same for every unit, but where a person has entered another."""
+        if (by_person := self.corrected.get((dataset, unit, day))) is not None:
+            return by_person
         if dataset == "chirps":
             return chirps(day, day in self.final)
         summed = 2.4 * day.day + 2.76  # of the hours of `cds.rain`
@@ -90,15 +95,18 @@ def chirps(day: date, final: bool) -> float:
 
 
 @contextmanager
-def running(folder: Path, begin: date, today_of_dhis2: date) -> Iterator[World]:
-    """Run the providers, with the month before `begin` published, and a DHIS2 that is open until `today_of_dhis2`."""
+def running(folder: Path, begin: date, today_of_dhis2: date, clock: Mapping[str, str]) -> Iterator[World]:
+    """Run the providers, with the month before `begin` published, and a DHIS2 that is open until `today_of_dhis2`.
+
+    DHIS2 sees the clock of the environment `clock`, for it says when a token has expired.
+    """
     root = folder / "chc"
     root.mkdir()
     worldpop.make_year(root, "SLE", begin.year)
     with (
         chc.running(root) as chc_server,
         cds.running() as cds_server,
-        dhis2.running(metadata=metadata(), today=today_of_dhis2, forget_bodies=True) as dhis2_server,
+        dhis2.running(metadata=metadata(), today=today_of_dhis2, forget_bodies=True, environment=clock) as dhis2_server,
     ):
         world = World(chc_server, cds_server, dhis2_server)
         for n in range(40, 0, -1):

@@ -104,7 +104,7 @@ def test_a_silent_channel_is_a_problem_until_it_takes_messages(tmp_path: Path, r
 
     (condition,) = out.conditions(CHANNELS, NOW + 10 * MINUTE)
     assert condition.message == "The channel 'ops' takes no messages."
-    assert receiver.url not in str(condition) and condition.tenant == "north"
+    assert receiver.url not in str(condition) and condition.tenant == "north" and condition.channel == "ops"
     (foreign,) = out.conditions({}, NOW + 10 * MINUTE)
     assert foreign.tenant == ""
 

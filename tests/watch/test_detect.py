@@ -54,6 +54,26 @@ def test_failures_with_one_cause_are_one_condition() -> None:
     assert condition.job_id == "job-rain-0"
 
 
+def test_a_provider_or_a_dhis2_that_is_away_is_one_cause_whatever_the_words() -> None:
+    some = [facts("rain"), facts("heat"), facts("north", tenant="north")]
+    for away in ("provider", "DHIS2"):
+        failures = [replace(failed(of, f"no answer for {of.dataset.id[::-1]}"), away=away) for of in some]
+        found = list(detect.failures(failures))
+
+        assert [condition.datasets for condition in found] == [("rain", "heat"), ("north",)]
+    assert len(list(detect.failures([replace(failure, away="") for failure in failures]))) == 3
+
+
+def test_a_failure_that_others_may_follow_is_not_settled_yet() -> None:
+    failure = replace(failed(facts("rain"), "DHIS2 does not answer"), away="DHIS2")
+    assert failure.may_hit(facts("heat").dataset)
+    assert not failure.may_hit(facts("north", tenant="north").dataset)
+    assert not replace(failure, away="").may_hit(facts("heat").dataset)
+
+    assert [c.unsettled for c in detect.failures([failure], lambda one: one is failure)] == [True]
+    assert [c.unsettled for c in detect.failures([failure])] == [False]
+
+
 def test_other_causes_and_tenants_are_conditions_of_their_own() -> None:
     tenants = [failed(facts("a", tenant="north"), "away"), failed(facts("b", tenant="south"), "away")]
     causes = [failed(facts("c"), "the key is wrong"), failed(facts("d"), "the disk is full")]

@@ -2,13 +2,22 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Failed
 
+from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.errors import SourceUnavailableError
+from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.connections import TokenFacts, note_token
+from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.loop import Watch
 from eo_pygeoapi.watch.problems import ALIVE, Book
@@ -113,3 +122,31 @@ def test_a_token_that_expires_soon_is_told_until_a_job_has_met_a_new_one(
     told = "rain: a credential is not accepted, or expires soon"
     assert titles(receiver) == [told, f"Recovered: {told}"]
     looking.gateway.close()
+
+
+def test_jobs_that_fail_one_after_the_other_for_one_cause_are_one_message(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    names, document = [f"{name}-{uuid4()}" for name in ("rain", "heat")], yaml.safe_load(FILE)
+    document["resources"] = {name: {"type": "collection", "eo": {"source": "chirps3"}} for name in names}
+    config.write_text(yaml.safe_dump(document))
+    looking = watch(config, receiver, prefect_api)
+    gateway, nothing = looking.gateway, dict[str, object]()
+    gateway.ensure_work_pool()
+    for name in names:
+        gateway.deployments.put(DeploymentSpec(name, IMPORT_FLOW, entrypoint_of(PROCESS_ID), "", nothing, nothing, "1"))
+    jobs = [gateway.runs.submit(name, {"inputs": {"datasetId": name}}).id for name in names]
+
+    def fail(job: str, words: str) -> None:
+        keep_error(JobFolder(looking.store, job), SourceUnavailableError(words), words)
+        with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
+            client.set_flow_run_state(UUID(job), Failed(message=words), force=True)
+
+    fail(jobs[0], "no answer for July")
+    looking.look(datetime.now(UTC))
+    assert titles(receiver) == []  # the other job is under way
+    fail(jobs[1], "half an answer for August")
+    looking.look(datetime.now(UTC))
+    looking.look(datetime.now(UTC))
+    assert titles(receiver) == ["2 datasets: a job failed"]
+    gateway.close()

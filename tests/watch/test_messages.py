@@ -100,6 +100,23 @@ def test_escalation_hears_only_of_what_has_lasted(tmp_path: Path, datasets: dict
     assert [channel for channel, _ in on.look(NOW + 4 * DAY)] == ["ops", "boss"]
 
 
+def test_that_it_is_over_is_told_in_the_words_that_it_was_told_in(tmp_path: Path, datasets: dict[str, Dataset]) -> None:
+    on, both = watch(tmp_path, datasets, ops=Channel()), ("rain", "heat")
+    on.look(NOW, Condition("failed", "x", NOW, "2 datasets failed.", datasets=both, weight=2))
+    on.look(NOW + DAY, failed("heat"))  # one is well again
+
+    assert on.look(NOW + DAY) == [("ops", "Recovered: 2 datasets: a job failed")]
+    assert on.messages[0][2].startswith("This is over: 2 datasets failed.")
+
+
+def test_a_channel_does_not_hear_of_its_own_silence(tmp_path: Path, datasets: dict[str, Dataset]) -> None:
+    on = watch(tmp_path, datasets, ops=Channel(), boss=Channel())
+    silent = Condition("failed", "channel ops", NOW, "The channel 'ops' takes no messages.", channel="ops")
+
+    assert [channel for channel, _ in on.look(NOW, silent)] == ["boss"]
+    assert [channel for channel, _ in on.look(NOW + DAY)] == ["boss"]
+
+
 def test_who_was_not_told_does_not_hear_that_it_is_over(tmp_path: Path, datasets: dict[str, Dataset]) -> None:
     on = watch(tmp_path, datasets, ops=Channel(events=["failed"]), boss=Channel(after=3 * DAY))
 

@@ -1,5 +1,6 @@
 """Problems are opened once, count again when they get worse, and are closed when they are over."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def test_what_gets_worse_counts_again_and_what_gets_better_does_not(book: Book) 
     assert [p.times for p in book.update([away(NOW, 1)], NOW + HOUR).worse] == []
     assert [p.times for p in book.update([away(NOW, 2)], NOW + HOUR).worse] == []
     assert [p.times for p in book.update([away(NOW, 3)], NOW + HOUR).worse] == [2]
+
+
+def test_what_is_not_settled_opens_nothing_and_makes_nothing_worse(book: Book) -> None:
+    def unsettled(weight: int) -> Condition:
+        return replace(away(NOW, weight), unsettled=True)
+
+    assert not book.update([unsettled(1)], NOW).opened and not book.open()
+    assert len(book.update([away(NOW, 2)], NOW + HOUR).opened) == 1
+    assert not book.update([unsettled(3)], NOW + HOUR).worse and len(book.open()) == 1
+    assert [p.times for p in book.update([away(NOW, 4)], NOW + HOUR).worse] == [2]
 
 
 def test_a_problem_that_is_over_is_closed_and_opens_anew_as_another(book: Book) -> None:

@@ -15,11 +15,12 @@ from functools import partial
 from itertools import batched, groupby
 from typing import Protocol
 
-from eo_pygeoapi.contract.models import Finding, ImportSummary
+from eo_pygeoapi.contract.models import Difference, Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload
+from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
@@ -183,6 +184,7 @@ def _one_batch(
     not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
     if not run.dry_run:
         run.sent.confirm(ours, not_taken)
+    differences = [] if run.dry_run else _read_back(run, [v for v in ours if (v.org_unit, v.period) not in not_taken])
     sent.reject(refused)
     # a value that an earlier attempt has stored counts as what it was then, not as unchanged
     earlier = ((one, attempted.get((one.ours.org_unit, one.ours.period))) for one in found)
@@ -192,7 +194,15 @@ def _one_batch(
         {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
         for r in sent.rejected
     ]
-    return _result(run, found, to_send, sent, not_taken, rows), rows
+    result = _result(run, found, to_send, sent, not_taken, rows)
+    return result.model_copy(update={"differences": differences}), rows
+
+
+def _read_back(run: Writing, taken: Sequence[DataValue]) -> list[Difference]:
+    """Ask DHIS2 what it holds of the values that it says it has taken; returns what is not as it was sent."""
+    held = run.stored.of(taken, deleted=True)
+    compared = (difference(SentToCell(v.org_unit, v.period, [v.value]), held, run.facts) for v in taken)
+    return [found for found in compared if found is not None]
 
 
 def _result(
@@ -238,6 +248,11 @@ def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool,
         notes.append(
             f"{total.kept_count} values that others stored in DHIS2 were kept; to overwrite such values set "
             "dhis2.onConflict: overwrite in the dataset's eo: block"
+        )
+    if total.difference_count:
+        notes.append(
+            f"{total.difference_count} values are not in DHIS2 as it was sent them, though it said that it took them; "
+            "`differences` lists them with the likely reason"
         )
     return total.model_copy(update={"findings": findings, "notes": notes})
 

@@ -1,21 +1,20 @@
 """Compare what DHIS2 holds with what it was sent, and say of each difference what its likely reason is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 
-from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.models import Difference, Interval, Likely
 from eo_pygeoapi.contract.periods import period_with_id
-from eo_pygeoapi.contract.reconcile import Difference, Likely
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
+from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
+from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.importing import BATCH, PAUSES, Report, again, batches
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
-from eo_pygeoapi.pipeline.dhis2.stored import Cell, Held, StoredValues, same_number
+from eo_pygeoapi.pipeline.dhis2.stored import StoredValues
 from eo_pygeoapi.pipeline.dhis2.writing import in_uids, ledger_name
 from eo_pygeoapi.settings import how_to_connect
 from eo_pygeoapi.store.store import ResultStore
@@ -66,7 +65,7 @@ def reconcile(
             values = [DataValue(one.org_unit, one.period, one.values[-1]) for one in batch]
             there = [value for value in values if value.org_unit in facts.units]
             held = again(lambda: stored.of(there, deleted=True), pauses)  # noqa: B023  called at once
-            differences = [d for one in batch if (d := _difference(one, held, facts)) is not None]
+            differences = [d for one in batch if (d := difference(one, held, facts)) is not None]
             keep(differences)
             found.sent += len(batch)
             found.equal += len(batch) - len(differences)
@@ -76,70 +75,11 @@ def reconcile(
     return found
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What we have sent to a cell last; several values where we do not know which of them DHIS2 has taken."""
-
-    org_unit: str
-    period: str
-    values: Sequence[str]
-
-
-def _sent(ledger: SentValues, periods: Sequence[str]) -> Iterator[Sent]:
+def _sent(ledger: SentValues, periods: Sequence[str]) -> Iterator[SentToCell]:
     for period, units in ledger.of_periods(periods):
-        yield from (Sent(unit, period, values) for unit, values in units.items() if values)
+        yield from (SentToCell(unit, period, values) for unit, values in units.items() if values)
 
 
 def _lies_in(period_id: str, dataset: Dataset, interval: Interval) -> bool:
     period = period_with_id(period_id, dataset.period_type)
     return period is not None and interval.start <= period.start and period.end <= interval.end
-
-
-def _difference(sent: Sent, held: Mapping[Cell, Held], facts: Facts) -> Difference | None:
-    """Return how a cell differs from what was sent; None where it does not."""
-    theirs = held.get((sent.org_unit, sent.period))
-    likely: Likely
-    if sent.org_unit not in facts.units:
-        likely, reason = "no such unit", "DHIS2 has no such organisation unit any more, or does not show it to us"
-    elif theirs is None:
-        likely, reason = "never arrived", "DHIS2 holds nothing there, and knows of nothing that was deleted"
-    elif theirs.deleted:
-        likely, reason = "deleted", f"it was deleted{_by(theirs, facts)}"
-    elif any(same_number(theirs.value, value) for value in sent.values):
-        return None
-    elif any(_is_rounded(theirs.value, value) for value in sent.values):
-        type_ = (facts.element or {}).get("valueType", "")
-        likely, reason = "rounded", f"DHIS2 has rounded it; the data element's value type is {type_}"
-    else:
-        likely, reason = "changed", f"it was changed{_by(theirs, facts)}"
-    there = theirs if theirs and not theirs.deleted else Held("")
-    return Difference(
-        org_unit=sent.org_unit,
-        period=sent.period,
-        sent=sent.values[-1],
-        held=there.value,
-        likely=likely,
-        reason=reason,
-        stored_by=theirs.stored_by if theirs else "",
-        stored_at=theirs.stored_at if theirs else "",
-    )
-
-
-def _by(held: Held, facts: Facts) -> str:
-    who = f" by {held.stored_by}" if held.stored_by else ""
-    if held.stored_by and held.stored_by == facts.user.username:
-        who = f" by {held.stored_by}, our own user, but not by us"
-    return f"{who}{f' at {held.stored_at}' if held.stored_at else ''}"
-
-
-def _is_rounded(held: str, sent: str) -> bool:
-    """Tell whether a number is another one with fewer decimals."""
-    try:
-        ours, theirs = Decimal(sent), Decimal(held)
-    except InvalidOperation:
-        return False
-    places = theirs.normalize().as_tuple().exponent
-    if not isinstance(places, int) or not theirs.is_finite() or not ours.is_finite():
-        return False
-    step = Decimal(1).scaleb(min(places, 0))
-    return any(ours.quantize(step, how) == theirs for how in (ROUND_HALF_EVEN, ROUND_HALF_UP))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Model, PeriodType, Rejected
+from eo_pygeoapi.contract.models import Difference, ImportSummary, KeptValue, Model, PeriodType, Rejected
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.timeliness import left_out_words
 
@@ -35,6 +35,7 @@ class BatchResult(Model):
     counts: dict[str, int] = Field(default_factory=dict)
     rejected: list[Rejected] = []
     kept: list[KeptValue] = []
+    differences: list[Difference] = []
     reasons: list[str] = []
     rows: list[dict[str, str]] = []
 
@@ -50,6 +51,7 @@ class Tally:
         self._rejected: list[Rejected] = []
         self._not_open: Counter[tuple[str, str]] = Counter()  # units that were not open, with the words
         self._kept: list[KeptValue] = []
+        self._differences: list[Difference] = []
         self.rows: list[dict[str, str]] = []
 
     def add(self, result: BatchResult) -> None:
@@ -57,6 +59,7 @@ class Tally:
         self._counts.update(result.counts)
         self._counts["rejected"] += len(result.rejected)
         self._counts["kept"] += len(result.kept)
+        self._counts["differences"] += len(result.differences)
         self._statuses.update(result.statuses)
         for reason in result.reasons:  # each once, whatever units, periods and numbers it is about
             self._reasons.setdefault(re.sub(r"\[[^\]]*\]|\d+", "", reason), shortened(reason))
@@ -64,6 +67,7 @@ class Tally:
         self._not_open.update((entry.org_unit, entry.reason) for entry in result.rejected if entry.code == NOT_OPEN)
         self._rejected += single[: SHOWN - len(self._rejected)]
         self._kept += result.kept[: SHOWN - len(self._kept)]
+        self._differences += result.differences[: SHOWN - len(self._differences)]
         self.rows += result.rows[: SHOWN - len(self.rows)]
 
     def total(self, dry_run: bool) -> ImportSummary:
@@ -72,7 +76,7 @@ class Tally:
         status: Status = "WARNING"
         if len(self._statuses) < 2:
             status = next(iter(self._statuses), "SUCCESS")
-        if status == "SUCCESS" and counts["rejected"] + counts["kept"]:
+        if status == "SUCCESS" and counts["rejected"] + counts["kept"] + counts["differences"]:
             status = "WARNING"
         # one entry for each unit, whatever the number of periods that it was not open for
         not_open = [
@@ -91,6 +95,8 @@ class Tally:
             rejected=(self._rejected + not_open)[:SHOWN],
             kept_count=counts["kept"],
             kept=self._kept,
+            difference_count=counts["differences"],
+            differences=self._differences,
             reason="; ".join(self._reasons.values()),
         )
 

@@ -22,7 +22,11 @@ OUTSIDE = "at6UHUQatSo"  # a district that no data set has
 PASSWORD = "Import-Cases-2026!"
 IMPORTER, CLERK = "case_importer", "case_clerk"
 RACES = 10
-DAILY = ("race", *(f"race{n}{side}" for n in range(RACES) for side in "ab"), "opened", "clerk", "faults", "outside")
+UNDONE = ("undone", "undonefaults", "cut", "refused", "reconciled")
+DAILY = (
+    *(f"race{n}{side}" for n in range(RACES) for side in "ab"),
+    *("race", "opened", "clerk", "faults", "outside", *UNDONE),
+)
 # data sets: period type and data elements
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "daily": ("Daily", DAILY),
@@ -42,6 +46,7 @@ class Server:
     tag: str
     admin: tuple[str, str]
     collide: Callable[[], None] = lambda: None  # answer from now on as if every new period were met twice at once
+    unassign: Callable[[str], None] = lambda _unit: None  # take a unit from all data sets when the next import begins
 
     def uid(self, name: str) -> str:
         """Return the UID of a data element or data set of this run."""
@@ -58,6 +63,18 @@ class Server:
         found = [common | value for value in answer.json().get("dataValues", [])]
         wanted = [value for value in found if value["dataElement"] == self.uid(element)]
         return {(value["orgUnit"], value["period"]): value["value"] for value in wanted}
+
+    def correct(self, element: str, values: Mapping[tuple[str, str], str], strategy: str = "CREATE_AND_UPDATE") -> None:
+        """Store values, or delete them, as a person would, by unit and period."""
+        named = [
+            {"dataElement": self.uid(element), "orgUnit": unit, "period": period, "value": value}
+            for (unit, period), value in values.items()
+        ]
+        data_set = next(kind for kind, (_, names) in KINDS.items() if element in names)
+        body = {"dataSet": self.uid(data_set), "dataValues": named}
+        with self.client() as client:
+            answer = client.post("/api/dataValueSets", params={"importStrategy": strategy}, json=body)
+        answer.raise_for_status()
 
     def option_combo(self) -> str:
         """Return the UID of the option combination of the category option `f`."""
@@ -93,7 +110,7 @@ def standin(version: str) -> Iterator[Server]:
             element["categoryCombo"] = combo
     made["systemInfo"] = {"calendar": "iso8601", "version": f"{version}.2"}
     with running(version, made) as dhis2:
-        yield Server(dhis2.url, version, "", (dhis2.username, dhis2.password), dhis2.collide)
+        yield Server(dhis2.url, version, "", (dhis2.username, dhis2.password), dhis2.collide, dhis2.unassign)
 
 
 @contextmanager

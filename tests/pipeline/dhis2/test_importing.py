@@ -1,4 +1,6 @@
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -441,3 +443,21 @@ def test_a_large_import_goes_in_batches_of_ten_thousand(run: Importer) -> None:
         assert [len(entry["body"]["dataValues"]) for entry in dhis2.log("POST")] == [9600, 9600, 4800]
         assert {entry["status"] for entry in dhis2.log()} == {200}
         assert run(dhis2, cells).unchanged == 24_000
+
+
+def test_what_dhis2_holds_otherwise_right_after_the_import_is_listed(tmp_path: Path) -> None:
+    with running(today=TODAY) as dhis2:
+        dhis2.faults({"path": "/api/dataValueSets", "method": "POST", "storeThenStall": 2, "times": 1})
+        with ThreadPoolExecutor(1) as pool:
+            import_ = pool.submit(Importer(tmp_path), dhis2, july())
+            while not dhis2.values():
+                time.sleep(0.05)
+            put(dhis2, KONO, JULY[3], "99")
+            summary = import_.result()
+    assert (summary.status, summary.imported, summary.difference_count) == ("WARNING", len(july()), 1)
+    (difference,) = summary.differences
+    assert (difference.org_unit, difference.period, difference.held, difference.likely) == (
+        KONO, JULY[3], "99", "changed"
+    )  # fmt: skip
+    assert difference.reason.startswith("it was changed by somebody at 20")
+    assert summary.notes[-1].startswith("1 values are not in DHIS2 as it was sent them")

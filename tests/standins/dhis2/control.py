@@ -1,15 +1,17 @@
 """The tests' side of the stand-in: starting it, and looking into it."""
 
+import base64
 import contextlib
 import fnmatch
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,13 @@ class StandIn:
     def put_values(self, *values: Mapping[str, str]) -> None:
         """Store values as somebody else would: `dataElement`, `period`, `orgUnit`, `value`, maybe option combos."""
         self._ask("PUT", "/_values", values)
+
+    def make_token(self, expires: datetime) -> str:
+        """Make a personal access token of the user, as a person does in DHIS2."""
+        login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        body = {"expire": int(expires.timestamp() * 1000)}
+        answer = self._ask("POST", "/api/apiToken", body, {"Authorization": f"Basic {login}"})
+        return str(answer["response"]["key"])
 
     def audit(self) -> list[dict[str, Any]]:
         """Return the values that were changed or deleted, as they were before."""
@@ -76,9 +85,10 @@ class StandIn:
         """Put these rules in force, instead of those before."""
         self._ask("PUT", "/_faults", rules)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, method=method)
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = urllib.request.Request(self.url + path, data, sent, method=method)
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 
@@ -90,6 +100,7 @@ def running(
     today: date | None = None,
     forget_bodies: bool = False,
     cost: float = 0.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[StandIn]:
     """Run a stand-in of this DHIS2 version in a process of its own; `today` decides which periods are open.
 
@@ -104,7 +115,8 @@ def running(
         command += ["--until-stdin-closes", "--cost", str(cost), *(["--forget-bodies"] if forget_bodies else [])]
         command += ["--today", today.isoformat()] if today else []
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=CHECKOUT) as process:
+        whole = {**os.environ, **(environment or {})}
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=CHECKOUT, env=whole) as process:
             assert process.stdout
             try:
                 user = content["users"][0]

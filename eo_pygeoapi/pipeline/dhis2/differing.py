@@ -1,0 +1,68 @@
+"""How what DHIS2 holds in a cell differs from what it was sent, and the likely reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+
+from eo_pygeoapi.contract.models import Difference, Likely
+from eo_pygeoapi.pipeline.dhis2.facts import Facts
+from eo_pygeoapi.pipeline.dhis2.stored import Cell, Held, same_number
+
+
+@dataclass(frozen=True)
+class SentToCell:
+    """What we have sent to a cell last; several values where we do not know which of them DHIS2 has taken."""
+
+    org_unit: str
+    period: str
+    values: Sequence[str]
+
+
+def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Difference | None:
+    """Return how a cell differs from what was sent; None where it does not."""
+    theirs = held.get((sent.org_unit, sent.period))
+    likely: Likely
+    if sent.org_unit not in facts.units:
+        likely, reason = "no such unit", "DHIS2 has no such organisation unit any more, or does not show it to us"
+    elif theirs is None:
+        likely, reason = "never arrived", "DHIS2 holds nothing there, and knows of nothing that was deleted"
+    elif theirs.deleted:
+        likely, reason = "deleted", f"it was deleted{_by(theirs, facts)}"
+    elif any(same_number(theirs.value, value) for value in sent.values):
+        return None
+    elif any(_is_rounded(theirs.value, value) for value in sent.values):
+        type_ = (facts.element or {}).get("valueType", "")
+        likely, reason = "rounded", f"DHIS2 has rounded it; the data element's value type is {type_}"
+    else:
+        likely, reason = "changed", f"it was changed{_by(theirs, facts)}"
+    there = theirs if theirs and not theirs.deleted else Held("")
+    return Difference(
+        org_unit=sent.org_unit,
+        period=sent.period,
+        sent=sent.values[-1],
+        held=there.value,
+        likely=likely,
+        reason=reason,
+        stored_by=theirs.stored_by if theirs else "",
+        stored_at=theirs.stored_at if theirs else "",
+    )
+
+
+def _by(held: Held, facts: Facts) -> str:
+    who = f" by {held.stored_by}" if held.stored_by else ""
+    if held.stored_by and held.stored_by == facts.user.username:
+        who = f" by {held.stored_by}, our own user, but not by us"
+    return f"{who}{f' at {held.stored_at}' if held.stored_at else ''}"
+
+
+def _is_rounded(held: str, sent: str) -> bool:
+    """Tell whether a number is another one with fewer decimals."""
+    try:
+        ours, theirs = Decimal(sent), Decimal(held)
+    except InvalidOperation:
+        return False
+    places = theirs.normalize().as_tuple().exponent
+    if not isinstance(places, int) or not theirs.is_finite() or not ours.is_finite():
+        return False
+    step = Decimal(1).scaleb(min(places, 0))
+    return any(ours.quantize(step, how) == theirs for how in (ROUND_HALF_EVEN, ROUND_HALF_UP))
