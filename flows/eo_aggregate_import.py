@@ -187,6 +187,7 @@ class Run:
             preview=self.kept.preview,
             source=source,
             overridden=execution.overridden,
+            all_units=not self._chosen(execution),
         )
         outputs = publish.publish_results(self.folder, execution.dataset.id, results)
         asked = recording.Asked.of(execution, units, left_out)
@@ -198,6 +199,12 @@ class Run:
         """Whether this job does what the dataset's `after` says; of a backfill, that is done once, at its end."""
         return self._request.get(FOLLOWED) is not False
 
+    def _chosen(self, execution: Execution) -> bool:
+        """Return whether the request names units, in place of all of the dataset's."""
+        inputs = execution.inputs
+        named = bool(inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids)
+        return named or "features" in self._inputs or FEATURES_KEY in self._request
+
     def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
         """Return a function that opens the dataset's DHIS2 connection, or None without settings for its name."""
         return connection_of(dataset.dhis2.connection)
@@ -205,10 +212,9 @@ class Run:
     def _source_request(
         self, execution: Execution, units: LoadedUnits, say: Callable[[str], None] = lambda _words: None
     ) -> sources.SourceRequest:
-        own, inputs = execution.dataset, execution.inputs
-        chosen = inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids
+        own = execution.dataset
         companions: list[Dataset] = []  # datasets of the same units: their data may come with the same download
-        if not chosen and "features" not in self._inputs and FEATURES_KEY not in self._request:
+        if not self._chosen(execution):
             enabled = enabled_datasets().values()
             companions = [other for other in enabled if (other.source, other.org_units) == (own.source, own.org_units)]
         return sources.SourceRequest(

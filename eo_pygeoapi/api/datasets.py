@@ -18,6 +18,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
 from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.store.boundaries import in_words
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.problems import Book
@@ -56,7 +57,9 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     coverage = table.matrix(periods, parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
-    return answer_either(api, request, document.to_json(), "datasets/dataset.html", picture=picture, levels=levels)
+    boundaries = in_words(getattr(document, "boundaries", ()))
+    more = {"picture": picture, "levels": levels, "boundary_words": boundaries}
+    return answer_either(api, request, document.to_json(), "datasets/dataset.html", **more)
 
 
 def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:

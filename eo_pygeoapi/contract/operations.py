@@ -34,6 +34,15 @@ class LastRun(Document):
     finished: datetime = ABSENT
 
 
+class BoundaryChange(Document):
+    """A unit whose boundaries have changed, that has appeared, or that is gone."""
+
+    org_unit: str
+    name: str
+    what: Literal["changed", "new", "gone"]
+    since: date = Field(description="day of the first job that found it so")
+
+
 class DatasetStatus(Document):
     """Until when a dataset's values are right, and what is wrong where they are not."""
 
@@ -56,6 +65,9 @@ class DatasetStatus(Document):
     summary: str = Field(description="the same in a sentence")
     last_run: LastRun = ABSENT
     last_success: datetime = ABSENT
+    boundaries: list[BoundaryChange] = Field(
+        ABSENT, description="units with new boundaries, or new units, that lack values; and units that are gone"
+    )
     problems: list[str] = Field(description="ids of the open problems")
     schedules: list[str]
     links: list[Link]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.store import features, job_folder, published
+from eo_pygeoapi.store.boundaries import note_boundaries
 from eo_pygeoapi.store.job_features import write_features
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.taken_back import keep_replaced
@@ -21,7 +22,7 @@ class JobResults:
     `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
     columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
     per unit and period. `source` says which data the values are of. `overridden` names the inputs of the request that
-    replaced the dataset's own settings.
+    replaced the dataset's own settings. `all_units`: these are all of the dataset's units, and not a part of them.
     """
 
     units: Mapping[str, object]
@@ -31,6 +32,7 @@ class JobResults:
     preview: Mapping[str, Sized]
     source: str = ""
     overridden: Sequence[str] = ()
+    all_units: bool = False
 
 
 def publish_results(
@@ -45,6 +47,8 @@ def publish_results(
     table = features.Table.of(results.values, units)
     write_features(folder, table, units)
     not_published = _publish_in_collection(folder, dataset_id, results, table, units, now)
+    if results.all_units and not not_published:
+        note_boundaries(folder.store, dataset_id, units, now().date())
     outputs = ImportOutputs(
         org_unit_count=len(units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
         row_count=table.not_null,

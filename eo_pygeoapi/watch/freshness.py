@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from eo_pygeoapi.contract.operations import DATASET_STATES, DatasetState, DatasetStatus
+from eo_pygeoapi.contract.operations import DATASET_STATES, BoundaryChange, DatasetState, DatasetStatus
 from eo_pygeoapi.contract.periods import Period, period_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.jobs.documents import last_run
+from eo_pygeoapi.store import boundaries
 from eo_pygeoapi.store.coverage import PeriodSummary
 
 LEAST_GRACE = timedelta(days=2)
@@ -28,6 +29,7 @@ class Facts:
     standings: Sequence[Standing] = ()
     expected: date | None = None  # when the next period comes, where it is known better than by the usual delay
     newest_day: date | None = None  # that the provider has, as it said last
+    boundaries: Sequence[BoundaryChange] = ()
 
 
 def newest(facts: Facts) -> PeriodSummary | None:
@@ -129,6 +131,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         links=[],
         **{name: value for name, value in known.items() if value is not None},
         **({"tenant": dataset.tenant} if dataset.tenant else {}),
+        **({"boundaries": list(facts.boundaries)} if facts.boundaries else {}),
     )
 
 
@@ -156,7 +159,7 @@ def in_words(facts: Facts, today: date) -> str:
         parts.append(f"{named} {when}")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
-    return "; ".join([*parts, *_pauses(facts, today)])
+    return "; ".join([*parts, *boundaries.in_words(facts.boundaries, brief=True), *_pauses(facts, today)])
 
 
 def _pauses(facts: Facts, today: date) -> list[str]:

@@ -9,6 +9,7 @@ from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.standings import standings_of
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.boundaries import boundary_changes
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.newest_days import newest_day
 from eo_pygeoapi.store.pauses import Pauses
@@ -46,6 +47,7 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
                 paused=bool(standings) and all(standing.paused_by for standing in standings),
                 standings=standings,
                 newest_day=newest_day(store, dataset).day,
+                boundaries=boundary_changes(store, dataset.id),
             )
         )
     return found

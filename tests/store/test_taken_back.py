@@ -1,0 +1,111 @@
+"""What a dataset's collection and coverage show when a job is undone."""
+
+import csv
+import io
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from eo_pygeoapi.contract.models import ImportSummary
+from eo_pygeoapi.contract.periods import period_with_id
+from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.published import compact
+from eo_pygeoapi.store.reader import DEFAULT_ORDER, PublishedReader
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.taken_back import TakenBack, take_back
+from tests.pipeline.made import dataset
+from tests.store.results_data import NOON, publish, table
+
+IMPORTED = ImportSummary(status="SUCCESS", dry_run=False, imported=1)
+FIRST, SECOND, THIRD = "20250701", "20250702", "20260101"
+Cell = tuple[str, str]
+RAIN = dataset().model_copy(update={"id": "rain"})
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResultStore:
+    return ResultStore(str(tmp_path / "results") if request.param == "folder" else f"memory://{uuid.uuid4()}/results")
+
+
+def imported(store: ResultStore, job: str, hours: float, values: Mapping[Cell, float], unchanged: int = 0) -> None:
+    """Publish an import; the first values are those that DHIS2 held so already."""
+    publish(store, job, table([(*cell, value) for cell, value in values.items()]), hours, summary=IMPORTED)
+    states = ["unchanged"] * unchanged + ["new"] * (len(values) - unchanged)
+    _write_changes(store, job, dict(zip(values, states, strict=True)))
+
+
+def undone(store: ResultStore, job: str, hours: float, changes: Mapping[Cell, str]) -> TakenBack:
+    """Have the collection follow an undo that has done this to cells."""
+    _write_changes(store, f"undo-{job}", changes)
+    return take_back(JobFolder(store, f"undo-{job}"), job, RAIN, NOON + timedelta(hours=hours))
+
+
+def _write_changes(store: ResultStore, job: str, changes: Mapping[Cell, str]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("orgUnit", "period", "value", "stored", "change"))
+    writer.writerows((*cell, "1", "", change) for cell, change in changes.items())
+    JobFolder(store, job).write_bytes(job_folder.CHANGES, text.getvalue().encode())
+
+
+def shown(store: ResultStore) -> dict[Cell, tuple[float | None, str]]:
+    rows = PublishedReader(store).page("rain", [], DEFAULT_ORDER, 0, 100).rows
+    return {(row["orgUnit"], row["period"]): (row["value"], row["jobID"]) for row in rows}
+
+
+def test_what_was_before_is_shown_again_and_what_was_new_no_more(store: ResultStore) -> None:
+    imported(store, "a", 0, {("OuA", FIRST): 1.0, ("OuB", FIRST): 2.0})
+    before = shown(store)
+    imported(store, "b", 1, {("OuA", FIRST): 9.0, ("OuB", FIRST): 2.0, ("OuA", SECOND): 9.0, ("OuA", THIRD): 9.0})
+    assert len(shown(store)) == 4
+    done = undone(
+        store, "b", 2, {("OuA", FIRST): "restored", ("OuB", FIRST): "unchanged", ("OuA", SECOND): "deleted",
+                        ("OuA", THIRD): "kept"},
+    )  # fmt: skip
+    assert (done, shown(store)) == (TakenBack(2, 2), before)
+    compact(store, "rain")
+    assert shown(store) == before
+    assert PublishedReader(store).count("rain", []) == 2
+    assert undone(store, "b", 3, {("OuA", FIRST): "unchanged"}) == TakenBack(0, 0)
+    periods = [found for id_ in (FIRST, SECOND, THIRD) if (found := period_with_id(id_, "daily"))]
+    assert CoverageTable(store, "rain").reasons(SECOND) == {"OuA": "taken back by job undo-b"}
+    assert CoverageTable(store, "rain").matrix(periods).rows == ["", "", ""]  # no job has told of units
+
+
+def test_what_a_later_job_shows_and_what_dhis2_did_not_let_go_stays(store: ResultStore) -> None:
+    imported(store, "a", 0, {("OuA", FIRST): 1.0})
+    imported(store, "b", 1, {("OuA", FIRST): 2.0, ("OuB", FIRST): 2.0, ("OuC", FIRST): 2.0})
+    imported(store, "c", 2, {("OuA", FIRST): 3.0})
+    done = undone(store, "b", 3, {("OuA", FIRST): "kept", ("OuB", FIRST): "deleted", ("OuC", FIRST): "rejected"})
+    assert done == TakenBack(0, 1)
+    assert shown(store) == {("OuA", FIRST): (3.0, "c"), ("OuC", FIRST): (2.0, "b")}
+    imported(store, "d", 4, {("OuB", FIRST): 4.0})
+    assert shown(store)["OuB", FIRST] == (4.0, "d")
+
+
+def test_what_dhis2_held_already_stays_where_nothing_was_shown_before(store: ResultStore) -> None:
+    imported(store, "a", 0, {("OuA", FIRST): 1.0, ("OuB", FIRST): 2.0}, unchanged=1)
+    assert undone(store, "a", 1, {("OuB", FIRST): "deleted"}) == TakenBack(0, 1)
+    assert shown(store) == {("OuA", FIRST): (1.0, "a")}
+
+
+def test_a_repeated_publication_keeps_what_was_before_the_first(store: ResultStore) -> None:
+    imported(store, "a", 0, {("OuA", FIRST): 1.0})
+    imported(store, "b", 1, {("OuA", FIRST): 2.0})
+    imported(store, "b", 1.5, {("OuA", FIRST): 2.0})
+    undone(store, "b", 2, {("OuA", FIRST): "restored"})
+    assert shown(store) == {("OuA", FIRST): (1.0, "a")}
+    undone(store, "a", 3, {("OuA", FIRST): "deleted"})
+    assert shown(store) == {}
+
+
+def test_an_undo_of_a_job_that_broke_off_has_nothing_to_follow(store: ResultStore) -> None:
+    imported(store, "a", 0, {("OuA", FIRST): 1.0})
+    _write_changes(store, "undo-x", {("OuA", FIRST): "deleted"})
+    assert take_back(JobFolder(store, "undo-x"), "x", RAIN, NOON) == TakenBack()
+    assert shown(store) == {("OuA", FIRST): (1.0, "a")}
