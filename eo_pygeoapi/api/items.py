@@ -17,6 +17,7 @@ from werkzeug.http import parse_accept_header
 from eo_pygeoapi import provider
 from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
 from eo_pygeoapi.api.charts import Area, choropleth, number
+from eo_pygeoapi.api.forwarded import outside
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods
 from eo_pygeoapi.api.splicing import spliced_gzip
@@ -50,9 +51,14 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     if not outlines:
         return headers, status, content
     accepted = parse_accept_header(dict(request.headers).get("Accept-Encoding"))
-    if api.config["server"].get("gzip") and accepted.quality("gzip") and request.params.get("links") != "relative":
+    if api.config["server"].get("gzip") and accepted.quality("gzip") and not is_rewritten(request):
         return {**headers, "Content-Encoding": "gzip"}, status, spliced_gzip(content, _REFERENCE, outlines.__getitem__)
     return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content)
+
+
+def is_rewritten(request: APIRequest) -> bool:
+    """Tell whether links are changed after this: what is compressed by parts cannot be."""
+    return request.params.get("links") == "relative" or bool(outside())
 
 
 def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) -> Answer:
