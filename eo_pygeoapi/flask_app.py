@@ -26,6 +26,7 @@ from eo_pygeoapi.api import (
     datasets,
     description,
     execute,
+    forwarded,
     health,
     history,
     items,
@@ -37,19 +38,24 @@ from eo_pygeoapi.api import (
     relative_links,
     results,
     schedules,
+    sign_in,
+    value_info,
 )
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
-from eo_pygeoapi.api.access import Access
+from eo_pygeoapi.api.access import CHANGING, Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
+from eo_pygeoapi.api.forms import refuse_other_sites
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api.security_headers import with_security_headers
 from eo_pygeoapi.api.seen_config import show_by_viewer
+from eo_pygeoapi.api.sign_in import where_to_sign_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
-from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.settings import Network, process_settings
 
 LOG = logging.getLogger(__name__)
 _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
@@ -68,6 +74,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/processes/<process_id>/form", "POST", process_form.submit, ()),
     ("/collections", "GET", collections.get_collections, ("jsonld",)),
     ("/collections/<path:collection_id>", "GET", collections.get_collection, ("jsonld",)),
+    ("/collections/<path:collection_id>/schema", "GET", value_info.get_schema, ()),
+    ("/collections/<path:collection_id>/queryables", "GET", value_info.get_queryables, ()),
     ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
     ("/collections/<path:collection_id>/items/<path:item_id>", "GET", items.get_item, None),
     ("/jobs", "GET", jobs.get_jobs, ()),
@@ -91,6 +99,9 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
     ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
     ("/problems", "GET", problem_list.get_problems, ()),
+    ("/sign-in", "GET", sign_in.get_sign_in, ()),
+    ("/sign-in", "POST", sign_in.sign_in, ()),
+    ("/sign-out", "POST", sign_in.sign_out, ()),
     ("/metrics", "GET", metrics.get_metrics, None),
     ("/health", "GET", health.health, ()),
     ("/ready", "GET", health.ready, ()),
@@ -120,11 +131,13 @@ def make_app() -> Flask:
     if stock.CONFIG["server"].get("admin"):
         app.register_blueprint(stock.ADMIN_BLUEPRINT)
     compress_answers(app, bool(stock.CONFIG["server"].get("gzip")))
-    if stock.CONFIG["server"].get("cors", False):
-        CORS(app, expose_headers="*")
+    if stock.CONFIG["server"].get("cors", False) and (origins := settings.origins()):
+        CORS(app, origins=origins, expose_headers="*")
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_any_error)
-    app.after_request(_relative)
+    app.after_request(_secured)
+    app.after_request(_with_links)
+    app.before_request(_addressed(settings.proxies()))
     app.before_request(_checked(Access(settings, all_datasets)))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
@@ -141,6 +154,10 @@ def _checked(access: Access) -> Callable[[], Response | None]:
         collection = str(named.get("collection_id") or named.get("dataset_id") or "")
         try:
             authorization = request.headers.get("Authorization", "")
+            if not authorization and (kept := request.cookies.get(sign_in.COOKIE)):
+                authorization = f"Bearer {kept}"
+                if request.method in CHANGING:
+                    refuse_other_sites(dict(request.headers), stock.api_.base_url)
             relative_links.is_asked()
             access.check(request.method, rule, collection, authorization, reached_at(request.environ))
         except EoError as error:
@@ -150,12 +167,26 @@ def _checked(access: Access) -> Callable[[], Response | None]:
     return check
 
 
-def _relative(response: Response) -> Response:
-    """Have an answer's links be relative where that is asked for."""
+def _addressed(trusted: list[Network]) -> Callable[[], None]:
+    """Return what finds out at which address a request reached the proxy in front of us."""
+    return lambda: forwarded.look_at(request.environ, stock.api_.base_url, trusted)
+
+
+def _with_links(response: Response) -> Response:
+    """Have an answer's links be relative where that is asked for, and lead to the proxy in front of us else."""
     with suppress(QueryError):  # which was answered already
         if relative_links.is_asked():
             return relative_links.with_relative_links(response, stock.api_.base_url)
-    return response
+    return forwarded.with_outside_address(response, stock.api_.base_url)
+
+
+def _secured(response: Response) -> Response:
+    """Tell browsers what to refuse, and caches that an answer to a token is nobody else's."""
+    templates = str(stock.api_.tpl_config["server"]["templates"]["path"])
+    secured = with_security_headers(response, templates, forwarded.outside() or stock.api_.base_url)
+    if process_settings().api_tokens_file:
+        secured.headers.setdefault("Cache-Control", "private")
+    return secured
 
 
 def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
@@ -256,6 +287,9 @@ def _as_problem(response: Response) -> Response:
         g.shown = True
         api_request = APIRequest.from_flask(request, stock.api_.locales)
         document = json.loads(response.get_data())
+        if response.status_code == 401:
+            path = request.path.removeprefix(stock.API_RULES.get_url_prefix("flask"))
+            document["sign_in"] = where_to_sign_in(stock.api_.base_url, path, list(request.args.items(multi=True)))
         page, _, content = answer_page(stock.api_, api_request, "exception.html", document)
         response.set_data(content)
         response.headers["Content-Type"] = page["Content-Type"]

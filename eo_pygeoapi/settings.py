@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eo_pygeoapi.errors import ConfigError
 
+Network = IPv4Network | IPv6Network
 DEFAULT_CONNECTION = "default"
 DEFAULT_CONFIG = Path("pygeoapi-config.yml")
 # names of variables whose values are secrets, of whatever source, store or service
@@ -47,6 +49,7 @@ class Settings(BaseSettings):
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
     concurrency: int = Field(2, ge=1, validation_alias="EO_CONCURRENCY")
+    backfill_jobs: int = Field(2, ge=1, validation_alias="EO_BACKFILL_JOBS")
     stop_grace_seconds: float = Field(60.0, ge=0, validation_alias="EO_STOP_GRACE_SECONDS")
     resume: int = Field(1, ge=0, le=10, validation_alias="EO_RESUME")
     memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")
@@ -57,6 +60,8 @@ class Settings(BaseSettings):
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
     api_tokens_file: Path | None = Field(None, validation_alias="EO_API_TOKENS_FILE")
     published_at: str = Field("", validation_alias="EO_BIND")
+    trusted_proxies: str = Field("", validation_alias="EO_TRUSTED_PROXIES")
+    cors_origins: str = Field("", validation_alias="EO_CORS_ORIGINS")
     insecure: bool = Field(False, validation_alias="EO_INSECURE")
     keep_steps: bool = Field(False, validation_alias="EO_KEEP_STEPS")
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
@@ -84,6 +89,18 @@ class Settings(BaseSettings):
             f"EO_CACHE_URL: {scheme} addresses are not allowed; allowed: a folder, such as a file system that all "
             "workers share"
         )
+
+    def proxies(self) -> list[Network]:
+        """Return the addresses and networks whose `X-Forwarded-…` counts; ConfigError for what is none."""
+        try:
+            return [ip_network(text) for text in re.split(r"[\s,]+", self.trusted_proxies) if text]
+        except ValueError as error:
+            raise ConfigError(f"EO_TRUSTED_PROXIES: {error}; allowed: 127.0.0.1, 10.0.0.0/8") from error
+
+    def origins(self) -> list[str]:
+        """Return the sites whose pages may read answers: those that are named, else all where no token is needed."""
+        named = [text.rstrip("/") for text in re.split(r"[\s,]+", self.cors_origins) if text]
+        return named or ([] if self.api_tokens_file else ["*"])
 
     def dhis2_connection(self, name: str = DEFAULT_CONNECTION) -> Dhis2Connection | None:
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""

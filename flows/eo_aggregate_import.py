@@ -31,6 +31,7 @@ from eo_pygeoapi.errors import Dhis2Error, EoError
 from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
+from eo_pygeoapi.gateway.job import FOLLOWED, VALUES_PER_MINUTE, number_of
 from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.chains import has_changed
 from eo_pygeoapi.jobs.held_parts import FEATURES_KEY, with_held_features
@@ -168,6 +169,7 @@ class Run:
             self._connector(dataset),
             turn=partial(turns.turn, self.folder.job_id, dataset.dhis2.connection),
             report=report,
+            per_minute=number_of(self._request, VALUES_PER_MINUTE),
         )
 
     @_step(HOUR, retried=True)
@@ -191,6 +193,11 @@ class Run:
         asked = recording.Asked.of(execution, units, left_out)
         recording.record(self.folder, execution, asked, values, left_out, datetime.now(UTC))
         return outputs
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether this job does what the dataset's `after` says; of a backfill, that is done once, at its end."""
+        return self._request.get(FOLLOWED) is not False
 
     def _chosen(self, execution: Execution) -> bool:
         """Return whether the request names units, in place of all of the dataset's."""
@@ -289,4 +296,5 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary):  # a schedule must not stay green; the job keeps its values and documents
         raise Dhis2Error(words)
-    return words, begin(run.folder, execution, words) if has_changed(summary) else None
+    follows = has_changed(summary) and run.is_followed
+    return words, begin(run.folder, execution, words) if follows else None

@@ -13,7 +13,7 @@ from eo_pygeoapi.errors import ForbiddenError, UnauthorizedError
 from eo_pygeoapi.jobs.exposure import refuse_unprotected
 from eo_pygeoapi.settings import Settings
 
-_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _COLLECTION = "/collections/<path:collection_id>"
 # what says how a collection is made, and shows none of its values
 _DESCRIPTIONS = (_COLLECTION, f"{_COLLECTION}/schema", f"{_COLLECTION}/queryables")
@@ -95,7 +95,7 @@ class Access:
         if rule == _LATEST and (dataset := self._datasets().get(collection)) and dataset.public:
             return None
         if rule.startswith(OF_JOBS):
-            return "execute" if method in _CHANGING else "read"
+            return "execute" if method in CHANGING else "read"
         if rule.startswith(_COLLECTION) and rule not in _DESCRIPTIONS:
             # one that is not seen is answered like one that does not exist
             dataset = viewer().datasets(self._datasets()).get(collection)

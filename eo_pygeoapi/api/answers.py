@@ -75,6 +75,8 @@ def answer_json(api: API, request: APIRequest, document: object, status: int = 2
 def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, object], status: int = 200) -> Answer:
     """Return a page; the operators' own template of this name, where they have one, wins over ours."""
     config = {**api.tpl_config, "resources": {}}  # not shown, and large
+    if manager_of(api).settings.api_tokens_file:
+        data = {**data, "viewer": {"name": viewer().name}}  # pygeoapi keeps `config` as it first was
     content = render_j2_template(config, template_folder(api, template), template, data, request.locale)
     return headers_of(api, request, HTML), status, content
 

@@ -126,6 +126,21 @@ class CoverageTable:
             rows=["".join(row) for row in rows.tolist()],
         )
 
+    def lacking(self, periods: Sequence[Period], org_units: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return, a row for each period and a column for each unit, for which DHIS2 holds no value yet, though it may.
+
+        It holds ours, or a person's that is kept. There is none to be had where the data have none for a unit.
+        """
+        row_of = {period.id: number for number, period in enumerate(periods)}
+        column_of = {unit: number for number, unit in enumerate(org_units)}
+        values = np.full((len(periods), len(org_units)), NOTHING, dtype="U1")
+        in_dhis2 = np.full_like(values, "")
+        if values.size:
+            self._fill(values, self._values, row_of, column_of)
+            self._fill(in_dhis2, self._dhis2, row_of, column_of)
+        found: np.ndarray[Any, np.dtype[np.bool_]] = ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
+        return found
+
     def reasons(self, period: str) -> dict[str, str]:
         """Return why units have no value, or not ours, in a period."""
         found: dict[str, str] = {}

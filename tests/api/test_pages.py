@@ -1,5 +1,7 @@
 """What every page owes its readers: no script, nothing of other hosts, labels, contrast, print and narrow screens."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -108,6 +110,20 @@ def test_text_stands_out_from_what_is_behind_it() -> None:
 def test_what_is_wrong_stands_out_from_what_is_right_without_colour() -> None:
     assert contrast(COLOURS["R"], COLOURS["-"]) >= LARGE and contrast(COLOURS["V"], COLOURS["P"]) >= 2
     assert contrast(COLOURS["V"], COLOURS["-"]) >= LARGE
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/sign-in", "/collections/rain/queryables", "/collections/rain/schema"])
+def test_a_page_holds_to_its_own_security_policy(url: str, path: str) -> None:
+    answer = requests.get(f"{url}{path}{'&' if '?' in path else '?'}f=html", timeout=60)
+    page, policy = Page(answer.text), answer.headers["Content-Security-Policy"]
+
+    assert "unsafe" not in policy and "default-src 'none'" in policy and "frame-ancestors 'self'" in policy
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert not any("style" in attributes for _, attributes in page.tags)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
 def test_print_and_narrow_screens_have_rules_of_their_own() -> None:
