@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")
     concurrency: int = Field(2, ge=1, validation_alias="EO_CONCURRENCY")
+    backfill_jobs: int = Field(2, ge=1, validation_alias="EO_BACKFILL_JOBS")
     stop_grace_seconds: float = Field(60.0, ge=0, validation_alias="EO_STOP_GRACE_SECONDS")
     resume: int = Field(1, ge=0, le=10, validation_alias="EO_RESUME")
     memory_limit_mib: int = Field(0, ge=0, validation_alias="EO_MEMORY_LIMIT_MIB")

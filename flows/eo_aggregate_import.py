@@ -31,6 +31,7 @@ from eo_pygeoapi.errors import Dhis2Error, EoError
 from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
+from eo_pygeoapi.gateway.job import FOLLOWED, VALUES_PER_MINUTE, number_of
 from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.chains import has_changed
 from eo_pygeoapi.jobs.held_parts import FEATURES_KEY, with_held_features
@@ -142,12 +143,13 @@ class Run:
         self, execution: Execution, units: LoadedUnits, extract: sources.Extract, report: Report
     ) -> list[LeftOut]:
         """Aggregate cells to units and steps to periods, and keep the values; returns units and periods left out."""
-        grid = sources.open_source_data(self._source_request(execution, units), extract)
+        request = self._source_request(execution, units)
+        grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
         whole = periods.periods_in(execution.interval, execution.dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
         frame, settings = self.kept.units().frame, self.settings
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
-            aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means)
+            aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means, people)
         self.kept.write_values(aggregated.frame)
         _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
@@ -168,6 +170,7 @@ class Run:
             self._connector(dataset),
             turn=partial(turns.turn, self.folder.job_id, dataset.dhis2.connection),
             report=report,
+            per_minute=number_of(self._request, VALUES_PER_MINUTE),
         )
 
     @_step(HOUR, retried=True)
@@ -191,6 +194,11 @@ class Run:
         asked = recording.Asked.of(execution, units, left_out)
         recording.record(self.folder, execution, asked, values, left_out, datetime.now(UTC))
         return outputs
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether this job does what the dataset's `after` says; of a backfill, that is done once, at its end."""
+        return self._request.get(FOLLOWED) is not False
 
     def _chosen(self, execution: Execution) -> bool:
         """Return whether the request names units, in place of all of the dataset's."""
@@ -284,9 +292,10 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
         show_summary(summary)
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
-        outputs = run.publish_results(execution, summary, left_out, extract.note)
+        outputs = run.publish_results(execution, summary, left_out, extract.note_of_all)
         _log.info(outputs.not_published or f"{outputs.row_count} values are published")
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary):  # a schedule must not stay green; the job keeps its values and documents
         raise Dhis2Error(words)
-    return words, begin(run.folder, execution, words) if has_changed(summary) else None
+    follows = has_changed(summary) and run.is_followed
+    return words, begin(run.folder, execution, words) if follows else None

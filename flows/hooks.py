@@ -13,14 +13,16 @@ from prefect.flows import FlowStateHook
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import EoError, ResultsError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import Job, Progress
+from eo_pygeoapi.gateway.job import STARTED_BY, Job, Progress
 from eo_pygeoapi.gateway.schedules import inputs_of
+from eo_pygeoapi.jobs.backfills import stop
 from eo_pygeoapi.jobs.callbacks import Subscriber
 from eo_pygeoapi.jobs.documents import JobLinks, status_document
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.jobs.import_record import note_import
 from eo_pygeoapi.jobs.webhooks import Webhooks
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.backfills import Backfill
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
@@ -68,6 +70,34 @@ def call_webhooks(flow: Flow[..., object], flow_run: FlowRun, state: State) -> N
         Webhooks(settings.notify_url).tell(chain, document).keep(store)
     except EoError as error:
         logging.getLogger(__name__).warning("the webhooks of job %s were not called: %s", flow_run.id, error)
+
+
+def wake_parent(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Have the backfill that an import is a part of look at once at what came of it."""
+    if not (parent := flow_run.labels.get(STARTED_BY)):
+        return
+    try:
+        with closing(PrefectGateway(process_settings().prefect_api_url, read_timeout=10.0)) as gateway:
+            gateway.runs.wake(str(parent))
+    except EoError as error:  # it looks by itself, only later
+        logging.getLogger(__name__).info("the job %s was not woken: %s", parent, error)
+
+
+def on_first_running(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Tell the subscriber that a backfill has begun; it goes on many times."""
+    if Backfill.of(JobFolder(ResultStore(process_settings().results), str(flow_run.id))) is None:
+        on_running(flow, flow_run, state)
+
+
+def stop_parts(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """Stop the jobs of a backfill that is dismissed, also in Prefect."""
+    settings = process_settings()
+    try:
+        with closing(PrefectGateway(settings.prefect_api_url, read_timeout=10.0)) as gateway:
+            folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
+            stop(folder, gateway.runs.cancel, gateway.runs.with_keys)
+    except EoError as error:
+        logging.getLogger(__name__).warning("the jobs of the backfill %s were not stopped: %s", flow_run.id, error)
 
 
 def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
@@ -119,8 +149,15 @@ HOOKS = Hooks(
 # the history first: it is quick, and a subscriber may take minutes to answer
 IMPORT_HOOKS = Hooks(
     on_running=[on_running],
-    on_completion=[keep_in_history, on_end, call_webhooks, delete_steps],
-    on_failure=[keep_in_history, on_end],
-    on_crashed=[keep_in_history, on_end],
-    on_cancellation=[keep_in_history],
+    on_completion=[keep_in_history, on_end, call_webhooks, delete_steps, wake_parent],
+    on_failure=[keep_in_history, on_end, wake_parent],
+    on_crashed=[keep_in_history, on_end, wake_parent],
+    on_cancellation=[keep_in_history, wake_parent],
+)
+BACKFILL_HOOKS = Hooks(
+    on_running=[on_first_running],
+    on_completion=[on_end, call_webhooks],
+    on_failure=[on_end],
+    on_crashed=[on_end],
+    on_cancellation=[stop_parts],
 )

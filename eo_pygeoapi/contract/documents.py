@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from eo_pygeoapi.contract.backfill import Chunks, FailedPart
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, ImportSummary
 from eo_pygeoapi.contract.status import JobStatus, StepStatus
 from eo_pygeoapi.json_types import Json, JsonObject
@@ -91,6 +92,10 @@ class JobDocument(Document):
     after: list[AfterLink] = Field(ABSENT, description="what is done after the import, and what came of it")
     parent_job_id: str = Field(ABSENT, alias="parentJobID", description="the job that started this one")
     child_jobs: list[str] = Field(ABSENT, description="the jobs that this one has started")
+    chunks: Chunks = Field(ABSENT, description="of a backfill: its parts, each a job of its own")
+    failed_parts: list[FailedPart] = Field(ABSENT, description="of a backfill: the parts that failed for good")
+    rate: str = Field(ABSENT, description="of a backfill: how many parts are done in a time, such as 3.1 a minute")
+    ends: datetime = Field(ABSENT, description="of a backfill: when it ends at this rate")
     links: list[Link]
 
 

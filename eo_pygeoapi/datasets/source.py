@@ -17,7 +17,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
+from eo_pygeoapi.contract.chunks import Part
 from eo_pygeoapi.contract.models import Aggregation, Model
+from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import is_secret
@@ -121,6 +123,10 @@ class SourceOptions(Model):
         """Return why these data cannot be aggregated like that, '' where they can."""
         return ""
 
+    def nearest_year(self, year: int) -> int:
+        """Return the nearest year to this one of which there may be data."""
+        return year
+
     def expected(self, day: date) -> date | None:
         """Return when the data of a day are usually published; None where no usual delay is known."""
         return None
@@ -135,6 +141,18 @@ class SourceOptions(Model):
 
     def final_from(self, day: date) -> date | None:
         """Return when final data take the place of a day's provisional ones; None where none are provisional."""
+        return None
+
+    def extent(self) -> tuple[date | None, date | None]:
+        """Return the first day that the provider has data of, and the last that it will ever have; None where open."""
+        return None, None
+
+    def part(self, period_type: str) -> Part:
+        """Return how much of a long interval one job fetches best: of daily and weekly values a month."""
+        return "month" if period_type.startswith(("daily", "weekly")) else "year"
+
+    def cost(self, needed: Needed) -> Cost | None:
+        """Return what the data of these days cost, without a download; None where that is not known."""
         return None
 
 

@@ -16,6 +16,8 @@ from eo_pygeoapi.redaction import redact, redact_json
 DEATHS = "eo-pygeoapi.deaths"
 ATTEMPTS_ALLOWED = "eo-pygeoapi.attempts-allowed"
 BY = "by"  # member of a run's request: who made it
+VALUES_PER_MINUTE = "maxValuesPerMinute"  # member of a run's request: how many values DHIS2 is sent a minute at most
+FOLLOWED = "followed"  # member of a run's request: false where another job does what the dataset's `after` says
 DATASET = "dataset"  # member of a run's request: which dataset a companion of the import is about
 STARTED_BY = "eo-pygeoapi.started-by"  # label: the job that started this one
 # labels of a run that its dataset's policy has tried again: how often that was, and how often it may be
@@ -23,8 +25,9 @@ RETRIED = "eo-pygeoapi.retried"
 RETRIES_ALLOWED = "eo-pygeoapi.retries-allowed"
 # names of the states of a run that is put off, as the same job: no process waits for it
 AWAITING_RETRY, AWAITING_ANALYTICS = "AwaitingRetry", "AwaitingAnalytics"
+AWAITING_PARTS = "AwaitingParts"  # of a backfill: the jobs that it has started go on
 IMPORTED = "imported; "  # how the message of a run begins whose values DHIS2 has
-PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS)
+PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS, AWAITING_PARTS)
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
 # the tasks of the import flow, in their order
 IMPORT_STEPS = (
@@ -113,7 +116,8 @@ class Job:
         assert created is not None and updated is not None, "the Prefect API always sends both"
         percent = 100 if status == "successful" else min(progress.percent, 99)
         if status == "accepted":
-            percent = 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
+            name = run.state.name if run.state else ""
+            percent = {AWAITING_ANALYTICS: 99, AWAITING_PARTS: percent}.get(name or "", 0)
         parameters = run.parameters or {}
         return cls(
             id=str(run.id),
@@ -184,6 +188,12 @@ def schedule_of(run: FlowRun) -> str:
     return str(run.labels.get(SCHEDULE, ""))
 
 
+def reports_progress(run: FlowRun) -> bool:
+    """Return whether it is to be asked how far a run is: it runs, or the jobs that it has started do."""
+    waits = run.state is not None and run.state.name == AWAITING_PARTS
+    return waits or job_status(run) in ("running", "failed", "dismissed")
+
+
 def job_status(run: FlowRun) -> JobStatus:
     """Return the OGC status of a flow run; a run without a state has not begun."""
     return STATUS_BY_STATE[run.state.type] if run.state else "accepted"
@@ -210,7 +220,8 @@ def _dataset_of(parameters: JsonMapping) -> str:
 
 def _message(run: FlowRun, status: JobStatus, progress: Progress) -> str:
     words, (number, allowed) = _words(run, status, progress), attempts(run.labels)
-    again = status in ("accepted", "running") and number > 1 and not words.startswith("attempt ")
+    of_parts = run.state is not None and run.state.name == AWAITING_PARTS  # whose process ends after each look
+    again = status in ("accepted", "running") and number > 1 and not words.startswith("attempt ") and not of_parts
     return f"attempt {number} of {allowed}: {words}" if again else words
 
 
@@ -245,6 +256,8 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return progress.step or _MESSAGES[status]
     if state and state.type == StateType.PENDING:
         return "starting"
+    if status == "accepted" and state and state.name == AWAITING_PARTS:
+        return said
     if status == "accepted" and state and state.name in ("Scheduled", *PUT_OFF) and said.startswith(_OWN_WORDS):
         return said
     if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):

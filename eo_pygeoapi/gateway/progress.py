@@ -95,6 +95,10 @@ class RunProgress:
         finally:
             CURRENT_STEP.set("")
 
+    def at(self, percent: float, words: str) -> None:
+        """Say how far a run is that has no steps, and what it does."""
+        self._tell(percent, words)
+
     def wait(self, words: str) -> None:
         """Say what is waited for when all steps are done."""
         self._tell(100, words)
@@ -102,6 +106,10 @@ class RunProgress:
     def end(self) -> None:
         """Send 100 % and wait until it is sent, so that the progress is complete before the run ends."""
         self._tell(100, "finished")
+        self.leave()
+
+    def leave(self) -> None:
+        """Wait until what was said last is sent; for a run that goes on later."""
         with self._changed:
             self._ended = True
             self._changed.notify()

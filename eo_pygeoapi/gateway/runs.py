@@ -15,19 +15,28 @@ from prefect.client.schemas.filters import (
     ArtifactFilterType,
     FlowRunFilter,
     FlowRunFilterId,
+    FlowRunFilterIdempotencyKey,
     FlowRunFilterStateName,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Cancelling
+from prefect.states import Cancelled, Cancelling, Scheduled
 
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
-from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, PUT_OFF, Job, Progress, job_status
+from eo_pygeoapi.gateway.job import (
+    AWAITING_ANALYTICS,
+    AWAITING_PARTS,
+    PUT_OFF,
+    Job,
+    Progress,
+    job_status,
+    reports_progress,
+)
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
@@ -92,7 +101,7 @@ class Runs:
         """Return the job; NoSuchJobError if none of our due runs has this id."""
         run = self._run(job_id)
         # the artifact says nothing about a run that waits or has succeeded
-        wanted = [] if job_status(run) in ("accepted", "successful") else [run.id]
+        wanted = [run.id] if reports_progress(run) else []
         return self._job(run, self._progress(wanted).get(run.id, NO_PROGRESS))
 
     def list(
@@ -115,7 +124,7 @@ class Runs:
             runs, total = fitting[offset : offset + limit], len(fitting)
         else:
             runs = self._runs(where, min(limit, total - offset), offset)
-        progress = self._progress([run.id for run in runs if job_status(run) == "running"])
+        progress = self._progress([run.id for run in runs if reports_progress(run) and job_status(run) not in FINAL])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
 
     def known(self, job_ids: Sequence[str]) -> set[str]:
@@ -157,7 +166,7 @@ class Runs:
         run = self._run(job_id)
         if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
             # it waits for another attempt; Prefect believes that it has a process and would wait for its end
-            imported = run.state.name == AWAITING_ANALYTICS
+            imported = run.state.name in (AWAITING_ANALYTICS, AWAITING_PARTS)
             said = "dismissed; what DHIS2 has taken stays there" if imported else "dismissed before its next attempt"
             self._set_state(run.id, Cancelled(message=said), force=True)
         elif job_status(run) not in FINAL:
@@ -165,6 +174,23 @@ class Runs:
             # starting cannot leave this state
             self._set_state(run.id, Cancelling(message="dismissed"), force=False)
         return self.get(job_id)
+
+    def with_keys(self, keys: Sequence[str]) -> Sequence[str]:
+        """Return the ids of the runs that were submitted with one of these keys."""
+        if not keys:
+            return []
+        where = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=list(keys)))
+        return [str(run.id) for run in self._runs(where, len(keys), 0)]
+
+    def wake(self, job_id: str) -> None:
+        """Have a job go on now that waits for the jobs that it has started; nothing for one that does not wait."""
+        run = self._run(job_id)
+        if run.state and run.state.type == StateType.SCHEDULED and run.state.name == AWAITING_PARTS:
+            due: State[Any] = Scheduled(
+                scheduled_time=datetime.now(UTC), name=AWAITING_PARTS, message=run.state.message
+            )
+            self._set_state(run.id, due, force=True)
+            wake_workers(self._client.api_url)
 
     def delete(self, job_id: str) -> None:
         """Delete the run of an ended job."""

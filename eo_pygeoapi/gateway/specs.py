@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from eo_pygeoapi.contract.models import ImportInputs
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of, flow_of
 from eo_pygeoapi.gateway.schedules import prefect_schedule
 from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
+
+# a backfill goes on for days, in a new process at every look
+_ENVIRONMENT: Mapping[str, Mapping[str, str]] = {BACKFILL_ID: {"EO_RESUME": "10"}}
 
 
 def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
@@ -55,6 +58,7 @@ def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
             parameters={"process_id": process_id},
             parameter_schema={"type": "object", "properties": {"inputs": {"type": "object"}}},
             fingerprint="",
+            environment=_ENVIRONMENT.get(process_id, {}),
             tenant=tenant,
         )
     )

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from eo_pygeoapi.contract.backfill import BackfillInputs
 from eo_pygeoapi.contract.intervals import resolve_interval
+from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.contract.reconcile import ReconcileInputs
 from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.contract.undo import UndoInputs
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs
+from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs, validate_inputs
 from eo_pygeoapi.errors import InputError, NoSuchJobError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -57,6 +59,18 @@ def undoable(job_id: str, seen: Seen) -> Job:
     return job
 
 
+def _backfill(inputs: JsonMapping, seen: Seen) -> Accepted:
+    wanted = parsed_inputs(inputs, BackfillInputs)
+    dataset = enabled_dataset(wanted.dataset_id, seen.datasets)
+    execution = validate_inputs(wanted.of_import(dry_run=wanted.dry_run), {dataset.id: dataset}, datetime.now(UTC))
+    interval = execution.interval
+    if not periods_in(interval, dataset.period_type):
+        raise InputError(
+            f"input start, end: no whole {dataset.period_type} period lies in {interval.start} to {interval.end}"
+        )
+    return Accepted(dict(inputs), dataset)
+
+
 def _undo(inputs: JsonMapping, seen: Seen) -> Accepted:
     wanted = parsed_inputs(inputs, UndoInputs)
     job = undoable(wanted.job_id, seen)
@@ -75,4 +89,8 @@ def _reconcile(inputs: JsonMapping, seen: Seen) -> Accepted:
     return Accepted(dict(inputs), dataset)
 
 
-_CHECKS: Mapping[str, Callable[[JsonMapping, Seen], Accepted]] = {UNDO_ID: _undo, RECONCILE_ID: _reconcile}
+_CHECKS: Mapping[str, Callable[[JsonMapping, Seen], Accepted]] = {
+    BACKFILL_ID: _backfill,
+    UNDO_ID: _undo,
+    RECONCILE_ID: _reconcile,
+}

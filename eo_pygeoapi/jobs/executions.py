@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import shared_registry
 from eo_pygeoapi.datasets.validate import validate_inputs
@@ -26,6 +26,7 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, BY, DATASET, PUT_OFF, Job
 from eo_pygeoapi.gateway.work_pool import of_tenant
 from eo_pygeoapi.jobs import described_inputs, outbound
+from eo_pygeoapi.jobs.backfills import shown_backfill, stop
 from eo_pygeoapi.jobs.companions import Seen, accept
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
@@ -138,6 +139,8 @@ class Executions:
             asked = given.get("connection") if isinstance(given, Mapping) else None
             self.viewer.permit(str(asked or dataset.dhis2.connection))
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
+            if job.process_id == BACKFILL_ID:
+                stop(JobFolder(self.store, job_id), self.gateway.runs.cancel, self.gateway.runs.with_keys)
             return replace(stopped, status="dismissed", message="dismissed")
         remove_job(self.gateway, self.store, job)
         return replace(
@@ -159,6 +162,8 @@ class Executions:
                         link = link.model_copy(update={"status": "waiting" if status == "accepted" else status})
                 links.append(link.shown())
             more = {"after": links, "childJobs": [link.job_id for link in chain.links if link.job_id]}
+        if job.process_id == BACKFILL_ID and begun:
+            more |= shown_backfill(JobFolder(self.store, job.id), datetime.now(UTC))
         if job.state_name in WAITING:
             place = self.gateway.runs.place_in_queue(job)
             message = job.message if self.gateway.details.workers() else f"{job.message}: {NO_WORKER}"

@@ -8,7 +8,7 @@ The tables have versions of their own: a dry run changes what the data are, and 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 from urllib.parse import quote
@@ -34,6 +34,13 @@ _COUNT_VALUES = """
     FROM (SELECT period, arg_max(state, version) AS state, min(start) AS first, min("end") AS last
         FROM added GROUP BY period, "orgUnit")
     GROUP BY period"""
+# of one file, which has every cell once
+_COUNT_VALUES_OF_ONE = """
+    SELECT period, count(*) FILTER (state IN ('V', 'P')), count(*) FILTER (state = 'P'), min(start), min("end")
+    FROM added GROUP BY period"""
+_COUNT_IN_DHIS2_OF_ONE = """
+    SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
+    FROM added GROUP BY period"""
 _COUNT_IN_DHIS2 = """
     SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
     FROM (SELECT period, arg_max(state, version) AS state FROM added GROUP BY period, "orgUnit")
@@ -119,6 +126,21 @@ class CoverageTable:
             rows=["".join(row) for row in rows.tolist()],
         )
 
+    def lacking(self, periods: Sequence[Period], org_units: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return, a row for each period and a column for each unit, for which DHIS2 holds no value yet, though it may.
+
+        It holds ours, or a person's that is kept. There is none to be had where the data have none for a unit.
+        """
+        row_of = {period.id: number for number, period in enumerate(periods)}
+        column_of = {unit: number for number, unit in enumerate(org_units)}
+        values = np.full((len(periods), len(org_units)), NOTHING, dtype="U1")
+        in_dhis2 = np.full_like(values, "")
+        if values.size:
+            self._fill(values, self._values, row_of, column_of)
+            self._fill(in_dhis2, self._dhis2, row_of, column_of)
+        found: np.ndarray[Any, np.dtype[np.bool_]] = ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
+        return found
+
     def reasons(self, period: str) -> dict[str, str]:
         """Return why units have no value, or not ours, in a period."""
         found: dict[str, str] = {}
@@ -140,8 +162,11 @@ class CoverageTable:
             if kept and (counted := _YearSummary.model_validate(kept)).digest == digest:
                 found += counted.periods
                 continue
-            rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
-            there = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
+            whole = _COUNT_VALUES_OF_ONE if len(values[year]) == 1 else _COUNT_VALUES
+            held = _COUNT_IN_DHIS2_OF_ONE if len(in_dhis2.get(year, ())) == 1 else _COUNT_IN_DHIS2
+            rows, there = (
+                table.read(_rows(q), year) or [] for table, q in ((self._values, whole), (self._dhis2, held))
+            )
             counts = {period: numbers for period, *numbers in there}
             periods = []
             for id_, present, provisional, start, end in rows:
@@ -181,6 +206,10 @@ class CoverageTable:
             # the last version of a cell is written last; a window in SQL takes several times as long
             order = np.argsort(found["rank"], kind="stable")
             rows.view(np.uint32)[found["row"][order], found["col"][order]] = found["code"][order]
+
+
+def _rows(query: str) -> Callable[[duckdb.DuckDBPyConnection], list[tuple[Any, ...]]]:
+    return lambda connection: connection.execute(query).fetchall()
 
 
 def _texts(texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.object_]]:

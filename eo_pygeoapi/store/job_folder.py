@@ -17,6 +17,7 @@
 | `children.json` | the ids of the jobs that a backfill has started, in the order that it started them in |
 | `differences.csv` | every value that DHIS2 does not hold as it was sent |
 | `after.json` | what is done after an import, and what came of it |
+| `backfill.json` | how far a backfill is |
 | `steps/…` | what one step hands to the next, and Prefect's task results; deleted when the job has ended well |
 """
 
@@ -43,6 +44,7 @@ REJECTED = "rejected.json"
 KEPT = "kept.json"
 CHANGES = "changes.csv"
 AFTER = "after.json"
+BACKFILL = "backfill.json"
 REPLACED = "replaced.parquet"
 CHILDREN = "children.json"
 DIFFERENCES = "differences.csv"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Event
-from eo_pygeoapi.errors import Away
+from eo_pygeoapi.errors import AWAY, Away
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
@@ -21,6 +21,7 @@ NO_WORKER_AFTER = timedelta(minutes=10)
 LEAST_FREE = 0.1
 EXPIRES_WITHIN = timedelta(days=14)
 _SHOWN = 5
+_EXPIRED = 2  # worse than to expire soon
 _NOT_RUN_BECAUSE: dict[Why, str] = {
     "no run": "Prefect made no run of it",
     "skipped": "nobody could start it, and its `catchUp` wants no run later",
@@ -37,24 +38,30 @@ _VARIES = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d[\d.,:-]*(?:[TZ]\d*)?")
 
 @dataclass(frozen=True)
 class Failure:
-    """The last job of a dataset, which failed, and what kind of problem that is."""
+    """The last job of a dataset, which failed, and what kind of problem that is.
+
+    `token_of` is the connection whose token had expired: its problem gets worse, and there is no other.
+    """
 
     facts: Facts
     job: Job
     event: Event = "failed"
     away: Away = ""
+    token_of: str = ""
 
     @property
     def cause(self) -> str:
         """Return what is the same for failures with one cause: who is away, or the words without what varies."""
         dataset = self.facts.dataset
+        if self.token_of:
+            return _token_of(self.token_of)
         words = self.job.message.replace(dataset.id, "#").replace(dataset.title, "#")
         return who(self.away, dataset) or _VARIES.sub("#", words)
 
     def may_hit(self, dataset: Dataset) -> bool:
         """Tell whether a job of this dataset may fail for the same cause."""
-        same_tenant = dataset.tenant == self.facts.dataset.tenant
-        return bool(self.away) and same_tenant and who(self.away, dataset) == self.cause
+        own, of_away = self.facts.dataset, AWAY if self.event == "credential" else [self.away]
+        return dataset.tenant == own.tenant and any(who(one, dataset) == who(one, own) for one in of_away if one)
 
 
 def who(away: Away, dataset: Dataset) -> str:
@@ -73,6 +80,13 @@ class Refusal:
     reason: str
     job_id: str
     at: datetime
+
+
+def without_stale(found: Iterable[Failure], today: date) -> Iterator[Failure]:
+    """Yield the failures but those that `stale` tells of: the provider has stopped, and so has each job since."""
+    for failure in found:
+        if failure.event != "stale-provider" or not freshness.is_stale(failure.facts, today):
+            yield failure
 
 
 def failures(found: Iterable[Failure], may_follow: Callable[[Failure], bool] = lambda _: False) -> Iterator[Condition]:
@@ -97,7 +111,7 @@ def failures(found: Iterable[Failure], may_follow: Callable[[Failure], bool] = l
             datasets=tuple(failure.facts.dataset.id for failure in some),
             tenant=tenant,
             job_id=first.job.id,
-            weight=len(some),
+            weight=len(some) + (_EXPIRED if first.token_of else 0),
             unsettled=may_follow(first),
         )
 
@@ -161,11 +175,15 @@ def chains(found: Iterable[tuple[Facts, Chain]]) -> Iterator[Condition]:
             )
 
 
-def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
-    """Yield a condition for each dataset whose newest period is older than it should be."""
+def late(found: Iterable[Facts], today: date, *, catching_up: bool = False) -> Iterator[Condition]:
+    """Yield a condition for each dataset whose newest period is older than it should be.
+
+    It opens no problem while jobs are `catching_up` after an absence, nor where the provider has stopped, which is told
+    instead; but one that is open stays so.
+    """
     for facts in found:
         last = freshness.newest(facts)
-        if last is None or not freshness.is_late(facts, today) or freshness.is_stale(facts, today):
+        if last is None or not freshness.is_late(facts, today):
             continue
         days = (today - last.end).days
         yield Condition(
@@ -176,6 +194,7 @@ def late(found: Iterable[Facts], today: date) -> Iterator[Condition]:
             what_to_do="Look at its last job: does the provider have newer data, and does the schedule run?",
             datasets=(facts.dataset.id,),
             tenant=facts.dataset.tenant,
+            unsettled=catching_up or freshness.is_stale(facts, today),
         )
 
 
@@ -270,15 +289,19 @@ def expiring(connection: str, token: TokenFacts, now: datetime, datasets: Sequen
     tenants = {facts.dataset.tenant for facts in datasets}
     yield Condition(
         event="credential",
-        cause=f"token of {connection}",
+        cause=_token_of(connection),
         since=expires - EXPIRES_WITHIN,
         message=f"{which} {'expired' if over else 'expires'} on {expires:%Y-%m-%d}.",
         what_to_do="Make a new personal access token in DHIS2, give it to the environment or the Prefect block, and "
         "delete the old one. The next job that imports, also in a dry run, notices.",
         datasets=tuple(facts.dataset.id for facts in datasets),
         tenant=tenants.pop() if len(tenants) == 1 else "",  # of several it is nobody's alone
-        weight=2 if over else 1,
+        weight=_EXPIRED if over else 1,
     )
+
+
+def _token_of(connection: str) -> str:
+    return f"token of {connection}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ writer of problems and messages.
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
-from eo_pygeoapi.watch.missed import MissedSchedules
+from eo_pygeoapi.watch.missed import GRACE, MissedSchedules
 from eo_pygeoapi.watch.numbers import MOST_ACTIVE, Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
 from eo_pygeoapi.watch.survey import survey
@@ -135,17 +135,17 @@ class Watch:
         missed = self._missed.find(found, now)
         # after a gap, as when the machine slept, the workers had no time to report either
         yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
-        failures = list(self._failures(found))
+        failures = list(detect.without_stale(self._failures(found, now), now.date()))
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from detect.refusals(self._refusals(found))
         yield from detect.doubts(
             (facts, job, said) for facts, job, kept in self._summaries(found) if (said := kept.get("doubts"))
         )
         yield from detect.chains(self._chains(found, now))
-        yield from detect.late(found, now.date())
+        yield from detect.late(found, now.date(), catching_up=now - self._missed.since < GRACE)
         yield from detect.stale(found, now.date())
         yield from detect.missed(missed)
-        yield from self._expiring(found, now)
+        yield from self._expiring(found, now, {failure.token_of for failure in failures})
 
     def _ask_providers(self, datasets: Iterable[Dataset], now: datetime) -> None:
         """Ask each provider for its newest day, where it was not asked within the last hour."""
@@ -160,21 +160,25 @@ class Watch:
                 day = known.day
             keep_newest_day(self.store, dataset, NewestDay(day=day, asked=now))
 
-    def _expiring(self, found: Sequence[Facts], now: datetime) -> Iterator[Condition]:
+    def _expiring(self, found: Sequence[Facts], now: datetime, told: Collection[str]) -> Iterator[Condition]:
+        """Yield a condition for each token that expires, but those of connections that are `told` with failed jobs."""
         of_connection: dict[str, list[Facts]] = {}
         for facts in found:
-            of_connection.setdefault(facts.dataset.dhis2.connection, []).append(facts)
+            if facts.dataset.dhis2.connection not in told:
+                of_connection.setdefault(facts.dataset.dhis2.connection, []).append(facts)
         for connection, some in of_connection.items():
             yield from detect.expiring(connection, token_facts(self.store, connection), now, some)
 
-    def _failures(self, found: Sequence[Facts]) -> Iterator[Failure]:
+    def _failures(self, found: Sequence[Facts], now: datetime) -> Iterator[Failure]:
         for facts in found:
             if (job := facts.last_run) is not None and job.status == "failed":
                 # the error that ended it said what kind of problem it is
                 said = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
                 event = next((event for event in EVENTS if event == said.get("event")), EVENTS[0])
                 away = next((away for away in AWAY if away == said.get("away")), AWAY[0])
-                yield Failure(facts, job, event, away)
+                connection = facts.dataset.dhis2.connection
+                expires = token_facts(self.store, connection).expires if event == "credential" else None
+                yield Failure(facts, job, event, away, connection if expires and expires <= now else "")
 
     def _may_follow(self, found: Sequence[Facts], now: datetime) -> Callable[[Failure], bool]:
         """Return what tells whether jobs are under way that may fail for the cause of a failure, soon after it."""

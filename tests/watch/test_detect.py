@@ -74,6 +74,19 @@ def test_a_failure_that_others_may_follow_is_not_settled_yet() -> None:
     assert [c.unsettled for c in detect.failures([failure])] == [False]
 
 
+def test_jobs_that_fail_for_a_token_that_has_expired_make_its_problem_worse() -> None:
+    token = TokenFacts(expires=NOW - DAY, tokens=1)
+    (expired,) = detect.expiring("national", token, NOW, [facts("rain"), facts("heat")])
+    failures = [replace(failed(facts(id_), f"401 {id_}"), event="credential") for id_ in ("rain", "heat")]
+    (worse,) = detect.failures([replace(failure, token_of="national") for failure in failures])
+
+    assert worse.id == expired.id and worse.weight > expired.weight
+    assert worse.message == "2 datasets (Rain, Heat) failed: 401 rain"
+    # they log in to one DHIS2, or to one provider
+    assert failures[0].may_hit(facts("more").dataset)
+    assert not replace(failures[0], event="failed").may_hit(facts("more").dataset)
+
+
 def test_other_causes_and_tenants_are_conditions_of_their_own() -> None:
     tenants = [failed(facts("a", tenant="north"), "away"), failed(facts("b", tenant="south"), "away")]
     causes = [failed(facts("c"), "the key is wrong"), failed(facts("d"), "the disk is full")]
@@ -123,7 +136,9 @@ def test_a_late_dataset_says_how_old_its_values_are() -> None:
     (condition,) = detect.late([facts(), facts("heat", date(2026, 11, 1))], NOW.date())
 
     assert condition.message == "Heat is late: its newest values are of 2026-11-01, 25 days ago."
-    assert condition.datasets == ("heat",)
+    assert condition.datasets == ("heat",) and not condition.unsettled
+    (condition,) = detect.late([facts("heat", date(2026, 11, 1))], NOW.date(), catching_up=True)
+    assert condition.unsettled
 
 
 @pytest.mark.parametrize(("minutes", "wrong"), [(9, False), (10, True)])

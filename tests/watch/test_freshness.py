@@ -16,6 +16,7 @@ from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.coverage import PeriodSummary
 from eo_pygeoapi.watch import detect, freshness
+from eo_pygeoapi.watch.detect import Failure
 from eo_pygeoapi.watch.freshness import Facts
 
 TODAY = date(2026, 11, 27)
@@ -103,7 +104,10 @@ def test_a_provider_has_stopped_when_its_newest_day_is_older_than_twice_its_dela
     assert freshness.is_stale(feed, TODAY) is stale
     assert ("the provider has stopped on 5 November" in freshness.in_words(feed, TODAY)) is stale
     assert [condition.event for condition in detect.stale([feed], TODAY)] == ["stale-provider"] * stale
-    assert [condition.event for condition in detect.late([feed], TODAY)] == ["late"] * (not stale)
+    # late it is too, which is told where it is not stale; what was told before is not over by that
+    assert [condition.unsettled for condition in detect.late([feed], TODAY)] == [stale]
+    failures = [Failure(feed, job("failed"), "stale-provider"), Failure(feed, job("failed"))]
+    assert len(list(detect.without_stale(failures, TODAY))) == (1 if stale else 2)
 
 
 def test_gaps_are_counted_between_the_first_and_the_newest() -> None:

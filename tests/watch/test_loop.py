@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Failed
 
 from eo_pygeoapi.contract.status import PROCESS_ID
-from eo_pygeoapi.errors import SourceUnavailableError
+from eo_pygeoapi.errors import Dhis2CredentialError, EoError, SourceUnavailableError
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.results import keep_error
@@ -127,26 +127,51 @@ def test_a_token_that_expires_soon_is_told_until_a_job_has_met_a_new_one(
 def test_jobs_that_fail_one_after_the_other_for_one_cause_are_one_message(
     config: Path, receiver: Receiver, prefect_api: str
 ) -> None:
-    names, document = [f"{name}-{uuid4()}" for name in ("rain", "heat")], yaml.safe_load(FILE)
-    document["resources"] = {name: {"type": "collection", "eo": {"source": "chirps3"}} for name in names}
-    config.write_text(yaml.safe_dump(document))
-    looking = watch(config, receiver, prefect_api)
-    gateway, nothing = looking.gateway, dict[str, object]()
-    gateway.ensure_work_pool()
-    for name in names:
-        gateway.deployments.put(DeploymentSpec(name, IMPORT_FLOW, entrypoint_of(PROCESS_ID), "", nothing, nothing, "1"))
-    jobs = [gateway.runs.submit(name, {"inputs": {"datasetId": name}}).id for name in names]
+    looking, jobs = with_jobs(config, receiver, prefect_api)
 
-    def fail(job: str, words: str) -> None:
-        keep_error(JobFolder(looking.store, job), SourceUnavailableError(words), words)
-        with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
-            client.set_flow_run_state(UUID(job), Failed(message=words), force=True)
-
-    fail(jobs[0], "no answer for July")
+    fail(looking, jobs[0], SourceUnavailableError("no answer for July"))
     looking.look(datetime.now(UTC))
     assert titles(receiver) == []  # the other job is under way
-    fail(jobs[1], "half an answer for August")
+    fail(looking, jobs[1], SourceUnavailableError("half an answer for August"))
     looking.look(datetime.now(UTC))
     looking.look(datetime.now(UTC))
     assert titles(receiver) == ["2 datasets: a job failed"]
-    gateway.close()
+    looking.gateway.close()
+
+
+def test_jobs_that_fail_for_an_expired_token_are_no_problem_beside_it(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, jobs = with_jobs(config, receiver, prefect_api)
+    note_token(looking.store, "default", TokenFacts(expires=looking.begun, tokens=1))
+    fail(looking, jobs[0], Dhis2CredentialError("401"))
+    looking.look(datetime.now(UTC))
+    assert titles(receiver) == []
+    fail(looking, jobs[1], Dhis2CredentialError("401"))
+    looking.look(datetime.now(UTC))
+
+    assert len(titles(receiver)) == 1 and [problem.kind for problem in Book(looking.store).open()] == ["credential"]
+    looking.gateway.close()
+
+
+def with_jobs(config: Path, receiver: Receiver, api: str) -> tuple[Watch, list[str]]:
+    """Return a watch of two datasets, each of which has a job that waits, and the ids of the jobs."""
+    names, document = [f"{name}-{uuid4()}" for name in ("rain", "heat")], yaml.safe_load(FILE)
+    document["resources"] = {name: {"type": "collection", "eo": {"source": "chirps3"}} for name in names}
+    config.write_text(yaml.safe_dump(document))
+    looking, nothing = watch(config, receiver, api), dict[str, object]()
+    looking.gateway.ensure_work_pool()
+    for name in names:
+        spec = DeploymentSpec(name, IMPORT_FLOW, entrypoint_of(PROCESS_ID), "", nothing, nothing, "1")
+        looking.gateway.deployments.put(spec)
+    return looking, [looking.gateway.runs.submit(name, {"inputs": {"datasetId": name}}).id for name in names]
+
+
+def fail(looking: Watch, job: str, error: EoError) -> None:
+    """Let a job end with an error."""
+    keep_error(JobFolder(looking.store, job), error, str(error))
+    with (
+        temporary_settings({PREFECT_API_URL: looking.gateway.api_url}),
+        get_client(sync_client=True) as client,
+    ):
+        client.set_flow_run_state(UUID(job), Failed(message=str(error)), force=True)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from itertools import batched, groupby
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
+from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.pipeline.dhis2.send import Sent
 from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
@@ -51,8 +53,11 @@ def import_to_dhis2(
     report: Report = lambda _fraction: None,
     batch_size: int = BATCH,
     pauses: Sequence[float] = PAUSES,
+    per_minute: int = 0,
 ) -> ImportSummary:
     """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
+
+    With `per_minute` it sends no more values in a minute, and gives the turn back while it waits.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
     SKIPPED and the summary says why. The summary holds rejected values and the errors of the check before the import.
@@ -74,9 +79,11 @@ def import_to_dhis2(
         if errors := [finding.message for finding in findings if finding.severity == "error"]:
             return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
         assert facts.element
-        with nullcontext() if dry_run else turn(str(facts.element["id"])):
+        hold = nullcontext if dry_run else partial(turn, str(facts.element["id"]))
+        pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
+        with nullcontext() if pace.per_minute else hold():
             run = Writing.of(dhis2, files, payload.target, dataset, facts, dry_run)
-            tally = _all_batches(run, batch_size, pauses, lambda done: report(done / payload.count))
+            tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run, dataset)
 
@@ -120,15 +127,18 @@ def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
 Attempted = dict[Cell, Compared]  # what earlier attempts at a batch sent: DHIS2 may have it though its answer was lost
 
 
-def _all_batches(run: Writing, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]) -> Tally:
+def _all_batches(
+    run: Writing, pace: Pace, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]
+) -> Tally:
     tally, count, done = Tally(run.dataset.period_type), 0, 0
     with run.files.data_values() as values:
-        for number, batch in enumerate(batches(values, batch_size, run.one_period_at_a_time)):
+        for number, batch in enumerate(batches(values, pace.batch(batch_size), run.one_period_at_a_time)):
             digest = digest_of(batch)
             result = run.files.finished(number, digest)
             if result is None:
                 attempted = _attempted(run, number)
-                result, rows = again(lambda: _one_batch(run, number, batch, attempted), pauses)  # noqa: B023  at once
+                send = partial(again, partial(_one_batch, run, number, batch, attempted), pauses)
+                result, rows = pace.keep(send, _count_sent)
                 result = result.model_copy(update={"digest": digest})
                 run.files.finish(number, result, rows)
             tally.add(result)
@@ -136,6 +146,11 @@ def _all_batches(run: Writing, batch_size: int, pauses: Sequence[float], report:
             report(done)
     run.files.collect(count)
     return tally
+
+
+def _count_sent(done: tuple[BatchResult, list[Row]]) -> int:
+    """Return how many values a batch sent; those that DHIS2 held already are not sent."""
+    return sum(done[0].counts.get(name, 0) for name in ("imported", "updated"))
 
 
 def _attempted(run: Writing, number: int) -> Attempted:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import requests
 from pydantic import Field
 
+from eo_pygeoapi.datasets.cost import Box, Cost, Needed
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 from eo_pygeoapi.dates import end_of_month
 
@@ -18,6 +19,12 @@ _FOLDERS = {
 }
 _DAY = re.compile(r"\.(\d{4})\.(\d{2})\.(\d{2})\.(?:cog|tif)\b")
 _SECONDS = 10  # for the listing of a folder
+_FIRST = date(1981, 1, 1)
+# its files are grids of 0.05 degrees from 60°N 180°W, in compressed blocks, of which whole ones are read
+_CELLS_PER_DEGREE, _BLOCK = 20, 512
+_BYTES_A_BLOCK, _BYTES_A_HEADER = 330_000, 16_384
+_BYTES_A_CELL, _BYTES_A_MONTH = 4, 20_000  # as it is kept
+_REQUESTS_A_DAY, _SECONDS_A_DAY = 2, 0.35
 _MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
 
 
@@ -82,6 +89,37 @@ class Chirps3Options(SourceOptions):
     def final_from(self, day: date) -> date | None:
         """When the month is published whole."""
         return None if self.stage == "final" else published_whole(day)
+
+    def extent(self) -> tuple[date | None, date | None]:
+        """From 1981."""
+        return _FIRST, None
+
+    def cost(self, needed: Needed) -> Cost:
+        """The blocks of each day's file that the box touches; dhis2eo pauses between two days."""
+        count, (columns, rows) = len(needed.days), _cells(needed.box)
+        return Cost(
+            download=count * (_BYTES_A_HEADER + _blocks(needed.box) * _BYTES_A_BLOCK),
+            kept=count * columns * rows * _BYTES_A_CELL + needed.months * _BYTES_A_MONTH,
+            requests=count * _REQUESTS_A_DAY,
+            seconds=count * _SECONDS_A_DAY,
+        )
+
+
+def _cells(box: Box) -> tuple[int, int]:
+    """Return how many cells are fetched, from west to east and from north to south: one more on each side."""
+    west, south, east, north = box
+    return round((east - west) * _CELLS_PER_DEGREE) + 3, round((north - south) * _CELLS_PER_DEGREE) + 3
+
+
+def _blocks(box: Box) -> int:
+    west, south, east, north = box
+    columns = range(
+        int((west + 180) * _CELLS_PER_DEGREE - 1) // _BLOCK, int((east + 180) * _CELLS_PER_DEGREE + 1) // _BLOCK + 1
+    )
+    rows = range(
+        int((60 - north) * _CELLS_PER_DEGREE - 1) // _BLOCK, int((60 - south) * _CELLS_PER_DEGREE + 1) // _BLOCK + 1
+    )
+    return len(columns) * len(rows)
 
 
 def published_whole(day: date) -> date:

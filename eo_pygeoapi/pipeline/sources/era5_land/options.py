@@ -9,6 +9,7 @@ import requests
 from pydantic import Field
 
 from eo_pygeoapi.contract.models import Aggregation
+from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
 from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
@@ -18,6 +19,10 @@ _ENERGY = re.compile("radiation|heat_flux")  # J/m2; other accumulated variables
 DELAYS = {"cds": timedelta(6), "destine": timedelta(35)}
 _CATALOGUE = "/catalogue/v1/collections/reanalysis-era5-land"
 _SECONDS = 10  # for the catalogue's entry
+_FIRST = date(1950, 1, 2)  # the day before has no hours of accumulated variables
+_CELLS_PER_DEGREE, _HOURS = 10, 24
+_BYTES_A_VALUE = 2.4  # an hour of a cell, compressed
+_SECONDS_A_REQUEST = {"cds": 120.0, "destine": 20.0}  # without a queue
 
 CDS = Credential(
     title="Climate Data Store",
@@ -108,6 +113,24 @@ class Era5LandOptions(SourceOptions):
         """Final data replace provisional ones (ERA5T) after two to three months."""
         months = day.year * 12 + day.month - 1 + 3
         return date(months // 12, months % 12 + 1, 6)
+
+    def extent(self) -> tuple[date | None, date | None]:
+        """From 1950."""
+        return _FIRST, None
+
+    def cost(self, needed: Needed) -> Cost:
+        """The hours of the box; a request a month, for this variable and those of datasets that share the download."""
+        west, south, east, north = needed.box
+        cells = (round((east - west) * _CELLS_PER_DEGREE) + 4) * (round((north - south) * _CELLS_PER_DEGREE) + 4)
+        same = [
+            other
+            for other in needed.companions
+            if isinstance(other, Era5LandOptions) and (other.provider, other.base_url) == (self.provider, self.base_url)
+        ]
+        variables = {variable for options in (self, *same) for variable in options.inputs}
+        size = int(len(needed.days) * _HOURS * cells * len(variables) * _BYTES_A_VALUE)
+        requests = needed.months
+        return Cost(size, size, requests, requests * _SECONDS_A_REQUEST[self.provider])
 
     def method(self) -> str:
         """How a derived variable is computed."""

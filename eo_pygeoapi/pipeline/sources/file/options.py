@@ -1,13 +1,16 @@
 """Options of the source `file`: any NetCDF, GeoTIFF/COG or Zarr, by path or URL."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions, YamlText
 from eo_pygeoapi.dates import days_of
 
 _TIME = r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/P([0-9]+[DWMY]|T[0-9]+H))?)?$"
+_BYTES_A_SECOND = 2_000_000
 
 
 def _time_that_exists(text: str) -> str:
@@ -37,6 +40,32 @@ class FileOptions(SourceOptions):
     def local_paths(self) -> list[str]:
         """Return the path, unless it is the URL of another machine."""
         return [] if "://" in self.href and not self.href.startswith("file://") else [self.href]
+
+    def nearest_year(self, year: int) -> int:
+        """The year of a file that is of one time."""
+        return int(self.time[:4]) if self.time and "{" not in self.href else year
+
+    def cost(self, needed: Needed) -> Cost | None:
+        """Nothing for files that are here; else each file once, all of about the size of the last."""
+        if self.local_paths():
+            return Cost()
+        places = list(dict.fromkeys(_of_day(self.href, day) for day in needed.days))
+        if not places or (size := needed.size(places[-1])) is None:
+            return None
+        kept = 0 if places[-1].partition("?")[0].endswith((".tif", ".tiff", ".cog")) else len(places) * size
+        return Cost(len(places) * size, kept, len(places), len(places) * size / _BYTES_A_SECOND)
+
+
+def _of_day(href: str, day: date) -> str:
+    """Return the address of the file that a day lies in; weeks as ISO 8601 counts them."""
+    year, week, _ = day.isocalendar()
+    return (
+        href.replace("{YYYY}", f"{year if '{WW}' in href else day.year}")
+        .replace("{MM}", f"{day:%m}")
+        .replace("{DD}", f"{day:%d}")
+        .replace("{WW}", f"{week:02}")
+        .replace("{K}", str(min((day.day - 1) // 10, 2) + 1))
+    )
 
 
 INFO = SourceInfo(

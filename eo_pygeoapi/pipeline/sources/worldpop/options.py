@@ -5,10 +5,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
-_YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 PROVIDER = "https://data.worldpop.org"
+YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
+# where the provider has a year of a country, as dhis2eo knows it, too
+_PLACES = {
+    "global1": "GIS/Population/Global_2000_2020/{year}/{iso}/{low}_ppp_{year}_UNadj.tif",
+    "global2": "GIS/Population/Global_2015_2030/R2025A/{year}/{iso}/v1/100m/constrained/"
+    "{low}_pop_{year}_CN_100m_R2025A_v1.tif",
+}
+_BYTES_A_CELL, _CELLS_PER_DEGREE = 0.6, 1200  # where the provider does not say how large a file is
+_BYTES_A_SECOND = 2_000_000
 
 
 class WorldPopOptions(SourceOptions):
@@ -34,12 +43,34 @@ class WorldPopOptions(SourceOptions):
 
     def days(self) -> tuple[date, date]:
         """The years of the version."""
-        first, last = _YEARS[self.version]
+        first, last = YEARS[self.version]
         return date(first, 1, 1), date(last, 12, 31)
 
     def plausible(self) -> Limits:
         """A count of people is never below 0."""
         return 0.0, None
+
+    def nearest_year(self, year: int) -> int:
+        """The year itself, or the first or last of the version."""
+        first, last = YEARS[self.version]
+        return min(max(year, first), last)
+
+    def extent(self) -> tuple[date | None, date | None]:
+        """The years of the version."""
+        first, last = YEARS[self.version]
+        return date(first, 1, 1), date(last, 12, 31)
+
+    def cost(self, needed: Needed) -> Cost:
+        """One file of the country for each year, all of about the size of the last."""
+        first, last = YEARS[self.version]
+        years = [year for year in needed.years if first <= year <= last]
+        if not years:
+            return Cost()
+        place = _PLACES[self.version].format(year=years[-1], iso=self.country, low=self.country.lower())
+        west, south, east, north = needed.box
+        cells = (east - west) * (north - south) * _CELLS_PER_DEGREE**2
+        size = needed.size(f"{self.address().rstrip('/')}/{place}") or int(cells * _BYTES_A_CELL)
+        return Cost(len(years) * size, len(years) * size, len(years), len(years) * size / _BYTES_A_SECOND)
 
 
 INFO = SourceInfo(

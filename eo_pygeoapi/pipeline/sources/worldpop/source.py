@@ -25,11 +25,10 @@ from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, Timeouts, download
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
-from eo_pygeoapi.pipeline.sources.worldpop.options import PROVIDER, WorldPopOptions
+from eo_pygeoapi.pipeline.sources.worldpop.options import PROVIDER, YEARS, WorldPopOptions
 from eo_pygeoapi.store.download_cache import CachedFile, parse
 
 _VARIABLE = "population"
-_YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class WorldPopSource:
         with folder.locked(request.say):
             found = {year: file for year in years if (file := _fetch(request, folder, year, self.timeouts))}
         if not found:
-            first, last = _YEARS[options.version]
+            first, last = YEARS[options.version]
             asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
             raise NoDataError(f"{name}: there is nothing for {asked}; this version covers {first} to {last}")
         left_out = [
@@ -83,7 +82,7 @@ def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: T
     files, _ = folder.covering(_VARIABLE, [first], last)
     if files:
         return files[0]
-    begin, end = _YEARS[options.version]
+    begin, end = YEARS[options.version]
     if not begin <= year <= end:
         return None
     url = str(yearly.url_country_for_year(year, options.country, options.version))

@@ -1,0 +1,189 @@
+"""What a backfill is made of, and what it takes: periods, units, values, bytes, minutes, without a download.
+
+It is reckoned from figures that were measured: what DHIS2 takes for a value, what a value takes in the store, and of
+each source (its `cost`) what it sends. `docs/backfill.md` says how far they were off.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs, Chunks
+from eo_pygeoapi.contract.chunks import Chunk, chunks_of, part_for
+from eo_pygeoapi.contract.models import Finding
+from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.windows import Window
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.cost import Box, Cost, Needed
+from eo_pygeoapi.datasets.source import SourceOptions
+from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.client import Connect
+from eo_pygeoapi.pipeline.dhis2.data_values import Payload
+from eo_pygeoapi.pipeline.dhis2.facts import read_facts
+from eo_pygeoapi.pipeline.dhis2.preflight import preflight
+from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.store.coverage import CoverageTable
+
+MIB = 2**20
+SECONDS_A_VALUE = 0.0011  # DHIS2 with its database beside it, new values
+SECONDS_A_JOB = 10.0  # to begin, to load the units, and to publish
+BYTES_A_VALUE = 420  # of a job's files, the published values, the coverage and what is noted as sent
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts of a backfill, the newest first, with the number of values that are to be computed in each."""
+
+    chunks: Sequence[Chunk] = ()
+    values: int = 0
+    findings: Sequence[Finding] = ()
+
+    @property
+    def periods(self) -> list[Period]:
+        """All periods, in order."""
+        return [period for chunk in reversed(self.chunks) for period in chunk.periods]
+
+
+def plan_of(
+    inputs: BackfillInputs,
+    dataset: Dataset,
+    periods: Sequence[Period],
+    units: Sequence[str],
+    coverage: CoverageTable,
+    today: date,
+) -> Plan:
+    """Return the parts in which there is something to do; the findings say which periods the provider does not have."""
+    first, last = dataset.options.extent()
+    there = [p for p in periods if (first is None or p.start >= first) and (last is None or p.end <= last)]
+    published = [p for p in there if (expected := dataset.options.expected(p.end)) is None or expected <= today]
+    findings = [
+        *_not_there(
+            len(periods) - len(there), "periods-without-data", f"the source has data {_days(first, last)} only"
+        ),
+        *_not_there(len(there) - len(published), "not-published-yet", "the provider has not published them yet"),
+    ]
+    part = part_for(dataset.options.part(dataset.period_type), published, len(units))
+    chunks, values = [], 0
+    for chunk in chunks_of(published, part):
+        count = len(chunk.periods) * len(units)
+        if inputs.only == "missing" and inputs.units == "all":
+            count = int(coverage.lacking(chunk.periods, units).sum())
+        if count:
+            chunks.append(chunk)
+            values += count
+    return Plan(chunks, values, findings)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an estimate asks beside the plan: DHIS2, sizes of files, free bytes of the disk, and how many jobs run."""
+
+    connect: Connect | None
+    size: Callable[[str], int | None]
+    free: Callable[[], int | None]
+    at_once: int
+    companions: Sequence[SourceOptions] = field(default_factory=tuple)
+
+
+def estimate(
+    inputs: BackfillInputs,
+    dataset: Dataset,
+    plan: Plan,
+    units: Sequence[str],
+    box: Box | None,
+    around: Surroundings,
+    now: datetime,
+) -> BackfillOutputs:
+    """Return what a backfill takes, and what speaks against it."""
+    cost = _cost(dataset, plan, box, around)
+    known = cost or Cost()
+    store = known.kept + plan.values * BYTES_A_VALUE
+    per_minute = inputs.max_values_per_minute
+    in_dhis2 = plan.values * max(SECONDS_A_VALUE, 60 / per_minute if per_minute else 0.0)
+    at_once = max(min(around.at_once, len(plan.chunks)), 1)
+    # providers take one request of a user after the other, and DHIS2 one import into a data element
+    alone = known.seconds + in_dhis2 + len(plan.chunks) * SECONDS_A_JOB
+    work = timedelta(seconds=max(known.seconds, in_dhis2, alone / at_once))
+    ends = Window.of(inputs.window, dataset.time_zone).after(now, work)
+    findings = [*plan.findings, *_findings(dataset, plan, units, around), *_disk(store, around.free())]
+    if cost is None:
+        findings.append(_warning("cost", "the source does not say what its data cost, so the bytes are not known"))
+    return BackfillOutputs(
+        dataset_id=dataset.id,
+        dry_run=True,
+        chunks=Chunks(total=len(plan.chunks)),
+        periods=len(plan.periods),
+        org_units=len(units),
+        values=plan.values,
+        download_mi_b=round(known.download / MIB, 1),
+        store_mi_b=round(store / MIB, 1),
+        provider_requests=known.requests,
+        provider_minutes=round(known.seconds / 60, 1),
+        dhis2_minutes=round(in_dhis2 / 60, 1),
+        minutes=round(work / timedelta(minutes=1), 1),
+        ends=ends.isoformat(timespec="minutes"),
+        findings=sorted(findings, key=lambda finding: finding.severity),
+    )
+
+
+def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -> Cost | None:
+    days = [
+        chunk.interval.start + timedelta(number)
+        for chunk in reversed(plan.chunks)
+        for number in range((chunk.interval.end - chunk.interval.start).days + 1)
+    ]
+    if box is None or not days:
+        return Cost()
+    return dataset.options.cost(Needed(days, box, around.companions, around.size))
+
+
+def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surroundings) -> Iterator[Finding]:
+    """Yield what the check before an import finds, for all periods at once."""
+    target = dataset.dhis2
+    if not plan.chunks:
+        yield _warning("nothing-to-do", "there is nothing to do: no value is missing, or none is to be had")
+        return
+    if not target.data_element:
+        yield _error("data-element", f"dataset {dataset.id!r} names no dhis2.dataElement, so nothing can be imported")
+        return
+    if around.connect is None:
+        words = f"there is no DHIS2 connection {target.connection!r}; {how_to_connect(target.connection)}"
+        yield _error("connection", words)
+        return
+    low = dataset.plausible[0] if dataset.plausible else dataset.options.plausible()[0]
+    payload = Payload(
+        target=target,
+        count=plan.values,
+        zero_count=plan.values if low == 0 else 0,
+        fraction_count=0 if dataset.decimals == 0 else plan.values,
+        org_units=list(units),
+        periods=[period.id for period in plan.periods],
+    )
+    try:
+        with around.connect() as dhis2:
+            yield from preflight(read_facts(dhis2, target, payload.org_units), payload, dataset)
+    except Dhis2Error as error:
+        yield _error("dhis2", f"DHIS2 could not be asked what it takes: {error}")
+
+
+def _disk(wanted: int, free: int | None) -> Iterator[Finding]:
+    if free is not None and wanted > free:
+        words = f"it keeps about {wanted // MIB} MiB, and the disk has {free // MIB} MiB free; make room first"
+        yield _error("disk", words)
+
+
+def _not_there(count: int, code: str, why: str) -> Iterator[Finding]:
+    if count:
+        yield _warning(code, f"{count} periods are left out: {why}")
+
+
+def _days(first: date | None, last: date | None) -> str:
+    return " ".join(filter(None, [f"from {first}" if first else "", f"until {last}" if last else ""]))
+
+
+def _warning(code: str, message: str) -> Finding:
+    return Finding(severity="warning", code=code, message=message)
+
+
+def _error(code: str, message: str) -> Finding:
+    return Finding(severity="error", code=code, message=message)

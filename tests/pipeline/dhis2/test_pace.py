@@ -1,0 +1,48 @@
+"""Values are sent no faster than somebody allows, and the turn is free while nothing is sent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from eo_pygeoapi.pipeline.dhis2.pace import Pace
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now, self.held, self.slept_in_turn = 0.0, False, False
+
+    def sleep(self, seconds: float) -> None:
+        self.slept_in_turn = self.slept_in_turn or self.held
+        self.now += seconds
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        self.held = True
+        yield
+        self.held = False
+
+
+def test_a_minute_has_no_more_values_than_are_allowed() -> None:
+    clock = Clock()
+    pace = Pace(600, clock.turn, clock.sleep, lambda: clock.now)
+    assert pace.batch(10_000) == 600 and pace.batch(100) == 100
+
+    def send() -> int:
+        clock.now += 5
+        return 600
+
+    for _ in range(10):
+        assert pace.keep(send, lambda sent: sent) == 600
+    assert clock.now == 600 and not clock.slept_in_turn
+
+
+def test_what_is_not_sent_takes_no_time() -> None:
+    clock = Clock()
+    assert Pace(600, clock.turn, clock.sleep, lambda: clock.now).keep(lambda: 0, lambda sent: sent) == 0
+    assert clock.now == 0
+
+
+def test_without_a_limit_batches_are_as_large_as_they_are() -> None:
+    clock = Clock()
+    pace = Pace(sleep=clock.sleep, clock=lambda: clock.now)
+    assert pace.batch(10_000) == 10_000 and pace.keep(lambda: 10_000, lambda sent: sent) == 10_000
+    assert clock.now == 0
