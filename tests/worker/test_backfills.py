@@ -1,8 +1,8 @@
 """A backfill beside a real Prefect server and a worker: an estimate, its jobs, its window, and its end."""
 
-import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from tests.standins import dhis2
 from tests.worker.farm import ENDED, Farm, patiently, until
 
 TARGET = {"connection": "national", "dataElement": "CHIRPS_PRECIPITATION", "dataSet": "CLIMATE_DAILY"}
-FIRST = "2020-01-01"
+FIRST, DAYS = "2018-01-01", 1096  # three years
+UNITS = 13
 
 
 def make_rain(path: Path, days: int) -> None:
@@ -51,7 +52,7 @@ class Backfills:
 
     def __init__(self, work: Farm, server: dhis2.StandIn, folder: Path) -> None:
         self.work, self.server, self.data = work, server, folder / "data"
-        make_rain(folder / "rain.nc", 366)
+        make_rain(folder / "rain.nc", DAYS)
         config = base_config()
         config["resources"]["filled"] = collection(
             "filled",
@@ -100,24 +101,65 @@ class Backfills:
 @pytest.fixture
 def backfills(work: Farm, tmp_path: Path) -> Iterator[Backfills]:
     with dhis2.running() as server:
-        yield Backfills(work, server, tmp_path)
+        made = Backfills(work, server, tmp_path)
+        work.worker(made.data, zygote=True, **made.environment)
+        yield made
 
 
-def test_a_backfill_is_estimated_and_done_in_parts(backfills: Backfills) -> None:
-    backfills.work.worker(backfills.data, zygote=True, **backfills.environment)
-    begun = time.monotonic()
-    estimate = backfills.submit(start="2020-01", end="2020-03")
+def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_do(backfills: Backfills) -> None:
+    asked = {"start": "2018", "end": "2020"}
+    estimate = backfills.submit(**asked)
     said = backfills.ended(estimate)
     assert said.status == "successful", said.message
-    assert time.monotonic() - begun < 60
+    assert said.finished and said.started and (said.finished - said.started).total_seconds() < 30
     found = backfills.result(estimate)
-    print(json.dumps(found, indent=1))
-    assert found["chunks"]["total"] == 1 and found["values"] == 91 * 13 == found["periods"] * found["orgUnits"]
+    assert found["chunks"]["total"] == 3 and found["periods"] == DAYS and found["values"] == DAYS * UNITS
     assert found["downloadMiB"] == 0 and not backfills.server.imports()
+    assert backfills.work.gateway.runs.get(estimate).dataset == "filled"
 
-    job = backfills.submit(start="2020-01", end="2020-03", dryRun=False)
+    job = backfills.submit(**asked, dryRun=False)
+    waiting = until(lambda: f if (f := backfills.job(job)).state_name == "AwaitingParts" else None, 300)
+    assert waiting.status == "accepted" and waiting.message.startswith("0 of 3 years done"), waiting.message
     done = backfills.ended(job)
-    print(done.message)
     assert done.status == "successful", done.message
-    print(backfills.result(job), backfills.document(job))
-    assert len(backfills.server.values()) == 91 * 13
+    assert done.message == f"finished: 3 of 3 years done, {DAYS * UNITS} values new in DHIS2, 0 changed"
+    assert len(backfills.server.values()) == DAYS * UNITS
+    document = backfills.document(job)
+    assert document["chunks"] == {"total": 3, "done": 3, "failed": 0} and len(document["childJobs"]) == 3
+    children = [backfills.job(child) for child in document["childJobs"]]
+    assert [child.inputs["start"] for child in children] == ["2020-01-01", "2019-01-01", "2018-01-01"]
+    assert {child.parent for child in children} == {job}
+    assert backfills.result(job)["newValues"] == DAYS * UNITS
+
+    again = backfills.submit(**asked, dryRun=False)
+    nothing = backfills.ended(again)
+    assert nothing.message == "finished: there was nothing to do: no value is missing, or none is to be had"
+
+    # all of it once more: every value is read, and none is sent
+    backfills.server.clear_log()
+    all_again = backfills.ended(backfills.submit(start="2020", end="2020", only="all", dryRun=False))
+    assert all_again.message == "finished: 1 of 1 year done, 0 values new in DHIS2, 0 changed"
+    assert not backfills.server.imports()
+
+
+def test_a_backfill_waits_for_its_window_keeps_its_limit_and_stops_its_jobs(backfills: Backfills) -> None:
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    window = f"{opens:%H}:00-{opens + timedelta(hours=1):%H}:00"
+    job = backfills.submit(start="2018", end="2020", window=window, dryRun=False)
+    asleep = until(lambda: f if (f := backfills.job(job)).state_name == "AwaitingParts" else None, 300)
+    assert asleep.message.startswith(f"0 of 3 years done, sleeps until {opens:%H}:00"), asleep.message
+    assert "childJobs" not in backfills.document(job)
+    patiently(lambda: backfills.executions.dismiss(job))
+    assert backfills.job(job).status == "dismissed"
+
+    job = backfills.submit(start="2018", end="2020", maxValuesPerMinute=400, dryRun=False)
+    until(lambda: backfills.server.values() or None, 300)
+    children = until(lambda: c if len(c := backfills.document(job).get("childJobs", [])) == 2 else None, 300)
+    patiently(lambda: backfills.executions.dismiss(job))
+    assert backfills.job(job).status == "dismissed"
+    ended = [backfills.ended(child, 120) for child in children]
+    assert {child.status for child in ended} == {"dismissed"}, [child.message for child in ended]
+    held = len(backfills.server.values())
+    assert held <= 400 * 2  # batches of half the limit for each of two jobs, in the first minute or so
+    time.sleep(3)
+    assert len(backfills.server.values()) == held
