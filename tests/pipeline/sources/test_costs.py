@@ -120,8 +120,13 @@ def test_files_that_are_here_cost_nothing_and_those_elsewhere_what_they_weigh() 
     assert cost_of(dataset("file", href="rain.nc"), JULY) == Cost()
     months = dataset("file", href="https://rain.example/{YYYY}-{MM}.nc")
     asked: list[str] = []
+
+    def size(place: str) -> int:
+        asked.append(place)
+        return 5_000_000
+
     half_a_year = Interval(start=date(2025, 1, 1), end=date(2025, 6, 30))
-    found = cost_of(months, half_a_year, size=lambda place: asked.append(place) or 5_000_000)
+    found = cost_of(months, half_a_year, size=size)
     assert asked == ["https://rain.example/2025-06.nc"] and found.download == found.kept == 6 * 5_000_000
     assert months.options.cost(Needed(days(JULY), COUNTRY)) is None
     weeks = dataset("file", href="https://rain.example/{YYYY}W{WW}.tif")
