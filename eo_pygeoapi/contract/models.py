@@ -117,8 +117,10 @@ class Aggregation(Model):
     daily: Literal["", "mean", "sum", "min", "max"] = Field(
         "", description="statistic over the time steps of a day, before `temporal` takes the days of a period"
     )
-    weight: Literal["cell", "area"] = Field(
-        "cell", description="what a cell weighs in `mean`, `std`, `median` and quantiles: all the same, or by its area"
+    weight: Literal["cell", "area", "population"] = Field(
+        "cell",
+        description="what a cell weighs in `mean`, `std`, `median` and quantiles: all the same, by its area, or by the "
+        "people in it",
     )
 
 

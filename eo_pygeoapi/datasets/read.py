@@ -27,7 +27,7 @@ from eo_pygeoapi.errors import ConfigError, InputError
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
-DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "population", "timeZone")
 _BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
 _OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
@@ -152,7 +152,7 @@ def _dataset(
     whole = own | around | {"base": str(base)}
     try:
         dataset = Dataset.model_validate(whole)
-        of_block += [f"{_block_path(id_, (key,))}: {problem}" for key, problem in combination_problems(dataset)]
+        of_block += [f"{_block_path(id_, ())}.{key}: {problem}" for key, problem in combination_problems(dataset)]
         return dataset, problems + of_block
     except ValidationError:  # without a source
         return None, problems + of_block

@@ -109,7 +109,7 @@ class OldJobs:
         if not noted:
             noted |= History(self.store, job.deployment).job_ids()
         if job.id not in noted:
-            note_import(self.store, job, self.datasets.get(job.deployment), now)
+            note_import(self.store, job, self.datasets.get(job.dataset), now)
 
     def _remove_orphans(
         self, folders: Mapping[str, Sequence[StoredEntry]], known: Collection[str], before: datetime, results: Removed
