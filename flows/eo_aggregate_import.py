@@ -143,12 +143,13 @@ class Run:
         self, execution: Execution, units: LoadedUnits, extract: sources.Extract, report: Report
     ) -> list[LeftOut]:
         """Aggregate cells to units and steps to periods, and keep the values; returns units and periods left out."""
-        grid = sources.open_source_data(self._source_request(execution, units), extract)
+        request = self._source_request(execution, units)
+        grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
         whole = periods.periods_in(execution.interval, execution.dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
         frame, settings = self.kept.units().frame, self.settings
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
-            aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means)
+            aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means, people)
         self.kept.write_values(aggregated.frame)
         _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
@@ -291,7 +292,7 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
         show_summary(summary)
     with progress.step("publish_results"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
-        outputs = run.publish_results(execution, summary, left_out, extract.note)
+        outputs = run.publish_results(execution, summary, left_out, extract.note_of_all)
         _log.info(outputs.not_published or f"{outputs.row_count} values are published")
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary):  # a schedule must not stay green; the job keeps its values and documents

@@ -57,7 +57,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     coverage = table.matrix(periods, parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
-    boundaries = in_words(getattr(document, "boundaries", ()))
+    boundaries = in_words(document.boundaries or ())
     more = {"picture": picture, "levels": levels, "boundary_words": boundaries}
     return answer_either(api, request, document.to_json(), "datasets/dataset.html", **more)
 
@@ -136,7 +136,7 @@ def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) 
                 given[name] = date.fromisoformat(text)
             except ValueError as error:
                 raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
-    known = table.summary()
+    known = table.summary() if len(given) < 2 else []
     if not known and len(given) < 2:
         return []
     start = given.get("start") or known[-PERIODS_SHOWN:][0].start

@@ -123,6 +123,10 @@ class SourceOptions(Model):
         """Return why these data cannot be aggregated like that, '' where they can."""
         return ""
 
+    def nearest_year(self, year: int) -> int:
+        """Return the nearest year to this one of which there may be data."""
+        return year
+
     def expected(self, day: date) -> date | None:
         """Return when the data of a day are usually published; None where no usual delay is known."""
         return None

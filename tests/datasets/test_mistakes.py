@@ -22,8 +22,8 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
 
 
 KEYS = (
-    "after, aggregation, decimals, dhis2, late, memoryLimitMib, minValidFraction, notify, options, orgUnits, "
-    "periodType, plausible, policy, public, resume, schedules, source, tenant, timeZone, units"
+    "after, aggregation, decimals, dhis2, exposure, late, memoryLimitMib, minValidFraction, notify, options, orgUnits, "
+    "periodType, plausible, policy, population, public, resume, schedules, source, tenant, timeZone, units"
 )
 SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
 
@@ -219,7 +219,7 @@ def test_names_of_schedules_are_used_once() -> None:
             "{defaults: {units: {from: K}, level: 2}}",
             [
                 f"eo.defaults.{key}: is not known here; "
-                "allowed: dhis2, minValidFraction, notify, orgUnits, policy, timeZone"
+                "allowed: dhis2, minValidFraction, notify, orgUnits, policy, population, timeZone"
                 for key in ("units", "level")
             ],
         ),
