@@ -75,6 +75,12 @@ def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.St
     assert undone.stdout.splitlines()[:3] == [
         f"26 values were changed by {first['jobID']}", "      25 deleted", "       1 kept, for they have changed since"
     ]  # fmt: skip
+    history = stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]
+    lines = [(line["process"], line["dryRun"], line["imported"], line["deleted"]) for line in history]
+    assert lines == [
+        ("eo-undo", False, 0, 25), ("eo-undo", False, 0, 0), ("eo-undo", False, 0, 12), ("eo-undo", True, 0, 12),
+        ("", False, 13, 0), ("", False, 26, 0),
+    ]  # fmt: skip
     refused = stack.command("undo", "no-job")
     assert (refused.returncode, refused.stderr) == (1, "error: input jobId: there is no job 'no-job'\n")
     assert held(dhis2_server) == {(BO, "20240102"): "999", (BO, "20240104"): "77"}
