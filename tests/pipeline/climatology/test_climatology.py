@@ -110,7 +110,7 @@ def test_a_year_of_the_reference_period_itself(tmp_path: Path, name: str, expect
 
 def test_each_month_has_its_own_normal_and_each_unit_its_own(tmp_path: Path) -> None:
     months = np.arange(12 * 3, dtype="float64")
-    reader = published(tmp_path, {"a": months, "b": 10 * months}, 2001)
+    reader = published(tmp_path, {"a": months.tolist(), "b": (10 * months).tolist()}, 2001)
     asked = dataset("normal", options={"reference": "2001-2003", "minYears": 3})
     found = compared(reader, asked, "2003-07-01", "2003-08-31", ("b", "a"))
     assert values(found) == [180.0, 18.0, 190.0, 19.0]
