@@ -23,7 +23,16 @@ from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.store import ResultStore, StoredEntry
 
 # what is left of a job's folder when its results go: small, and what its document and the watch read
-STAYS = frozenset({job_folder.SUMMARY, job_folder.ERROR, job_folder.PUBLISHED, job_folder.AFTER})
+STAYS = frozenset(
+    {
+        job_folder.BACKFILL,
+        job_folder.CHILDREN,
+        job_folder.SUMMARY,
+        job_folder.ERROR,
+        job_folder.PUBLISHED,
+        job_folder.AFTER,
+    }
+)
 MOST_JOBS, MOST_RECENT = 100_000, 1_000
 _LOG = logging.getLogger(__name__)
 

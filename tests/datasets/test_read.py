@@ -217,4 +217,4 @@ def test_what_is_shared_does_not_leak_from_one_dataset_to_the_next() -> None:
         "  a: {type: collection, eo: {source: chirps3, dhis2: {dataElement: A}}}\n"
         "  b: {type: collection, eo: {source: chirps3}}\n"
     )
-    assert found["b"].dhis2.data_element == ""
+    assert found["b"].dhis2.data_element == "EO_B"  # of its own id, not A
