@@ -39,6 +39,7 @@ from eo_pygeoapi.api import (
     results,
     schedules,
     sign_in,
+    value_info,
 )
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import CHANGING, Access
@@ -73,6 +74,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/processes/<process_id>/form", "POST", process_form.submit, ()),
     ("/collections", "GET", collections.get_collections, ("jsonld",)),
     ("/collections/<path:collection_id>", "GET", collections.get_collection, ("jsonld",)),
+    ("/collections/<path:collection_id>/schema", "GET", value_info.get_schema, ()),
+    ("/collections/<path:collection_id>/queryables", "GET", value_info.get_queryables, ()),
     ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
     ("/collections/<path:collection_id>/items/<path:item_id>", "GET", items.get_item, None),
     ("/jobs", "GET", jobs.get_jobs, ()),

@@ -119,9 +119,10 @@ def keep_in_history(flow: Flow[..., object], flow_run: FlowRun, state: State) ->
         inputs = inputs_of(flow_run, (flow_run.parameters or {}).get("inputs") or {}, lambda: datasets)
         parameters = {**flow_run.parameters, "inputs": inputs}
         ended = flow_run.model_copy(update={"state": state, "parameters": parameters})
-        dataset_id = str(inputs.get("datasetId", ""))
-        job = Job.from_flow_run(ended, dataset_id, PROCESS_ID, Progress(), settings.secrets())
-        note_import(ResultStore(settings.results), job, datasets.get(dataset_id), datetime.now(UTC))
+        process_id = str(parameters.get("process_id", PROCESS_ID))
+        deployment = str(inputs.get("datasetId", "")) if process_id == PROCESS_ID else process_id
+        job = Job.from_flow_run(ended, deployment, process_id, Progress(), settings.secrets())
+        note_import(ResultStore(settings.results), job, datasets.get(job.dataset), datetime.now(UTC))
     except EoError as error:
         logging.getLogger(__name__).warning("job %s is not in the import history yet: %s", flow_run.id, error)
 
@@ -145,6 +146,13 @@ HOOKS = Hooks(
     on_failure=[on_end],
     on_crashed=[on_end],
     on_cancellation=[],
+)
+UNDO_HOOKS = Hooks(
+    on_running=[on_running],
+    on_completion=[keep_in_history, on_end, delete_steps],
+    on_failure=[keep_in_history, on_end],
+    on_crashed=[keep_in_history, on_end],
+    on_cancellation=[keep_in_history],
 )
 # the history first: it is quick, and a subscriber may take minutes to answer
 IMPORT_HOOKS = Hooks(

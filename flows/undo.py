@@ -22,14 +22,14 @@ from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.hooks import HOOKS
+from flows.hooks import UNDO_HOOKS
 from flows.surroundings import connection_of, enabled_datasets, outcome, prepare_log
 
 STEPS = {"find_changes": 10, "undo_in_dhis2": 90, "publish_results": 100}
 DAY = 24 * 3600
 
 
-@flow(name="eo_undo_v1", validate_parameters=False, persist_result=False, timeout_seconds=DAY, **HOOKS)
+@flow(name="eo_undo_v1", validate_parameters=False, persist_result=False, timeout_seconds=DAY, **UNDO_HOOKS)
 def eo_undo_v1(process_id: str, inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Take back what the job that `inputs` name has changed in DHIS2."""
     take_credentials(read_blocks(), os.environ)

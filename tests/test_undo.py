@@ -75,6 +75,12 @@ def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.St
     assert undone.stdout.splitlines()[:3] == [
         f"26 values were changed by {first['jobID']}", "      25 deleted", "       1 kept, for they have changed since"
     ]  # fmt: skip
+    history = stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]
+    lines = [(line["process"], line["dryRun"], line["imported"], line["deleted"]) for line in history]
+    assert lines == [
+        ("eo-undo", False, 0, 25), ("eo-undo", False, 0, 0), ("eo-undo", False, 0, 12), ("eo-undo", True, 0, 12),
+        ("", False, 13, 0), ("", False, 26, 0),
+    ]  # fmt: skip
     refused = stack.command("undo", "no-job")
     assert (refused.returncode, refused.stderr) == (1, "error: input jobId: there is no job 'no-job'\n")
     assert held(dhis2_server) == {(BO, "20240102"): "999", (BO, "20240104"): "77"}
@@ -102,3 +108,14 @@ def test_what_cannot_be_undone_is_refused_with_the_reason(stack: Stack) -> None:
     ):
         answer = stack.execute({"inputs": inputs}, "eo-reconcile")
         assert answer.status_code == 400 and words in answer.json()["detail"], answer.text
+
+
+def test_a_backfill_is_undone_with_all_its_jobs(stack: Stack, dhis2_server: dhis2.StandIn) -> None:
+    before = held(dhis2_server)
+    days = {"datasetId": DATASET, "start": "2024-01-06", "end": "2024-01-07"}
+    backfill, result = outcome(stack, "eo-backfill", **days, dryRun=False)
+    assert (result["chunks"]["done"], len(held(dhis2_server))) == (1, len(before) + 26)
+    document, result = outcome(stack, "eo-undo", jobId=backfill["jobID"], dryRun=False)
+    assert document["message"] == "finished: of 26 values: 26 deleted"
+    assert result["undone"] == backfill["childJobs"]
+    assert held(dhis2_server) == before

@@ -10,6 +10,7 @@ from eo_pygeoapi.api.answers import answer_page, executions_of
 from eo_pygeoapi.api.datasets import statuses
 from eo_pygeoapi.api.description import as_json
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.value_info import MEMBER, info_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.jobs.documents import JSON
@@ -58,7 +59,11 @@ def _known(api: API) -> dict[str, Dataset]:
 
 
 def _add_what_is_known(api: API, collection: JsonObject, dataset: Dataset | None) -> None:
-    """Add the first and the last day that have values, and the formula of values that are computed."""
+    """Add what the values are and whom to name who uses them; the days that have values where these may be told."""
+    if info := info_of(api, collection["id"]):
+        collection[MEMBER] = info
+        if "citation" in info:
+            collection["attribution"] = info["citation"]
     if dataset is None:
         return
     if method := dataset.options.method():

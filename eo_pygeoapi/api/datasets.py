@@ -136,7 +136,7 @@ def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) 
                 given[name] = date.fromisoformat(text)
             except ValueError as error:
                 raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
-    known = table.summary()
+    known = table.summary() if len(given) < 2 else []
     if not known and len(given) < 2:
         return []
     start = given.get("start") or known[-PERIODS_SHOWN:][0].start

@@ -21,6 +21,7 @@ from eo_pygeoapi.api.forwarded import outside
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods
 from eo_pygeoapi.api.splicing import spliced_gzip
+from eo_pygeoapi.api.value_info import info_of, with_info, with_unit_column
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -44,10 +45,16 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
         return _page(api, request, collection_id)
     if request.format not in (None, "json"):
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
-        return headers, status, _as_asked(content)
+        content = _as_asked(content)
+        if request.format == "csv" and status == 200 and (info := info_of(api, collection_id)):
+            text = content.decode() if isinstance(content, bytes) else content
+            content = with_unit_column(text, info.get("unit", ""))
+        return headers, status, content
     with provider.outlines_by_reference() as outlines:
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
     content = _as_asked(content)
+    if status == 200 and (info := info_of(api, collection_id)):
+        content = with_info(content.decode() if isinstance(content, bytes) else content, info)
     if not outlines:
         return headers, status, content
     accepted = parse_accept_header(dict(request.headers).get("Accept-Encoding"))

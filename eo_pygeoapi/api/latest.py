@@ -10,6 +10,7 @@ from eo_pygeoapi.api.charts import Area
 from eo_pygeoapi.api.datasets import dataset_of, parse_level
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import drawn, period_name
+from eo_pygeoapi.api.value_info import value_info, with_info
 from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.provider import shared_reader
@@ -34,7 +35,7 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
     page = newest_page(reader, dataset.id, conditions, simplify)
     if request.format != "html":
         common = {"unit": dataset.unit, "title": dataset.title}
-        return headers_of(api, request, GEOJSON), 200, as_geojson(page, common)
+        return headers_of(api, request, GEOJSON), 200, with_info(as_geojson(page, common), value_info(dataset))
     period = page.rows[0]["period"] if page.rows else ""
     geometries = {key: json.loads(text) for key, text in page.outlines.items()}
     areas = [

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eo_pygeoapi.commands.tables import print_table
+from eo_pygeoapi.contract.status import UNDO_ID
 from eo_pygeoapi.errors import NoSuchDatasetError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.history import History, histories
@@ -29,12 +30,13 @@ def print_history(settings: Settings, dataset: str | None, limit: int, out: Cons
         out.print("No imports yet.")
         return
     table = Table(box=None, pad_edge=False)
-    for title in ("ended (UTC)", "dataset", "days", "status", "new", "changed", "rejected", "to", "by"):
+    for title in ("ended (UTC)", "dataset", "days", "status", "new", "changed", "deleted", "rejected", "to", "by"):
         table.add_column(title, overflow="fold")
     for record in latest:
         days = f"{record.start} to {record.end}" if record.start else ""
         status = f"{record.status}, dry run" if record.dry_run else record.status
-        counts = (str(count) for count in (record.imported, record.updated, record.rejected))
+        status = f"undo, {status}" if record.process == UNDO_ID else status
+        counts = (str(count) for count in (record.imported, record.updated, record.deleted, record.rejected))
         target = f"{record.connection} {record.data_element}".strip()
         ended = f"{record.finished:%Y-%m-%d %H:%M}"
         table.add_row(ended, record.dataset, days, status, *counts, target, record.by)

@@ -1,4 +1,4 @@
-"""The import history: who sent what to DHIS2, and when; one line for each import, kept beyond the job."""
+"""The import history: who sent what to DHIS2, and when; one line for each import and undo, kept beyond the job."""
 
 from datetime import date, datetime
 
@@ -13,6 +13,7 @@ class ImportRecord(Document):
 
     job_id: str = Field(alias="jobID")
     dataset: str
+    process: str = Field("", description="`eo-undo` where the job took another one's values back")
     tenant: str = ""
     connection: str = Field("", description="name of the DHIS2 connection")
     data_element: str = Field("", description="as the configuration or the request names it: a UID or a code")

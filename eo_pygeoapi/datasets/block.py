@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
+from eo_pygeoapi.datasets.people import Exposure, Population
 from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
 from eo_pygeoapi.json_types import JsonObject
 
@@ -107,6 +108,10 @@ class DatasetBlock(Model):
     plausible: tuple[float | None, float | None] | None = Field(
         None, description="what a value can be: [low, high], in the units of `units.to`"
     )
+    population: Population | None = Field(
+        None, description="where people live, for `aggregation: {weight: population}` and `exposure`"
+    )
+    exposure: Exposure | None = Field(None, description="count the people where the value is above or below this")
     org_units: OrgUnitsSource | None = None
     dhis2: DatasetTarget = DatasetTarget()
     schedules: list[Schedule] = []
@@ -171,8 +176,21 @@ class Dataset(DatasetBlock):
         return "://" not in units or bool(self.options.local_paths())
 
     @property
+    def weighs_people(self) -> bool:
+        """Whether the values depend on where people live."""
+        return self.exposure is not None or self.aggregation.weight == "population"
+
+    def of_people(self) -> "Dataset":
+        """Return the dataset of the yearly numbers of people in cells; ValidationError for what is wrong with it."""
+        own = (self.population or Population()).model_dump(by_alias=True)
+        about = {"id": f"{self.id}-population", "title": own["source"], "base": self.base, "periodType": "yearly"}
+        return Dataset.model_validate({**own, **about, "aggregation": {"spatial": "sum", "temporal": "mean"}})
+
+    @property
     def unit(self) -> str:
         """The unit of the values: `units.to`, unless they count something."""
+        if self.exposure is not None:
+            return "people"
         statistic = day_statistic(self.aggregation.temporal)
         if statistic is None:
             return self.units.to

@@ -2,10 +2,46 @@
 
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
+from eo_pygeoapi.datasets.source import installed_sources, source_info
 
 
 def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the key of the block that is to be changed, and what is wrong and allowed."""
     if refused := dataset.options.refuses(dataset.aggregation):
         yield "aggregation", refused
+    if dataset.options.taken_from() and dataset.weighs_people:
+        yield (
+            "exposure",
+            f"and weights of people need places; the values of {dataset.options.taken_from()} are of units",
+        )
+    if (allowed := dataset.options.period_types()) and dataset.period_type not in allowed:
+        yield "periodType", f"{dataset.period_type!r} is not allowed here; allowed: {', '.join(allowed)}"
+    yield from _of_people(dataset)
+
+
+def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    spatial, weight = dataset.aggregation.spatial, dataset.aggregation.weight
+    if dataset.exposure is not None and (spatial != "mean" or weight == "area"):
+        yield "aggregation", "exposure counts people; allowed: spatial: mean and weight: population, or nothing"
+    elif weight == "population" and spatial in ("sum", "min", "max", "count"):
+        yield "aggregation.weight", f"people do not weigh in {spatial!r}; allowed: mean, std, median, p1 to p99"
+    if not dataset.weighs_people:
+        return
+    if dataset.population is None:
+        yield "population", "is required; such as {options: {country: SLE}}, of the source worldpop"
+        return
+    if dataset.population.source not in installed_sources():
+        known = ", ".join(installed_sources())
+        yield "population.source", f"{dataset.population.source!r} is not allowed; allowed: {known}"
+        return
+    options = source_info(dataset.population.source).options
+    try:
+        options.model_validate(dataset.population.options, by_name=False)
+    except ValidationError as error:
+        for problem in problems_of(error, lambda loc: yaml_path("population", "options", *loc), options):
+            key, _, said = problem.partition(": ")
+            yield key, said

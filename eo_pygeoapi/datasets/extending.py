@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from eo_pygeoapi.datasets.config_file import yaml_path
 from eo_pygeoapi.errors import ConfigError
 
-_MERGED = ("options", "units", "aggregation", "dhis2", "policy")
+_MERGED = ("options", "units", "aggregation", "dhis2", "policy", "population")
 
 
 def extended(id_: str, resources: Mapping[str, Mapping[str, object]]) -> object:

@@ -17,6 +17,7 @@ from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
+from eo_pygeoapi.datasets.convention import data_element_code
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
@@ -27,7 +28,7 @@ from eo_pygeoapi.errors import ConfigError, InputError
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
-DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "timeZone")
+DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "population", "timeZone")
 _BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
 _OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
@@ -148,11 +149,14 @@ def _dataset(
     for name in _BY_MEMBER:
         if isinstance(defaults.get(name), dict) and isinstance(own[name], dict):
             own[name] = defaults[name] | own[name]
+    target = own.get("dhis2")
+    if isinstance(target, dict) and target.get("connection"):
+        own["dhis2"] = {"dataElement": data_element_code(id_)} | target
     own, of_block = _right_part(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     try:
         dataset = Dataset.model_validate(whole)
-        of_block += [f"{_block_path(id_, (key,))}: {problem}" for key, problem in combination_problems(dataset)]
+        of_block += [f"{_block_path(id_, ())}.{key}: {problem}" for key, problem in combination_problems(dataset)]
         return dataset, problems + of_block
     except ValidationError:  # without a source
         return None, problems + of_block

@@ -99,6 +99,11 @@ class Job:
     dataset: str = ""  # whose values it imports, takes back or looks at
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
+    def __post_init__(self) -> None:
+        """Take the deployment of an import for its dataset."""
+        if not self.dataset and self.process_id == PROCESS_ID:
+            object.__setattr__(self, "dataset", self.deployment)
+
     @classmethod
     def from_flow_run(
         cls,
@@ -138,11 +143,7 @@ class Job:
             by=_made_by(run),
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
-            dataset=deployment
-            if process_id == PROCESS_ID
-            else _dataset_of(parameters)
-            if process_id in COMPANIONS
-            else "",
+            dataset=_dataset_of(parameters) if process_id in COMPANIONS else "",
         )
 
     @property

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from eo_pygeoapi.contract.history import ImportRecord
 from eo_pygeoapi.contract.models import ImportSummary
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import PROCESS_ID, UNDO_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import InputError
@@ -22,8 +22,8 @@ def note_import(store: ResultStore, job: Job, dataset: Dataset | None, now: date
 
     `dataset` is what the configuration says now, None where it does not name it any more. Raises ResultsError.
     """
-    if job.process_id == PROCESS_ID and job.started is not None:
-        History(store, job.deployment).add(import_record(store, job, dataset), now)
+    if job.process_id in (PROCESS_ID, UNDO_ID) and job.started is not None:
+        History(store, job.dataset).add(import_record(store, job, dataset), now)
 
 
 def import_record(store: ResultStore, job: Job, dataset: Dataset | None) -> ImportRecord:
@@ -50,7 +50,8 @@ def import_record(store: ResultStore, job: Job, dataset: Dataset | None) -> Impo
         }
     return ImportRecord(
         job_id=job.id,
-        dataset=job.deployment,
+        dataset=job.dataset,
+        process="" if job.process_id == PROCESS_ID else job.process_id,
         dry_run=job.inputs.get("dryRun") is not False,
         status=job.status,
         by=job.by,

@@ -8,7 +8,7 @@ The tables have versions of their own: a dry run changes what the data are, and 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 from urllib.parse import quote
@@ -34,6 +34,13 @@ _COUNT_VALUES = """
     FROM (SELECT period, arg_max(state, version) AS state, min(start) AS first, min("end") AS last
         FROM added GROUP BY period, "orgUnit")
     GROUP BY period"""
+# of one file, which has every cell once
+_COUNT_VALUES_OF_ONE = """
+    SELECT period, count(*) FILTER (state IN ('V', 'P')), count(*) FILTER (state = 'P'), min(start), min("end")
+    FROM added GROUP BY period"""
+_COUNT_IN_DHIS2_OF_ONE = """
+    SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
+    FROM added GROUP BY period"""
 _COUNT_IN_DHIS2 = """
     SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
     FROM (SELECT period, arg_max(state, version) AS state FROM added GROUP BY period, "orgUnit")
@@ -155,8 +162,11 @@ class CoverageTable:
             if kept and (counted := _YearSummary.model_validate(kept)).digest == digest:
                 found += counted.periods
                 continue
-            rows = self._values.read(lambda connection: connection.execute(_COUNT_VALUES).fetchall(), year) or []
-            there = self._dhis2.read(lambda connection: connection.execute(_COUNT_IN_DHIS2).fetchall(), year) or []
+            whole = _COUNT_VALUES_OF_ONE if len(values[year]) == 1 else _COUNT_VALUES
+            held = _COUNT_IN_DHIS2_OF_ONE if len(in_dhis2.get(year, ())) == 1 else _COUNT_IN_DHIS2
+            rows, there = (
+                table.read(_rows(q), year) or [] for table, q in ((self._values, whole), (self._dhis2, held))
+            )
             counts = {period: numbers for period, *numbers in there}
             periods = []
             for id_, present, provisional, start, end in rows:
@@ -196,6 +206,10 @@ class CoverageTable:
             # the last version of a cell is written last; a window in SQL takes several times as long
             order = np.argsort(found["rank"], kind="stable")
             rows.view(np.uint32)[found["row"][order], found["col"][order]] = found["code"][order]
+
+
+def _rows(query: str) -> Callable[[duckdb.DuckDBPyConnection], list[tuple[Any, ...]]]:
+    return lambda connection: connection.execute(query).fetchall()
 
 
 def _texts(texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.object_]]:

@@ -16,7 +16,18 @@ from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
 _COUNTS = ("imported", "updated", "deleted", "ignored", "unchanged", "rejected", "kept")
-_TEXTS = ("jobID", "dataset", "tenant", "connection", "dataElement", "status", "importStatus", "by", "message")
+_TEXTS = (
+    "jobID",
+    "dataset",
+    "process",
+    "tenant",
+    "connection",
+    "dataElement",
+    "status",
+    "importStatus",
+    "by",
+    "message",
+)
 _DAYS, _INSTANTS = ("start", "end"), ("started", "finished")
 _YEAR = "strftime(finished, '%Y')"
 

@@ -11,8 +11,8 @@ Files are only ever added and removed whole; none is changed, and no name is use
 union of the rows of all files; where several speak of one unit and period, the row of the highest `version` counts.
 So writers need no lock: merging files, even twice at the same time or half way, changes nothing of what is published.
 A row without `start` takes back what earlier rows say of its unit and period: nothing is published of them then.
-A file holds a unit and period once at most and is sorted by period and unit, which lets DuckDB skip what it need not
-read.
+A file holds a unit and period once at most and is sorted by unit and period: of a unit's series DuckDB reads some tens
+of thousands of rows of each year, and of a day one year at most.
 """
 
 import logging
@@ -37,8 +37,8 @@ from eo_pygeoapi.store.store import ResultStore
 
 # how many files of a year, or of geometries, there may be before a job that publishes merges them
 FILES_BEFORE_MERGE = 4
-# of values a group is some weeks of a large country; of geometries, few enough for little memory
-_VALUES_PER_GROUP = 61_440
+# of values a group is a year of some tens of units; of geometries, few enough for little memory
+_VALUES_PER_GROUP = 20_480
 _GEOMETRIES_PER_GROUP = 2_048
 
 _COPYING = threading.Lock()
@@ -146,7 +146,7 @@ def add(
                     CASE WHEN isfinite(value) THEN value END AS value,
                     CASE WHEN isfinite("validFraction") THEN "validFraction" END AS "validFraction",
                     $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
-                FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY period, "orgUnit" """
+                FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY "orgUnit", period"""
             parameters = {"job": job_id, "version": version, "year": year}
             save(connection, query, parameters, store, f"{folder_of(dataset_id)}/{kind}-{year}")
     try:
@@ -226,7 +226,7 @@ def compact(store: ResultStore, dataset_id: str, at_most: int = 1) -> None:
         store.delete(key)
     kind = IMPORTED if files.imported else TRIED
     for year, keys in files.values.items():
-        query = f'SELECT * FROM read_parquet(?) {LATEST} ORDER BY period, "orgUnit"'
+        query = f'SELECT * FROM read_parquet(?) {LATEST} ORDER BY "orgUnit", period'
         _merge(store, dataset_id, keys, at_most, query, f"{folder_of(dataset_id)}/{kind}-{year}")
     query = "SELECT DISTINCT ON (geometry) * FROM read_parquet(?) ORDER BY geometry"
     _merge(store, dataset_id, files.geometries, at_most, query, f"{folder_of(dataset_id)}/geometries")

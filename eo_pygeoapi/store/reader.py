@@ -1,5 +1,6 @@
 """Read the published values of datasets: filtered, sorted, by the page."""
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ _COLUMNS = ", ".join(f'"{name}"' for name in (*PROPERTIES, "geometry"))
 _QUERIES_AT_ONCE = 2
 _LARGEST_TEXTS = 64 * 1024 * 1024  # characters of outlines that are kept in memory
 _MOST_CORNERS = 2_000_000
+_MOST_COUNTS = 500_000  # periods
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class PublishedReader:
         self._store = store
         # DuckDB works on one query with all its threads; more at once take memory and gain nothing
         self._turns = BoundedSemaphore(_QUERIES_AT_ONCE)
-        self._kept = _KeptOutlines()
+        self._kept = _Memory()
 
     def count(self, dataset_id: str, conditions: Sequence[Wanted]) -> int:
         """Return the number of rows that match."""
@@ -163,19 +165,20 @@ class PublishedReader:
         return folder
 
 
-class _KeptOutlines:
-    """The geometries that a reader keeps from one query to the next."""
+class _Memory:
+    """What a reader keeps from one query to the next: geometries, and numbers of rows by period."""
 
     def __init__(self) -> None:
         self.texts = Kept[str](_LARGEST_TEXTS)
         self.shapes = Kept[Any](_MOST_CORNERS)
         self.coarse = Kept[dict[str, str]](_LARGEST_TEXTS)
+        self.counts = Kept[list[tuple[str, int]]](_MOST_COUNTS)
 
 
 class _Query:
     """The statements of one answer, over one set of files."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, files: Files, kept: _KeptOutlines) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, files: Files, kept: _Memory) -> None:
         self._cursor = cursor
         self._files = files
         self._kept = kept
@@ -188,7 +191,7 @@ class _Query:
         `order` leaves no ties.
         """
         conditions = [self._located(given) if isinstance(given, Touching) else given for given in wanted]
-        counts = self._select("period, count(*)", conditions, "GROUP BY period ORDER BY period")
+        counts = self._counts(conditions)
         matched = sum(count for _, count in counts)
         if offset >= matched or limit < 1:
             return [], matched
@@ -201,9 +204,26 @@ class _Query:
             periods = sorted((counts[first][0], counts[last][0]))
             conditions.append(Condition("period BETWEEN ? AND ?", tuple(periods), on_key=True))
             offset -= ends[first - 1] if first else 0
+            years = [year for year in self._files.values if periods[0][:4] <= year <= periods[1][:4]]
+        else:
+            years = sorted({period[:4] for period, _ in counts})
         by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
-        found = self._select(_COLUMNS, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
+        found = self._select(_COLUMNS, years, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found], matched
+
+    def _counts(self, conditions: Sequence[Condition]) -> list[tuple[str, int]]:
+        """Return the periods with rows that match, in order, and how many; counts of a year are kept, as its files."""
+        asked = hashlib.sha256(repr(conditions).encode()).hexdigest()
+        names = {year: "\n".join([asked, *paths]) for year, paths in self._files.values.items()}
+        known = {year: self._kept.counts.get(name) for year, name in names.items()}
+        missing = [year for year, found in known.items() if found is None]
+        by_year: dict[str, list[tuple[str, int]]] = {year: [] for year in missing}
+        for period, count in self._select("period, count(*)", missing, conditions, "GROUP BY period"):
+            by_year[period[:4]].append((period, count))
+        for year, found in by_year.items():
+            self._kept.counts.put(names[year], found, 1 + len(found))
+        counts = [entry for year in names for entry in known[year] or by_year.get(year, [])]
+        return sorted(counts)
 
     def outlines(self, keys: Collection[str]) -> dict[str, str]:
         """Return GeoJSON texts by their keys."""
@@ -241,11 +261,14 @@ class _Query:
             self._kept.shapes.put(key, shapes[key], shapely.get_num_coordinates(shapes[key]))
         return Condition("geometry IN (SELECT unnest(?::VARCHAR[]))", (touching(shapes, wanted.boxes),))
 
-    def _select(self, what: str, conditions: Sequence[Condition], rest: str, *parameters: object) -> list[Any]:
-        """Return what a statement finds in the rows that count; where a year is one file, these are all of it."""
+    def _select(
+        self, what: str, years: Sequence[str], conditions: Sequence[Condition], rest: str, *parameters: object
+    ) -> list[Any]:
+        """Return what a statement finds in the rows of years that count; where a year is one file, these are all."""
         of_key, keys = _all_of([c for c in conditions if c.on_key])
-        single = [path for paths in self._files.values.values() if len(paths) == 1 for path in paths]
-        several = [path for paths in self._files.values.values() if len(paths) > 1 for path in paths]
+        files = [self._files.values[year] for year in years]
+        single = [path for paths in files if len(paths) == 1 for path in paths]
+        several = [path for paths in files if len(paths) > 1 for path in paths]
         parts = [(paths, choice) for paths, choice in ((single, ""), (several, LATEST)) if paths]
         if not parts:
             return []

@@ -98,7 +98,7 @@ def take_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime) -> 
             )
             for (year,) in connection.execute("SELECT DISTINCT left(period, 4) FROM back ORDER BY ALL").fetchall():
                 of_year = f"SELECT {_COLUMNS}, version FROM back WHERE left(period, 4) = ?"
-                query = f'{of_year} ORDER BY period, "orgUnit"'
+                query = f'{of_year} ORDER BY "orgUnit", period'
                 save(connection, query, [year], store, f"{folder_of(dataset.id)}/{IMPORTED}-{year}")
             _cover(connection, undo, dataset, version, now)
             query = "SELECT count(start), count(*) - count(start) FROM back"

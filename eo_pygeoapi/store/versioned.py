@@ -3,8 +3,9 @@
     {folder}/{group}-{random}.parquet
 
 Files are only ever added and removed whole; none is changed, and no name is used twice. A table is the union of the
-rows of its files; where several rows have the same key, the one of the highest `version` counts. So merging files, even
-twice at the same time or half way, changes nothing of what a reader finds.
+rows of its files, and a column that a file lacks is null there; where several rows have the same key, the one of the
+highest `version` counts. So merging files, even twice at the same time or half way, changes nothing of what a reader
+finds.
 """
 
 import logging
@@ -70,7 +71,9 @@ class VersionedTable:
                 connect(Path(folder, "spill"), MEMORY) as connection,
             ):
                 paths = local_paths(self.store, keys, Path(folder))
-                connection.execute(f"CREATE VIEW added AS FROM read_parquet([{', '.join(map(quoted, paths))}])")
+                connection.execute(
+                    f"CREATE VIEW added AS FROM read_parquet([{', '.join(map(quoted, paths))}], union_by_name=true)"
+                )
                 connection.execute(f"CREATE VIEW latest AS {self._latest('added')}")
                 return query(connection)
 
@@ -105,7 +108,9 @@ class VersionedTable:
         with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
             paths = local_paths(self.store, keys, Path(folder))
             order = ", ".join(f'"{name}"' for name in self.key)
-            self._save(connection, f"{self._latest('read_parquet(?)')} ORDER BY {order}", [paths], group)
+            self._save(
+                connection, f"{self._latest('read_parquet(?, union_by_name=true)')} ORDER BY {order}", [paths], group
+            )
         for key in keys:
             self.store.delete(key)
 

@@ -23,7 +23,16 @@ from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.store import ResultStore, StoredEntry
 
 # what is left of a job's folder when its results go: small, and what its document and the watch read
-STAYS = frozenset({job_folder.SUMMARY, job_folder.ERROR, job_folder.PUBLISHED, job_folder.AFTER})
+STAYS = frozenset(
+    {
+        job_folder.BACKFILL,
+        job_folder.CHILDREN,
+        job_folder.SUMMARY,
+        job_folder.ERROR,
+        job_folder.PUBLISHED,
+        job_folder.AFTER,
+    }
+)
 MOST_JOBS, MOST_RECENT = 100_000, 1_000
 _LOG = logging.getLogger(__name__)
 
@@ -100,7 +109,7 @@ class OldJobs:
         if not noted:
             noted |= History(self.store, job.deployment).job_ids()
         if job.id not in noted:
-            note_import(self.store, job, self.datasets.get(job.deployment), now)
+            note_import(self.store, job, self.datasets.get(job.dataset), now)
 
     def _remove_orphans(
         self, folders: Mapping[str, Sequence[StoredEntry]], known: Collection[str], before: datetime, results: Removed

@@ -22,8 +22,8 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
 
 
 KEYS = (
-    "after, aggregation, decimals, dhis2, late, memoryLimitMib, minValidFraction, notify, options, orgUnits, "
-    "periodType, plausible, policy, public, resume, schedules, source, tenant, timeZone, units"
+    "after, aggregation, decimals, dhis2, exposure, late, memoryLimitMib, minValidFraction, notify, options, orgUnits, "
+    "periodType, plausible, policy, population, public, resume, schedules, source, tenant, timeZone, units"
 )
 SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
 
@@ -72,9 +72,9 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ),
         # the source
         ("{}", "source: is required"),
-        ("{source: chirps}", "source: 'chirps' is not allowed; allowed: chirps3, era5-land, file, worldpop"),
-        ("{source: }", "source: null is not allowed; allowed: chirps3, era5-land, file, worldpop"),
-        ("{source: [file]}", "source: ['file'] is not allowed; allowed: chirps3, era5-land, file, worldpop"),
+        ("{source: chirps}", "source: 'chirps' is not allowed; allowed: chirps3, derived, era5-land, file, worldpop"),
+        ("{source: }", "source: null is not allowed; allowed: chirps3, derived, era5-land, file, worldpop"),
+        ("{source: [file]}", "source: ['file'] is not allowed; allowed: chirps3, derived, era5-land, file, worldpop"),
         ("{source: chirps3, 5: x}", "[5]: 5 is not allowed; allowed: names that are strings; put it in quotes"),
         # options
         ("{source: file}", "options.href: is required"),
@@ -219,7 +219,7 @@ def test_names_of_schedules_are_used_once() -> None:
             "{defaults: {units: {from: K}, level: 2}}",
             [
                 f"eo.defaults.{key}: is not known here; "
-                "allowed: dhis2, minValidFraction, notify, orgUnits, policy, timeZone"
+                "allowed: dhis2, minValidFraction, notify, orgUnits, policy, population, timeZone"
                 for key in ("units", "level")
             ],
         ),

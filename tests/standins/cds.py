@@ -123,12 +123,14 @@ class State:
     latest: date = date(2100, 1, 1)
     final: date = date(2100, 1, 1)
     polls: int = 0
+    varied: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def set(self, given: Mapping[str, Any]) -> None:
         self.latest = date.fromisoformat(given.get("latest", "2100-01-01"))
         self.final = date.fromisoformat(given.get("final", "2100-01-01"))
         self.polls = given.get("polls", 0)
+        self.varied = given.get("varied", False)
 
 
 def days_of(inputs: Mapping[str, Any]) -> list[date]:
@@ -168,16 +170,20 @@ def make_file(inputs: Mapping[str, Any], state: State) -> bytes:
                 object,
             )
             for variable in inputs["variable"]:
-                _add(file, SHORT[variable], times, len(latitudes), len(longitudes))
+                _add(file, SHORT[variable], times, len(latitudes), len(longitudes), state)
         return path.read_bytes()
 
 
-def _add(file: Any, short: str, times: NDArray[Any], rows: int, columns: int) -> None:
+def _add(file: Any, short: str, times: NDArray[Any], rows: int, columns: int, state: State) -> None:
     dimensions = ("valid_time", "latitude", "longitude")
     variable = file.createVariable(short, "f4", dimensions, zlib=True, fill_value=np.float32(np.nan))
     variable.setncatts({"units": UNITS[short], "coordinates": "number valid_time latitude longitude expver"})
     values = np.array([MADE[short](time) for time in times], "float32")
     cube = np.broadcast_to(values[:, None, None], (len(times), rows, columns)).copy()
+    if state.varied:  # as large as real ones: other in every cell, in steps of what GRIB keeps of a range
+        spread = float(np.ptp(values)) or 1.0
+        noise = np.random.default_rng(1).integers(0, 2**12, cube.shape) / 2**16 * spread
+        cube += noise.astype("float32")
     cube[:, SEA[0], SEA[1]] = np.nan
     variable[:] = cube
 
@@ -369,7 +375,7 @@ class StandIn:
         self._call("PUT", "/_faults", rules)
 
     def state(self, **given: Any) -> None:
-        """Set `latest`, `final` and `polls`; what is not given is as at the start."""
+        """Set `latest`, `final`, `polls` and `varied`; what is not given is as at the start."""
         self._call("PUT", "/_state", given)
 
     def executions(self) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from eo_pygeoapi.contract.history import ImportRecord
@@ -67,3 +68,16 @@ def test_datasets_have_histories_of_their_own_whatever_they_are_called(store: Re
     for id_ in ("rain", "rain daily/ü"):
         History(store, id_).add(record(dataset=id_), ENDED)
     assert histories(store) == ["rain", "rain daily/ü"]
+
+
+def test_lines_of_an_earlier_version_have_less(store: ResultStore, tmp_path: Path) -> None:
+    history = History(store, "rain")
+    history.add(record(), ENDED)
+    (path,) = tmp_path.glob("history/rain/*.parquet")
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE old AS SELECT * EXCLUDE (process) FROM read_parquet('{path}')")
+        connection.execute(f"COPY old TO '{path}' (FORMAT parquet)")
+    for number in range(1, 7):  # they are merged meanwhile
+        history.add(record(number, process="eo-undo"), ENDED)
+    lines, matched = history.page(10)
+    assert (matched, [line.process for line in lines]) == (7, ["eo-undo"] * 6 + [""])

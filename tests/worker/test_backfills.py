@@ -1,33 +1,23 @@
 """A backfill beside a real Prefect server and a worker: an estimate, its jobs, its window, and its end."""
 
-import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
 import pytest
-import yaml
 
-from eo_pygeoapi.contract.status import BACKFILL_ID
-from eo_pygeoapi.datasets.read import load_datasets
-from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.gateway.specs import import_spec, process_spec
-from eo_pygeoapi.jobs.documents import JobLinks, status_document
-from eo_pygeoapi.jobs.executions import Executions
-from eo_pygeoapi.jobs.request import ExecuteBody
-from eo_pygeoapi.process import describe_companion
-from eo_pygeoapi.settings import Settings
-from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.store import ResultStore
-from tests.stack import base_config, collection
+from tests.stack import collection
 from tests.standins import dhis2
-from tests.worker.farm import ENDED, Farm, patiently, until
+from tests.worker.backfilling import Backfills
+from tests.worker.farm import Farm, patiently, until
 
 TARGET = {"connection": "national", "dataElement": "CHIRPS_PRECIPITATION", "dataSet": "CLIMATE_DAILY"}
-FIRST = "2020-01-01"
+FIRST, DAYS = "2018-01-01", 1096  # three years
+UNITS = 13
 
 
 def make_rain(path: Path, days: int) -> None:
@@ -46,78 +36,85 @@ def make_rain(path: Path, days: int) -> None:
         rain[:] = (1 + np.arange(days) % 50)[:, None, None] + np.linspace(0, 1, 20)[None, None, :]
 
 
-class Backfills:
-    """What a person has who asks for backfills."""
-
-    def __init__(self, work: Farm, server: dhis2.StandIn, folder: Path) -> None:
-        self.work, self.server, self.data = work, server, folder / "data"
-        make_rain(folder / "rain.nc", 366)
-        config = base_config()
-        config["resources"]["filled"] = collection(
-            "filled",
-            source="file",
-            options={"href": "rain.nc", "variable": "rain"},
-            units={"from": "mm", "to": "mm"},
-            aggregation={"spatial": "mean", "temporal": "sum"},
-            decimals=2,
-            orgUnits={"source": "dhis2", "level": 2},
-            dhis2=TARGET,
-        )
-        path = folder / "backfill.yml"
-        path.write_text(yaml.safe_dump(config))
-        for dataset in load_datasets(path).values():
-            patiently(lambda dataset=dataset: work.gateway.deployments.put(import_spec(dataset, Settings())))  # type: ignore[misc]
-        patiently(lambda: work.gateway.deployments.put(process_spec(BACKFILL_ID)))
-        self.environment = {
-            "PYGEOAPI_CONFIG": str(path),
-            "EO_DHIS2_NATIONAL_URL": server.url,
-            "EO_DHIS2_NATIONAL_TOKEN": server.token,
-        }
-        settings = Settings().model_copy(update={"config": path, "data_dir": self.data})
-        self.store = ResultStore(settings.results)
-        self.executions = Executions(work.gateway, self.store, settings)
-
-    def submit(self, **inputs: Any) -> str:
-        description = describe_companion(BACKFILL_ID, self.executions.datasets())
-        body = ExecuteBody({"datasetId": "filled", **inputs})
-        return patiently(lambda: self.executions.submit(BACKFILL_ID, description, body)).id
-
-    def job(self, job_id: str) -> Job:
-        return patiently(lambda: self.work.gateway.runs.get(job_id))
-
-    def ended(self, job_id: str, seconds: float = 600) -> Job:
-        return until(lambda: found if (found := self.job(job_id)).status in ENDED else None, seconds)
-
-    def result(self, job_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = JobFolder(self.store, job_id).read_json("result.json")
-        return found
-
-    def document(self, job_id: str) -> dict[str, Any]:
-        job = self.job(job_id)
-        return status_document(job, JobLinks("http://eo"), patiently(lambda: self.executions.details(job)))
+def filled() -> dict[str, Any]:
+    """Daily rain of the file, for the districts of DHIS2."""
+    return collection(
+        "filled",
+        source="file",
+        options={"href": "rain.nc", "variable": "rain"},
+        units={"from": "mm", "to": "mm"},
+        aggregation={"spatial": "mean", "temporal": "sum"},
+        decimals=2,
+        orgUnits={"source": "dhis2", "level": 2},
+        dhis2=TARGET,
+    )
 
 
 @pytest.fixture
 def backfills(work: Farm, tmp_path: Path) -> Iterator[Backfills]:
     with dhis2.running() as server:
-        yield Backfills(work, server, tmp_path)
+        make_rain(tmp_path / "rain.nc", DAYS)
+        made = Backfills(work, server, tmp_path, {"filled": filled()})
+        work.worker(made.data, zygote=True, **made.environment)
+        yield made
 
 
-def test_a_backfill_is_estimated_and_done_in_parts(backfills: Backfills) -> None:
-    backfills.work.worker(backfills.data, zygote=True, **backfills.environment)
-    begun = time.monotonic()
-    estimate = backfills.submit(start="2020-01", end="2020-03")
+def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_do(backfills: Backfills) -> None:
+    asked = {"datasetId": "filled", "start": "2018", "end": "2020"}
+    estimate = backfills.submit(**asked)
     said = backfills.ended(estimate)
     assert said.status == "successful", said.message
-    assert time.monotonic() - begun < 60
+    assert said.finished and said.started and (said.finished - said.started).total_seconds() < 30
     found = backfills.result(estimate)
-    print(json.dumps(found, indent=1))
-    assert found["chunks"]["total"] == 1 and found["values"] == 91 * 13 == found["periods"] * found["orgUnits"]
+    assert found["chunks"]["total"] == 3 and found["periods"] == DAYS and found["values"] == DAYS * UNITS
     assert found["downloadMiB"] == 0 and not backfills.server.imports()
+    assert backfills.work.gateway.runs.get(estimate).dataset == "filled"
 
-    job = backfills.submit(start="2020-01", end="2020-03", dryRun=False)
+    job = backfills.submit(**asked, dryRun=False)
+    waiting = until(lambda: f if (f := backfills.job(job)).state_name == "AwaitingParts" else None, 300)
+    assert waiting.status == "accepted" and waiting.message.startswith("0 of 3 years done"), waiting.message
     done = backfills.ended(job)
-    print(done.message)
     assert done.status == "successful", done.message
-    print(backfills.result(job), backfills.document(job))
-    assert len(backfills.server.values()) == 91 * 13
+    assert done.message == f"finished: 3 of 3 years done, {DAYS * UNITS} values new in DHIS2, 0 changed"
+    assert len(backfills.server.values()) == DAYS * UNITS
+    document = backfills.document(job)
+    assert document["chunks"] == {"total": 3, "done": 3, "failed": 0} and len(document["childJobs"]) == 3
+    children = [backfills.job(child) for child in document["childJobs"]]
+    assert [child.inputs["start"] for child in children] == ["2020-01-01", "2019-01-01", "2018-01-01"]
+    assert {child.parent for child in children} == {job}
+    assert backfills.result(job)["newValues"] == DAYS * UNITS
+
+    again = backfills.submit(**asked, dryRun=False)
+    nothing = backfills.ended(again)
+    assert nothing.message == "finished: there was nothing to do: no value is missing, or none is to be had"
+
+    # all of it once more: every value is read, and none is sent
+    backfills.server.clear_log()
+    all_again = backfills.ended(
+        backfills.submit(datasetId="filled", start="2020", end="2020", only="all", dryRun=False)
+    )
+    assert all_again.message == "finished: 1 of 1 year done, 0 values new in DHIS2, 0 changed"
+    assert not backfills.server.imports()
+
+
+def test_a_backfill_waits_for_its_window_keeps_its_limit_and_stops_its_jobs(backfills: Backfills) -> None:
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    window = f"{opens:%H}:00-{opens + timedelta(hours=1):%H}:00"
+    job = backfills.submit(datasetId="filled", start="2018", end="2020", window=window, dryRun=False)
+    asleep = until(lambda: f if (f := backfills.job(job)).state_name == "AwaitingParts" else None, 300)
+    assert asleep.message.startswith(f"0 of 3 years done, sleeps until {opens:%H}:00"), asleep.message
+    assert "childJobs" not in backfills.document(job)
+    patiently(lambda: backfills.executions.dismiss(job))
+    assert backfills.job(job).status == "dismissed"
+
+    job = backfills.submit(datasetId="filled", start="2018", end="2020", maxValuesPerMinute=400, dryRun=False)
+    until(lambda: backfills.server.values() or None, 300)
+    children = until(lambda: c if len(c := backfills.document(job).get("childJobs", [])) == 2 else None, 300)
+    patiently(lambda: backfills.executions.dismiss(job))
+    assert backfills.job(job).status == "dismissed"
+    ended = [backfills.ended(child, 120) for child in children]
+    assert {child.status for child in ended} == {"dismissed"}, [child.message for child in ended]
+    held = len(backfills.server.values())
+    assert held <= 400 * 2  # batches of half the limit for each of two jobs, in the first minute or so
+    time.sleep(3)
+    assert len(backfills.server.values()) == held

@@ -1,21 +1,27 @@
 """The values that we sent last, by cell: they tell a value that a person has changed in DHIS2 from ours.
 
-The results store keeps them under `sent/{connection}/{data element}/…`, a file for each month, or for each period if
-there are very many units. Before the import sends a batch it notes the values beside the earlier ones, and after the
-answer of DHIS2 in place of them: an import that dies in between leaves both, and either counts as ours.
+The results store keeps them under `sent/{connection}/{data element}/…`, a compressed file for each month, or for each
+period if there are very many units: forty years are some hundreds of files. Before the import sends a batch it notes
+the values beside the earlier ones, and after the answer of DHIS2 in place of them: an import that dies in between
+leaves both, and either counts as ours.
 """
 
+import gzip
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 
+from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.stored import Cell
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
-MANY_UNITS = 1000
+MANY_UNITS = 5000
+COMPRESSED = ".json.gz"
 MONTH = 6  # characters of `202507`; it divides the ids of all period types well enough
 
 Noted = dict[str, dict[str, list[str]]]  # period, unit, values
@@ -68,7 +74,7 @@ class SentValues:
                     of_unit.append(old)
                 if value.value not in of_unit:
                     of_unit.append(value.value)
-            self._store.write_json(key, noted)
+            self._write(key, noted)
 
     def confirm(self, values: Sequence[DataValue], not_taken: Iterable[Cell] = ()) -> None:
         """Note that DHIS2 has taken the values, but for those of some cells."""
@@ -81,7 +87,7 @@ class SentValues:
                     of_period[value.org_unit] = [value.value]
                 elif value.value in (before := of_period.get(value.org_unit, [])):
                     before.remove(value.value)
-            self._store.write_json(key, noted)
+            self._write(key, noted)
 
     def forget(self, values: Sequence[DataValue]) -> None:
         """Note that DHIS2 holds nothing of ours any more in the cells of `values`."""
@@ -89,38 +95,59 @@ class SentValues:
             noted = self._read(key)
             for value in some:
                 noted.get(value.period, {}).pop(value.org_unit, None)
-            self._store.write_json(key, noted)
+            self._write(key, noted)
 
     def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
-        length = (self._layout or None) if values else None
+        length = (int(self._layout["periodCharacters"]) or None) if values else None
 
         def shard(value: DataValue) -> str:
             return value.period[:length]
 
         for name, some in groupby(sorted(values, key=shard), key=shard):
-            yield f"{self._folder}/{_safe(name)}.json", list(some)
+            yield f"{self._folder}/{_safe(name)}{self._suffix}", list(some)
 
     def _files(self) -> list[str]:
         """Return the keys of the files, which are in the order of their periods."""
-        return [key for key in self._store.keys(self._folder) if key != self._layout_key]
+        return [key for key in self._store.keys(self._folder) if key.endswith(self._suffix) and key != self._layout_key]
 
     @property
     def _layout_key(self) -> str:
         return f"{self._folder}/layout.json"
 
+    @property
+    def _suffix(self) -> str:
+        return str(self._layout.get("suffix", ".json"))
+
     @cached_property
-    def _layout(self) -> int:
-        """How many characters of a period name its file, 0 for all; decided once, at the first import."""
-        try:
-            layout: Mapping[str, int] = self._store.read_json(self._layout_key)
-        except MissingResultError:
-            layout = {"periodCharacters": 0 if self._org_unit_count > MANY_UNITS else MONTH}
-            self._store.write_json(self._layout_key, layout)
-        return layout["periodCharacters"]
+    def _layout(self) -> JsonObject:
+        """How many characters of a period name its file, 0 for all, and how that ends; decided at the first import."""
+        found: JsonObject | None = self._store.read_json(self._layout_key, default=None)
+        if found is None:
+            characters = 0 if self._org_unit_count > MANY_UNITS else MONTH
+            found = {"periodCharacters": characters, "suffix": COMPRESSED}
+            self._store.write_json(self._layout_key, found)
+        return found
 
     def _read(self, key: str) -> Noted:
-        noted: Noted = self._store.read_json(key, default={})
+        if not key.endswith(COMPRESSED):
+            plain: Noted = self._store.read_json(key, default={})
+            return plain
+        try:
+            compressed = self._store.read_bytes(key)
+        except MissingResultError:
+            return {}
+        try:
+            noted: Noted = json.loads(gzip.decompress(compressed))
+        except (OSError, EOFError, ValueError) as error:
+            raise ResultsError(f"results store: {key!r} is damaged: {error}") from error
         return noted
+
+    def _write(self, key: str, noted: Noted) -> None:
+        if key.endswith(COMPRESSED):
+            text = json.dumps(noted, separators=(",", ":")).encode()
+            self._store.write_bytes(key, gzip.compress(text, compresslevel=1, mtime=0))
+        else:
+            self._store.write_json(key, noted)
 
 
 def _safe(name: str) -> str:

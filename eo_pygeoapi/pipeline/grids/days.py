@@ -5,6 +5,7 @@ makes the days, in blocks of bounded size; here they are gathered one after the 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from eo_pygeoapi.contract.day_statistics import DayStatistic, day_statistic
 from eo_pygeoapi.contract.models import TEMPORAL_STATISTICS, Aggregation
 from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.datasets.people import Exposure
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY
 from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock, PeriodSteps, to_periods, utc_bounds
@@ -27,8 +29,23 @@ def period_values(
     """Aggregate time steps into periods as `to_periods` does, by days where the aggregation asks for days.
 
     A statistic over days is null for a cell that lacks one of them, as `sum` is. The grid's attribute `time_zone` says
-    whose days hours make up. Raises SourceError where the source has no days.
+    whose days hours make up; `exposure`, where there is one, makes 1 of values beyond its threshold and 0 of others.
+    Raises SourceError where the source has no days.
     """
+    exposure: Exposure | None = grid.attrs.get("exposure")
+    for block in _periods(grid, complete, aggregation, memory):
+        yield block if exposure is None else replace(block, values=_exposed(block.values, exposure))
+
+
+def _exposed(values: NDArray[np.floating], exposure: Exposure) -> Floats:
+    if exposure.above is not None:
+        return np.where(np.isnan(values), np.nan, values > exposure.above)
+    return np.where(np.isnan(values), np.nan, values < (exposure.below or 0.0))
+
+
+def _periods(
+    grid: xr.DataArray, complete: Sequence[PeriodSteps], aggregation: Aggregation, memory: int
+) -> Iterator[PeriodBlock]:
     if not aggregation.daily and day_statistic(aggregation.temporal) is None:
         simple = next(known for known in TEMPORAL_STATISTICS if known == aggregation.temporal)
         yield from to_periods(grid, complete, simple, memory)

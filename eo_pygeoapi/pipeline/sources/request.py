@@ -51,6 +51,7 @@ class Extract(Model):
     files: list[str]
     left_out: list[LeftOut] = []
     note: str = Field("", description="what to record with the result, such as stage and flavor")
+    people: "Extract | None" = Field(None, description="where people live, for datasets that weigh them")
     beyond: "Extract | None" = Field(None, description="the same of the part of the box beyond 180 degrees")
 
     def in_words(self) -> str:
@@ -60,7 +61,12 @@ class Extract(Model):
         words = [f"{len(files)} file{'s' * (len(files) != 1)}: {some(names)}"]
         if self.left_out:
             words.append(f"without {some([entry.period for entry in self.left_out])}")
-        return "; ".join(filter(None, [*words, self.note]))
+        return "; ".join(filter(None, [*words, self.note_of_all]))
+
+    @property
+    def note_of_all(self) -> str:
+        """What to record with the result, with the note of the people."""
+        return "; ".join(filter(None, [self.note, self.people.note if self.people else ""]))
 
 
 class Source(Protocol):

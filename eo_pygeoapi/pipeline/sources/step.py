@@ -10,10 +10,20 @@ from eo_pygeoapi.contract.periods import partial_periods, periods_in, span
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.errors import ConfigError, InputError
+from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
+from eo_pygeoapi.pipeline.sources.people import extract_people, open_people
 from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
 
-__all__ = ["Extract", "Source", "SourceRequest", "extract_source_data", "open_source_data", "source_for"]
+__all__ = [
+    "Extract",
+    "Source",
+    "SourceRequest",
+    "extract_source_data",
+    "open_people_of",
+    "open_source_data",
+    "source_for",
+]
 
 
 def source_for(dataset: Dataset) -> Source:
@@ -33,7 +43,11 @@ def extract_source_data(request: SourceRequest) -> Extract:
     whole period lies in the interval, and the errors of `Source.extract`.
     """
     interval = request.interval
-    extract = source_for(request.dataset).extract(_of_whole_periods(request))
+    whole = _of_whole_periods(request)
+    extract = source_for(request.dataset).extract(whole)
+    people = None
+    if request.dataset.weighs_people:
+        people = extract_people(whole, source_for(request.dataset.of_people()))
     partial = [
         LeftOut(
             period=period.id,
@@ -41,12 +55,19 @@ def extract_source_data(request: SourceRequest) -> Extract:
         )
         for period in partial_periods(interval, request.dataset.period_type)
     ]
-    return extract.model_copy(update={"left_out": partial + extract.left_out})
+    return extract.model_copy(update={"left_out": partial + extract.left_out, "people": people})
 
 
 def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:
     """Open the data of `extract_source_data` as a normalised grid (see `grids/grid.py`), lazily."""
     return source_for(request.dataset).open(_of_whole_periods(request), extract)
+
+
+def open_people_of(request: SourceRequest, extract: Extract) -> People | None:
+    """Open where people live, lazily; None for datasets that do not weigh them."""
+    if extract.people is None:
+        return None
+    return open_people(_of_whole_periods(request), extract.people, source_for(request.dataset.of_people()))
 
 
 def _of_whole_periods(request: SourceRequest) -> SourceRequest:

@@ -82,7 +82,14 @@ class CoverageWeights:
     def by_area(self) -> "CoverageWeights":
         """Return the weights with every cell weighed by its area on the sphere, relative to a cell at the equator."""
         rows = self.frame.row_areas()
-        weights = self.weights * rows[self.cells[self.columns] // self.shape[1]]
+        return self._with(self.weights * rows[self.cells[self.columns] // self.shape[1]])
+
+    def weighed_by(self, people: Floats) -> "CoverageWeights":
+        """Return the weights with the people in each cell of a unit; a unit without people keeps its own weights."""
+        total = np.repeat(row_sums(self.indptr, people), np.diff(self.indptr))
+        return self._with(np.where(total > 0, people, self.weights))
+
+    def _with(self, weights: Floats) -> "CoverageWeights":
         inside = row_sums(self.indptr, weights)
         scale = np.divide(inside, self.inside, out=np.ones_like(inside), where=self.inside > 0)
         return replace(self, weights=weights, area=self.area * scale)

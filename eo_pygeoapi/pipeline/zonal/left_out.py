@@ -108,7 +108,8 @@ def judged(found: Found, dataset: Dataset) -> Judgement:
     values, fractions = found.values, found.fractions
     why = np.zeros(values.shape, "int8")
     statistics = dataset.aggregation
-    of_values = statistics.spatial not in ("count", "std") and day_statistic(statistics.temporal) is None
+    counts = statistics.spatial in ("count", "std") or day_statistic(statistics.temporal) is not None
+    of_values = not counts and dataset.exposure is None
     low, high = ends_of(dataset) if of_values else OPEN
     noise = rounding((low, high))
     why[(values < low - noise) | (values > high + noise)] = _Why.IMPLAUSIBLE

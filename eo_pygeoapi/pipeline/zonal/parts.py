@@ -35,14 +35,17 @@ class Part:
 
 
 def parts(
-    grid: xr.DataArray, geometries: NDArray[np.object_], statistic: SpatialStatistic, most: int
+    grid: xr.DataArray, geometries: NDArray[np.object_], statistic: SpatialStatistic, most: int, *, undivided: bool
 ) -> Iterator[Part]:
-    """Yield the parts of a normalised grid, of at most `most` cells unless a single unit needs more."""
+    """Yield the parts of a normalised grid, of at most `most` cells unless a single unit needs more.
+
+    Each unit lies in one part where the statistic needs that, or with `undivided`.
+    """
     if grid.sizes["y"] * grid.sizes["x"] <= most:
         yield Part(slice(None), grid)
         return
     whole = shapely.get_type_id(geometries) == shapely.GeometryType.POINT
-    if quantile_of(statistic) is not None:
+    if undivided or quantile_of(statistic) is not None:
         whole[:] = True
     usable = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
     yield from _together(grid, geometries, np.flatnonzero(whole & usable), most)

@@ -164,7 +164,11 @@ class BlockStatistics:
         found = np.full((len(weights.area), len(cells)), np.nan)
         for unit in weights.covering.tolist():
             here = slice(weights.indptr[unit], weights.indptr[unit + 1])
-            found[unit] = weighted_quantile(turned[weights.columns[here]], weights.weights[here], quantile)
+            values, shares = turned[weights.columns[here]], weights.weights[here]
+            if not shares.all():  # a cell in which nobody lives has no rank
+                values = values[shares > 0]
+                shares = shares[shares > 0]
+            found[unit] = weighted_quantile(values, shares, quantile)
         return (found,)
 
     def _with_points(

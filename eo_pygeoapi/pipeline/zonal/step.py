@@ -18,10 +18,12 @@ from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.grids.plausible import limits, with_room
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
+from eo_pygeoapi.pipeline.zonal.by_people import Compute, Nobody, aggregate_by_people, nobody_there
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.left_out import ends_of, judged
@@ -54,21 +56,32 @@ def aggregate_to_org_units(
     dataset: Dataset,
     progress: Callable[[float], None] | None = None,
     means: Means | None = None,
+    people: People | None = None,
 ) -> Aggregated:
     """Aggregate a grid to the units and periods, in the dataset's units and decimals.
 
     `grid` is normalised (see `grids.py`) and covers the units as far as the source does; `units` has the columns
     `orgUnit` and `geometry` (valid Polygon, MultiPolygon or Point, EPSG:4326). Aggregates time before space. Values
     with a valid fraction below the dataset's `minValidFraction`, or that are not `plausible`, are null and listed.
-    Calls `progress` with the share that is done; `means` are weights of before, memory and a cluster. Raises
-    SourceError where steps are longer than periods, or units do not convert.
+    Calls `progress` with the share that is done; `means` are weights of before, memory and a cluster; `people` weigh
+    cells, or are counted (`exposure`). Raises SourceError where steps are longer than periods, or units do not convert.
     """
     grid, finish = _prepared(grid, dataset)
     complete, left_out = complete_periods(grid, periods, dataset.time_zone)
     geometries = units.geometry.to_numpy()
-    compute = aggregate_directions if grid.dtype.kind == "c" else aggregate_periods
-    found = compute(grid, geometries, complete, dataset.aggregation, means or Means(), progress)
-    values, ids = found.values, list(units["orgUnit"])
+    compute: Compute = aggregate_directions if grid.dtype.kind == "c" else aggregate_periods
+    ids, how, means = list(units["orgUnit"]), dataset.aggregation, means or Means()
+    if people is not None and complete:
+        if dataset.exposure is not None:
+            how = how.model_copy(update={"spatial": "sum"})
+        found, nobody = aggregate_by_people(compute, grid, geometries, complete, how, means, people, progress)
+        instead = "its value is 0" if dataset.exposure else "its value is that of its area"
+        left_out += nobody_there(nobody, ids, people.name, instead)
+        if dataset.exposure is not None:
+            found.values[_rows_without(nobody, complete, people) & np.isfinite(found.values)] = 0.0
+    else:
+        found = compute(grid, geometries, complete, how, means, progress)
+    values = found.values
     values *= finish.scale
     values += finish.offset
     judgement = judged(found, dataset)
@@ -79,7 +92,7 @@ def aggregate_to_org_units(
         values %= 360.0  # which rounding may have made of the north
     values += 0.0  # -0.0 becomes 0.0
     left_out += judgement.left_out(ids, complete)
-    return Aggregated(_frame(values, found.fractions, ids, complete), left_out)
+    return Aggregated(as_frame(values, found.fractions, ids, [steps.period for steps in complete]), left_out)
 
 
 @contextmanager
@@ -107,9 +120,12 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
         return grid, Conversion()
     whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
     found = replace(whole, offset=0.0) if statistics.spatial == "std" else whole
+    if dataset.exposure is not None:
+        grid = grid.assign_attrs(exposure=dataset.exposure)
     hours = step_hours(grid)
     of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal, statistics.daily)
-    by_cells = of_sums or bool(found.per_hour and np.ptp(hours) > 0) or day_statistic(statistics.temporal) is not None
+    has_threshold = dataset.exposure is not None or day_statistic(statistics.temporal) is not None
+    by_cells = of_sums or has_threshold or bool(found.per_hour and np.ptp(hours) > 0)
     allowed = limits(
         ends_of(dataset),
         cells_are_summed=statistics.spatial == "sum",
@@ -124,10 +140,14 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     return grid, Conversion() if statistics.spatial == "count" else Conversion(factor, found.offset)
 
 
-def _frame(
-    values: Floats, fractions: Floats, org_units: Sequence[str], complete: Sequence[PeriodSteps]
-) -> pd.DataFrame:
-    periods, count = [steps.period for steps in complete], len(org_units)
+def _rows_without(nobody: Nobody, complete: Sequence[PeriodSteps], people: People) -> NDArray[np.bool_]:
+    """Return where nobody lives, (period, unit)."""
+    return np.stack([nobody[people.year_for(steps.period.id)] for steps in complete])
+
+
+def as_frame(values: Floats, fractions: Floats, org_units: Sequence[str], periods: Sequence[Period]) -> pd.DataFrame:
+    """Return values and valid fractions, (period, unit), as the rows of `Aggregated`."""
+    count = len(org_units)
 
     def repeated(texts: Iterator[str]) -> NDArray[np.object_]:
         return np.repeat(np.array(list(texts), dtype=object), count)

@@ -22,6 +22,7 @@ from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import Floats, areas, as_wkb
 from eo_pygeoapi.pipeline.zonal.direct import area_of, statistics_of
 from eo_pygeoapi.pipeline.zonal.parts import Part, parts
+from eo_pygeoapi.pipeline.zonal.people import Weigher
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics, Partial, weighs_cells
 from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache, content_key
 
@@ -59,24 +60,28 @@ def aggregate_periods(
     aggregation: Aggregation,
     means: Means,
     progress: Callable[[float], None] | None = None,
+    weigher: Weigher | None = None,
 ) -> Found:
     """Aggregate a normalised grid, time before space, to periods and geometries.
 
     Geometries are valid Polygons, MultiPolygons or Points in degrees; None and empty ones have no value. Calls
-    `progress` after every block with the share that is done.
+    `progress` after every block with the share that is done. `weigher`, where given, weighs cells by people.
     """
     grid = with_cell_sizes(grid)
     geometries = beyond_180(geometries, Frame.of(grid))
     seen = _Seen(np.zeros(len(geometries)), np.zeros(len(geometries)), np.zeros(len(geometries), bool))
     most = cells_at_once(means.memory)
-    if _is_single_step(geometries, complete, aggregation):  # a grid in memory takes no more
+    single = weigher is None and _is_single_step(geometries, complete, aggregation)
+    if single:  # a grid in memory takes no more
         most = cells_at_once(means.memory, CELL_BYTES) if grid.chunks else int(grid[0].size)
-    listed = list(parts(grid, geometries, aggregation.spatial, most))
+    listed = list(parts(grid, geometries, aggregation.spatial, most, undivided=weigher is not None))
     all_at_once = len(listed) == 1 and isinstance(listed[0].members, slice)
     whole = (Accumulated if all_at_once else AccumulatedStrips)(aggregation.spatial, len(complete), len(geometries))
     impossible = Impossible(len(complete), len(geometries))
     for number, part in enumerate(listed):
-        for first, partial, its_units in _partials(part, geometries[part.members], complete, aggregation, means):
+        for first, partial, its_units in _partials(
+            part, geometries[part.members], complete, aggregation, means, weigher, single=single
+        ):
             whole.add(first, partial, part.members)
             impossible.add(first, partial, part.members)
             if first == 0:
@@ -103,12 +108,18 @@ class _Seen(NamedTuple):
 
 
 def _partials(
-    part: Part, geometries: NDArray[np.object_], complete: Sequence[PeriodSteps], aggregation: Aggregation, means: Means
+    part: Part,
+    geometries: NDArray[np.object_],
+    complete: Sequence[PeriodSteps],
+    aggregation: Aggregation,
+    means: Means,
+    weigher: Weigher | None,
+    *,
+    single: bool,
 ) -> Iterator[tuple[int, Partial, _Seen]]:
     """Yield the results of the blocks of a part, each with the number of its first period."""
     frame = Frame.of(part.grid)
     wkb = as_wkb(geometries)
-    single = _is_single_step(geometries, complete, aggregation)
     # the hash of all geometries takes a tenth of the time of a single step
     key = content_key(frame, wkb) if not single or means.cache.may_have(frame, len(geometries)) else ""
     weights = means.cache.find(key, frame, len(geometries)) if key else None
@@ -127,7 +138,9 @@ def _partials(
             blocks = chain(list(islice(blocks, 1)), blocks)  # begin to read ahead
         weights = means.cache.computed(key, frame, geometries, wkb)
     inside, on_grid = weights.inside, weights.on_grid
-    if aggregation.weight == "area" and weighs_cells(aggregation.spatial):
+    if weigher is not None:
+        weights = weigher.weighed(weights, geometries, part.members)
+    elif aggregation.weight == "area" and weighs_cells(aggregation.spatial):
         weights = weights.by_area()
     if means.cluster:
         found = means.cluster.partials(part.grid, complete, aggregation, weights, means.memory)

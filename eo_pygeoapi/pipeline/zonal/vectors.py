@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
+from eo_pygeoapi.pipeline.zonal.people import Weigher
 from eo_pygeoapi.pipeline.zonal.streaming import Found, Means, aggregate_periods
 
 
@@ -19,6 +20,7 @@ def aggregate_directions(
     aggregation: Aggregation,
     means: Means,
     progress: Callable[[float], None] | None = None,
+    weigher: Weigher | None = None,
 ) -> Found:
     """Return where the mean vectors of periods and geometries come from, in degrees: 0 is north, 90 is east.
 
@@ -28,9 +30,8 @@ def aggregate_directions(
     parts = []
     for number, component in enumerate((grid.real, grid.imag)):
         share = (lambda done, number=number: progress((number + done) / 2)) if progress else None
-        parts.append(
-            aggregate_periods(component.assign_attrs(grid.attrs), geometries, complete, aggregation, means, share)
-        )
+        component = component.assign_attrs(grid.attrs)
+        parts.append(aggregate_periods(component, geometries, complete, aggregation, means, share, weigher))
     east, north = parts
     found = np.asarray(wind.direction(east.values, north.values))
     calm = (east.values == 0) & (north.values == 0)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import version
 from typing import Protocol
@@ -53,6 +54,7 @@ class WeightsCache:
         self.store = store
         self._kept_bytes = kept_bytes
         self._latest: OrderedDict[str, CoverageWeights] = OrderedDict()
+        self._numbers: OrderedDict[str, NDArray[np.float64]] = OrderedDict()
 
     def may_have(self, frame: Frame, units: int) -> bool:
         """Return whether the cache may hold weights of so many units on this grid; else a `content_key` is useless."""
@@ -98,6 +100,38 @@ class WeightsCache:
             while sum(kept.nbytes for kept in self._latest.values()) > self._kept_bytes:
                 self._latest.popitem(last=False)
         return weights
+
+    def numbers(self, key: str, size: int, compute: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return numbers of this size that belong to weights, from the cache, or compute them; '' is no key."""
+        if key and (known := self._numbers.get(key)) is not None:
+            return known
+        found, file = None, _file_of(hashlib.sha256(key.encode()).hexdigest())
+        if key and self.store is not None:
+            try:
+                found = np.load(io.BytesIO(self.store.read_bytes(file)), allow_pickle=False)["numbers"]
+                found = found if found.shape == (size,) else None
+            except EoError:
+                pass
+            except Exception as error:  # numpy and zipfile raise many errors for a damaged file
+                _logger.warning("weights %s cannot be read and are computed anew: %s", file, error)
+        if found is None:
+            found = compute()
+            self._keep_numbers(key, file, found)
+        if key:
+            self._numbers[key] = found
+            while len(self._numbers) > 1 and sum(kept.nbytes for kept in self._numbers.values()) > self._kept_bytes:
+                self._numbers.popitem(last=False)
+        return found
+
+    def _keep_numbers(self, key: str, file: str, found: NDArray[np.float64]) -> None:
+        if not key or self.store is None:
+            return
+        content = io.BytesIO()
+        np.savez_compressed(content, numbers=found)
+        try:
+            self.store.write_bytes(file, content.getvalue())
+        except EoError as error:  # the values do not depend on the cache
+            _logger.warning("weights %s cannot be kept: %s", file, error)
 
     def weights(self, frame: Frame, geometries: NDArray[np.object_]) -> CoverageWeights:
         """Return the weights from the cache, or compute them."""

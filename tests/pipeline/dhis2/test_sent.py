@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.store.store import ResultStore
@@ -37,11 +38,11 @@ def test_what_was_not_taken_is_forgotten(tmp_path: Path) -> None:
     assert ("a", "20250701") not in sent(tmp_path).known(VALUES)
 
 
-@pytest.mark.parametrize(("units", "files"), [(3, {"202507", "202508"}), (1001, {"20250701", "20250801"})])
+@pytest.mark.parametrize(("units", "files"), [(3, {"202507", "202508"}), (5001, {"20250701", "20250801"})])
 def test_there_is_a_file_for_a_month_or_for_a_period_of_many_units(tmp_path: Path, units: int, files: set[str]) -> None:
     sent(tmp_path, units).begin(VALUES)
     sent(tmp_path, 3).begin(VALUES)  # as it was decided at first
-    assert {path.stem for path in tmp_path.glob("sent/national/*/2025*.json")} == files
+    assert {path.name.split(".")[0] for path in tmp_path.glob("sent/national/*/2025*.json.gz")} == files
 
 
 def test_dimensions_stay_apart(tmp_path: Path) -> None:
@@ -50,3 +51,29 @@ def test_dimensions_stay_apart(tmp_path: Path) -> None:
     assert sent(tmp_path, dimensions=("Rain/../x",)).known(VALUES) == {}
     sent(tmp_path, dimensions=("Rain/../x",)).begin(VALUES)
     assert len(list(tmp_path.glob("sent/national/*"))) == 2
+
+
+def test_notes_of_an_earlier_version_are_read_and_written_as_they_are(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    folder = "sent/national/RainDaily01"
+    store.write_json(f"{folder}/layout.json", {"periodCharacters": 6})
+    store.write_json(f"{folder}/202507.json", {"20250701": {"a": ["1"]}})
+    assert sent(tmp_path).known(VALUES) == {("a", "20250701"): ["1"]}
+    sent(tmp_path).confirm(VALUES)
+    assert {path.name for path in tmp_path.glob(f"{folder}/2025*")} == {"202507.json", "202508.json"}
+    assert sent(tmp_path).periods() == ["20250701", "20250801"]
+
+
+def test_what_was_taken_back_is_forgotten(tmp_path: Path) -> None:
+    sent(tmp_path).confirm(VALUES)
+    sent(tmp_path).forget(VALUES[1:])
+    assert sent(tmp_path).known(VALUES) == {("a", "20250701"): ["1"]}
+    assert dict(sent(tmp_path).of_periods(["20250701", "20250801"])) == {"20250701": {"a": ["1"]}, "20250801": {}}
+    assert sent(tmp_path).units(["20250701"]) == ["a"]
+
+
+def test_damaged_notes_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    sent(tmp_path).confirm(VALUES)
+    (tmp_path / "sent/national/RainDaily01/202507.json.gz").write_bytes(b"rubbish")
+    with pytest.raises(ResultsError, match=r"202507\.json\.gz' is damaged"):
+        sent(tmp_path).known(VALUES)

@@ -11,6 +11,7 @@ from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from tests.stack import CHECKOUT
 
@@ -55,7 +56,8 @@ def test_every_option_of_a_request_is_an_option() -> None:
 
 def test_variables_that_are_named_are_known() -> None:
     named = re.findall(r"`((?:\d+m_|total_|volumetric_|surface_)\w+)`", DOCUMENT)
-    assert named and set(named) <= set(ERA5_LAND_VARIABLES)
+    assert named and set(named) <= ERA5_LAND_VARIABLES.keys() | DERIVED_VARIABLES.keys()
+    assert all(f"| `{name}` |" in DOCUMENT for name in DERIVED_VARIABLES)
     shorts = [variable.short for variable in ERA5_LAND_VARIABLES.values()]
     assert len(shorts) == len(set(shorts))
 

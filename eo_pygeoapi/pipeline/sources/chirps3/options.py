@@ -22,9 +22,9 @@ _SECONDS = 10  # for the listing of a folder
 _FIRST = date(1981, 1, 1)
 # its files are grids of 0.05 degrees from 60°N 180°W, in compressed blocks, of which whole ones are read
 _CELLS_PER_DEGREE, _BLOCK = 20, 512
-_BYTES_A_BLOCK, _BYTES_A_HEADER = 330_000, 16_384
+_BYTES_A_BLOCK, _BYTES_A_HEADER = 255_000, 16_384
 _BYTES_A_CELL, _BYTES_A_MONTH = 4, 20_000  # as it is kept
-_REQUESTS_A_DAY, _SECONDS_A_DAY = 2, 0.35
+_REQUESTS_A_DAY, _SECONDS_A_DAY = 3, 0.35  # and one for each block
 _MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
 
 
@@ -100,7 +100,7 @@ class Chirps3Options(SourceOptions):
         return Cost(
             download=count * (_BYTES_A_HEADER + _blocks(needed.box) * _BYTES_A_BLOCK),
             kept=count * columns * rows * _BYTES_A_CELL + needed.months * _BYTES_A_MONTH,
-            requests=count * _REQUESTS_A_DAY,
+            requests=count * (_REQUESTS_A_DAY + _blocks(needed.box)),
             seconds=count * _SECONDS_A_DAY,
         )
 

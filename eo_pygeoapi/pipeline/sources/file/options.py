@@ -41,6 +41,10 @@ class FileOptions(SourceOptions):
         """Return the path, unless it is the URL of another machine."""
         return [] if "://" in self.href and not self.href.startswith("file://") else [self.href]
 
+    def nearest_year(self, year: int) -> int:
+        """The year of a file that is of one time."""
+        return int(self.time[:4]) if self.time and "{" not in self.href else year
+
     def cost(self, needed: Needed) -> Cost | None:
         """Nothing for files that are here; else each file once, all of about the size of the last."""
         if self.local_paths():

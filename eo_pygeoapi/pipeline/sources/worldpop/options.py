@@ -8,7 +8,6 @@ from pydantic import Field
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Limits, SourceInfo, SourceOptions, YamlText
 
-_YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 PROVIDER = "https://data.worldpop.org"
 YEARS = {"global1": (2000, 2020), "global2": (2015, 2030)}
 # where the provider has a year of a country, as dhis2eo knows it, too
@@ -44,12 +43,17 @@ class WorldPopOptions(SourceOptions):
 
     def days(self) -> tuple[date, date]:
         """The years of the version."""
-        first, last = _YEARS[self.version]
+        first, last = YEARS[self.version]
         return date(first, 1, 1), date(last, 12, 31)
 
     def plausible(self) -> Limits:
         """A count of people is never below 0."""
         return 0.0, None
+
+    def nearest_year(self, year: int) -> int:
+        """The year itself, or the first or last of the version."""
+        first, last = YEARS[self.version]
+        return min(max(year, first), last)
 
     def extent(self) -> tuple[date | None, date | None]:
         """The years of the version."""

@@ -1,0 +1,112 @@
+"""What the values of a dataset are, wherever they are given: collection, schema, items and map layer."""
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+import pygeoapi.api as core_api
+from pygeoapi.api import API, APIRequest, itemtypes
+
+from eo_pygeoapi.api.answers import executions_of, manager_of
+from eo_pygeoapi.api.description import as_json
+from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.contract.ucum import ucum
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.source import source_info
+from eo_pygeoapi.json_types import JsonObject
+
+MEMBER = "valueInfo"
+_TYPE = re.compile(r'"type"\s*:\s*"FeatureCollection"\s*,')  # clients look for it at the beginning
+_TITLES = {
+    "orgUnit": ("Organisation unit", "its UID in DHIS2"),
+    "name": ("Name", "of the organisation unit"),
+    "level": ("Level", "of the organisation unit"),
+    "period": ("Period", "as DHIS2 writes it: 20250701, 202507, 2025W27"),
+    "start": ("First day", "of the period"),
+    "end": ("Last day", "of the period"),
+    "validFraction": ("Area with data", "the part of the unit for which there were data, from 0 to 1"),
+    "jobID": ("Job", "that made the value"),
+}
+
+
+def value_info(dataset: Dataset) -> JsonObject:
+    """Return what the values of a dataset are, where they come from, and how to cite them."""
+    info = source_info(dataset.source)
+    told: JsonObject = {
+        "title": dataset.title or dataset.id,
+        "unit": dataset.unit,
+        "ucum": ucum(dataset.unit),
+        "periodType": dataset.period_type,
+        "timeZone": dataset.time_zone,
+        "aggregation": {"spatial": dataset.aggregation.spatial, "temporal": dataset.aggregation.temporal},
+        "decimals": dataset.decimals,
+        "source": info.title,
+        "resolution": info.resolution,
+        "licence": info.licence,
+        "citation": info.citation,
+        "method": dataset.options.method(),
+    }
+    return {name: value for name, value in told.items() if value not in ("", None)}
+
+
+def info_of(api: API, collection_id: str) -> JsonObject | None:
+    """Return what the values of a collection are; None for one that is no dataset, or is not seen."""
+    everybodys = manager_of(api).executions.datasets().get(collection_id)
+    dataset = everybodys if everybodys and everybodys.public else executions_of(api).datasets().get(collection_id)
+    return value_info(dataset) if dataset else None
+
+
+def get_schema(api: API, request: APIRequest, collection_id: str) -> Answer:
+    """Return pygeoapi's schema of a collection with titles and the unit of the values."""
+    return _described(api, request, collection_id, core_api.get_collection_schema)
+
+
+def get_queryables(api: API, request: APIRequest, collection_id: str) -> Answer:
+    """Return pygeoapi's queryables of a collection with titles and the unit of the values."""
+    return _described(api, request, collection_id, itemtypes.get_collection_queryables)
+
+
+def with_info(text: str, info: JsonObject) -> str:
+    """Return the text of a GeoJSON collection with what its values are at its top level."""
+    written = json.dumps(info, ensure_ascii=False)
+    return _TYPE.sub(lambda found: f'{found[0]} "{MEMBER}": {written},', text, count=1)
+
+
+def with_unit_column(text: str, unit: str) -> str:
+    """Return a table of items, as CSV, with the unit of the values as its last column."""
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if not rows or "value" not in rows[0]:
+        return text
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\r\n").writerows(
+        [*row, unit if number else "unit"] for number, row in enumerate(rows)
+    )
+    return written.getvalue()
+
+
+def _described(api: API, request: APIRequest, collection_id: str, core: Any) -> Answer:
+    info = info_of(api, collection_id)
+    if request.format == "html" or info is None:
+        answer: Answer = core(api, request, collection_id)
+        return answer
+    headers, status, content = core(api, as_json(request), collection_id)
+    if status != 200:
+        return headers, status, content
+    document: JsonObject = json.loads(content)
+    for name, (title, description) in _TITLES.items():
+        if name in document["properties"]:
+            document["properties"][name] |= {"title": title, "description": description}
+    if (value := document["properties"].get("value")) is not None:
+        value |= {"title": info["title"], "description": _in_words(info)}
+        if info.get("ucum"):
+            value |= {"x-ogc-unit": info["ucum"], "x-ogc-unitLang": "UCUM"}
+    document[MEMBER] = info
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+
+
+def _in_words(info: JsonObject) -> str:
+    aggregation = info["aggregation"]
+    made = f"{info['periodType']}, {aggregation['temporal']} in time and {aggregation['spatial']} in space"
+    return f"{made}, in {info['unit']}" if info.get("unit") else made

@@ -1,0 +1,78 @@
+"""Keys of a block that are right by themselves and wrong together, as `eo-pygeoapi check` says them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eo_pygeoapi.datasets.read import inspect_datasets
+
+PEOPLE = "population: {options: {country: SLE}}"
+
+
+def problems(block: str, defaults: str = "{}") -> list[str]:
+    config: dict[str, Any] = {
+        "eo": {"defaults": yaml.safe_load(defaults)},
+        "resources": {"heat": {"type": "collection", "title": "Heat", "eo": yaml.safe_load(block)}},
+    }
+    return [each.removeprefix("resources.heat.eo.") for each in inspect_datasets(config, Path("/")).problems]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (f"{{source: era5-land, aggregation: {{weight: population}}, {PEOPLE}}}", []),
+        (f"{{source: era5-land, exposure: {{above: 35}}, {PEOPLE}}}", []),
+        (
+            "{source: era5-land, aggregation: {weight: population}}",
+            ["population: is required; such as {options: {country: SLE}}, of the source worldpop"],
+        ),
+        (
+            "{source: era5-land, exposure: {above: 35}, population: {options: {country: Sierra Leone}}}",
+            ["population.options.country: 'Sierra Leone' is not allowed; allowed: a string that matches ^[A-Z]{3}$"],
+        ),
+        (
+            "{source: era5-land, exposure: {above: 35}, population: {options: {}}}",
+            ["population.options.country: is required"],
+        ),
+        (
+            f"{{source: era5-land, aggregation: {{weight: population, spatial: max}}, {PEOPLE}}}",
+            ["aggregation.weight: people do not weigh in 'max'; allowed: mean, std, median, p1 to p99"],
+        ),
+        (
+            f"{{source: era5-land, aggregation: {{spatial: p90}}, exposure: {{above: 35}}, {PEOPLE}}}",
+            [
+                "aggregation: exposure counts people; allowed: spatial: mean and weight: population, or nothing",
+            ],
+        ),
+        (
+            f"{{source: era5-land, exposure: {{above: 35, below: 10}}, {PEOPLE}}}",
+            ["exposure: expected exactly one of above and below"],
+        ),
+        (
+            f"{{source: era5-land, exposure: {{above: hot}}, {PEOPLE}}}",
+            ["exposure.above: 'hot' is not allowed; allowed: a number"],
+        ),
+        (
+            "{source: era5-land, options: {variable: 10m_wind_direction}, aggregation: {temporal: max}}",
+            [
+                "aggregation: 10m_wind_direction is the direction of the mean vector; allowed: spatial: mean, "
+                "temporal: mean"
+            ],
+        ),
+    ],
+)
+def test_a_mistake_is_said_with_its_path(block: str, expected: list[str]) -> None:
+    assert problems(block) == expected
+
+
+def test_a_source_of_people_must_be_installed() -> None:
+    (problem,) = problems("{source: era5-land, exposure: {above: 35}, population: {source: census}}")
+    assert problem.startswith(
+        "population.source: 'census' is not allowed; allowed: chirps3, derived, era5-land, file, "
+    )
+
+
+def test_where_people_live_may_stand_once_for_all_datasets() -> None:
+    assert problems("{source: era5-land, exposure: {above: 35}}", f"{{{PEOPLE}}}") == []
