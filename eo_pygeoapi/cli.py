@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.backfill_command import backfill
 from eo_pygeoapi.commands.cache_commands import app as cache_app
+from eo_pygeoapi.commands.dhis2_commands import app as dhis2_app
 from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
 from eo_pygeoapi.commands.schedule_commands import app as schedules_app
 from eo_pygeoapi.commands.tables import print_table
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
+app.add_typer(dhis2_app, name="dhis2", rich_help_panel=LOOKING_AFTER)
 app.add_typer(schedules_app, name="schedules", rich_help_panel=LOOKING_AFTER)
 app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 app.command(rich_help_panel=LOOKING_AFTER)(backfill)

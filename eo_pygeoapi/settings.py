@@ -106,6 +106,18 @@ class Settings(BaseSettings):
         """Return the DHIS2 connection called `name`, or None where the environment has no address for it."""
         return dhis2_connection(name, {**self._blocks, **os.environ})
 
+    def dhis2_admin(self, name: str) -> Dhis2Connection | None:
+        """Return the connection with its administrator's login, or None where the environment has none.
+
+        The token or the user name and password of `EO_DHIS2_<NAME>_ADMIN_*` take the place of the importer's.
+        """
+        prefix, connection = f"{connection_prefix(name)}ADMIN_", self.dhis2_connection(name)
+        login = {member: self.value(prefix + member.upper()) for member in ("token", "username", "password")}
+        if connection is None or not any(login.values()):
+            return None
+        address = {"url": connection.url, "ca_file": connection.ca_file}
+        return Dhis2Connection.model_validate(address | {member: text for member, text in login.items() if text})
+
     def has(self, variable: str) -> bool:
         """Return whether the environment where jobs run, or a Prefect block, says something for this variable."""
         known = os.environ.get(variable) if self._set_elsewhere is None else variable in self._set_elsewhere

@@ -128,7 +128,9 @@ class Dhis2Target(Model):
     """Where in DHIS2 the values go; UIDs or codes."""
 
     connection: Identifier = Field("default", description="name of a DHIS2 connection of this server")
-    data_element: Identifier = Field("", description="UID or code; required only to import")
+    data_element: Identifier = Field(
+        "", description="UID or code; an import needs one, which a dataset with a connection has (docs/dhis2.md)"
+    )
     data_set: Identifier = Field("", description="UID or code")
     category_option_combo: Identifier = Field("", description="UID or code; the default combination if not given")
     attribute_option_combo: Identifier = Field("", description="UID or code; the default combination if not given")

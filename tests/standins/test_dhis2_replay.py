@@ -26,7 +26,7 @@ RACE = "26-race-of-new-periods"
 # what differs from run to run: instants as the recording replaced them, time spans, and numbers of jobs
 VARYING = [
     (re.compile(r"\b(?!1970|2024|2099)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d{4}|Z)?"), "<instant>"),
-    (re.compile(r"^(\d+ h, )?(\d+ m, )?\d+ s$"), "<interval>"),
+    (re.compile(r"^\d+ [hms](, \d+ [ms])*$"), "<interval>"),
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "<duration>"),
     (re.compile(r"\(\d{13}\)"), "(<millis>)"),
     (re.compile(r"^d2p\w+_?\w{30,}$"), "<token>"),
@@ -35,7 +35,7 @@ UID = re.compile(r"\b[A-Za-z][A-Za-z0-9]{10}\b")
 # sets, which DHIS2 lists in any order
 UNORDERED = [
     *("dataValues", "conflicts", "dataSetElements", "categoryOptionCombos", "organisationUnits", "dataSets"),
-    *("dataInputPeriods", "skipTableTypes", "rows"),
+    *("dataInputPeriods", "skipTableTypes", "rows", "typeReports"),
 ]
 GENERATED = ("id", "uid", "codes")  # members whose values DHIS2 chooses, unless we did
 
@@ -155,7 +155,7 @@ def set_up(replay: Replay) -> None:
             assert replay.send(replace(admin, sent_type="application/json-patch+json"))[0] == 200
         if entry["what"] == "categories":
             combos = {"categoryOptionComboUpdate": "true"}
-            assert replay.send(recorded.Step("POST", "/api/maintenance", "admin", 0, combos))[0] == 204
+            assert replay.send(recorded.Step("POST", "/api/maintenance", "admin", 0, combos))[0] in (200, 204)
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

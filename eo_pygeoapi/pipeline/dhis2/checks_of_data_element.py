@@ -58,7 +58,7 @@ def check_data_element(facts: Facts, payload: Payload, _dataset: Dataset) -> Fin
     elif type_ in WHOLE_NUMBERS and payload.fraction_count:
         yield error(
             "value-type",
-            f"{payload.fraction_count} of {payload.count} values are no whole numbers, which {named(element)} "
+            f"{_so_many(payload.fraction_count, payload, 'values')} are no whole numbers, which {named(element)} "
             f"({type_}) does not take; set decimals: 0 in the dataset's eo: block, or the value type to NUMBER",
         )
 
@@ -71,7 +71,8 @@ def check_zeros(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
     what = f"{named(element)} does not store zeros (zeroIsSignificant is false)"
     do = "tick 'Store zero data values' of the data element in DHIS2's Maintenance app"
     if payload.zero_count and not facts.is_new:
-        yield error("zeros", f"{what}: DHIS2 would drop {payload.zero_count} of {payload.count} values; {do}")
+        dropped = _so_many(payload.zero_count, payload, "them")
+        yield error("zeros", f"{what}: DHIS2 would drop {dropped}; {do}")
     else:
         yield warning("zeros", f"{what}: values of 0 are missing in analytics; {do}")
 
@@ -79,8 +80,7 @@ def check_zeros(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
 def check_aggregation_over_time(facts: Facts, _payload: Payload, dataset: Dataset) -> Findings:
     """Does DHIS2 aggregate several periods as the dataset aggregates its time steps?"""
     type_ = (facts.element or {}).get("aggregationType")
-    of_days = day_statistic(dataset.aggregation.temporal)
-    ours = OVER_PERIODS[of_days.kind] if of_days else dataset.aggregation.temporal
+    of_days, ours = day_statistic(dataset.aggregation.temporal), over_periods(dataset)
     theirs = OVER_TIME.get(str(type_))
     if theirs and theirs != ours and not dataset.period_type == "yearly":
         made = f"{dataset.aggregation.temporal} of several periods is their {ours}"
@@ -90,6 +90,12 @@ def check_aggregation_over_time(facts: Facts, _payload: Payload, dataset: Datase
             f"{made}, but of several periods DHIS2 shows the {theirs} "
             f"({named(facts.element)} has aggregation type {type_}); set the aggregation type accordingly",
         )
+
+
+def over_periods(dataset: Dataset) -> str:
+    """Return by which statistic the values of several periods make one."""
+    of_days = day_statistic(dataset.aggregation.temporal)
+    return OVER_PERIODS[of_days.kind] if of_days else dataset.aggregation.temporal
 
 
 def check_aggregation_over_units(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
@@ -104,16 +110,22 @@ def check_aggregation_over_units(facts: Facts, payload: Payload, dataset: Datase
         f"set the aggregation levels of {named(element)} to {', '.join(map(str, above))} "
         "(Maintenance app), so that each level shows its own values"
     )
-    missing = set(levels[:-1]) - {int(level) for level in element.get("aggregationLevels") or []}
+    kept_apart = {int(level) for level in element.get("aggregationLevels") or []}
+    missing = set(levels[:-1]) - kept_apart
     if missing:
         yield warning(
             "aggregation-levels",
             f"there are values for units of the levels {', '.join(map(str, levels))}, and DHIS2 adds those of lower "
             f"levels to those of higher ones; {set_levels}",
         )
-    elif ours != theirs and levels[0] > 1 and len(levels) == 1:
+    elif ours != theirs and levels[0] > 1 and len(levels) == 1 and not set(above) <= kept_apart:
         yield warning(
             "aggregation-levels",
             f"a unit's value is the {ours} of its cells, but above level {levels[0]} DHIS2 shows the {theirs} of its "
             f"units' values; import values for the levels above too (orgUnits.level), and {set_levels}",
         )
+
+
+def _so_many(part: int, payload: Payload, unknown: str) -> str:
+    """Return how many of the values; `unknown` where no value is there yet, and they can only be foreseen."""
+    return f"{part} of {payload.count} values" if payload.count else unknown

@@ -19,6 +19,7 @@ from dhis2_client.errors import DHIS2HTTPError
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.connection import open_client, secrets_of
 from eo_pygeoapi.pipeline.dhis2.errors import translating
+from eo_pygeoapi.pipeline.dhis2.import_report import import_report, messages
 from eo_pygeoapi.redaction import redact, without_known
 from eo_pygeoapi.settings import Dhis2Connection
 
@@ -45,15 +46,20 @@ Connect = Callable[[], AbstractContextManager["Dhis2"]]
 
 @contextmanager
 def connect(
-    connection: Dhis2Connection, *, read_timeout: float = READ_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+    connection: Dhis2Connection,
+    *,
+    read_timeout: float = READ_TIMEOUT,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    secrets: Sequence[str] = (),
 ) -> Iterator["Dhis2"]:
     """Open a connection to the DHIS2 of `connection`, and close it at the end; timeouts are in seconds.
 
-    This sends no request. Raises Dhis2Error for an invalid address, and without credentials.
+    This sends no request. `secrets` are kept out of messages beside those of the connection. Raises Dhis2Error for an
+    invalid address, and without credentials.
     """
     client = open_client(connection, read_timeout, connect_timeout)
     try:
-        yield Dhis2(client, secrets_of(connection), by_token=connection.token is not None)
+        yield Dhis2(client, [*secrets_of(connection), *secrets], by_token=connection.token is not None)
     finally:
         client.close()
         atexit.unregister(client.close)  # the client registers this, which keeps it in memory for ever
@@ -71,24 +77,54 @@ class Dhis2:
         """Return the server's description of itself: `version`, `calendar` and more."""
         return self._get("/api/system/info")
 
-    def found(self, collection: str, identifiers: Sequence[str], fields: str, by: str = "id") -> list[Any]:
+    def found(
+        self, collection: str, identifiers: Sequence[str], fields: str, by: str = "id", *, as_is: bool = False
+    ) -> list[Any]:
         """Return the objects of a collection (`dataSets`) that have these UIDs, or `by` code these codes.
 
-        The result lacks objects that do not exist or that the user may not see.
+        The result lacks objects that do not exist or that the user may not see. Objects that are to be sent back must
+        come `as_is`: with the words that a secret of ours happens to occur in.
         """
         # a list of codes ends at a comma or bracket within one of them
         together = [name for name in identifiers if not re.search(r"[,\[\]]", name)]
         alone = [[name] for name in identifiers if name not in set(together)]
         objects: list[Any] = []
         for some in [*batched(together, IDS_IN_URL), *alone]:
-            objects += self.matching(collection, _any_of(by, some), fields)
+            objects += self.matching(collection, _any_of(by, some), fields, as_is=as_is)
         return objects
 
-    def matching(self, collection: str, condition: str, fields: str) -> list[Any]:
+    def matching(self, collection: str, condition: str, fields: str, *, as_is: bool = False) -> list[Any]:
         """Return the objects of a collection that match DHIS2's filter, with these fields."""
         params = {"filter": condition, "fields": fields, "paging": "false"}
-        found: list[Any] = self._get(f"/api/{collection}", params).get(collection, [])
+        found: list[Any] = self._get(f"/api/{collection}", params, as_is=as_is).get(collection, [])
         return found
+
+    def import_metadata(self, objects: Mapping[str, Sequence[Mapping[str, Any]]], *, only_check: bool) -> list[str]:
+        """Make or change all of these objects, by collection, or none of them; returns what DHIS2 has against it.
+
+        With `only_check` nothing is stored.
+        """
+        path = "/api/metadata"
+        mode = "VALIDATE" if only_check else "COMMIT"
+        params = {"importMode": mode, "importStrategy": "CREATE_AND_UPDATE", "atomicMode": "ALL"}
+
+        def post() -> Any:
+            try:
+                return self._client.post(path, params=params, json=dict(objects))
+            except DHIS2HTTPError as error:
+                if error.status_code != HTTPStatus.CONFLICT or not import_report(error.payload):
+                    raise
+                return error.payload
+
+        asked = f"POST {path}"
+        if report := import_report(self._ask(asked, post)):
+            return list(dict.fromkeys(redact(message) for message in messages(report)))
+        raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without an import report")
+
+    def make_option_combos(self) -> None:
+        """Have DHIS2 make the option combinations of category combinations that have none yet."""
+        path = "/api/maintenance"
+        self._ask(f"POST {path}", lambda: self._client.post(path, params={"categoryOptionComboUpdate": "true"}))
 
     def me(self) -> dict[str, Any]:
         """Return our user, with the members of USER_FIELDS."""
@@ -110,12 +146,17 @@ class Dhis2:
         return {entry["level"]: entry.get("name", "") for entry in sorted(found, key=lambda entry: entry["level"])}
 
     def org_units(
-        self, levels: Sequence[int] = (), parent: str = "", group: str = "", ids: Sequence[str] = ()
+        self,
+        levels: Sequence[int] = (),
+        parent: str = "",
+        group: str = "",
+        ids: Sequence[str] = (),
+        fields: str = ORG_UNIT_FIELDS,
     ) -> list[dict[str, Any]]:
         """Return the organisation units that match all arguments, with or without a geometry.
 
         They are of any of the `levels`, have any of the UIDs `ids`, lie below the unit `parent` (UID), which is not
-        among them, and belong to the `group` (UID). Each has those members of ORG_UNIT_FIELDS that DHIS2 has.
+        among them, and belong to the `group` (UID). Each has those members of `fields` that DHIS2 has.
         """
         filters = [_any_of("level", [str(level) for level in levels])] if levels else []
         filters += [f"path:like:{parent}"] if parent else []
@@ -123,7 +164,7 @@ class Dhis2:
         wanted = [[_any_of("id", some)] for some in batched(ids, IDS_IN_URL)] if ids else [[]]
         units: list[dict[str, Any]] = []
         for some in wanted:
-            params = {"filter": filters + some, "fields": ORG_UNIT_FIELDS, "paging": "false"}
+            params = {"filter": filters + some, "fields": fields, "paging": "false"}
             units += self._get("/api/organisationUnits", params).get("organisationUnits", [])
         # DHIS2 finds the parent itself too: its path holds its own UID
         return [unit for unit in units if unit["id"] != parent] if parent else units
@@ -244,15 +285,16 @@ class Dhis2:
         answer = self._ask(f"GET {path}", get)
         return None if answer is None else self._object(answer, f"GET {path}")
 
-    def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _get(self, path: str, params: dict[str, Any] | None = None, *, as_is: bool = False) -> dict[str, Any]:
         asked = f"GET {path}"
-        return self._object(self._ask(asked, lambda: self._client.get(path, params=params)), asked)
+        return self._object(self._ask(asked, lambda: self._client.get(path, params=params), as_is=as_is), asked)
 
-    def _ask(self, asked: str, ask: Callable[[], Any]) -> Any:
+    def _ask(self, asked: str, ask: Callable[[], Any], *, as_is: bool = False) -> Any:
         """Return the server's answer without our secrets, which it or a proxy may repeat; raises only our errors."""
         with translating(self._client.base_url, asked, self._secrets):
             try:
-                return without_known(ask(), self._secrets, but=IDENTIFIERS)
+                answer = ask()
+                return answer if as_is else without_known(answer, self._secrets, but=IDENTIFIERS)
             except DHIS2HTTPError as error:
                 payload = without_known(error.payload, self._secrets)
                 raise DHIS2HTTPError(error.status_code, error.path, payload) from None

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
+from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
 from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up
@@ -142,7 +143,10 @@ class Facts:
 
 
 def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) -> Facts:
-    """Read the facts for an import of these units' values; an object that does not exist is None, or missing."""
+    """Read the facts for an import of these units' values; an object that does not exist is None, or missing.
+
+    Where the target names no data set and the data element is in several, the one with the usual code is taken.
+    """
     system, user = dhis2.system_info(), dhis2.me()
     last = str(system.get("lastAnalyticsTableSuccess") or "")  # 1970-01-01 if analytics never ran
     elements = look_up(dhis2, "dataElements", [target.data_element], ELEMENT_FIELDS)
@@ -152,6 +156,8 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
     if not target.data_set:
         ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
         data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
+        usual = [found for found in data_sets if found.get("code") == data_set_code(str(found.get("periodType", "")))]
+        data_sets = usual or data_sets
     combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
     option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
     units = look_up(dhis2, "organisationUnits", org_units, UNIT_FIELDS)
@@ -161,9 +167,8 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         if error.transient:
             raise
         default_combos = []  # not every user may list them
-    version = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(system.get("version", "")))
     return Facts(
-        version=tuple(int(part or 0) for part in version.groups()) if version else (0, 0, 0),
+        version=version_of(system),
         calendar=str(system.get("calendar", "iso8601")),
         now=instant(system.get("serverDate")) or datetime.now(UTC).replace(tzinfo=None),
         last_analytics="" if last.startswith("1970-01-01") else last,
@@ -176,6 +181,12 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         default_combos=default_combos,
         ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
+
+
+def version_of(system: Object) -> tuple[int, ...]:
+    """Return the three numbers of a version, from what the server says of itself; zeros where it says none."""
+    version = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(system.get("version", "")))
+    return tuple(int(part or 0) for part in version.groups()) if version else (0, 0, 0)
 
 
 def instant(text: Any) -> datetime | None:

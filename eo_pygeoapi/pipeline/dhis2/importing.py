@@ -19,18 +19,18 @@ from eo_pygeoapi.contract.models import Difference, Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.pipeline.dhis2.send import Sent
+from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
 from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, Held, compared
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
-from eo_pygeoapi.settings import how_to_connect
 from eo_pygeoapi.store.connections import note_token
 
 BATCH = 10_000
@@ -64,13 +64,15 @@ def import_to_dhis2(
     Raises Dhis2Error if DHIS2 refuses a request, and Dhis2UnavailableError if it stays unreachable.
     """
     payload = files.payload()
-    if skipped := _why_skipped(payload, connect):
+    if skipped := why_skipped(payload, connect is not None):
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
     with connect() as dhis2:
         facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
         if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
             note_token(files.folder.store, payload.target.connection, token)
+        if facts.element is None and (missing := not_set_up(payload.target, dataset.id, facts)):
+            return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=missing)
         findings = preflight(facts, payload, dataset)
         for finding in findings:
             logger.log(logging.ERROR if finding.severity == "error" else logging.WARNING, finding.message)
@@ -255,12 +257,3 @@ def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool,
             "`differences` lists them with the likely reason"
         )
     return total.model_copy(update={"findings": findings, "notes": notes})
-
-
-def _why_skipped(payload: Payload, connect: Connect | None) -> str:
-    name = payload.target.connection
-    if connect is None:
-        return f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
-    if not payload.target.data_element:
-        return "no data element; set dhis2.dataElement in the dataset's eo: block or in the request"
-    return "" if payload.count else "there are no values to import"

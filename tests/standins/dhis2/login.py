@@ -102,6 +102,7 @@ def me(server: Server, request: Request) -> Object:
         "access": dict.fromkeys(("manage", "write", "read", "update", "delete"), False),
         "emailVerified": False,
         "settings": SETTINGS,
+        "userGroups": [{"id": group} for group in sharing.groups_of(user, metadata)],
         "authorities": sharing.authorities(user, metadata),
         "dataSets": [data_set["id"] for data_set in sets],
         "patTokens": [{"id": token["id"]} for token in server.tokens if token["owner"] == user["id"]],

@@ -46,7 +46,7 @@ class Metadata:
         return self._objects[collection]
 
     def find(self, collection: str, identifier: str | None, scheme: str = "UID") -> Object | None:
-        name = {"UID": "id", "CODE": "code", "NAME": "name"}[scheme.upper()]
+        name = {"UID": "id", "CODE": "code", "NAME": "name", "SHORTNAME": "shortName"}[scheme.upper()]
         if (collection, name) not in self._index:
             found = self._objects[collection]
             self._index[collection, name] = {str(entry[name]): entry for entry in reversed(found) if name in entry}

@@ -19,12 +19,14 @@ from tests.standins.dhis2.state import Server, instant
 from tests.standins.dhis2_metadata import DEFAULT_CATEGORY_COMBO
 
 ERRORS = "One or more errors occurred, please see full details in import report."
-UNIQUE = ("code", "name")  # among the objects of a collection
+UNIQUE = ("code", "name", "shortName")  # among the objects of a collection
 NEEDED = {
     "dataElements": ("name", "shortName", "valueType", "domainType", "aggregationType"),
     "dataSets": ("name", "shortName", "periodType"),
     "organisationUnits": ("name", "shortName", "openingDate"),
 }
+WITH_UNIQUE_SHORT_NAME = ("dataElements",)
+PASSWORD = (8, 72)  # characters, at least and at most
 WITHOUT_UNIQUE_NAME = ("organisationUnits", "categoryOptionCombos")
 NOT_SHARED = ("organisationUnits", "organisationUnitLevels", "users", "categoryOptionCombos")
 
@@ -47,7 +49,7 @@ class Report:
                 "klass": klass,
                 "index": index,
                 "uid": entry["id"],
-                "displayName": entry.get("name"),
+                "displayName": entry.get("name") or person_name(entry),
                 "errorReports": [],
             },
         )
@@ -129,6 +131,8 @@ class Check:
         elif self._may(held) and strategy != "DELETE":
             self._required()
             self._unique()
+            if self.collection == "users":
+                self._user(held)
             self._references(coming)
 
     def _exists(self, held: Object) -> None:
@@ -159,11 +163,23 @@ class Check:
         for name in UNIQUE:
             if (name == "name" and self.collection in WITHOUT_UNIQUE_NAME) or not self.entry.get(name):
                 continue
+            if name == "shortName" and self.collection not in WITH_UNIQUE_SHORT_NAME:
+                continue
             other = self.server.metadata.find(self.collection, self.entry[name], name)
             if other and other["id"] != self.entry["id"]:
                 text = "Property `{0}` with value `{1}` on object {2} already exists on object {3}"
                 args = (name, self.entry[name], self._described(self.entry), other["id"])
                 self._error("E5003", text, *args, mainId=other["id"], errorProperty=name)
+
+    def _user(self, held: Object | None) -> None:
+        if not self.entry.get("userRoles"):
+            text = "User needs to have at least one user role associated with it"
+            self._error("E4055", text, "username", str(self.entry.get("username")), errorProperty="username")
+        password = self.entry.get("password")
+        if password is not None and not PASSWORD[0] <= len(password) <= PASSWORD[1]:
+            rule = "Password must have at least {}, and at most {} characters".format(*PASSWORD)
+            more = {"errorKlass": "java.lang.String", "errorProperty": "password"}
+            self._error("E4005", "Property `{0}` requires a valid password, `{1}`", "password", rule, **more)
 
     def _references(self, coming: set[str]) -> None:
         for name, uid in _references(self.entry):
@@ -204,6 +220,10 @@ def store(server: Server, user: Object, collection: str, entry: Object) -> None:
     """Store an object with what DHIS2 adds to it."""
     held = server.metadata.find(collection, entry["id"]) or {}
     now = instant()
+    if collection == "users":  # the password is kept where none is sent
+        kept: Object = {name: held[name] for name in ("password", "superuser", "token") if name in held}
+        own: Object = {"organisationUnits": [], **kept}
+        entry = own | entry | {"name": person_name(entry)}
     entry = entry | {"created": held.get("created", now), "lastUpdated": now}
     if collection not in NOT_SHARED:
         default = held.get("sharing", {"owner": user["id"], "users": {}, "userGroups": {}, "public": "rw------"})
@@ -235,7 +255,7 @@ def post_user(server: Server, request: Request) -> Answer:
     entry.setdefault("id", new_uid())
     if any(user["username"] == entry["username"] for user in server.metadata.all("users")):
         raise refusal(HTTPStatus.CONFLICT, f"Username already taken: {entry['username']}", "E4054")
-    store(server, request.user, "users", entry | {"name": person_name(entry)})
+    store(server, request.user, "users", entry)
     return _object_report(request, "users", entry["id"], HTTPStatus.CREATED)
 
 
@@ -270,7 +290,8 @@ def maintain(server: Server, request: Request) -> Answer:
         for combo in server.metadata.all("categoryCombos"):
             if combo["id"] != DEFAULT_CATEGORY_COMBO and not server.metadata.combos_of(combo["id"]):
                 _make_combos(server, combo)
-    return Answer(HTTPStatus.NO_CONTENT, None)
+    says = server.differences.maintenance_answers
+    return Answer(HTTPStatus.OK, _ok()) if says else Answer(HTTPStatus.NO_CONTENT, None)
 
 
 def _make_combos(server: Server, combo: Object) -> None:

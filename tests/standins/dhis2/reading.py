@@ -35,6 +35,10 @@ COMMON = [
     *("created", "createdBy", "lastUpdated", "lastUpdatedBy", "user", "sharing", "access", "id", "href"),
     *("displayName", "favorite", "favorites", "translations", "attributeValues"),
 ]
+OWNED = {
+    "dataElements": ("aggregationLevels", "zeroIsSignificant", "categoryCombo", "sharing"),
+    "dataSets": ("openFuturePeriods", "expiryDays", "dataInputPeriods", "categoryCombo", "sharing"),
+}
 EVERY = {
     "dataElements": (
         *COMMON, "code", "name", "shortName", "dimensionItemType", "legendSets", "aggregationType", "valueType",
@@ -59,8 +63,11 @@ class View:
     def selected(self, collection: str, entry: Object, fields: str) -> Object:
         """Return the members of an object that a field list names."""
         names = field_names(fields)
+        own = [name for name in entry if name not in SECRET]
+        if ":owner" in names:  # what an import of metadata takes back
+            owned = dict.fromkeys((*own, *OWNED.get(collection, ())), "")
+            names = owned | {name: inner for name, inner in names.items() if name != ":owner"}
         if "*" in names or ":all" in names:
-            own = [name for name in entry if name not in SECRET]
             names = dict.fromkeys(EVERY.get(collection, (*own, *COMMON)), "") | {n: i for n, i in names.items() if i}
         found = {name: self._member(collection, entry, name, inner) for name, inner in names.items()}
         return {name: value for name, value in found.items() if value is not None}
@@ -71,6 +78,8 @@ class View:
             value = DEFAULTS.get(collection, {}).get(name)
         if name == "dataInputPeriods" and value:
             return [self._input_period(period, inner) for period in value]
+        if (collection, name) == ("userGroups", "users"):  # whatever is asked for
+            return [self._person(person["id"]) for person in value or []]
         if not inner:
             return value
         if isinstance(value, list):
@@ -96,7 +105,10 @@ class View:
 
     def _sharing(self, collection: str, entry: Object) -> Object:
         owner: Object = {"owner": self.server.owner, "users": {}, "userGroups": {}, "public": "rw------"}
-        return {**owner, **entry.get("sharing", {})}
+        found = {**owner, **entry.get("sharing", {})}
+        groups = {uid: self.server.metadata.find("userGroups", uid) or {} for uid in found["userGroups"]}
+        named = {uid: {"displayName": group["name"]} for uid, group in groups.items() if "name" in group}
+        return found | {"userGroups": {uid: named.get(uid, {}) | e for uid, e in found["userGroups"].items()}}
 
 
 def person_name(person: Object) -> str:

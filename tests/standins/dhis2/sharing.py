@@ -32,10 +32,18 @@ def demand(user: Object, metadata: Metadata, authority: str) -> None:
         raise no_authority(authority)
 
 
-def shared(collection: str, entry: Object, place: int) -> bool:
-    """Say whether an object is shared with all; one that says nothing is, with its values."""
-    public = str(entry.get("sharing", {}).get("public", "rwrw----"))
-    return public[place] in "rw" and (place < READ_DATA or collection in DATA_SHARED)
+def shared(user: Object, metadata: Metadata, collection: str, entry: Object, place: int) -> bool:
+    """Say whether an object is shared with all, or a group of the user; one that says nothing is, with its values."""
+    sharing = entry.get("sharing", {})
+    public, groups = str(sharing.get("public", "rwrw----")), sharing.get("userGroups", {})
+    rights = [public, *(groups[group]["access"] for group in groups_of(user, metadata) if group in groups)]
+    return any(right[place] in "rw" for right in rights) and (place < READ_DATA or collection in DATA_SHARED)
+
+
+def groups_of(user: Object, metadata: Metadata) -> list[str]:
+    """Return the ids of the groups that a user is in."""
+    groups = metadata.all("userGroups")
+    return [group["id"] for group in groups if user["id"] in {member["id"] for member in group.get("users", [])}]
 
 
 def sees(user: Object, metadata: Metadata, collection: str, entry: Object, place: int = READ) -> bool:
@@ -43,7 +51,7 @@ def sees(user: Object, metadata: Metadata, collection: str, entry: Object, place
     access = entry.get("access", {})  # a test may say it outright
     if place == WRITE_DATA and "data" in access:
         return bool(access["data"]["write"])
-    return is_super(user, metadata) or shared(collection, entry, place)
+    return is_super(user, metadata) or shared(user, metadata, collection, entry, place)
 
 
 def access(user: Object, metadata: Metadata, collection: str, entry: Object) -> Object:
@@ -51,7 +59,7 @@ def access(user: Object, metadata: Metadata, collection: str, entry: Object) -> 
     if "access" in entry:
         return dict(entry["access"])
     changes = is_super(user, metadata) or (
-        shared(collection, entry, WRITE) and may(user, metadata, MAKERS.get(collection, "ALL"))
+        shared(user, metadata, collection, entry, WRITE) and may(user, metadata, MAKERS.get(collection, "ALL"))
     )
     found: Object = {"read": sees(user, metadata, collection, entry)}
     found |= dict.fromkeys(("manage", "write", "update", "delete"), changes)

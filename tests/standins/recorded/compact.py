@@ -1,7 +1,7 @@
 """Make the compact copies of a recording: `python -m tests.standins.recorded.compact RECORDED 2.42`.
 
 RECORDED is a folder of files `NN-name.json`, each `{case, about, steps: [{method, path, params, user, body, status,
-headers, answer, ms}]}`, and `00-metadata.json`, what was made before them.
+headers, answer, ms}]}`, and `00-metadata.json`, what was made before them; or one such file, a case to add.
 """
 
 import json
@@ -36,8 +36,18 @@ def main(recorded: Path, version: str) -> None:
     (folder / "import-options.json").write_text(json.dumps(options) + "\n")
     units = [entry["id"] for entry in made[0]["body"]["organisationUnits"]]
     for name, content in contents.items():
-        steps = [_but(_tables(_step(name, step, units)), options) for step in content["steps"]]
-        _write(folder / f"{name}.json", f'{{"about": {json.dumps(content["about"])}, "steps": [', steps, "]}")
+        _write_case(folder / f"{name}.json", content, options, units)
+
+
+def add(recorded: Path, version: str) -> None:
+    """Make the copy of one case that refers to nothing of the others."""
+    options = json.loads((FOLDER / version / "import-options.json").read_text())
+    _write_case(FOLDER / version / recorded.name, json.loads(recorded.read_text()), options, [])
+
+
+def _write_case(path: Path, content: Mapping[str, Any], options: Mapping[str, Any], units: Sequence[str]) -> None:
+    steps = [_but(_tables(_step(path.stem, step, units)), options) for step in content["steps"]]
+    _write(path, f'{{"about": {json.dumps(content["about"])}, "steps": [', steps, "]}")
 
 
 def _write(path: Path, head: str, lines: Sequence[Any], tail: str) -> None:
@@ -98,4 +108,4 @@ def _but(found: Any, options: Mapping[str, Any]) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    (main if Path(sys.argv[1]).is_dir() else add)(Path(sys.argv[1]), sys.argv[2])
