@@ -108,3 +108,14 @@ def test_what_cannot_be_undone_is_refused_with_the_reason(stack: Stack) -> None:
     ):
         answer = stack.execute({"inputs": inputs}, "eo-reconcile")
         assert answer.status_code == 400 and words in answer.json()["detail"], answer.text
+
+
+def test_a_backfill_is_undone_with_all_its_jobs(stack: Stack, dhis2_server: dhis2.StandIn) -> None:
+    before = held(dhis2_server)
+    days = {"datasetId": DATASET, "start": "2024-01-06", "end": "2024-01-07"}
+    backfill, result = outcome(stack, "eo-backfill", **days, dryRun=False)
+    assert (result["chunks"]["done"], len(held(dhis2_server))) == (1, len(before) + 26)
+    document, result = outcome(stack, "eo-undo", jobId=backfill["jobID"], dryRun=False)
+    assert document["message"] == "finished: of 26 values: 26 deleted"
+    assert result["undone"] == backfill["childJobs"]
+    assert held(dhis2_server) == before
