@@ -36,6 +36,10 @@ class Simulation:
         """Have something happen at a moment."""
         self.events = sorted([*self.events, (moment, happening)], key=lambda event: event[0])
 
+    def begin_at(self, moment: datetime) -> None:
+        """Leave out what has happened before this moment."""
+        self.events = [event for event in self.events if event[0] >= moment]
+
     @contextmanager
     def running(self, stack: Stack) -> Iterator[None]:
         self.stack = stack
