@@ -36,6 +36,7 @@ from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.chains import has_changed
 from eo_pygeoapi.jobs.held_parts import FEATURES_KEY, with_held_features
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
+from eo_pygeoapi.pipeline.climatology import step as climatology
 from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
@@ -49,6 +50,7 @@ from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import job_folder, publish, recording
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.reader import PublishedReader
 from eo_pygeoapi.store.store import ResultStore
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
@@ -143,6 +145,8 @@ class Run:
         self, execution: Execution, units: LoadedUnits, extract: sources.Extract, report: Report
     ) -> list[LeftOut]:
         """Aggregate cells to units and steps to periods, and keep the values; returns units and periods left out."""
+        if execution.dataset.options.taken_from():
+            return self._compare_with_normal(execution, report)
         request = self._source_request(execution, units)
         grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
         whole = periods.periods_in(execution.interval, execution.dataset.period_type)
@@ -153,6 +157,14 @@ class Run:
         self.kept.write_values(aggregated.frame)
         _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
+
+    def _compare_with_normal(self, execution: Execution, report: Report) -> list[LeftOut]:
+        """Compute values of those that another dataset has published, and keep them."""
+        wanted = periods.periods_in(execution.interval, execution.dataset.period_type)
+        frame, reader = self.kept.units().frame, PublishedReader(self.folder.store)
+        found = climatology.compare_with_normal(frame, wanted, execution.dataset, reader, report)
+        self.kept.write_values(found.frame)
+        return found.left_out
 
     @_step(HOUR)
     def build_dhis2_payload(self, execution: Execution) -> Payload:

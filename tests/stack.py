@@ -115,9 +115,10 @@ def up(folder: Path, config: Mapping[str, Any], environment: Mapping[str, str]) 
     log = folder / "up.log"
     own = {**environment, "EO_DATA_DIR": str(data)}
     own["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CHECKOUT), environment.get("PYTHONPATH", "")]))
+    before = log.stat().st_size if log.exists() else 0
     with running([*command, "--port", "0", "--prefect-port", "0"], log, own, signal.SIGINT) as process:
         until = time.monotonic() + 240
-        while "Ctrl-C stops everything" not in log.read_text():
+        while "Ctrl-C stops everything" not in log.read_text()[before:]:
             assert process.poll() is None and time.monotonic() < until, log.read_text()
             time.sleep(0.2)
         state = json.loads((data / "up.json").read_text())

@@ -13,6 +13,13 @@ def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the key of the block that is to be changed, and what is wrong and allowed."""
     if refused := dataset.options.refuses(dataset.aggregation):
         yield "aggregation", refused
+    if dataset.options.taken_from() and dataset.weighs_people:
+        yield (
+            "exposure",
+            f"and weights of people need places; the values of {dataset.options.taken_from()} are of units",
+        )
+    if (allowed := dataset.options.period_types()) and dataset.period_type not in allowed:
+        yield "periodType", f"{dataset.period_type!r} is not allowed here; allowed: {', '.join(allowed)}"
     yield from _of_people(dataset)
 
 

@@ -33,6 +33,7 @@ def cross_problems(
         for index, name in enumerate(dataset.notify or []):
             if name not in channels:
                 problems.append(f"{path}.notify[{index}]: {_unknown(name, channels)}")
+        problems += [f"{path}.{p}" for p in _of_another(dataset, datasets, enabled)]
         problems += [f"{path}.{p}" for p in _of_after(dataset, datasets, channels, enabled, processes)]
     told: set[str] = set()  # a circle is told once, at the first of its datasets
     for start in datasets:
@@ -42,6 +43,19 @@ def cross_problems(
             said = f"{' runs '.join([*way, start])}; datasets that run after each other must not make a circle"
             problems.append(f"{yaml_path('resources', start, 'eo')}.after: {said}")
     return problems
+
+
+def _of_another(dataset: Dataset, datasets: Mapping[str, Dataset], enabled: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with the dataset whose values this one is computed of."""
+    if not (wanted := dataset.options.taken_from()):
+        return
+    other = datasets.get(wanted)
+    if wanted not in enabled or wanted == dataset.id:
+        yield f"options.of: {_unknown(wanted, [id_ for id_ in enabled if id_ != dataset.id])}"
+    elif other and other.tenant != dataset.tenant:
+        yield f"options.of: {wanted!r} belongs to another tenant"
+    elif other and other.period_type != dataset.period_type:
+        yield f"periodType: {dataset.period_type!r} is not allowed; allowed: {other.period_type}, that of {wanted}"
 
 
 def _of_after(

@@ -123,6 +123,14 @@ class SourceOptions(Model):
         """Return why these data cannot be aggregated like that, '' where they can."""
         return ""
 
+    def period_types(self) -> tuple[str, ...]:
+        """Return the period types that these data can have, () for all."""
+        return ()
+
+    def taken_from(self) -> str:
+        """Return the dataset whose published values these are computed of, '' for data of a provider."""
+        return ""
+
     def nearest_year(self, year: int) -> int:
         """Return the nearest year to this one of which there may be data."""
         return year

@@ -11,6 +11,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterWorkQueueName,
 )
 from prefect.client.schemas.objects import StateType
 
@@ -28,5 +29,6 @@ def flow_run_filter(wanted: JobFilter, deployments: Sequence[UUID], now: datetim
         deployment_id=FlowRunFilterDeploymentId(any_=list(deployments)),
         expected_start_time=FlowRunFilterExpectedStartTime(before_=until, after_=wanted.created_from),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)) if wanted.statuses else None,
+        work_queue_name=FlowRunFilterWorkQueueName(any_=list(wanted.queues)) if wanted.queues else None,
         start_time=FlowRunFilterStartTime(is_null_=False) if wanted.by_duration else None,
     )

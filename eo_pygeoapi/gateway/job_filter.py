@@ -26,6 +26,7 @@ class JobFilter:
     statuses: tuple[JobStatus, ...] = ()
     process_ids: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
     ours: bool = True
     created_from: datetime | None = None
     created_until: datetime | None = None

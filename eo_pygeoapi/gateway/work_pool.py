@@ -25,6 +25,11 @@ def of_tenant(name: str, tenant: str) -> str:
     return f"{name}{_OF}{tenant}" if tenant else name
 
 
+def of_feeds(tenant: str) -> tuple[str, ...]:
+    """Return the queues of a dataset's own jobs: not those of the parts of a backfill, which say nothing of today."""
+    return of_tenant(ON_DEMAND, tenant), of_tenant(SCHEDULED, tenant)
+
+
 def kind_and_tenant(queue: str) -> tuple[str, str]:
     """Return which of our three work queues one is, and whose; empty where it is nobody's."""
     kind, _, tenant = queue.partition(_OF)

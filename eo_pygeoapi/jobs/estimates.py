@@ -27,7 +27,7 @@ from eo_pygeoapi.store.coverage import CoverageTable
 MIB = 2**20
 SECONDS_A_VALUE = 0.0011  # DHIS2 with its database beside it, new values
 SECONDS_A_JOB = 10.0  # to begin, to load the units, and to publish
-BYTES_A_VALUE = 420  # of a job's files, the published values, the coverage and what is noted as sent
+BYTES_A_VALUE = 300  # of a job's files, the published values, the coverage and what is noted as sent
 
 
 @dataclass(frozen=True)

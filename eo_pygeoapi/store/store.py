@@ -158,11 +158,11 @@ class ResultStore:
         with _translated("list", prefix):
             return sorted(self._key(entry) for entry in self._walk(self._path(prefix) if prefix else self._root))
 
-    def sizes(self, folder: str) -> dict[str, int]:
+    def sizes(self, folder: str = "") -> dict[str, int]:
         """Return the files that lie in a folder itself, name and bytes, in one listing; none if there is no folder."""
         try:
             with _translated("list", folder):
-                found = self._files.ls(self._path(folder), detail=True)
+                found = self._files.ls(self._path(folder) if folder else self._root, detail=True)
         except MissingResultError:
             return {}
         sizes = {entry["name"].rpartition("/")[2]: int(entry["size"]) for entry in found if entry["type"] == "file"}

@@ -21,7 +21,7 @@ from eo_pygeoapi.store import published
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs
+from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs, remove_lost_errors
 from eo_pygeoapi.watch.old_jobs import OldJobs, Removed, running_sources
 from eo_pygeoapi.watch.problems import Book
 
@@ -68,7 +68,7 @@ class Housekeeping:
         """Remove what is too old; returns what was removed, or in a dry run would be. Raises EoError."""
         needed = {problem.job_id for problem in Book(self.store).open()}
         old_jobs = OldJobs(self.gateway, self.store, datasets, retention, needed, dry_run, self.stop.is_set)
-        removed = old_jobs.remove(now)
+        removed = [*old_jobs.remove(now), remove_lost_errors(self.store, dry_run=dry_run)]
         if retention.jobs:
             removed.append(remove_closed_problems(self.store, retention.jobs, now, dry_run=dry_run))
         if retention.logs:

@@ -16,6 +16,7 @@ from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.old_jobs import Removed
 from eo_pygeoapi.watch.problems import CLOSED
 
+_LOST_ERROR = re.compile(r"[0-9a-f]{32}")
 _PUT_ASIDE = re.compile(r".+-(\d{4}-\d\d-\d\d)\.log")
 
 
@@ -81,6 +82,20 @@ def _first_needed(datasets: Iterable[Dataset], now: datetime) -> date:
             days.append(execution.interval.start)
         days.append(now.astimezone(ZoneInfo(dataset.time_zone)).date().replace(day=1))
     return min(days)
+
+
+def remove_lost_errors(store: ResultStore, *, dry_run: bool) -> Removed:
+    """Remove the errors of steps that have failed.
+
+    Prefect puts them at the top of the results store, under names that it makes up, and never reads or removes them.
+    """
+    removed = Removed("errors of steps")
+    for name, size in store.sizes().items():
+        if _LOST_ERROR.fullmatch(name):
+            removed.add(size)
+            if not dry_run:
+                store.delete(name)
+    return removed
 
 
 def remove_closed_problems(store: ResultStore, keep: timedelta, now: datetime, *, dry_run: bool) -> Removed:

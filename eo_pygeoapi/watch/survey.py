@@ -8,6 +8,7 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.standings import standings_of
+from eo_pygeoapi.gateway.work_pool import of_feeds
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.boundaries import boundary_changes
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -20,8 +21,8 @@ from eo_pygeoapi.watch.freshness import Facts
 def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Dataset]) -> list[Facts]:
     """Return the facts of these datasets, in their order.
 
-    Raises EngineUnavailableError and ResultsError. It asks Prefect for the last job of each dataset, and where that
-    failed for the last success and the first failure after it; it asks DHIS2 nothing.
+    Raises EngineUnavailableError and ResultsError. It asks Prefect for the last job of each dataset that is no
+    part of a backfill, and where that failed for the last success and the first failure after it; DHIS2 nothing.
     """
     deployments = {deployment.name: deployment for deployment in gateway.deployments.recent().values()}
     found, pauses, settings = [], Pauses(store).all(), process_settings()
@@ -33,7 +34,8 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
             success = _newest(gateway, dataset, "successful")
             # people need to know how long a problem has lasted: since the first job failed after the last success
             after = success.created if success else None
-            wanted = JobFilter(datasets=(dataset.id,), statuses=("failed",), created_from=after)
+            queues = of_feeds(dataset.tenant)
+            wanted = JobFilter(datasets=(dataset.id,), queues=queues, statuses=("failed",), created_from=after)
             _, total = gateway.runs.list(0, 0, wanted)
             jobs, _ = gateway.runs.list(1, max(total - 1, 0), wanted)
             failing_since = jobs[0].updated if jobs else None
@@ -54,5 +56,6 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
 
 
 def _newest(gateway: PrefectGateway, dataset: Dataset, *statuses: JobStatus) -> Job | None:
-    jobs, _ = gateway.runs.list(1, 0, JobFilter(datasets=(dataset.id,), statuses=statuses))
+    wanted = JobFilter(datasets=(dataset.id,), queues=of_feeds(dataset.tenant), statuses=statuses)
+    jobs, _ = gateway.runs.list(1, 0, wanted)
     return jobs[0] if jobs else None

@@ -69,7 +69,9 @@ def test_a_mistake_is_said_with_its_path(block: str, expected: list[str]) -> Non
 
 def test_a_source_of_people_must_be_installed() -> None:
     (problem,) = problems("{source: era5-land, exposure: {above: 35}, population: {source: census}}")
-    assert problem.startswith("population.source: 'census' is not allowed; allowed: chirps3, era5-land, file, ")
+    assert problem.startswith(
+        "population.source: 'census' is not allowed; allowed: chirps3, derived, era5-land, file, "
+    )
 
 
 def test_where_people_live_may_stand_once_for_all_datasets() -> None:

@@ -175,9 +175,11 @@ def test_sources_give_defaults(
 
 
 def test_every_source_has_options_that_a_block_can_name() -> None:
-    required = {"file": "{href: a.nc}", "worldpop": "{country: SLE}"}
+    required = {"file": "{href: a.nc}", "worldpop": "{country: SLE}", "derived": "{of: other, statistic: anomaly}"}
+    other = "other: {type: collection, eo: {source: chirps3, periodType: monthly}}"
     for source, info in loadable_sources().items():
-        found = dataset(f"{{source: {source}, options: {required.get(source, '{}')}}}")
+        block = f"{{source: {source}, options: {required.get(source, '{}')}}}"
+        found = read(f"resources: {{{other}, rain: {{type: collection, eo: {block}}}}}")["rain"]
         assert type(found.options) is info.options
 
 

@@ -9,7 +9,8 @@ import pytest
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs
+from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs, remove_lost_errors
+from eo_pygeoapi.watch.old_jobs import Removed
 from eo_pygeoapi.watch.problems import Book, Condition
 
 NOW = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
@@ -93,6 +94,20 @@ def test_a_dry_run_only_counts_and_weights_count_too(tmp_path: Path) -> None:
     assert (would.count, would.size) == (2, 150) and len(names(tmp_path)) == 3
     assert remove_downloads(tmp_path, 365 * DAY, NOW, {}, (), dry_run=False) == would
     assert names(tmp_path) == ["def.npz"]
+
+
+# what Prefect leaves
+
+
+def test_errors_of_steps_go_from_the_top_of_the_results_store(tmp_path: Path) -> None:
+    store, lost = ResultStore(str(tmp_path)), "0e8ab0b687eb4ede955d853e494d7b3e"
+    for key in (lost, f"jobs/{lost}", "notes.txt"):
+        store.write_bytes(key, b"{}")
+
+    would = remove_lost_errors(store, dry_run=True)
+    assert would == remove_lost_errors(store, dry_run=False) == Removed("errors of steps", 1, 2)
+    assert store.keys() == [f"jobs/{lost}", "notes.txt"]
+    assert remove_lost_errors(store, dry_run=False).count == 0
 
 
 # problems

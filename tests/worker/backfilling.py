@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from eo_pygeoapi.contract.status import BACKFILL_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, UNDO_ID
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.specs import import_spec, process_spec
@@ -33,7 +33,8 @@ class Backfills:
         path.write_text(yaml.safe_dump(config))
         for dataset in load_datasets(path).values():
             patiently(lambda dataset=dataset: work.gateway.deployments.put(import_spec(dataset, Settings())))  # type: ignore[misc]
-        patiently(lambda: work.gateway.deployments.put(process_spec(BACKFILL_ID)))
+        for process in (BACKFILL_ID, UNDO_ID):
+            patiently(lambda process=process: work.gateway.deployments.put(process_spec(process)))  # type: ignore[misc]
         self.environment = {
             "PYGEOAPI_CONFIG": str(path),
             "EO_DHIS2_NATIONAL_URL": server.url,
@@ -43,10 +44,10 @@ class Backfills:
         self.store = ResultStore(settings.results)
         self.executions = Executions(work.gateway, self.store, settings)
 
-    def submit(self, **inputs: Any) -> str:
-        description = describe_companion(BACKFILL_ID, self.executions.datasets())
+    def submit(self, process: str = BACKFILL_ID, **inputs: Any) -> str:
+        description = describe_companion(process, self.executions.datasets())
         body = ExecuteBody(inputs)
-        return patiently(lambda: self.executions.submit(BACKFILL_ID, description, body)).id
+        return patiently(lambda: self.executions.submit(process, description, body)).id
 
     def job(self, job_id: str) -> Job:
         return patiently(lambda: self.work.gateway.runs.get(job_id))

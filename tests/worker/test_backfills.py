@@ -10,6 +10,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+from eo_pygeoapi.contract.status import UNDO_ID
+from eo_pygeoapi.watch.freshness import newest
+from eo_pygeoapi.watch.survey import survey
 from tests.stack import collection
 from tests.standins import dhis2
 from tests.worker.backfilling import Backfills
@@ -84,6 +87,11 @@ def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_
     assert {child.parent for child in children} == {job}
     assert backfills.result(job)["newValues"] == DAYS * UNITS
 
+    # what the parts were says nothing of the dataset's daily feed
+    datasets = backfills.executions.datasets()
+    (facts,) = patiently(lambda: survey(backfills.work.gateway, backfills.store, [datasets["filled"]]))
+    assert facts.last_run is None and newest(facts)
+
     again = backfills.submit(**asked, dryRun=False)
     nothing = backfills.ended(again)
     assert nothing.message == "finished: there was nothing to do: no value is missing, or none is to be had"
@@ -94,7 +102,14 @@ def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_
         backfills.submit(datasetId="filled", start="2020", end="2020", only="all", dryRun=False)
     )
     assert all_again.message == "finished: 1 of 1 year done, 0 values new in DHIS2, 0 changed"
-    assert not backfills.server.imports()
+    assert not backfills.server.log("POST", "/api/dataValueSets*")
+
+    # taken back, all of it is missing again
+    undo = backfills.ended(backfills.submit(UNDO_ID, jobId=job, dryRun=False))
+    assert undo.status == "successful" and not backfills.server.values(), undo.message
+    once_more = backfills.submit(**asked)
+    assert backfills.ended(once_more).status == "successful"
+    assert backfills.result(once_more)["values"] == DAYS * UNITS
 
 
 def test_a_backfill_waits_for_its_window_keeps_its_limit_and_stops_its_jobs(backfills: Backfills) -> None:

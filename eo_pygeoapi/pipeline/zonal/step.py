@@ -92,7 +92,7 @@ def aggregate_to_org_units(
         values %= 360.0  # which rounding may have made of the north
     values += 0.0  # -0.0 becomes 0.0
     left_out += judgement.left_out(ids, complete)
-    return Aggregated(_frame(values, found.fractions, ids, complete), left_out)
+    return Aggregated(as_frame(values, found.fractions, ids, [steps.period for steps in complete]), left_out)
 
 
 @contextmanager
@@ -145,10 +145,9 @@ def _rows_without(nobody: Nobody, complete: Sequence[PeriodSteps], people: Peopl
     return np.stack([nobody[people.year_for(steps.period.id)] for steps in complete])
 
 
-def _frame(
-    values: Floats, fractions: Floats, org_units: Sequence[str], complete: Sequence[PeriodSteps]
-) -> pd.DataFrame:
-    periods, count = [steps.period for steps in complete], len(org_units)
+def as_frame(values: Floats, fractions: Floats, org_units: Sequence[str], periods: Sequence[Period]) -> pd.DataFrame:
+    """Return values and valid fractions, (period, unit), as the rows of `Aggregated`."""
+    count = len(org_units)
 
     def repeated(texts: Iterator[str]) -> NDArray[np.object_]:
         return np.repeat(np.array(list(texts), dtype=object), count)

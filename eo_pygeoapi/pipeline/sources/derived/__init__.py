@@ -1,0 +1,1 @@
+"""Values of other datasets, seen against their own past."""

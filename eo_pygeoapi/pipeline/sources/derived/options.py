@@ -1,0 +1,94 @@
+"""Options of the source `derived`: values of another dataset, seen against its own past."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from eo_pygeoapi.contract.models import Aggregation
+from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions, YamlText
+
+_SPI = r"spi-([1-9]|1\d|2[0-4])"
+STATISTICS = {
+    "normal": "the mean of the reference period at this time of the year",
+    "anomaly": "the value less the normal",
+    "percent-of-normal": "100 times the value by the normal",
+    "percentile": "the percentage of reference years with a lower value; one as high counts half",
+    "rank": "1 for a value that no reference year exceeds, 2 where one does, and so on",
+}
+_SPI_METHOD = (
+    "the standardised precipitation index of {months} months: the normal quantile of q + (1 - q) G(x), with the share "
+    "q of zeros and the gamma distribution G of the other sums in the reference period, by Thom's estimate of maximum "
+    "likelihood, within -3.09 and 3.09. Reference: McKee, Doesken and Kleist (1993); WMO-No. 1090 (2012)"
+)
+
+
+def _known(name: str) -> str:
+    if name not in STATISTICS and not re.fullmatch(_SPI, name):
+        raise ValueError(f"{name!r} is not allowed; allowed: {', '.join(STATISTICS)}, and spi-1 to spi-24")
+    return name
+
+
+def _years(text: str) -> str:
+    first, _, last = text.partition("-")
+    if last <= first:
+        raise ValueError(f"{text!r} is no period of years; allowed: the first and the last, such as 1991-2020")
+    return text
+
+
+class DerivedOptions(SourceOptions):
+    """Values of another dataset, seen against its own past."""
+
+    of: Annotated[YamlText, Field(min_length=1)] = Field(description="the dataset whose published values these are of")
+    statistic: Annotated[YamlText, AfterValidator(_known)] = Field(
+        description=f"{', '.join(STATISTICS)}, or the standardised precipitation index spi-1 to spi-24"
+    )
+    reference: Annotated[YamlText, Field(pattern=r"^\d{4}-\d{4}$"), AfterValidator(_years)] = Field(
+        "1991-2020", description="first and last year of the reference period"
+    )
+    min_years: Annotated[int, Field(ge=2)] = Field(
+        24, description="how many of its years must have a value; WMO asks for 24 of 30"
+    )
+
+    def defaults(self) -> dict[str, Any]:
+        """Monthly, with two decimals; percentages are so in their units."""
+        percent = {"units": {"to": "percent"}} if self.statistic in ("percent-of-normal", "percentile") else {}
+        return {"periodType": "monthly", "decimals": 0 if self.statistic == "rank" else 2, **percent}
+
+    def taken_from(self) -> str:
+        """The dataset whose published values these are of."""
+        return self.of
+
+    def method(self) -> str:
+        """How the statistic is computed."""
+        said = STATISTICS.get(self.statistic) or _SPI_METHOD.format(months=self.months)
+        return f"{self.statistic} of {self.of}: {said}. Reference period {self.reference}"
+
+    def refuses(self, aggregation: Aggregation) -> str:
+        """Published values are not aggregated again."""
+        return "" if aggregation == Aggregation() else f"the values of {self.of} are aggregated already; leave it out"
+
+    def period_types(self) -> tuple[str, ...]:
+        """The standardised precipitation index is one of months."""
+        return ("monthly",) if self.months else ()
+
+    @property
+    def months(self) -> int:
+        """How many months the standardised precipitation index adds up; 0 for other statistics."""
+        return int(self.statistic[4:]) if self.statistic.startswith("spi-") else 0
+
+    @property
+    def years(self) -> tuple[int, int]:
+        """The first and the last year of the reference period."""
+        first, _, last = self.reference.partition("-")
+        return int(first), int(last)
+
+
+INFO = SourceInfo(
+    title="Values against what is normal",
+    options=DerivedOptions,
+    source="eo_pygeoapi.pipeline.sources.derived.source:DerivedSource",
+    licence="that of the dataset whose values these are of",
+    citation="that of the dataset whose values these are of",
+    across_180=True,
+)
