@@ -1,9 +1,9 @@
 """Measure the public functions `coverage_weights` and `aggregate` as a user calls them: `python -m bench.aggregate`.
 
-Each measurement is a process of its own that has computed nothing and touched no memory before; beside it the plain way,
-exactextract's weights once and a product of SciPy's sparse matrix, all steps at once. Means over 1,500 units of 385
-vertices on 18,000 cells, float32 in memory. Prints medians of the rounds, which take turns, and the growth of memory
-beyond the results.
+Each measurement is a process of its own that has computed nothing and touched no memory before; beside it the plain
+way, exactextract's weights once and a product of SciPy's sparse matrix, all steps at once. Means over 1,500 units of
+385 vertices on 18,000 cells, float32 in memory. Prints medians of the rounds, which take turns, and the growth of
+memory beyond the results.
 """
 
 import argparse
