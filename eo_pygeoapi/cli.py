@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eo_pygeoapi.commands.backfill_command import backfill
+from eo_pygeoapi.commands.backup_commands import backup, restore
 from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.commands.dhis2_commands import app as dhis2_app
 from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
@@ -36,6 +37,8 @@ app.add_typer(dhis2_app, name="dhis2", rich_help_panel=LOOKING_AFTER)
 app.add_typer(schedules_app, name="schedules", rich_help_panel=LOOKING_AFTER)
 app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
 app.command(rich_help_panel=LOOKING_AFTER)(backfill)
+app.command(rich_help_panel=LOOKING_AFTER)(backup)
+app.command(rich_help_panel=LOOKING_AFTER)(restore)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
 app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
 out = Console(highlight=False, soft_wrap=True)

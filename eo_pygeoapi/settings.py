@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     config: Path = Field(DEFAULT_CONFIG, validation_alias="PYGEOAPI_CONFIG")
     openapi: Path | None = Field(None, validation_alias="PYGEOAPI_OPENAPI")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
+    prefect_home: Path | None = Field(None, validation_alias="PREFECT_HOME")
+    prefect_database: SecretStr = Field(SecretStr(""), validation_alias="PREFECT_SERVER_DATABASE_CONNECTION_URL")
     data_dir: Path = Field(Path(".eo-pygeoapi"), validation_alias="EO_DATA_DIR")
     results_url: str = Field("", validation_alias="EO_RESULTS_URL")
     cache_url: str = Field("", validation_alias="EO_CACHE_URL")

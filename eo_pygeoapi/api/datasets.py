@@ -57,7 +57,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     coverage = table.matrix(periods, parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
-    boundaries = in_words(getattr(document, "boundaries", ()))
+    boundaries = in_words(document.boundaries or ())
     more = {"picture": picture, "levels": levels, "boundary_words": boundaries}
     return answer_either(api, request, document.to_json(), "datasets/dataset.html", **more)
 

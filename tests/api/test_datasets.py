@@ -218,7 +218,10 @@ def test_the_history_by_the_page_as_json_csv_and_a_page(url: str) -> None:
     assert [line["jobID"] for line in get(following, "").json()["imports"]] == ["job-0"]
 
     rows = get(url, "/datasets/rain/history?f=csv").text.splitlines()
-    assert rows[0].startswith("jobID,dataset,tenant,connection,dataElement,start,end,dryRun,status") and len(rows) == 4
+    assert (
+        rows[0].startswith("jobID,dataset,process,tenant,connection,dataElement,start,end,dryRun,status")
+        and len(rows) == 4
+    )
     page = get(url, "/datasets/rain/history?f=html").text
     assert "token &lt;ops&gt;" in page and "/jobs/job-2?f=html" in page
     assert "There are none yet" in get(url, "/datasets/sample-temperature/history?f=html").text

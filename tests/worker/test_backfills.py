@@ -102,7 +102,7 @@ def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_
     once_more = backfills.submit(**asked)
     assert backfills.ended(once_more).status == "successful"
     assert backfills.result(once_more)["values"] == DAYS * UNITS
-    year = {"datasetId": "filled", "start": "2020", "end": "2020", "dryRun": False}
+    year: dict[str, Any] = {"datasetId": "filled", "start": "2020", "end": "2020", "dryRun": False}
     assert backfills.ended(backfills.submit(**year)).message == (
         f"finished: 1 of 1 year done, {366 * UNITS} values new in DHIS2, 0 changed"
     )
