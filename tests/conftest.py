@@ -127,6 +127,23 @@ def _datasets(folder: Path, server: chc.StandIn) -> dict[str, object]:
             )
             for name, variable, zone in ERA5_DATASETS
         },
+        "people-in-warmth": collection(
+            "people-in-warmth",
+            source="era5-land",
+            exposure={"above": 20},
+            population={"options": {"country": "SLE", "baseUrl": server.url}},
+            decimals=0,
+            orgUnits=units,
+            dhis2={"connection": "national"},
+        ),
+        "warmth-against-normal": collection(
+            "warmth-against-normal",
+            source="derived",
+            options={"of": "era5-temperature", "statistic": "anomaly", "reference": "2023-2024", "minYears": 2},
+            periodType="daily",
+            orgUnits=units,
+            dhis2={"connection": "national"},
+        ),
         "worldpop": collection(
             "worldpop",
             source="worldpop",

@@ -101,6 +101,32 @@ def test_population_is_summed_without_the_mark_for_no_data(stack: Stack) -> None
     assert np.isfinite(counted).all()
 
 
+def test_people_are_counted_where_it_is_warm(stack: Stack) -> None:
+    result = stack.result(datasetId="people-in-warmth", start="2026-03-05", end="2026-03-05")
+    assert result["source"] == "ERA5-Land (Climate Data Store); people of WorldPop global2 SLE"
+    stack.result(datasetId="worldpop", start="2026", end="2026")
+    people = {f["properties"]["orgUnit"]: f["properties"]["value"] for f in stack.features("worldpop")}
+    warm = {f["properties"]["orgUnit"]: f["properties"]["value"] for f in stack.features("people-in-warmth")}
+    # the mean of the day is 27.85 degrees everywhere
+    there = [unit for unit, count in warm.items() if count is not None and people.get(unit) is not None]
+    assert there and all(warm[unit] <= people[unit] + 1 for unit in there)
+    assert sum(warm[unit] for unit in there) > 0.9 * sum(people[unit] for unit in there)
+
+
+def test_a_day_is_seen_against_the_same_day_of_other_years(stack: Stack, cds_server: cds.StandIn) -> None:
+    for day in ("2023-03-06", "2024-03-06"):
+        stack.result(datasetId="era5-temperature", start=day, end=day)
+    cds_server.clear_log()
+    result = stack.result(datasetId="warmth-against-normal", start="2024-03-06", end="2024-03-07")
+    assert result["source"] == "anomaly of era5-temperature, reference period 2023-2024"
+    assert cds_server.executions() == []  # nothing is downloaded
+    # the stand-in makes the same day of both years alike
+    values = {f["properties"]["period"]: f["properties"]["value"] for f in stack.features("warmth-against-normal")}
+    assert values == {"20240306": 0.0, "20240307": None}
+    assert {entry.get("period") for entry in result["leftOut"]} == {"20240307"}
+    assert result["leftOut"][0]["reason"].endswith("minYears is 2")
+
+
 def test_units_on_both_sides_of_180_degrees_are_two_small_downloads(stack: Stack, cds_server: cds.StandIn) -> None:
     rings = [
         [[west, -19], [east, -19], [east, -17], [west, -17], [west, -19]] for west, east in ((178, 180), (-180, -179))

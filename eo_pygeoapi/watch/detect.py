@@ -82,10 +82,13 @@ class Refusal:
     at: datetime
 
 
-def without_stale(found: Iterable[Failure], today: date) -> Iterator[Failure]:
-    """Yield the failures but those that `stale` tells of: the provider has stopped, and so has each job since."""
+def without_stale(found: Iterable[Failure]) -> Iterator[Failure]:
+    """Yield the failures but those of providers that had stopped, where it is known by now whether they still have.
+
+    `stale` tells of those, and not any more once the provider goes on, though the next job is still to come.
+    """
     for failure in found:
-        if failure.event != "stale-provider" or not freshness.is_stale(failure.facts, today):
+        if failure.event != "stale-provider" or failure.facts.newest_day is None:
             yield failure
 
 

@@ -135,7 +135,7 @@ class Watch:
         missed = self._missed.find(found, now)
         # after a gap, as when the machine slept, the workers had no time to report either
         yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
-        failures = list(detect.without_stale(self._failures(found, now), now.date()))
+        failures = list(detect.without_stale(self._failures(found, now)))
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from detect.refusals(self._refusals(found))
         yield from detect.doubts(

@@ -123,7 +123,7 @@ def test_a_quarter(tmp_path: Path, receiver: Receiver) -> None:
                 break
             world.token = world.dhis2.make_token(EXPIRES + 365 * DAY)
             if until == 52:  # the machine is away for four days
-                clock.set(at(BEGIN + 56 * DAY, 12))
+                simulation.pass_without_machine(at(BEGIN + 56 * DAY, 12))
         assert wrong_values(world, BEGIN + DAYS * DAY) == []
         assert diary.told == [(day, title) for day, title in TOLD if FIRST <= day <= DAYS]
         assert grown(diary.sizes) == []

@@ -107,7 +107,7 @@ def test_a_provider_has_stopped_when_its_newest_day_is_older_than_twice_its_dela
     # late it is too, which is told where it is not stale; what was told before is not over by that
     assert [condition.unsettled for condition in detect.late([feed], TODAY)] == [stale]
     failures = [Failure(feed, job("failed"), "stale-provider"), Failure(feed, job("failed"))]
-    assert len(list(detect.without_stale(failures, TODAY))) == (1 if stale else 2)
+    assert len(list(detect.without_stale(failures))) == (1 if newest else 2)
 
 
 def test_gaps_are_counted_between_the_first_and_the_newest() -> None:
