@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ELEMENT, DATA_SET = "RainLong001", "RainLongSet"
 SIDE, COLUMNS = 0.1, 50
+SOME = 4  # imports between two deaths
 MIB = 2**20
 
 
@@ -193,7 +194,7 @@ def test_years_arrive_once_whatever_dies(backfills: Backfills, series: Series, t
         if found.message != seen:
             seen = found.message
             print(f"{time.monotonic() - begun:5.0f} s: {seen}", flush=True)
-        if deaths and backfills.server.imports() > len(killed) * 4:
+        if deaths and backfills.server.imports() > len(killed) * SOME:
             time.sleep(chance.uniform(0, 10))
             death = deaths.pop(0)
             killed.append(death.__name__)

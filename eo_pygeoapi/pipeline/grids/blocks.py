@@ -12,6 +12,7 @@ from itertools import islice
 
 import numpy as np
 import xarray as xr
+from dask.local import get_sync  # by its name dask would import all of distributed first, which takes seconds
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import EoError, SourceError, SourceUnavailableError
@@ -94,7 +95,7 @@ def threads_beside(grid: xr.DataArray) -> int:
 
 def _read(grid: xr.DataArray, first: int, stop: int) -> Block:
     try:
-        return Block(first, stop, grid.data[first:stop].compute(scheduler="synchronous"))
+        return Block(first, stop, grid.data[first:stop].compute(scheduler=get_sync))
     except EoError:
         raise
     except Exception as error:  # each driver raises its own

@@ -89,13 +89,14 @@ def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice
     """Return these rows and columns as float, of several versions the final one where it has a value.
 
     The file is read as few contiguous boxes. A lazy file cannot be sliced backwards, so boxes become dask arrays before
-    they are turned: in chunks along time, and very large ones in strips, aligned with the file's.
+    they are turned: in chunks along time, and very large ones in strips, aligned with the file's. Of what is in memory
+    already, boxes are views.
     """
     preferred, parts = data.encoding.get("preferred_chunks", {}), []
     stored = {axis: size for axis in _NAMES for name, size in preferred.items() if str(name).lower() in _NAMES[axis]}
     for down, along in product(_runs(y.positions[rows]), _runs(x.positions[columns])):
         part = data.isel(y=_slice(down), x=_slice(along))
-        if part.chunks is None:
+        if part.chunks is None and not part.variable._in_memory:  # xarray has no public word for it
             cells, sizes = part.sizes["y"] * part.sizes["x"], {str(name): -1 for name in part.dims}
             if "time" in sizes:
                 sizes["time"] = steps_per_block(cells, stored.get("time", 1))

@@ -89,7 +89,7 @@ class StandIn:
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}
         request = urllib.request.Request(self.url + path, data, sent, method=method)
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=300) as response:
             return json.load(response)
 
 
