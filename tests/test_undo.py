@@ -103,7 +103,7 @@ def test_what_cannot_be_undone_is_refused_with_the_reason(stack: Stack) -> None:
     for inputs, words in (
         ({"datasetId": DATASET}, "input start: is required"),
         ({**DAYS, "datasetId": "nothing"}, "unknown dataset 'nothing'"),
-        ({**DAYS, "datasetId": "worldpop"}, "names no dhis2.dataElement"),
+        ({**DAYS, "datasetId": "sample-temperature"}, "names no dhis2.dataElement"),
         ({**DAYS, "start": "tomorrow"}, "is no date"),
     ):
         answer = stack.execute({"inputs": inputs}, "eo-reconcile")

@@ -1,6 +1,6 @@
 """`eo-pygeoapi dhis2 setup`: plan, and with `--apply` make, the metadata that the datasets of a connection need."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from eo_pygeoapi.contract.models import Model
@@ -73,30 +73,25 @@ def _set_up(
     if ALL not in me.authorities:
         remarks.append(f"user {me.username} is no superuser, so DHIS2 may refuse a part of this, or hide one")
     readers, missing = read_groups(dhis2, wishes.readers)
-    problems = [f"there is no user group {name!r} (name, code or UID)" for name in missing]
-    needs = [_need(dataset, dhis2, remarks) for dataset in datasets]
-    wanted = Needs(needs, today_of(dhis2), importer, readers)
-    found = survey(dhis2, wanted)
-    problems += found.problems
+    needs = Needs([_need(dataset, dhis2, remarks) for dataset in datasets], today_of(dhis2), importer, readers)
+    found = survey(dhis2, needs)
+    problems = [*(f"there is no user group {name!r} (name, code or UID)" for name in missing), *found.problems]
     made: list[Step] = []
     if wishes.apply and not missing:
         make(dhis2, found.plan, change=wishes.change)
         made = found.plan.to_do(wishes.change)
-        if importer:  # who has its role now
-            wanted = replace(wanted, importer=read_importer(dhis2, importer.username))
-        left = survey(dhis2, wanted).plan.to_do(wishes.change)
-        problems += [f"DHIS2 took this and does not have it: {step.in_words()}" for step in left]
-    return outcome.model_copy(
-        update={
-            "version": found.version,
-            "user": me.username,
-            "importer": importer.username if importer else "",
-            "steps": found.plan.steps,
-            "made": made,
-            "remarks": remarks,
-            "problems": problems,
-        }
-    )
+        problems += _left(dhis2, needs, wishes)
+    facts = {"version": found.version, "user": me.username, "importer": importer.username if importer else ""}
+    done = {"steps": found.plan.steps, "made": made, "remarks": remarks, "problems": problems}
+    return outcome.model_copy(update=facts | done)
+
+
+def _left(dhis2: Dhis2, needs: Needs, wishes: Wishes) -> Iterator[str]:
+    """Say what DHIS2 does not have though it took it."""
+    if needs.importer:  # who has its role now
+        needs = replace(needs, importer=read_importer(dhis2, needs.importer.username))
+    for step in survey(dhis2, needs).plan.to_do(wishes.change):
+        yield f"DHIS2 took this and does not have it: {step.in_words()}"
 
 
 def _importer(dhis2: Dhis2, own: Dhis2Connection, name: str) -> tuple[Importer | None, list[str]]:

@@ -30,10 +30,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A request that may become a job: its inputs, and the dataset that it is about."""
+    """A request that may become a job: its inputs, the dataset that it is about, and the DHIS2 connection it uses."""
 
     inputs: JsonObject
     dataset: Dataset
+    connection: str
 
 
 def accept(process_id: str, inputs: JsonMapping, seen: Seen) -> Accepted:
@@ -68,7 +69,7 @@ def _backfill(inputs: JsonMapping, seen: Seen) -> Accepted:
         raise InputError(
             f"input start, end: no whole {dataset.period_type} period lies in {interval.start} to {interval.end}"
         )
-    return Accepted(dict(inputs), dataset)
+    return Accepted(dict(inputs), dataset, dataset.dhis2.connection)
 
 
 def _undo(inputs: JsonMapping, seen: Seen) -> Accepted:
@@ -77,7 +78,9 @@ def _undo(inputs: JsonMapping, seen: Seen) -> Accepted:
     if (dataset := seen.datasets.get(job.dataset)) is None:
         enabled = ", ".join(seen.datasets) or "none"
         raise InputError(f"input jobId: dataset {job.dataset!r} of the job is not enabled (enabled: {enabled})")
-    return Accepted(dict(inputs), dataset)
+    asked = job.inputs.get("dhis2")
+    connection = asked.get("connection") if isinstance(asked, Mapping) else None
+    return Accepted(dict(inputs), dataset, str(connection or dataset.dhis2.connection))
 
 
 def _reconcile(inputs: JsonMapping, seen: Seen) -> Accepted:
@@ -86,7 +89,7 @@ def _reconcile(inputs: JsonMapping, seen: Seen) -> Accepted:
     resolve_interval(wanted, datetime.now(UTC).astimezone(ZoneInfo(dataset.time_zone)).date())
     if not dataset.dhis2.data_element:
         raise InputError(f"input datasetId: dataset {dataset.id!r} names no dhis2.dataElement, so nothing was sent")
-    return Accepted(dict(inputs), dataset)
+    return Accepted(dict(inputs), dataset, dataset.dhis2.connection)
 
 
 _CHECKS: Mapping[str, Callable[[JsonMapping, Seen], Accepted]] = {

@@ -87,7 +87,7 @@ class Executions:
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id in COMPANIONS:
             accepted = accept(process_id, inputs, Seen(self.datasets(), self.gateway.runs.get))
-            self.viewer.permit(accepted.dataset.dhis2.connection)
+            self.viewer.permit(accepted.connection)
             request[DATASET] = accepted.dataset.id
             return self._submit_other(process_id, accepted.inputs, request, body, accepted.dataset.tenant)
         if process_id != PROCESS_ID:

@@ -1,0 +1,102 @@
+"""The file with the values that ministries use is right, and each of its datasets has values, beside stand-ins."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from shapely.geometry import box
+
+from eo_pygeoapi.contract.models import ImportSummary, Interval
+from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import inspect_datasets
+from eo_pygeoapi.pipeline.climatology.step import compare_with_normal
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_people_of, open_source_data
+from eo_pygeoapi.pipeline.zonal.step import Aggregated, aggregate_to_org_units
+from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.publish import JobResults, publish_results
+from eo_pygeoapi.store.reader import PublishedReader
+from eo_pygeoapi.store.store import ResultStore
+from tests.pipeline import made
+from tests.stack import CHECKOUT, RAINY_MONTH, make_rain
+from tests.standins import cds, chc, worldpop
+from tests.store.results_data import square, units
+
+FILE = CHECKOUT / "docs" / "ministry.yml"
+UNITS = made.units({"a": box(-12.0, 8.0, -11.5, 8.5)})
+BOX = (-12.0, 8.0, -11.5, 8.5)
+MONTH = date(*RAINY_MONTH, 1)
+YEARS = range(1991, 2021)
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dataset]]:
+    """The datasets of the file, with the addresses of stand-ins."""
+    root = tmp_path_factory.mktemp("providers")
+    make_rain(root)
+    worldpop.make_year(root, "SLE", MONTH.year)
+    with chc.running(root) as static, cds.running() as store, pytest.MonkeyPatch.context() as environment:
+        for name, value in store.environment.items():
+            environment.setenv(name, value)
+        config: dict[str, Any] = yaml.safe_load(FILE.read_text())
+        config["eo"]["defaults"]["population"]["options"]["baseUrl"] = static.url
+        for resource in config["resources"].values():
+            if resource["eo"]["source"] == "chirps3":
+                resource["eo"]["options"] = {"baseUrl": static.url}
+        found = inspect_datasets(config, CHECKOUT)
+        assert found.problems == []
+        yield found.right
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def compute(dataset: Dataset, cache: Path) -> Aggregated:
+    """Compute a day or the month, as a job does."""
+    last = date(MONTH.year, MONTH.month, 31) if dataset.period_type == "monthly" else MONTH.replace(day=2)
+    first = MONTH if dataset.period_type == "monthly" else last
+    interval = Interval(start=first, end=last)
+    periods = periods_in(interval, dataset.period_type)
+    if dataset.options.taken_from():
+        return compare_with_normal(UNITS, periods, dataset, published(cache))
+    asked = SourceRequest(dataset, interval, BOX, cache / "downloads")
+    extract = extract_source_data(asked)
+    grid, people = open_source_data(asked, extract), open_people_of(asked, extract)
+    return aggregate_to_org_units(grid, UNITS, periods, dataset, people=people)
+
+
+def published(folder: Path) -> PublishedReader:
+    """Thirty years of months and those of this year, as `rain-monthly` would have published them."""
+    store = ResultStore(str(folder / "results"))
+    months = [
+        period
+        for year in (*YEARS, MONTH.year - 1, MONTH.year)
+        for period in periods_in(Interval(start=date(year, 1, 1), end=date(year, 12, 31)), "monthly")
+    ]
+    values = {
+        "orgUnit": np.array(["a"] * len(months), dtype=object),
+        "period": np.array([period.id for period in months], dtype=object),
+        "start": np.array([period.start.isoformat() for period in months], dtype=object),
+        "end": np.array([period.end.isoformat() for period in months], dtype=object),
+        "value": np.array([100.0 + 10 * np.sin(n) for n in range(len(months))]),
+        "validFraction": np.ones(len(months)),
+    }
+    summary = ImportSummary(status="SKIPPED", dry_run=True)
+    results = JobResults(
+        units=units({"a": square(0, 0)}), values=values, summary=summary, left_out=[], preview={"dataValues": []}
+    )
+    publish_results(JobFolder(store, "a-job"), "rain-monthly", results)
+    return PublishedReader(store)
+
+
+@pytest.mark.parametrize("id_", yaml.safe_load(FILE.read_text())["resources"])
+def test_a_dataset_has_values(datasets: dict[str, Dataset], cache: Path, id_: str) -> None:
+    found = compute(datasets[id_], cache)
+    assert found.left_out == []
+    assert np.isfinite(found.frame["value"]).all() and len(found.frame) == 1
