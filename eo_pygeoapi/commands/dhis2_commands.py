@@ -21,7 +21,7 @@ app = typer.Typer(help="What DHIS2 needs for imports: make it, and check it.", n
 out = Console(highlight=False, soft_wrap=True)
 ACTIONS = {"make": "make   ", "add": "add to ", "change": "differs"}
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Ids; without any, all that go to a DHIS2")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Ids; all without any")]
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
 ]
