@@ -70,7 +70,8 @@ def take_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime) -> 
     """Publish again what the collection showed before a job, where it still shows the job's values.
 
     What DHIS2 has not let the undo take back stays as it is, and so does what the job found in DHIS2 as it was, where
-    nothing was published of it before. The coverage follows. A repetition changes nothing.
+    nothing was published of it before. The coverage follows, also where a later job shows its own value and had found
+    the undone one in DHIS2. A repetition changes nothing.
     """
     store, job = undo.store, JobFolder(undo.store, job_id)
     version = f"{stamp(now)} {undo.job_id} {stamp(now)}"
@@ -108,7 +109,7 @@ def take_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime) -> 
 
 
 def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFolder, copies: Path) -> bool:
-    """Make the tables of cells `ours`, `was`, `stays`, `kept` and `as_it_was`; False where the job changed nothing."""
+    """Make the tables of cells `ours`, `was`, `stays`, `kept`, `gone` and `as_it_was`; False where there are none."""
     cells = 'SELECT "orgUnit", period FROM read_csv(?, all_varchar=true) WHERE change IN (SELECT unnest(?))'
     with (
         _local(undo, job_folder.CHANGES, copies / "undo.csv") as undone,
@@ -119,6 +120,12 @@ def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFo
             return False
         connection.execute(f"CREATE TEMP TABLE stays AS {cells}", [str(undone), ["rejected"]])
         connection.execute(f"CREATE TEMP TABLE kept AS {cells}", [str(undone), ["kept"]])
+        nothing = "(change = 'deleted' OR (change = 'unchanged' AND coalesce(stored, '') = ''))"
+        ours = 'SELECT DISTINCT "orgUnit", period FROM read_csv(?, all_varchar=true)'
+        connection.execute(
+            f'CREATE TEMP TABLE gone AS {ours} WHERE {nothing} AND ("orgUnit", period) IN ({ours})',
+            [str(undone), str(changes)],
+        )
         connection.execute(f"CREATE TEMP TABLE as_it_was AS {cells}", [str(changes), ["unchanged"]])
         connection.execute(
             'CREATE TEMP TABLE ours AS SELECT "orgUnit", period FROM read_csv(?, all_varchar=true)', [str(changes)]
@@ -137,32 +144,30 @@ def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFo
 def _cover(
     connection: duckdb.DuckDBPyConnection, undo: JobFolder, dataset: Dataset, version: str, now: datetime
 ) -> None:
-    """Record in the coverage what there is again, and what is gone."""
-    columns = connection.execute(
-        """SELECT "orgUnit", period, first, last, start IS NULL AS gone, ("orgUnit", period) IN (FROM kept) AS kept
-        FROM back ORDER BY period, "orgUnit" """
+    """Record in the coverage what there is again, and what is gone, here and in DHIS2."""
+    words = f"taken back by job {undo.job_id}"
+    table, today = CoverageTable(undo.store, dataset.id), now.astimezone(UTC).date()
+    back = connection.execute(
+        'SELECT "orgUnit", period, first, last, start IS NULL FROM back ORDER BY period, "orgUnit"'
     ).fetchall()
-    if not columns:
-        return
-    today = now.astimezone(UTC).date()
-    periods = {period: period_with_id(period, dataset.period_type) for _, period, *_ in columns}
+    periods = {period: period_with_id(period, dataset.period_type) for _, period, *_ in back}
     finals = {id_: dataset.options.final_from(period.end) if period else None for id_, period in periods.items()}
     states = [
         "-" if gone else "P" if (final := finals[period]) is not None and today < final else "V"
-        for _, period, _, _, gone, _ in columns
+        for _, period, _, _, gone in back
     ]
-    words = f"taken back by job {undo.job_id}"
-    table = CoverageTable(undo.store, dataset.id)
     cells = {
-        "orgUnit": [row[0] for row in columns],
-        "period": [row[1] for row in columns],
-        "start": [row[2].isoformat() for row in columns],
-        "end": [row[3].isoformat() for row in columns],
+        "orgUnit": [row[0] for row in back],
+        "period": [row[1] for row in back],
+        "start": [row[2].isoformat() for row in back],
+        "end": [row[3].isoformat() for row in back],
         "state": states,
-        "reason": [words if row[4] else "" for row in columns],
+        "reason": [words if gone else "" for *_, gone in back],
     }
     table.add_values({n: np.array(c, dtype=object) for n, c in cells.items()}, (), undo.job_id, version)
-    in_dhis2 = [(unit, period, "K" if kept else "-") for unit, period, _, _, gone, kept in columns if gone or kept]
+    in_dhis2 = connection.execute(
+        """SELECT "orgUnit", period, '-' AS state FROM gone UNION ALL SELECT "orgUnit", period, 'K' FROM kept"""
+    ).fetchall()
     table.add_import(
         {
             "orgUnit": [unit for unit, _, _ in in_dhis2],

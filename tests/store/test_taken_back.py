@@ -45,6 +45,21 @@ def undone(store: ResultStore, job: str, hours: float, changes: Mapping[Cell, st
     return take_back(JobFolder(store, f"undo-{job}"), job, RAIN, NOON + timedelta(hours=hours))
 
 
+def in_dhis2(store: ResultStore) -> int:
+    """Return how many values DHIS2 holds of us, as the coverage has it."""
+    return sum(period.imported for period in CoverageTable(store, "rain").summary())
+
+
+def covered(store: ResultStore, job: str, cells: Mapping[Cell, float], version: str) -> None:
+    """Record cells as an import does that DHIS2 then holds."""
+    units, periods = [unit for unit, _ in cells], [period for _, period in cells]
+    same = {"orgUnit": units, "period": periods, "reason": [""] * len(cells)}
+    days = [f"{period[:4]}-{period[4:6]}-{period[6:]}" for period in periods]
+    table = CoverageTable(store, "rain")
+    table.add_values({**same, "start": days, "end": days, "state": ["V"] * len(cells)}, (), job, version)
+    table.add_import({**same, "state": ["D"] * len(cells)}, job, version)
+
+
 def _write_changes(store: ResultStore, job: str, changes: Mapping[Cell, str]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -109,3 +124,14 @@ def test_an_undo_of_a_job_that_broke_off_has_nothing_to_follow(store: ResultStor
     _write_changes(store, "undo-x", {("OuA", FIRST): "deleted"})
     assert take_back(JobFolder(store, "undo-x"), "x", RAIN, NOON) == TakenBack()
     assert shown(store) == {("OuA", FIRST): (1.0, "a")}
+
+
+def test_what_a_later_job_had_found_in_dhis2_is_missing_there_when_it_is_taken_back(store: ResultStore) -> None:
+    cells = {("OuA", FIRST): 1.0, ("OuB", FIRST): 2.0}
+    imported(store, "a", 0, cells)
+    imported(store, "b", 1, cells, unchanged=2)
+    covered(store, "b", cells, "2025-08-01T13:00:00.000000 b")
+    assert in_dhis2(store) == 2
+    assert undone(store, "a", 2, {("OuA", FIRST): "deleted", ("OuB", FIRST): "kept"}) == TakenBack(0, 0)
+    assert (in_dhis2(store), len(shown(store))) == (0, 2)
+    assert CoverageTable(store, "rain").reasons(FIRST) == {"OuA": "taken back by job undo-a"}
