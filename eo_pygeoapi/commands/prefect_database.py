@@ -1,12 +1,12 @@
 """Prefect's database, dumped and loaded by its own means: SQLite's backup, or `pg_dump` and `pg_restore`."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -106,14 +106,17 @@ class PostgreSql:
         self._run("pg_restore", "--no-owner", "--single-transaction", "--exit-on-error", *emptied, str(source))
 
     def _run(self, program: str, *arguments: str) -> str:
-        where = [f"--host={self.host}", f"--port={self.port}", f"--username={self.user}", f"--dbname={self.name}"]
         try:
-            done = subprocess.run(
-                [program, "--no-password", *where, *arguments],
-                env={**os.environ, "PGPASSWORD": self.password},
-                capture_output=True,
-                text=True,
-            )
+            with TemporaryDirectory(prefix="eo-pygeoapi-") as folder:  # which nobody else may read
+                passwords = Path(folder, "pgpass")
+                passwords.touch(mode=0o600)
+                escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
+                passwords.write_text(f"*:*:*:*:{escaped}\n")
+                server = {"host": self.host, "port": self.port, "user": self.user, "dbname": self.name}
+                server |= {"passfile": passwords}
+                named = " ".join(f"{name}={_quoted(value)}" for name, value in server.items())
+                command = [program, "--no-password", f"--dbname={named}", *arguments]
+                done = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError as error:
             raise DatabaseError(
                 f"{program} is not installed; install PostgreSQL's client programs (postgresql-client)"
@@ -121,6 +124,12 @@ class PostgreSql:
         if done.returncode:
             raise DatabaseError(f"{program}: {redact(done.stderr.strip(), [self.password])}")
         return done.stdout
+
+
+def _quoted(value: object) -> str:
+    """Return a value as connection strings of PostgreSQL have it."""
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def database_of(settings: Settings) -> Database:

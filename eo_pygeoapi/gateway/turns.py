@@ -7,12 +7,13 @@ soon after the holder has died, so that no dead run keeps others waiting.
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists
 
 LEASE_SECONDS = 60  # the shortest that Prefect allows; renewed after three quarters of it
 
@@ -24,7 +25,8 @@ def turn(job_id: str, connection: str, data_element: str) -> Iterator[None]:
     """Wait for the turn for a data element (its UID) of a connection, and hold it while the block runs."""
     name = limit_name(connection, data_element)
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, 1)
+        with suppress(ObjectAlreadyExists):  # another job has made it at this moment
+            client.upsert_global_concurrency_limit_by_name(name, 1)
     logger.info("waiting for the turn %s", name)
     with concurrency(
         name,

@@ -6,7 +6,7 @@ distribution that cannot be fitted.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import gammainc, ndtri  # the distributions of scipy.stats take two seconds to import
 
 Floats = NDArray[np.float64]
 MOST = 3.09  # of the standardised precipitation index: beyond it 30 years tell nothing
@@ -57,6 +57,6 @@ def spi(values: Floats, reference: Floats) -> Floats:
     average = mean(wet)
     spread = np.log(average) - mean(np.log(wet))
     shape = (1 + np.sqrt(1 + 4 * spread / 3)) / (4 * spread)
-    gamma = np.where(values > 0, stats.gamma.cdf(values, shape, scale=average / shape), 0.0)
-    found = np.clip(stats.norm.ppf(zeros + (1 - zeros) * gamma), -MOST, MOST)
+    gamma = np.where(values > 0, gammainc(shape, values * shape / average), 0.0)
+    found = np.clip(ndtri(zeros + (1 - zeros) * gamma), -MOST, MOST)
     return np.asarray(np.where(np.isnan(values) | ~(spread > 0), np.nan, found))

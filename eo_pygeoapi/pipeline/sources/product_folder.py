@@ -67,8 +67,14 @@ class ProductFolder:
         folder = cls(path, name, step)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if not (path / ABOUT).exists():
-                write_whole(path / ABOUT, text + "\n")
+            for last in (False, False, True):
+                try:
+                    if not (path / ABOUT).exists():
+                        write_whole(path / ABOUT, text + "\n")
+                    break
+                except FileNotFoundError:  # a job that locks the folder sweeps up drafts, this one too
+                    if last:
+                        raise
         except OSError as error:
             raise SourceError(f"{name}: cannot keep downloads in {path}: {error.strerror}") from error
         return folder
