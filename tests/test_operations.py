@@ -118,6 +118,7 @@ def listed(stack: Stack, dataset: str, present: bool, seconds: float = 40) -> bo
     return False
 
 
+@pytest.mark.slow
 def test_an_edit_is_taken_up_without_losing_a_request_or_a_job(stack: Stack) -> None:
     sample = yaml.safe_load(stack.config.read_text())["resources"]["sample-temperature"]
     job = stack.submit(**SAMPLE)
@@ -154,6 +155,7 @@ def test_a_mistake_is_named_and_nothing_is_applied(stack: Stack) -> None:
 # Prefect hangs
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("engine-away-is-503")
 def test_when_prefect_hangs_jobs_say_so_in_time_and_the_rest_goes_on(stack: Stack) -> None:
     job = stack.submit(**SAMPLE)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.stack import Stack
 
 SAMPLE = ("backfill", "sample-temperature", "--start", "2025-07-01", "--end", "2025-07-31")
@@ -34,6 +36,7 @@ def test_a_mistake_is_a_sentence(stack: Stack) -> None:
         assert said.returncode == 1 and words in said.stderr and "Traceback" not in said.stderr, said.stderr
 
 
+@pytest.mark.slow
 def test_a_real_one_prints_its_job_and_what_came_of_it(stack: Stack) -> None:
     asked = ("backfill", "rain", "--start", "2024-01-01", "--end", "2024-01-02", "--apply", "--only", "all")
     said = stack.command(*asked)

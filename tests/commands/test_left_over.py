@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from eo_pygeoapi.commands.left_over import born, end_left_over
 
 STUBBORN = (
@@ -20,6 +22,7 @@ def test_what_was_left_is_ended_with_its_children() -> None:
     assert born(child) == 0.0
 
 
+@pytest.mark.slow
 def test_what_does_not_end_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"

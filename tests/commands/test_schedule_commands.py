@@ -56,6 +56,7 @@ def terminal(tmp_path: Path, prefect_api: str) -> Iterator[Terminal]:
     yield Terminal(tmp_path, prefect_api)
 
 
+@pytest.mark.slow
 def test_a_person_lists_pauses_resumes_and_runs_schedules(terminal: Terminal, prefect_api: str) -> None:
     paused = terminal.call("schedules", "pause", "by-hand/daily", "--reason", "it is [too] wet")
     assert paused.returncode == 0 and "by-hand/daily: paused" in paused.stdout, paused.stderr

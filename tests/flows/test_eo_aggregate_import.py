@@ -85,6 +85,7 @@ def attempt(folder: Path, prefect_api: str, run_id: str = "") -> dict[str, Any]:
     return said
 
 
+@pytest.mark.slow
 def test_a_second_attempt_takes_finished_steps_from_their_results(folder: Path, prefect_api: str) -> None:
     in_the_way = folder / "results/published"
     in_the_way.write_text("where a folder should be")

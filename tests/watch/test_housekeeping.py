@@ -100,6 +100,7 @@ def test_files_of_the_coverage_are_merged_and_say_the_same(keeper: Housekeeping)
     assert table.summary() == before and len(before) == 3
 
 
+@pytest.mark.slow
 def test_a_prefect_that_deletes_runs_itself_is_remarked(keeper: Housekeeping, tmp_path: Path) -> None:
     assert keeper.remarks() == []
     variables = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true"}

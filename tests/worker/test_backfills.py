@@ -105,6 +105,7 @@ def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_
     assert backfills.result(once_more)["values"] == DAYS * UNITS
 
 
+@pytest.mark.slow
 def test_a_backfill_waits_for_its_window_keeps_its_limit_and_stops_its_jobs(backfills: Backfills) -> None:
     opens = datetime.now(UTC) + timedelta(hours=2)
     window = f"{opens:%H}:00-{opens + timedelta(hours=1):%H}:00"

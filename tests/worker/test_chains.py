@@ -69,6 +69,7 @@ def children(work: Farm, parent: str) -> list[Job]:
     return [job for job in jobs if job.parent == parent]
 
 
+@pytest.mark.slow
 def test_an_import_is_followed_by_each_thing_once(
     work: Farm, outside: tuple[dhis2.StandIn, chc.StandIn, Receiver], tmp_path: Path
 ) -> None:

@@ -164,6 +164,7 @@ def test_a_night_without_the_time_of_a_schedule_has_its_run_all_the_same(
     assert found[1]["work_queue_name"] == "scheduled" and found[1]["labels"]["eo-pygeoapi.schedule"] == "hourly"
 
 
+@pytest.mark.slow
 def test_all_missed_times_run_once_each_the_oldest_first_and_one_after_the_other(work: Farm, tmp_path: Path) -> None:
     schedule = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 * * * *"), slug="hourly", active=True)
     spec = DeploymentSpec("all", "scheduled", "tests.worker.tiny:scheduled", "", {}, {}, "1", [schedule])

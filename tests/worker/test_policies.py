@@ -139,6 +139,7 @@ def test_what_no_try_can_mend_and_what_a_person_waits_for_is_not_tried(
     assert lines(tmp_path / "said") == ["began"]
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_is_dismissed_and_outlives_its_worker(work: Farm, tmp_path: Path) -> None:
     work.end_workers()  # the one of the other tests has another policy
     path = config_file(tmp_path, retries=3, backoff="PT1H")
@@ -163,6 +164,7 @@ def test_a_job_that_waits_is_dismissed_and_outlives_its_worker(work: Farm, tmp_p
     assert job(work, dismissed).status == "dismissed" and lines(tmp_path / "dismissed") == ["began"]
 
 
+@pytest.mark.slow
 def test_an_import_waits_for_data_that_are_not_published_yet(work: Farm, provider: chc.StandIn, tmp_path: Path) -> None:
     path = config_file(tmp_path, provider.url, retries=1, backoff="PT1S")
     dataset = load_datasets(path)["rain"]

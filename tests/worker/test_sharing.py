@@ -12,6 +12,7 @@ from eo_pygeoapi.gateway.work_pool import BACKFILL, ON_DEMAND, SCHEDULED
 from tests.worker.farm import Farm, lines, until
 
 
+@pytest.mark.slow
 def test_one_at_a_time_and_in_order_of_priority(work: Farm, tmp_path: Path) -> None:
     said = tmp_path / "said"
     jobs = {}

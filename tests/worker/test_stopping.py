@@ -27,6 +27,7 @@ def test_a_stopping_worker_lets_runs_end_and_takes_no_more(work: Farm, tmp_path:
 
 
 # Ctrl-C where a shell's background job ignores SIGINT, and a service manager that sends SIGTERM to all processes
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "before", "everyone"),
     [(signal.SIGINT, "trap '' INT;", False), (signal.SIGTERM, "", True)],

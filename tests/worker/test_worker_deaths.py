@@ -28,6 +28,7 @@ def test_a_killed_worker_takes_its_runs_with_it_and_the_next_one_says_so(
     assert (status["status"], status["message"]) == ("failed", "the worker was killed while the run was going on")
 
 
+@pytest.mark.slow
 def test_when_all_are_killed_at_once_the_run_goes_on_at_the_next_start(work: Farm, tmp_path: Path) -> None:
     said = tmp_path / "said"
     worker = work.worker(tmp_path / "data", zygote=True)

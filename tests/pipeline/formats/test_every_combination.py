@@ -268,6 +268,7 @@ def run(folder: Path, seed: int, number: int) -> tuple[int, int]:
     return read, number - read
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Consolidated metadata")
 def test_some_hundred_files(tmp_path: Path) -> None:
     read, refused = run(tmp_path, 1, 300)

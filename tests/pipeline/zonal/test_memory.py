@@ -20,10 +20,12 @@ def growth(variant: str, **arguments: Any) -> float:
     return float(json.loads(done.stdout.splitlines()[-1])["mib"])
 
 
+@pytest.mark.slow
 def test_a_month_of_hours_takes_little(tmp_path: Path) -> None:
     assert growth("file_to_values", steps=744, folder=str(tmp_path)) < 64  # the grid has 51 MiB, twice in float64
 
 
+@pytest.mark.slow
 def test_a_country_at_100_m_stays_within_the_bound(tmp_path: Path) -> None:
     assert growth("fine_to_values", shape=[3640, 3700], folder=str(tmp_path), count=20) < BOUND_MIB
 
