@@ -47,6 +47,7 @@ def prefect(method: str, url: str, **kwargs: Any) -> Any:
     return answer.json() if answer.content else None
 
 
+@pytest.mark.slow
 def test_a_schedule_that_was_paused_and_resumed_in_prefect_runs_with_its_inputs(scheduled: Stack) -> None:
     api = scheduled.prefect_api
     name = f"{api}/deployments/name/eo_aggregate_import_v1/sample-temperature"

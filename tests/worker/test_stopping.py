@@ -11,6 +11,7 @@ from eo_pygeoapi.worker.processes import Process
 from tests.worker.farm import Farm, lines, until
 
 
+@pytest.mark.slow
 def test_a_stopping_worker_lets_runs_end_and_takes_no_more(work: Farm, tmp_path: Path) -> None:
     said = tmp_path / "said"
     worker = work.worker(tmp_path / "data", EO_STOP_GRACE_SECONDS="60")
@@ -52,6 +53,7 @@ def test_what_does_not_end_in_time_is_ended_and_marked(
     assert not Process.of(child).is_alive()
 
 
+@pytest.mark.slow
 def test_a_run_with_an_attempt_left_waits_for_the_next_worker(work: Farm, tmp_path: Path) -> None:
     said = tmp_path / "said"
     worker = work.worker(tmp_path / "data", zygote=True, EO_STOP_GRACE_SECONDS="600")
