@@ -1,9 +1,8 @@
 """The process `eo-backfill`, wired: an estimate, or a look at the jobs of its parts, after which the run is put off."""
 
 import logging
-import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from functools import partial
@@ -12,9 +11,6 @@ from pathlib import Path
 import requests
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
-from prefect.states import Completed
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs
 from eo_pygeoapi.contract.models import Interval
@@ -22,17 +18,16 @@ from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.cost import Box
 from eo_pygeoapi.datasets.validate import Execution, parsed_inputs, validate_inputs
 from eo_pygeoapi.datasets.viewer import Viewer
-from eo_pygeoapi.errors import EngineUnavailableError, EoError
+from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import put_off
-from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, STARTED_BY, VALUES_PER_MINUTE, Job
+from eo_pygeoapi.gateway.patience import while_away
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.work_pool import BACKFILL
 from eo_pygeoapi.jobs.backfills import Overseer, parts_in_words
 from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store import job_folder
@@ -41,10 +36,9 @@ from eo_pygeoapi.store.boundaries import changed_units
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.store import ResultStore
 from flows.following import begin, follow
 from flows.hooks import BACKFILL_HOOKS
-from flows.surroundings import enabled_datasets, failed, own_run, prepare_log
+from flows.surroundings import connection_of, enabled_datasets, of_one_download, outcome, own_folder, own_run
 
 _PREFECT_SECONDS, _HEAD_SECONDS = 120.0, 5.0
 _log = logging.getLogger(__name__)
@@ -53,16 +47,15 @@ _log = logging.getLogger(__name__)
 @flow(name="eo_backfill_v1", validate_parameters=False, persist_result=False, **BACKFILL_HOOKS)
 def eo_backfill_v1(process_id: str, inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Estimate what a backfill takes, or start its jobs and look after them."""
-    take_credentials(read_blocks(), os.environ)
-    prepare_log()
-    folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
-    try:
-        run = Run(folder, inputs, request or {})
-        words = run.estimated() if run.asked.dry_run else run.looked()
-        run.progress.end()
-        return Completed(message=f"finished: {words}")
-    except EoError as error:
-        return failed(folder, error)
+    folder = own_folder()
+    return outcome(folder, lambda: _backfill(folder, inputs, request or {}))
+
+
+def _backfill(folder: JobFolder, inputs: JsonObject, request: JsonObject) -> str:
+    run = Run(folder, inputs, request)
+    words = run.estimated() if run.asked.dry_run else run.looked()
+    run.progress.end()
+    return words
 
 
 class Run:
@@ -85,17 +78,12 @@ class Run:
         self.progress.at(30, "looks at what is there")
         plan = self._plan(units)
         self.progress.at(60, "asks DHIS2 what it takes")
-        connection = self.settings.dhis2_connection(self.dataset.dhis2.connection)
         around = Surroundings(
-            connect=partial(dhis2.connect, connection) if connection else None,
+            connect=connection_of(self.dataset.dhis2.connection),
             size=lambda place: size_of(self.dataset.resolve(place)),
             free=lambda: free_bytes(Path(self.settings.data_dir)),
             at_once=self.settings.backfill_jobs,
-            companions=[
-                other.options
-                for other in enabled_datasets().values()
-                if (other.source, other.org_units) == (self.dataset.source, self.dataset.org_units)
-            ],
+            companions=[other.options for other in of_one_download(self.dataset)],
         )
         outputs = estimate(self.asked, self.dataset, plan, units, box, around, datetime.now(UTC))
         self.folder.write_json(job_folder.RESULT, outputs.to_json())
@@ -158,7 +146,7 @@ class Run:
         return words
 
     def _overseer(self, gateway: PrefectGateway, backfill: Backfill) -> Overseer:
-        runs = gateway.seen_by(Viewer(self.dataset.tenant)).runs
+        runs, again = gateway.seen_by(Viewer(self.dataset.tenant)).runs, while_away(_PREFECT_SECONDS)
         at_once, most = self.settings.backfill_jobs, self.asked.max_values_per_minute
         request: JsonObject = {FOLLOWED: False}
         if most:
@@ -168,14 +156,14 @@ class Run:
 
         def submit(inputs: JsonObject, key: str) -> Job:
             parameters, labels = {"inputs": inputs, "request": request}, {STARTED_BY: self.folder.job_id}
-            return patiently(lambda: runs.submit(self.dataset.id, parameters, BACKFILL, labels, key))
+            return again(runs.submit, self.dataset.id, parameters, BACKFILL, labels, key)
 
         return Overseer(
             folder=self.folder,
             dataset=self.dataset,
             inputs=self.asked,
             submit=submit,
-            get=lambda job_id: patiently(lambda: runs.get(job_id)),
+            get=partial(again, runs.get),
             lacking=partial(self._lacking, backfill),
             at_once=at_once,
         )
@@ -190,8 +178,7 @@ class Run:
 
     def _units(self) -> tuple[list[str], Box]:
         """Return the ids of the units that are to be computed, and the box around all that were asked for."""
-        connection = self.settings.dhis2_connection(self.dataset.dhis2.connection)
-        found = org_units.load_org_units(self.execution, partial(dhis2.connect, connection) if connection else None)
+        found = org_units.load_org_units(self.execution, connection_of(self.dataset.dhis2.connection))
         ids = [str(unit) for unit in found.frame["orgUnit"]]
         if self.asked.units == "changed":
             changed = changed_units(self.folder.store, self.dataset.id)
@@ -201,19 +188,6 @@ class Run:
     def _plan(self, units: Sequence[str]) -> Plan:
         periods = periods_in(self.execution.interval, self.dataset.period_type)
         return plan_of(self.asked, self.dataset, periods, units, self.coverage, date.today())
-
-
-def patiently[T](ask: Callable[[], T]) -> T:
-    """Ask Prefect again for a while where it does not answer."""
-    for attempt in Retrying(
-        retry=retry_if_exception_type(EngineUnavailableError),
-        wait=wait_exponential(0.5, max=10),
-        stop=stop_after_delay(_PREFECT_SECONDS),
-        reraise=True,
-    ):
-        with attempt:
-            return ask()
-    raise AssertionError("tenacity returns or raises")
 
 
 def size_of(place: str) -> int | None:

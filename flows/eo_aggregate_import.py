@@ -6,7 +6,6 @@ steps.
 """
 
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,25 +18,21 @@ from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
-from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from eo_pygeoapi.contract import periods
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.datasets import validate
-from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import Dhis2Error, EoError
 from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
-from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.job import FOLLOWED, VALUES_PER_MINUTE, number_of
 from eo_pygeoapi.gateway.progress import Report, RunProgress
 from eo_pygeoapi.jobs.chains import has_changed
 from eo_pygeoapi.jobs.held_parts import FEATURES_KEY, with_held_features
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.pipeline.climatology import step as climatology
-from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.pipeline.dhis2 import importing as dhis2_import
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing, in_words
@@ -54,7 +49,15 @@ from eo_pygeoapi.store.reader import PublishedReader
 from eo_pygeoapi.store.store import ResultStore
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
-from flows.surroundings import connection_of, enabled_datasets, failed, failed_for_now, own_run, prepare_log
+from flows.surroundings import (
+    connection_of,
+    enabled_datasets,
+    failed_for_now,
+    of_one_download,
+    outcome,
+    own_folder,
+    own_run,
+)
 
 MINUTE, HOUR = 60, 3600
 _log = logging.getLogger(__name__)
@@ -130,7 +133,7 @@ class Run:
         """Load the organisation units and keep them."""
         whole = with_held_features(self._inputs, self._request, self.folder.store)
         units = org_units.load_org_units(
-            execution.with_features(whole.get("features", {})), self._connector(execution.dataset)
+            execution.with_features(whole.get("features", {})), connection_of(execution.dataset.dhis2.connection)
         )
         self.kept.write_units(units)
         return LoadedUnits.of(units)
@@ -179,7 +182,7 @@ class Run:
             self.kept.import_files,
             dataset,
             execution.inputs.dry_run,
-            self._connector(dataset),
+            connection_of(dataset.dhis2.connection),
             turn=partial(turns.turn, self.folder.job_id, dataset.dhis2.connection),
             report=report,
             per_minute=number_of(self._request, VALUES_PER_MINUTE),
@@ -218,24 +221,15 @@ class Run:
         named = bool(inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids)
         return named or "features" in self._inputs or FEATURES_KEY in self._request
 
-    def _connector(self, dataset: Dataset) -> dhis2.Connect | None:
-        """Return a function that opens the dataset's DHIS2 connection, or None without settings for its name."""
-        return connection_of(dataset.dhis2.connection)
-
     def _source_request(
         self, execution: Execution, units: LoadedUnits, say: Callable[[str], None] = lambda _words: None
     ) -> sources.SourceRequest:
-        own = execution.dataset
-        companions: list[Dataset] = []  # datasets of the same units: their data may come with the same download
-        if not self._chosen(execution):
-            enabled = enabled_datasets().values()
-            companions = [other for other in enabled if (other.source, other.org_units) == (own.source, own.org_units)]
         return sources.SourceRequest(
-            dataset=own,
+            dataset=execution.dataset,
             interval=execution.interval,
             bbox=units.bbox,
             cache=self.settings.cache_folder(),
-            companions=tuple(companions),
+            companions=() if self._chosen(execution) else tuple(of_one_download(execution.dataset)),
             say=say,
         )
 
@@ -252,32 +246,26 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
 
     `inputs` are those of the process `eo-aggregate-import`; `request` holds the other members of the execute request.
     """
-    take_credentials(read_blocks(), os.environ)
-    settings = process_settings()
-    prepare_log()
-    folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
-    try:
-        progress = RunProgress()
-        # of a job that was put off, for DHIS2's analytics takes long, all steps are done
-        if (chain := Chain.of(folder)) is None:
-            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-                own = own_run()
-                # of a run that a schedule made, the inputs are those that the configuration file gives it
-                given = schedules.inputs_of(own, inputs, enabled_datasets)
-                schedules.keep_inputs(own, given)
-                run = Run(folder, given, request or {}, settings, Path(scratch))
-                words, chain = _run_steps(run, progress)
-        if chain is not None:
-            words = follow(chain, folder.store, progress)
-        progress.end()
-        return Completed(message=f"finished: {words}")
-    except EoError as error:
-        return failed_for_now(folder, error)
-    except TimeoutError:
-        raise
-    except Exception as error:
-        _log.exception("unexpected error")
-        return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
+    folder = own_folder()
+    return outcome(folder, lambda: _import(folder, inputs, request or {}), failed_for_now)
+
+
+def _import(folder: JobFolder, inputs: JsonObject, request: JsonObject) -> str:
+    """Import, and do what follows an import; returns in words what came of it."""
+    progress = RunProgress()
+    # of a job that was put off, for DHIS2's analytics takes long, all steps are done
+    if (chain := Chain.of(folder)) is None:
+        with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
+            own = own_run()
+            # of a run that a schedule made, the inputs are those that the configuration file gives it
+            given = schedules.inputs_of(own, inputs, enabled_datasets)
+            schedules.keep_inputs(own, given)
+            run = Run(folder, given, request, process_settings(), Path(scratch))
+            words, chain = _run_steps(run, progress)
+    if chain is not None:
+        words = follow(chain, folder.store, progress)
+    progress.end()
+    return words
 
 
 def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:

@@ -17,13 +17,12 @@ from eo_pygeoapi.gateway.schedules import zone_of
 from eo_pygeoapi.gateway.work_pool import SCHEDULED
 from eo_pygeoapi.jobs.analytics import Analytics
 from eo_pygeoapi.jobs.chains import Follower
-from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.surroundings import enabled_datasets, own_run
+from flows.surroundings import connection_of, enabled_datasets, own_run
 
 
 def begin(folder: JobFolder, execution: Execution, words: str) -> Chain | None:
@@ -65,10 +64,8 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
 
 
 def _analytics(store: ResultStore, job_id: str, name: str) -> Analytics | None:
-    connection = process_settings().dhis2_connection(name)
-    if connection is None:
-        return None
-    return Analytics(store, name, partial(dhis2.connect, connection), partial(turns.turn, job_id, name, "analytics"))
+    connect = connection_of(name)
+    return Analytics(store, name, connect, partial(turns.turn, job_id, name, "analytics")) if connect else None
 
 
 def _at(run: FlowRun, chain: Chain, moment: datetime) -> str:

@@ -1,23 +1,18 @@
 """The process `eo-reconcile`: compare what DHIS2 holds with what it was sent."""
 
-import os
 from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from eo_pygeoapi.contract.reconcile import ReconcileInputs
 from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs
-from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.jobs.reconcile import in_words, reconcile_dataset
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import HOOKS
-from flows.surroundings import connection_of, enabled_datasets, outcome, prepare_log
+from flows.surroundings import connection_of, enabled_datasets, outcome, own_folder
 
 STEPS = {"compare_with_dhis2": 100}
 DAY = 24 * 3600
@@ -26,9 +21,7 @@ DAY = 24 * 3600
 @flow(name="eo_reconcile_v1", validate_parameters=False, persist_result=False, timeout_seconds=DAY, **HOOKS)
 def eo_reconcile_v1(process_id: str, inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Compare what DHIS2 holds of a dataset with what it was sent."""
-    take_credentials(read_blocks(), os.environ)
-    prepare_log()
-    folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
+    folder = own_folder()
     return outcome(folder, lambda: _reconcile(folder, inputs))
 
 

@@ -1,6 +1,7 @@
 """What the flows share: the configuration file, read once in a process, the job's log, and how a run fails."""
 
 import logging
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import get_run_context
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from eo_pygeoapi.datasets.block import Dataset
@@ -15,6 +17,7 @@ from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import try_again
+from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.job import attempts
 from eo_pygeoapi.gateway.job_log import prepare_job_log
 from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
@@ -24,6 +27,7 @@ from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.store import ResultStore
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,19 @@ def prepare_log() -> None:
     prepare_job_log(process_settings().secrets(), without_folders)
 
 
+def own_folder() -> JobFolder:
+    """Take the credentials of Prefect's blocks, prepare the log, and return the folder of the run's own job."""
+    take_credentials(read_blocks(), os.environ)
+    prepare_log()
+    return JobFolder(ResultStore(process_settings().results), str(flow_run.id))
+
+
+def of_one_download(dataset: Dataset) -> list[Dataset]:
+    """Return the enabled datasets of the same source and units: their data may come with the same download."""
+    own = (dataset.source, dataset.org_units)
+    return [other for other in enabled_datasets().values() if (other.source, other.org_units) == own]
+
+
 def without_folders(text: str) -> str:
     """Return a text for users: paths are relative to the configuration file's folder, or to the data folder."""
     settings = process_settings()
@@ -77,12 +94,17 @@ def failed(folder: JobFolder, error: EoError) -> State:
     return Failed(message=f"{message} (after {number} attempts)" if number > 1 else message)
 
 
-def outcome(folder: JobFolder, work: Callable[[], str]) -> State:
-    """Return how a run ends whose work this is; the work says in words what came of it, or raises."""
+def outcome(
+    folder: JobFolder, work: Callable[[], str], refused: Callable[[JobFolder, EoError], State] = failed
+) -> State:
+    """Return how a run ends whose work this is; the work says in words what came of it, or raises.
+
+    `refused` ends the run where the work raises one of our own errors.
+    """
     try:
         return Completed(message=f"finished: {work()}")
     except EoError as error:
-        return failed(folder, error)
+        return refused(folder, error)
     except TimeoutError:
         raise
     except Exception as error:

@@ -1,29 +1,24 @@
 """The process `eo-undo`: take back what a job changed in DHIS2."""
 
-import os
 from datetime import UTC, datetime
 from functools import partial
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from eo_pygeoapi.contract.undo import UndoInputs
 from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.artifacts import show_summary
-from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.job import DATASET
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.jobs.undo import Undo, in_words
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing
-from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.store import ResultStore
 from flows.hooks import UNDO_HOOKS
-from flows.surroundings import connection_of, enabled_datasets, outcome, prepare_log
+from flows.surroundings import connection_of, enabled_datasets, outcome, own_folder
 
 STEPS = {"find_changes": 10, "undo_in_dhis2": 90, "publish_results": 100}
 DAY = 24 * 3600
@@ -32,9 +27,7 @@ DAY = 24 * 3600
 @flow(name="eo_undo_v1", validate_parameters=False, persist_result=False, timeout_seconds=DAY, **UNDO_HOOKS)
 def eo_undo_v1(process_id: str, inputs: JsonObject, request: JsonObject | None = None) -> State:
     """Take back what the job that `inputs` name has changed in DHIS2."""
-    take_credentials(read_blocks(), os.environ)
-    prepare_log()
-    folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
+    folder = own_folder()
     return outcome(folder, lambda: _undo(folder, inputs, str((request or {}).get(DATASET))))
 
 

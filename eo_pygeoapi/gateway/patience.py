@@ -1,16 +1,26 @@
-"""Connections to a Prefect server on SQLite, which answers 503 when two of its transactions collide.
+"""Patience with a Prefect server: connections to one on SQLite, and questions to one that is away.
 
-The server has then done nothing, and a retry after an instant succeeds. Prefect's own client sleeps for seconds after a
-503, even if it may try only once.
+On SQLite the server answers 503 when two of its transactions collide. It has then done nothing, and a retry after an
+instant succeeds. Prefect's own client sleeps for seconds after a 503, even if it may try only once.
 """
 
 import ssl
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 from prefect.settings import PREFECT_API_SSL_CERT_FILE
-from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+    wait_random_exponential,
+)
 
+from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.json_types import JsonObject
 
 BUSY_SECONDS = 5.0
@@ -61,6 +71,17 @@ class PatientAsyncTransport(httpx.AsyncHTTPTransport):
 def certificates() -> ssl.SSLContext:
     """Return the trusted certificate authorities, with those of Prefect's settings."""
     return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None)
+
+
+def while_away(seconds: float, sleep: Callable[[float], None] = time.sleep) -> Retrying:
+    """Return what calls a function again, for so many seconds, while Prefect does not answer it."""
+    return Retrying(
+        retry=retry_if_exception_type(EngineUnavailableError),
+        wait=wait_exponential(0.5, max=10),
+        stop=stop_after_delay(seconds),
+        sleep=sleep,
+        reraise=True,
+    )
 
 
 def _patience(seconds: float) -> JsonObject:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
-
 from eo_pygeoapi.contract.models import ImportSummary, Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import EngineUnavailableError, EoError, InputError
+from eo_pygeoapi.errors import EoError, InputError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.patience import while_away
 from eo_pygeoapi.gateway.schedules import run_inputs
 from eo_pygeoapi.jobs.analytics import Analytics
 from eo_pygeoapi.json_types import JsonObject
@@ -55,13 +54,7 @@ class Follower:
 
     def follow(self, chain: Chain) -> tuple[Chain, datetime | None]:
         """Do what is not done yet; returns what came of it, and when to go on where DHIS2's analytics takes longer."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(EngineUnavailableError),
-            wait=wait_exponential(0.5, max=10),
-            stop=stop_after_delay(_PREFECT_SECONDS),
-            sleep=self.sleep,
-            reraise=True,
-        )
+        again = while_away(_PREFECT_SECONDS, self.sleep)
         for number, link in enumerate(chain.links):
             if link.has_ended or link.webhook:
                 continue
@@ -70,7 +63,7 @@ class Follower:
             else:
                 try:
                     deployment, parameters = self._what_to_run(chain, link)
-                    job = retrying(self.submit, deployment, parameters, f"after {chain.job_id} {number}")
+                    job = again(self.submit, deployment, parameters, f"after {chain.job_id} {number}")
                     ended = {"status": "successful", "job_id": job.id, "finished": self.now()}
                     done = link.model_copy(update=ended)
                 except EoError as error:
