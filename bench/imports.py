@@ -19,9 +19,10 @@ from pathlib import Path
 
 import httpx
 
+from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
-from eo_pygeoapi.pipeline.dhis2.importing import batches, import_to_dhis2
+from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from eo_pygeoapi.pipeline.intermediates import rows_by_period, save_values
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder

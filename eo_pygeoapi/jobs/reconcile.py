@@ -9,8 +9,8 @@ from eo_pygeoapi.contract.intervals import resolve_interval
 from eo_pygeoapi.contract.models import Difference
 from eo_pygeoapi.contract.reconcile import ReconcileInputs, ReconcileOutputs
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.dhis2.batching import Report
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.importing import Report
 from eo_pygeoapi.pipeline.dhis2.reconciling import reconcile
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder

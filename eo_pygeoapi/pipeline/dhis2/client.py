@@ -104,22 +104,10 @@ class Dhis2:
 
         With `only_check` nothing is stored.
         """
-        path = "/api/metadata"
         mode = "VALIDATE" if only_check else "COMMIT"
         params = {"importMode": mode, "importStrategy": "CREATE_AND_UPDATE", "atomicMode": "ALL"}
-
-        def post() -> Any:
-            try:
-                return self._client.post(path, params=params, json=dict(objects))
-            except DHIS2HTTPError as error:
-                if error.status_code != HTTPStatus.CONFLICT or not import_report(error.payload):
-                    raise
-                return error.payload
-
-        asked = f"POST {path}"
-        if report := import_report(self._ask(asked, post)):
-            return list(dict.fromkeys(redact(message) for message in messages(report)))
-        raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without an import report")
+        report = self._reported("/api/metadata", params, objects, import_report, "import report")
+        return list(dict.fromkeys(redact(message) for message in messages(report)))
 
     def make_option_combos(self) -> None:
         """Have DHIS2 make the option combinations of category combinations that have none yet."""
@@ -218,29 +206,17 @@ class Dhis2:
 
         DHIS2 may have imported only a part, or nothing: its `status` and `conflicts` tell.
         """
-        path = "/api/dataValueSets"
         params = {
             "dryRun": str(dry_run).lower(),
             "importStrategy": import_strategy,
             "strictPeriods": "true",
             "async": "false",
         }
-
-        def post() -> Any:
-            try:
-                return self._client.post(path, params=params, json=dict(data_value_set))
-            except DHIS2HTTPError as error:
-                if error.status_code != HTTPStatus.CONFLICT or not _import_summary(error.payload):
-                    raise
-                return error.payload
-
-        answer = self._ask(f"POST {path}", post)
-        if summary := _import_summary(answer):
-            conflicts = summary.get("conflicts") or []
-            for conflict in conflicts:
-                conflict["value"] = redact(str(conflict.get("value") or ""))
-            return {**summary, "description": redact(str(summary.get("description") or "")), "conflicts": conflicts}
-        raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered POST {path} without an import summary")
+        summary = self._reported("/api/dataValueSets", params, data_value_set, _import_summary, "import summary")
+        conflicts = summary.get("conflicts") or []
+        for conflict in conflicts:
+            conflict["value"] = redact(str(conflict.get("value") or ""))
+        return {**summary, "description": redact(str(summary.get("description") or "")), "conflicts": conflicts}
 
     def start_analytics(self) -> str:
         """Have DHIS2 make the analytics tables of data values; returns the path of its notifications on that.
@@ -269,6 +245,32 @@ class Dhis2:
         """Return what DHIS2 says of a task of its own, the newest first; nothing before it has begun."""
         answer: Any = self._ask(f"GET {path}", lambda: self._client.get(path))
         return [note for note in answer if isinstance(note, dict)] if isinstance(answer, list) else []
+
+    def _reported(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any],
+        report_in: Callable[[Any], dict[str, Any] | None],
+        kind: str,
+    ) -> dict[str, Any]:
+        """Post, and return what `report_in` finds in the answer, which may be a 409; Dhis2Error where that is nothing.
+
+        `kind` is what it is called in DHIS2.
+        """
+
+        def post() -> Any:
+            try:
+                return self._client.post(path, params=dict(params), json=dict(body))
+            except DHIS2HTTPError as error:
+                if error.status_code != HTTPStatus.CONFLICT or not report_in(error.payload):
+                    raise
+                return error.payload
+
+        asked = f"POST {path}"
+        if report := report_in(self._ask(asked, post)):
+            return report
+        raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without an {kind}")
 
     def _data_values(self, params: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer, or None if nothing that the request names exists."""

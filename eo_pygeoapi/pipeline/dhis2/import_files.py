@@ -5,12 +5,12 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from eo_pygeoapi.contract.models import Model
+from eo_pygeoapi.contract.models import Model, Rejected
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, read_data_values
 from eo_pygeoapi.pipeline.dhis2.summary import BatchResult
 from eo_pygeoapi.store import job_folder
@@ -144,3 +144,11 @@ def digest_of(values: Sequence[DataValue]) -> str:
     """Return a digest of a batch."""
     text = "\n".join("\t".join(value) for value in values)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def rejected_rows(entries: Iterable[Rejected]) -> list[Row]:
+    """Return the rows of values that DHIS2 did not take."""
+    return [
+        {"orgUnit": e.org_unit, "period": e.period, "value": e.value, "stored": "", "change": "rejected"}
+        for e in entries
+    ]

@@ -6,25 +6,22 @@ notes the finished ones: a repetition of an import that broke off goes on where 
 """
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
-from itertools import batched, groupby
-from typing import Protocol
 
 from eo_pygeoapi.contract.models import Difference, Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
-from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, digest_of
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
-from eo_pygeoapi.pipeline.dhis2.preflight import preflight
+from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
 from eo_pygeoapi.pipeline.dhis2.send import Sent
 from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
 from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, Held, compared
@@ -33,13 +30,6 @@ from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.store.connections import note_token
 
-BATCH = 10_000
-PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
-
-Report = Callable[[float], None]  # takes the fraction of the values that is done
-# waits for the turn among the jobs that write to one data element (its UID), and gives it back
-Turn = Callable[[str], AbstractContextManager[object]]
-Row = dict[str, str]  # a value beside what DHIS2 holds
 logger = logging.getLogger(__name__)
 
 
@@ -76,8 +66,8 @@ def import_to_dhis2(
         findings = preflight(facts, payload, dataset)
         for finding in findings:
             logger.log(logging.ERROR if finding.severity == "error" else logging.WARNING, finding.message)
-        if errors := [finding.message for finding in findings if finding.severity == "error"]:
-            return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
+        if refused := refusal(findings, dry_run):
+            return refused
         assert facts.element
         hold = nullcontext if dry_run else partial(turn, str(facts.element["id"]))
         pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
@@ -88,67 +78,22 @@ def import_to_dhis2(
     return _summary(tally, facts, findings, dry_run, dataset)
 
 
-class OfPeriod(Protocol):
-    """A value of a period, which it names by its id."""
-
-    @property
-    def period(self) -> str: ...  # noqa: D102
-
-
-def batches[V: OfPeriod](values: Iterable[V], size: int = BATCH, one_period: bool = False) -> Iterator[list[V]]:
-    """Yield the values, which come ordered by period, in lists of whole periods, at most `size` values each.
-
-    Only a period that has more values than that is divided; with `one_period` no list has more than one.
-    """
-    batch: list[V] = []
-    for _, of_period in groupby(values, key=lambda value: value.period):
-        for some in batched(of_period, size):
-            if batch and (one_period or len(batch) + len(some) > size):
-                yield batch
-                batch = []
-            batch += some
-    if batch:
-        yield batch
-
-
-def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
-    """Return the result of the action; after a transient error, retry it after each of the pauses."""
-    for pause in pauses:
-        try:
-            return action()
-        except Dhis2Error as error:
-            if not error.transient:
-                raise
-            logger.warning("%s; trying again in %g s", error, pause)
-            time.sleep(pause)
-    return action()
-
-
 Attempted = dict[Cell, Compared]  # what earlier attempts at a batch sent: DHIS2 may have it though its answer was lost
 
 
 def _all_batches(
     run: Writing, pace: Pace, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]
 ) -> Tally:
-    tally, count, done = Tally(run.dataset.period_type), 0, 0
+    def send(number: int, batch: Sequence[DataValue]) -> Done:
+        attempted = _attempted(run, number)
+        return pace.keep(partial(again, partial(_one_batch, run, number, batch, attempted), pauses), _count_sent)
+
     with run.files.data_values() as values:
-        for number, batch in enumerate(batches(values, pace.batch(batch_size), run.one_period_at_a_time)):
-            digest = digest_of(batch)
-            result = run.files.finished(number, digest)
-            if result is None:
-                attempted = _attempted(run, number)
-                send = partial(again, partial(_one_batch, run, number, batch, attempted), pauses)
-                result, rows = pace.keep(send, _count_sent)
-                result = result.model_copy(update={"digest": digest})
-                run.files.finish(number, result, rows)
-            tally.add(result)
-            count, done = number + 1, done + len(batch)
-            report(done)
-    run.files.collect(count)
-    return tally
+        found = batches(values, pace.batch(batch_size), run.one_period_at_a_time)
+        return in_batches(run, found, lambda batch: batch, send, report)
 
 
-def _count_sent(done: tuple[BatchResult, list[Row]]) -> int:
+def _count_sent(done: Done) -> int:
     """Return how many values a batch sent; those that DHIS2 held already are not sent."""
     return sum(done[0].counts.get(name, 0) for name in ("imported", "updated"))
 
@@ -163,9 +108,7 @@ def _attempted(run: Writing, number: int) -> Attempted:
     return found
 
 
-def _one_batch(
-    run: Writing, number: int, batch: Sequence[DataValue], attempted: Attempted
-) -> tuple[BatchResult, list[dict[str, str]]]:
+def _one_batch(run: Writing, number: int, batch: Sequence[DataValue], attempted: Attempted) -> Done:
     """Import one batch; returns its result, and each value beside the one that DHIS2 held."""
     sendable, refused = run.screening.sort(batch)
     held, known = run.stored.of(sendable), run.sent.known(sendable)
@@ -192,10 +135,7 @@ def _one_batch(
     earlier = ((one, attempted.get((one.ours.org_unit, one.ours.period))) for one in found)
     found = [was if was and was.ours == one.ours and one.change == "unchanged" else one for one, was in earlier]
     rows = [one.row() for one in found if (one.ours.org_unit, one.ours.period) not in not_taken]
-    rows += [
-        {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
-        for r in sent.rejected
-    ]
+    rows += rejected_rows(sent.rejected)
     result = _result(run, found, to_send, sent, not_taken, rows)
     return result.model_copy(update={"differences": differences}), rows
 

@@ -6,7 +6,7 @@ a warning does not.
 
 from collections.abc import Callable, Sequence
 
-from eo_pygeoapi.contract.models import Finding
+from eo_pygeoapi.contract.models import Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import (
     check_aggregation_over_time,
@@ -50,3 +50,10 @@ def preflight(facts: Facts, payload: Payload, dataset: Dataset) -> list[Finding]
     """Return the findings of all checks, errors first."""
     findings = [finding for check in CHECKS for finding in check(facts, payload, dataset)]
     return sorted(findings, key=lambda finding: finding.severity)  # stable, and `error` is before `warning`
+
+
+def refusal(findings: Sequence[Finding], dry_run: bool) -> ImportSummary | None:
+    """Return the summary of an import that these findings keep from being made; None where they do not."""
+    if errors := [finding.message for finding in findings if finding.severity == "error"]:
+        return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=list(findings))
+    return None

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from eo_pygeoapi.contract.models import Difference, Interval, Likely
-from eo_pygeoapi.contract.periods import period_with_id
-from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2.client import Connect
+from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Report, again, batches
+from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
-from eo_pygeoapi.pipeline.dhis2.importing import BATCH, PAUSES, Report, again, batches
+from eo_pygeoapi.pipeline.dhis2.identifiers import look_up
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.pipeline.dhis2.stored import StoredValues
 from eo_pygeoapi.pipeline.dhis2.writing import in_uids, ledger_name
@@ -51,13 +52,13 @@ def reconcile(
         raise Dhis2Error(f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}")
     found = Compared()
     with connect() as dhis2:
-        element = again(lambda: read_facts(dhis2, dataset.dhis2, []), pauses)
-        if element.element is None:
-            raise Dhis2Error(f"DHIS2 has no data element {dataset.dhis2.data_element!r}, or does not show it to us")
-        ledger = SentValues(store, name, ledger_name(in_uids(dataset.dhis2, element), dataset.dhis2))
-        wanted = [period for period in ledger.periods() if _lies_in(period, dataset, interval)]
-        units = ledger.units(wanted)
-        facts = again(lambda: read_facts(dhis2, dataset.dhis2, units), pauses)
+        ledger = SentValues(store, name, ledger_name(_element_uid(dhis2, dataset.dhis2, pauses), dataset.dhis2))
+        wanted = [period.id for period in periods_in(interval, dataset.period_type)]
+        units, count = set[str](), 0
+        for _, noted in ledger.of_periods(wanted):
+            units |= noted.keys()
+            count += 1
+        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units)), pauses)
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0
@@ -71,7 +72,7 @@ def reconcile(
             found.equal += len(batch) - len(differences)
             found.by_reason.update(difference.likely for difference in differences)
             done += len({value.period for value in values})
-            report(done / len(wanted))
+            report(done / count)
     return found
 
 
@@ -80,6 +81,10 @@ def _sent(ledger: SentValues, periods: Sequence[str]) -> Iterator[SentToCell]:
         yield from (SentToCell(unit, period, values) for unit, values in units.items() if values)
 
 
-def _lies_in(period_id: str, dataset: Dataset, interval: Interval) -> bool:
-    period = period_with_id(period_id, dataset.period_type)
-    return period is not None and interval.start <= period.start and period.end <= interval.end
+def _element_uid(dhis2: Dhis2, target: DatasetTarget, pauses: Sequence[float]) -> str:
+    """Return the UID of the data element, by which the notes of what was sent are kept."""
+    named = target.data_element
+    found = again(lambda: look_up(dhis2, "dataElements", [named], "id,code,name"), pauses).objects.get(named)
+    if found is None:
+        raise Dhis2Error(f"DHIS2 has no data element {named!r}, or does not show it to us")
+    return str(found["id"])

@@ -22,6 +22,7 @@ from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 MANY_UNITS = 5000
 COMPRESSED = ".json.gz"
+YEAR = 4  # characters that the ids of all period types, and so the names of files, begin with
 MONTH = 6  # characters of `202507`; it divides the ids of all period types well enough
 
 Noted = dict[str, dict[str, list[str]]]  # period, unit, values
@@ -47,18 +48,13 @@ class SentValues:
                     found[value.org_unit, value.period] = last
         return found
 
-    def periods(self) -> list[str]:
-        """Return the ids of all periods that anything was sent for, in order."""
-        return sorted({period for key in self._files() for period in self._read(key)})
-
-    def units(self, periods: Iterable[str]) -> list[str]:
-        """Return the units that anything was sent for in these periods."""
-        return sorted({unit for _, units in self.of_periods(periods) for unit in units})
-
     def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
         """Yield each of these periods, in order, with the values that we may have sent last, by unit."""
         wanted = set(periods)
+        years = {period[:YEAR] for period in wanted}
         for key in self._files():
+            if key.rpartition("/")[2][:YEAR] not in years:
+                continue
             noted = self._read(key)
             yield from ((period, noted[period]) for period in sorted(wanted & noted.keys()))
 
@@ -107,7 +103,9 @@ class SentValues:
             yield f"{self._folder}/{_safe(name)}{self._suffix}", list(some)
 
     def _files(self) -> list[str]:
-        """Return the keys of the files, which are in the order of their periods."""
+        """Return the keys of the files, which are in the order of their periods; none before the first import."""
+        if not self._store.exists(self._layout_key):  # to read decides nothing
+            return []
         return [key for key in self._store.keys(self._folder) if key.endswith(self._suffix) and key != self._layout_key]
 
     @property

@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
-from eo_pygeoapi.contract.models import ImportSummary, KeptValue
+from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
+from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
-from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, digest_of
-from eo_pygeoapi.pipeline.dhis2.importing import BATCH, PAUSES, Report, Turn, again, batches
-from eo_pygeoapi.pipeline.dhis2.preflight import preflight
-from eo_pygeoapi.pipeline.dhis2.stored import Held, same_number
+from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
+from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
+from eo_pygeoapi.pipeline.dhis2.stored import Compared, Held, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.settings import how_to_connect
@@ -121,8 +122,8 @@ def undo_in_dhis2(
             periods=list(changes.periods),
         )
         findings = preflight(facts, payload, dataset)
-        if errors := [finding.message for finding in findings if finding.severity == "error"]:
-            return ImportSummary(status="ERROR", dry_run=dry_run, reason="; ".join(errors), findings=findings)
+        if refused := refusal(findings, dry_run):
+            return refused
         assert facts.element
         with nullcontext() if dry_run else turn(str(facts.element["id"])):
             run = Writing.of(dhis2, files, changes.target, dataset, facts, dry_run)
@@ -132,30 +133,27 @@ def undo_in_dhis2(
 
 
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
-    tally, count, done = Tally(run.dataset.period_type), 0, 0
-    for number, batch in enumerate(changes.batches(batch_size, run.one_period_at_a_time)):
-        digest = digest_of([change.ours for change in batch])
-        result = run.files.finished(number, digest)
-        if result is None:
-            begun = {(row["orgUnit"], row["period"]): row for row in run.files.begun(number)}
-            result, rows = again(lambda: _one_batch(run, number, batch, begun), pauses)  # noqa: B023  called at once
-            result = result.model_copy(update={"digest": digest})
-            run.files.finish(number, result, rows)
-        tally.add(result)
-        count, done = number + 1, done + len(batch)
-        report(done / changes.count)
-    run.files.collect(count)
-    return tally
+    def send(number: int, batch: Sequence[Change]) -> Done:
+        begun = {(row["orgUnit"], row["period"]): row for row in run.files.begun(number)}
+        return again(partial(_one_batch, run, number, batch, begun), pauses)
+
+    found = changes.batches(batch_size, run.one_period_at_a_time)
+    return in_batches(
+        run, found, lambda batch: [change.ours for change in batch], send, lambda done: report(done / changes.count)
+    )
 
 
-def _one_batch(
-    run: Writing, number: int, batch: Sequence[Change], begun: dict[tuple[str, str], Row]
-) -> tuple[BatchResult, list[Row]]:
+def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[tuple[str, str], Row]) -> Done:
     """Take one batch back; `begun` is what earlier attempts at it have tried, and may have done."""
     sendable, refused = run.screening.sort([change.ours for change in batch])
     held, allowed = run.stored.of(sendable), set(sendable)
     asked = [change for change in batch if change.ours in allowed]
     rows = [_row(change, held.get((change.org_unit, change.period)), run) for change in asked]
+    kept = [
+        Compared(change.ours, held.get((change.org_unit, change.period)), "kept").kept()
+        for change, row in zip(asked, rows, strict=True)
+        if row["change"] == "kept"
+    ]
     back = [change for change, row in zip(asked, rows, strict=True) if row["change"] in ("deleted", "restored")]
     if not run.dry_run:
         begun |= {(row["orgUnit"], row["period"]): row for row in rows if row["change"] in ("deleted", "restored")}
@@ -173,11 +171,7 @@ def _one_batch(
     # what an earlier attempt has taken back counts as that, and not as taken back before
     rows = [begun.get((r["orgUnit"], r["period"]), r) if r["change"] == "unchanged" else r for r in rows]
     rows = [row for row in rows if (row["orgUnit"], row["period"]) not in not_taken]
-    kept = [_kept(change, held.get((change.org_unit, change.period))) for change, row in _of(asked, rows, "kept")]
-    rows += [
-        {"orgUnit": r.org_unit, "period": r.period, "value": r.value, "stored": "", "change": "rejected"}
-        for r in rejected
-    ]
+    rows += rejected_rows(rejected)
     counts = Counter(row["change"] for row in rows)
     result = BatchResult(
         statuses=["WARNING" if rejected else "SUCCESS"],
@@ -208,20 +202,3 @@ def _row(change: Change, held: Held | None, run: Writing) -> Row:
     now = held.value if held else ""
     value = now if what in ("kept", "unchanged") else change.before or ""
     return {"orgUnit": change.org_unit, "period": change.period, "value": value, "stored": now, "change": what}
-
-
-def _of(asked: Sequence[Change], rows: Sequence[Row], what: What) -> Iterator[tuple[Change, Row]]:
-    found = {(row["orgUnit"], row["period"]): row for row in rows if row["change"] == what}
-    return ((c, found[c.org_unit, c.period]) for c in asked if (c.org_unit, c.period) in found)
-
-
-def _kept(change: Change, held: Held | None) -> KeptValue:
-    now = held or Held("")
-    return KeptValue(
-        org_unit=change.org_unit,
-        period=change.period,
-        value=change.value,
-        stored=now.value,
-        stored_by=now.stored_by,
-        stored_at=now.stored_at,
-    )

@@ -64,7 +64,9 @@ class Writing:
             screening=Screening(facts, dataset.period_type),
             stored=stored,
             new_periods=NewPeriods(name_periods),
-            sent=SentValues(files.folder.store, target.connection, ledger_name(target, given), len(facts.units)),
+            sent=SentValues(
+                files.folder.store, target.connection, ledger_name(target.data_element, given), len(facts.units)
+            ),
             sender=Sender(lambda values: post(values, "CREATE_AND_UPDATE"), stored, facts, dry_run),
             deleter=Sender(lambda values: post(values, "DELETE"), stored, facts, dry_run, deletes=True),
             dry_run=dry_run,
@@ -76,9 +78,9 @@ class Writing:
         return not self.facts.is_new and bool((self.facts.data_set or {}).get("dataInputPeriods"))
 
 
-def ledger_name(in_uids: DatasetTarget, given: DatasetTarget) -> tuple[str, str, str]:
+def ledger_name(element_uid: str, given: DatasetTarget) -> tuple[str, str, str]:
     """Return what the values that were sent to a target are kept under."""
-    return in_uids.data_element, given.category_option_combo, given.attribute_option_combo
+    return element_uid, given.category_option_combo, given.attribute_option_combo
 
 
 def in_uids(target: DatasetTarget, facts: Facts) -> DatasetTarget:

@@ -10,8 +10,9 @@ import pytest
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.importing import batches, import_to_dhis2
+from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from tests.pipeline.dhis2.imports import JULY, KONO, TARGET, TODAY, Importer, connector, files, july, put, sent, stored
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running

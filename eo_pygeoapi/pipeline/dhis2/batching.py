@@ -1,0 +1,85 @@
+"""Values in batches of whole periods: each is sent, tried again by itself, and noted when it is finished."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import batched, groupby
+from typing import Protocol
+
+from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.import_files import Row, digest_of
+from eo_pygeoapi.pipeline.dhis2.summary import BatchResult, Tally
+from eo_pygeoapi.pipeline.dhis2.writing import Writing
+
+BATCH = 10_000
+PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
+
+Report = Callable[[float], None]  # takes the fraction of the values that is done
+# waits for the turn among the jobs that write to one data element (its UID), and gives it back
+Turn = Callable[[str], AbstractContextManager[object]]
+Done = tuple[BatchResult, list[Row]]  # what came of a batch, and each of its values beside what DHIS2 held
+logger = logging.getLogger(__name__)
+
+
+class OfPeriod(Protocol):
+    """A value of a period, which it names by its id."""
+
+    @property
+    def period(self) -> str: ...  # noqa: D102
+
+
+def batches[V: OfPeriod](values: Iterable[V], size: int = BATCH, one_period: bool = False) -> Iterator[list[V]]:
+    """Yield the values, which come ordered by period, in lists of whole periods, at most `size` values each.
+
+    Only a period that has more values than that is divided; with `one_period` no list has more than one.
+    """
+    batch: list[V] = []
+    for _, of_period in groupby(values, key=lambda value: value.period):
+        for some in batched(of_period, size):
+            if batch and (one_period or len(batch) + len(some) > size):
+                yield batch
+                batch = []
+            batch += some
+    if batch:
+        yield batch
+
+
+def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
+    """Return the result of the action; after a transient error, retry it after each of the pauses."""
+    for pause in pauses:
+        try:
+            return action()
+        except Dhis2Error as error:
+            if not error.transient:
+                raise
+            logger.warning("%s; trying again in %g s", error, pause)
+            time.sleep(pause)
+    return action()
+
+
+def in_batches[V: OfPeriod](
+    run: Writing,
+    found: Iterable[Sequence[V]],
+    values: Callable[[Sequence[V]], Sequence[DataValue]],
+    send: Callable[[int, Sequence[V]], Done],
+    report: Callable[[int], None],
+) -> Tally:
+    """Send those of the batches that are not finished yet, each with its number, and add up what came of all.
+
+    `values` are those of a batch, by which it is known again; `report` is given how many are done.
+    """
+    tally, count, done = Tally(run.dataset.period_type), 0, 0
+    for number, batch in enumerate(found):
+        digest = digest_of(values(batch))
+        result = run.files.finished(number, digest)
+        if result is None:
+            result, rows = send(number, batch)
+            result = result.model_copy(update={"digest": digest})
+            run.files.finish(number, result, rows)
+        tally.add(result)
+        count, done = number + 1, done + len(batch)
+        report(done)
+    run.files.collect(count)
+    return tally
