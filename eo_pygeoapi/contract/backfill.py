@@ -1,10 +1,10 @@
 """What the process `eo-backfill` takes and gives."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from eo_pygeoapi.contract.models import Finding, GivenIdentifier, Identifier, Model
+from eo_pygeoapi.contract.models import Finding, Model, UnitInputs
 from eo_pygeoapi.contract.windows import WINDOW
 from eo_pygeoapi.json_types import JsonObject
 
@@ -14,24 +14,9 @@ _ESTIMATED = ("periods", "orgUnits", "values", "downloadMiB", "storeMiB", "provi
               "dhis2Minutes", "minutes", "ends", "findings")  # fmt: skip
 
 
-class BackfillInputs(Model):
+class BackfillInputs(UnitInputs):
     """Inputs of the process `eo-backfill`."""
 
-    dataset_id: GivenIdentifier = Field(title="Dataset", description="one of the enabled datasets")
-    start: str = Field(
-        "", title="First period", description="inclusive; YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration (-P30D)"
-    )
-    end: str = Field("", title="Last period", description="inclusive; forms as for `start`")
-    datetime: str = Field(
-        "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
-    )
-    org_unit_level: list[Annotated[int, Field(ge=1, le=30)]] = Field(
-        [], title="Organisation unit level", description="units of these levels"
-    )
-    parent_org_unit: Identifier = Field("", title="Parent", description="only units below this one (UID)")
-    org_unit_ids: list[GivenIdentifier] = Field(
-        [], title="Organisation units", description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`"
-    )
     only: Literal["missing", "all"] = Field(
         "missing",
         title="Which values",
@@ -49,27 +34,6 @@ class BackfillInputs(Model):
         description="when its jobs may start, in the dataset's time zone, such as 20:00-05:00; always if not given",
     )
     dry_run: bool = Field(True, title="Dry run", description="true: estimate what it takes; false: import the values")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_is_a_list(cls, data: object) -> object:
-        if isinstance(data, dict):
-            for key in ("orgUnitLevel", "orgUnitIds"):
-                if key in data and not isinstance(data[key], list):
-                    data = {**data, key: [data[key]]}
-        return data
-
-    @model_validator(mode="after")
-    def _units_by_one_way(self) -> Self:
-        if self.org_unit_ids and (self.org_unit_level or self.parent_org_unit):
-            raise ValueError("orgUnitLevel/parentOrgUnit and orgUnitIds exclude each other; give one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _dates_by_one_way(self) -> Self:
-        if self.datetime and (self.start or self.end):
-            raise ValueError("datetime excludes start and end; give one or the other")
-        return self
 
     def of_import(self, *, dry_run: bool) -> JsonObject:
         """Return the inputs of an import of the whole interval and all units."""

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Protocol
 
 import isodate
 
-from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.models import DatedInputs, Interval
 from eo_pygeoapi.dates import days_of
 from eo_pygeoapi.errors import InputError
 
@@ -15,20 +14,7 @@ ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, 
 _DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 
 
-class Dated(Protocol):
-    """Inputs with dates."""
-
-    @property
-    def start(self) -> str: ...  # noqa: D102
-
-    @property
-    def end(self) -> str: ...  # noqa: D102
-
-    @property
-    def datetime(self) -> str: ...  # noqa: D102
-
-
-def resolve_interval(inputs: Dated, today: date) -> Interval:
+def resolve_interval(inputs: DatedInputs, today: date) -> Interval:
     """Return the days of a request; durations count from `today`, the day of the scheduled time.
 
     Raises InputError, with every mistake, for missing or unreadable dates and for an end before the start.

@@ -139,10 +139,10 @@ class Dhis2Target(Model):
     )
 
 
-class ImportInputs(Model):
-    """Inputs of the process `eo-aggregate-import`."""
+class DatedInputs(Model):
+    """Inputs of our processes: a dataset, and the days of an interval."""
 
-    dataset_id: str = Field(title="Dataset", description="one of the enabled datasets")
+    dataset_id: GivenIdentifier = Field(title="Dataset", description="one of the enabled datasets")
     start: str = Field(
         "",
         title="First period",
@@ -153,6 +153,17 @@ class ImportInputs(Model):
     datetime: str = Field(
         "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
     )
+
+    @model_validator(mode="after")
+    def _dates_by_one_way(self) -> Self:
+        if self.datetime and (self.start or self.end):
+            raise ValueError("datetime excludes start and end; give one or the other")
+        return self
+
+
+class UnitInputs(DatedInputs):
+    """The same, and which organisation units."""
+
     org_unit_level: list[Annotated[int, Field(ge=1, le=30)]] = Field(
         [], title="Organisation unit level", description="units of these levels"
     )
@@ -162,6 +173,35 @@ class ImportInputs(Model):
         title="Organisation units",
         description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_level_is_a_list(cls, data: object) -> object:
+        if isinstance(data, dict):
+            for key in ("orgUnitLevel", "org_unit_level", "orgUnitIds", "org_unit_ids"):
+                if key in data and not isinstance(data[key], list):
+                    data = {**data, key: [data[key]]}
+        return data
+
+    @model_validator(mode="after")
+    def _units_by_one_way(self) -> Self:
+        ways = [name for name, given in self._ways() if given]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} exclude each other; give one of them")
+        return self
+
+    def _ways(self) -> list[tuple[str, bool]]:
+        """Return the ways to say which units, and whether each is used."""
+        return [
+            ("orgUnitLevel/parentOrgUnit", bool(self.org_unit_level or self.parent_org_unit)),
+            ("orgUnitIds", bool(self.org_unit_ids)),
+        ]
+
+
+class ImportInputs(UnitInputs):
+    """Inputs of the process `eo-aggregate-import`."""
+
+    dataset_id: str = Field(title="Dataset", description="one of the enabled datasets")
     features: JsonObject = Field(
         {},
         title="Own areas",
@@ -179,35 +219,8 @@ class ImportInputs(Model):
         True, title="Dry run", description="true: ask DHIS2 what an import would do; false: import the values"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_level_is_a_list(cls, data: object) -> object:
-        if isinstance(data, dict):
-            for key in ("orgUnitLevel", "org_unit_level", "orgUnitIds", "org_unit_ids"):
-                if key in data and not isinstance(data[key], list):
-                    data = {**data, key: [data[key]]}
-        return data
-
-    @model_validator(mode="after")
-    def _units_by_one_way(self) -> Self:
-        ways = [
-            name
-            for name, given in (
-                ("orgUnitLevel/parentOrgUnit", bool(self.org_unit_level or self.parent_org_unit)),
-                ("orgUnitIds", bool(self.org_unit_ids)),
-                ("features", bool(self.features)),
-            )
-            if given
-        ]
-        if len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} exclude each other; give one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _dates_by_one_way(self) -> Self:
-        if self.datetime and (self.start or self.end):
-            raise ValueError("datetime excludes start and end; give one or the other")
-        return self
+    def _ways(self) -> list[tuple[str, bool]]:
+        return [*super()._ways(), ("features", bool(self.features))]
 
 
 class Interval(Model):

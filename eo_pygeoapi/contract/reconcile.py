@@ -2,21 +2,12 @@
 
 from pydantic import Field
 
-from eo_pygeoapi.contract.models import Difference, GivenIdentifier, Model
+from eo_pygeoapi.contract.models import DatedInputs, Difference, Model
 from eo_pygeoapi.json_types import JsonObject
 
 
-class ReconcileInputs(Model):
+class ReconcileInputs(DatedInputs):
     """Inputs of the process `eo-reconcile`."""
-
-    dataset_id: GivenIdentifier = Field(title="Dataset", description="one of the enabled datasets")
-    start: str = Field(
-        "", title="First period", description="inclusive; YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration (-P30D)"
-    )
-    end: str = Field("", title="Last period", description="inclusive; forms as for `start`")
-    datetime: str = Field(
-        "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
-    )
 
 
 class ReconcileOutputs(Model):
