@@ -3,7 +3,7 @@
 Execution is the manager's: it hands each request to Prefect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ VERSION = "1.0.0"
 
 @dataclass(frozen=True)
 class Words:
-    """What the description of a companion of the import says besides its inputs and its one output."""
+    """What the description of one of our processes says, with its inputs and its one output."""
 
     title: str
     description: str
@@ -38,6 +38,14 @@ class Words:
     outputs: type[Model]
 
 
+IMPORT_WORDS = Words(
+    "Aggregate Earth observation data to organisation units and import them into DHIS2",
+    "Climate and population data, aggregated to the organisation units of a DHIS2 and imported as data values. Without "
+    "`dryRun: false` nothing in DHIS2 is changed.",
+    "counts, the import summary, what was left out, and where the values are",
+    ImportInputs,
+    ImportOutputs,
+)
 COMPANION_WORDS: Mapping[str, Words] = {
     BACKFILL_ID: Words(
         "Import a long interval in parts",
@@ -134,35 +142,19 @@ class ReconcileProcessor(OurProcessor):
 
 
 def describe(datasets: Mapping[str, Dataset]) -> JsonObject:
-    """Return the process description for these datasets; each call gives a fresh copy, for pygeoapi changes it."""
-    inputs = ogc_inputs(ImportInputs)
-    if datasets:
-        inputs["datasetId"]["schema"]["enum"] = list(datasets)
-    return {
-        "version": VERSION,
-        "id": PROCESS_ID,
-        "title": "Aggregate Earth observation data to organisation units and import them into DHIS2",
-        "description": "Climate and population data, aggregated to the organisation units of a DHIS2 and imported "
-        "as data values. Without `dryRun: false` nothing in DHIS2 is changed.",
-        "keywords": ["DHIS2", "climate", "population", "zonal statistics", *datasets],
-        "jobControlOptions": ["async-execute", "dismiss"],
-        "outputTransmission": ["value", "reference"],
-        "links": [],
-        "inputs": inputs,
-        "outputs": {
-            "result": {
-                "title": "Result",
-                "description": "counts, the import summary, what was left out, and where the values are",
-                "schema": ogc_schema(ImportOutputs),
-            }
-        },
-        "example": deepcopy(example(datasets)),
-    }
+    """Return the description of the import for these datasets, fresh at each call, for pygeoapi changes it."""
+    keywords = ["climate", "population", "zonal statistics", *datasets]
+    return _described(PROCESS_ID, IMPORT_WORDS, datasets, keywords, deepcopy(example(datasets)))
 
 
 def describe_companion(process_id: str, datasets: Mapping[str, Dataset]) -> JsonObject:
     """Return the description of a companion of the import; each call gives a fresh copy."""
-    words = COMPANION_WORDS[process_id]
+    return _described(process_id, COMPANION_WORDS[process_id], datasets, [], companion_example(process_id, datasets))
+
+
+def _described(
+    process_id: str, words: Words, datasets: Mapping[str, Dataset], keywords: Sequence[str], example: JsonObject
+) -> JsonObject:
     inputs = ogc_inputs(words.inputs)
     if "datasetId" in inputs and datasets:
         inputs["datasetId"]["schema"]["enum"] = list(datasets)
@@ -171,7 +163,7 @@ def describe_companion(process_id: str, datasets: Mapping[str, Dataset]) -> Json
         "id": process_id,
         "title": words.title,
         "description": words.description,
-        "keywords": ["DHIS2"],
+        "keywords": ["DHIS2", *keywords],
         "jobControlOptions": ["async-execute", "dismiss"],
         "outputTransmission": ["value", "reference"],
         "links": [],
@@ -179,7 +171,7 @@ def describe_companion(process_id: str, datasets: Mapping[str, Dataset]) -> Json
         "outputs": {
             "result": {"title": "Result", "description": words.output, "schema": ogc_schema(words.outputs)},
         },
-        "example": companion_example(process_id, datasets),
+        "example": example,
     }
 
 

@@ -13,7 +13,7 @@ from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.packaged import packaged_config
 from eo_pygeoapi.commands.running import Running, in_stack, running_stack
 from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.processes import with_companions
+from eo_pygeoapi.datasets.processes import processes_in
 from eo_pygeoapi.datasets.read import load_configuration
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.apply import Applied, apply_deployments
@@ -102,7 +102,7 @@ def edited_file(config: Path, started_with: Path) -> Path:
 def apply_to_prefect(config: Path, settings: Settings) -> Applied:
     """Bring the deployments in Prefect in step with the configuration file."""
     resources = read_config(config)["resources"]
-    processes = with_companions({id_: r for id_, r in resources.items() if r.get("type") == "process"})
+    processes = processes_in(resources.items())
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
     try:
         gateway.ping()  # it says within seconds that Prefect is away

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eo_pygeoapi.commands.process_commands import stack_settings
+from eo_pygeoapi.commands.process_commands import executions
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
 
@@ -95,19 +95,8 @@ def run(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
 @contextmanager
 def _schedules(config: Path | None, data_dir: Path | None) -> Iterator["Schedules"]:
     """Yield the schedules of the stack that runs on this data folder, else of PREFECT_API_URL."""
-    from eo_pygeoapi.datasets.registry import DatasetRegistry
-    from eo_pygeoapi.gateway.gateway import PrefectGateway
-    from eo_pygeoapi.jobs.schedules import Schedules
-    from eo_pygeoapi.store.pauses import Pauses
-    from eo_pygeoapi.store.store import ResultStore
-
-    settings = stack_settings(config, data_dir)
-    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=30.0)
-    registry = DatasetRegistry(settings.config)
-    try:
-        yield Schedules(gateway, Pauses(ResultStore(settings.results)), registry.datasets, settings)
-    finally:
-        gateway.close()
+    with executions(config, data_dir) as there:
+        yield there.schedules
 
 
 def _state(document: "ScheduleDocument") -> str:

@@ -1,6 +1,6 @@
 """The processes of the configuration file, and those that come along with the import."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
@@ -10,6 +10,11 @@ _PROCESSORS: Mapping[str, str] = {
     UNDO_ID: "eo_pygeoapi.process.UndoProcessor",
     RECONCILE_ID: "eo_pygeoapi.process.ReconcileProcessor",
 }
+
+
+def processes_in(resources: Iterable[tuple[str, JsonMapping]]) -> JsonObject:
+    """Return the processes among resources of the file, with those that come along."""
+    return with_companions({id_: resource for id_, resource in resources if resource.get("type") == "process"})
 
 
 def with_companions(processes: JsonMapping) -> JsonObject:

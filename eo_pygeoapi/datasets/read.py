@@ -21,7 +21,7 @@ from eo_pygeoapi.datasets.convention import data_element_code
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
-from eo_pygeoapi.datasets.processes import with_companions
+from eo_pygeoapi.datasets.processes import processes_in
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import ConfigError, InputError
@@ -91,9 +91,7 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
     for id_, dataset in whole.items():
         problems += _schedule_problems(dataset, blocks[id_].get("schedules"))
     if not mistakes:
-        processes = with_companions(
-            {id_: r for id_, r in members_of(config, "resources") if r.get("type") == "process"}
-        )
+        processes = processes_in(members_of(config, "resources"))
         problems += cross_problems(whole, operations, resources, processes)
     problems = list(dict.fromkeys(problems))  # a mistake in the defaults shows in every dataset
     return Inspected({id_: whole[id_] for id_ in right}, {id_: whole[id_] for id_ in in_part}, problems)

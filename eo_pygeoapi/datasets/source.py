@@ -115,6 +115,10 @@ class SourceOptions(Model):
         """Return the first and the last day that the provider has ever; None where it is open or not known."""
         return None, None
 
+    def extent(self) -> tuple[date | None, date | None]:
+        """Return the same for days that are whole: of some sources the first day lacks hours."""
+        return self.days()
+
     def method(self) -> str:
         """Return by which formula values are computed and its reference; '' for values as the provider has them."""
         return ""
@@ -150,10 +154,6 @@ class SourceOptions(Model):
     def final_from(self, day: date) -> date | None:
         """Return when final data take the place of a day's provisional ones; None where none are provisional."""
         return None
-
-    def extent(self) -> tuple[date | None, date | None]:
-        """Return the first day that the provider has data of, and the last that it will ever have; None where open."""
-        return None, None
 
     def part(self, period_type: str) -> Part:
         """Return how much of a long interval one job fetches best: of daily and weekly values a month."""

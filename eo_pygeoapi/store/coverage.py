@@ -28,23 +28,17 @@ Dhis2State = Literal["D", "R", "K", "-"]  # the last: nothing of ours any more
 NOTHING = "-"
 _YEAR = "left(period, 4)"
 _REASONS = """SELECT "orgUnit", reason FROM latest WHERE period = ? AND reason <> ''"""
-# `arg_max` finds the last state several times as fast as a window
+# `arg_max` finds the last state several times as fast as a window; one file has every cell once
+_LAST_STATES = """(SELECT period, arg_max(state, version) AS state, min(start) AS start, min("end") AS "end"
+    FROM added GROUP BY period, "orgUnit")"""
+_LAST_IN_DHIS2 = '(SELECT period, arg_max(state, version) AS state FROM added GROUP BY period, "orgUnit")'
+_ONE_FILE = "added"
 _COUNT_VALUES = """
-    SELECT period, count(*) FILTER (state IN ('V', 'P')), count(*) FILTER (state = 'P'), min(first), min(last)
-    FROM (SELECT period, arg_max(state, version) AS state, min(start) AS first, min("end") AS last
-        FROM added GROUP BY period, "orgUnit")
-    GROUP BY period"""
-# of one file, which has every cell once
-_COUNT_VALUES_OF_ONE = """
     SELECT period, count(*) FILTER (state IN ('V', 'P')), count(*) FILTER (state = 'P'), min(start), min("end")
-    FROM added GROUP BY period"""
-_COUNT_IN_DHIS2_OF_ONE = """
-    SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
-    FROM added GROUP BY period"""
+    FROM {cells} GROUP BY period"""
 _COUNT_IN_DHIS2 = """
     SELECT period, count(*) FILTER (state = 'D'), count(*) FILTER (state = 'R'), count(*) FILTER (state = 'K')
-    FROM (SELECT period, arg_max(state, version) AS state FROM added GROUP BY period, "orgUnit")
-    GROUP BY period"""
+    FROM {cells} GROUP BY period"""
 
 
 class PeriodSummary(BaseModel):
@@ -162,11 +156,10 @@ class CoverageTable:
             if kept and (counted := _YearSummary.model_validate(kept)).digest == digest:
                 found += counted.periods
                 continue
-            whole = _COUNT_VALUES_OF_ONE if len(values[year]) == 1 else _COUNT_VALUES
-            held = _COUNT_IN_DHIS2_OF_ONE if len(in_dhis2.get(year, ())) == 1 else _COUNT_IN_DHIS2
-            rows, there = (
-                table.read(_rows(q), year) or [] for table, q in ((self._values, whole), (self._dhis2, held))
-            )
+            states = _ONE_FILE if len(values[year]) == 1 else _LAST_STATES
+            held = _ONE_FILE if len(in_dhis2.get(year, ())) == 1 else _LAST_IN_DHIS2
+            rows = self._values.read(_rows(_COUNT_VALUES.format(cells=states)), year) or []
+            there = self._dhis2.read(_rows(_COUNT_IN_DHIS2.format(cells=held)), year) or []
             counts = {period: numbers for period, *numbers in there}
             periods = []
             for id_, present, provisional, start, end in rows:

@@ -4,8 +4,6 @@ A job that publishes an import keeps what the collection showed before of its un
 when the job is undone; where there was nothing before, nothing is published any more.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +29,6 @@ from eo_pygeoapi.store.published import (
     stamp,
     workshop,
 )
-from eo_pygeoapi.store.store import MissingResultError
 
 _COLUMNS = """"orgUnit", name, level, period, start, "end", value, "validFraction", "jobID", geometry"""
 
@@ -111,33 +108,30 @@ def take_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime) -> 
 def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFolder, copies: Path) -> bool:
     """Make the tables of cells `ours`, `was`, `stays`, `kept`, `gone` and `as_it_was`; False where there are none."""
     cells = 'SELECT "orgUnit", period FROM read_csv(?, all_varchar=true) WHERE change IN (SELECT unnest(?))'
-    with (
-        _local(undo, job_folder.CHANGES, copies / "undo.csv") as undone,
-        _local(job, job_folder.CHANGES, copies / "job.csv") as changes,
-        _local(job, job_folder.REPLACED, copies / "was.parquet") as replaced,
-    ):
-        if undone is None or changes is None:
-            return False
-        connection.execute(f"CREATE TEMP TABLE stays AS {cells}", [str(undone), ["rejected"]])
-        connection.execute(f"CREATE TEMP TABLE kept AS {cells}", [str(undone), ["kept"]])
-        nothing = "(change = 'deleted' OR (change = 'unchanged' AND coalesce(stored, '') = ''))"
-        ours = 'SELECT DISTINCT "orgUnit", period FROM read_csv(?, all_varchar=true)'
+    undone = _local(undo, job_folder.CHANGES, copies)
+    changes, replaced = (_local(job, name, copies) for name in (job_folder.CHANGES, job_folder.REPLACED))
+    if undone is None or changes is None:
+        return False
+    connection.execute(f"CREATE TEMP TABLE stays AS {cells}", [str(undone), ["rejected"]])
+    connection.execute(f"CREATE TEMP TABLE kept AS {cells}", [str(undone), ["kept"]])
+    nothing = "(change = 'deleted' OR (change = 'unchanged' AND coalesce(stored, '') = ''))"
+    ours = 'SELECT DISTINCT "orgUnit", period FROM read_csv(?, all_varchar=true)'
+    connection.execute(
+        f'CREATE TEMP TABLE gone AS {ours} WHERE {nothing} AND ("orgUnit", period) IN ({ours})',
+        [str(undone), str(changes)],
+    )
+    connection.execute(f"CREATE TEMP TABLE as_it_was AS {cells}", [str(changes), ["unchanged"]])
+    connection.execute(
+        'CREATE TEMP TABLE ours AS SELECT "orgUnit", period FROM read_csv(?, all_varchar=true)', [str(changes)]
+    )
+    if replaced is not None and replaced.stat().st_size:
+        connection.execute(f"CREATE TEMP TABLE was AS SELECT {_COLUMNS} FROM read_parquet(?)", [str(replaced)])
+    else:
         connection.execute(
-            f'CREATE TEMP TABLE gone AS {ours} WHERE {nothing} AND ("orgUnit", period) IN ({ours})',
-            [str(undone), str(changes)],
+            """CREATE TEMP TABLE was ("orgUnit" VARCHAR, name VARCHAR, level INTEGER, period VARCHAR, start DATE,
+            "end" DATE, value DOUBLE, "validFraction" DOUBLE, "jobID" VARCHAR, geometry VARCHAR)"""
         )
-        connection.execute(f"CREATE TEMP TABLE as_it_was AS {cells}", [str(changes), ["unchanged"]])
-        connection.execute(
-            'CREATE TEMP TABLE ours AS SELECT "orgUnit", period FROM read_csv(?, all_varchar=true)', [str(changes)]
-        )
-        if replaced is not None and replaced.stat().st_size:
-            connection.execute(f"CREATE TEMP TABLE was AS SELECT {_COLUMNS} FROM read_parquet(?)", [str(replaced)])
-        else:
-            connection.execute(
-                """CREATE TEMP TABLE was ("orgUnit" VARCHAR, name VARCHAR, level INTEGER, period VARCHAR, start DATE,
-                "end" DATE, value DOUBLE, "validFraction" DOUBLE, "jobID" VARCHAR, geometry VARCHAR)"""
-            )
-        found = connection.execute("SELECT count(*) FROM ours").fetchall()
+    found = connection.execute("SELECT count(*) FROM ours").fetchall()
     return bool(found[0][0])
 
 
@@ -180,16 +174,6 @@ def _cover(
     )
 
 
-@contextmanager
-def _local(folder: JobFolder, name: str, copy: Path) -> Iterator[Path | None]:
-    """Yield a local path of a file of a job; None where there is none."""
-    path = folder.local_path(name)
-    if path is not None:
-        yield path if path.is_file() else None
-        return
-    try:
-        folder.copy_to(name, copy)
-    except MissingResultError:
-        yield None
-    else:
-        yield copy
+def _local(folder: JobFolder, name: str, copies: Path) -> Path | None:
+    """Return a local path of a file of a job; None where there is none."""
+    return Path(*local_paths(folder.store, [folder.key(name)], copies)) if folder.exists(name) else None

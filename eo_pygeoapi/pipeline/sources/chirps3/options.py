@@ -62,7 +62,7 @@ class Chirps3Options(SourceOptions):
 
     def days(self) -> tuple[date, None]:
         """From 1981."""
-        return date(1981, 1, 1), None
+        return _FIRST, None
 
     def expected(self, day: date) -> date:
         """Final data come by the month; preliminary ones two days after the pentad (five days) of a day.
@@ -89,10 +89,6 @@ class Chirps3Options(SourceOptions):
     def final_from(self, day: date) -> date | None:
         """When the month is published whole."""
         return None if self.stage == "final" else published_whole(day)
-
-    def extent(self) -> tuple[date | None, date | None]:
-        """From 1981."""
-        return _FIRST, None
 
     def cost(self, needed: Needed) -> Cost:
         """The blocks of each day's file that the box touches; dhis2eo pauses between two days."""

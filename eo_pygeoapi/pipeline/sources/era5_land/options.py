@@ -115,7 +115,7 @@ class Era5LandOptions(SourceOptions):
         return date(months // 12, months % 12 + 1, 6)
 
     def extent(self) -> tuple[date | None, date | None]:
-        """From 1950."""
+        """From the second day of 1950."""
         return _FIRST, None
 
     def cost(self, needed: Needed) -> Cost:

@@ -55,11 +55,6 @@ class WorldPopOptions(SourceOptions):
         first, last = YEARS[self.version]
         return min(max(year, first), last)
 
-    def extent(self) -> tuple[date | None, date | None]:
-        """The years of the version."""
-        first, last = YEARS[self.version]
-        return date(first, 1, 1), date(last, 12, 31)
-
     def cost(self, needed: Needed) -> Cost:
         """One file of the country for each year, all of about the size of the last."""
         first, last = YEARS[self.version]
