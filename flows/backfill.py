@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
 from flows.following import begin, follow
 from flows.hooks import BACKFILL_HOOKS
-from flows.surroundings import connection_of, enabled_datasets, of_one_download, outcome, own_folder, own_run
+from flows.surroundings import connection_of, enabled_datasets, of_one_download, outcome, own_folder, own_run, prefect
 
 _PREFECT_SECONDS, _HEAD_SECONDS = 120.0, 5.0
 _log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ class Run:
         if chain := Chain.of(self.folder):  # all parts have ended, and it waited for DHIS2's analytics
             return follow(chain, self.folder.store, self.progress)
         backfill = Backfill.of(self.folder) or self._begun()
-        with closing(PrefectGateway(self.settings.prefect_api_url, read_timeout=10.0)) as gateway:
+        with prefect() as gateway:
             overseer = self._overseer(gateway, backfill)
             backfill, again = overseer.look(backfill)
             said, chunks = overseer.in_words(backfill), backfill.chunks

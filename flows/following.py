@@ -1,6 +1,5 @@
 """What an import is followed by, wired: the same jobs, connections and configuration file as the import itself."""
 
-from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,7 +9,6 @@ from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.attempts import in_words, put_off
-from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.schedules import zone_of
@@ -22,7 +20,7 @@ from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.surroundings import connection_of, enabled_datasets, own_run
+from flows.surroundings import connection_of, enabled_datasets, own_run, prefect
 
 
 def begin(folder: JobFolder, execution: Execution, words: str) -> Chain | None:
@@ -42,7 +40,7 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
     settings, run, datasets = process_settings(), own_run(), enabled_datasets()
     tenant = datasets[chain.dataset].tenant if chain.dataset in datasets else ""
     progress.wait(f"{IMPORTED}{chain.next_in_words()}")
-    with closing(PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)) as gateway:
+    with prefect() as gateway:
         # a process that follows is a job of the same tenant
         runs, job = gateway.seen_by(Viewer(tenant)).runs, chain.job_id
         follower = Follower(

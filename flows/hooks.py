@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TypedDict
 
@@ -12,7 +11,6 @@ from prefect.flows import FlowStateHook
 
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import EoError, ResultsError
-from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import STARTED_BY, Job, Progress
 from eo_pygeoapi.gateway.schedules import inputs_of
 from eo_pygeoapi.jobs.backfills import stop
@@ -26,7 +24,7 @@ from eo_pygeoapi.store.backfills import Backfill
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from flows.surroundings import base_url, enabled_datasets
+from flows.surroundings import base_url, enabled_datasets, prefect
 
 IN_PROGRESS_SECONDS = 10.0
 
@@ -61,9 +59,7 @@ def call_webhooks(flow: Flow[..., object], flow_run: FlowRun, state: State) -> N
         chain = Chain.of(JobFolder(store, str(flow_run.id)))
         if chain is None or not any(link.webhook and not link.has_ended for link in chain.links):
             return
-        with closing(
-            PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
-        ) as gateway:
+        with prefect() as gateway:
             job = gateway.runs.get(str(flow_run.id))
             details = Executions(gateway, store, settings).details(job)
         document = status_document(job, JobLinks(base_url()), details)
@@ -77,7 +73,7 @@ def wake_parent(flow: Flow[..., object], flow_run: FlowRun, state: State) -> Non
     if not (parent := flow_run.labels.get(STARTED_BY)):
         return
     try:
-        with closing(PrefectGateway(process_settings().prefect_api_url, read_timeout=10.0)) as gateway:
+        with prefect() as gateway:
             gateway.runs.wake(str(parent))
     except EoError as error:  # it looks by itself, only later
         logging.getLogger(__name__).info("the job %s was not woken: %s", parent, error)
@@ -93,7 +89,7 @@ def stop_parts(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None
     """Stop the jobs of a backfill that is dismissed, also in Prefect."""
     settings = process_settings()
     try:
-        with closing(PrefectGateway(settings.prefect_api_url, read_timeout=10.0)) as gateway:
+        with prefect() as gateway:
             folder = JobFolder(ResultStore(settings.results), str(flow_run.id))
             stop(folder, gateway.runs.cancel, gateway.runs.with_keys)
     except EoError as error:
@@ -147,6 +143,7 @@ HOOKS = Hooks(
     on_crashed=[on_end],
     on_cancellation=[],
 )
+# the history first: it is quick, and a subscriber may take minutes to answer
 UNDO_HOOKS = Hooks(
     on_running=[on_running],
     on_completion=[keep_in_history, on_end, delete_steps],
@@ -154,7 +151,6 @@ UNDO_HOOKS = Hooks(
     on_crashed=[keep_in_history, on_end],
     on_cancellation=[keep_in_history],
 )
-# the history first: it is quick, and a subscriber may take minutes to answer
 IMPORT_HOOKS = Hooks(
     on_running=[on_running],
     on_completion=[keep_in_history, on_end, call_webhooks, delete_steps, wake_parent],

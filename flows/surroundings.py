@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import try_again
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import attempts
 from eo_pygeoapi.gateway.job_log import prepare_job_log
 from eo_pygeoapi.gateway.schedules import is_unattended, zone_of
@@ -66,6 +68,12 @@ def own_folder() -> JobFolder:
     take_credentials(read_blocks(), os.environ)
     prepare_log()
     return JobFolder(ResultStore(process_settings().results), str(flow_run.id))
+
+
+def prefect() -> closing[PrefectGateway]:
+    """Return a context that yields a gateway to Prefect, and closes it."""
+    settings = process_settings()
+    return closing(PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0))
 
 
 def of_one_download(dataset: Dataset) -> list[Dataset]:

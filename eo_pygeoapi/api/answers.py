@@ -11,8 +11,9 @@ from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
 from pygeoapi.util import TEMPLATESDIR, render_j2_template
 
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
-from eo_pygeoapi.errors import QueryError
+from eo_pygeoapi.errors import NoSuchProcessError, QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON, JobLinks, link
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.json_types import JsonObject
@@ -47,6 +48,19 @@ def manager_of(api: API) -> PrefectManager:
 def executions_of(api: API) -> Executions:
     """Return what executes and reads jobs, of what the viewer of this request sees."""
     return manager_of(api).executions.seen_by(viewer())
+
+
+def readable_dataset(api: API, dataset_id: str) -> Dataset | None:
+    """Return a dataset whose values everybody may read, or that the viewer sees; None for any other."""
+    everybodys = manager_of(api).executions.datasets().get(dataset_id)
+    return everybodys if everybodys and everybodys.public else executions_of(api).datasets().get(dataset_id)
+
+
+def raise_unless_process(api: API, process_id: str) -> None:
+    """Raise NoSuchProcessError where there is no such process."""
+    known = manager_of(api).processes
+    if process_id not in known:
+        raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {', '.join(known)})")
 
 
 def links_of(api: API) -> JobLinks:

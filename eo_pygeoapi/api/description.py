@@ -7,14 +7,13 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, executions_of, manager_of, page_of, paging_links
+from eo_pygeoapi.api.answers import answer_page, executions_of, manager_of, page_of, paging_links, raise_unless_process
 from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
 from eo_pygeoapi.api.openapi_page import groups
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.process_form import fields_of, inputs_of
 from eo_pygeoapi.api.status_page import status_board
 from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
-from eo_pygeoapi.errors import NoSuchProcessError
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
 from eo_pygeoapi.json_types import JsonObject
 
@@ -85,8 +84,7 @@ def get_processes(api: API, request: APIRequest) -> Answer:
 
 def get_process(api: API, request: APIRequest, process_id: str) -> Answer:
     """Return a process description."""
-    if process_id not in api.manager.processes:
-        raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {', '.join(api.manager.processes)})")
+    raise_unless_process(api, process_id)
     if request.format != "html":
         answer: Answer = processes_api.describe_processes(api, request, process_id)
         return answer

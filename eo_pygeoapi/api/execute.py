@@ -5,11 +5,19 @@ from collections.abc import Sequence
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.accept import names_only_json
-from eo_pygeoapi.api.answers import answer_json, executions_of, header_of, headers_of, links_of, manager_of
+from eo_pygeoapi.api.answers import (
+    answer_json,
+    executions_of,
+    header_of,
+    headers_of,
+    links_of,
+    manager_of,
+    raise_unless_process,
+)
 from eo_pygeoapi.api.prefer import parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
 from eo_pygeoapi.contract.status import FINAL
-from eo_pygeoapi.errors import EoError, InputError, MediaTypeError, NoSuchProcessError, ResultNotAvailableError
+from eo_pygeoapi.errors import EoError, InputError, MediaTypeError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import status_document
 from eo_pygeoapi.jobs.request import read_body
@@ -24,11 +32,8 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     """Make a job of an execute request; answer with its results, or with its status where that takes longer."""
-    manager = manager_of(api)
-    if process_id not in manager.processes:
-        allowed = ", ".join(manager.processes)
-        raise NoSuchProcessError(f"there is no process {process_id!r} (there are: {allowed})")
-    description = manager.get_processor(process_id).metadata
+    raise_unless_process(api, process_id)
+    description = manager_of(api).get_processor(process_id).metadata
     given = header_of(request, "Content-Type").partition(";")[0].strip().lower()
     if given in _FORMS:
         raise MediaTypeError(f"Content-Type: {given!r} is not allowed; allowed: application/json")

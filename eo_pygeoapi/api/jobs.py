@@ -53,13 +53,13 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
     }
     if wanted.by_duration:
         document["durationsLookedAt"] = DURATIONS_LOOKED_AT
-    processes = list(api.manager.processes)
+    processes, datasets = list(api.manager.processes), executions.datasets()
     shown = {
         "asked": request.params,
         "statuses": STATUSES,
         "processes": processes,
-        "datasets": executions.datasets(),
-        "titles": {job.id: title_of(job, executions.datasets()) for job in jobs},
+        "datasets": datasets,
+        "titles": {job.id: title_of(job, datasets) for job in jobs},
         "durations": {job.id: _duration(job) for job in jobs},
     }
     return answer_either(api, request, document, "jobs/index.html", **shown)

@@ -5,7 +5,7 @@ import os
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, executions_of, headers_of, manager_of
+from eo_pygeoapi.api.answers import answer_page, executions_of, headers_of, readable_dataset
 from eo_pygeoapi.api.charts import Area
 from eo_pygeoapi.api.datasets import dataset_of, parse_level
 from eo_pygeoapi.api.problems import Answer
@@ -27,8 +27,7 @@ _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 
 def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
     """Return every unit of the newest period with values as GeoJSON; no features where nothing is published yet."""
-    everybodys = manager_of(api).executions.datasets().get(dataset_id)
-    dataset = everybodys if everybodys and everybodys.public else dataset_of(executions_of(api), dataset_id)
+    dataset = readable_dataset(api, dataset_id) or dataset_of(executions_of(api), dataset_id)
     level, simplify = parse_level(request), parse_simplify(request.params.get("simplify", ""))
     reader = shared_reader(process_settings().results, os.getpid())
     conditions = [Condition("level = ?", (level,))] if level is not None else []

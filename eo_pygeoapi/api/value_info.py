@@ -9,7 +9,7 @@ from typing import Any
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest, itemtypes
 
-from eo_pygeoapi.api.answers import executions_of, manager_of
+from eo_pygeoapi.api.answers import readable_dataset
 from eo_pygeoapi.api.description import as_json
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.ucum import ucum
@@ -53,8 +53,7 @@ def value_info(dataset: Dataset) -> JsonObject:
 
 def info_of(api: API, collection_id: str) -> JsonObject | None:
     """Return what the values of a collection are; None for one that is no dataset, or is not seen."""
-    everybodys = manager_of(api).executions.datasets().get(collection_id)
-    dataset = everybodys if everybodys and everybodys.public else executions_of(api).datasets().get(collection_id)
+    dataset = readable_dataset(api, collection_id)
     return value_info(dataset) if dataset else None
 
 
