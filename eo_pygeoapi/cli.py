@@ -288,8 +288,7 @@ def _keep_compiled_code() -> None:
 
 
 def _settings(config: Path | None = None, data_dir: Path | None = None) -> Settings:
-    given = {"config": config, "data_dir": data_dir}
-    return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    return Settings().placed(config, data_dir)
 
 
 def _runnable(settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
     _set_elsewhere: frozenset[str] | None = PrivateAttr(None)
+
+    def placed(self, config: Path | None = None, data_dir: Path | None = None) -> Self:
+        """Return the settings with another configuration file or data folder, where one is given."""
+        given = {"config": config, "data_dir": data_dir}
+        return self.model_copy(update={name: path for name, path in given.items() if path is not None})
 
     @property
     def results(self) -> str:
@@ -184,6 +190,11 @@ def how_to_connect(name: str) -> str:
     prefix = connection_prefix(name)
     variables = f"{prefix}URL and {prefix}TOKEN (or {prefix}USERNAME and {prefix}PASSWORD)"
     return f"set {variables}, or make the Prefect block dhis2-connection/{name}"
+
+
+def no_connection(name: str) -> str:
+    """Say that there is no connection called `name`, and how to make it."""
+    return f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
 
 
 def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:

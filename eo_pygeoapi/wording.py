@@ -13,7 +13,7 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def some(names: Collection[object], most: int = 5) -> str:
+def some(names: Collection[object], most: int = 5, separator: str = ", ") -> str:
     """Return the first names and how many more there are: `a, b and 3 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(map(str, islice(names, most)))}{more}"
+    return f"{separator.join(map(str, islice(names, most)))}{more}"

@@ -7,6 +7,7 @@ come later do no harm, for jobs that the copy knows as running are settled as if
 import importlib.metadata
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -93,7 +94,8 @@ def restore_backup(settings: Settings, source: Path, say: Say, replace: bool = F
         wanted = set(manifest.results)
         for member in archive:  # of several copies of a file the last one stays
             if (key := member.name.removeprefix(RESULTS)) != member.name and key in wanted:
-                _restore_file(archive, member, store, key)
+                with store.new_file(key) as path:
+                    _extract(archive, member, path)
         say(f"results store: {len(wanted)} files")
         for name, path in _files(settings).items():
             if name in manifest.files:
@@ -178,21 +180,17 @@ def _refuse(
 
 def _restore_database(archive: tarfile.TarFile, database: Database, replace: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as name:
-        content = archive.extractfile(DATABASE)
-        assert content is not None, "the database is a file"
         dumped = Path(name) / DATABASE
-        with dumped.open("wb") as stream:
-            while block := content.read(1 << 20):
-                stream.write(block)
+        _extract(archive, DATABASE, dumped)
         database.load(dumped, replace)
 
 
-def _restore_file(archive: tarfile.TarFile, member: tarfile.TarInfo, store: ResultStore, key: str) -> None:
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo | str, path: Path) -> None:
+    """Write a file of a backup to a path."""
     content = archive.extractfile(member)
-    assert content is not None, "a result is a file"
-    with store.new_file(key) as path, path.open("wb") as stream:
-        while block := content.read(1 << 20):
-            stream.write(block)
+    assert content is not None, "it is a file"
+    with path.open("wb") as stream:
+        shutil.copyfileobj(content, stream, 1 << 20)
 
 
 def _restore_beside(archive: tarfile.TarFile, name: str, path: Path, replace: bool, say: Say) -> None:

@@ -26,7 +26,7 @@ def backup(
     """Write all that cannot be made again into one file, also while everything runs."""
     from eo_pygeoapi.commands.backup import write_backup
 
-    manifest = write_backup(_settings(config, data_dir), file, database)
+    manifest = write_backup(Settings().placed(config, data_dir), file, database)
     size = file.stat().st_size / 1e6
     held = ", ".join([f"{manifest.database} database", f"{len(manifest.results)} results", *manifest.files])
     out.print(f"wrote {file} ({size:.1f} MB): {held}; it holds secrets", markup=False)
@@ -41,10 +41,7 @@ def restore(
     """Put a backup where the options and the environment say that everything lies; nothing may run meanwhile."""
     from eo_pygeoapi.commands.backup import restore_backup
 
-    manifest = restore_backup(_settings(config, data_dir), file, lambda said: out.print(said, markup=False), replace)
+    manifest = restore_backup(
+        Settings().placed(config, data_dir), file, lambda said: out.print(said, markup=False), replace
+    )
     out.print(f"restored, as of version {manifest.version}; start everything, then `eo-pygeoapi apply`", markup=False)
-
-
-def _settings(config: Path | None, data_dir: Path | None) -> Settings:
-    given = {"config": config, "data_dir": data_dir}
-    return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})

@@ -95,8 +95,7 @@ def _chosen(config: Path | None, data_dir: Path | None, ids: Sequence[str]) -> t
     from eo_pygeoapi.commands.blocks import with_known_blocks
     from eo_pygeoapi.datasets.read import load_datasets
 
-    given = {"config": config, "data_dir": data_dir}
-    named = process_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
+    named = process_settings().placed(config, data_dir)
     enabled = load_datasets(named.config)
     if unknown := [id_ for id_ in ids if id_ not in enabled]:
         raise typer.BadParameter(f"unknown dataset {', '.join(unknown)} (enabled: {', '.join(enabled) or 'none'})")

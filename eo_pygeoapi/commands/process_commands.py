@@ -22,8 +22,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 def stack_settings(config: Path | None, data_dir: Path | None) -> Settings:
     """Return the settings for the stack that runs on this data folder, else for PREFECT_API_URL."""
-    given = {"config": config, "data_dir": data_dir}
-    settings = process_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
+    settings = process_settings().placed(config, data_dir)
     if running := running_stack(settings.data_dir):
         settings = in_stack(settings.model_copy(update={"config": config or Path(running.edited)}), running)
     return settings

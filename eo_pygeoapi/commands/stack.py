@@ -21,6 +21,7 @@ from eo_pygeoapi.commands.running import STATE, Running, read_state
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import variables_for_jobs
 from eo_pygeoapi.worker.records import has_polled
 
@@ -216,7 +217,7 @@ class LocalStack:
         pids = {name: child.pid for name, child in self._children.items()}
         births = self.running.births | {name: born(pid) for name, pid in pids.items()}
         state = asdict(self.running) | {"pids": pids, "births": births}
-        (self.data_dir / STATE).write_text(json.dumps(state, indent=1))
+        write_whole(self.data_dir / STATE, json.dumps(state, indent=1))
 
     def _end_of_log(self, name: str) -> str:
         lines = self.log_file(name).read_text(errors="replace").splitlines()

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs, Chunks
 from eo_pygeoapi.contract.chunks import Chunk, chunks_of, part_for
+from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Finding
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.contract.windows import Window
@@ -20,8 +21,9 @@ from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
+from eo_pygeoapi.pipeline.dhis2.findings import error, warning
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
-from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.settings import no_connection
 from eo_pygeoapi.store.coverage import CoverageTable
 
 MIB = 2**20
@@ -107,7 +109,7 @@ def estimate(
     ends = Window.of(inputs.window, dataset.time_zone).after(now, work)
     findings = [*plan.findings, *_findings(dataset, plan, units, around), *_disk(store, around.free())]
     if cost is None:
-        findings.append(_warning("cost", "the source does not say what its data cost, so the bytes are not known"))
+        findings.append(warning("cost", "the source does not say what its data cost, so the bytes are not known"))
     return BackfillOutputs(
         dataset_id=dataset.id,
         dry_run=True,
@@ -127,28 +129,23 @@ def estimate(
 
 
 def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -> Cost | None:
-    days = [
-        chunk.interval.start + timedelta(number)
-        for chunk in reversed(plan.chunks)
-        for number in range((chunk.interval.end - chunk.interval.start).days + 1)
-    ]
-    if box is None or not days:
+    wanted = [day for chunk in reversed(plan.chunks) for day in days(chunk.interval)]
+    if box is None or not wanted:
         return Cost()
-    return dataset.options.cost(Needed(days, box, around.companions, around.size))
+    return dataset.options.cost(Needed(wanted, box, around.companions, around.size))
 
 
 def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surroundings) -> Iterator[Finding]:
     """Yield what the check before an import finds, for all periods at once."""
     target = dataset.dhis2
     if not plan.chunks:
-        yield _warning("nothing-to-do", "there is nothing to do: no value is missing, or none is to be had")
+        yield warning("nothing-to-do", "there is nothing to do: no value is missing, or none is to be had")
         return
     if not target.data_element:
-        yield _error("data-element", f"dataset {dataset.id!r} names no dhis2.dataElement, so nothing can be imported")
+        yield error("data-element", f"dataset {dataset.id!r} names no dhis2.dataElement, so nothing can be imported")
         return
     if around.connect is None:
-        words = f"there is no DHIS2 connection {target.connection!r}; {how_to_connect(target.connection)}"
-        yield _error("connection", words)
+        yield error("connection", no_connection(target.connection))
         return
     low = dataset.plausible[0] if dataset.plausible else dataset.options.plausible()[0]
     payload = Payload(
@@ -162,28 +159,20 @@ def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surrou
     try:
         with around.connect() as dhis2:
             yield from preflight(read_facts(dhis2, target, payload.org_units), payload, dataset)
-    except Dhis2Error as error:
-        yield _error("dhis2", f"DHIS2 could not be asked what it takes: {error}")
+    except Dhis2Error as refused:
+        yield error("dhis2", f"DHIS2 could not be asked what it takes: {refused}")
 
 
 def _disk(wanted: int, free: int | None) -> Iterator[Finding]:
     if free is not None and wanted > free:
         words = f"it keeps about {wanted // MIB} MiB, and the disk has {free // MIB} MiB free; make room first"
-        yield _error("disk", words)
+        yield error("disk", words)
 
 
 def _not_there(count: int, code: str, why: str) -> Iterator[Finding]:
     if count:
-        yield _warning(code, f"{count} periods are left out: {why}")
+        yield warning(code, f"{count} periods are left out: {why}")
 
 
 def _days(first: date | None, last: date | None) -> str:
     return " ".join(filter(None, [f"from {first}" if first else "", f"until {last}" if last else ""]))
-
-
-def _warning(code: str, message: str) -> Finding:
-    return Finding(severity="warning", code=code, message=message)
-
-
-def _error(code: str, message: str) -> Finding:
-    return Finding(severity="error", code=code, message=message)

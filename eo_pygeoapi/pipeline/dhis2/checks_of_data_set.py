@@ -3,9 +3,10 @@
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
-from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, some, warning
+from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
 from eo_pygeoapi.pipeline.dhis2.identifiers import Object, named
 from eo_pygeoapi.pipeline.dhis2.timeliness import INPUT_PERIODS_INVERSE, closed_for_input
+from eo_pygeoapi.wording import some
 
 
 def check_data_set(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:

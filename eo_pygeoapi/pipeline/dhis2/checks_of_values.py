@@ -4,9 +4,10 @@ from eo_pygeoapi.contract.periods import period_with_id
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
-from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, some, warning
+from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
 from eo_pygeoapi.pipeline.dhis2.identifiers import named
 from eo_pygeoapi.pipeline.dhis2.timeliness import expired, left_out_words, not_open_at
+from eo_pygeoapi.wording import some
 
 
 def check_units(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
@@ -45,7 +46,8 @@ def check_opening_dates(facts: Facts, payload: Payload, dataset: Dataset) -> Fin
     if left_out:
         yield warning(
             "opening-dates",
-            f"{some(left_out, '; ')}; if a date is wrong, change it in DHIS2 (Maintenance app, Organisation units)",
+            f"{some(left_out, separator='; ')}; if a date is wrong, change it in DHIS2 (Maintenance app, Organisation "
+            "units)",
         )
 
 

@@ -1,12 +1,9 @@
 """What the checks before an import say, in one form."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator
 from typing import Literal
 
 from eo_pygeoapi.contract.models import Finding
-
-NAMED = 5  # so many of many names stand in a message
 
 Findings = Iterator[Finding]
 
@@ -19,12 +16,6 @@ def error(code: str, message: str) -> Finding:
 def warning(code: str, message: str) -> Finding:
     """Return what a person should know, and what does not keep an import from being made."""
     return _finding("warning", code, message)
-
-
-def some(names: Sequence[str], separator: str = ", ") -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{separator.join(islice(names, NAMED))}{more}"
 
 
 def _finding(severity: Literal["error", "warning"], code: str, message: str) -> Finding:

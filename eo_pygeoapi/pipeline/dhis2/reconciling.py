@@ -17,7 +17,7 @@ from eo_pygeoapi.pipeline.dhis2.identifiers import look_up
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.pipeline.dhis2.stored import StoredValues
 from eo_pygeoapi.pipeline.dhis2.writing import in_uids, ledger_name
-from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.settings import no_connection
 from eo_pygeoapi.store.store import ResultStore
 
 Keep = Callable[[Sequence[Difference]], None]
@@ -49,7 +49,7 @@ def reconcile(
     """
     name = dataset.dhis2.connection
     if connect is None:
-        raise Dhis2Error(f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}")
+        raise Dhis2Error(no_connection(name))
     found = Compared()
     with connect() as dhis2:
         ledger = SentValues(store, name, ledger_name(_element_uid(dhis2, dataset.dhis2, pauses), dataset.dhis2))

@@ -4,14 +4,14 @@ from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.datasets.convention import data_element_code
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
-from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.settings import no_connection
 
 
 def why_skipped(payload: Payload, can_connect: bool) -> str:
     """Say why there is nothing to ask DHIS2 for; empty where there is something."""
     name = payload.target.connection
     if not can_connect:
-        return f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
+        return no_connection(name)
     if not payload.target.data_element:
         return (
             "no data element; set dhis2.dataElement in the dataset's eo: block or in the request, or name there its "

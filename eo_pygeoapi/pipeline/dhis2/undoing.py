@@ -23,7 +23,7 @@ from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
 from eo_pygeoapi.pipeline.dhis2.stored import Compared, Held, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
-from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.settings import no_connection
 
 What = Literal["deleted", "restored", "unchanged", "kept", "rejected"]
 
@@ -107,10 +107,8 @@ def undo_in_dhis2(
     In the summary `deleted` and `updated` count what was taken back, `unchanged` what had been before, and `kept` what
     has changed since. Raises Dhis2Error if DHIS2 refuses a request, and Dhis2UnavailableError if it is unreachable.
     """
-    name = changes.target.connection
     if connect is None:
-        reason = f"there is no DHIS2 connection {name!r}; {how_to_connect(name)}"
-        return ImportSummary(status="ERROR", dry_run=dry_run, reason=reason)
+        return ImportSummary(status="ERROR", dry_run=dry_run, reason=no_connection(changes.target.connection))
     if not changes.count:
         return ImportSummary(status="SUCCESS", dry_run=dry_run, notes=["the job has changed nothing in DHIS2"])
     with connect() as dhis2:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import requests
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.files import replacing
+from eo_pygeoapi.files import replacing, write_whole
 
 Timeouts = tuple[float, float]
 TIMEOUTS: Timeouts = (15, 120)  # seconds to connect, and between two reads
@@ -46,7 +46,7 @@ def download(url: str, folder: Path, timeouts: Timeouts = TIMEOUTS) -> Path | No
         raise SourceUnavailableError(f"{url}: no answer, or not a whole one: {error}; try again later") from error
     except requests.RequestException as error:
         raise SourceError(f"{url}: cannot be downloaded: {error}") from error
-    validators.write_text(json.dumps({name: answer.headers.get(name, "") for name in ("ETag", "Last-Modified")}))
+    write_whole(validators, json.dumps({name: answer.headers.get(name, "") for name in ("ETag", "Last-Modified")}))
     return path
 
 

@@ -17,8 +17,8 @@ from scipy.sparse import csr_array
 from eo_pygeoapi.pipeline.grids.blocks import cells_at_once
 from eo_pygeoapi.pipeline.grids.frames import Frame, cell_size
 from eo_pygeoapi.pipeline.grids.people import People
-from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, Floats, as_wkb, row_sums, weights_of
-from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache, content_key
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, Floats, row_sums, weights_of
+from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +34,14 @@ class Weigher:
     nobody: NDArray[np.bool_]
 
     def weighed(
-        self, weights: CoverageWeights, geometries: NDArray[np.object_], members: NDArray[np.intp] | slice
+        self, weights: CoverageWeights, key: str, geometries: NDArray[np.object_], members: NDArray[np.intp] | slice
     ) -> CoverageWeights:
-        """Return the weights of these members of all units by people; those without people keep theirs."""
-        key = f"{content_key(weights.frame, as_wkb(geometries))}-{self.year}-{self.people.key}"
+        """Return the weights of these members of all units by people; those without people keep theirs.
+
+        `key` is what the cache knows the weights by.
+        """
         counted = self.cache.numbers(
-            key if self.people.key else "",
+            f"{key}-{self.year}-{self.people.key}" if self.people.key else "",
             weights.weights.size,
             lambda: people_in_cells(weights, geometries, self.people.of_year(self.year)),
         )
@@ -53,11 +55,10 @@ def people_in_cells(weights: CoverageWeights, geometries: NDArray[np.object_], p
     `people` is a normalised grid (y, x), of which this reads a bounded number of cells at a time.
     """
     counted, rows_of = np.zeros(weights.weights.size), weights.cells[weights.columns]
-    columns = weights.shape[1]
+    columns, bounds = weights.shape[1], shapely.bounds(geometries)
     for strip in _strips(people, weights.frame):
         frame = Frame.of(strip)
         over = _overlaps(frame, weights.frame)
-        bounds = shapely.bounds(geometries)
         touched = np.flatnonzero((bounds[:, 1] < frame.north) & (bounds[:, 3] > frame.south))
         if not touched.size:
             continue

@@ -139,7 +139,7 @@ def _partials(
         weights = means.cache.computed(key, frame, geometries, wkb)
     inside, on_grid = weights.inside, weights.on_grid
     if weigher is not None:
-        weights = weigher.weighed(weights, geometries, part.members)
+        weights = weigher.weighed(weights, key, geometries, part.members)
     elif aggregation.weight == "area" and weighs_cells(aggregation.spatial):
         weights = weights.by_area()
     if means.cluster:
