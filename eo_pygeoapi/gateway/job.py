@@ -143,7 +143,7 @@ class Job:
             by=_made_by(run),
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
-            dataset=_dataset_of(parameters) if process_id in COMPANIONS else "",
+            dataset=dataset_of(parameters) if process_id in COMPANIONS else "",
         )
 
     @property
@@ -213,8 +213,8 @@ def _made_by(run: FlowRun) -> str:
     return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
 
 
-def _dataset_of(parameters: JsonMapping) -> str:
-    """Return which dataset a companion of the import is about."""
+def dataset_of(parameters: JsonMapping) -> str:
+    """Return which dataset a companion of the import is about; empty where its parameters do not say it."""
     asked = _mapping(parameters.get("request")).get(DATASET)
     return str(asked or _mapping(parameters.get("inputs")).get("datasetId") or "")
 
