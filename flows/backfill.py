@@ -20,12 +20,13 @@ from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import put_off
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, STARTED_BY, VALUES_PER_MINUTE, Job
+from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, HAS_PARTS, STARTED_BY, VALUES_PER_MINUTE, Job
 from eo_pygeoapi.gateway.patience import while_away
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.work_pool import BACKFILL
 from eo_pygeoapi.jobs.backfills import Overseer, parts_in_words
 from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
+from eo_pygeoapi.jobs.missing import Missing
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.settings import process_settings
@@ -68,7 +69,8 @@ class Run:
         wanted = self.asked.of_import(dry_run=self.asked.dry_run)
         self.execution: Execution = validate_inputs(wanted, enabled_datasets(), created)
         self.dataset = self.execution.dataset
-        self.coverage = CoverageTable(folder.store, self.dataset.id)
+        connect = connection_of(self.dataset.dhis2.connection)
+        self.missing = Missing(CoverageTable(folder.store, self.dataset.id), self.dataset, connect)
 
     def estimated(self) -> str:
         """Keep the estimate as the job's result, and return it in words."""
@@ -100,7 +102,8 @@ class Run:
         self.progress.at(100 * (chunks.done + chunks.failed) / max(chunks.total, 1), said)
         if again is not None:
             self.progress.leave()
-            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0})  # a process that died counts for one look
+            # a process that died counts for one look
+            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0, HAS_PARTS: 1})
         return self._ended(backfill)
 
     def _begun(self) -> Backfill:
@@ -172,7 +175,7 @@ class Run:
         if backfill.units is not None or backfill.known is None:
             return backfill.units
         periods = periods_in(Interval(start=part.start, end=part.end), self.dataset.period_type)
-        some = self.coverage.lacking(periods, backfill.known).any(axis=0)
+        some = self.missing.lacking(periods, backfill.known).cells.any(axis=0)
         return None if some.all() else [unit for unit, lacks in zip(backfill.known, some, strict=True) if lacks]
 
     def _units(self) -> tuple[list[str], Box]:
@@ -186,7 +189,7 @@ class Run:
 
     def _plan(self, units: Sequence[str]) -> Plan:
         periods = periods_in(self.execution.interval, self.dataset.period_type)
-        return plan_of(self.asked, self.dataset, periods, units, self.coverage, date.today())
+        return plan_of(self.asked, self.dataset, periods, units, self.missing, date.today())
 
 
 def size_of(place: str) -> int | None:

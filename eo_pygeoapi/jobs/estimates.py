@@ -18,13 +18,13 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box, Cost, Needed
 from eo_pygeoapi.datasets.source import SourceOptions
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.jobs.missing import Lacking, Missing, refused_before
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.findings import error, warning
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.settings import no_connection
-from eo_pygeoapi.store.coverage import CoverageTable
 
 MIB = 2**20
 SECONDS_A_VALUE = 0.0011  # DHIS2 with its database beside it, new values
@@ -51,7 +51,7 @@ def plan_of(
     dataset: Dataset,
     periods: Sequence[Period],
     units: Sequence[str],
-    coverage: CoverageTable,
+    missing: Missing,
     today: date,
 ) -> Plan:
     """Return the parts in which there is something to do; the findings say which periods the provider does not have."""
@@ -65,15 +65,16 @@ def plan_of(
         *_not_there(len(there) - len(published), "not-published-yet", "the provider has not published them yet"),
     ]
     part = part_for(dataset.options.part(dataset.period_type), published, len(units))
-    chunks, values = [], 0
+    chunks, values, looked_at = [], 0, list[Lacking]()
     for chunk in chunks_of(published, part):
         count = len(chunk.periods) * len(units)
         if inputs.only == "missing" and inputs.units == "all":
-            count = int(coverage.lacking(chunk.periods, units).sum())
+            looked_at.append(missing.lacking(chunk.periods, units))
+            count = int(looked_at[-1].cells.sum())
         if count:
             chunks.append(chunk)
             values += count
-    return Plan(chunks, values, findings)
+    return Plan(chunks, values, [*findings, *refused_before(looked_at)])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Backfills, undos and comparisons that failed: the last one of its kind of each dataset, until another one succeeds."""
+"""Backfills, undos and comparisons that failed: the last one of its kind of each dataset."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
-from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, UNDO_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, UNDO_ID, JobStatus
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -142,6 +142,24 @@ def test_a_list_can_be_of_some_statuses(gateway: PrefectGateway, dataset: str, p
     prefect.set_flow_run_state(UUID(done.id), Completed(), force=True)
     successful = [job.id for job in gateway.runs.list(1000, wanted=JobFilter(statuses=("successful",)))[0]]
     assert done.id in successful and waiting.id not in successful
+
+
+def test_a_backfill_is_listed_as_running_while_it_waits_for_its_parts(
+    gateway: PrefectGateway, prefect: SyncPrefectClient
+) -> None:
+    gateway.deployments.put(process_spec(BACKFILL_ID))
+    dataset = f"dataset-{uuid4()}"
+    waits, parts = (gateway.runs.submit(BACKFILL_ID, {"inputs": {"datasetId": dataset}}).id for _ in range(2))
+    later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=1), name="AwaitingParts", message="1 of 2")
+    prefect.set_flow_run_state(UUID(parts), Running(), force=True)
+    prefect.set_flow_run_state(UUID(parts), later, force=True)
+
+    def listed(*statuses: JobStatus) -> list[str]:
+        return [job.id for job in gateway.runs.list(9, 0, JobFilter(datasets=(dataset,), statuses=statuses))[0]]
+
+    assert (listed("running"), listed("accepted"), listed("failed")) == ([parts], [waits], [])
+    assert listed("running", "accepted") == [parts, waits] == listed()
+    assert listed("running", "failed") == [parts] and listed("accepted", "failed") == [waits]
 
 
 def test_listing_makes_no_call_per_job(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:

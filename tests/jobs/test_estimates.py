@@ -14,6 +14,8 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
+from eo_pygeoapi.jobs.missing import Missing
+from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.store import ResultStore
 
@@ -40,8 +42,15 @@ def coverage(tmp_path: Path) -> CoverageTable:
     return CoverageTable(ResultStore(str(tmp_path)), "rain")
 
 
-def planned(coverage: CoverageTable, start: str, end: str, inputs: BackfillInputs | None = None) -> Plan:
-    return plan_of(inputs or asked(), rain(), daily(start, end), UNITS, coverage, NOW.date())
+def planned(
+    coverage: CoverageTable,
+    start: str,
+    end: str,
+    inputs: BackfillInputs | None = None,
+    connect: Connect | None = None,
+) -> Plan:
+    missing = Missing(coverage, rain(), connect)
+    return plan_of(inputs or asked(), rain(), daily(start, end), UNITS, missing, NOW.date())
 
 
 def add(coverage: CoverageTable, periods: list[Period], unit: str, value: str, in_dhis2: str = "") -> None:
@@ -67,7 +76,8 @@ def test_only_what_dhis2_does_not_hold_is_missing(coverage: CoverageTable) -> No
     add(coverage, days[3:4], "a", "O")  # the data have none
     add(coverage, days[4:], "a", "V")  # it was a dry run
     expected = np.array([[False, True], [False, True], [True, True], [False, True], [True, True]])
-    assert (coverage.lacking(days, UNITS) == expected).all()
+    lacking, refused = coverage.lacking(days, UNITS)
+    assert (lacking == expected).all() and np.argwhere(refused).tolist() == [[2, 0]]
     plan = planned(coverage, "2024-01-01", "2024-01-05")
     assert plan.values == 7 and [chunk.id for chunk in plan.chunks] == ["2024"]
     assert planned(coverage, "2024-01-01", "2024-01-05", asked(only="all")).values == 10
