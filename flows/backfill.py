@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box
 from eo_pygeoapi.datasets.validate import Execution, parsed_inputs, validate_inputs
 from eo_pygeoapi.datasets.viewer import Viewer
@@ -29,6 +30,7 @@ from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
 from eo_pygeoapi.jobs.missing import Missing
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.org_units import load as org_units
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, held_days
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.backfills import Backfill, KeptPart
@@ -85,6 +87,7 @@ class Run:
             free=lambda: free_bytes(Path(self.settings.data_dir)),
             at_once=self.settings.backfill_jobs,
             companions=[other.options for other in of_one_download(self.dataset)],
+            held=partial(self._held, box),
         )
         outputs = estimate(self.asked, self.dataset, plan, units, box, around, datetime.now(UTC))
         self.folder.write_json(job_folder.RESULT, outputs.to_json())
@@ -186,6 +189,13 @@ class Run:
             changed = changed_units(self.folder.store, self.dataset.id)
             ids = [unit for unit in ids if unit in changed]
         return ids, org_units.bbox(found)
+
+    def _held(self, box: Box | None, dataset: Dataset, wanted: Sequence[date]) -> Collection[date]:
+        """Return which of these days the download cache has."""
+        if box is None:
+            return ()
+        interval = Interval(start=wanted[0], end=wanted[-1])
+        return held_days(SourceRequest(dataset, interval, box, self.settings.cache_folder()), wanted)
 
     def _plan(self, units: Sequence[str]) -> Plan:
         periods = periods_in(self.execution.interval, self.dataset.period_type)

@@ -105,8 +105,9 @@ def test_a_backfill_runs_while_its_parts_do() -> None:
     found = job(waits, told, labels=begun)
     assert (found.status, found.message, found.progress) == ("running", "3 of 9 years done", 33)
     assert found.started == minutes(1)
-    for state in (states.Pending(), states.Late()):
-        found = job(state, told, labels=begun)
+    others: list[State[Any]] = [states.Pending(), states.Late()]
+    for other in others:
+        found = job(other, told, labels=begun)
         assert (found.status, found.message, found.progress) == ("running", "3 of 9 years done", 33)
     died = job(later, told, labels={HAS_PARTS: 1, DEATHS: 1, ATTEMPTS_ALLOWED: 11})
     assert (died.status, died.message) == ("running", "attempt 2 of 11, because the process died")

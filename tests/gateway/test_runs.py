@@ -150,7 +150,8 @@ def test_a_backfill_is_listed_as_running_while_it_waits_for_its_parts(
     gateway.deployments.put(process_spec(BACKFILL_ID))
     dataset = f"dataset-{uuid4()}"
     waits, parts = (gateway.runs.submit(BACKFILL_ID, {"inputs": {"datasetId": dataset}}).id for _ in range(2))
-    later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=1), name="AwaitingParts", message="1 of 2")
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    later: State[Any] = Scheduled(scheduled_time=in_an_hour, name="AwaitingParts", message="1 of 2")
     prefect.set_flow_run_state(UUID(parts), Running(), force=True)
     prefect.set_flow_run_state(UUID(parts), later, force=True)
 

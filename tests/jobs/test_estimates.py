@@ -1,5 +1,6 @@
 """What a backfill is made of and takes, reckoned by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -111,6 +112,33 @@ def test_minutes_and_end(coverage: CoverageTable) -> None:
     assert slow.dhis2_minutes == 12 and slow.minutes > 12
     night = estimate(asked(window="20:00-05:00"), rain(), plan, UNITS, BOX, AROUND, NOW)
     assert night.ends == "2026-11-29T20:02+00:00"
+
+
+def test_what_is_here_is_not_downloaded_and_people_are(coverage: CoverageTable) -> None:
+    plan = planned(coverage, "2010-01-01", "2024-12-31")
+    weighed = rain(aggregation={"spatial": "mean", "weight": "population"}, population={"options": {"country": "SLE"}})
+    asked_of: dict[str, list[date]] = {}
+
+    def estimated(dataset: Dataset, *held: date) -> tuple[Any, Any]:
+        def held_of(of: Dataset, wanted: Sequence[date]) -> Sequence[date]:
+            asked_of[of.source] = list(wanted)
+            return [day for day in held if day in wanted]
+
+        around = replace(AROUND, held=held_of, size=lambda _place: 50 * 2**20)
+        found = estimate(asked(), dataset, plan, UNITS, BOX, around, NOW)
+        return found.download_mi_b, found.provider_requests
+
+    mib, requests = estimated(rain())
+    days = asked_of.pop("chirps3")
+    half = days[: len(days) // 2]
+    assert estimated(rain(), *half) == (pytest.approx(mib / 2, rel=0.01), pytest.approx(requests / 2, rel=0.01))
+    assert estimated(rain(), *days) == (0, 0) and list(asked_of) == ["chirps3"]
+
+    # the years of the people are those that WorldPop has, 2015 the first
+    assert estimated(weighed) == (pytest.approx(mib + 10 * 50, abs=1), requests + 10)
+    assert asked_of["worldpop"] == [date(year, 1, 1) for year in range(2015, 2025)]
+    assert estimated(weighed, *days) == (0, 0)  # New Year's Days are among them
+    assert estimated(weighed, date(2020, 1, 1))[1] == requests + 9 - 5  # a day is five requests
 
 
 def test_what_speaks_against_it(coverage: CoverageTable) -> None:

@@ -67,8 +67,8 @@ def test_what_dhis2_would_refuse_again_is_not_missing_but_said(coverage: Coverag
 def test_with_only_what_cannot_be_taken_left_there_is_nothing_to_do(coverage: CoverageTable) -> None:
     rain = dataset(dhis2=TARGET.to_json())
     with dhis2.running(metadata=metadata(expiry_days=3)) as server:
-        importer = {"username": "importer", "password": "Importer-of-all-1"}  # who may not edit what has expired
-        missing = Missing(coverage, rain, connector(server, **importer))
+        importer = connector(server, username="importer", password="Importer-of-all-1")  # may not edit what has expired
+        missing = Missing(coverage, rain, importer)
         for unit in (BO, KAMBIA):  # the data set closed three days after each day
             assert not missing.lacking(DAYS[:1], [unit]).cells.any()
         plan = plan_of(asked(), rain, DAYS, [BO, KONO], missing, NOW.date())
