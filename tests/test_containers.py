@@ -191,7 +191,7 @@ class Image:
 
     def healthy(self, service: Mapping[str, Any]) -> bool:
         kind, *command = service["healthcheck"]["test"]
-        mapped = [self.mapped(part) for part in command]
+        mapped = [self.mapped(part.replace("$$", "$")) for part in command]
         whole = ["sh", "-c", mapped[0]] if kind == "CMD-SHELL" else mapped
         return subprocess.run(whole, env=self.environment, capture_output=True).returncode == 0
 
