@@ -20,6 +20,7 @@ from eo_pygeoapi.datasets.validate import Execution, parsed_inputs, validate_inp
 from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import put_off
+from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, HAS_PARTS, STARTED_BY, VALUES_PER_MINUTE, Job
 from eo_pygeoapi.gateway.patience import while_away
@@ -38,9 +39,10 @@ from eo_pygeoapi.store.boundaries import changed_units
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
+from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import BACKFILL_HOOKS
-from flows.surroundings import connection_of, enabled_datasets, of_one_download, outcome, own_folder, own_run, prefect
+from flows.surroundings import connection_of, of_one_download, outcome, own_folder, own_run, prefect
 
 _PREFECT_SECONDS, _HEAD_SECONDS = 120.0, 5.0
 _log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class Run:
         self.asked = parsed_inputs(inputs, BackfillInputs)
         created = own_run().created or datetime.now(UTC)  # relative dates count from then, at every look
         wanted = self.asked.of_import(dry_run=self.asked.dry_run)
-        self.execution: Execution = validate_inputs(wanted, enabled_datasets(), created)
+        self.execution: Execution = validate_inputs(wanted, datasets_as_submitted(), created)
         self.dataset = self.execution.dataset
         connect = connection_of(self.dataset.dhis2.connection)
         self.missing = Missing(CoverageTable(folder.store, self.dataset.id), self.dataset, connect)
@@ -161,6 +163,7 @@ class Run:
 
         def submit(inputs: JsonObject, key: str) -> Job:
             parameters, labels = {"inputs": inputs, "request": request}, {STARTED_BY: self.folder.job_id}
+            labels[CONFIGURATION] = self.dataset.version
             return again(runs.submit, self.dataset.id, parameters, BACKFILL, labels, key)
 
         return Overseer(
