@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {"EO_DATA_DIR": str(folder), "PREFECT_API_URL": ""}
     command = [sys.executable, "-m", "eo_pygeoapi", "coverage", *arguments, "--config", str(folder / "config.yml")]
-    return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=240)
 
 
 def test_each_unit_is_a_line_and_each_period_a_character(folder: Path) -> None:

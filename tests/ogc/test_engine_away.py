@@ -111,7 +111,7 @@ def status(folder: Path) -> subprocess.CompletedProcess[str]:
         env=os.environ | own,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 
