@@ -182,7 +182,7 @@ def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surrou
     )
     try:
         with around.connect() as dhis2:
-            yield from preflight(read_facts(dhis2, target, payload.org_units), payload, dataset)
+            yield from preflight(read_facts(dhis2, target, payload.org_units, dataset.period_type), payload, dataset)
     except Dhis2Error as refused:
         yield error("dhis2", f"DHIS2 could not be asked what it takes: {refused}")
 

@@ -58,7 +58,7 @@ def import_to_dhis2(
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
+        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units, dataset.period_type), pauses)
         if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
             note_token(files.folder.store, payload.target.connection, token)
         if facts.element is None and (missing := not_set_up(payload.target, dataset.id, facts)):
