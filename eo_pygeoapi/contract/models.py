@@ -251,7 +251,7 @@ class KeptValue(Model):
     stored_at: str = Field("", description="when DHIS2 took the value, as it writes it: its own local time until 2.42")
 
 
-Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit"]
+Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit", "not visible"]
 
 
 class Difference(Model):

@@ -73,6 +73,8 @@ def import_to_dhis2(
         pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
         with nullcontext() if pace.per_minute else hold():
             run = Writing.of(dhis2, files, payload.target, dataset, facts, dry_run)
+            if not dry_run:
+                files.note_user(facts.user.username)
             tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run, dataset)
@@ -103,7 +105,7 @@ def _attempted(run: Writing, number: int) -> Attempted:
     found: Attempted = {}
     for row in run.files.begun(number):
         value = DataValue(row["orgUnit"], row["period"], row["value"])
-        held = Held(row["stored"]) if row["change"] == "changed" else None
+        held = Held(row["stored"], row["storedBy"] or "") if row["change"] == "changed" else None
         found[value.org_unit, value.period] = Compared(value, held, "changed" if held else "new")
     return found
 
@@ -128,7 +130,7 @@ def _one_batch(run: Writing, number: int, batch: Sequence[DataValue], attempted:
     sent = run.sender.send(ours)
     not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
     if not run.dry_run:
-        run.sent.confirm(ours, not_taken)
+        run.sent.confirm(ours, not_taken, run.files.folder.job_id)
     differences = [] if run.dry_run else _read_back(run, [v for v in ours if (v.org_unit, v.period) not in not_taken])
     sent.reject(refused)
     # a value that an earlier attempt has stored counts as what it was then, not as unchanged

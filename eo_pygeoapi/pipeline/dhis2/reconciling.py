@@ -64,7 +64,8 @@ def reconcile(
         done = 0
         for batch in batches(_sent(ledger, wanted), batch_size):
             values = [DataValue(one.org_unit, one.period, one.values[-1]) for one in batch]
-            there = [value for value in values if value.org_unit in facts.units]
+            # DHIS2 shows nothing at all, or refuses, where one of the units is not for our user to see
+            there = [v for v in values if v.org_unit in facts.units and facts.may_read(facts.units[v.org_unit])]
             held = again(lambda: stored.of(there, deleted=True), pauses)  # noqa: B023  called at once
             differences = [d for one in batch if (d := difference(one, held, facts)) is not None]
             keep(differences)
