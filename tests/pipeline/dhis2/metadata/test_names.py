@@ -38,7 +38,7 @@ def test_long_titles_that_begin_alike_are_told_apart(place: Place) -> None:
         era5_land_temperature_daily_max=(f"{title}maximum", hot | {"aggregation": {"temporal": "max"}}),
         era5_land_temperature_daily_min=(f"{title}minimum", hot | {"aggregation": {"temporal": "min"}}),
     )
-    assert place.set_up(both, apply=True).problems == place.set_up(both).steps == []
+    assert (place.set_up(both, apply=True).problems, place.set_up(both).steps) == ([], [])
     assert names(place, "EO_ERA5_LAND_TEMPERATURE_DAILY_MIN") == (
         f"{title}minimum",
         "ERA5-Land 2 m te (era5-land-temperature-daily-min)",
@@ -54,7 +54,7 @@ def test_datasets_of_one_title_have_their_ids_beside_it(place: Place, first_alon
         later = {"rain-monthly": both["rain-monthly"]}
     else:
         later = both
-    assert place.set_up(later, apply=True).problems == place.set_up(both).steps == []
+    assert (place.set_up(later, apply=True).problems, place.set_up(both).steps) == ([], [])
     assert names(place, "EO_RAIN_MONTHLY") == ("Rain (rain-monthly)", "Rain (rain-monthly)")
     assert names(place, "EO_RAIN")[0] == ("Rain" if first_alone else "Rain (rain)")
 
@@ -62,7 +62,7 @@ def test_datasets_of_one_title_have_their_ids_beside_it(place: Place, first_alon
 def test_titles_and_ids_of_any_length_are_cut(place: Place) -> None:
     long = "x" * 60
     both = titled(**{f"{long}_a": (f"{'y' * 300} one", RAIN), f"{long}_b": (f"{'y' * 300} two", RAIN)})
-    assert place.set_up(both, apply=True).problems == place.set_up(both).steps == []
+    assert (place.set_up(both, apply=True).problems, place.set_up(both).steps) == ([], [])
     made = [names(place, dataset.dhis2.data_element) for dataset in both.values()]
     assert [(len(name), len(short)) for name, short in made] == [(230, 50), (230, 50)]
     assert len({short for _, short in made}) == 2 and made[0][0].endswith(f" ({long}-a)")
