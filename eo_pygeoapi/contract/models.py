@@ -174,6 +174,11 @@ class UnitInputs(DatedInputs):
         description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
     )
 
+    @property
+    def names_units(self) -> bool:
+        """Whether it names units, in place of all of the dataset's."""
+        return bool(self.org_unit_level or self.parent_org_unit or self.org_unit_ids)
+
     @model_validator(mode="before")
     @classmethod
     def _one_level_is_a_list(cls, data: object) -> object:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.contract.backfill import BackfillInputs
 from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.periods import first_period_in
 from eo_pygeoapi.contract.reconcile import ReconcileInputs
 from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
@@ -20,7 +20,7 @@ def backfilled_dataset(inputs: JsonMapping, datasets: Mapping[str, Dataset], now
     wanted = parsed_inputs(inputs, BackfillInputs)
     dataset = enabled_dataset(wanted.dataset_id, datasets)
     interval = validate_inputs(wanted.of_import(dry_run=wanted.dry_run), {dataset.id: dataset}, now).interval
-    if not periods_in(interval, dataset.period_type):
+    if not first_period_in(interval, dataset.period_type):
         raise InputError(
             f"input start, end: no whole {dataset.period_type} period lies in {interval.start} to {interval.end}"
         )

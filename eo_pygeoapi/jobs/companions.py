@@ -1,6 +1,6 @@
 """What the requests of the import's companions are checked for, before there is a job: backfill, undo, reconcile."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,10 +19,14 @@ UNDOABLE = (PROCESS_ID, BACKFILL_ID)
 
 @dataclass(frozen=True)
 class Seen:
-    """What the asking viewer sees: the enabled datasets, by id, and jobs (NoSuchJobError where there is none)."""
+    """What the asking viewer sees: the enabled datasets, by id, and jobs (NoSuchJobError where there is none).
+
+    `may_run` returns the ids of the jobs that a job has started and not seen end.
+    """
 
     datasets: Mapping[str, Dataset]
     job: Callable[[str], Job]
+    may_run: Callable[[str], Sequence[str]] = lambda _job_id: ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,18 @@ def undoable(job_id: str, seen: Seen) -> Job:
         raise InputError(f"{said} was a dry run, which changes nothing in DHIS2")
     if job.status not in FINAL:
         raise InputError(f"{said} is {job.status}; wait for its end, or dismiss it first")
+    if busy := [id_ for id_ in seen.may_run(job_id) if _runs(id_, seen)]:
+        raise InputError(
+            f"{said} is {job.status}, but jobs that it started still run ({', '.join(busy)}); wait for them"
+        )
     return job
+
+
+def _runs(job_id: str, seen: Seen) -> bool:
+    try:
+        return seen.job(job_id).status not in FINAL
+    except NoSuchJobError:
+        return False
 
 
 def _backfill(inputs: JsonMapping, seen: Seen) -> Accepted:

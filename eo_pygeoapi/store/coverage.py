@@ -20,6 +20,7 @@ import duckdb
 import numpy as np
 from pydantic import BaseModel
 
+from eo_pygeoapi.contract.intervals import too_long
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
 from eo_pygeoapi.contract.periods import Period, PeriodType, periods_in
@@ -127,6 +128,8 @@ class CoverageTable:
             raise QueryError(
                 f"start, end: {start} to {end} is not allowed; allowed: an end that is not before the start"
             )
+        if words := too_long(start, end):
+            raise QueryError(f"start, end: {words[0]}")
         return periods_in(Interval(start=start, end=end), period_type)
 
     def matrix(self, periods: Sequence[Period], level: int | None = None, most_reasons: int | None = None) -> Coverage:
