@@ -60,6 +60,11 @@ def periods_in(interval: Interval, period_type: PeriodType) -> list[Period]:
     return [p for p in _touched(interval, period_type) if interval.start <= p.start and p.end <= interval.end]
 
 
+def whole_months(periods: Sequence[Period]) -> bool:
+    """Tell whether each of these periods is one month or several, by the days that it has."""
+    return all(period.start.day == 1 and period.end == end_of_month(period.end) for period in periods)
+
+
 def partial_periods(interval: Interval, period_type: PeriodType) -> list[Period]:
     """Return the periods that lie in the interval only in part; jobs list them, and never sum them as if whole."""
     return [p for p in _touched(interval, period_type) if p.start < interval.start or p.end > interval.end]
