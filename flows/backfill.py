@@ -158,7 +158,7 @@ class Run:
         at_once, most = self.settings.backfill_jobs, self.asked.max_values_per_minute
         request: JsonObject = {FOLLOWED: False}
         if most:
-            request[VALUES_PER_MINUTE] = max(most // at_once, 1)
+            request[VALUES_PER_MINUTE] = most  # together: they share it
         if by := self.request.get(BY):
             request[BY] = by
 

@@ -5,14 +5,14 @@ each source (its `cost`) what it sends. `docs/backfill.md` says how far they wer
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs, Chunks
-from eo_pygeoapi.contract.chunks import Chunk, chunks_of, part_for
+from eo_pygeoapi.contract.chunks import Chunk, chunks_of, most_values, part_for
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Finding
-from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.periods import Period, whole_months
 from eo_pygeoapi.contract.windows import Window
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box, Cost, Needed
@@ -64,8 +64,10 @@ def plan_of(
         ),
         *_not_there(len(there) - len(published), "not-published-yet", "the provider has not published them yet"),
     ]
-    part = part_for(dataset.options.part(dataset.period_type), published, len(units))
-    chunks, values, looked_at = [], 0, list[Lacking]()
+    window, per_minute = Window.of(inputs.window, dataset.time_zone), inputs.max_values_per_minute
+    most = most_values(per_minute, window)
+    part = part_for(dataset.options.part(dataset.period_type), published, len(units), most)
+    chunks, values, most_of_one, looked_at = [], 0, 0, list[Lacking]()
     for chunk in chunks_of(published, part):
         count = len(chunk.periods) * len(units)
         if inputs.only == "missing" and inputs.units == "all":
@@ -73,8 +75,9 @@ def plan_of(
             count = int(looked_at[-1].cells.sum())
         if count:
             chunks.append(chunk)
-            values += count
-    return Plan(chunks, values, [*findings, *refused_before(looked_at)])
+            values, most_of_one = values + count, max(most_of_one, count)
+    findings += [*refused_before(looked_at), *_longer_than(window, most_of_one, per_minute)]
+    return Plan(chunks, values, findings)
 
 
 @dataclass(frozen=True)
@@ -138,25 +141,21 @@ def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -
     wanted = [day for chunk in reversed(plan.chunks) for day in days(chunk.interval)]
     if box is None or not wanted:
         return Cost()
-    own = _of_lacking(dataset, wanted, box, around, around.companions)
+    sums_of_months = dataset.sums_steps and whole_months(plan.periods)
+    own = _of_lacking(dataset, Needed(wanted, box, around.companions, around.size, sums_of_months), around)
     if own is None or not dataset.weighs_people:
         return own
     people = dataset.of_people()
     years = {people.options.nearest_year(int(period.id[:4])) for period in plan.periods}
-    more = _of_lacking(people, [date(year, 1, 1) for year in range(min(years), max(years) + 1)], box, around)
+    new_years = [date(year, 1, 1) for year in range(min(years), max(years) + 1)]
+    more = _of_lacking(people, Needed(new_years, box, size=around.size), around)
     return None if more is None else own + more
 
 
-def _of_lacking(
-    dataset: Dataset,
-    wanted: Sequence[date],
-    box: Box,
-    around: Surroundings,
-    companions: Sequence[SourceOptions] = (),
-) -> Cost | None:
-    held = set(around.held(dataset, wanted))
-    lacking = [day for day in wanted if day not in held]
-    return dataset.options.cost(Needed(lacking, box, companions, around.size)) if lacking else Cost()
+def _of_lacking(dataset: Dataset, needed: Needed, around: Surroundings) -> Cost | None:
+    held = set(around.held(dataset, needed.days))
+    lacking = [day for day in needed.days if day not in held]
+    return dataset.options.cost(replace(needed, days=lacking)) if lacking else Cost()
 
 
 def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surroundings) -> Iterator[Finding]:
@@ -182,7 +181,7 @@ def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surrou
     )
     try:
         with around.connect() as dhis2:
-            yield from preflight(read_facts(dhis2, target, payload.org_units), payload, dataset)
+            yield from preflight(read_facts(dhis2, target, payload.org_units, dataset.period_type), payload, dataset)
     except Dhis2Error as refused:
         yield error("dhis2", f"DHIS2 could not be asked what it takes: {refused}")
 
@@ -191,6 +190,17 @@ def _disk(wanted: int, free: int | None) -> Iterator[Finding]:
     if free is not None and wanted > free:
         words = f"it keeps about {wanted // MIB} MiB, and the disk has {free // MIB} MiB free; make room first"
         yield error("disk", words)
+
+
+def _longer_than(window: Window, values: int, per_minute: int) -> Iterator[Finding]:
+    """Say that a part takes longer than its window is open."""
+    if per_minute and window.length < timedelta(days=1) and values / per_minute > window.length / timedelta(minutes=1):
+        yield warning(
+            "window",
+            f"a part has up to {values} values, which take {values / per_minute / 60:.1f} hours at {per_minute} a "
+            f"minute, and the window is open for {window.length / timedelta(hours=1):g}; a part that has begun goes on "
+            "when it has closed, so allow more values a minute or fewer units",
+        )
 
 
 def _not_there(count: int, code: str, why: str) -> Iterator[Finding]:

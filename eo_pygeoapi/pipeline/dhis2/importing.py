@@ -47,7 +47,8 @@ def import_to_dhis2(
 ) -> ImportSummary:
     """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
 
-    With `per_minute` it sends no more values in a minute, and gives the turn back while it waits.
+    With `per_minute` it sends no more values in a minute, together with other jobs that have a limit and write to the
+    data element, and gives the turn back while it waits.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
     SKIPPED and the summary says why. The summary holds rejected values and the errors of the check before the import.
@@ -58,7 +59,7 @@ def import_to_dhis2(
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
+        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units, dataset.period_type), pauses)
         if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
             note_token(files.folder.store, payload.target.connection, token)
         if facts.element is None and (missing := not_set_up(payload.target, dataset.id, facts)):
@@ -70,7 +71,9 @@ def import_to_dhis2(
             return refused
         assert facts.element
         hold = nullcontext if dry_run else partial(turn, str(facts.element["id"]))
-        pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
+        pace = Pace()
+        if per_minute and not dry_run:
+            pace = Pace(per_minute, hold, shared=partial(turn, f"{facts.element['id']}-paced"))
         with nullcontext() if pace.per_minute else hold():
             run = Writing.of(dhis2, files, payload.target, dataset, facts, dry_run)
             if not dry_run:

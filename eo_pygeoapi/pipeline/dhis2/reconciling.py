@@ -58,7 +58,7 @@ def reconcile(
         for _, noted in ledger.of_periods(wanted):
             units |= noted.keys()
             count += 1
-        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units)), pauses)
+        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units), dataset.period_type), pauses)
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0

@@ -51,7 +51,7 @@ def undo_in_dhis2(
     if not changes.count:
         return ImportSummary(status="SUCCESS", dry_run=dry_run, notes=["the job has changed nothing in DHIS2"])
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, changes.target, changes.org_units), pauses)
+        facts = again(lambda: read_facts(dhis2, changes.target, changes.org_units, dataset.period_type), pauses)
         payload = Payload(
             target=changes.target,
             count=changes.count,
