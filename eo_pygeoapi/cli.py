@@ -178,12 +178,13 @@ def coverage(
     as_json: AsJson = False,
 ) -> None:
     """Show for each unit and period what there is, and why not, from what the jobs have left."""
-    from eo_pygeoapi.commands.coverage_command import print_coverage
+    from eo_pygeoapi.commands.coverage_command import Form, print_coverage
 
     if as_csv + reasons + as_json > 1:
         raise typer.BadParameter("--csv, --reasons and --json exclude each other")
-    form = "csv" if as_csv else "reasons" if reasons else "json" if as_json else "table"
-    print_coverage(_settings(config, data_dir), dataset, (start, end), level, form, out)
+    settings, days = _settings(config, data_dir), (start, end)
+    form: Form = "csv" if as_csv else "reasons" if reasons else "json" if as_json else "table"
+    print_coverage(settings, dataset, days, level, form, out)
 
 
 @app.command(rich_help_panel=LOOKING_AFTER)
