@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box
 from eo_pygeoapi.datasets.validate import Execution, parsed_inputs, validate_inputs
 from eo_pygeoapi.datasets.viewer import Viewer
@@ -21,20 +22,23 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import put_off
 from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, STARTED_BY, VALUES_PER_MINUTE, Job
+from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, HAS_PARTS, STARTED_BY, VALUES_PER_MINUTE, Job
 from eo_pygeoapi.gateway.patience import while_away
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.work_pool import BACKFILL
 from eo_pygeoapi.jobs.backfills import Overseer, parts_in_words
 from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
+from eo_pygeoapi.jobs.missing import Missing
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.org_units import load as org_units
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, held_days
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.backfills import Backfill, KeptPart
-from eo_pygeoapi.store.boundaries import changed_units
+from eo_pygeoapi.store.boundaries import changed_units, note_boundaries
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.features import read_units
 from eo_pygeoapi.store.job_folder import JobFolder
 from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
@@ -70,7 +74,8 @@ class Run:
         wanted = self.asked.of_import(dry_run=self.asked.dry_run)
         self.execution: Execution = validate_inputs(wanted, datasets_as_submitted(), created)
         self.dataset = self.execution.dataset
-        self.coverage = CoverageTable(folder.store, self.dataset.id)
+        connect = connection_of(self.dataset.dhis2.connection)
+        self.missing = Missing(CoverageTable(folder.store, self.dataset.id), self.dataset, connect)
 
     def estimated(self) -> str:
         """Keep the estimate as the job's result, and return it in words."""
@@ -85,6 +90,7 @@ class Run:
             free=lambda: free_bytes(Path(self.settings.data_dir)),
             at_once=self.settings.backfill_jobs,
             companions=[other.options for other in of_one_download(self.dataset)],
+            held=partial(self._held, box),
         )
         outputs = estimate(self.asked, self.dataset, plan, units, box, around, datetime.now(UTC))
         self.folder.write_json(job_folder.RESULT, outputs.to_json())
@@ -102,7 +108,8 @@ class Run:
         self.progress.at(100 * (chunks.done + chunks.failed) / max(chunks.total, 1), said)
         if again is not None:
             self.progress.leave()
-            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0})  # a process that died counts for one look
+            # a process that died counts for one look
+            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0, HAS_PARTS: 1})
         return self._ended(backfill)
 
     def _begun(self) -> Backfill:
@@ -151,7 +158,7 @@ class Run:
         at_once, most = self.settings.backfill_jobs, self.asked.max_values_per_minute
         request: JsonObject = {FOLLOWED: False}
         if most:
-            request[VALUES_PER_MINUTE] = max(most // at_once, 1)
+            request[VALUES_PER_MINUTE] = most  # together: they share it
         if by := self.request.get(BY):
             request[BY] = by
 
@@ -175,7 +182,7 @@ class Run:
         if backfill.units is not None or backfill.known is None:
             return backfill.units
         periods = periods_in(Interval(start=part.start, end=part.end), self.dataset.period_type)
-        some = self.coverage.lacking(periods, backfill.known).any(axis=0)
+        some = self.missing.lacking(periods, backfill.known).cells.any(axis=0)
         return None if some.all() else [unit for unit, lacks in zip(backfill.known, some, strict=True) if lacks]
 
     def _units(self) -> tuple[list[str], Box]:
@@ -183,13 +190,23 @@ class Run:
         found = org_units.load_org_units(self.execution, connection_of(self.dataset.dhis2.connection))
         ids = [str(unit) for unit in found.frame["orgUnit"]]
         if self.asked.units == "changed":
+            if not self.asked.names_units:  # as they are now, and not as the last import found them
+                now, unusable = read_units(org_units.to_geojson(found)), {left.org_unit for left in found.left_out}
+                note_boundaries(self.folder.store, self.dataset.id, now, date.today(), unusable)
             changed = changed_units(self.folder.store, self.dataset.id)
             ids = [unit for unit in ids if unit in changed]
         return ids, org_units.bbox(found)
 
+    def _held(self, box: Box | None, dataset: Dataset, wanted: Sequence[date]) -> Collection[date]:
+        """Return which of these days the download cache has."""
+        if box is None:
+            return ()
+        interval = Interval(start=wanted[0], end=wanted[-1])
+        return held_days(SourceRequest(dataset, interval, box, self.settings.cache_folder()), wanted)
+
     def _plan(self, units: Sequence[str]) -> Plan:
         periods = periods_in(self.execution.interval, self.dataset.period_type)
-        return plan_of(self.asked, self.dataset, periods, units, self.coverage, date.today())
+        return plan_of(self.asked, self.dataset, periods, units, self.missing, date.today())
 
 
 def size_of(place: str) -> int | None:

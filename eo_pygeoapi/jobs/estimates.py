@@ -4,27 +4,27 @@ It is reckoned from figures that were measured: what DHIS2 takes for a value, wh
 each source (its `cost`) what it sends. `docs/backfill.md` says how far they were off.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs, Chunks
-from eo_pygeoapi.contract.chunks import Chunk, chunks_of, part_for
+from eo_pygeoapi.contract.chunks import Chunk, chunks_of, most_values, part_for
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Finding
-from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.periods import Period, whole_months
 from eo_pygeoapi.contract.windows import Window
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box, Cost, Needed
 from eo_pygeoapi.datasets.source import SourceOptions
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.jobs.missing import Lacking, Missing, refused_before
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.findings import error, warning
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.settings import no_connection
-from eo_pygeoapi.store.coverage import CoverageTable
 
 MIB = 2**20
 SECONDS_A_VALUE = 0.0011  # DHIS2 with its database beside it, new values
@@ -51,7 +51,7 @@ def plan_of(
     dataset: Dataset,
     periods: Sequence[Period],
     units: Sequence[str],
-    coverage: CoverageTable,
+    missing: Missing,
     today: date,
 ) -> Plan:
     """Return the parts in which there is something to do; the findings say which periods the provider does not have."""
@@ -64,27 +64,35 @@ def plan_of(
         ),
         *_not_there(len(there) - len(published), "not-published-yet", "the provider has not published them yet"),
     ]
-    part = part_for(dataset.options.part(dataset.period_type), published, len(units))
-    chunks, values = [], 0
+    window, per_minute = Window.of(inputs.window, dataset.time_zone), inputs.max_values_per_minute
+    most = most_values(per_minute, window)
+    part = part_for(dataset.options.part(dataset.period_type), published, len(units), most)
+    chunks, values, most_of_one, looked_at = [], 0, 0, list[Lacking]()
     for chunk in chunks_of(published, part):
         count = len(chunk.periods) * len(units)
         if inputs.only == "missing" and inputs.units == "all":
-            count = int(coverage.lacking(chunk.periods, units).sum())
+            looked_at.append(missing.lacking(chunk.periods, units))
+            count = int(looked_at[-1].cells.sum())
         if count:
             chunks.append(chunk)
-            values += count
+            values, most_of_one = values + count, max(most_of_one, count)
+    findings += [*refused_before(looked_at), *_longer_than(window, most_of_one, per_minute)]
     return Plan(chunks, values, findings)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an estimate asks beside the plan: DHIS2, sizes of files, free bytes of the disk, and how many jobs run."""
+    """What an estimate asks beside the plan: DHIS2, sizes of files, free bytes of the disk, and how many jobs run.
+
+    `held` returns which of some days the download cache has of a dataset.
+    """
 
     connect: Connect | None
     size: Callable[[str], int | None]
     free: Callable[[], int | None]
     at_once: int
     companions: Sequence[SourceOptions] = field(default_factory=tuple)
+    held: Callable[[Dataset, Sequence[date]], Collection[date]] = lambda _dataset, _days: ()
 
 
 def estimate(
@@ -129,10 +137,25 @@ def estimate(
 
 
 def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -> Cost | None:
+    """Return what is to be downloaded: the data that the cache lacks, and the people that they are weighed by."""
     wanted = [day for chunk in reversed(plan.chunks) for day in days(chunk.interval)]
     if box is None or not wanted:
         return Cost()
-    return dataset.options.cost(Needed(wanted, box, around.companions, around.size))
+    sums_of_months = dataset.sums_steps and whole_months(plan.periods)
+    own = _of_lacking(dataset, Needed(wanted, box, around.companions, around.size, sums_of_months), around)
+    if own is None or not dataset.weighs_people:
+        return own
+    people = dataset.of_people()
+    years = {people.options.nearest_year(int(period.id[:4])) for period in plan.periods}
+    new_years = [date(year, 1, 1) for year in range(min(years), max(years) + 1)]
+    more = _of_lacking(people, Needed(new_years, box, size=around.size), around)
+    return None if more is None else own + more
+
+
+def _of_lacking(dataset: Dataset, needed: Needed, around: Surroundings) -> Cost | None:
+    held = set(around.held(dataset, needed.days))
+    lacking = [day for day in needed.days if day not in held]
+    return dataset.options.cost(replace(needed, days=lacking)) if lacking else Cost()
 
 
 def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surroundings) -> Iterator[Finding]:
@@ -158,7 +181,7 @@ def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surrou
     )
     try:
         with around.connect() as dhis2:
-            yield from preflight(read_facts(dhis2, target, payload.org_units), payload, dataset)
+            yield from preflight(read_facts(dhis2, target, payload.org_units, dataset.period_type), payload, dataset)
     except Dhis2Error as refused:
         yield error("dhis2", f"DHIS2 could not be asked what it takes: {refused}")
 
@@ -167,6 +190,17 @@ def _disk(wanted: int, free: int | None) -> Iterator[Finding]:
     if free is not None and wanted > free:
         words = f"it keeps about {wanted // MIB} MiB, and the disk has {free // MIB} MiB free; make room first"
         yield error("disk", words)
+
+
+def _longer_than(window: Window, values: int, per_minute: int) -> Iterator[Finding]:
+    """Say that a part takes longer than its window is open."""
+    if per_minute and window.length < timedelta(days=1) and values / per_minute > window.length / timedelta(minutes=1):
+        yield warning(
+            "window",
+            f"a part has up to {values} values, which take {values / per_minute / 60:.1f} hours at {per_minute} a "
+            f"minute, and the window is open for {window.length / timedelta(hours=1):g}; a part that has begun goes on "
+            "when it has closed, so allow more values a minute or fewer units",
+        )
 
 
 def _not_there(count: int, code: str, why: str) -> Iterator[Finding]:

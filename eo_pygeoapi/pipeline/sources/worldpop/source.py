@@ -4,6 +4,7 @@ dhis2eo knows the address of a year's GeoTIFF. This downloads the file in pieces
 window by window, because a large country has more cells than fit into memory.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -40,9 +41,7 @@ class WorldPopSource:
     def extract(self, request: SourceRequest) -> Extract:
         """Download the years of the interval that exist; leave out the periods of the others."""
         without_handlers()
-        options, name = cast(WorldPopOptions, request.dataset.options), _name(request)
-        product, key = f"{options.version}-{options.country}", {"address": options.base_url.rstrip("/") or PROVIDER}
-        folder = ProductFolder.of(request.cache, "worldpop", product, name, "", key)
+        options, name, folder = cast(WorldPopOptions, request.dataset.options), _name(request), _folder(request)
         years = range(request.interval.start.year, request.interval.end.year + 1)
         with folder.locked(request.say):
             found = {year: file for year in years if (file := _fetch(request, folder, year, self.timeouts))}
@@ -57,6 +56,10 @@ class WorldPopSource:
         ]
         return Extract(files=[str(file.path) for file in found.values()], left_out=left_out, note=name)
 
+    def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+        """Return the days of years that are kept."""
+        return _folder(request).held(_VARIABLE, wanted, date.max)
+
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the years as one normalised grid of people per cell."""
         name, parts = _name(request), []
@@ -68,6 +71,12 @@ class WorldPopSource:
             people = cells.where(cells >= 0)
             parts.append(people.expand_dims(time=[np.datetime64(file.first, "ns")]))
         return assemble(parts, request, name, "year")
+
+
+def _folder(request: SourceRequest) -> ProductFolder:
+    options = cast(WorldPopOptions, request.dataset.options)
+    product, key = f"{options.version}-{options.country}", {"address": options.base_url.rstrip("/") or PROVIDER}
+    return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key)
 
 
 def _name(request: SourceRequest) -> str:
