@@ -15,7 +15,7 @@ from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.provider import shared_reader
 from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.features import feature_id
+from eo_pygeoapi.store.features import feature_id, groups_of
 from eo_pygeoapi.store.item_filters import parse_simplify
 from eo_pygeoapi.store.reader import PROPERTIES, Condition, Order, OutlinedPage, PublishedReader, Wanted
 
@@ -63,7 +63,7 @@ def as_geojson(page: OutlinedPage, common: JsonObject) -> str:
     features = []
     for row in page.rows:
         outline = page.outlines.get(row["geometry"], "null")
-        properties = _json({name: row[name] for name in PROPERTIES} | common)
+        properties = _json({name: row[name] for name in PROPERTIES} | groups_of(row) | common)
         id_ = _json(feature_id(row["orgUnit"], row["period"]))
         features.append(f'{{"type":"Feature","id":{id_},"geometry":{outline},"properties":{properties}}}')
     counts = f'"numberMatched":{page.matched},"numberReturned":{len(features)}'

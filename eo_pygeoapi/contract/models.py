@@ -235,9 +235,15 @@ class Rejected(Model):
 
     org_unit: str = ""
     period: str = ""
+    group: str = Field("", description="the group of a disaggregated dataset")
     value: str = ""
     code: str = ""
     reason: str
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Return where the value would have been in the data element."""
+        return self.org_unit, self.period, self.group
 
 
 class KeptValue(Model):
@@ -245,6 +251,7 @@ class KeptValue(Model):
 
     org_unit: str
     period: str
+    group: str = Field("", description="the group of a disaggregated dataset")
     value: str
     stored: str
     stored_by: str = ""
@@ -259,6 +266,7 @@ class Difference(Model):
 
     org_unit: str
     period: str
+    group: str = Field("", description="the group of a disaggregated dataset")
     sent: str
     held: str = Field("", description="what DHIS2 holds; absent where it holds nothing")
     likely: Likely
@@ -346,7 +354,10 @@ def shown_summary(summary: JsonMapping) -> JsonObject:
     left = ("reason", "findings", "keptCount", "kept", "differenceCount", "differences", "notes")
     shown = {name: value for name, value in summary.items() if value or name not in left}
     lists = [name for name in ("rejected", "differences") if name in shown]
-    return shown | {name: [_without_empty(entry) for entry in shown[name]] for name in lists}
+    shown |= {name: [_without_empty(entry) for entry in shown[name]] for name in lists}
+    if "kept" in shown:
+        shown["kept"] = [{k: v for k, v in entry.items() if k != "group" or v} for entry in shown["kept"]]
+    return shown
 
 
 def _without_empty(entry: JsonObject) -> JsonObject:

@@ -131,6 +131,13 @@ class SourceOptions(Model):
         """Return the period types that these data can have, () for all."""
         return ()
 
+    def divided_by(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the groups that the values are divided by, {} for values that are whole.
+
+        Each group has its option of every category, such as `{"f_0": {"Sex": "Female", "Age": "under 1 year"}}`.
+        """
+        return {}
+
     def taken_from(self) -> str:
         """Return the dataset whose published values these are computed of, '' for data of a provider."""
         return ""

@@ -1,6 +1,8 @@
 """Checks before an import: the data set, the combinations of options, and the periods that are open for input."""
 
-from eo_pygeoapi.datasets.block import Dataset
+from collections.abc import Sequence
+
+from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
@@ -54,12 +56,38 @@ def check_combinations(facts: Facts, payload: Payload, _dataset: Dataset) -> Fin
             f"({some([str(combo['id']) for combo in facts.default_combos])}); values go to {facts.default_combo()}; "
             "merge them (Data administration app, Data integrity)",
         )
-    if facts.element:
+    if facts.element and target.disaggregation:
+        yield from _disaggregation(facts, target)
+    elif facts.element:
         given = target.category_option_combo
         yield from _combination(facts, "categoryOptionCombo", given, facts.category_combination(), facts.element)
     if facts.data_set:
         given = target.attribute_option_combo
         yield from _combination(facts, "attributeOptionCombo", given, facts.attribute_combination(), facts.data_set)
+
+
+def _disaggregation(facts: Facts, target: DatasetTarget) -> Findings:
+    """Has each group an option combination of its own?"""
+    combination = facts.category_combination()
+    has = f"{named(facts.element)} has the category combination {named(combination)}"
+    if missing := [f"{group} ({name})" for group, name in target.disaggregation.items() if group not in facts.groups]:
+        yield error(
+            "option-combinations",
+            f"{has}, of which user {facts.user.username!r} sees no option combination for {some(missing)}; "
+            "check dhis2.disaggregation (UID, code, or the names of the options) and the sharing of the options, or "
+            "leave it out and have `eo-pygeoapi dhis2 setup` make the combination",
+        )
+    same: dict[str, list[str]] = {}
+    for group, uid in facts.group_uids.items():
+        same.setdefault(uid, []).append(group)
+    for uid, groups in same.items():
+        if len(groups) > 1:
+            yield error(
+                "option-combinations",
+                f"dhis2.disaggregation: {' and '.join(groups)} mean one option combination, {uid}; merge them in the "
+                "source's options.groups",
+            )
+    yield from _closed_options(facts, [o for combo in facts.groups.values() for o in combo["categoryOptions"]])
 
 
 def _combination(facts: Facts, key: str, given: str, combination: Object, owner: Object) -> Findings:
@@ -88,8 +116,13 @@ def _combination(facts: Facts, key: str, given: str, combination: Object, owner:
             f"{named(combo)} is an option combination of {named(own)}, but {has}; "
             f"set dhis2.{key} to one of its option combinations, or leave it out where that is the default",
         )
-    options = combo.get("categoryOptions") or []
-    closed = [named(o) for o in options if ((o.get("access") or {}).get("data") or {}).get("write") is False]
+    yield from _closed_options(facts, combo.get("categoryOptions") or [])
+
+
+def _closed_options(facts: Facts, options: Sequence[Object]) -> Findings:
+    """May the user write values of these options?"""
+    written = (named(o) for o in options if ((o.get("access") or {}).get("data") or {}).get("write") is False)
+    closed = list(dict.fromkeys(written))
     if closed:
         yield error(
             "sharing",

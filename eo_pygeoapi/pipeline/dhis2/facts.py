@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, Self
@@ -12,6 +12,7 @@ from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
+from eo_pygeoapi.pipeline.dhis2.groups import OPTION_COMBO_FIELDS, option_combos_of
 from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up
 
 NEW_IMPORT = (2, 43)  # from here on DHIS2 takes or refuses all that is sent together
@@ -27,7 +28,6 @@ DATA_SET_FIELDS = (
     f"closingDate],{COMBINATION},dataSetElements[dataElement[id],{COMBINATION}],organisationUnits[id]"
 )
 UNIT_FIELDS = "id,code,name,level,path,openingDate,closedDate"
-OPTION_COMBO_FIELDS = "id,code,name,categoryCombo[id,name,isDefault],categoryOptions[id,name,access[data[write]]]"
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Facts:
 
     `units` has the units by the identifiers that the values name them with; `data_set` is the one that is given, or
     else the only one that the data element is in; `option_combos` are the given ones, by their identifiers, and
-    `default_combos` all that are called `default`, of which there should be one. `ambiguous` says in words which
-    identifiers mean two objects.
+    `default_combos` all that are called `default`, of which there should be one. `groups` has the option combinations
+    of a disaggregation, by its groups. `ambiguous` says in words which identifiers mean two objects.
     """
 
     version: tuple[int, ...] = (0, 0, 0)
@@ -71,6 +71,7 @@ class Facts:
     units: Mapping[str, Object] = field(default_factory=dict)
     option_combos: Mapping[str, Object] = field(default_factory=dict)
     default_combos: Sequence[Object] = ()
+    groups: Mapping[str, Object] = field(default_factory=dict)
     ambiguous: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -94,6 +95,11 @@ class Facts:
     def may_read(self, unit: Object) -> bool:
         """Tell whether DHIS2 shows the user a unit's values; those of others look as if there were none."""
         return _lies_below(unit, self.user.view_roots or self.user.capture_roots)
+
+    @cached_property
+    def group_uids(self) -> Mapping[str, str]:
+        """The UIDs of the option combinations of a disaggregation, by its groups."""
+        return {group: str(combo["id"]) for group, combo in self.groups.items()}
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -167,7 +173,7 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         if error.transient:
             raise
         default_combos = []  # not every user may list them
-    return Facts(
+    facts = Facts(
         version=version_of(system),
         calendar=str(system.get("calendar", "iso8601")),
         now=instant(system.get("serverDate")) or datetime.now(UTC).replace(tzinfo=None),
@@ -181,6 +187,7 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         default_combos=default_combos,
         ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
+    return replace(facts, groups=option_combos_of(dhis2, target, facts.category_combination()))
 
 
 def version_of(system: Object) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
@@ -35,15 +35,16 @@ class Change(NamedTuple):
     period: str
     value: str
     before: str | None
+    group: str = ""
 
     @property
     def ours(self) -> DataValue:
         """What the job sent."""
-        return DataValue(self.org_unit, self.period, self.value)
+        return DataValue(self.org_unit, self.period, self.value, self.group)
 
     def has_been(self) -> DataValue:
         """Return what DHIS2 held before; nothing is an empty value."""
-        return DataValue(self.org_unit, self.period, self.before or "")
+        return DataValue(self.org_unit, self.period, self.before or "", self.group)
 
 
 Opens = Callable[[], AbstractContextManager[Iterator[Change]]]
@@ -87,7 +88,7 @@ def changes_in(rows: Iterable[Mapping[str, str]]) -> Iterator[Change]:
     for row in rows:
         if row["change"] in ("new", "changed"):
             before = row["stored"] if row["change"] == "changed" else None
-            yield Change(row["orgUnit"], row["period"], row["value"], before)
+            yield Change(row["orgUnit"], row["period"], row["value"], before, row.get("group") or "")
 
 
 def undo_in_dhis2(
@@ -132,7 +133,7 @@ def undo_in_dhis2(
 
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
     def send(number: int, batch: Sequence[Change]) -> Done:
-        begun = {(row["orgUnit"], row["period"]): row for row in run.files.begun(number)}
+        begun = {_cell_of(row): row for row in run.files.begun(number)}
         return again(partial(_one_batch, run, number, batch, begun), pauses)
 
     found = changes.batches(batch_size, run.one_period_at_a_time)
@@ -141,20 +142,20 @@ def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequen
     )
 
 
-def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[tuple[str, str], Row]) -> Done:
+def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[Cell, Row]) -> Done:
     """Take one batch back; `begun` is what earlier attempts at it have tried, and may have done."""
     sendable, refused = run.screening.sort([change.ours for change in batch])
     held, allowed = run.stored.of(sendable), set(sendable)
     asked = [change for change in batch if change.ours in allowed]
-    rows = [_row(change, held.get((change.org_unit, change.period)), run) for change in asked]
+    rows = [_row(change, held.get(change.ours.cell), run) for change in asked]
     kept = [
-        Compared(change.ours, held.get((change.org_unit, change.period)), "kept").kept()
+        Compared(change.ours, held.get(change.ours.cell), "kept").kept()
         for change, row in zip(asked, rows, strict=True)
         if row["change"] == "kept"
     ]
     back = [change for change, row in zip(asked, rows, strict=True) if row["change"] in ("deleted", "restored")]
     if not run.dry_run:
-        begun |= {(row["orgUnit"], row["period"]): row for row in rows if row["change"] in ("deleted", "restored")}
+        begun |= {_cell_of(row): row for row in rows if row["change"] in ("deleted", "restored")}
         run.files.begin(number, list(begun.values()))
     to_delete = [change.ours for change in back if change.before is None]
     to_restore = [change.has_been() for change in back if change.before is not None]
@@ -162,13 +163,13 @@ def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[t
         run.sent.begin(to_restore)
     results = run.deleter.send(to_delete), run.sender.send(to_restore)
     rejected = [entry for sent in results for entry in sent.rejected] + refused
-    not_taken = {(entry.org_unit, entry.period): entry for entry in rejected}
+    not_taken = {entry.cell: entry for entry in rejected}
     if not run.dry_run:
-        run.sent.forget([value for value in to_delete if (value.org_unit, value.period) not in not_taken])
+        run.sent.forget([value for value in to_delete if value.cell not in not_taken])
         run.sent.confirm(to_restore, not_taken)
     # what an earlier attempt has taken back counts as that, and not as taken back before
-    rows = [begun.get((r["orgUnit"], r["period"]), r) if r["change"] == "unchanged" else r for r in rows]
-    rows = [row for row in rows if (row["orgUnit"], row["period"]) not in not_taken]
+    rows = [begun.get(_cell_of(r), r) if r["change"] == "unchanged" else r for r in rows]
+    rows = [row for row in rows if _cell_of(row) not in not_taken]
     rows += rejected_rows(rejected)
     counts = Counter(row["change"] for row in rows)
     result = BatchResult(
@@ -199,4 +200,9 @@ def _row(change: Change, held: Held | None, run: Writing) -> Row:
         what = "unchanged" if change.before is not None and same_number(held.value, change.before) else "kept"
     now = held.value if held else ""
     value = now if what in ("kept", "unchanged") else change.before or ""
-    return {"orgUnit": change.org_unit, "period": change.period, "value": value, "stored": now, "change": what}
+    row = {"orgUnit": change.org_unit, "period": change.period, "value": value, "stored": now, "change": what}
+    return row | {"group": change.group} if change.group else row
+
+
+def _cell_of(row: Row) -> Cell:
+    return row["orgUnit"], row["period"], row.get("group") or ""

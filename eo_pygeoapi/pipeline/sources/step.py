@@ -20,6 +20,7 @@ __all__ = [
     "Source",
     "SourceRequest",
     "extract_source_data",
+    "open_group",
     "open_people_of",
     "open_source_data",
     "source_for",
@@ -61,6 +62,11 @@ def extract_source_data(request: SourceRequest) -> Extract:
 def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:
     """Open the data of `extract_source_data` as a normalised grid (see `grids/grid.py`), lazily."""
     return source_for(request.dataset).open(_of_whole_periods(request), extract)
+
+
+def open_group(request: SourceRequest, extract: Extract, group: str) -> xr.DataArray:
+    """Open the data of one of the groups that the values are divided by."""
+    return open_source_data(replace(request, group=group), extract)
 
 
 def open_people_of(request: SourceRequest, extract: Extract) -> People | None:

@@ -68,7 +68,7 @@ def _data_element(need: Need, there: Surroundings, sharing: Sharing) -> Wanted:
     if need.combination:
         combo = there.held.id_of("categoryCombos", need.combination.code)
         members.append(RefersTo("categoryCombo", combo, need.combination.name))
-    elif not dataset.dhis2.category_option_combo:
+    elif not dataset.dhis2.category_option_combo and not dataset.dhis2.disaggregation:
         members.append(RefersTo("categoryCombo", there.default_combo, DEFAULT))
     uid, code = there.held.id_of("dataElements", identifier), there.code("dataElements", identifier)
     title = dataset.title or dataset.id
