@@ -1,22 +1,29 @@
-# One image for the Prefect server, the workers and the API; docker-compose.yml says which is which.
+# One image for the Prefect server, the workers, the watch and the API; docker-compose.yml says which is which.
+#
+# What changes seldom comes first: an edit of the code makes the last layers anew, of a few MB, and installs no library.
+# Versions are pinned, and pip checks the hash of every file. To hold the base image to one digest, too:
+#   docker build --build-arg PYTHON=python:3.12.12-slim-bookworm@sha256:…
+ARG PYTHON=python:3.12.12-slim-bookworm
 
-FROM python:3.12-slim-bookworm AS build
+FROM ${PYTHON} AS libraries
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE pygeoapi-config.yml .ci/constraints.py ./
+COPY .ci/requirements-build.txt .ci/requirements.txt ./
+RUN python -m venv /opt/eo-pygeoapi \
+    && /opt/eo-pygeoapi/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.txt \
+    && /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes --requirement requirements.txt
+
+FROM libraries AS package
+COPY pyproject.toml README.md LICENSE pygeoapi-config.yml ./
 COPY eo_pygeoapi eo_pygeoapi
 COPY flows flows
-RUN python constraints.py pyproject.toml > constraints.txt \
-    && python -m venv /opt/eo-pygeoapi \
-    && /opt/eo-pygeoapi/bin/pip install --no-cache-dir --constraint constraints.txt .
+RUN /opt/eo-pygeoapi/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM python:3.12-slim-bookworm
+FROM ${PYTHON}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home eo \
     && install --directory --owner eo /var/lib/eo-pygeoapi /var/cache/eo-pygeoapi /etc/eo-pygeoapi
-COPY --from=build /opt/eo-pygeoapi /opt/eo-pygeoapi
-COPY --chown=eo pygeoapi-config.yml /etc/eo-pygeoapi/pygeoapi-config.yml
 ENV PATH=/opt/eo-pygeoapi/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \
@@ -24,6 +31,10 @@ ENV PATH=/opt/eo-pygeoapi/bin:$PATH \
     EO_DATA_DIR=/var/lib/eo-pygeoapi \
     PYGEOAPI_CONFIG=/etc/eo-pygeoapi/pygeoapi-config.yml \
     PYGEOAPI_OPENAPI=/var/lib/eo-pygeoapi/openapi.yml
+COPY --from=libraries /opt/eo-pygeoapi /opt/eo-pygeoapi
+COPY --chown=eo pygeoapi-config.yml /etc/eo-pygeoapi/pygeoapi-config.yml
+COPY --from=package /wheels /wheels
+RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 USER eo
 WORKDIR /var/lib/eo-pygeoapi
 VOLUME /var/lib/eo-pygeoapi

@@ -5,7 +5,7 @@
 Starts the web process alone (no Prefect: nothing of this asks it). Two datasets: `year` has a year of days for 1,500
 units, as 36 jobs in the coverage, of which half were imported; `districts` has 80 days of 13 districts with real
 outlines, where `../shared/data` has them, else made ones of 1,500 corners. Prints median and spread of each call, its
-size, and the ratio of gzip to plain.
+size, and how many times as long it takes with gzip.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from eo_pygeoapi.contract.models import ImportSummary, Interval
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.job_features import JobFeatures
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
@@ -40,6 +41,7 @@ CALLS: Mapping[str, str] = {
     "coverage, CSV": f"{COVERAGE}&f=csv",
     "1,000 items": ITEMS,
     "1,000 items, skipGeometry": f"{ITEMS}&skipGeometry=true",
+    "1,000 items, simplify=100": f"{ITEMS}&simplify=100",
     "1,000 items, simplify=500": f"{ITEMS}&simplify=500",
     "latest": "/datasets/districts/latest",
     "latest, simplify=500": "/datasets/districts/latest?simplify=500",
@@ -60,29 +62,56 @@ def main() -> None:
         fill_coverage(store)
         fill_values(store)
         with web(Path(name), config, "http://127.0.0.1:9/api") as url:
-            print(f"{'call':32}{'first s':>9}{'median s':>10}{'min–max':>16}{'MB':>8}{'gzip/plain':>12}")
+            print(
+                f"{'call':28}{'first s':>9}{'median s':>10}{'min–max':>14}{'MB':>8}{'sent':>8}{'unpacked':>10}{'MB':>8}"
+            )
             for label, path in CALLS.items():
                 report(label, url + path, rounds)
+        report_file(JobFolder(store, "a-job"), rounds)
 
 
 def report(label: str, url: str, rounds: int) -> None:
-    """Print a line: the first call, which no cache helps, then the others, plain and compressed in turn."""
-    first, size = timed(url, "identity")
-    plain, small = [], []
+    """Print a line: the first call, which no cache helps, then the others, plain and compressed in turn.
+
+    `sent` is how many times as long as plain the compressed answer takes to its last byte; `unpacked` includes what
+    this process takes to unpack it.
+    """
+    first, size = timed(url, "identity", unpacked=False)
+    plain, sent, unpacked, packed_size = [], [], [], 0
     for _ in range(rounds):
-        plain.append(timed(url, "identity")[0])
-        small.append(timed(url, "gzip")[0])
-    median, ratio = statistics.median(plain), statistics.median(small) / statistics.median(plain)
+        plain.append(timed(url, "identity", unpacked=False)[0])
+        seconds, packed_size = timed(url, "gzip", unpacked=False)
+        sent.append(seconds)
+        unpacked.append(timed(url, "gzip", unpacked=True)[0])
+    median = statistics.median(plain)
     spread = f"{min(plain):.2f}–{max(plain):.2f}"
-    print(f"{label:32}{first:9.2f}{median:10.2f}{spread:>16}{size / 1e6:8.2f}{ratio:12.2f}")
+    ratios = f"{statistics.median(sent) / median:8.2f}{statistics.median(unpacked) / median:10.2f}"
+    print(f"{label:28}{first:9.2f}{median:10.2f}{spread:>14}{size / 1e6:8.2f}{ratios}{packed_size / 1e6:8.2f}")
 
 
-def timed(url: str, encoding: str) -> tuple[float, int]:
-    """Return the seconds of a call and the bytes of what it says."""
+def report_file(folder: JobFolder, rounds: int) -> None:
+    """Print a line of a job's `features.geojson`, made as the web process makes it but sent nowhere."""
+    seconds, size = [], 0
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        features = JobFeatures(folder)
+        size = sum(map(len, features.text(features.units)))
+        features.close()
+        seconds.append(time.perf_counter() - began)
+    first, *others = seconds
+    spread = f"{min(others):.2f}–{max(others):.2f}"
+    print(
+        f"{'features.geojson (no HTTP)':28}{first:9.2f}{statistics.median(others):10.2f}{spread:>14}{size / 1e6:8.2f}"
+    )
+
+
+def timed(url: str, encoding: str, *, unpacked: bool) -> tuple[float, int]:
+    """Return the seconds to the last byte of an answer, and how many bytes these are."""
     began = time.perf_counter()
-    answer = requests.get(url, headers={"Accept-Encoding": encoding}, timeout=120)
-    answer.raise_for_status()
-    return time.perf_counter() - began, len(answer.content)
+    with requests.get(url, headers={"Accept-Encoding": encoding}, timeout=120, stream=True) as answer:
+        answer.raise_for_status()
+        size = len(answer.raw.read(decode_content=unpacked))
+    return time.perf_counter() - began, size
 
 
 def fill_coverage(store: ResultStore) -> None:

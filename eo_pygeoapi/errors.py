@@ -10,6 +10,7 @@
     ├── NoSuchOutputError        400  an output that the process does not have
     ├── ConfigError              500  the configuration file; lists every problem with its YAML path
     ├── NotAppliedError          503  a dataset that the file enables but Prefect does not know yet
+    ├── OtherConfigurationError  503  a worker whose configuration file is not what the job was submitted with
     ├── EngineUnavailableError   503  Prefect does not answer
     ├── NoSuchProcessError       404  no process of ours has this id
     ├── NoSuchJobError           404  no flow run of ours has this id
@@ -121,6 +122,13 @@ class NotAppliedError(EoError):
     """The dataset is enabled in the file, but `eo-pygeoapi apply` has not run since."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class OtherConfigurationError(EoError):
+    """The worker's configuration file says something else than the one that the job was submitted with."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    later = True
 
 
 class EngineUnavailableError(EoError):

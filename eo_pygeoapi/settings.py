@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     memory_mib: int = Field(256, ge=64, validation_alias="EO_MEMORY_MIB")
     dask_scheduler: str = Field("", validation_alias="EO_DASK_SCHEDULER")
     api_tokens_file: Path | None = Field(None, validation_alias="EO_API_TOKENS_FILE")
+    web_pid: Path | None = Field(None, validation_alias="EO_WEB_PID")
     published_at: str = Field("", validation_alias="EO_BIND")
     trusted_proxies: str = Field("", validation_alias="EO_TRUSTED_PROXIES")
     cors_origins: str = Field("", validation_alias="EO_CORS_ORIGINS")

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,24 @@ from prefect.client.schemas.objects import State
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box
 from eo_pygeoapi.datasets.validate import Execution, parsed_inputs, validate_inputs
 from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.attempts import put_off
+from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, STARTED_BY, VALUES_PER_MINUTE, Job
+from eo_pygeoapi.gateway.job import AWAITING_PARTS, BY, DEATHS, FOLLOWED, HAS_PARTS, STARTED_BY, VALUES_PER_MINUTE, Job
 from eo_pygeoapi.gateway.patience import while_away
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.work_pool import BACKFILL
 from eo_pygeoapi.jobs.backfills import Overseer, parts_in_words
 from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
+from eo_pygeoapi.jobs.missing import Missing
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.org_units import load as org_units
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, held_days
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.backfills import Backfill, KeptPart
@@ -35,9 +39,10 @@ from eo_pygeoapi.store.boundaries import changed_units
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_folder import JobFolder
+from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import BACKFILL_HOOKS
-from flows.surroundings import connection_of, enabled_datasets, of_one_download, outcome, own_folder, own_run, prefect
+from flows.surroundings import connection_of, of_one_download, outcome, own_folder, own_run, prefect
 
 _PREFECT_SECONDS, _HEAD_SECONDS = 120.0, 5.0
 _log = logging.getLogger(__name__)
@@ -66,9 +71,10 @@ class Run:
         self.asked = parsed_inputs(inputs, BackfillInputs)
         created = own_run().created or datetime.now(UTC)  # relative dates count from then, at every look
         wanted = self.asked.of_import(dry_run=self.asked.dry_run)
-        self.execution: Execution = validate_inputs(wanted, enabled_datasets(), created)
+        self.execution: Execution = validate_inputs(wanted, datasets_as_submitted(), created)
         self.dataset = self.execution.dataset
-        self.coverage = CoverageTable(folder.store, self.dataset.id)
+        connect = connection_of(self.dataset.dhis2.connection)
+        self.missing = Missing(CoverageTable(folder.store, self.dataset.id), self.dataset, connect)
 
     def estimated(self) -> str:
         """Keep the estimate as the job's result, and return it in words."""
@@ -83,6 +89,7 @@ class Run:
             free=lambda: free_bytes(Path(self.settings.data_dir)),
             at_once=self.settings.backfill_jobs,
             companions=[other.options for other in of_one_download(self.dataset)],
+            held=partial(self._held, box),
         )
         outputs = estimate(self.asked, self.dataset, plan, units, box, around, datetime.now(UTC))
         self.folder.write_json(job_folder.RESULT, outputs.to_json())
@@ -100,7 +107,8 @@ class Run:
         self.progress.at(100 * (chunks.done + chunks.failed) / max(chunks.total, 1), said)
         if again is not None:
             self.progress.leave()
-            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0})  # a process that died counts for one look
+            # a process that died counts for one look
+            put_off(own_run(), AWAITING_PARTS, again, said, {DEATHS: 0, HAS_PARTS: 1})
         return self._ended(backfill)
 
     def _begun(self) -> Backfill:
@@ -155,6 +163,7 @@ class Run:
 
         def submit(inputs: JsonObject, key: str) -> Job:
             parameters, labels = {"inputs": inputs, "request": request}, {STARTED_BY: self.folder.job_id}
+            labels[CONFIGURATION] = self.dataset.version
             return again(runs.submit, self.dataset.id, parameters, BACKFILL, labels, key)
 
         return Overseer(
@@ -172,7 +181,7 @@ class Run:
         if backfill.units is not None or backfill.known is None:
             return backfill.units
         periods = periods_in(Interval(start=part.start, end=part.end), self.dataset.period_type)
-        some = self.coverage.lacking(periods, backfill.known).any(axis=0)
+        some = self.missing.lacking(periods, backfill.known).cells.any(axis=0)
         return None if some.all() else [unit for unit, lacks in zip(backfill.known, some, strict=True) if lacks]
 
     def _units(self) -> tuple[list[str], Box]:
@@ -184,9 +193,16 @@ class Run:
             ids = [unit for unit in ids if unit in changed]
         return ids, org_units.bbox(found)
 
+    def _held(self, box: Box | None, dataset: Dataset, wanted: Sequence[date]) -> Collection[date]:
+        """Return which of these days the download cache has."""
+        if box is None:
+            return ()
+        interval = Interval(start=wanted[0], end=wanted[-1])
+        return held_days(SourceRequest(dataset, interval, box, self.settings.cache_folder()), wanted)
+
     def _plan(self, units: Sequence[str]) -> Plan:
         periods = periods_in(self.execution.interval, self.dataset.period_type)
-        return plan_of(self.asked, self.dataset, periods, units, self.coverage, date.today())
+        return plan_of(self.asked, self.dataset, periods, units, self.missing, date.today())
 
 
 def size_of(place: str) -> int | None:

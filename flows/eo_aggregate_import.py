@@ -48,11 +48,11 @@ from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.reader import PublishedReader
 from eo_pygeoapi.store.store import ResultStore
+from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
 from flows.surroundings import (
     connection_of,
-    enabled_datasets,
     failed_for_now,
     of_one_download,
     outcome,
@@ -126,7 +126,7 @@ class Run:
     def validate_inputs(self, now: str) -> Execution:
         """Check the inputs again, for no web process checked those of scheduled runs; dates count from `now`."""
         whole = with_held_features(self._inputs, self._request, self.folder.store)
-        execution = validate.validate_inputs(whole, enabled_datasets(), datetime.fromisoformat(now))
+        execution = validate.validate_inputs(whole, datasets_as_submitted(), datetime.fromisoformat(now))
         return execution.with_features({})
 
     @_step(10 * MINUTE, retried=True)
@@ -263,7 +263,7 @@ def _import(folder: JobFolder, inputs: JsonObject, request: JsonObject) -> str:
         with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
             own = own_run()
             # of a run that a schedule made, the inputs are those that the configuration file gives it
-            given = schedules.inputs_of(own, inputs, enabled_datasets)
+            given = schedules.inputs_of(own, inputs, datasets_as_submitted)
             schedules.keep_inputs(own, given)
             run = Run(folder, given, request, process_settings(), Path(scratch))
             words, chain = _run_steps(run, progress)

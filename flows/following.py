@@ -9,12 +9,14 @@ from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.gateway import turns
 from eo_pygeoapi.gateway.attempts import in_words, put_off
-from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY
+from eo_pygeoapi.gateway.deployments import CONFIGURATION
+from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, IMPORTED, STARTED_BY, Job
 from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.gateway.schedules import zone_of
 from eo_pygeoapi.gateway.work_pool import SCHEDULED
 from eo_pygeoapi.jobs.analytics import Analytics
 from eo_pygeoapi.jobs.chains import Follower
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.chains import Chain
@@ -43,10 +45,17 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
     with prefect() as gateway:
         # a process that follows is a job of the same tenant
         runs, job = gateway.seen_by(Viewer(tenant)).runs, chain.job_id
+
+        def submit(deployment: str, parameters: JsonObject, key: str) -> Job:
+            labels, about = {STARTED_BY: job}, datasets.get(str(parameters["inputs"].get("datasetId")))
+            if about is not None:
+                labels[CONFIGURATION] = about.version
+            return runs.submit(deployment, parameters, SCHEDULED, labels, key)
+
         follower = Follower(
             store,
             datasets,
-            lambda deployment, parameters, key: runs.submit(deployment, parameters, SCHEDULED, {STARTED_BY: job}, key),
+            submit,
             partial(_analytics, store, job),
             lambda text: redact(text, settings.secrets()),
         )

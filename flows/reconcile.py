@@ -11,8 +11,9 @@ from eo_pygeoapi.gateway.progress import RunProgress
 from eo_pygeoapi.jobs.reconcile import in_words, reconcile_dataset
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.job_folder import JobFolder
+from flows.as_submitted import datasets_as_submitted
 from flows.hooks import HOOKS
-from flows.surroundings import connection_of, enabled_datasets, outcome, own_folder
+from flows.surroundings import connection_of, outcome, own_folder
 
 STEPS = {"compare_with_dhis2": 100}
 DAY = 24 * 3600
@@ -27,7 +28,7 @@ def eo_reconcile_v1(process_id: str, inputs: JsonObject, request: JsonObject | N
 
 def _reconcile(folder: JobFolder, inputs: JsonObject) -> str:
     progress, wanted = RunProgress(STEPS), parsed_inputs(inputs, ReconcileInputs)
-    dataset = enabled_dataset(wanted.dataset_id, enabled_datasets())
+    dataset = enabled_dataset(wanted.dataset_id, datasets_as_submitted())
     with progress.step("compare_with_dhis2") as report:
         connect = connection_of(dataset.dhis2.connection)
         outputs = reconcile_dataset(folder, wanted, dataset, connect, datetime.now(UTC), report)

@@ -11,6 +11,7 @@ from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
+from flows.as_submitted import require_process
 from flows.hooks import HOOKS
 from flows.surroundings import configuration, failed, prepare_log
 
@@ -21,6 +22,7 @@ def run_process(process_id: str, inputs: JsonObject | None = None, request: Json
     prepare_log()
     folder = JobFolder(ResultStore(process_settings().results), str(flow_run.id))
     try:
+        require_process(process_id)
         outputs = execute_plugin(configuration(), process_id, inputs or {})
     except EoError as error:
         return failed(folder, error)

@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.context import get_run_context
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -54,8 +54,8 @@ def base_url() -> str:
 
 
 def own_run() -> FlowRun:
-    """Return the flow run that this process executes."""
-    return get_run_context().flow_run  # type: ignore[union-attr,return-value]
+    """Return the flow run that this process executes, also from one of its tasks."""
+    return FlowRunContext.get().flow_run  # type: ignore[union-attr,return-value]
 
 
 def prepare_log() -> None:

@@ -17,8 +17,9 @@ from eo_pygeoapi.jobs.undo import Undo, in_words
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2.summary import imported_nothing
 from eo_pygeoapi.store.job_folder import JobFolder
+from flows.as_submitted import datasets_as_submitted
 from flows.hooks import UNDO_HOOKS
-from flows.surroundings import connection_of, enabled_datasets, outcome, own_folder
+from flows.surroundings import connection_of, outcome, own_folder
 
 STEPS = {"find_changes": 10, "undo_in_dhis2": 90, "publish_results": 100}
 DAY = 24 * 3600
@@ -33,7 +34,7 @@ def eo_undo_v1(process_id: str, inputs: JsonObject, request: JsonObject | None =
 
 def _undo(folder: JobFolder, inputs: JsonObject, dataset_id: str) -> str:
     progress, wanted = RunProgress(STEPS), parsed_inputs(inputs, UndoInputs)
-    dataset = enabled_dataset(dataset_id, enabled_datasets())
+    dataset = enabled_dataset(dataset_id, datasets_as_submitted())
     undo = Undo(folder, wanted.job_id, dataset, wanted.dry_run, connection_of)
     with progress.step("find_changes"):
         changes = undo.changes()

@@ -1,8 +1,4 @@
-"""The published values over HTTP: pygeoapi answers, and the outlines are put into its answer as text.
-
-An outline of a thousand corners is in a page as often as there are periods. Written once, and copied, it costs a
-hundredth of what writing it each time does.
-"""
+"""The published values over HTTP: pygeoapi answers, and the outlines are put into its answer as text."""
 
 import json
 import re
@@ -12,22 +8,19 @@ from urllib.parse import quote
 from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest, itemtypes
 from werkzeug.datastructures import MultiDict
-from werkzeug.http import parse_accept_header
 
 from eo_pygeoapi import provider
 from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
 from eo_pygeoapi.api.charts import Area, choropleth, number
-from eo_pygeoapi.api.forwarded import outside
+from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods
-from eo_pygeoapi.api.splicing import spliced_gzip
 from eo_pygeoapi.api.value_info import info_of, with_info, with_unit_column
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.item_filters import APOSTROPHE
 
-_REFERENCE = re.compile(rf'"{provider.REFERENCE}([0-9a-f]+)"')
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -55,17 +48,7 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     content = _as_asked(content)
     if status == 200 and (info := info_of(api, collection_id)):
         content = with_info(content.decode() if isinstance(content, bytes) else content, info)
-    if not outlines:
-        return headers, status, content
-    accepted = parse_accept_header(dict(request.headers).get("Accept-Encoding"))
-    if api.config["server"].get("gzip") and accepted.quality("gzip") and not is_rewritten(request):
-        return {**headers, "Content-Encoding": "gzip"}, status, spliced_gzip(content, _REFERENCE, outlines.__getitem__)
-    return headers, status, _REFERENCE.sub(lambda found: outlines[found[1]], content)
-
-
-def is_rewritten(request: APIRequest) -> bool:
-    """Tell whether links are changed after this: what is compressed by parts cannot be."""
-    return request.params.get("links") == "relative" or bool(outside())
+    return with_outlines(api, request, (headers, status, content), outlines) if outlines else (headers, status, content)
 
 
 def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) -> Answer:

@@ -8,12 +8,13 @@ from pygeoapi.api import API, APIRequest
 from eo_pygeoapi.api.answers import answer_page, executions_of, headers_of, readable_dataset
 from eo_pygeoapi.api.charts import Area
 from eo_pygeoapi.api.datasets import dataset_of, parse_level
+from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import drawn, period_name
 from eo_pygeoapi.api.value_info import value_info, with_info
 from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.provider import shared_reader
+from eo_pygeoapi.provider import REFERENCE, shared_reader
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.features import feature_id, groups_of
 from eo_pygeoapi.store.item_filters import parse_simplify
@@ -34,7 +35,8 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
     page = newest_page(reader, dataset.id, conditions, simplify)
     if request.format != "html":
         common = {"unit": dataset.unit, "title": dataset.title}
-        return headers_of(api, request, GEOJSON), 200, with_info(as_geojson(page, common), value_info(dataset))
+        text = with_info(as_geojson(page, common), value_info(dataset))
+        return with_outlines(api, request, (headers_of(api, request, GEOJSON), 200, text), page.outlines)
     period = page.rows[0]["period"] if page.rows else ""
     geometries = {key: json.loads(text) for key, text in page.outlines.items()}
     areas = [
@@ -59,10 +61,10 @@ def newest_page(reader: PublishedReader, dataset_id: str, conditions: list[Condi
 
 
 def as_geojson(page: OutlinedPage, common: JsonObject) -> str:
-    """Write rows as features, with properties as of the items and these; each outline is text already."""
+    """Write rows as features, with properties as of the items and these, and references in place of the outlines."""
     features = []
     for row in page.rows:
-        outline = page.outlines.get(row["geometry"], "null")
+        outline = f'"{REFERENCE}{row["geometry"]}"' if row["geometry"] in page.outlines else "null"
         properties = _json({name: row[name] for name in PROPERTIES} | groups_of(row) | common)
         id_ = _json(feature_id(row["orgUnit"], row["period"]))
         features.append(f'{{"type":"Feature","id":{id_},"geometry":{outline},"properties":{properties}}}')

@@ -53,7 +53,7 @@ def apply(settings: Settings) -> Outcome:
         write_effective(edited, settings.data_dir.absolute(), running.port)
     elif settings.openapi:
         write_openapi(edited, settings.openapi)
-    return Outcome(deployments, tell_web(settings.data_dir), running)
+    return Outcome(deployments, tell_web(settings.web_pid or settings.data_dir / WEB_PID), running)
 
 
 def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
@@ -85,7 +85,7 @@ def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
     out.print(
         "The running API takes it up now."
         if outcome.web_told
-        else "No running API was found in the data folder; restart it to take this up."
+        else "No running API was found here; restart it to take this up."
     )
 
 
@@ -115,10 +115,10 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
         gateway.close()
 
 
-def tell_web(data_dir: Path) -> bool:
+def tell_web(file: Path) -> bool:
     """Have the web process start workers with the new configuration; the old ones finish their requests first."""
     try:
-        pid = int((data_dir / WEB_PID).read_text())
+        pid = int(file.read_text())
         os.kill(pid, signal.SIGHUP)
     except (OSError, ValueError):
         return False

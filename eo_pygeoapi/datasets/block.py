@@ -166,6 +166,7 @@ class Dataset(DatasetBlock):
     title: str = ""
     bbox: list[float] = []
     base: str = Field("", description="folder that relative hrefs are resolved against")
+    version: str = Field("", description="digest of what the file says of it; see `version.py`")
     connections: list[str] | None = Field(
         None, description="the DHIS2 connections that requests may name; any where the server has no tenants"
     )

@@ -20,6 +20,15 @@ class Cost:
     requests: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: "Cost") -> "Cost":
+        """Return what both cost together."""
+        return Cost(
+            self.download + other.download,
+            self.kept + other.kept,
+            self.requests + other.requests,
+            self.seconds + other.seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Needed:

@@ -24,6 +24,7 @@ from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.processes import processes_in
 from eo_pygeoapi.datasets.source import SourceOptions, installed_sources, source_info
 from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.datasets.version import version_of
 from eo_pygeoapi.errors import ConfigError, InputError
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
@@ -86,6 +87,8 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
             continue
         problems += of_block
         if found is not None:
+            said = {"block": blocks[id_], "defaults": defaults, "extents": resource.get("extents")}
+            found = found.model_copy(update={"version": version_of(said, _edited_in(config, base))})
             (in_part if of_block else right)[id_] = found
     whole = with_others(right | in_part, operations, resources)
     for id_, dataset in whole.items():
@@ -111,6 +114,13 @@ def members_of(config: object, name: str) -> list[tuple[str, JsonMapping]]:
     """Return the members of an object in the configuration that are objects themselves; none where there is no such."""
     found = config.get(name) if isinstance(config, Mapping) else None
     return [(str(id_), m) for id_, m in found.items() if isinstance(m, dict)] if isinstance(found, dict) else []
+
+
+def _edited_in(config: Mapping[str, object], base: Path) -> Path:
+    """Return the folder of the file that people edit: `base`, unless `up` has made this configuration from theirs."""
+    block = config.get("eo")
+    origin = block.get("origin") if isinstance(block, dict) else None
+    return Path(origin).parent if isinstance(origin, str) else base
 
 
 def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:

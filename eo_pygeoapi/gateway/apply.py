@@ -8,13 +8,15 @@ paused until a person resumes it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from prefect.client.schemas.responses import DeploymentResponse
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.datasets.operations import Tenant
+from eo_pygeoapi.datasets.version import version_of
 from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -59,7 +61,9 @@ def apply_deployments(
     gateway.ensure_work_pool(tenants)
     existing, done = gateway.deployments.read(), Applied(paused=dict(paused_schedules(datasets, settings)))
     wanted = [import_spec(dataset, settings) for dataset in datasets.values()]
-    wanted += [process_spec(id_, tenant) for id_ in processes if id_ != PROCESS_ID for tenant in ("", *tenants)]
+    versions = {id_: "" if id_ in COMPANIONS else version_of(said, Path()) for id_, said in processes.items()}
+    others = [id_ for id_ in processes if id_ != PROCESS_ID]
+    wanted += [process_spec(id_, tenant, versions[id_]) for id_ in others for tenant in ("", *tenants)]
     for spec in wanted:
         _bring_in_step(gateway, spec, existing.get(spec.name), pauses, done)
     names = {spec.name for spec in wanted}

@@ -23,6 +23,7 @@ from eo_pygeoapi.json_types import JsonMapping, JsonObject
 TAG = "eo-pygeoapi"
 RETIRED = "retired"
 BLOCK = "eo-pygeoapi.block"  # label: a digest of the dataset's block, to tell whether it has changed
+CONFIGURATION = "eo-pygeoapi.configuration"  # label, also of runs: the version of what the file says, see `version.py`
 TENANT = "eo-pygeoapi.tenant"  # label: whose its runs are; empty where they are nobody's
 LEFT_PAUSED = "eo-pygeoapi.left-paused"  # label: the schedules that `apply` left paused, not a person
 IMPORT_FLOW = "eo_aggregate_import_v1"
@@ -42,7 +43,7 @@ class DeploymentSpec:
     """The wanted content of one of our deployments; `fingerprint` is a digest of it.
 
     `block` is a digest of the dataset's block. Runs read the block from the configuration file, and Prefect keeps
-    the digest.
+    the digest. `version` is that of what the file says; runs of the deployment carry it unless they bring another.
     """
 
     name: str
@@ -56,6 +57,7 @@ class DeploymentSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     block: str = ""
     tenant: str = ""
+    version: str = ""
 
     @property
     def queue(self) -> str:
@@ -166,7 +168,7 @@ class Deployments:
             enforce_parameter_schema=False,
             schedules=schedules,
             tags=[TAG],
-            labels={LEFT_PAUSED: left_paused, BLOCK: spec.block, TENANT: spec.tenant},
+            labels={LEFT_PAUSED: left_paused, BLOCK: spec.block, TENANT: spec.tenant, CONFIGURATION: spec.version},
             work_pool_name=WORK_POOL,
             job_variables=spec.job_variables,
             work_queue_name=spec.queue,
@@ -214,6 +216,11 @@ def process_of(deployment: DeploymentResponse | None) -> str:
     """Return the process that the runs of a deployment execute."""
     foreign = deployment is not None and deployment.entrypoint != entrypoint_of(PROCESS_ID)
     return str(deployment.parameters.get("process_id", deployment.name)) if deployment and foreign else PROCESS_ID
+
+
+def version_applied(deployment: DeploymentResponse) -> str:
+    """Return the version of the configuration that `apply` has last brought Prefect in step with."""
+    return str(deployment.labels.get(CONFIGURATION, ""))
 
 
 def tenant_of(deployment: DeploymentResponse | None) -> str:

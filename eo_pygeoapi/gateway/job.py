@@ -26,6 +26,7 @@ RETRIES_ALLOWED = "eo-pygeoapi.retries-allowed"
 # names of the states of a run that is put off, as the same job: no process waits for it
 AWAITING_RETRY, AWAITING_ANALYTICS = "AwaitingRetry", "AwaitingAnalytics"
 AWAITING_PARTS = "AwaitingParts"  # of a backfill: the jobs that it has started go on
+HAS_PARTS = "eo-pygeoapi.has-parts"  # label of a run whose parts go on between two looks at them: it runs, not waits
 IMPORTED = "imported; "  # how the message of a run begins whose values DHIS2 has
 PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS, AWAITING_PARTS)
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
@@ -121,8 +122,7 @@ class Job:
         assert created is not None and updated is not None, "the Prefect API always sends both"
         percent = 100 if status == "successful" else min(progress.percent, 99)
         if status == "accepted":
-            name = run.state.name if run.state else ""
-            percent = {AWAITING_ANALYTICS: 99, AWAITING_PARTS: percent}.get(name or "", 0)
+            percent = 99 if run.state and run.state.name == AWAITING_ANALYTICS else 0
         parameters = run.parameters or {}
         return cls(
             id=str(run.id),
@@ -143,7 +143,7 @@ class Job:
             by=_made_by(run),
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
-            dataset=_dataset_of(parameters) if process_id in COMPANIONS else "",
+            dataset=dataset_of(parameters) if process_id in COMPANIONS else "",
         )
 
     @property
@@ -191,13 +191,19 @@ def schedule_of(run: FlowRun) -> str:
 
 def reports_progress(run: FlowRun) -> bool:
     """Return whether it is to be asked how far a run is: it runs, or the jobs that it has started do."""
-    waits = run.state is not None and run.state.name == AWAITING_PARTS
-    return waits or job_status(run) in ("running", "failed", "dismissed")
+    return job_status(run) in ("running", "failed", "dismissed")
 
 
 def job_status(run: FlowRun) -> JobStatus:
-    """Return the OGC status of a flow run; a run without a state has not begun."""
-    return STATUS_BY_STATE[run.state.type] if run.state else "accepted"
+    """Return the OGC status of a flow run; a run without a state has not begun.
+
+    A backfill whose parts have begun runs, also while it has no process of its own, or waits for one.
+    """
+    if run.state is None:
+        return "accepted"
+    status = STATUS_BY_STATE[run.state.type]
+    goes_on = run.state.name == AWAITING_PARTS or (HAS_PARTS in run.labels and run.state.name != AWAITING_ANALYTICS)
+    return "running" if status == "accepted" and goes_on else status
 
 
 def to_rfc3339(moment: datetime) -> str:
@@ -213,8 +219,8 @@ def _made_by(run: FlowRun) -> str:
     return str(_mapping(request).get(BY, "")) if request is not None else "Prefect"
 
 
-def _dataset_of(parameters: JsonMapping) -> str:
-    """Return which dataset a companion of the import is about."""
+def dataset_of(parameters: JsonMapping) -> str:
+    """Return which dataset a companion of the import is about; empty where its parameters do not say it."""
     asked = _mapping(parameters.get("request")).get(DATASET)
     return str(asked or _mapping(parameters.get("inputs")).get("datasetId") or "")
 
@@ -253,13 +259,14 @@ def _words(run: FlowRun, status: JobStatus, progress: Progress) -> str:
         return _MESSAGES[status] if said in _PREFECT_SAYS_NOTHING else said
     if status == "running" and state and state.type == StateType.CANCELLING:
         return "being dismissed"
+    own = said.startswith(_OWN_WORDS)
+    if status == "running" and state and state.type == StateType.SCHEDULED and (own or state.name == AWAITING_PARTS):
+        return said
     if status == "running":
         return progress.step or _MESSAGES[status]
     if state and state.type == StateType.PENDING:
         return "starting"
-    if status == "accepted" and state and state.name == AWAITING_PARTS:
-        return said
-    if status == "accepted" and state and state.name in ("Scheduled", *PUT_OFF) and said.startswith(_OWN_WORDS):
+    if status == "accepted" and state and state.name in ("Scheduled", *PUT_OFF) and own:
         return said
     if status == "accepted" and state and state.name not in ("Scheduled", "Late", None):
         return f"{state.name}: {said}" if said else str(state.name)

@@ -21,7 +21,10 @@ _DATETIME = "an RFC 3339 date-time such as 2025-07-01T00:00:00Z, or start/end, w
 
 @dataclass(frozen=True)
 class JobFilter:
-    """A job matches if all members match; an empty tuple or None matches any. `ours`: are jobs of our type wanted?"""
+    """A job matches if all members match; an empty tuple or None matches any. `ours`: are jobs of our type wanted?
+
+    Of `datasets` it is an import, or a backfill, undo or comparison that is about one.
+    """
 
     statuses: tuple[JobStatus, ...] = ()
     process_ids: tuple[str, ...] = ()

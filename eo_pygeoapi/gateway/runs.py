@@ -23,17 +23,18 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Scheduled
 
-from eo_pygeoapi.contract.status import FINAL
+from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
-from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
+from eo_pygeoapi.gateway.filters import ANY_JOB, dataset_tag, flow_run_filter
 from eo_pygeoapi.gateway.job import (
     AWAITING_ANALYTICS,
     AWAITING_PARTS,
     PUT_OFF,
     Job,
     Progress,
+    dataset_of,
     job_status,
     reports_progress,
 )
@@ -77,12 +78,14 @@ class Runs:
         Raises NotAppliedError if Prefect has no such deployment, EngineUnavailableError if Prefect is unreachable.
         """
         found = self._deployments.called(deployment)
+        about = dataset_of(parameters) if process_of(found) in COMPANIONS else ""
         body = {
             "parameters": dict(parameters),
             "state": {"type": StateType.SCHEDULED.value},
             "work_queue_name": of_tenant(queue, tenant_of(found)),
             "idempotency_key": key or str(uuid4()),  # a retry never makes a second run
             "labels": dict(labels or {}),
+            "tags": [dataset_tag(about)] if about else [],
         }
         # one at a time: concurrent writes would lock each other out on SQLite
         free = self._submitting.acquire(timeout=1.0)
@@ -113,17 +116,15 @@ class Runs:
         filter for durations; a filter by duration looks only at the newest `DURATIONS_LOOKED_AT` runs that match else.
         """
         now = now or datetime.now(UTC)
-        where = self._where(wanted, now)
-        if where is None:
-            return [], 0
-        total = self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where))
+        counted = [(where, self._count(where)) for where in self._wheres(wanted, now)]
+        total = sum(count for _, count in counted)
         runs: Sequence[FlowRun]
         if wanted.by_duration:
-            looked_at = self._runs(where, min(total, DURATIONS_LOOKED_AT), 0)
+            looked_at = self._merged(counted, min(total, DURATIONS_LOOKED_AT), 0)
             fitting = [r for r in looked_at if wanted.duration_fits(self._job(r, NO_PROGRESS), now)]
             runs, total = fitting[offset : offset + limit], len(fitting)
         else:
-            runs = self._runs(where, min(limit, total - offset), offset)
+            runs = self._merged(counted, min(limit, total - offset), offset)
         progress = self._progress([run.id for run in runs if reports_progress(run) and job_status(run) not in FINAL])
         return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
 
@@ -141,11 +142,11 @@ class Runs:
         return found
 
     def newest(self, deployment: str, most: int = NEWEST_LOOKED_AT) -> Iterator[Job]:
-        """Yield the jobs of a deployment, newest first; Prefect is asked for more of them as they are wanted."""
-        where = self._where(JobFilter(datasets=(deployment,)), datetime.now(UTC))
+        """Yield the imports of a dataset, newest first; Prefect is asked for more of them as they are wanted."""
         size, offset = FEW, 0
-        while where and offset < most:
-            page = self._client.call(partial(_read_runs, where=where, limit=size, offset=offset))
+        wheres = self._wheres(JobFilter(datasets=(deployment,), process_ids=(PROCESS_ID,)), datetime.now(UTC))
+        while wheres and offset < most:
+            page = self._client.call(partial(_read_runs, where=wheres[0], limit=size, offset=offset))
             yield from (self._job(run, NO_PROGRESS) for run in page)
             if len(page) < size:
                 return
@@ -153,10 +154,11 @@ class Runs:
 
     def place_in_queue(self, job: Job) -> int:
         """Return the number of waiting jobs up to and with this one."""
-        where = self._where(JobFilter(statuses=("accepted",)), job.created)
-        if where and where.state:
-            where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
-        return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where)) if where else 0
+        wheres = self._wheres(JobFilter(statuses=("accepted",)), job.created)
+        for where in wheres:
+            if where.state:
+                where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
+        return sum(map(self._count, wheres))
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job: Prefect never starts one that waits, the worker kills one that it runs.
@@ -220,15 +222,38 @@ class Runs:
         name = deployment.name if deployment else ""
         return Job.from_flow_run(run, name, process, progress, self._secrets, flow_of(process))
 
-    def _where(self, wanted: JobFilter, now: datetime) -> FlowRunFilter | None:
-        """Return Prefect's filter for the wanted jobs; None when no run can match."""
-        ids = [
-            id_
-            for id_, deployment in self._deployments.recent().items()
-            if (not wanted.process_ids or process_of(deployment) in wanted.process_ids)
-            and (not wanted.datasets or deployment.name in wanted.datasets)
-        ]
-        return flow_run_filter(wanted, ids, now) if ids and wanted.ours else None
+    def _wheres(self, wanted: JobFilter, now: datetime) -> Sequence[FlowRunFilter]:
+        """Return Prefect's filters for the wanted jobs, which have no job in common; none when no run can match."""
+        if not wanted.ours:
+            return []
+        processes = {id_: process_of(deployment) for id_, deployment in self._deployments.recent().items()}
+        ids = [id_ for id_, process in processes.items() if not wanted.process_ids or process in wanted.process_ids]
+        if not wanted.datasets:
+            return [flow_run_filter(wanted, ids, now)] if ids else []
+        own = [id_ for id_ in ids if self._deployments.recent()[id_].name in wanted.datasets]
+        about = [id_ for id_ in ids if processes[id_] in COMPANIONS and id_ not in own]
+        found = [flow_run_filter(wanted, own, now)] if own else []
+        tags = [dataset_tag(dataset) for dataset in wanted.datasets]
+        return [*found, flow_run_filter(wanted, about, now, tags)] if about else found
+
+    def _count(self, where: FlowRunFilter) -> int:
+        return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where))
+
+    def _merged(self, counted: Sequence[tuple[FlowRunFilter, int]], limit: int, offset: int) -> Sequence[FlowRun]:
+        """Return the runs of these filters, with their numbers, as if they were of one, newest first.
+
+        Of all but the first filter, which may have many more runs, all that may be newer are read.
+        """
+        if len(counted) < 2:
+            return self._runs(counted[0][0], limit, offset) if counted else []
+        if limit <= 0:
+            return []
+        (first, _), *others = counted
+        few = [run for where, count in others for run in self._runs(where, min(count, offset + limit), 0)]
+        begin = max(offset - len(few), 0)  # so many of the first filter's are newer than those that are wanted
+        found = [*self._runs(first, offset + limit - begin, begin), *few]
+        found.sort(key=_moment, reverse=True)
+        return found[offset - begin :][:limit]
 
     def _runs(self, where: FlowRunFilter, limit: int, offset: int) -> Sequence[FlowRun]:
         runs: list[FlowRun] = []
@@ -252,6 +277,10 @@ class Runs:
                 if artifact.flow_run_id and isinstance(artifact.data, int | float):
                     found[artifact.flow_run_id] = Progress(int(artifact.data), artifact.description or "")
         return found
+
+
+def _moment(run: FlowRun) -> datetime:
+    return run.expected_start_time or datetime.max.replace(tzinfo=UTC)
 
 
 def _read_runs(client: SyncPrefectClient, where: FlowRunFilter, limit: int, offset: int) -> Sequence[FlowRun]:

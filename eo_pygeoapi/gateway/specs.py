@@ -26,7 +26,7 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
     inputs = ImportInputs.model_json_schema(ref_template="#/definitions/{model}")
     schema = {"title": "Parameters", "type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}
     schema["definitions"] = inputs.pop("$defs", {})
-    block = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox"})
+    block = dataset.model_dump(mode="json", by_alias=True, exclude={"base", "connections", "shared_bbox", "version"})
     for member in ("options", "orgUnits"):  # with absolute `href`s it is the same in the file that `up` makes
         if isinstance(block[member], dict) and isinstance(href := block[member].get("href"), str):
             block[member]["href"] = dataset.resolve(href)
@@ -43,11 +43,12 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             environment={name: str(value) for name, value in limits.items() if value is not None},
             block=_digest(block),
             tenant=dataset.tenant,
+            version=dataset.version,
         )
     )
 
 
-def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
+def process_spec(process_id: str, tenant: str = "", version: str = "") -> DeploymentSpec:
     """Return the deployment of any other process of the configuration file, for the jobs of one tenant."""
     return _fingerprinted(
         DeploymentSpec(
@@ -60,6 +61,7 @@ def process_spec(process_id: str, tenant: str = "") -> DeploymentSpec:
             fingerprint="",
             environment=_ENVIRONMENT.get(process_id, {}),
             tenant=tenant,
+            version=version,
         )
     )
 
@@ -70,6 +72,7 @@ def _fingerprinted(spec: DeploymentSpec) -> DeploymentSpec:
         "schedules": [schedule.model_dump(mode="json") for schedule in spec.schedules],
         "runs": [spec.queue, dict(spec.environment)],
         "block": spec.block,
+        "version": spec.version,
     }
     return replace(spec, fingerprint=_digest(content))
 

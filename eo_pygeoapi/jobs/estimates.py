@@ -4,7 +4,7 @@ It is reckoned from figures that were measured: what DHIS2 takes for a value, wh
 each source (its `cost`) what it sends. `docs/backfill.md` says how far they were off.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -18,13 +18,13 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box, Cost, Needed
 from eo_pygeoapi.datasets.source import SourceOptions
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.jobs.missing import Lacking, Missing, refused_before
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.findings import error, warning
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.settings import no_connection
-from eo_pygeoapi.store.coverage import CoverageTable
 
 MIB = 2**20
 SECONDS_A_VALUE = 0.0011  # DHIS2 with its database beside it, new values
@@ -51,7 +51,7 @@ def plan_of(
     dataset: Dataset,
     periods: Sequence[Period],
     units: Sequence[str],
-    coverage: CoverageTable,
+    missing: Missing,
     today: date,
 ) -> Plan:
     """Return the parts in which there is something to do; the findings say which periods the provider does not have."""
@@ -65,26 +65,31 @@ def plan_of(
         *_not_there(len(there) - len(published), "not-published-yet", "the provider has not published them yet"),
     ]
     part = part_for(dataset.options.part(dataset.period_type), published, len(units))
-    chunks, values = [], 0
+    chunks, values, looked_at = [], 0, list[Lacking]()
     for chunk in chunks_of(published, part):
         count = len(chunk.periods) * len(units)
         if inputs.only == "missing" and inputs.units == "all":
-            count = int(coverage.lacking(chunk.periods, units).sum())
+            looked_at.append(missing.lacking(chunk.periods, units))
+            count = int(looked_at[-1].cells.sum())
         if count:
             chunks.append(chunk)
             values += count
-    return Plan(chunks, values, findings)
+    return Plan(chunks, values, [*findings, *refused_before(looked_at)])
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an estimate asks beside the plan: DHIS2, sizes of files, free bytes of the disk, and how many jobs run."""
+    """What an estimate asks beside the plan: DHIS2, sizes of files, free bytes of the disk, and how many jobs run.
+
+    `held` returns which of some days the download cache has of a dataset.
+    """
 
     connect: Connect | None
     size: Callable[[str], int | None]
     free: Callable[[], int | None]
     at_once: int
     companions: Sequence[SourceOptions] = field(default_factory=tuple)
+    held: Callable[[Dataset, Sequence[date]], Collection[date]] = lambda _dataset, _days: ()
 
 
 def estimate(
@@ -129,10 +134,29 @@ def estimate(
 
 
 def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -> Cost | None:
+    """Return what is to be downloaded: the data that the cache lacks, and the people that they are weighed by."""
     wanted = [day for chunk in reversed(plan.chunks) for day in days(chunk.interval)]
     if box is None or not wanted:
         return Cost()
-    return dataset.options.cost(Needed(wanted, box, around.companions, around.size))
+    own = _of_lacking(dataset, wanted, box, around, around.companions)
+    if own is None or not dataset.weighs_people:
+        return own
+    people = dataset.of_people()
+    years = {people.options.nearest_year(int(period.id[:4])) for period in plan.periods}
+    more = _of_lacking(people, [date(year, 1, 1) for year in range(min(years), max(years) + 1)], box, around)
+    return None if more is None else own + more
+
+
+def _of_lacking(
+    dataset: Dataset,
+    wanted: Sequence[date],
+    box: Box,
+    around: Surroundings,
+    companions: Sequence[SourceOptions] = (),
+) -> Cost | None:
+    held = set(around.held(dataset, wanted))
+    lacking = [day for day in wanted if day not in held]
+    return dataset.options.cost(Needed(lacking, box, companions, around.size)) if lacking else Cost()
 
 
 def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surroundings) -> Iterator[Finding]:

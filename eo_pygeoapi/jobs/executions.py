@@ -22,6 +22,7 @@ from eo_pygeoapi.errors import (
     ResultNotAvailableError,
     ResultNotReadyError,
 )
+from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import AWAITING_ANALYTICS, BY, DATASET, PUT_OFF, Job
 from eo_pygeoapi.gateway.work_pool import of_tenant
@@ -89,7 +90,8 @@ class Executions:
             accepted = accept(process_id, inputs, Seen(self.datasets(), self.gateway.runs.get))
             self.viewer.permit(accepted.connection)
             request[DATASET] = accepted.dataset.id
-            return self._submit_other(process_id, accepted.inputs, request, body, accepted.dataset.tenant)
+            labels = {CONFIGURATION: accepted.dataset.version}
+            return self._submit_other(process_id, accepted.inputs, request, body, accepted.dataset.tenant, labels)
         if process_id != PROCESS_ID:
             described_inputs.check(described, inputs)
             return self._submit_other(process_id, inputs, request, body, self.viewer.tenant)
@@ -102,7 +104,8 @@ class Executions:
             kept, held = hold_features(inputs, self.store)
             request |= held
             request |= hold_subscriber(body.subscriber, self.store)
-            return self.gateway.runs.submit(execution.inputs.dataset_id, {"inputs": kept, "request": request})
+            parameters, labels = {"inputs": kept, "request": request}, {CONFIGURATION: execution.dataset.version}
+            return self.gateway.runs.submit(execution.dataset.id, parameters, labels=labels)
 
     def wait(self, job: Job, seconds: float) -> Job:
         """Return the job once it has ended, or after so many seconds as it is then.
@@ -201,13 +204,19 @@ class Executions:
     # Inside
 
     def _submit_other(
-        self, process_id: str, inputs: JsonMapping, request: JsonObject, body: ExecuteBody, tenant: str
+        self,
+        process_id: str,
+        inputs: JsonMapping,
+        request: JsonObject,
+        body: ExecuteBody,
+        tenant: str,
+        labels: Mapping[str, str] = {},
     ) -> Job:
         """Make a job of any process but the import."""
         with self._held_unless_refused(request):
             request |= hold_subscriber(body.subscriber, self.store)
             parameters = {"process_id": process_id, "inputs": inputs, "request": request}
-            return self.gateway.runs.submit(of_tenant(process_id, tenant), parameters)
+            return self.gateway.runs.submit(of_tenant(process_id, tenant), parameters, labels=labels)
 
     @contextmanager
     def _held_unless_refused(self, request: JsonMapping) -> Iterator[None]:

@@ -12,6 +12,7 @@ from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.schedule_times import times_after
 from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import EoError, NoSuchDatasetError, NoSuchScheduleError
+from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import SCHEDULE, Job
 from eo_pygeoapi.gateway.schedules import run_inputs
@@ -83,7 +84,8 @@ class Schedules:
         dataset, schedule = self.find(dataset_id, name)
         inputs = run_inputs(dataset, schedule)
         validate_inputs(inputs, self.datasets(), datetime.now(UTC))
-        return self.gateway.runs.submit(dataset.id, {"inputs": inputs}, labels={SCHEDULE: schedule.name})
+        labels = {SCHEDULE: schedule.name, CONFIGURATION: dataset.version}
+        return self.gateway.runs.submit(dataset.id, {"inputs": inputs}, labels=labels)
 
     def last_runs(self, dataset: Dataset) -> dict[str, Job]:
         """Return the newest job of each schedule of a dataset that has one."""

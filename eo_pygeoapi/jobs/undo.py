@@ -11,10 +11,11 @@ from eo_pygeoapi.contract.undo import UndoOutputs
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.errors import InputError, ResultNotAvailableError
 from eo_pygeoapi.pipeline.dhis2.batching import Report, Turn
+from eo_pygeoapi.pipeline.dhis2.changes import Change, Changes, changes_in
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import PREVIEW_ROWS, Payload, preview
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
-from eo_pygeoapi.pipeline.dhis2.undoing import Change, Changes, changes_in, undo_in_dhis2
+from eo_pygeoapi.pipeline.dhis2.undoing import undo_in_dhis2
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.taken_back import take_back

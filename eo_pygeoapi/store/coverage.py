@@ -26,6 +26,7 @@ from eo_pygeoapi.store.versioned import VersionedTable
 ValueState = Literal["V", "P", "-", "N", "O"]
 Dhis2State = Literal["D", "R", "K", "-"]  # the last: nothing of ours any more
 NOTHING = "-"
+_Cells = np.ndarray[Any, np.dtype[np.bool_]]
 _YEAR = "left(period, 4)"
 _REASONS = """SELECT "orgUnit", reason FROM latest WHERE period = ? AND reason <> ''"""
 # `arg_max` finds the last state several times as fast as a window; one file has every cell once
@@ -120,10 +121,11 @@ class CoverageTable:
             rows=["".join(row) for row in rows.tolist()],
         )
 
-    def lacking(self, periods: Sequence[Period], org_units: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return, a row for each period and a column for each unit, for which DHIS2 holds no value yet, though it may.
+    def lacking(self, periods: Sequence[Period], org_units: Sequence[str]) -> tuple[_Cells, _Cells]:
+        """Return for which cells DHIS2 holds no value yet, though it may, and which of those it has refused.
 
-        It holds ours, or a person's that is kept. There is none to be had where the data have none for a unit.
+        Both have a row for each period and a column for each unit. DHIS2 holds ours, or a person's that is kept. There
+        is none to be had where the data have none for a unit.
         """
         row_of = {period.id: number for number, period in enumerate(periods)}
         column_of = {unit: number for number, unit in enumerate(org_units)}
@@ -132,8 +134,8 @@ class CoverageTable:
         if values.size:
             self._fill(values, self._values, row_of, column_of)
             self._fill(in_dhis2, self._dhis2, row_of, column_of)
-        found: np.ndarray[Any, np.dtype[np.bool_]] = ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
-        return found
+        found: _Cells = ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
+        return found, found & (in_dhis2 == "R")
 
     def reasons(self, period: str) -> dict[str, str]:
         """Return why units have no value, or not ours, in a period."""

@@ -30,7 +30,7 @@ from eo_pygeoapi.store.connections import token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.newest_days import NewestDay, keep_newest_day, newest_day
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch import detect
+from eo_pygeoapi.watch import companions, detect
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
@@ -137,6 +137,7 @@ class Watch:
         yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
         failures = list(detect.without_stale(self._failures(found, now)))
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
+        yield from companions.conditions(companions.last_companions(self.gateway, self.store, datasets))
         yield from detect.refusals(self._refusals(found))
         yield from detect.doubts(
             (facts, job, said) for facts, job, kept in self._summaries(found) if (said := kept.get("doubts"))

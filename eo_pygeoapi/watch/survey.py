@@ -1,8 +1,9 @@
 """Gather what the store and Prefect know of each dataset."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from eo_pygeoapi.contract.status import JobStatus
+from eo_pygeoapi.contract.status import PROCESS_ID, JobStatus
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
@@ -34,8 +35,7 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
             success = _newest(gateway, dataset, "successful")
             # people need to know how long a problem has lasted: since the first job failed after the last success
             after = success.created if success else None
-            queues = of_feeds(dataset.tenant)
-            wanted = JobFilter(datasets=(dataset.id,), queues=queues, statuses=("failed",), created_from=after)
+            wanted = _imports(dataset, "failed", after=after)
             _, total = gateway.runs.list(0, 0, wanted)
             jobs, _ = gateway.runs.list(1, max(total - 1, 0), wanted)
             failing_since = jobs[0].updated if jobs else None
@@ -56,6 +56,16 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
 
 
 def _newest(gateway: PrefectGateway, dataset: Dataset, *statuses: JobStatus) -> Job | None:
-    wanted = JobFilter(datasets=(dataset.id,), queues=of_feeds(dataset.tenant), statuses=statuses)
-    jobs, _ = gateway.runs.list(1, 0, wanted)
+    jobs, _ = gateway.runs.list(1, 0, _imports(dataset, *statuses))
     return jobs[0] if jobs else None
+
+
+def _imports(dataset: Dataset, *statuses: JobStatus, after: datetime | None = None) -> JobFilter:
+    """Return the filter for the imports of a dataset that are no part of a backfill."""
+    return JobFilter(
+        datasets=(dataset.id,),
+        process_ids=(PROCESS_ID,),
+        queues=of_feeds(dataset.tenant),
+        statuses=statuses,
+        created_from=after,
+    )

@@ -3,9 +3,11 @@
 import fcntl
 import json
 import os
+import platform
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +17,7 @@ from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.worker.processes import Process, place
 
 FOLDER, POLLED, ANSWERED = "runs", "polled", "answered"
+POLLED_LONG_AGO = 86400.0  # seconds; each container has a name of its own
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,9 @@ class Records:
             (self.folder / self._worker).unlink(missing_ok=True)
 
     def polled(self) -> None:
-        """Note that this worker has just polled for runs; health checks read this."""
+        """Note that a worker has just polled for runs, and on which machine; health checks read this."""
         (self.folder / POLLED).touch()
+        (self.folder / f"{POLLED}-{platform.node()}").touch()
 
     def answered(self) -> None:
         """Note that Prefect has answered a worker, so that runs could be started now."""
@@ -151,6 +155,10 @@ class Records:
         for path in self.folder.glob("worker-*.lock"):
             if path.name not in left and not self.is_alive(path.name):
                 path.unlink(missing_ok=True)
+        for path in self.folder.glob(f"{POLLED}-*"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > POLLED_LONG_AGO:
+                    path.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[bool]:

@@ -20,7 +20,8 @@ from tests.web import web
 
 DAYS = 77
 NOWHERE = "http://127.0.0.1:9/api"  # items need no Prefect
-NAMES = {"OuA": "Côte d'Ivoire", "OuB": 'Unit "B"'}
+# the last is called as an answer refers to an outline before it is put in
+NAMES = {"OuA": "Côte d'Ivoire", "OuB": 'Unit "B"', "OuC": "outline:0abc"}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,17 @@ def test_a_thousand_values_of_real_districts_are_one_quick_page(url: str, distri
     assert [f | {"geometry": None} for f in features] == bare.json()["features"]
     print(f"{with_outlines:.2f} s, {len(found.content) / 1e6:.1f} MB; without geometry {without:.2f} s")
     assert with_outlines < 3.0 and without < 1.0  # 0.2 s and 0.06 s on an idle machine, 11 s before
+
+
+def test_the_newest_values_are_the_same_compressed(url: str, districts: dict[str, Any]) -> None:
+    address = f"{url.removesuffix('/collections')}/datasets/districts/latest"
+    plain, packed = (requests.get(address, headers={"Accept-Encoding": e}, timeout=60) for e in ("identity", "gzip"))
+
+    assert packed.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    assert packed.content == plain.content
+    assert {f["properties"]["orgUnit"]: f["geometry"] for f in plain.json()["features"]} == districts
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 3
 
 
 def test_coarser_districts_are_smaller_and_touch(url: str, districts: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def test_the_design_s_example_is_accepted_whole() -> None:
     assert found.bbox == [-13.4, 6.8, -10.2, 10.1]
     assert found.options == Chirps3Options(stage="final", flavor="rnl")
     written = yaml.safe_load(EXAMPLE)["resources"]["chirps3-daily"]["eo"]
-    around = {"id", "title", "bbox", "base", "connections", "shared_bbox"}
+    around = {"id", "title", "bbox", "base", "version", "connections", "shared_bbox"}
     unsaid = {"public", "resume", "memory_limit_mib", "plausible", "population", "exposure", *OPERATIONS}
     read_back = found.to_json(exclude=around | unsaid)
     assert read_back == {

@@ -17,7 +17,9 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.gateway.job import (
     ATTEMPTS_ALLOWED,
     AWAITING_ANALYTICS,
+    AWAITING_PARTS,
     DEATHS,
+    HAS_PARTS,
     PUT_OFF,
     RETRIED,
     RETRIES_ALLOWED,
@@ -94,6 +96,23 @@ STATES: list[tuple[State[Any], str]] = [
 @pytest.mark.parametrize(("state", "status"), STATES, ids=lambda value: getattr(value, "name", value))
 def test_each_state_of_prefect_has_its_status(state: State[Any], status: str) -> None:
     assert job_status(run(state)) == job(state).status == status
+
+
+def test_a_backfill_runs_while_its_parts_do() -> None:
+    waits: State[Any] = states.Scheduled(name=AWAITING_PARTS, message="3 of 9 years done")
+    later: State[Any] = states.Scheduled(message="attempt 2 of 11, because the process died")
+    begun, told = {HAS_PARTS: 1, DEATHS: 0}, Progress(33, "3 of 9 years done")
+    found = job(waits, told, labels=begun)
+    assert (found.status, found.message, found.progress) == ("running", "3 of 9 years done", 33)
+    assert found.started == minutes(1)
+    others: list[State[Any]] = [states.Pending(), states.Late()]
+    for other in others:
+        found = job(other, told, labels=begun)
+        assert (found.status, found.message, found.progress) == ("running", "3 of 9 years done", 33)
+    died = job(later, told, labels={HAS_PARTS: 1, DEATHS: 1, ATTEMPTS_ALLOWED: 11})
+    assert (died.status, died.message) == ("running", "attempt 2 of 11, because the process died")
+    follows: State[Any] = states.Scheduled(name=AWAITING_ANALYTICS, message="imported; waits for DHIS2's analytics")
+    assert job(follows, told, labels=begun).status == "accepted"
 
 
 def test_a_run_without_a_state_has_not_begun() -> None:

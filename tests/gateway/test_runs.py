@@ -15,11 +15,12 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, UNDO_ID, JobStatus
 from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.gateway.specs import process_spec
 
 
 def spec(name: str, entrypoint: str = entrypoint_of(PROCESS_ID)) -> DeploymentSpec:
@@ -143,6 +144,25 @@ def test_a_list_can_be_of_some_statuses(gateway: PrefectGateway, dataset: str, p
     assert done.id in successful and waiting.id not in successful
 
 
+def test_a_backfill_is_listed_as_running_while_it_waits_for_its_parts(
+    gateway: PrefectGateway, prefect: SyncPrefectClient
+) -> None:
+    gateway.deployments.put(process_spec(BACKFILL_ID))
+    dataset = f"dataset-{uuid4()}"
+    waits, parts = (gateway.runs.submit(BACKFILL_ID, {"inputs": {"datasetId": dataset}}).id for _ in range(2))
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    later: State[Any] = Scheduled(scheduled_time=in_an_hour, name="AwaitingParts", message="1 of 2")
+    prefect.set_flow_run_state(UUID(parts), Running(), force=True)
+    prefect.set_flow_run_state(UUID(parts), later, force=True)
+
+    def listed(*statuses: JobStatus) -> list[str]:
+        return [job.id for job in gateway.runs.list(9, 0, JobFilter(datasets=(dataset,), statuses=statuses))[0]]
+
+    assert (listed("running"), listed("accepted"), listed("failed")) == ([parts], [waits], [])
+    assert listed("running", "accepted") == [parts, waits] == listed()
+    assert listed("running", "failed") == [parts] and listed("accepted", "failed") == [waits]
+
+
 def test_listing_makes_no_call_per_job(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:
     for _ in range(5):
         job = gateway.runs.submit(dataset, {})
@@ -230,6 +250,32 @@ def test_other_processes_are_named_by_their_deployment(gateway: PrefectGateway) 
     gateway.deployments.put(spec("hello-world", entrypoint_of("hello-world")))
     job = gateway.runs.submit("hello-world", {})
     assert (job.process_id, gateway.runs.get(job.id).process_id) == ("hello-world", "hello-world")
+
+
+def test_the_jobs_of_a_dataset_are_its_imports_and_what_is_about_it(gateway: PrefectGateway, dataset: str) -> None:
+    for process in COMPANIONS:
+        gateway.deployments.put(process_spec(process))
+    expected = []
+    for number in range(4):
+        expected.append(gateway.runs.submit(dataset, {"inputs": {"datasetId": dataset}}).id)
+        inputs, request = {"jobId": expected[-1]}, {"dataset": dataset}
+        expected.append(gateway.runs.submit(UNDO_ID, {"inputs": inputs, "request": request}).id)
+        if number % 2:
+            expected.append(gateway.runs.submit(BACKFILL_ID, {"inputs": {"datasetId": dataset}}).id)
+            gateway.runs.submit(BACKFILL_ID, {"inputs": {"datasetId": f"{dataset}-other"}})
+    expected.reverse()
+    for size in (1, 3, 4, 100):
+        listed: list[str] = []
+        for offset in range(0, len(expected) + 3, size):
+            jobs, total = gateway.runs.list(size, offset, JobFilter(datasets=(dataset,)))
+            listed += [job.id for job in jobs]
+            assert total == len(expected)
+        assert listed == expected, size
+    undos, total = gateway.runs.list(10, 0, JobFilter(datasets=(dataset,), process_ids=(UNDO_ID,)))
+    assert total == 4 and {(job.process_id, job.dataset) for job in undos} == {(UNDO_ID, dataset)}
+    assert [job.process_id for job in gateway.runs.newest(dataset)] == [PROCESS_ID] * 4
+    assert gateway.runs.list(10, 0, JobFilter(datasets=(f"{dataset}-no",), process_ids=(PROCESS_ID,))) == ([], 0)
+    assert gateway.runs.list(10, 0, JobFilter(datasets=(f"{dataset}-no",))) == ([], 0)
 
 
 @pytest.mark.parametrize("call", ["ping", "list", "get", "submit"])

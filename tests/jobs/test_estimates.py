@@ -1,5 +1,6 @@
 """What a backfill is made of and takes, reckoned by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.jobs.estimates import Plan, Surroundings, estimate, plan_of
+from eo_pygeoapi.jobs.missing import Missing
+from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.store import ResultStore
 
@@ -40,8 +43,15 @@ def coverage(tmp_path: Path) -> CoverageTable:
     return CoverageTable(ResultStore(str(tmp_path)), "rain")
 
 
-def planned(coverage: CoverageTable, start: str, end: str, inputs: BackfillInputs | None = None) -> Plan:
-    return plan_of(inputs or asked(), rain(), daily(start, end), UNITS, coverage, NOW.date())
+def planned(
+    coverage: CoverageTable,
+    start: str,
+    end: str,
+    inputs: BackfillInputs | None = None,
+    connect: Connect | None = None,
+) -> Plan:
+    missing = Missing(coverage, rain(), connect)
+    return plan_of(inputs or asked(), rain(), daily(start, end), UNITS, missing, NOW.date())
 
 
 def add(coverage: CoverageTable, periods: list[Period], unit: str, value: str, in_dhis2: str = "") -> None:
@@ -67,7 +77,8 @@ def test_only_what_dhis2_does_not_hold_is_missing(coverage: CoverageTable) -> No
     add(coverage, days[3:4], "a", "O")  # the data have none
     add(coverage, days[4:], "a", "V")  # it was a dry run
     expected = np.array([[False, True], [False, True], [True, True], [False, True], [True, True]])
-    assert (coverage.lacking(days, UNITS) == expected).all()
+    lacking, refused = coverage.lacking(days, UNITS)
+    assert (lacking == expected).all() and np.argwhere(refused).tolist() == [[2, 0]]
     plan = planned(coverage, "2024-01-01", "2024-01-05")
     assert plan.values == 7 and [chunk.id for chunk in plan.chunks] == ["2024"]
     assert planned(coverage, "2024-01-01", "2024-01-05", asked(only="all")).values == 10
@@ -101,6 +112,33 @@ def test_minutes_and_end(coverage: CoverageTable) -> None:
     assert slow.dhis2_minutes == 12 and slow.minutes > 12
     night = estimate(asked(window="20:00-05:00"), rain(), plan, UNITS, BOX, AROUND, NOW)
     assert night.ends == "2026-11-29T20:02+00:00"
+
+
+def test_what_is_here_is_not_downloaded_and_people_are(coverage: CoverageTable) -> None:
+    plan = planned(coverage, "2010-01-01", "2024-12-31")
+    weighed = rain(aggregation={"spatial": "mean", "weight": "population"}, population={"options": {"country": "SLE"}})
+    asked_of: dict[str, list[date]] = {}
+
+    def estimated(dataset: Dataset, *held: date) -> tuple[Any, Any]:
+        def held_of(of: Dataset, wanted: Sequence[date]) -> Sequence[date]:
+            asked_of[of.source] = list(wanted)
+            return [day for day in held if day in wanted]
+
+        around = replace(AROUND, held=held_of, size=lambda _place: 50 * 2**20)
+        found = estimate(asked(), dataset, plan, UNITS, BOX, around, NOW)
+        return found.download_mi_b, found.provider_requests
+
+    mib, requests = estimated(rain())
+    days = asked_of.pop("chirps3")
+    half = days[: len(days) // 2]
+    assert estimated(rain(), *half) == (pytest.approx(mib / 2, rel=0.01), pytest.approx(requests / 2, rel=0.01))
+    assert estimated(rain(), *days) == (0, 0) and list(asked_of) == ["chirps3"]
+
+    # the years of the people are those that WorldPop has, 2015 the first
+    assert estimated(weighed) == (pytest.approx(mib + 10 * 50, abs=1), requests + 10)
+    assert asked_of["worldpop"] == [date(year, 1, 1) for year in range(2015, 2025)]
+    assert estimated(weighed, *days) == (0, 0)  # New Year's Days are among them
+    assert estimated(weighed, date(2020, 1, 1))[1] == requests + 9 - 5  # a day is five requests
 
 
 def test_what_speaks_against_it(coverage: CoverageTable) -> None:

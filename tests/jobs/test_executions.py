@@ -77,7 +77,7 @@ def square_feature(org_unit: str) -> dict[str, Any]:
 class Refusing(Runs):
     """A Prefect that goes away when a job is submitted."""
 
-    def submit(self, deployment: str, parameters: dict[str, Any]) -> Job:
+    def submit(self, deployment: str, parameters: dict[str, Any], *_rest: Any, **_more: Any) -> Job:
         raise EngineUnavailableError("away")
 
 

@@ -2,18 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, UNDO_ID
 from eo_pygeoapi.errors import Dhis2CredentialError, EoError, SourceUnavailableError
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.specs import process_spec
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.connections import TokenFacts, note_token
@@ -154,6 +157,59 @@ def test_jobs_that_fail_for_an_expired_token_are_no_problem_beside_it(
     looking.gateway.close()
 
 
+def test_a_backfill_that_failed_or_has_lost_parts_is_told_until_another_one_succeeds(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, _ = with_jobs(config, receiver, prefect_api)
+    (rain, heat) = yaml.safe_load(config.read_text())["resources"]
+    for process in COMPANIONS:
+        looking.gateway.deployments.put(process_spec(process))
+
+    def submit(process: str, dataset: str, **inputs: Any) -> str:
+        given = {"datasetId": dataset, "dryRun": False, **inputs}
+        return looking.gateway.runs.submit(process, {"inputs": given, "request": {"dataset": dataset}}).id
+
+    def told() -> list[str]:
+        looking.look(datetime.now(UTC))
+        found, receiver.got[:] = [got["message"].splitlines()[0] for got in receiver.got], []
+        return found
+
+    # a dry run is looked at by who asked for it
+    fail(looking, submit(BACKFILL_ID, rain, dryRun=True), EoError("no units"))
+    assert told() == []
+
+    # one that fails as a whole
+    fail(looking, submit(BACKFILL_ID, rain), EoError("0 of 2 years done; failed: 2020, 2019: gone"))
+    whole = f"The backfill of {rain} failed: 0 of 2 years done; failed: 2020, 2019: gone"
+    assert told() == [whole]
+    end(looking, submit(BACKFILL_ID, rain, dryRun=True))
+    assert told() == []
+
+    # one that ends without some of its parts is the same problem, in other words
+    partly = submit(BACKFILL_ID, rain)
+    part = {"id": "2019", "start": "2019-01-01", "end": "2019-12-31", "status": "failed", "message": "gone"}
+    parts = [part, {**part, "id": "2020", "status": "done"}]
+    kept = {"job_id": partly, "begun": looking.begun.isoformat(), "parts": parts}
+    JobFolder(looking.store, partly).write_json("backfill.json", kept)
+    end(looking, partly)
+    assert told() == []
+    (problem,) = Book(looking.store).open()
+    assert problem.message == f"The backfill of {rain} has ended without 2019: gone"
+    assert (problem.event, problem.dataset, problem.job_id) == ("failed", rain, partly)
+
+    # an undo of another dataset is one of its own
+    undo = submit(UNDO_ID, heat, jobId="x")
+    fail(looking, undo, Dhis2CredentialError("401"))
+    assert told() == [f"The undo of {heat} failed: 401"]
+    assert [p.event for p in Book(looking.store).open()] == ["failed", "credential"]
+
+    end(looking, submit(BACKFILL_ID, rain))
+    assert told() == [f"This is over: {whole}"]
+    looking.gateway.runs.delete(undo)
+    assert told() == [f"This is over: The undo of {heat} failed: 401"]
+    looking.gateway.close()
+
+
 def with_jobs(config: Path, receiver: Receiver, api: str) -> tuple[Watch, list[str]]:
     """Return a watch of two datasets, each of which has a job that waits, and the ids of the jobs."""
     names, document = [f"{name}-{uuid4()}" for name in ("rain", "heat")], yaml.safe_load(FILE)
@@ -170,8 +226,13 @@ def with_jobs(config: Path, receiver: Receiver, api: str) -> tuple[Watch, list[s
 def fail(looking: Watch, job: str, error: EoError) -> None:
     """Let a job end with an error."""
     keep_error(JobFolder(looking.store, job), error, str(error))
+    end(looking, job, Failed(message=str(error)))
+
+
+def end(looking: Watch, job: str, state: State[Any] | None = None) -> None:
+    """Let a job end, with success where nothing else is said."""
     with (
         temporary_settings({PREFECT_API_URL: looking.gateway.api_url}),
         get_client(sync_client=True) as client,
     ):
-        client.set_flow_run_state(UUID(job), Failed(message=str(error)), force=True)
+        client.set_flow_run_state(UUID(job), state or Completed(), force=True)

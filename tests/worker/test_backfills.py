@@ -76,7 +76,7 @@ def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_
 
     job = backfills.submit(**asked, dryRun=False)
     waiting = until(lambda: f if (f := backfills.job(job)).state_name == "AwaitingParts" else None, 300)
-    assert waiting.status == "accepted" and waiting.message.startswith("0 of 3 years done"), waiting.message
+    assert waiting.status == "running" and waiting.message.startswith("0 of 3 years done"), waiting.message
     done = backfills.ended(job)
     assert done.status == "successful", done.message
     assert done.message == f"finished: 3 of 3 years done, {DAYS * UNITS} values new in DHIS2, 0 changed"

@@ -6,17 +6,17 @@ does, and a repetition of an undo that broke off goes on where that stopped.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from eo_pygeoapi.contract.models import ImportSummary
-from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
-from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, in_batches
+from eo_pygeoapi.pipeline.dhis2.changes import Change, Changes
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, Payload
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
@@ -26,69 +26,6 @@ from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.settings import no_connection
 
 What = Literal["deleted", "restored", "unchanged", "kept", "rejected"]
-
-
-class Change(NamedTuple):
-    """What a job did to one cell: it sent `value`, in place of `before`, or of nothing (None)."""
-
-    org_unit: str
-    period: str
-    value: str
-    before: str | None
-    group: str = ""
-
-    @property
-    def ours(self) -> DataValue:
-        """What the job sent."""
-        return DataValue(self.org_unit, self.period, self.value, self.group)
-
-    def has_been(self) -> DataValue:
-        """Return what DHIS2 held before; nothing is an empty value."""
-        return DataValue(self.org_unit, self.period, self.before or "", self.group)
-
-
-Opens = Callable[[], AbstractContextManager[Iterator[Change]]]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What one job or several have changed in one target: the number of cells, their units and periods, and the cells.
-
-    Each of `jobs` opens the cells of one of them anew, ordered by period; the last job comes first.
-    """
-
-    target: DatasetTarget
-    count: int
-    org_units: Sequence[str]
-    periods: Sequence[str]
-    jobs: Sequence[Opens]
-
-    @classmethod
-    def of(cls, target: DatasetTarget, jobs: Sequence[Opens]) -> "Changes":
-        """Count the cells."""
-        units: dict[str, None] = {}
-        periods: dict[str, None] = {}
-        count = 0
-        for opens in jobs:
-            with opens() as cells:
-                for change in cells:
-                    units[change.org_unit], periods[change.period] = None, None
-                    count += 1
-        return cls(target, count, list(units), list(periods), jobs)
-
-    def batches(self, size: int, one_period: bool) -> Iterator[list[Change]]:
-        """Yield the cells in batches of whole periods; none has cells of two jobs."""
-        for opens in self.jobs:
-            with opens() as cells:
-                yield from batches(cells, size, one_period)
-
-
-def changes_in(rows: Iterable[Mapping[str, str]]) -> Iterator[Change]:
-    """Yield the cells that a job has changed, from the rows of what its import found."""
-    for row in rows:
-        if row["change"] in ("new", "changed"):
-            before = row["stored"] if row["change"] == "changed" else None
-            yield Change(row["orgUnit"], row["period"], row["value"], before, row.get("group") or "")
 
 
 def undo_in_dhis2(
@@ -193,11 +130,13 @@ def _row(change: Change, held: Held | None, run: Writing) -> Row:
     what: What
     if held is None:
         what = "unchanged" if change.before is None else "kept"
-    elif same_number(held.value, change.value):
+    elif change.before is not None and same_number(held.value, change.before):
+        what = "unchanged"
+    elif change.is_ours(held.value):
         others = bool(held.stored_by) and held.stored_by != run.facts.user.username
         what = "kept" if others else "deleted" if change.before is None else "restored"
     else:
-        what = "unchanged" if change.before is not None and same_number(held.value, change.before) else "kept"
+        what = "kept"
     now = held.value if held else ""
     value = now if what in ("kept", "unchanged") else change.before or ""
     row = {"orgUnit": change.org_unit, "period": change.period, "value": value, "stored": now, "change": what}

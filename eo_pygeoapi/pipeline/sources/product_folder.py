@@ -53,6 +53,7 @@ class ProductFolder:
     path: Path
     name: str
     step: str
+    about: str = field(repr=False, compare=False)
     looked_at: set[tuple[Path, int]] = field(default_factory=set, repr=False, compare=False)
     """Good files with the time of their last change, so that one request checks each once."""
 
@@ -60,28 +61,32 @@ class ProductFolder:
     def of(cls, cache: Path, source: str, product: str, name: str, step: str, key: Mapping[str, object]) -> (
         "ProductFolder"
     ):  # fmt: skip
-        """Make and return the folder for a source, a product and everything in `key`."""
+        """Return the folder for a source, a product and everything in `key`; it is made when it is needed."""
         about = {"source": source, "product": product, **key}
         text = json.dumps(about, sort_keys=True)
         path = cache / source / f"{product}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        folder = cls(path, name, step)
+        return cls(path, name, step, text)
+
+    def make(self) -> None:
+        """Make the folder, and write what it holds beside the files."""
+        path = self.path
         try:
             path.mkdir(parents=True, exist_ok=True)
             for last in (False, False, True):
                 try:
                     if not (path / ABOUT).exists():
-                        write_whole(path / ABOUT, text + "\n")
+                        write_whole(path / ABOUT, self.about + "\n")
                     break
                 except FileNotFoundError:  # a job that locks the folder sweeps up drafts, this one too
                     if last:
                         raise
         except OSError as error:
-            raise SourceError(f"{name}: cannot keep downloads in {path}: {error.strerror}") from error
-        return folder
+            raise SourceError(f"{self.name}: cannot keep downloads in {path}: {error.strerror}") from error
 
     @contextmanager
     def locked(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Lock the folder, so that two jobs that need the same data fetch them once."""
+        """Make and lock the folder, so that two jobs that need the same data fetch them once."""
+        self.make()
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(timeout=0)
@@ -152,6 +157,16 @@ class ProductFolder:
             files.append(file)
             missing -= held
         return files, sorted(missing)
+
+    def held(
+        self, variable: str, wanted: Sequence[date], today: date, final_from: FinalFrom | None = None
+    ) -> set[date]:
+        """Return which of the wanted days files hold by their names, but provisional ones that are final by now."""
+        found = set[date]()
+        for file in self._files(variable) if self.path.is_dir() else ():
+            if not (file.provisional and final_from and today >= final_from(file.last)):
+                found |= _days(file)
+        return found & set(wanted)
 
     def _files(self, variable: str) -> list[CachedFile]:
         found = (parse(path) for path in self.path.iterdir())

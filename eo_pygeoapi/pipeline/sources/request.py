@@ -1,7 +1,8 @@
 """The interface of a source: what it is asked for, what it returns, what it must do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -83,6 +84,14 @@ class Source(Protocol):
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open what `extract` found as a normalised grid (see `grids.py`), lazily; raises SourceError."""
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """A source that keeps what it has downloaded, and can tell what that is."""
+
+    def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+        """Return which of these days it would not download, by the names of the files: without the network, quickly."""
 
 
 @runtime_checkable

@@ -1,7 +1,9 @@
 """Step 3: fetch and open the data of the dataset's source."""
 
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 import xarray as xr
 
@@ -13,13 +15,14 @@ from eo_pygeoapi.errors import ConfigError, InputError
 from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.people import extract_people, open_people
-from eo_pygeoapi.pipeline.sources.request import Extract, Source, SourceRequest
+from eo_pygeoapi.pipeline.sources.request import Extract, Keeps, Source, SourceRequest
 
 __all__ = [
     "Extract",
     "Source",
     "SourceRequest",
     "extract_source_data",
+    "held_days",
     "open_group",
     "open_people_of",
     "open_source_data",
@@ -57,6 +60,12 @@ def extract_source_data(request: SourceRequest) -> Extract:
         for period in partial_periods(interval, request.dataset.period_type)
     ]
     return extract.model_copy(update={"left_out": partial + extract.left_out, "people": people})
+
+
+def held_days(request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+    """Return which of these days would not be downloaded, because they are kept here."""
+    source = source_for(request.dataset)
+    return source.held(request, wanted) if isinstance(source, Keeps) else set()
 
 
 def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:

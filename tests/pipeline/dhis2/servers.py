@@ -22,7 +22,7 @@ OUTSIDE = "at6UHUQatSo"  # a district that no data set has
 PASSWORD = "Import-Cases-2026!"
 IMPORTER, CLERK = "case_importer", "case_clerk"
 RACES = 10
-UNDONE = ("undone", "undonefaults", "cut", "refused", "reconciled")
+UNDONE = ("undone", "undonetwice", "undonefaults", "cut", "refused", "reconciled")
 DAILY = (
     *(f"race{n}{side}" for n in range(RACES) for side in "ab"),
     *("race", "opened", "clerk", "faults", "outside", *UNDONE),

@@ -13,11 +13,12 @@ import pytest
 from eo_pygeoapi.contract.models import Difference, ImportSummary, Interval
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.convention import option_names
+from eo_pygeoapi.pipeline.dhis2.changes import Changes, changes_in
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from eo_pygeoapi.pipeline.dhis2.reconciling import reconcile
-from eo_pygeoapi.pipeline.dhis2.undoing import Changes, changes_in, undo_in_dhis2
+from eo_pygeoapi.pipeline.dhis2.undoing import undo_in_dhis2
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.dhis2.imports import files

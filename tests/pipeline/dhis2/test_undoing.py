@@ -113,6 +113,30 @@ def test_dhis2_holds_what_it_held_before_and_what_persons_have_corrected(tmp_pat
     assert ministry.held() == later | {(BO, DAYS[3]): 99.0, (KAMBIA, DAYS[5]): 98.0}
 
 
+def test_a_cell_that_several_jobs_of_a_backfill_have_changed_is_one(tmp_path: Path, server: Server) -> None:
+    ministry = Ministry(tmp_path, server, "undonetwice")
+    old = {(BO, DAYS[2]): 3.5}
+    ministry.imports("long before", old)
+    ministry.imports("february", {(unit, "20240210"): 1.5 for unit in UNITS})
+    first = {(unit, day): n + 0.5 for n, unit in enumerate(UNITS) for day in DAYS[:3]}
+    ministry.imports("first try", first)  # 8 new, 1 changed
+    server.correct("undonetwice", {(KAMBIA, DAYS[1]): "99"})
+    second = {cell: value + 10 for cell, value in first.items() if cell[1] != DAYS[0]}
+    second[KAMBIA, DAYS[3]] = 7.25
+    summary = ministry.imports("second try", second)
+    assert (summary.imported, summary.updated, summary.kept_count) == (1, 5, 1)
+    children = ["february", "first try", "second try"]
+    JobFolder(ResultStore(str(tmp_path)), "backfill").write_json("children.json", children)
+    before = ministry.held()
+    dry = ministry.undoes("backfill", dry_run=True)
+    # of ten cells of January and three of February: one had a value before, and one is a person's
+    assert (counts(dry), ministry.held()) == ((11, 1, 0, 1, 0), before)
+    done = ministry.undoes("backfill")
+    assert (counts(done), ministry.held()) == ((11, 1, 0, 1, 0), old | {(KAMBIA, DAYS[1]): 99.0})
+    again = ministry.undoes("backfill", own="again")
+    assert (counts(again), ministry.held()) == ((0, 0, 12, 1, 0), old | {(KAMBIA, DAYS[1]): 99.0})
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_of_the_network_leave_no_half_undo(tmp_path: Path, server: Server, fault: str) -> None:
     ministry = Ministry(tmp_path, server, "undonefaults")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Cost, Needed
-from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data
+from eo_pygeoapi.pipeline.sources.download import download
+from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, held_days
 from tests.standins import cds, chc, worldpop
 
 COUNTRY = (-13.3035, 6.9176, -10.2658, 10.0004)  # Sierra Leone
 JULY = Interval(start=date(2025, 7, 1), end=date(2025, 7, 31))
+AROUND_JULY = Interval(start=date(2025, 6, 20), end=date(2025, 8, 10))
 WITHIN = 0.3
 
 
@@ -71,8 +74,16 @@ def test_chirps(tmp_path: Path) -> None:
         os.link(first, root / chc.day_path(day))
     with chc.running(root) as server:
         asked = dataset("chirps3", baseUrl=server.url)
-        extract_source_data(SourceRequest(asked, JULY, COUNTRY, cache))
+        request = SourceRequest(asked, JULY, COUNTRY, cache)
+        assert held_days(request, days(JULY)) == set() and not cache.exists()
+        extract_source_data(request)
         log = server.log()
+        assert held_days(request, days(AROUND_JULY)) == set(days(JULY)) and server.log() == log
+        latest = replace(request, dataset=dataset("chirps3", baseUrl=server.url, stage="latest"))
+        assert held_days(latest, days(AROUND_JULY)) == set(days(JULY))
+        prelim = replace(request, dataset=dataset("chirps3", baseUrl=server.url, stage="prelim"))
+        assert held_days(prelim, days(JULY)) == set()
+        assert held_days(replace(request, bbox=(0, 0, 1, 1)), days(JULY)) == set()
     said = cost_of(asked, JULY)
     assert said.download == pytest.approx(sent(log, root), rel=WITHIN)
     assert said.kept == pytest.approx(size_of(cache), rel=WITHIN)
@@ -86,7 +97,12 @@ def test_era5_land(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             monkeypatch.setenv(name, value)
         server.state(varied=True)
         asked, other = dataset("era5-land", variable=variable), dataset("era5-land", variable="surface_pressure")
-        extract_source_data(SourceRequest(asked, JULY, COUNTRY, tmp_path, companions=(other,)))
+        request = SourceRequest(asked, JULY, COUNTRY, tmp_path, companions=(other,))
+        assert held_days(request, days(JULY)) == set()
+        extract_source_data(request)
+        assert held_days(request, days(AROUND_JULY)) == set(days(JULY))
+        heat_index = replace(request, dataset=dataset("era5-land", variable="heat_index"))
+        assert held_days(heat_index, days(JULY)) == set()  # it needs another variable, too
         requests = len(server.executions())
         downloaded = [entry for entry in server.log() if entry["path"].startswith("/asset/")]
     said = cost_of(asked, JULY, companions=[asked.options, other.options])
@@ -103,7 +119,11 @@ def test_worldpop(tmp_path: Path) -> None:
     both = Interval(start=date(2025, 1, 1), end=date(2026, 12, 31))
     with chc.running(root) as server:
         asked = dataset("worldpop", country="SLE", baseUrl=server.url)
-        extract_source_data(SourceRequest(asked, both, COUNTRY, cache))
+        request = SourceRequest(asked, both, COUNTRY, cache)
+        new_years = [date(year, 1, 1) for year in range(2023, 2030)]
+        assert held_days(request, new_years) == set()
+        extract_source_data(request)
+        assert held_days(request, new_years) == {date(2025, 1, 1), date(2026, 1, 1)}
         log = server.log()
         said = cost_of(
             asked, both, size=lambda place: (root / place.removeprefix(server.url).lstrip("/")).stat().st_size
@@ -132,3 +152,20 @@ def test_files_that_are_here_cost_nothing_and_those_elsewhere_what_they_weigh() 
     weeks = dataset("file", href="https://rain.example/{YYYY}W{WW}.tif")
     in_place = cost_of(weeks, JULY, size=lambda _place: 1000)
     assert in_place.requests == 5 and in_place.kept == 0
+
+
+def test_downloaded_files_are_known_again(tmp_path: Path) -> None:
+    root, cache = tmp_path / "files", tmp_path / "cache"
+    root.mkdir()
+    for month in ("2025-06", "2025-07"):
+        (root / f"{month}.nc").write_bytes(b"x")
+    with chc.running(root) as server:
+        asked = dataset("file", href=f"{server.url}/{{YYYY}}-{{MM}}.nc", variable="rain")
+        request = SourceRequest(asked, AROUND_JULY, COUNTRY, cache)
+        assert held_days(request, days(AROUND_JULY)) == set()
+        download(f"{server.url}/2025-07.nc", cache)
+        assert held_days(request, days(AROUND_JULY)) == set(days(JULY))
+        in_place = replace(request, dataset=dataset("file", href=f"{server.url}/{{YYYY}}-{{MM}}.tif"))
+        assert held_days(in_place, days(JULY)) == set()
+        whole = replace(request, dataset=dataset("file", href=f"{server.url}/2025-07.nc", variable="rain"))
+        assert held_days(whole, days(AROUND_JULY)) == set(days(AROUND_JULY))

@@ -10,7 +10,9 @@ from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
 
 
 def folder(tmp_path: Path, **key: object) -> ProductFolder:
-    return ProductFolder.of(tmp_path, "made", "daily", "Made", "D", {"box": [0, 0, 1, 1], **key})
+    found = ProductFolder.of(tmp_path, "made", "daily", "Made", "D", {"box": [0, 0, 1, 1], **key})
+    found.make()
+    return found
 
 
 def days(first: int, last: int) -> list[date]:

@@ -77,6 +77,11 @@ class Chirps3Source:
         # final files first, as they count where files overlap
         return Extract(files=[str(file.path) for file in found], left_out=left_out, note=note)
 
+    def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+        """Return the days that are kept, of the first stage that has them."""
+        products = [_product(request, stage) for stage in _STAGES[cast(Chirps3Options, request.dataset.options).stage]]
+        return set[date]().union(*(product.held(wanted, self.today()) for product in products))
+
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the months and days as one normalised grid."""
         parts = [cut_to_box(part, request.bbox, _NAME) for part in opened(extract.files, _NAME)]
@@ -98,6 +103,10 @@ class _Product:
     @property
     def is_final(self) -> bool:
         return self.served.stage == "final"
+
+    def held(self, wanted: Sequence[date], today: date) -> set[date]:
+        """Return which of these days are kept, by the names of the files."""
+        return self.folder.held(chc.VARIABLE, wanted, today, None if self.is_final else published_whole)
 
     def kept(self, wanted: Sequence[date], today: date) -> tuple[list[CachedFile], list[date]]:
         """Return the kept files of these days, and the days that are missing."""

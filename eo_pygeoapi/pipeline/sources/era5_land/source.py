@@ -51,16 +51,9 @@ class Era5LandSource:
     def extract(self, request: SourceRequest) -> Extract:
         """Fetch the UTC days that the interval needs; leave out the periods of unpublished ones."""
         options = cast(Era5LandOptions, request.dataset.options)
-        provider = self.providers[options.provider](options.base_url.rstrip("/"))
         without_handlers()
-        key = {
-            "provider": options.provider,
-            "address": options.base_url.rstrip("/"),
-            "box": list(box_of(request.download_box)),
-        }
-        name = f"ERA5-Land of the {provider.name}"
-        folder = ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
-        fetching = _Fetching(request, provider, folder, self.today())
+        fetching = self._fetching(request)
+        provider, name = fetching.provider, fetching.folder.name
         own = _needed(request.dataset, request)
         with fetching.folder.locked(request.say):
             kept, missing = fetching.fetch_missing(_variables(request), own)
@@ -78,6 +71,24 @@ class Era5LandSource:
         if provisional:
             note += f", provisional (ERA5T) from {min(file.first for file in provisional)}"
         return Extract(files=[str(file.path) for file in kept], left_out=left_out, note=note)
+
+    def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+        """Return the local days of which all hours of all inputs are kept."""
+        fetching = self._fetching(request)
+        options, zone = fetching.options, request.dataset.time_zone
+        needed = {day: needed_days(day, day, zone, accumulated=options.accumulated) for day in wanted}
+        utc_days = sorted({utc for days in needed.values() for utc in days})
+        kept = [fetching.folder.held(v, utc_days, fetching.today, options.final_from) for v in options.inputs]
+        return {day for day, days in needed.items() if all(days_of.issuperset(days) for days_of in kept)}
+
+    def _fetching(self, request: SourceRequest) -> "_Fetching":
+        options = cast(Era5LandOptions, request.dataset.options)
+        address = options.base_url.rstrip("/")
+        provider = self.providers[options.provider](address)
+        key = {"provider": options.provider, "address": address, "box": list(box_of(request.download_box))}
+        name = f"ERA5-Land of the {provider.name}"
+        folder = ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
+        return _Fetching(request, provider, folder, self.today())
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the kept days as one normalised grid of hours; compute a derived variable hour by hour."""

@@ -1,6 +1,7 @@
 """The source `file`: any NetCDF, GeoTIFF (COG) or Zarr, by path or URL; one file, or one for each time step."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -87,6 +88,14 @@ class FileSource:
             _opened(found[0], request)
         return extract
 
+    def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+        """Return the days whose file is downloaded."""
+        parts = _parts(request)
+        there = {part.date for part in parts if part.place(request.cache) != part.href and _is_here(part, request)}
+        if len(parts) == 1 or not (step := parts[0].step):
+            return set(wanted) if there else set()
+        return {day for day in wanted if _start(day, step, request) in there}
+
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the files as one normalised grid."""
         options = cast(FileOptions, request.dataset.options)
@@ -113,6 +122,10 @@ class FileSource:
         dated = any_date != escape(href)
         part = _Part(found[-1], found[-1], date.today().isoformat() if dated else options.time, None)
         _with_time(_opened(part, request), part)
+
+
+def _is_here(part: _Part, request: SourceRequest) -> bool:
+    return Path(part.place(request.cache)).exists()
 
 
 def _opened(part: _Part, request: SourceRequest) -> xr.DataArray:

@@ -5,6 +5,7 @@ pieces and with time limits, and reads them window by window, because a large co
 memory.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -41,9 +42,7 @@ class WorldPopSource:
     def extract(self, request: SourceRequest) -> Extract:
         """Download the years of the interval that exist; leave out the periods of the others."""
         without_handlers()
-        options, name = cast(WorldPopOptions, request.dataset.options), _name(request)
-        product, key = f"{options.version}-{options.country}", {"address": options.base_url.rstrip("/") or PROVIDER}
-        folder = ProductFolder.of(request.cache, "worldpop", product, name, "", key)
+        options, name, folder = cast(WorldPopOptions, request.dataset.options), _name(request), _folder(request)
         years = range(request.interval.start.year, request.interval.end.year + 1)
         with folder.locked(request.say):
             found = {year: files for year in years if (files := _fetch_all(request, folder, year, self.timeouts))}
@@ -59,6 +58,11 @@ class WorldPopSource:
         paths = [str(file.path) for files in found.values() for file in files]
         return Extract(files=paths, left_out=left_out, note=name)
 
+    def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
+        """Return the days of years that are kept, of all bands."""
+        folder, bands = _folder(request), cast(WorldPopOptions, request.dataset.options).bands()
+        return set.intersection(*(folder.held(band, wanted, date.max) for band in bands or [_VARIABLE]))
+
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the years as one normalised grid of people per cell; of the request's group, or of all bands."""
         name, years = _name(request), dict[date, list[xr.DataArray]]()
@@ -73,6 +77,12 @@ class WorldPopSource:
             years.setdefault(file.first, []).append(cells.where(cells >= 0))
         parts = [_sum(bands).expand_dims(time=[np.datetime64(first, "ns")]) for first, bands in years.items()]
         return assemble(parts, request, name, "year")
+
+
+def _folder(request: SourceRequest) -> ProductFolder:
+    options = cast(WorldPopOptions, request.dataset.options)
+    product, key = f"{options.version}-{options.country}", {"address": options.base_url.rstrip("/") or PROVIDER}
+    return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key)
 
 
 def _name(request: SourceRequest) -> str:
