@@ -52,7 +52,9 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
 def newest_page(reader: PublishedReader, dataset_id: str, conditions: list[Condition], simplify: float) -> OutlinedPage:
     """Return all rows of the newest period in which a row has a value."""
     wanted: list[Wanted] = [*conditions, HAS_VALUE]
-    order = [Order("period", descending=True)]
+    # weeks are numbered without zeros in front, so that 2025W9 is behind 2025W52; to sort by days is slower
+    some = reader.outlined_page(dataset_id, wanted, [], 0, 1, with_geometry=False).rows
+    order = [Order("start" if some and "W" in some[0]["period"] else "period", descending=True)]
     newest = reader.outlined_page(dataset_id, wanted, order, 0, 1, with_geometry=False).rows
     if not newest:
         return OutlinedPage([], 0, {})
