@@ -19,17 +19,40 @@ SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
 TEMPORAL_STATISTICS: tuple[TemporalStatistic, ...] = get_args(TemporalStatistic)
-PERIOD_TYPES = (
+PeriodTypeName = Literal[
     "daily",
     "weekly",
     "weeklyWednesday",
     "weeklyThursday",
+    "weeklyFriday",
     "weeklySaturday",
     "weeklySunday",
+    "biWeekly",
     "monthly",
+    "biMonthly",
     "quarterly",
+    "quarterlyNov",
+    "sixMonthly",
+    "sixMonthlyApril",
+    "sixMonthlyNov",
     "yearly",
-)
+    "financialFeb",
+    "financialApril",
+    "financialJuly",
+    "financialAug",
+    "financialSep",
+    "financialOct",
+    "financialNov",
+    "dailyEthiopian",
+    "monthlyEthiopian",
+    "dailyNepali",
+    "monthlyNepali",
+    "yearlyNepali",
+    "pentadal",
+    "dekadal",
+]
+PERIOD_TYPES: tuple[PeriodTypeName, ...] = get_args(PeriodTypeName)
+NOT_OF_DHIS2: tuple[PeriodTypeName, ...] = ("pentadal", "dekadal")
 
 
 def _known_statistic(name: str) -> str:
@@ -66,17 +89,7 @@ def _dhis2_name_to_ours(value: object) -> object:
 
 
 PeriodType = Annotated[
-    Literal[
-        "daily",
-        "weekly",
-        "weeklyWednesday",
-        "weeklyThursday",
-        "weeklySaturday",
-        "weeklySunday",
-        "monthly",
-        "quarterly",
-        "yearly",
-    ],
+    PeriodTypeName,
     BeforeValidator(_dhis2_name_to_ours),
     Field(json_schema_extra={"enum": [*PERIOD_TYPES, *(p[0].upper() + p[1:] for p in PERIOD_TYPES)]}),
 ]

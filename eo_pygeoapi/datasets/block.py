@@ -206,7 +206,7 @@ class Dataset(DatasetBlock):
         statistic = day_statistic(self.aggregation.temporal)
         if statistic is None:
             return self.units.to
-        return "days" if statistic.is_count else " ".join(filter(None, (self.units.to, "days")))
+        return statistic.counted if statistic.is_count else " ".join(filter(None, (self.units.to, "days")))
 
     def schedule(self, name: str) -> Schedule | None:
         """Return the schedule of this name; None where there is none."""

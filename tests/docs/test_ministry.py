@@ -42,6 +42,9 @@ MONTH = date(*RAINY_MONTH, 1)
 YEARS = range(1991, 2021)
 DAYS = {
     "monthly": (MONTH, date(MONTH.year, MONTH.month, 31)),
+    "biWeekly": (MONTH, MONTH.replace(day=14)),
+    "dekadal": (MONTH, MONTH.replace(day=10)),
+    "monthlyNepali": (date(MONTH.year - 1, 12, 17), MONTH.replace(day=14)),
     "yearly": (date(MONTH.year, 1, 1), date(MONTH.year, 12, 31)),
 }
 
@@ -51,6 +54,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dat
     """The datasets of the file, with the addresses of stand-ins."""
     root = tmp_path_factory.mktemp("providers")
     make_rain(root)
+    make_rain(root, (MONTH.year - 1, 12))  # where the Nepali month of January begins
     worldpop.make_year(root, "SLE", MONTH.year)
     for sex, age in itertools.product("fm", (0, 1, 5, *range(15, 50, 5))):
         worldpop.make_band(root, "SLE", MONTH.year, sex, age)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from eo_pygeoapi.contract.models import NOT_OF_DHIS2
+from eo_pygeoapi.contract.periods import name_in_dhis2
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
@@ -10,10 +12,18 @@ from eo_pygeoapi.pipeline.dhis2.identifiers import Object, named
 from eo_pygeoapi.pipeline.dhis2.timeliness import INPUT_PERIODS_INVERSE, closed_for_input
 from eo_pygeoapi.wording import some
 
+NO_SUCH_PERIODS = (
+    "the values are {0}, and DHIS2 has no {0} periods; they stay in the collection: leave dhis2.connection and "
+    "dhis2.dataElement out, or set periodType to one that DHIS2 has"
+)
+
 
 def check_data_set(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
     """Is there the data set, does it hold the data element, and do its periods fit?"""
     given = payload.target.data_set
+    if dataset.period_type in NOT_OF_DHIS2:
+        yield error("period-type", NO_SUCH_PERIODS.format(dataset.period_type))
+        return
     if facts.data_set is None:
         if given in facts.ambiguous:
             return
@@ -35,7 +45,7 @@ def check_data_set(facts: Facts, payload: Payload, dataset: Dataset) -> Findings
             "data-set", f"the data set {named(facts.data_set)} does not hold {named(facts.element)}; add it there"
         )
     type_ = str(facts.data_set.get("periodType", ""))
-    if type_.lower() != dataset.period_type.lower():
+    if type_ != name_in_dhis2(dataset.period_type):
         yield error(
             "period-type",
             f"the values are {dataset.period_type}, but the data set {named(facts.data_set)} is {type_}; "

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, Self
 
-from eo_pygeoapi.contract.periods import period_of
+from eo_pygeoapi.contract.periods import named_in_dhis2, period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
@@ -138,11 +138,11 @@ class Facts:
         """
         if not self.data_set or (self.is_new and self.data_set.get("dataInputPeriods")):
             return None
-        type_ = str(self.data_set.get("periodType", ""))
+        type_: Any = named_in_dhis2(str(self.data_set.get("periodType", "")), self.calendar)
         try:
-            present = period_of(self.today, type_[:1].lower() + type_[1:])  # type: ignore[arg-type]
+            present = period_of(self.today, type_)
             for _ in range(int(self.data_set.get("openFuturePeriods") or 0)):
-                present = period_of(date.fromordinal(present.end.toordinal() + 1), type_[:1].lower() + type_[1:])  # type: ignore[arg-type]
+                present = period_of(date.fromordinal(present.end.toordinal() + 1), type_)
         except (KeyError, OverflowError):  # a period type of DHIS2 that we have no use for
             return None
         return date.fromordinal(present.start.toordinal() - 1)

@@ -8,7 +8,7 @@ from datetime import date
 import xarray as xr
 
 from eo_pygeoapi.contract.models import LeftOut
-from eo_pygeoapi.contract.periods import partial_periods, periods_in, span
+from eo_pygeoapi.contract.periods import is_of_no_type, partial_periods, periods_in, span
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.errors import ConfigError, InputError
@@ -55,7 +55,9 @@ def extract_source_data(request: SourceRequest) -> Extract:
     partial = [
         LeftOut(
             period=period.id,
-            reason=f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
+            reason=f"DHIS2 has no period for {period.start} to {period.end} (week 53 by twos; the 13th Ethiopian month)"
+            if is_of_no_type(period)
+            else f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
         )
         for period in partial_periods(interval, request.dataset.period_type)
     ]
