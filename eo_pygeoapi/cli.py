@@ -1,10 +1,12 @@
-"""The command line: `eo-pygeoapi`. Exit status 0, 1 (failed) or 2 (usage)."""
+"""The command line: `eo-pygeoapi`. Exit status 0, 1 (failed) or 2 (usage).
 
-import importlib.metadata
+Each command imports what it works with when it is called: so `--help` is there at once.
+"""
+
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,13 +17,14 @@ from eo_pygeoapi.commands.backfill_command import backfill
 from eo_pygeoapi.commands.backup_commands import backup, restore
 from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.commands.dhis2_commands import app as dhis2_app
-from eo_pygeoapi.commands.packaged import edited_or_packaged, write_packaged
 from eo_pygeoapi.commands.schedule_commands import app as schedules_app
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.redaction import redact
-from eo_pygeoapi.settings import Settings, process_settings
+
+if TYPE_CHECKING:
+    from eo_pygeoapi.settings import Settings
 
 # the parts of `--help`
 EDITING, RUNNING, LOOKING_AFTER = "The configuration file", "What runs", "Looking after it"
@@ -47,6 +50,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata
+
         out.print(f"eo-pygeoapi {importlib.metadata.version('eo-pygeoapi')}", markup=False)
         raise typer.Exit
 
@@ -77,6 +82,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if there is one")] = False,
 ) -> None:
     """Write a configuration file to edit, with a block for each dataset and what it means."""
+    from eo_pygeoapi.commands.packaged import write_packaged
+
     target = _settings(config).config
     write_packaged(target, force)
     out.print(f"wrote {target}; edit it, then `eo-pygeoapi check`, then `eo-pygeoapi up`", markup=False)
@@ -117,7 +124,7 @@ def check(
     settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
     if local := {id_: dataset for id_, dataset in report.datasets.items() if dataset.names_local_files}:
-        from eo_pygeoapi.commands.near import near_findings  # with the libraries that read data
+        from eo_pygeoapi.commands.near import near_findings
 
         found, left_out = near_findings(local, Path(settings.cache), settings.data_dir.absolute() / "sample")
         report.problems += found
@@ -287,12 +294,16 @@ def _keep_compiled_code() -> None:
     sys.dont_write_bytecode = False
 
 
-def _settings(config: Path | None = None, data_dir: Path | None = None) -> Settings:
+def _settings(config: Path | None = None, data_dir: Path | None = None) -> "Settings":
+    from eo_pygeoapi.settings import Settings
+
     return Settings().placed(config, data_dir)
 
 
-def _runnable(settings: Settings) -> Settings:
+def _runnable(settings: "Settings") -> "Settings":
     """Return the settings with a file that exists: the packaged one where nobody has named or written one."""
+    from eo_pygeoapi.commands.packaged import edited_or_packaged
+
     found = edited_or_packaged(settings.config)
     if found != settings.config:
         out.print(f"note: without {settings.config} here, the packaged one is used; `eo-pygeoapi init` writes it")
@@ -300,6 +311,8 @@ def _runnable(settings: Settings) -> Settings:
 
 
 def _fail(problems: list[str]) -> NoReturn:
+    from eo_pygeoapi.settings import process_settings
+
     secrets = process_settings().secrets()
     for problem in problems:
         err.print(f"[red]error:[/red] {escape(redact(problem, secrets))}")

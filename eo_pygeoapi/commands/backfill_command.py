@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -11,10 +11,12 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.process_commands import execute, executions, followed, result_of
 from eo_pygeoapi.commands.tables import print_table
-from eo_pygeoapi.contract.backfill import BackfillOutputs
 from eo_pygeoapi.contract.status import BACKFILL_ID
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from eo_pygeoapi.contract.backfill import BackfillOutputs
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
@@ -83,6 +85,8 @@ def _estimated(result: JsonObject, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps(result))
         return
+    from eo_pygeoapi.contract.backfill import BackfillOutputs
+
     found = BackfillOutputs.model_validate(result)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("what", no_wrap=True)
@@ -96,7 +100,7 @@ def _estimated(result: JsonObject, as_json: bool) -> None:
         out.print("nothing is imported; `--apply` imports it", markup=False)
 
 
-def in_words(found: BackfillOutputs) -> dict[str, str]:
+def in_words(found: "BackfillOutputs") -> dict[str, str]:
     """Return the numbers of an estimate in words."""
     ends = datetime.fromisoformat(found.ends)
     requests = f"{found.provider_requests} requests" if found.provider_requests else "none"

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from eo_pygeoapi.settings import Settings
-
 DataDir = Annotated[Path | None, typer.Option(help="Folder of `eo-pygeoapi up` [default: .eo-pygeoapi]")]
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
@@ -25,6 +23,7 @@ def backup(
 ) -> None:
     """Write all that cannot be made again into one file, also while everything runs."""
     from eo_pygeoapi.commands.backup import write_backup
+    from eo_pygeoapi.settings import Settings
 
     manifest = write_backup(Settings().placed(config, data_dir), file, database)
     size = file.stat().st_size / 1e6
@@ -40,6 +39,7 @@ def restore(
 ) -> None:
     """Put a backup where the options and the environment say that everything lies; nothing may run meanwhile."""
     from eo_pygeoapi.commands.backup import restore_backup
+    from eo_pygeoapi.settings import Settings
 
     manifest = restore_backup(
         Settings().placed(config, data_dir), file, lambda said: out.print(said, markup=False), replace

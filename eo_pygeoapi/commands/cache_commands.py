@@ -11,8 +11,6 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.download_cache import products, prune
 
 app = typer.Typer(help="List, size and prune the cache of downloads.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -23,6 +21,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder that holds the cache 
 @app.command("list")
 def list_(data_dir: DataDir = None) -> None:
     """List each product and box in the cache, with its days, files and size."""
+    from eo_pygeoapi.store.download_cache import products
+
     table = Table("product", "days", "files", "size", "provisional", "box", box=None, pad_edge=False)
     for product in products(_folder(data_dir)):
         box = ", ".join(f"{edge:g}" for edge in product.about.get("box", []))
@@ -35,6 +35,8 @@ def list_(data_dir: DataDir = None) -> None:
 @app.command()
 def size(data_dir: DataDir = None) -> None:
     """Say how many bytes the cache holds, by source."""
+    from eo_pygeoapi.store.download_cache import products
+
     sizes: dict[str, int] = {}
     for product in products(_folder(data_dir)):
         source = product.name.partition("/")[0]
@@ -52,6 +54,8 @@ def prune_(
     data_dir: DataDir = None,
 ) -> None:
     """Remove old downloads, and what killed ones left; a run downloads again what it needs."""
+    from eo_pygeoapi.store.download_cache import products, prune
+
     folder = _folder(data_dir)
     known = {found.name for found in products(folder)}
     known |= {name.partition("/")[0] for name in known}
@@ -63,6 +67,8 @@ def prune_(
 
 
 def _folder(data_dir: Path | None) -> Path:
+    from eo_pygeoapi.settings import process_settings
+
     settings = process_settings()
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 
-from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.redaction import redact, redact_json
-from eo_pygeoapi.settings import Dhis2Connection, Settings, how_to_connect, process_settings
 
 if TYPE_CHECKING:
     from eo_pygeoapi.commands.dhis2_setup import Outcome
+    from eo_pygeoapi.datasets.block import Dataset
+    from eo_pygeoapi.settings import Dhis2Connection, Settings
 
 app = typer.Typer(help="What DHIS2 needs for imports: make it, and check it.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -45,6 +44,8 @@ def setup(
     """Plan what DHIS2 lacks for the datasets: data elements, data sets, the importer's user, role and group."""
     if change and not apply:
         raise typer.BadParameter("--change changes nothing without --apply")
+    from pydantic import SecretStr
+
     from eo_pygeoapi.commands.dhis2_setup import Wishes, set_up
 
     settings, chosen = _chosen(config, data_dir, datasets or [])
@@ -90,10 +91,11 @@ def check(datasets: Ids = None, config: Config = None, data_dir: DataDir = None,
         raise typer.Exit(1)
 
 
-def _chosen(config: Path | None, data_dir: Path | None, ids: Sequence[str]) -> tuple[Settings, list[Dataset]]:
+def _chosen(config: Path | None, data_dir: Path | None, ids: Sequence[str]) -> tuple["Settings", list["Dataset"]]:
     """Return the settings, and the datasets of these ids, or all that name a place in DHIS2."""
     from eo_pygeoapi.commands.blocks import with_known_blocks
     from eo_pygeoapi.datasets.read import load_datasets
+    from eo_pygeoapi.settings import process_settings
 
     named = process_settings().placed(config, data_dir)
     enabled = load_datasets(named.config)
@@ -113,9 +115,11 @@ def _chosen(config: Path | None, data_dir: Path | None, ids: Sequence[str]) -> t
 
 
 def _by_connection(
-    settings: Settings, datasets: Sequence[Dataset]
-) -> Iterator[tuple[str, Dhis2Connection, list[Dataset]]]:
+    settings: "Settings", datasets: Sequence["Dataset"]
+) -> Iterator[tuple[str, "Dhis2Connection", list["Dataset"]]]:
     """Yield the connections that the datasets name, with their datasets."""
+    from eo_pygeoapi.settings import how_to_connect
+
     names = dict.fromkeys(dataset.dhis2.connection for dataset in datasets)
     if absent := [name for name in names if settings.dhis2_connection(name) is None]:
         raise EoError("; ".join(f"there is no DHIS2 connection {name!r}: {how_to_connect(name)}" for name in absent))

@@ -7,9 +7,6 @@ from pathlib import Path
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
 from eo_pygeoapi.errors import EoError
-from eo_pygeoapi.pipeline.org_units.geojson import read_features, read_geojson
-from eo_pygeoapi.pipeline.sources.request import LooksNear, SourceRequest
-from eo_pygeoapi.pipeline.sources.step import source_for
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 
@@ -19,6 +16,23 @@ def near_findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) ->
 
     Files in the folder `sample` may be missing: `eo-pygeoapi up` makes them.
     """
+    opened = {id_: dataset for id_, dataset in datasets.items() if not _is_made_later(dataset, sample)}
+    return _findings(opened, cache, sample) if opened else ([], [])
+
+
+def _is_made_later(dataset: Dataset, sample: Path) -> bool:
+    """Return whether all files that a dataset names on this machine are in the folder `sample`, which is not there."""
+    units = dataset.org_units.href if isinstance(dataset.org_units, OrgUnitsFromGeoJSON) else "://"
+    paths = [dataset.resolve(href) for href in [*dataset.options.local_paths(), units]]
+    return not sample.exists() and all("://" in path or Path(path).is_relative_to(sample) for path in paths)
+
+
+def _findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) -> tuple[list[str], list[str]]:
+    # the libraries that read data take a second to import
+    from eo_pygeoapi.pipeline.org_units.geojson import read_features, read_geojson
+    from eo_pygeoapi.pipeline.sources.request import LooksNear, SourceRequest
+    from eo_pygeoapi.pipeline.sources.step import source_for
+
     problems: list[str] = []
     left_out: list[str] = []
     today = date.today()

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from eo_pygeoapi.commands.running import in_stack, running_stack
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
-from eo_pygeoapi.settings import Settings, process_settings
 
 if TYPE_CHECKING:
     from eo_pygeoapi.gateway.job import Job
     from eo_pygeoapi.jobs.executions import Executions
+    from eo_pygeoapi.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def stack_settings(config: Path | None, data_dir: Path | None) -> Settings:
+def stack_settings(config: Path | None, data_dir: Path | None) -> "Settings":
     """Return the settings for the stack that runs on this data folder, else for PREFECT_API_URL."""
+    from eo_pygeoapi.commands.running import in_stack, running_stack
+    from eo_pygeoapi.settings import process_settings
+
     settings = process_settings().placed(config, data_dir)
     if running := running_stack(settings.data_dir):
         settings = in_stack(settings.model_copy(update={"config": config or Path(running.edited)}), running)

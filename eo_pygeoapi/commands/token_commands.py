@@ -1,19 +1,18 @@
 """The commands `eo-pygeoapi token …`: create, list, revoke."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eo_pygeoapi.api.tokens import Scope, TokenFile
 from eo_pygeoapi.commands.tables import print_table
-from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.read import inspect_operations
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.settings import process_settings
+
+if TYPE_CHECKING:
+    from eo_pygeoapi.api.tokens import Scope, TokenFile
 
 app = typer.Typer(help="Tokens for the API, kept as hashes in EO_API_TOKENS_FILE.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -40,6 +39,10 @@ def create(
     if tenant and operator:
         raise ConfigError("--tenant and --operator exclude each other: the operator sees the things of all tenants")
     if tenant:
+        from eo_pygeoapi.datasets.config_file import read_config
+        from eo_pygeoapi.datasets.read import inspect_operations
+        from eo_pygeoapi.settings import process_settings
+
         config = process_settings().config
         known = inspect_operations(read_config(config))[0].tenants
         if tenant not in known:
@@ -74,7 +77,10 @@ def revoke(name: Name) -> None:
     out.print(f"revoked {name}", markup=False)
 
 
-def _file() -> TokenFile:
+def _file() -> "TokenFile":
+    from eo_pygeoapi.api.tokens import TokenFile
+    from eo_pygeoapi.settings import process_settings
+
     path = process_settings().api_tokens_file
     if path is None:
         raise ConfigError("EO_API_TOKENS_FILE is not set; it is the file that holds the hashes of the tokens")

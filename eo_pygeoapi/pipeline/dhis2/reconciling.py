@@ -53,13 +53,13 @@ def reconcile(
     found = Compared()
     with connect() as dhis2:
         of_target = ledger_name(_element_uid(dhis2, dataset.dhis2, pauses), dataset.dhis2)
-        ledger = SentValues(store, name, of_target, groups=_groups(dhis2, dataset.dhis2, pauses))
+        ledger = SentValues(store, name, of_target, groups=_groups(dhis2, dataset, pauses))
         wanted = [period.id for period in periods_in(interval, dataset.period_type)]
         units, count = set[str](), 0
         for _, noted in ledger.of_periods(wanted):
             units |= {unit for unit, _ in noted}
             count += 1
-        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units)), pauses)
+        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units), dataset.period_type), pauses)
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0
@@ -67,7 +67,8 @@ def reconcile(
             values = [
                 DataValue(unit, period, one.values[-1], group) for one in batch for unit, period, group in [one.cell]
             ]
-            there = [value for value in values if value.org_unit in facts.units]
+            # DHIS2 shows nothing at all, or refuses, where one of the units is not for our user to see
+            there = [v for v in values if v.org_unit in facts.units and facts.may_read(facts.units[v.org_unit])]
             held = again(lambda: stored.of(there, deleted=True), pauses)  # noqa: B023  called at once
             differences = [d for one in batch if (d := difference(one, held, facts)) is not None]
             keep(differences)
@@ -84,11 +85,11 @@ def _sent(ledger: SentValues, periods: Sequence[str]) -> Iterator[SentToCell]:
         yield from (SentToCell((unit, period, group), values) for (unit, group), values in noted.items() if values)
 
 
-def _groups(dhis2: Dhis2, target: DatasetTarget, pauses: Sequence[float]) -> Mapping[str, str]:
+def _groups(dhis2: Dhis2, dataset: Dataset, pauses: Sequence[float]) -> Mapping[str, str]:
     """Return the UIDs of the option combinations of a disaggregation, by its groups."""
-    if not target.disaggregation:
+    if not dataset.dhis2.disaggregation:
         return {}
-    return again(lambda: read_facts(dhis2, target, []), pauses).group_uids
+    return again(lambda: read_facts(dhis2, dataset.dhis2, [], dataset.period_type), pauses).group_uids
 
 
 def _element_uid(dhis2: Dhis2, target: DatasetTarget, pauses: Sequence[float]) -> str:

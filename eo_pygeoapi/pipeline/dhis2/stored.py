@@ -44,6 +44,7 @@ class Compared:
             "value": self.ours.value,
             "stored": self.held.value if self.held else "",
             "change": self.change,
+            "storedBy": self.held.stored_by if self.held else "",
         }
         return found | {"group": self.ours.group} if self.ours.group else found
 

@@ -54,6 +54,10 @@ class Conversion:
         return self.scale * step_hours
 
 
+# what most datasets convert, without pint, which takes half a second to import
+USUAL = {("K", "degC"): Conversion(offset=-273.15), ("m", "mm"): Conversion(scale=1000.0)}
+
+
 def convert_units(
     values: NDArray[np.floating], from_: str, to: str, step_hours: float | NDArray[np.float64] | None = None
 ) -> NDArray[np.floating]:
@@ -76,14 +80,14 @@ def conversion(from_: str, to: str) -> Conversion:
         raise SourceError(f"the source does not say its units, which are to become {to!r}; set units.from")
     if problem := units_problem(from_, to):
         raise SourceError(f"units: {problem}")
-    found = _conversion(from_, to)
+    found = USUAL.get((from_, to)) or _conversion(from_, to)
     assert found is not None  # `units_problem` would have found it
     return found
 
 
 def units_problem(from_: str, to: str) -> str | None:
     """Return what is wrong with a dataset's units, or None; empty `from_` means the units in the file."""
-    if not to or from_ == to:
+    if not to or from_ == to or (from_, to) in USUAL:
         return None
     for key, text in (("from", from_), ("to", to)):
         if text and _parsed(text) is None:

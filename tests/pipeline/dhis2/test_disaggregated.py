@@ -115,7 +115,7 @@ def test_what_a_person_changes_of_one_group_is_kept_told_and_not_undone(place: P
 def undo(folder: Path, place: Place, dataset: Dataset, job: str) -> ImportSummary:
     with ImportFiles(JobFolder(ResultStore(str(folder)), job)).changes() as rows:
         found = list(changes_in(rows))
-    changes = Changes.of(dataset.dhis2, [lambda: nullcontext(iter(found))])
+    changes = Changes.of(dataset.dhis2, {job: lambda: nullcontext(iter(found))})
     return undo_in_dhis2(
         ImportFiles(JobFolder(ResultStore(str(folder)), f"undo-{job}")),
         changes,

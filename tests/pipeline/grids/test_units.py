@@ -1,8 +1,18 @@
 import numpy as np
+import pint
 import pytest
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.grids.units import conversion, convert_units, units_problem
+from eo_pygeoapi.pipeline.grids.units import USUAL, conversion, convert_units, units_problem
+
+
+@pytest.mark.parametrize(("from_", "to"), USUAL)
+def test_what_is_known_without_pint_is_what_pint_says(from_: str, to: str) -> None:
+    registry = pint.UnitRegistry()
+    for number in (0.0, 300.0):
+        value = registry.Quantity(number, from_).to(to).magnitude
+        assert convert_units(np.array([number]), from_, to).tolist() == [value]
+    assert units_problem(from_, to) is None
 
 
 @pytest.mark.parametrize(

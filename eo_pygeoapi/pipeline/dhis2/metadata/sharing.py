@@ -60,7 +60,7 @@ class Sharing:
                     others[uid]["access"] = _without_writing(others[uid]["access"])
                 found[kind] = others
         groups = dict(found.get("userGroups") or {})
-        for uid, (_, access) in self._missing(held).items():
+        for uid, (_, access) in self._missing(found).items():  # also what they could do only as everybody could
             there = str((groups.get(uid) or {}).get("access", "--------"))
             groups[uid] = {"id": uid, "access": _united(there, access)}
         return found | {"userGroups": groups}

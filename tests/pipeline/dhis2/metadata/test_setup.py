@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from pydantic import SecretStr
 
 from eo_pygeoapi.commands.dhis2_check import look
@@ -20,25 +18,11 @@ from eo_pygeoapi.pipeline.dhis2.metadata.needs import Need, Needs
 from eo_pygeoapi.pipeline.dhis2.metadata.surveying import survey, today_of
 from eo_pygeoapi.pipeline.org_units.in_dhis2 import units_in_dhis2
 from eo_pygeoapi.settings import Dhis2Connection
-from tests.pipeline.dhis2.metadata.places import PASSWORD, UNITS, Place, datasets, empty_standin, lines, make_units
+from tests.pipeline.dhis2.metadata.places import PASSWORD, UNITS, Place, datasets, lines
 from tests.standins.dhis2_metadata import BO, COUNTRY, DEFAULT_CATEGORY_COMBO
 
 AGE = Category("EO_AGE", "EO age", {"EO_U5": "under 5", "EO_5": "5 and over"})
 BY_AGE = CategoryCombination("EO_AGE_GROUPS", "EO age groups", [AGE])
-
-
-@pytest.fixture(scope="module", params=["2.42", "2.43"])
-def running_place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with empty_standin(request.param) as place:
-        yield place
-
-
-@pytest.fixture
-def place(running_place: Place) -> Place:
-    """Return the server as it is at the start."""
-    httpx.put(f"{running_place.url}/_new", json=None).raise_for_status()
-    make_units(running_place)
-    return running_place
 
 
 def test_the_plan_says_what_each_object_will_be(place: Place) -> None:
