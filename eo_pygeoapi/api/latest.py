@@ -16,7 +16,7 @@ from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.provider import REFERENCE, shared_reader
 from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.features import feature_id
+from eo_pygeoapi.store.features import feature_id, groups_of
 from eo_pygeoapi.store.item_filters import parse_simplify
 from eo_pygeoapi.store.reader import PROPERTIES, Condition, Order, OutlinedPage, PublishedReader, Wanted
 
@@ -57,7 +57,9 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
 def newest_page(reader: PublishedReader, dataset_id: str, conditions: list[Condition], simplify: float) -> OutlinedPage:
     """Return all rows of the newest period in which a row has a value."""
     wanted: list[Wanted] = [*conditions, HAS_VALUE]
-    order = [Order("period", descending=True)]
+    # weeks are numbered without zeros in front, so that 2025W9 is behind 2025W52; to sort by days is slower
+    some = reader.outlined_page(dataset_id, wanted, [], 0, 1, with_geometry=False).rows
+    order = [Order("start" if some and "W" in some[0]["period"] else "period", descending=True)]
     newest = reader.outlined_page(dataset_id, wanted, order, 0, 1, with_geometry=False).rows
     if not newest:
         return OutlinedPage([], 0, {})
@@ -70,7 +72,7 @@ def as_geojson(page: OutlinedPage, common: JsonObject) -> str:
     features = []
     for row in page.rows:
         outline = f'"{REFERENCE}{row["geometry"]}"' if row["geometry"] in page.outlines else "null"
-        properties = _json({name: row[name] for name in PROPERTIES} | common)
+        properties = _json({name: row[name] for name in PROPERTIES} | groups_of(row) | common)
         id_ = _json(feature_id(row["orgUnit"], row["period"]))
         features.append(f'{{"type":"Feature","id":{id_},"geometry":{outline},"properties":{properties}}}')
     counts = f'"numberMatched":{page.matched},"numberReturned":{len(features)}'
