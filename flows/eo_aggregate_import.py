@@ -40,6 +40,7 @@ from eo_pygeoapi.pipeline.intermediates import Intermediates
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
 from eo_pygeoapi.pipeline.sources import step as sources
+from eo_pygeoapi.pipeline.zonal import groups
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import job_folder, publish, recording
@@ -150,13 +151,17 @@ class Run:
         """Aggregate cells to units and steps to periods, and keep the values; returns units and periods left out."""
         if execution.dataset.options.taken_from():
             return self._compare_with_normal(execution, report)
-        request = self._source_request(execution, units)
-        grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
-        whole = periods.periods_in(execution.interval, execution.dataset.period_type)
+        request, dataset = self._source_request(execution, units), execution.dataset
+        whole = periods.periods_in(execution.interval, dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
         frame, settings = self.kept.units().frame, self.settings
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
-            aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means, people)
+            if dataset.options.divided_by():
+                opens = partial(sources.open_group, request, extract)
+                aggregated = groups.aggregate_groups(opens, frame, wanted, dataset, report, means)
+            else:
+                grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
+                aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, dataset, report, means, people)
         self.kept.write_values(aggregated.frame)
         _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
