@@ -10,7 +10,7 @@ from eo_pygeoapi.api.charts import Area
 from eo_pygeoapi.api.datasets import dataset_of, parse_level
 from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import drawn, period_name
+from eo_pygeoapi.api.result_page import drawn, numbers_of, period_name
 from eo_pygeoapi.api.value_info import value_info, with_info
 from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
@@ -46,7 +46,12 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
     shown = {"dataset": dataset, "period": period and period_name(period, dataset.period_type), "level": level}
     levels = sorted({row["level"] for row in page.rows} - {None})
     title = f"{dataset.title}, {shown['period']}"
-    return answer_page(api, request, "datasets/latest.html", {**shown, "levels": levels, **drawn(areas, title, "")})
+    return answer_page(
+        api,
+        request,
+        "datasets/latest.html",
+        {**shown, "levels": levels, **drawn(areas, title, ""), "number": numbers_of(dataset)},
+    )
 
 
 def newest_page(reader: PublishedReader, dataset_id: str, conditions: list[Condition], simplify: float) -> OutlinedPage:
