@@ -40,6 +40,11 @@ def values(*rows: tuple[str, str, float]) -> dict[str, Any]:
     return {name: np.array([row[n] for row in rows]) for n, name in enumerate(("orgUnit", "period", "value"))}
 
 
+def reasons(table: CoverageTable, period: str) -> dict[str, str]:
+    (day,) = (day for day in DAYS if day.id == period)
+    return {why.org_unit: why.reason for why in table.matrix([day]).reasons}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
     return JobFolder(ResultStore(str(tmp_path)), "a-job")
@@ -59,7 +64,8 @@ def test_every_period_and_unit_that_was_asked_for_has_a_row(folder: JobFolder) -
 
     table = CoverageTable(folder.store, "rain")
     assert table.matrix(DAYS).rows == ["VV", "VO", "OO", "NN", "NN"]
-    assert table.reasons("20260130") == {"k": "no cell of it has data"}
+    assert reasons(table, "20260130") == {"k": "no cell of it has data"}
+    assert reasons(table, "20260201") == {"b": "not published yet", "k": "not published yet"}
 
 
 def test_values_of_what_will_be_replaced_are_provisional(folder: JobFolder) -> None:
@@ -82,7 +88,35 @@ def test_what_dhis2_holds_is_recorded_of_imports_alone(folder: JobFolder) -> Non
     record(folder, execution(dryRun=False), ASKED, some, [], APRIL)
     assert table.matrix(DAYS).rows == ["VK", "RV", "VV", "VV", "VV"]
     assert [summary.imported for summary in table.summary()] == [1, 0, 0, 0, 0]
-    assert table.reasons("20260130") == {"b": "E7641 is closed"}
+    assert reasons(table, "20260130") == {"b": "E7641 is closed"}
+
+
+def test_of_the_groups_of_a_unit_the_worst_is_recorded(folder: JobFolder) -> None:
+    block = """
+resources:
+  people:
+    type: collection
+    eo:
+      source: worldpop
+      options: {country: SLE, groups: [f_0, m_0, f_1]}
+      orgUnits: {source: dhis2, level: 2}
+      dhis2: {dataElement: P}
+"""
+    inputs = {"datasetId": "people", "start": "2025", "end": "2026", "dryRun": False}
+    people = validate_inputs(inputs, read_datasets(yaml.safe_load(block), Path("/")), APRIL)
+    changes = ["b,2025,1,,new,f_0", "b,2025,1,,rejected,m_0", "b,2025,1,3,kept,f_1"]
+    changes += ["k,2025,1,,new,f_0", "k,2025,2,3,kept,m_0", "b,2026,1,,new,f_0", "b,2026,1,1,unchanged,m_0"]
+    folder.write_bytes(job_folder.CHANGES, "\n".join(["orgUnit,period,value,stored,change,group", *changes]).encode())
+    rejected = {"orgUnit": "b", "period": "2025", "group": "m_0", "reason": "E7641 is closed"}
+    folder.write_json(job_folder.REJECTED, [rejected])
+    years = periods_in(people.interval, "yearly")
+    some = values(*((unit.id, year.id, 1.0) for year in years for unit in UNITS))
+
+    record(folder, people, Asked(years, UNITS), some, [], APRIL)
+
+    table = CoverageTable(folder.store, "people")
+    assert table.matrix(years).rows == ["RK", "VV"]
+    assert [(found.imported, found.rejected, found.kept) for found in table.summary()] == [(0, 1, 1), (1, 0, 0)]
 
 
 def test_units_that_were_left_out_are_columns_too() -> None:
