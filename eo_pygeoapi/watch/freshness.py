@@ -30,6 +30,7 @@ class Facts:
     expected: date | None = None  # when the next period comes, where it is known better than by the usual delay
     newest_day: date | None = None  # that the provider has, as it said last
     boundaries: Sequence[BoundaryChange] = ()
+    prefect_away: bool = False  # so that nothing is known of its jobs but what problems say
 
 
 def newest(facts: Facts) -> PeriodSummary | None:
@@ -44,15 +45,15 @@ def newest_imported(facts: Facts) -> PeriodSummary | None:
 
 def gaps(facts: Facts) -> list[Period]:
     """Return the periods without any value between the first and the newest with one."""
-    with_values = {period.id for period in facts.periods if period.present}
-    if not with_values or (last := newest(facts)) is None:
-        return []
-    first = next(period for period in facts.periods if period.present)
-    missing, period = [], period_of(first.start, facts.dataset.period_type)
-    while period.start < last.start:
-        if period.id not in with_values:
-            missing.append(period)
-        period = period_of(period.end + timedelta(1), facts.dataset.period_type)
+    missing: list[Period] = []
+    day: date | None = None  # that follows the last period with a value
+    for known in facts.periods:
+        if not known.present:
+            continue
+        while day is not None and day < known.start:
+            missing.append(period_of(day, facts.dataset.period_type))
+            day = missing[-1].end + timedelta(1)
+        day = known.end + timedelta(1)
     return missing
 
 
@@ -92,7 +93,8 @@ def is_late(facts: Facts, today: date) -> bool:
 
 def state(facts: Facts, today: date) -> DatasetState:
     """Return the one word for how a dataset is; where several fit, the worst."""
-    if facts.last_run is not None and facts.last_run.status == "failed":
+    failed = facts.last_run is not None and facts.last_run.status == "failed"
+    if failed or (facts.prefect_away and facts.failing_since is not None):
         return "failing"
     if is_late(facts, today):
         return "late"
@@ -132,6 +134,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         **{name: value for name, value in known.items() if value is not None},
         **({"tenant": dataset.tenant} if dataset.tenant else {}),
         **({"boundaries": list(facts.boundaries)} if facts.boundaries else {}),
+        **({"prefect_away": True} if facts.prefect_away else {}),
     )
 
 
