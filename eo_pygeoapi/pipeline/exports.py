@@ -15,7 +15,8 @@ CHAP_FREQUENCIES: dict[str, Literal["monthly", "weekly"]] = {"monthly": "monthly
 TIDY_QUERY = """
     COPY (
       SELECT "orgUnit", name, level, "period", "start", "end",
-             CASE WHEN isnan(value) THEN NULL ELSE value END AS value, "validFraction"{groups}, '{unit}' AS unit
+             CASE WHEN isnan(value) THEN NULL ELSE value END AS value, "validFraction"{groups},
+             nullif('{unit}', '') AS unit
       FROM read_parquet('{path}', file_row_number=true) LEFT JOIN units USING ("orgUnit")
       ORDER BY "start", file_row_number
     ) TO '{target}' (FORMAT csv, HEADER)
