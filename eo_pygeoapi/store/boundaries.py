@@ -76,6 +76,11 @@ def note_boundaries(store: ResultStore, dataset_id: str, units: Mapping[str, Uni
         store.write_json(_key(dataset_id), found.model_dump(mode="json"))
 
 
+def unit_count(store: ResultStore, dataset_id: str) -> int:
+    """Return how many units the last job that was for all units found; 0 where there was none. Raises ResultsError."""
+    return len(store.read_json(_key(dataset_id), default={}).get("units", {}))
+
+
 def changed_units(store: ResultStore, dataset_id: str) -> set[str]:
     """Return the units of which values are published that were computed with other boundaries. Raises ResultsError."""
     known = _Boundaries.of(store, dataset_id)

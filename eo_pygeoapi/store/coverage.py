@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 import duckdb
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageUnit
 from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
@@ -154,9 +155,9 @@ class CoverageTable:
         for year in sorted(values):
             files = "\n".join([*values[year], *in_dhis2.get(year, [])])
             key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
-            kept = self._store.read_json(key, default=None)
-            if kept and (counted := _YearSummary.model_validate(kept)).digest == digest:
-                found += counted.periods
+            kept = self._counted(key)
+            if kept is not None and kept.digest == digest:
+                found += kept.periods
                 continue
             states = _ONE_FILE if len(values[year]) == 1 else _LAST_STATES
             held = _ONE_FILE if len(in_dhis2.get(year, ())) == 1 else _LAST_IN_DHIS2
@@ -172,6 +173,13 @@ class CoverageTable:
             self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
             found += periods
         return found
+
+    def _counted(self, key: str) -> _YearSummary | None:
+        """Return the counts that are kept of a year; None where there are none that can be read."""
+        try:
+            return _YearSummary.model_validate(self._store.read_json(key))
+        except (ResultsError, ValidationError):
+            return None
 
     def compact(self) -> None:
         """Merge the files of each year into one."""

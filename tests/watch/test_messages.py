@@ -10,7 +10,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Channel
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.messages import Teller
+from eo_pygeoapi.watch.messages import Teller, Words
 from eo_pygeoapi.watch.problems import Book, Condition
 
 NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
@@ -37,8 +37,8 @@ class Watch:
         self._teller.tell(self.book.update(conditions, now), now)
         return [(channel, title) for channel, title, _ in self.messages]
 
-    def _put(self, channel: str, title: str, body: str, _now: datetime) -> None:
-        self.messages.append((channel, title, body))
+    def _put(self, channel: str, words: Words, _now: datetime) -> None:
+        self.messages.append((channel, words.title, words.body))
 
 
 @pytest.fixture
