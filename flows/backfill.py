@@ -35,9 +35,10 @@ from eo_pygeoapi.pipeline.sources.step import SourceRequest, held_days
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.backfills import Backfill, KeptPart
-from eo_pygeoapi.store.boundaries import changed_units
+from eo_pygeoapi.store.boundaries import changed_units, note_boundaries
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.features import read_units
 from eo_pygeoapi.store.job_folder import JobFolder
 from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
@@ -157,7 +158,7 @@ class Run:
         at_once, most = self.settings.backfill_jobs, self.asked.max_values_per_minute
         request: JsonObject = {FOLLOWED: False}
         if most:
-            request[VALUES_PER_MINUTE] = max(most // at_once, 1)
+            request[VALUES_PER_MINUTE] = most  # together: they share it
         if by := self.request.get(BY):
             request[BY] = by
 
@@ -189,6 +190,9 @@ class Run:
         found = org_units.load_org_units(self.execution, connection_of(self.dataset.dhis2.connection))
         ids = [str(unit) for unit in found.frame["orgUnit"]]
         if self.asked.units == "changed":
+            if not self.asked.names_units:  # as they are now, and not as the last import found them
+                now, unusable = read_units(org_units.to_geojson(found)), {left.org_unit for left in found.left_out}
+                note_boundaries(self.folder.store, self.dataset.id, now, date.today(), unusable)
             changed = changed_units(self.folder.store, self.dataset.id)
             ids = [unit for unit in ids if unit in changed]
         return ids, org_units.bbox(found)

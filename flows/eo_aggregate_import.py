@@ -217,9 +217,7 @@ class Run:
 
     def _chosen(self, execution: Execution) -> bool:
         """Return whether the request names units, in place of all of the dataset's."""
-        inputs = execution.inputs
-        named = bool(inputs.org_unit_level or inputs.parent_org_unit or inputs.org_unit_ids)
-        return named or "features" in self._inputs or FEATURES_KEY in self._request
+        return execution.inputs.names_units or "features" in self._inputs or FEATURES_KEY in self._request
 
     def _source_request(
         self, execution: Execution, units: LoadedUnits, say: Callable[[str], None] = lambda _words: None

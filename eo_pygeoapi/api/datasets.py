@@ -11,6 +11,7 @@ from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, h
 from eo_pygeoapi.api.coverage_picture import Picture
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.documents import Link
+from eo_pygeoapi.contract.intervals import too_long
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.contract.periods import Period, periods_in
@@ -143,4 +144,6 @@ def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) 
     end = given.get("end") or known[-1].end
     if end < start:
         raise QueryError(f"start, end: {start} to {end} is not allowed; allowed: an end that is not before the start")
+    if words := too_long(start, end):
+        raise QueryError(f"start, end: {words[0]}")
     return periods_in(Interval(start=start, end=end), dataset.period_type)

@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 
 from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.empty_database import make_empty
 from eo_pygeoapi.commands.interrupts import deferred_interrupts
 from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.running import STATE, Running, read_state
@@ -138,6 +139,7 @@ class LocalStack:
     def _prepare_folder(self) -> None:
         for folder in ("logs", "results", "cache", "prefect"):
             (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
+        make_empty(self.data_dir / "prefect", self._environ)
         earlier = read_state(self.data_dir)
         if earlier is not None and earlier.is_alive():
             raise StackError(

@@ -11,6 +11,7 @@ from eo_pygeoapi.dates import days_of
 from eo_pygeoapi.errors import InputError
 
 ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, weeks, months or years such as -P30D"
+MOST_DAYS = 100_000
 _DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 
 
@@ -31,9 +32,18 @@ def resolve_interval(inputs: DatedInputs, today: date) -> Interval:
     last = _day(names[1], texts[1], today, problems, last=True)
     if first and last and last < first:
         problems.append(f"input {names[1]}: the end {texts[1]!r} ({last}) is before the start {texts[0]!r} ({first})")
+    if first and last and not problems:
+        problems += [f"input {' and '.join(dict.fromkeys(names))}: {words}" for words in too_long(first, last)]
     if problems or not first or not last:
         raise InputError(list(dict.fromkeys(problems)))
     return Interval(start=first, end=last)
+
+
+def too_long(first: date, last: date) -> list[str]:
+    """Say why no job or page can be about all of these days; nothing where one can."""
+    if (count := (last - first).days + 1) > MOST_DAYS:
+        return [f"{first} to {last} are {count} days; allowed: {MOST_DAYS} at most, about {MOST_DAYS // 365} years"]
+    return []
 
 
 def unreadable_dates(inputs: Mapping[str, object], today: date) -> list[str]:

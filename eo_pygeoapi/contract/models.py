@@ -174,6 +174,11 @@ class UnitInputs(DatedInputs):
         description="UIDs; excludes `orgUnitLevel` and `parentOrgUnit`",
     )
 
+    @property
+    def names_units(self) -> bool:
+        """Whether it names units, in place of all of the dataset's."""
+        return bool(self.org_unit_level or self.parent_org_unit or self.org_unit_ids)
+
     @model_validator(mode="before")
     @classmethod
     def _one_level_is_a_list(cls, data: object) -> object:
@@ -251,7 +256,7 @@ class KeptValue(Model):
     stored_at: str = Field("", description="when DHIS2 took the value, as it writes it: its own local time until 2.42")
 
 
-Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit"]
+Likely = Literal["changed", "deleted", "rounded", "never arrived", "no such unit", "not visible"]
 
 
 class Difference(Model):

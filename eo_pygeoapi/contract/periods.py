@@ -1,6 +1,7 @@
 """DHIS2 periods in its ISO 8601 calendar: the periods of an interval, their ids and their days."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -60,16 +61,24 @@ def periods_in(interval: Interval, period_type: PeriodType) -> list[Period]:
     return [p for p in _touched(interval, period_type) if interval.start <= p.start and p.end <= interval.end]
 
 
+def first_period_in(interval: Interval, period_type: PeriodType) -> Period | None:
+    """Return the first whole period that lies in the interval, however long that is; None where none does."""
+    touched = _touched(interval, period_type)
+    return next((p for p in touched if interval.start <= p.start and p.end <= interval.end), None)
+
+
 def partial_periods(interval: Interval, period_type: PeriodType) -> list[Period]:
     """Return the periods that lie in the interval only in part; jobs list them, and never sum them as if whole."""
     return [p for p in _touched(interval, period_type) if p.start < interval.start or p.end > interval.end]
 
 
-def _touched(interval: Interval, period_type: PeriodType) -> list[Period]:
-    periods = [period_of(interval.start, period_type)]
-    while periods[-1].end < interval.end:
-        periods.append(period_of(periods[-1].end + timedelta(1), period_type))
-    return periods
+def _touched(interval: Interval, period_type: PeriodType) -> Iterator[Period]:
+    with suppress(OverflowError):  # a week that begins before the year 1, or ends after 9999
+        period = period_of(interval.start, period_type)
+        yield period
+        while period.end < interval.end:
+            period = period_of(period.end + timedelta(1), period_type)
+            yield period
 
 
 def span(periods: Sequence[Period]) -> Interval:

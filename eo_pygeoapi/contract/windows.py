@@ -1,7 +1,7 @@
 """The hours of each day in which a backfill may run, such as 20:00-05:00 in a dataset's time zone."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -37,11 +37,27 @@ class Window:
 
     def opens(self, moment: datetime) -> datetime:
         """Return the moment itself where it is open then, else when it opens next."""
-        return moment if self.is_open(moment) else self._next(self.start, moment, is_open=True)
+        return moment if self.is_open(moment) else self._next(moment, is_open=True)
 
     def closes(self, moment: datetime) -> datetime | None:
         """Return when it closes next; None where it never does."""
-        return None if self.start == self.end else self._next(self.end, moment, is_open=False)
+        return None if self.start == self.end else self._next(self.opens(moment), is_open=False)
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is open in a day of 24 hours."""
+        open_, close = (timedelta(hours=at.hour, minutes=at.minute) for at in (self.start, self.end))
+        return (close - open_) % timedelta(days=1) or timedelta(days=1)
+
+    def open_between(self, begun: datetime, end: datetime) -> timedelta:
+        """Return how long it is open between two moments."""
+        total, now = timedelta(0), self.opens(begun)
+        while now < end:
+            closes = self.closes(now)
+            if closes is None or closes >= end:
+                return total + (end - now)
+            total, now = total + (closes - now), self.opens(closes)
+        return total
 
     def after(self, begun: datetime, work: timedelta) -> datetime:
         """Return when so much time in the window has gone by."""
@@ -54,23 +70,33 @@ class Window:
             now = self.opens(closes)
         return now + work
 
-    def _next(self, at: time, moment: datetime, *, is_open: bool) -> datetime:
-        """Return the next time the clock shows `at`, and the window is open, or closed, from then on.
-
-        A time that the clocks skip is the moment at which they skip it.
-        """
+    def _next(self, moment: datetime, *, is_open: bool) -> datetime:
+        """Return the next moment from which on the window is open, or closed."""
         today = moment.astimezone(self.zone).date()
-        for days in range(-1, 4):
-            there = datetime.combine(today + timedelta(days), at, self.zone).astimezone(UTC)
-            if there.astimezone(self.zone).time() != at:  # skipped: by the clock before it is too late by the gap
-                early = datetime.combine(today + timedelta(days), at, self.zone).replace(fold=1).astimezone(UTC)
-                there = _moment_of_skip(early, there, self.zone)
-            if there > moment and self.is_open(there) == is_open:
-                return there
+        for days in range(4):
+            for there in self._changes(today + timedelta(days)):
+                if there > moment and self.is_open(there) == is_open:
+                    return there
         raise AssertionError("every window opens and closes within days")
 
+    def _changes(self, day: date) -> list[datetime]:
+        """Return the moments of a day at which it may open or close, in order.
 
-def _moment_of_skip(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+        The clock shows its ends then, twice where clocks are put back, or the clocks are put forward or back.
+        """
+        midnight = datetime.combine(day, time(), self.zone).astimezone(UTC)
+        next_one = datetime.combine(day + timedelta(1), time(), self.zone).astimezone(UTC)
+        found = {
+            datetime.combine(day, at, self.zone).replace(fold=fold).astimezone(UTC)
+            for at in (self.start, self.end)
+            for fold in (0, 1)
+        }
+        if midnight.astimezone(self.zone).utcoffset() != next_one.astimezone(self.zone).utcoffset():
+            found.add(_moment_of_change(midnight, next_one, self.zone))
+        return sorted(found)
+
+
+def _moment_of_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     """Return the first moment with the offset of `after`, to the second."""
     wanted = after.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):

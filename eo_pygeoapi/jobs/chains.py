@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from eo_pygeoapi.contract.models import ImportSummary, Interval
-from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.periods import first_period_in
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError, InputError
@@ -103,7 +103,7 @@ class Follower:
         if (dataset := self.datasets.get(name)) is None:
             raise InputError(f"dataset {name!r} is not enabled any more")
         interval = Interval(start=chain.start, end=chain.end)
-        if periods_in(interval, dataset.period_type):
+        if first_period_in(interval, dataset.period_type):
             days = {"start": chain.start.isoformat(), "end": chain.end.isoformat()}
             return name, {"inputs": {"datasetId": name, **days, "dryRun": False}}
         if not dataset.schedules:

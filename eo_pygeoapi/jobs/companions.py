@@ -1,13 +1,13 @@
 """What the requests of the import's companions are checked for, before there is a job: backfill, undo, reconcile."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.contract.backfill import BackfillInputs
 from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.periods import first_period_in
 from eo_pygeoapi.contract.reconcile import ReconcileInputs
 from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.contract.undo import UndoInputs
@@ -22,10 +22,14 @@ UNDOABLE = (PROCESS_ID, BACKFILL_ID)
 
 @dataclass(frozen=True)
 class Seen:
-    """What the asking viewer sees: the enabled datasets, by id, and jobs (NoSuchJobError where there is none)."""
+    """What the asking viewer sees: the enabled datasets, by id, and jobs (NoSuchJobError where there is none).
+
+    `may_run` returns the ids of the jobs that a job has started and not seen end.
+    """
 
     datasets: Mapping[str, Dataset]
     job: Callable[[str], Job]
+    may_run: Callable[[str], Sequence[str]] = lambda _job_id: ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,18 @@ def undoable(job_id: str, seen: Seen) -> Job:
         raise InputError(f"{said} was a dry run, which changes nothing in DHIS2")
     if job.status not in FINAL:
         raise InputError(f"{said} is {job.status}; wait for its end, or dismiss it first")
+    if busy := [id_ for id_ in seen.may_run(job_id) if _runs(id_, seen)]:
+        raise InputError(
+            f"{said} is {job.status}, but jobs that it started still run ({', '.join(busy)}); wait for them"
+        )
     return job
+
+
+def _runs(job_id: str, seen: Seen) -> bool:
+    try:
+        return seen.job(job_id).status not in FINAL
+    except NoSuchJobError:
+        return False
 
 
 def _backfill(inputs: JsonMapping, seen: Seen) -> Accepted:
@@ -65,7 +80,7 @@ def _backfill(inputs: JsonMapping, seen: Seen) -> Accepted:
     dataset = enabled_dataset(wanted.dataset_id, seen.datasets)
     execution = validate_inputs(wanted.of_import(dry_run=wanted.dry_run), {dataset.id: dataset}, datetime.now(UTC))
     interval = execution.interval
-    if not periods_in(interval, dataset.period_type):
+    if not first_period_in(interval, dataset.period_type):
         raise InputError(
             f"input start, end: no whole {dataset.period_type} period lies in {interval.start} to {interval.end}"
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs, Chunks
-from eo_pygeoapi.contract.chunks import Chunk, chunks_of, part_for
+from eo_pygeoapi.contract.chunks import Chunk, chunks_of, most_values, part_for
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Finding
 from eo_pygeoapi.contract.periods import Period
@@ -64,8 +64,10 @@ def plan_of(
         ),
         *_not_there(len(there) - len(published), "not-published-yet", "the provider has not published them yet"),
     ]
-    part = part_for(dataset.options.part(dataset.period_type), published, len(units))
-    chunks, values, looked_at = [], 0, list[Lacking]()
+    window, per_minute = Window.of(inputs.window, dataset.time_zone), inputs.max_values_per_minute
+    most = most_values(per_minute, window)
+    part = part_for(dataset.options.part(dataset.period_type), published, len(units), most)
+    chunks, values, most_of_one, looked_at = [], 0, 0, list[Lacking]()
     for chunk in chunks_of(published, part):
         count = len(chunk.periods) * len(units)
         if inputs.only == "missing" and inputs.units == "all":
@@ -73,8 +75,9 @@ def plan_of(
             count = int(looked_at[-1].cells.sum())
         if count:
             chunks.append(chunk)
-            values += count
-    return Plan(chunks, values, [*findings, *refused_before(looked_at)])
+            values, most_of_one = values + count, max(most_of_one, count)
+    findings += [*refused_before(looked_at), *_longer_than(window, most_of_one, per_minute)]
+    return Plan(chunks, values, findings)
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surrou
     )
     try:
         with around.connect() as dhis2:
-            yield from preflight(read_facts(dhis2, target, payload.org_units), payload, dataset)
+            yield from preflight(read_facts(dhis2, target, payload.org_units, dataset.period_type), payload, dataset)
     except Dhis2Error as refused:
         yield error("dhis2", f"DHIS2 could not be asked what it takes: {refused}")
 
@@ -191,6 +194,17 @@ def _disk(wanted: int, free: int | None) -> Iterator[Finding]:
     if free is not None and wanted > free:
         words = f"it keeps about {wanted // MIB} MiB, and the disk has {free // MIB} MiB free; make room first"
         yield error("disk", words)
+
+
+def _longer_than(window: Window, values: int, per_minute: int) -> Iterator[Finding]:
+    """Say that a part takes longer than its window is open."""
+    if per_minute and window.length < timedelta(days=1) and values / per_minute > window.length / timedelta(minutes=1):
+        yield warning(
+            "window",
+            f"a part has up to {values} values, which take {values / per_minute / 60:.1f} hours at {per_minute} a "
+            f"minute, and the window is open for {window.length / timedelta(hours=1):g}; a part that has begun goes on "
+            "when it has closed, so allow more values a minute or fewer units",
+        )
 
 
 def _not_there(count: int, code: str, why: str) -> Iterator[Finding]:

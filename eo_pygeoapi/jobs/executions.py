@@ -38,6 +38,7 @@ from eo_pygeoapi.jobs.schedules import Schedules
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.backfills import may_run
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.pauses import Pauses
@@ -78,6 +79,9 @@ class Executions:
         seen.viewer, seen.gateway = viewer, self.gateway.seen_by(viewer)
         return seen
 
+    def _may_run(self, job_id: str) -> list[str]:
+        return may_run(JobFolder(self.store, job_id))
+
     def submit(self, process_id: str, description: JsonMapping, body: ExecuteBody) -> Job:
         """Check a request against the process description and make it a job; a refused one leaves nothing behind."""
         check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
@@ -87,7 +91,7 @@ class Executions:
         described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id in COMPANIONS:
-            accepted = accept(process_id, inputs, Seen(self.datasets(), self.gateway.runs.get))
+            accepted = accept(process_id, inputs, Seen(self.datasets(), self.gateway.runs.get, self._may_run))
             self.viewer.permit(accepted.connection)
             request[DATASET] = accepted.dataset.id
             labels = {CONFIGURATION: accepted.dataset.version}

@@ -61,7 +61,7 @@ class Missing:
             if self.connect is not None:
                 try:
                     with self.connect() as dhis2:
-                        self._facts[key] = read_facts(dhis2, self.dataset.dhis2, org_units)
+                        self._facts[key] = read_facts(dhis2, self.dataset.dhis2, org_units, self.dataset.period_type)
                 except Dhis2Error:  # the estimate says so, and the parts wait for it
                     pass
         return self._facts[key]

@@ -17,6 +17,7 @@ from eo_pygeoapi.pipeline.dhis2.data_values import PREVIEW_ROWS, Payload, previe
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.undoing import undo_in_dhis2
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.taken_back import take_back
 
@@ -40,7 +41,7 @@ class Undo:
         Raises InputError where they wrote to several data elements, and ResultNotAvailableError where what they changed
         is not kept any more.
         """
-        targets = {id_: _target_of(self._folder_of(id_)) for id_ in self.jobs()}
+        targets = {id_: self._target_of(id_) for id_ in self.jobs()}
         several = {(t.connection, t.data_element, t.category_option_combo) for t in targets.values() if t}
         if len(several) > 1:
             raise InputError(
@@ -48,7 +49,9 @@ class Undo:
                 f"undo them one by one: {', '.join(targets)}"
             )
         target = next((t for t in targets.values() if t), DatasetTarget())
-        return Changes.of(target, [partial(_changes, self._folder_of(id_)) for id_, t in targets.items() if t])
+        folders = [self._folder_of(id_) for id_, wrote_to in targets.items() if wrote_to]
+        users = {ImportFiles(folder).user() for folder in folders} - {""}
+        return Changes.of(target, {folder.job_id: partial(_changes, folder) for folder in folders}, users)
 
     def jobs(self) -> list[str]:
         """Return the imports that are taken back, the last first."""
@@ -63,8 +66,7 @@ class Undo:
     def publish(self, changes: Changes, summary: ImportSummary, now: datetime) -> UndoOutputs:
         """Have the collection follow, keep the documents of the job, and return its output."""
         if not self.dry_run:
-            for job_id in self.jobs():
-                take_back(self.folder, job_id, self.dataset, now)
+            take_back(self.folder, self.jobs(), self.dataset, now)
         notes = [*summary.notes, *_imported_again(self.dataset)]
         outputs = UndoOutputs(
             dataset_id=self.dataset.id,
@@ -90,6 +92,18 @@ class Undo:
         self.folder.write_json(job_folder.RESULT, shown)
         return outputs
 
+    def _target_of(self, job_id: str) -> DatasetTarget | None:
+        """Return where a job wrote to; None where it ended before it sent anything."""
+        folder = self._folder_of(job_id)
+        for name in (job_folder.PREVIEW, job_folder.STEP_PAYLOAD):
+            if (kept := folder.read_json(name, default=None)) is not None:
+                return DatasetTarget.model_validate(kept["target"])
+        has_sent = folder.exists(job_folder.WRITTEN_AS) or folder.exists(job_folder.SUMMARY)
+        # a job is in the history when its files, or itself, are removed
+        if has_sent or job_id in History(folder.store, self.dataset.id).job_ids():
+            raise ResultNotAvailableError(f"what job {job_id} has changed in DHIS2 is not kept any more")
+        return None
+
     def _folder_of(self, job_id: str) -> JobFolder:
         return JobFolder(self.folder.store, job_id)
 
@@ -110,16 +124,6 @@ def in_words(outputs: UndoOutputs) -> str:
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
     begin = "a dry run, nothing is changed; of" if summary.dry_run else "of"
     return f"{begin} {outputs.cell_count} values: {listed}"
-
-
-def _target_of(folder: JobFolder) -> DatasetTarget | None:
-    """Return where a job wrote to; None where it ended before it sent anything."""
-    kept = folder.read_json(job_folder.PREVIEW, default=None) or folder.read_json(job_folder.STEP_PAYLOAD, default=None)
-    if kept is not None:
-        return DatasetTarget.model_validate(kept["target"])
-    if folder.exists(job_folder.ERROR):
-        return None
-    raise ResultNotAvailableError(f"what job {folder.job_id} has changed in DHIS2 is not kept any more")
 
 
 @contextmanager

@@ -115,12 +115,17 @@ class Backfill(BaseModel):
         return self.window.after(now, pace * len(self.left)) if pace and self.left else None
 
     def pace(self, now: datetime) -> timedelta | None:
-        """Return the time from one part's end to the next's, by those that ended last; None where none has ended."""
+        """Return the time from one part's end to the next's, by those that ended last; None where none has ended.
+
+        Only hours count in which jobs may start. The time since the last end counts where that is longer than those
+        before it took.
+        """
         ends = sorted(part.finished for part in self.parts if part.finished)
         if not ends:
             return None
-        since = [self.begun, *ends][-min(len(ends), _LOOKED_BACK) - 1]
-        return (max(now, ends[-1]) - since) / min(len(ends), _LOOKED_BACK)
+        count = min(len(ends), _LOOKED_BACK)
+        before = self.window.open_between([self.begun, *ends][-count - 1], ends[-1])
+        return max(before / count, (before + self.window.open_between(ends[-1], now)) / (count + 1))
 
 
 def keep_child(folder: JobFolder, job_id: str) -> None:
@@ -128,6 +133,13 @@ def keep_child(folder: JobFolder, job_id: str) -> None:
     known = children(folder)
     if job_id not in known:
         folder.write_json(CHILDREN, [*known, job_id])
+
+
+def may_run(folder: JobFolder) -> list[str]:
+    """Return the ids of the jobs that a backfill had started and not seen end when it last looked at them."""
+    backfill = Backfill.of(folder)
+    started = [part.job_id for part in backfill.parts if part.status == "started" and part.job_id] if backfill else []
+    return list(dict.fromkeys([*started, *children(folder)[-1:]]))
 
 
 def children(folder: JobFolder) -> list[str]:

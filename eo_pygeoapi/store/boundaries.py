@@ -49,14 +49,19 @@ class _Boundaries(BaseModel):
 
 
 class _Behind(BaseModel):
-    """The units with values of other boundaries, or with fewer periods than others, in these files."""
+    """The units with values of other boundaries, and new ones with fewer periods than others, in these files."""
 
     digest: str
     units: list[str]
 
 
-def note_boundaries(store: ResultStore, dataset_id: str, units: Mapping[str, Unit], today: date) -> None:
-    """Note the units of a job that was for all units of a dataset. Raises ResultsError."""
+def note_boundaries(
+    store: ResultStore, dataset_id: str, units: Mapping[str, Unit], today: date, unusable: Collection[str] = ()
+) -> None:
+    """Note the units of a job that was for all units of a dataset. Raises ResultsError.
+
+    The `unusable` are there too, but have no outline that can be used now: they stay as they were known.
+    """
     before = _Boundaries.of(store, dataset_id)
     now = {id_: _Known(name=unit.name, geometry=unit.geometry_key or "") for id_, unit in units.items()}
     gone: dict[str, _Gone] = {}
@@ -69,6 +74,7 @@ def note_boundaries(store: ResultStore, dataset_id: str, units: Mapping[str, Uni
                 now[id_] = unit.model_copy(update={"since": known.since, "is_new": known.is_new})
             else:
                 now[id_] = unit.model_copy(update={"since": today})
+        now = {id_: unit for id_, unit in before.units.items() if id_ in unusable} | now
         left = {id_: _Gone(name=unit.name, since=today) for id_, unit in before.units.items() if id_ not in now}
         gone = {id_: unit for id_, unit in (left | before.gone).items() if id_ not in now}
     found = _Boundaries(units=now, gone=gone)
@@ -129,13 +135,15 @@ def in_words(changes: Collection[BoundaryChange], *, brief: bool = False) -> lis
 
 def _behind(store: ResultStore, dataset_id: str, known: _Boundaries) -> set[str]:
     """Return which of the changed and new units lack values for their present boundaries; kept while that is so."""
-    asked = {id_: unit.geometry for id_, unit in known.units.items() if unit.since}
+    asked = {id_: unit for id_, unit in known.units.items() if unit.since}
     if not asked:
         return set()
     key = _key(dataset_id, "-behind")
 
     def look(files: Files) -> set[str]:
-        text = "\n".join([*sorted(f"{id_} {geometry}" for id_, geometry in asked.items()), *files.keys()])
+        text = "\n".join(
+            [*sorted(f"{id_} {unit.geometry} {unit.is_new}" for id_, unit in asked.items()), *files.keys()]
+        )
         digest = hashlib.sha256(text.encode()).hexdigest()
         kept = store.read_json(key, default=None)
         if kept and (counted := _Behind.model_validate(kept)).digest == digest:
@@ -147,23 +155,28 @@ def _behind(store: ResultStore, dataset_id: str, known: _Boundaries) -> set[str]
     return read_files(store, dataset_id, look)
 
 
-def _units_behind(store: ResultStore, dataset_id: str, files: Files, asked: Mapping[str, str]) -> set[str]:
+def _units_behind(store: ResultStore, dataset_id: str, files: Files, asked: Mapping[str, _Known]) -> set[str]:
     keys = [key for keys in files.values.values() for key in keys]
     if not keys:
         return set()
     with workshop(dataset_id) as (connection, copies):
         paths = local_paths(store, keys, Path(copies))
         connection.execute(
-            'CREATE TEMP TABLE asked AS SELECT unnest($ids::VARCHAR[]) AS "orgUnit", unnest($keys::VARCHAR[]) AS now',
-            {"ids": list(asked), "keys": list(asked.values())},
+            """CREATE TEMP TABLE asked AS SELECT unnest($ids::VARCHAR[]) AS "orgUnit", unnest($keys::VARCHAR[]) AS now,
+                unnest($new::BOOLEAN[]) AS is_new""",
+            {
+                "ids": list(asked),
+                "keys": [unit.geometry for unit in asked.values()],
+                "new": [unit.is_new for unit in asked.values()],
+            },
         )
         query = f"""WITH rows AS (SELECT "orgUnit", geometry, start FROM read_parquet($paths)
                 WHERE "orgUnit" IN (SELECT "orgUnit" FROM asked) {LATEST}),
             every AS (SELECT count(DISTINCT period) AS periods FROM read_parquet($paths) WHERE start IS NOT NULL)
             SELECT "orgUnit" FROM asked LEFT JOIN rows USING ("orgUnit")
-            GROUP BY "orgUnit", now
+            GROUP BY "orgUnit", now, is_new
             HAVING count(*) FILTER (start IS NOT NULL AND geometry IS DISTINCT FROM now) > 0
-                OR count(start) < (SELECT periods FROM every)"""
+                OR (is_new AND count(start) < (SELECT periods FROM every))"""
         return {unit for (unit,) in connection.execute(query, {"paths": paths}).fetchall()}
 
 

@@ -1,18 +1,20 @@
 """The units and values of one job, of which GeoJSON features are made.
 
 Here and in the published values a geometry is two-dimensional GeoJSON text with coordinates rounded to 5 decimals
-(about a metre); its key is the hash of that text.
+(about a metre). Its key is the hash of the same outline in one order, so that it stays where a tool has written the
+outline from another corner on, the other way round or as a collection of one part.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonMapping
@@ -37,11 +39,7 @@ class Unit:
     level: int | None
     geometry: str
     bounds: tuple[float, ...]
-
-    @property
-    def geometry_key(self) -> str | None:
-        """Return the key of the geometry."""
-        return hashlib.sha256(self.geometry.encode()).hexdigest()[:32] if self.geometry else None
+    geometry_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,21 @@ def read_units(collection: JsonMapping) -> dict[str, Unit]:
             shape = shapely.from_geojson(json.dumps(geometry)) if geometry else None
         except shapely.GEOSException as error:
             raise ResultsError(f"organisation unit {org_unit!r}: not a GeoJSON geometry: {error}") from error
-        text, bounds = "", ()
+        unit = Unit(properties["name"], properties.get("level"), "", ())
         if shape is not None and not shape.is_empty:
-            shape = shapely.transform(shape, lambda coordinates: np.round(coordinates, COORDINATE_DECIMALS))
-            text, bounds = shapely.to_geojson(shape), tuple(shape.bounds)
-        units[org_unit] = Unit(properties["name"], properties.get("level"), text, bounds)
+            # + 0.0 makes -0.0 what it is
+            shape = shapely.transform(shape, lambda coordinates: np.round(coordinates, COORDINATE_DECIMALS) + 0.0)
+            key = _outline_key(shape)
+            unit = replace(unit, geometry=shapely.to_geojson(shape), bounds=tuple(shape.bounds), geometry_key=key)
+        units[org_unit] = unit
     return units
+
+
+def _outline_key(shape: BaseGeometry) -> str:
+    one_order = shapely.normalize(shapely.force_2d(shape))
+    parts = shapely.get_parts(one_order)
+    outline = shapely.to_wkb(parts[0] if len(parts) == 1 else one_order, byte_order=1)
+    return hashlib.sha256(outline).hexdigest()[:32]
 
 
 def feature_id(org_unit: str, period: str) -> str:

@@ -12,6 +12,7 @@
 | `values.csv`, `chap.csv` | the values, for other programs |
 | `payload.json`, `payload.csv` | the whole payload, as DHIS2 imports it |
 | `rejected.json`, `kept.json` | all values that DHIS2 did not take, and all of other people that were kept |
+| `written-as.json` | the user that a job wrote to DHIS2 as; where it is, the job may have changed something there |
 | `changes.csv` | every value beside what DHIS2 held, and what that made of it: new, changed, unchanged, kept … |
 | `replaced.parquet` | what the collection showed, before the job, of the units and periods that it has published |
 | `children.json` | the ids of the jobs that a backfill has started, in the order that it started them in |
@@ -43,6 +44,7 @@ PAYLOAD_CSV = "payload.csv"
 REJECTED = "rejected.json"
 KEPT = "kept.json"
 CHANGES = "changes.csv"
+WRITTEN_AS = "written-as.json"
 AFTER = "after.json"
 BACKFILL = "backfill.json"
 REPLACED = "replaced.parquet"

@@ -48,7 +48,8 @@ def publish_results(
     write_features(folder, table, units)
     not_published = _publish_in_collection(folder, dataset_id, results, table, units, now)
     if results.all_units and not not_published:
-        note_boundaries(folder.store, dataset_id, units, now().date())
+        left_out = {entry.org_unit for entry in results.left_out}
+        note_boundaries(folder.store, dataset_id, units, now().date(), left_out)
     outputs = ImportOutputs(
         org_unit_count=len(units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
         row_count=table.not_null,

@@ -4,6 +4,7 @@ A job that publishes an import keeps what the collection showed before of its un
 when the job is undone; where there was nothing before, nothing is published any more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,15 +64,22 @@ class TakenBack:
     gone: int = 0
 
 
-def take_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime) -> TakenBack:
-    """Publish again what the collection showed before a job, where it still shows the job's values.
+def take_back(undo: JobFolder, job_ids: Sequence[str], dataset: Dataset, now: datetime) -> TakenBack:
+    """Publish again what the collection showed before some jobs, the last one first, where it still shows their values.
 
-    What DHIS2 has not let the undo take back stays as it is, and so does what the job found in DHIS2 as it was, where
-    nothing was published of it before. The coverage follows, also where a later job shows its own value and had found
-    the undone one in DHIS2. A repetition changes nothing.
+    What DHIS2 has not let the undo take back stays as it is, and so does what a job found in DHIS2 as it was and this
+    undo has not taken back either, where nothing was published of it before. The coverage follows, also where a later
+    job shows its own value and had found the undone one in DHIS2. A repetition changes nothing.
     """
+    shown_again = gone = 0
+    for number, job_id in enumerate(job_ids):
+        found = _take_one_back(undo, job_id, dataset, now, f"{stamp(now)} {undo.job_id} {number:06}")
+        shown_again, gone = shown_again + found.shown_again, gone + found.gone
+    return TakenBack(shown_again, gone)
+
+
+def _take_one_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime, version: str) -> TakenBack:
     store, job = undo.store, JobFolder(undo.store, job_id)
-    version = f"{stamp(now)} {undo.job_id} {stamp(now)}"
 
     def publish(files: Files) -> TakenBack:
         with workshop(dataset.id) as (connection, copies):
@@ -120,7 +128,11 @@ def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFo
         f'CREATE TEMP TABLE gone AS {ours} WHERE {nothing} AND ("orgUnit", period) IN ({ours})',
         [str(undone), str(changes)],
     )
-    connection.execute(f"CREATE TEMP TABLE as_it_was AS {cells}", [str(changes), ["unchanged"]])
+    taken_back = f'("orgUnit", period) IN ({cells})'
+    connection.execute(
+        f"CREATE TEMP TABLE as_it_was AS {cells} AND NOT {taken_back}",
+        [str(changes), ["unchanged"], str(undone), ["deleted", "restored"]],
+    )
     connection.execute(
         'CREATE TEMP TABLE ours AS SELECT "orgUnit", period FROM read_csv(?, all_varchar=true)', [str(changes)]
     )

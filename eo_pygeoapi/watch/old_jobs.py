@@ -31,6 +31,7 @@ STAYS = frozenset(
         job_folder.ERROR,
         job_folder.PUBLISHED,
         job_folder.AFTER,
+        job_folder.WRITTEN_AS,
     }
 )
 MOST_JOBS, MOST_RECENT = 100_000, 1_000

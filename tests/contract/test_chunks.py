@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from eo_pygeoapi.contract.chunks import Part, chunks_of, part_for
+from eo_pygeoapi.contract.chunks import Part, chunks_of, most_values, part_for
 from eo_pygeoapi.contract.models import PERIOD_TYPES, Interval
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.windows import Window
 
 FORTY = Interval(start=date(1981, 1, 1), end=date(2020, 12, 31))
 
@@ -35,3 +36,17 @@ def test_a_year_is_one_job_where_it_has_few_values() -> None:
     assert part_for("year", days, 1500) == "year" and part_for("month", [], 1500) == "month"
     # a month alone is not extrapolated to a year
     assert part_for("month", days[:31], 1500) == "year"
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "hours", "most"),
+    [(0, "20:00-05:00", 100_000), (100, "20:00-05:00", 6_000), (100, "20:00-20:20", 2_000), (50_000, "", 100_000)],
+)
+def test_a_year_is_sent_in_an_hour_or_while_the_window_is_open(per_minute: int, hours: str, most: int) -> None:
+    assert most_values(per_minute, Window.of(hours, "UTC")) == most
+
+
+def test_where_values_are_sent_slowly_a_part_is_a_month() -> None:
+    days = periods_in(FORTY, "daily")
+    assert part_for("month", days, 13, 6_000) == "year" and part_for("month", days, 50, 6_000) == "month"
+    assert part_for("year", days, 50, 6_000) == "month"  # whatever the source asks for

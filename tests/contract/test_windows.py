@@ -88,6 +88,40 @@ def test_a_time_that_comes_twice_opens_and_closes_by_the_clock() -> None:
     assert not window.is_open(first) and window.is_open(oslo("2026-10-25T02:10", fold=1))
 
 
+def test_a_window_that_closes_within_the_hour_that_comes_twice_opens_twice() -> None:
+    """In New York it is 01:00 to 02:00 twice on that day: 05:00 to 06:00 and 06:00 to 07:00 UTC."""
+    window = Window.of("01:30-02:30", "America/New_York")
+    assert window.opens(at("2026-11-01T00:00")) == at("2026-11-01T05:30")
+    assert window.closes(at("2026-11-01T05:45")) == at("2026-11-01T06:00")  # when the clocks show 01:00 again
+    assert window.opens(at("2026-11-01T06:00")) == at("2026-11-01T06:30")
+    assert window.closes(at("2026-11-01T06:30")) == at("2026-11-01T07:30")
+    assert window.opens(at("2026-11-01T07:30")) == at("2026-11-02T06:30")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Africa/Freetown"])
+@pytest.mark.parametrize("text", ["01:30-02:30", "02:30-01:30", "23:00-00:00", "02:00-03:00", "00:00-06:00"])
+@pytest.mark.parametrize("day", ["2026-03-07", "2026-04-03", "2026-04-23", "2026-10-02", "2026-10-29", "2026-10-31"])
+def test_it_opens_and_closes_when_the_clock_says_so(zone: str, text: str, day: str) -> None:
+    """Compare with the clock itself, every five minutes of three days in which clocks may change."""
+    window, begun = Window.of(text, zone), at(f"{day}T00:00")
+    moments = [begun + timedelta(minutes=5 * n) for n in range(12 * 24 * 3)]
+    is_open = [window.is_open(moment) for moment in moments]
+    for n in range(0, 12 * 24, 50):
+        opens = next(m for m in range(n, len(moments)) if is_open[m])
+        closes = next(m for m in range(opens, len(moments)) if not is_open[m])
+        assert (window.opens(moments[n]), window.closes(moments[n])) == (moments[opens], moments[closes])
+
+
+def test_the_time_that_it_is_open_between_two_moments() -> None:
+    noon = at("2026-03-01T12:00")
+    assert FREETOWN.open_between(noon, at("2026-03-01T19:00")) == timedelta(0)
+    assert FREETOWN.open_between(noon, at("2026-03-01T21:00")) == timedelta(hours=1)
+    assert FREETOWN.open_between(at("2026-03-01T23:00"), at("2026-03-02T12:00")) == timedelta(hours=6)
+    assert FREETOWN.open_between(noon, at("2026-03-04T12:00")) == timedelta(hours=27)
+    assert Window.of("", "UTC").open_between(noon, at("2026-03-02T12:00")) == timedelta(hours=24)
+    assert (FREETOWN.length, Window.of("", "UTC").length) == (timedelta(hours=9), timedelta(hours=24))
+
+
 @pytest.mark.parametrize("text", ["20:00", "20-05", "24:00-05:00", "20:00-05:60", "8:00-9:00", "20:00-05:00 UTC"])
 def test_what_is_no_window_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="window"):

@@ -21,6 +21,7 @@ from eo_pygeoapi.store.backfills import Backfill, KeptPart, children
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
+TEN_MINUTES = timedelta(minutes=10)
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
@@ -106,6 +107,31 @@ def test_it_starts_the_newest_first_and_so_many_at_a_time(world: World) -> None:
     assert len(world.jobs) == 3 and backfill.chunks.done == 1
     assert children(world.folder) == ["job-1", "job-2", "job-3"]
     assert world.overseer().in_words(backfill) == "1 of 6 months done, 30.0 an hour, ends about 12:12 (UTC)"
+
+
+@pytest.mark.parametrize("later", ["2026-06-01T23:25", "2026-06-02T08:00", "2026-06-02T19:59"])
+def test_hours_in_which_the_window_is_closed_are_not_counted(later: str) -> None:
+    """Twenty parts of ten minutes were done in the first evening, and twenty are done in the next."""
+    begun = datetime(2026, 6, 1, 20, tzinfo=UTC)
+    done = [
+        KeptPart(id=str(n), start=begun.date(), end=begun.date(), status="done", finished=begun + n * TEN_MINUTES)
+        for n in range(1, 21)
+    ]
+    left = [KeptPart(id=str(n), start=begun.date(), end=begun.date()) for n in range(21, 41)]
+    backfill = Backfill(job_id="a", begun=begun, hours="20:00-23:30", parts=[*done, *left])
+    now = datetime.fromisoformat(later).replace(tzinfo=UTC)
+    pace, ends = backfill.pace(now), backfill.ends(now)
+    assert pace == TEN_MINUTES
+    assert ends and abs(ends - datetime(2026, 6, 2, 23, 20, tzinfo=UTC)) <= timedelta(minutes=5)
+
+
+def test_a_part_that_takes_longer_slows_the_rate_down() -> None:
+    begun = datetime(2026, 6, 1, 20, tzinfo=UTC)
+    days = {"start": begun.date(), "end": begun.date()}
+    parts = [KeptPart(id="1", **days, status="done", finished=begun + TEN_MINUTES), KeptPart(id="2", **days)]
+    backfill = Backfill(job_id="a", begun=begun, parts=parts)
+    paces = [backfill.pace(begun + minutes * timedelta(minutes=1)) for minutes in (10, 20, 30, 70)]
+    assert paces == [TEN_MINUTES, TEN_MINUTES, timedelta(minutes=15), timedelta(minutes=35)]
 
 
 def test_it_ends_when_all_parts_have_and_adds_up_what_they_did(world: World) -> None:

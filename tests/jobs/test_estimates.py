@@ -150,3 +150,16 @@ def test_what_speaks_against_it(coverage: CoverageTable) -> None:
     assert [f.code for f in estimate(asked(), without, plan, UNITS, BOX, AROUND, NOW).findings] == ["data-element"]
     nothing = estimate(asked(), rain(), Plan(), UNITS, BOX, AROUND, NOW)
     assert [f.code for f in nothing.findings] == ["nothing-to-do"] and nothing.minutes == 0
+
+
+def test_a_part_that_takes_longer_than_its_window_is_open_is_said(coverage: CoverageTable) -> None:
+    slowly = asked(maxValuesPerMinute=1, window="20:00-20:30")
+    plan = planned(coverage, "2024-01-01", "2024-12-31", slowly)
+    assert [chunk.id for chunk in plan.chunks][:2] == ["2024-12", "2024-11"]
+    (finding,) = [finding for finding in plan.findings if finding.code == "window"]
+    assert finding.message.startswith(
+        "a part has up to 62 values, which take 1.0 hours at 1 a minute, and the window is "
+    )
+    quick = asked(maxValuesPerMinute=1000, window="20:00-20:30")
+    plan = planned(coverage, "2024-01-01", "2024-12-31", quick)
+    assert (len(plan.chunks), plan.findings) == (1, [])

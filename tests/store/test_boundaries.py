@@ -2,16 +2,24 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eo_pygeoapi.contract.models import ImportSummary
-from eo_pygeoapi.store.boundaries import boundary_changes, changed_units, in_words
+from eo_pygeoapi.store.boundaries import boundary_changes, changed_units, in_words, note_boundaries
+from eo_pygeoapi.store.features import read_units
 from eo_pygeoapi.store.store import ResultStore
 from tests.store.results_data import publish, square, table, units
 
 IMPORTED = ImportSummary(status="SUCCESS", dry_run=False, imported=1)
 DAYS = ("20250701", "20250702")
+RING = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
+OTHER = [[5.0, 5.0], [6.0, 5.0], [6.0, 6.0], [5.0, 5.0]]
+
+
+def polygon(ring: list[list[float]]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [ring]}
 
 
 @pytest.fixture
@@ -63,3 +71,38 @@ def test_a_unit_that_appears_is_named_until_it_has_all_periods_and_one_that_goes
     assert found(store) == [("gone", "OuB", date(2025, 8, 2))]
     job(store, 4, {"OuA": 0, "OuB": 2, "OuC": 4}, DAYS[1:])  # it is back
     assert found(store) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (polygon(RING), polygon([*RING[1:], RING[1]])),  # from another corner on
+        (polygon(RING), polygon(RING[::-1])),
+        (polygon(RING), {"type": "MultiPolygon", "coordinates": [[RING]]}),
+        (polygon(RING), polygon([[-1e-7, 0.0], *RING[1:4], [-1e-7, 0.0]])),
+        (polygon(RING), polygon([[*corner, 12.0] for corner in RING])),
+        (
+            {"type": "MultiPolygon", "coordinates": [[RING], [OTHER]]},
+            {"type": "MultiPolygon", "coordinates": [[OTHER], [RING]]},
+        ),
+    ],
+)
+def test_an_outline_that_is_written_another_way_is_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    known = read_units(units({"a": one, "b": other, "c": square(0.5, 0)}))
+    assert known["a"].geometry_key == known["b"].geometry_key != known["c"].geometry_key
+
+
+def test_a_unit_with_new_boundaries_that_lacks_a_period_has_only_values_of_them(store: ResultStore) -> None:
+    job(store, 1, {"OuA": 0, "OuB": 2})
+    job(store, 2, {"OuB": 2}, ("20250703",))
+    job(store, 3, {"OuA": 0.5, "OuB": 2})
+    assert "changed" not in {what for what, _, _ in found(store)}
+
+
+def test_a_unit_whose_outline_cannot_be_used_is_not_gone(store: ResultStore) -> None:
+    job(store, 1, {"OuA": 0, "OuB": 2})
+    now = read_units(units({"OuA": square(0, 0)}))
+    note_boundaries(store, "rain", now, date(2025, 8, 2), unusable=["OuB"])
+    assert found(store) == []
+    note_boundaries(store, "rain", now, date(2025, 8, 3))
+    assert found(store) == [("gone", "OuB", date(2025, 8, 3))]

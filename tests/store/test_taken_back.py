@@ -42,7 +42,7 @@ def imported(store: ResultStore, job: str, hours: float, values: Mapping[Cell, f
 def undone(store: ResultStore, job: str, hours: float, changes: Mapping[Cell, str]) -> TakenBack:
     """Have the collection follow an undo that has done this to cells."""
     _write_changes(store, f"undo-{job}", changes)
-    return take_back(JobFolder(store, f"undo-{job}"), job, RAIN, NOON + timedelta(hours=hours))
+    return take_back(JobFolder(store, f"undo-{job}"), [job], RAIN, NOON + timedelta(hours=hours))
 
 
 def in_dhis2(store: ResultStore) -> int:
@@ -135,3 +135,24 @@ def test_what_a_later_job_had_found_in_dhis2_is_missing_there_when_it_is_taken_b
     assert undone(store, "a", 2, {("OuA", FIRST): "deleted", ("OuB", FIRST): "kept"}) == TakenBack(0, 0)
     assert (in_dhis2(store), len(shown(store))) == (0, 2)
     assert CoverageTable(store, "rain").reasons(FIRST) == {"OuA": "taken back by job undo-a"}
+
+
+def test_of_two_jobs_that_died_and_went_on_nothing_stays(store: ResultStore) -> None:
+    a, b = ("OuA", FIRST), ("OuB", FIRST)
+    _write_changes(store, "died", {a: "new"})  # and published nothing
+    imported(store, "went-on", 1, {a: 1.0, b: 1.0}, unchanged=1)
+    _write_changes(store, "undo", {b: "deleted", a: "deleted"})
+    done = take_back(JobFolder(store, "undo"), ["went-on", "died"], RAIN, NOON + timedelta(hours=5))
+    assert (done, shown(store)) == (TakenBack(0, 2), {})
+
+
+@pytest.mark.parametrize("_repetition", range(3))
+def test_jobs_that_published_the_same_cells_are_taken_back_in_order(store: ResultStore, _repetition: int) -> None:
+    cells = {("OuA", FIRST): 1.0, ("OuB", FIRST): 1.0}
+    imported(store, "one", 0, cells)
+    imported(store, "two", 1, dict.fromkeys(cells, 2.0))
+    _write_changes(store, "undo", dict.fromkeys(cells, "deleted"))
+    take_back(JobFolder(store, "undo"), ["two", "one"], RAIN, NOON + timedelta(hours=5))
+    assert (shown(store), CoverageTable(store, "rain").reasons(FIRST)) == (
+        {}, dict.fromkeys(("OuA", "OuB"), "taken back by job undo")
+    )  # fmt: skip

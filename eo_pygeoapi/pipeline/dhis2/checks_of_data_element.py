@@ -1,7 +1,11 @@
 """Checks before an import: the data element, its numbers, and how DHIS2 aggregates them."""
 
+from collections.abc import Mapping
+from math import inf, isfinite
+
 from eo_pygeoapi.contract.day_statistics import OVER_PERIODS, day_statistic
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.limits import value_limits
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
@@ -9,6 +13,14 @@ from eo_pygeoapi.pipeline.dhis2.identifiers import named
 
 NUMBERS = ("NUMBER", "PERCENTAGE", "UNIT_INTERVAL")
 WHOLE_NUMBERS = ("INTEGER", "INTEGER_POSITIVE", "INTEGER_NEGATIVE", "INTEGER_ZERO_OR_POSITIVE")
+# by value type: the lowest and the highest number that it takes
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "PERCENTAGE": (0, 100),
+    "UNIT_INTERVAL": (0, 1),
+    "INTEGER_POSITIVE": (1, inf),
+    "INTEGER_NEGATIVE": (-inf, -1),
+    "INTEGER_ZERO_OR_POSITIVE": (0, inf),
+}
 # what DHIS2 makes of the values of several periods, and of several units, by aggregation type
 OVER_TIME = {
     "SUM": "sum",
@@ -37,7 +49,13 @@ OVER_UNITS = {
 KEEP_ZEROS = ("AVERAGE", "AVERAGE_SUM_ORG_UNIT")
 
 
-def check_data_element(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
+def takes(type_: str, dataset: Dataset) -> bool:
+    """Tell whether a value type takes all numbers that the dataset's values can be."""
+    (lowest, highest), (low, high) = LIMITS.get(type_, (-inf, inf)), value_limits(dataset)
+    return lowest <= (-inf if low is None else low) and (inf if high is None else high) <= highest
+
+
+def check_data_element(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
     """Is there the data element, and does it take such numbers?"""
     element = facts.element
     if element is None:
@@ -60,6 +78,16 @@ def check_data_element(facts: Facts, payload: Payload, _dataset: Dataset) -> Fin
             "value-type",
             f"{_so_many(payload.fraction_count, payload, 'values')} are no whole numbers, which {named(element)} "
             f"({type_}) does not take; set decimals: 0 in the dataset's eo: block, or the value type to NUMBER",
+        )
+    elif not takes(type_, dataset) and (type_ != "INTEGER_ZERO_OR_POSITIVE" or (value_limits(dataset)[0] or 0) < 0):
+        lowest, highest = LIMITS[type_]
+        allowed = (
+            f"from {lowest:g} to {highest:g}" if isfinite(highest - lowest) else "above 0" if lowest > 0 else "below 0"
+        )
+        yield warning(
+            "value-type",
+            f"{named(element)} takes {type_} alone, numbers {allowed}, and DHIS2 refuses any other; set the "
+            "value type to NUMBER or INTEGER, or say between which numbers all values lie (plausible in the eo: block)",
         )
 
 

@@ -21,10 +21,10 @@ def check_data_set(facts: Facts, payload: Payload, dataset: Dataset) -> Findings
                 f"there is no data set {given!r} that user {facts.user.username!r} may see; "
                 "check dhis2.dataSet (UID or code) and the sharing",
             )
-        elif facts.element and not facts.data_set_count:
+        elif facts.element and not facts.data_sets:
             yield error("data-set", f"{named(facts.element)} is in no data set; assign it to one")
-        elif facts.data_set_count:
-            words = f"{named(facts.element)} is in {facts.data_set_count} data sets; set dhis2.dataSet to one of them"
+        elif facts.data_sets:
+            words = f"{named(facts.element)} is in {len(facts.data_sets)} data sets; set dhis2.dataSet to one of them"
             yield error("data-set", words) if facts.is_new else warning("data-set", words)
         return
     members = {member["dataElement"]["id"] for member in facts.data_set.get("dataSetElements", [])}

@@ -27,7 +27,7 @@ def check_units(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:
         ("hierarchy", list(foreign), f"lie outside the data capture units of user {user}; add them to the user"),
         ("hierarchy", unseen, f"lie outside the data view units of user {user}, for whom DHIS2 looks empty there; add "
          "them to the user"),
-        ("assignment", others, f"are not assigned to the data set {named(facts.data_set)}; assign them"),
+        ("assignment", others, f"are {facts.not_assigned()}; assign them"),
     ):  # fmt: skip
         if names:
             words = f"{len(names)} of {total} organisation units {what} ({some(names)})"

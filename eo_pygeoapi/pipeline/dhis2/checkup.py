@@ -60,7 +60,7 @@ def lines_of_dataset(dhis2: Dhis2, dataset: Dataset, org_units: Sequence[str]) -
         name = dataset.dhis2.connection
         return Line(state=state, connection=name, dataset=dataset.id, subject=subject, message=message)
 
-    facts = read_facts(dhis2, dataset.dhis2, org_units)
+    facts = read_facts(dhis2, dataset.dhis2, org_units, dataset.period_type)
     if facts.element is None and (missing := not_set_up(dataset.dhis2, dataset.id, facts)):
         yield line("error", "data-element", missing)
         return

@@ -24,13 +24,15 @@ def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Dif
     likely: Likely
     if sent.org_unit not in facts.units:
         likely, reason = "no such unit", "DHIS2 has no such organisation unit any more, or does not show it to us"
+    elif not facts.may_read(facts.units[sent.org_unit]):
+        likely, reason = "not visible", f"our user {facts.user.username} may not see the values of this unit"
     elif theirs is None:
         likely, reason = "never arrived", "DHIS2 holds nothing there, and knows of nothing that was deleted"
     elif theirs.deleted:
         likely, reason = "deleted", f"it was deleted{_by(theirs, facts)}"
     elif any(same_number(theirs.value, value) for value in sent.values):
         return None
-    elif any(_is_rounded(theirs.value, value) for value in sent.values):
+    elif not _is_anothers(theirs, facts) and any(_is_rounded(theirs.value, value) for value in sent.values):
         type_ = (facts.element or {}).get("valueType", "")
         likely, reason = "rounded", f"DHIS2 has rounded it; the data element's value type is {type_}"
     else:
@@ -46,6 +48,10 @@ def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Dif
         stored_by=theirs.stored_by if theirs else "",
         stored_at=theirs.stored_at if theirs else "",
     )
+
+
+def _is_anothers(held: Held, facts: Facts) -> bool:
+    return bool(held.stored_by) and held.stored_by != facts.user.username
 
 
 def _by(held: Held, facts: Facts) -> str:

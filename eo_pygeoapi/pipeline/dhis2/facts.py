@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, Self
 
+from eo_pygeoapi.contract.models import PeriodType
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
-from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up
+from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up, named
+from eo_pygeoapi.wording import some
 
 NEW_IMPORT = (2, 43)  # from here on DHIS2 takes or refuses all that is sent together
 # the UID that DHIS2 gives to the option combination `default` when it makes the database
@@ -55,9 +57,9 @@ class Facts:
     """A DHIS2 as it is for one data element, data set and list of organisation units.
 
     `units` has the units by the identifiers that the values name them with; `data_set` is the one that is given, or
-    else the only one that the data element is in; `option_combos` are the given ones, by their identifiers, and
-    `default_combos` all that are called `default`, of which there should be one. `ambiguous` says in words which
-    identifiers mean two objects.
+    else the only one of `data_sets`, those of the data element that may be meant; `option_combos` are the given ones,
+    by their identifiers, and `default_combos` all that are called `default`, of which there should be one. `ambiguous`
+    says in words which identifiers mean two objects.
     """
 
     version: tuple[int, ...] = (0, 0, 0)
@@ -67,7 +69,7 @@ class Facts:
     user: User = User()
     element: Object | None = None
     data_set: Object | None = None
-    data_set_count: int = 0
+    data_sets: Sequence[Object] = ()
     units: Mapping[str, Object] = field(default_factory=dict)
     option_combos: Mapping[str, Object] = field(default_factory=dict)
     default_combos: Sequence[Object] = ()
@@ -102,8 +104,17 @@ class Facts:
 
     @cached_property
     def assigned(self) -> frozenset[str] | None:
-        """The UIDs of the units that the data set is for; None where no one data set is known."""
-        return frozenset(unit["id"] for unit in self.data_set.get("organisationUnits", [])) if self.data_set else None
+        """The UIDs of the units that the data set is for, or any of several; None where no data set is known."""
+        data_sets = [self.data_set] if self.data_set else self.data_sets
+        units = (unit["id"] for found in data_sets for unit in found.get("organisationUnits", []))
+        return frozenset(units) if data_sets else None
+
+    def not_assigned(self) -> str:
+        """Return what a unit is that none of the data sets is for."""
+        if self.data_set:
+            return f"not assigned to the data set {named(self.data_set)}"
+        names = [named(found) for found in self.data_sets]
+        return f"assigned to none of the {len(names)} data sets {some(names)}"
 
     def category_combination(self) -> Object:
         """Return the category combination of the data element, which a data set may replace by another."""
@@ -142,10 +153,13 @@ class Facts:
         return date.fromordinal(present.start.toordinal() - 1)
 
 
-def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) -> Facts:
+def read_facts(
+    dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str], period_type: PeriodType | None = None
+) -> Facts:
     """Read the facts for an import of these units' values; an object that does not exist is None, or missing.
 
-    Where the target names no data set and the data element is in several, the one with the usual code is taken.
+    Where the target names no data set and the data element is in several, those of the period type come into question,
+    and of them the one with the usual code.
     """
     system, user = dhis2.system_info(), dhis2.me()
     last = str(system.get("lastAnalyticsTableSuccess") or "")  # 1970-01-01 if analytics never ran
@@ -156,6 +170,9 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
     if not target.data_set:
         ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
         data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
+        if period_type:
+            fitting = [found for found in data_sets if str(found.get("periodType")).lower() == period_type.lower()]
+            data_sets = fitting or data_sets
         usual = [found for found in data_sets if found.get("code") == data_set_code(str(found.get("periodType", "")))]
         data_sets = usual or data_sets
     combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
@@ -175,7 +192,7 @@ def read_facts(dhis2: Dhis2, target: DatasetTarget, org_units: Sequence[str]) ->
         user=User.of(user),
         element=element,
         data_set=data_sets[0] if len(data_sets) == 1 else None,
-        data_set_count=len(data_sets),
+        data_sets=data_sets,
         units=units.objects,
         option_combos=option_combos.objects,
         default_combos=default_combos,

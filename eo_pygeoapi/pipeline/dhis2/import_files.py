@@ -17,7 +17,7 @@ from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder, batch_name
 from eo_pygeoapi.store.store import MissingResultError
 
-CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change")
+CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change", "storedBy")
 BEGUN = "begun.csv"
 Row = dict[str, str]  # a value beside what DHIS2 holds, by CHANGE_COLUMNS
 
@@ -52,6 +52,14 @@ class ImportFiles:
         except MissingResultError:
             return None
         return found if found.digest == digest else None
+
+    def note_user(self, username: str) -> None:
+        """Note as whom the job is about to write to DHIS2."""
+        self.folder.write_json(job_folder.WRITTEN_AS, {"username": username})
+
+    def user(self) -> str:
+        """Return as whom the job has written to DHIS2; empty where it has not, or that was not noted."""
+        return str(self.folder.read_json(job_folder.WRITTEN_AS, default={}).get("username", ""))
 
     def begin(self, number: int, rows: Sequence[Row]) -> None:
         """Note what a batch is about to change; a job that dies before the batch is finished leaves that."""
@@ -149,6 +157,13 @@ def digest_of(values: Sequence[DataValue]) -> str:
 def rejected_rows(entries: Iterable[Rejected]) -> list[Row]:
     """Return the rows of values that DHIS2 did not take."""
     return [
-        {"orgUnit": e.org_unit, "period": e.period, "value": e.value, "stored": "", "change": "rejected"}
+        {
+            "orgUnit": e.org_unit,
+            "period": e.period,
+            "value": e.value,
+            "stored": "",
+            "change": "rejected",
+            "storedBy": "",
+        }
         for e in entries
     ]

@@ -47,7 +47,8 @@ def import_to_dhis2(
 ) -> ImportSummary:
     """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
 
-    With `per_minute` it sends no more values in a minute, and gives the turn back while it waits.
+    With `per_minute` it sends no more values in a minute, together with other jobs that have a limit and write to the
+    data element, and gives the turn back while it waits.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
     SKIPPED and the summary says why. The summary holds rejected values and the errors of the check before the import.
@@ -58,7 +59,7 @@ def import_to_dhis2(
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units), pauses)
+        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units, dataset.period_type), pauses)
         if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
             note_token(files.folder.store, payload.target.connection, token)
         if facts.element is None and (missing := not_set_up(payload.target, dataset.id, facts)):
@@ -70,9 +71,13 @@ def import_to_dhis2(
             return refused
         assert facts.element
         hold = nullcontext if dry_run else partial(turn, str(facts.element["id"]))
-        pace = Pace(per_minute, hold) if per_minute and not dry_run else Pace()
+        pace = Pace()
+        if per_minute and not dry_run:
+            pace = Pace(per_minute, hold, shared=partial(turn, f"{facts.element['id']}-paced"))
         with nullcontext() if pace.per_minute else hold():
             run = Writing.of(dhis2, files, payload.target, dataset, facts, dry_run)
+            if not dry_run:
+                files.note_user(facts.user.username)
             tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count))
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run, dataset)
@@ -103,7 +108,7 @@ def _attempted(run: Writing, number: int) -> Attempted:
     found: Attempted = {}
     for row in run.files.begun(number):
         value = DataValue(row["orgUnit"], row["period"], row["value"])
-        held = Held(row["stored"]) if row["change"] == "changed" else None
+        held = Held(row["stored"], row["storedBy"] or "") if row["change"] == "changed" else None
         found[value.org_unit, value.period] = Compared(value, held, "changed" if held else "new")
     return found
 
@@ -128,7 +133,7 @@ def _one_batch(run: Writing, number: int, batch: Sequence[DataValue], attempted:
     sent = run.sender.send(ours)
     not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
     if not run.dry_run:
-        run.sent.confirm(ours, not_taken)
+        run.sent.confirm(ours, not_taken, run.files.folder.job_id)
     differences = [] if run.dry_run else _read_back(run, [v for v in ours if (v.org_unit, v.period) not in not_taken])
     sent.reject(refused)
     # a value that an earlier attempt has stored counts as what it was then, not as unchanged

@@ -58,13 +58,14 @@ def reconcile(
         for _, noted in ledger.of_periods(wanted):
             units |= noted.keys()
             count += 1
-        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units)), pauses)
+        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units), dataset.period_type), pauses)
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0
         for batch in batches(_sent(ledger, wanted), batch_size):
             values = [DataValue(one.org_unit, one.period, one.values[-1]) for one in batch]
-            there = [value for value in values if value.org_unit in facts.units]
+            # DHIS2 shows nothing at all, or refuses, where one of the units is not for our user to see
+            there = [v for v in values if v.org_unit in facts.units and facts.may_read(facts.units[v.org_unit])]
             held = again(lambda: stored.of(there, deleted=True), pauses)  # noqa: B023  called at once
             differences = [d for one in batch if (d := difference(one, held, facts)) is not None]
             keep(differences)

@@ -71,5 +71,5 @@ def unit_reason(facts: Facts, org_unit: str) -> Reason | None:
     if not facts.may_read(unit):
         return "E2012", f"organisation unit `{org_unit}` lies outside the data view units of `{facts.user.username}`"
     if facts.assigned is not None and unit["id"] not in facts.assigned:
-        return "E8022", f"{named(unit)} is not assigned to the data set {named(facts.data_set)}"
+        return "E8022", f"{named(unit)} is {facts.not_assigned()}"
     return None

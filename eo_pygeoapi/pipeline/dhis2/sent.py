@@ -1,9 +1,9 @@
-"""The values that we sent last, by cell: they tell a value that a person has changed in DHIS2 from ours.
+"""The values that we sent last, by cell, and the job that sent them: they tell a person's or a later job's from ours.
 
 The results store keeps them under `sent/{connection}/{data element}/…`, a compressed file for each month, or for each
 period if there are very many units: forty years are some hundreds of files. Before the import sends a batch it notes
 the values beside the earlier ones, and after the answer of DHIS2 in place of them: an import that dies in between
-leaves both, and either counts as ours.
+leaves both, either counts as ours, and of no job is known that it sent them.
 """
 
 import gzip
@@ -11,8 +11,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonObject
@@ -25,7 +27,32 @@ COMPRESSED = ".json.gz"
 YEAR = 4  # characters that the ids of all period types, and so the names of files, begin with
 MONTH = 6  # characters of `202507`; it divides the ids of all period types well enough
 
-Noted = dict[str, dict[str, list[str]]]  # period, unit, values
+GIVEN_UP = ""  # in place of a value: what DHIS2 holds there is not ours
+
+
+@dataclass(frozen=True)
+class Noted:
+    """One file: by period and unit the values, and by period the job that sent them, or where several did, by unit."""
+
+    values: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    jobs: dict[str, str | dict[str, str]] = field(default_factory=dict)
+
+    def of(self, period: str) -> dict[str, list[str]]:
+        """Return what is noted of a period, by unit; it may be changed."""
+        return self.values.setdefault(period, {})
+
+    def job(self, period: str, unit: str) -> str:
+        """Return which job has sent what DHIS2 holds of us in a cell; empty where that is not known."""
+        found = self.jobs.get(period, "")
+        return found if isinstance(found, str) else found.get(unit, "")
+
+    def attribute(self, period: str, units: Iterable[str], job: str) -> None:
+        """Note which job has sent the values of some units."""
+        found, every = self.jobs.get(period, ""), self.values.get(period, {})
+        by_unit = dict.fromkeys(every, found) if isinstance(found, str) else found
+        by_unit = {unit: by_unit.get(unit, "") for unit in every} | dict.fromkeys(units, job)
+        several = set(by_unit.values())
+        self.jobs[period] = by_unit if len(several) > 1 else several.pop() if several else ""
 
 
 class SentValues:
@@ -44,8 +71,20 @@ class SentValues:
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                if last := noted.get(value.period, {}).get(value.org_unit):
+                if last := noted.values.get(value.period, {}).get(value.org_unit):
                     found[value.org_unit, value.period] = last
+        return found
+
+    def jobs(self, values: Sequence[DataValue]) -> dict[Cell, str]:
+        """Return the jobs that have sent what DHIS2 holds of us in the cells of `values`, where that is known."""
+        found: dict[Cell, str] = {}
+        if not self._store.exists(self._layout_key):
+            return found
+        for key, some in self._by_file(values):
+            noted = self._read(key)
+            for value in some:
+                if job := noted.job(value.period, value.org_unit):
+                    found[value.org_unit, value.period] = job
         return found
 
     def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
@@ -56,7 +95,8 @@ class SentValues:
             if key.rpartition("/")[2][:YEAR] not in years:
                 continue
             noted = self._read(key)
-            yield from ((period, noted[period]) for period in sorted(wanted & noted.keys()))
+            for period in sorted(wanted & noted.values.keys()):
+                yield period, {unit: sent for unit, sent in noted.values[period].items() if sent != [GIVEN_UP]}
 
     def begin(self, values: Sequence[DataValue], before: Mapping[Cell, str] | None = None) -> None:
         """Note that the values are about to be sent, in place of those `before`, which count as ours from now on."""
@@ -64,34 +104,38 @@ class SentValues:
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                of_unit = noted.setdefault(value.period, {}).setdefault(value.org_unit, [])
+                of_unit = noted.of(value.period).setdefault(value.org_unit, [])
                 old = replaced.get((value.org_unit, value.period))
                 if not of_unit and old is not None:
                     of_unit.append(old)
                 if value.value not in of_unit:
                     of_unit.append(value.value)
-            self._write(key, noted)
+            self._write(key, noted, some)
 
-    def confirm(self, values: Sequence[DataValue], not_taken: Iterable[Cell] = ()) -> None:
-        """Note that DHIS2 has taken the values, but for those of some cells."""
+    def confirm(self, values: Sequence[DataValue], not_taken: Iterable[Cell] = (), job: str = "") -> None:
+        """Note that DHIS2 has taken the values, but for those of some cells, and from which job, if from one."""
         refused = set(not_taken)
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                of_period = noted.setdefault(value.period, {})
+                of_period = noted.of(value.period)
                 if (value.org_unit, value.period) not in refused:
                     of_period[value.org_unit] = [value.value]
                 elif value.value in (before := of_period.get(value.org_unit, [])):
                     before.remove(value.value)
-            self._write(key, noted)
+            self._write(key, noted, [value for value in some if (value.org_unit, value.period) not in refused], job)
+
+    def give_up(self, values: Sequence[DataValue]) -> None:
+        """Note that what DHIS2 holds in the cells of `values` is not ours, whoever it says has stored it."""
+        self.confirm([value._replace(value=GIVEN_UP) for value in values])
 
     def forget(self, values: Sequence[DataValue]) -> None:
         """Note that DHIS2 holds nothing of ours any more in the cells of `values`."""
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                noted.get(value.period, {}).pop(value.org_unit, None)
-            self._write(key, noted)
+                noted.of(value.period).pop(value.org_unit, None)
+            self._write(key, noted, some)
 
     def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
         length = (int(self._layout["periodCharacters"]) or None) if values else None
@@ -127,25 +171,25 @@ class SentValues:
         return found
 
     def _read(self, key: str) -> Noted:
-        if not key.endswith(COMPRESSED):
-            plain: Noted = self._store.read_json(key, default={})
-            return plain
         try:
-            compressed = self._store.read_bytes(key)
+            text = self._store.read_bytes(key)
         except MissingResultError:
-            return {}
+            return Noted()
         try:
-            noted: Noted = json.loads(gzip.decompress(compressed))
+            found = json.loads(gzip.decompress(text) if key.endswith(COMPRESSED) else text)
         except (OSError, EOFError, ValueError) as error:
             raise ResultsError(f"results store: {key!r} is damaged: {error}") from error
-        return noted
+        # files of before jobs were noted have the values alone
+        return Noted(**found) if "values" in found else Noted(values=found)
 
-    def _write(self, key: str, noted: Noted) -> None:
-        if key.endswith(COMPRESSED):
-            text = json.dumps(noted, separators=(",", ":")).encode()
-            self._store.write_bytes(key, gzip.compress(text, compresslevel=1, mtime=0))
-        else:
-            self._store.write_json(key, noted)
+    def _write(self, key: str, noted: Noted, changed: Sequence[DataValue], job: str = "") -> None:
+        """Write a file in which some values are noted anew, which a job has sent, if one is known to have."""
+        for period, of_period in groupby(changed, key=attrgetter("period")):
+            noted.attribute(period, {value.org_unit for value in of_period} & noted.of(period).keys(), job)
+        text = json.dumps(vars(noted), separators=(",", ":")).encode()
+        self._store.write_bytes(
+            key, gzip.compress(text, compresslevel=1, mtime=0) if key.endswith(COMPRESSED) else text
+        )
 
 
 def _safe(name: str) -> str:

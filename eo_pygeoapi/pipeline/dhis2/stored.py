@@ -45,6 +45,7 @@ class Compared:
             "value": self.ours.value,
             "stored": self.held.value if self.held else "",
             "change": self.change,
+            "storedBy": self.held.stored_by if self.held else "",
         }
 
     def kept(self) -> KeptValue:

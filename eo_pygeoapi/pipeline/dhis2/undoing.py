@@ -6,7 +6,7 @@ does, and a repetition of an undo that broke off goes on where that stopped.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Literal
@@ -20,7 +20,8 @@ from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
-from eo_pygeoapi.pipeline.dhis2.stored import Compared, Held, same_number
+from eo_pygeoapi.pipeline.dhis2.send import Sent
+from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, Held, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.settings import no_connection
@@ -50,7 +51,7 @@ def undo_in_dhis2(
     if not changes.count:
         return ImportSummary(status="SUCCESS", dry_run=dry_run, notes=["the job has changed nothing in DHIS2"])
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, changes.target, changes.org_units), pauses)
+        facts = again(lambda: read_facts(dhis2, changes.target, changes.org_units, dataset.period_type), pauses)
         payload = Payload(
             target=changes.target,
             count=changes.count,
@@ -65,13 +66,22 @@ def undo_in_dhis2(
             run = Writing.of(dhis2, files, changes.target, dataset, facts, dry_run)
             tally = _all_batches(run, changes, batch_size, pauses, report)
     files.write_rows(tally.rows)
-    return tally.total(dry_run)
+    return tally.total(dry_run).model_copy(update={"notes": _notes(changes)})
+
+
+def _notes(changes: Changes) -> list[str]:
+    if not changes.of_others:
+        return []
+    return [
+        f"{changes.of_others} of the old values had been stored by others, and count as theirs again, which imports "
+        "keep; DHIS2 says that our user has stored them, and their comments and marks for follow-up do not come back"
+    ]
 
 
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
     def send(number: int, batch: Sequence[Change]) -> Done:
         begun = {(row["orgUnit"], row["period"]): row for row in run.files.begun(number)}
-        return again(partial(_one_batch, run, number, batch, begun), pauses)
+        return again(partial(_one_batch, run, changes, number, batch, begun), pauses)
 
     found = changes.batches(batch_size, run.one_period_at_a_time)
     return in_batches(
@@ -79,14 +89,16 @@ def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequen
     )
 
 
-def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[tuple[str, str], Row]) -> Done:
+def _one_batch(run: Writing, changes: Changes, number: int, batch: Sequence[Change], begun: dict[Cell, Row]) -> Done:
     """Take one batch back; `begun` is what earlier attempts at it have tried, and may have done."""
     sendable, refused = run.screening.sort([change.ours for change in batch])
-    held, allowed = run.stored.of(sendable), set(sendable)
+    held, senders, allowed = run.stored.of(sendable), run.sent.jobs(sendable), set(sendable)
     asked = [change for change in batch if change.ours in allowed]
-    rows = [_row(change, held.get((change.org_unit, change.period)), run) for change in asked]
+    ours = {run.facts.user.username, *changes.users}
+    later = {cell for cell, job in senders.items() if job not in changes.jobs}
+    rows = [_row(change, held.get(change.cell), ours, change.cell in later) for change in asked]
     kept = [
-        Compared(change.ours, held.get((change.org_unit, change.period)), "kept").kept()
+        Compared(change.ours, held.get(change.cell), "kept").kept()
         for change, row in zip(asked, rows, strict=True)
         if row["change"] == "kept"
     ]
@@ -94,16 +106,9 @@ def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[t
     if not run.dry_run:
         begun |= {(row["orgUnit"], row["period"]): row for row in rows if row["change"] in ("deleted", "restored")}
         run.files.begin(number, list(begun.values()))
-    to_delete = [change.ours for change in back if change.before is None]
-    to_restore = [change.has_been() for change in back if change.before is not None]
-    if not run.dry_run:
-        run.sent.begin(to_restore)
-    results = run.deleter.send(to_delete), run.sender.send(to_restore)
+    results = _send_back(run, changes, back)
     rejected = [entry for sent in results for entry in sent.rejected] + refused
-    not_taken = {(entry.org_unit, entry.period): entry for entry in rejected}
-    if not run.dry_run:
-        run.sent.forget([value for value in to_delete if (value.org_unit, value.period) not in not_taken])
-        run.sent.confirm(to_restore, not_taken)
+    not_taken = {(entry.org_unit, entry.period) for entry in rejected}
     # what an earlier attempt has taken back counts as that, and not as taken back before
     rows = [begun.get((r["orgUnit"], r["period"]), r) if r["change"] == "unchanged" else r for r in rows]
     rows = [row for row in rows if (row["orgUnit"], row["period"]) not in not_taken]
@@ -125,18 +130,47 @@ def _one_batch(run: Writing, number: int, batch: Sequence[Change], begun: dict[t
     return result, rows
 
 
-def _row(change: Change, held: Held | None, run: Writing) -> Row:
-    """Return what becomes of a cell: `value` is what DHIS2 holds in the end, and `stored` what it holds now."""
+def _send_back(run: Writing, changes: Changes, back: Sequence[Change]) -> tuple[Sent, Sent]:
+    """Delete what was new and store the old values of the rest, and note what is ours then."""
+    to_delete = [change for change in back if change.before is None]
+    to_restore = [change for change in back if change.before is not None]
+    of_others = [change for change in to_restore if change.replaced_another(changes.users)]
+    of_ours = [change.has_been() for change in to_restore if not change.replaced_another(changes.users)]
+    if not run.dry_run:
+        run.sent.begin(of_ours)
+        run.sent.give_up([change.has_been() for change in of_others])
+    deleted = run.deleter.send([change.ours for change in to_delete])
+    restored = run.sender.send([change.has_been() for change in to_restore])
+    if not run.dry_run:
+        not_taken = {(entry.org_unit, entry.period) for sent in (deleted, restored) for entry in sent.rejected}
+        run.sent.forget([change.ours for change in to_delete if change.cell not in not_taken])
+        run.sent.confirm(of_ours, not_taken)
+        run.sent.confirm([change.ours for change in of_others if change.cell in not_taken])
+    return deleted, restored
+
+
+def _row(change: Change, held: Held | None, ours: Collection[str], is_later: bool) -> Row:
+    """Return what becomes of a cell: `value` is what DHIS2 holds in the end, and `stored` what it holds now.
+
+    `ours` are the users that we write as; with `is_later` another job has sent what DHIS2 holds.
+    """
     what: What
     if held is None:
         what = "unchanged" if change.before is None else "kept"
     elif change.before is not None and same_number(held.value, change.before):
         what = "unchanged"
     elif change.is_ours(held.value):
-        others = bool(held.stored_by) and held.stored_by != run.facts.user.username
-        what = "kept" if others else "deleted" if change.before is None else "restored"
+        by_another = is_later or (bool(held.stored_by) and held.stored_by not in ours)
+        what = "kept" if by_another else "deleted" if change.before is None else "restored"
     else:
         what = "kept"
-    now = held.value if held else ""
-    value = now if what in ("kept", "unchanged") else change.before or ""
-    return {"orgUnit": change.org_unit, "period": change.period, "value": value, "stored": now, "change": what}
+    now = held or Held("")
+    value = now.value if what in ("kept", "unchanged") else change.before or ""
+    return {
+        "orgUnit": change.org_unit,
+        "period": change.period,
+        "value": value,
+        "stored": now.value,
+        "change": what,
+        "storedBy": now.stored_by,
+    }

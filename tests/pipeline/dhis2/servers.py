@@ -21,8 +21,12 @@ KENEMA, KONO = "kJq2mPyFEHo", "Vth0fbpFcsO"
 OUTSIDE = "at6UHUQatSo"  # a district that no data set has
 PASSWORD = "Import-Cases-2026!"
 IMPORTER, CLERK = "case_importer", "case_clerk"
+ADMIN = ("admin", os.environ.get("EO_TEST_DHIS2_PASSWORD", "district"))
 RACES = 10
-UNDONE = ("undone", "undonetwice", "undonefaults", "cut", "refused", "reconciled")
+UNDONE = (
+    *("undone", "undonetwice", "undonefaults", "undonelater", "undonelogin", "undonepersons", "undonepart"),
+    *("cut", "refused", "reconciled"),
+)
 DAILY = (
     *(f"race{n}{side}" for n in range(RACES) for side in "ab"),
     *("race", "opened", "clerk", "faults", "outside", *UNDONE),
@@ -116,12 +120,11 @@ def standin(version: str) -> Iterator[Server]:
 @contextmanager
 def real() -> Iterator[Server]:
     """Make the metadata of the cases in the real server."""
-    admin = ("admin", os.environ.get("EO_TEST_DHIS2_PASSWORD", "district"))
     tag = f"{random.SystemRandom().randrange(10**9):09}"
-    with httpx.Client(base_url=REAL, auth=admin, timeout=300) as client:
+    with httpx.Client(base_url=REAL, auth=ADMIN, timeout=300) as client:
         version = client.get("/api/system/info").json()["version"]
         _make(client, metadata(tag))
-        yield Server(REAL, ".".join(version.split(".")[:2]), tag, admin)
+        yield Server(REAL, ".".join(version.split(".")[:2]), tag, ADMIN)
 
 
 def metadata(tag: str) -> dict[str, Any]:

@@ -35,6 +35,22 @@ def test_a_minute_has_no_more_values_than_are_allowed() -> None:
     assert clock.now == 600 and not clock.slept_in_turn
 
 
+def test_jobs_that_share_a_limit_use_all_of_it_and_no_more() -> None:
+    """What they share is theirs until the next batch may be sent, and the turn is free in the meantime."""
+    clock, held = Clock(), list[bool]()
+
+    @contextmanager
+    def shared() -> Iterator[None]:
+        begun = clock.now
+        yield
+        held.append(clock.now == begun + 60 and not clock.held)
+
+    paces = [Pace(1, clock.turn, clock.sleep, lambda: clock.now, shared) for _ in range(2)]
+    for pace in paces:
+        assert pace.keep(lambda: 1, lambda sent: sent) == 1
+    assert clock.now == 120 and held == [True, True] and not clock.slept_in_turn
+
+
 def test_what_is_not_sent_takes_no_time() -> None:
     clock = Clock()
     assert Pace(600, clock.turn, clock.sleep, lambda: clock.now).keep(lambda: 0, lambda sent: sent) == 0

@@ -80,3 +80,28 @@ def test_damaged_notes_are_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "sent/national/RainDaily01/202507.json.gz").write_bytes(b"rubbish")
     with pytest.raises(ResultsError, match=r"202507\.json\.gz' is damaged"):
         sent(tmp_path).known(VALUES)
+
+
+def test_the_job_that_has_sent_a_value_is_known_once_dhis2_has_taken_it(tmp_path: Path) -> None:
+    a, b = ("a", "20250701"), ("b", "20250701")
+    first = VALUES[:2]
+    sent(tmp_path).begin(first)
+    assert sent(tmp_path).jobs(first) == {}
+    sent(tmp_path).confirm(first, job="one")
+    assert sent(tmp_path).jobs(VALUES) == {a: "one", b: "one"}
+    later = [DataValue("b", "20250701", "7")]
+    sent(tmp_path).begin(later)
+    assert sent(tmp_path).jobs(first) == {a: "one"}
+    sent(tmp_path).confirm(later, job="two")
+    assert sent(tmp_path).jobs(first) == {a: "one", b: "two"}
+    sent(tmp_path).confirm([DataValue("b", "20250701", "2")])
+    assert sent(tmp_path).jobs(first) == {a: "one"}
+    sent(tmp_path).forget(first[:1])
+    assert sent(tmp_path).jobs(first) == {}
+
+
+def test_what_is_given_up_is_not_ours_whatever_dhis2_holds(tmp_path: Path) -> None:
+    sent(tmp_path).confirm(VALUES, job="one")
+    sent(tmp_path).give_up(VALUES[:1])
+    assert sent(tmp_path).known(VALUES[:1]) == {("a", "20250701"): [""]}
+    assert list(sent(tmp_path).of_periods(["20250701"])) == [("20250701", {"b": ["2"]})]

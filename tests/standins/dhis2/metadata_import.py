@@ -19,15 +19,16 @@ from tests.standins.dhis2.state import Server, instant
 from tests.standins.dhis2_metadata import DEFAULT_CATEGORY_COMBO
 
 ERRORS = "One or more errors occurred, please see full details in import report."
-UNIQUE = ("code", "name", "shortName")  # among the objects of a collection
+UNIQUE = ("code", "name", "shortName")  # among the objects of a collection, those of the payload too
+LONGEST = {"code": 50, "name": 230, "shortName": 50}
 NEEDED = {
     "dataElements": ("name", "shortName", "valueType", "domainType", "aggregationType"),
     "dataSets": ("name", "shortName", "periodType"),
     "organisationUnits": ("name", "shortName", "openingDate"),
 }
-WITH_UNIQUE_SHORT_NAME = ("dataElements",)
+WITH_UNIQUE_SHORT_NAME = ("dataElements", "dataSets", "categories", "categoryOptions")
 PASSWORD = (8, 72)  # characters, at least and at most
-WITHOUT_UNIQUE_NAME = ("organisationUnits", "categoryOptionCombos")
+WITHOUT_UNIQUE_NAME = ("organisationUnits", "categoryOptionCombos", "dataSets", "userGroups")
 NOT_SHARED = ("organisationUnits", "organisationUnitLevels", "users", "categoryOptionCombos")
 
 
@@ -92,9 +93,10 @@ def post(server: Server, request: Request) -> Answer:
             entry.setdefault("id", new_uid())
     strategy, report = request.one("importStrategy", "CREATE_AND_UPDATE"), Report()
     coming = {entry["id"] for objects in payload.values() for entry in objects}
+    met: dict[tuple[str, str, str], str] = {}
     for collection, objects in payload.items():
         for index, entry in enumerate(objects):
-            Check(server, request.user, report, collection, index, entry).all(strategy, coming)
+            Check(server, request.user, report, collection, index, entry, met).all(strategy, coming)
     _count(server, report, payload, strategy)
     if not report.errors and request.one("importMode", "COMMIT") != "VALIDATE":
         for collection, objects in payload.items():
@@ -112,7 +114,7 @@ def _count(server: Server, report: Report, payload: Object, strategy: str) -> No
 
 @dataclass
 class Check:
-    """The checks of one object."""
+    """The checks of one object; `met` has the ids of earlier ones of the payload, by what must be unique."""
 
     server: Server
     user: Object
@@ -120,6 +122,7 @@ class Check:
     collection: str
     index: int
     entry: Object
+    met: dict[tuple[str, str, str], str]
 
     def all(self, strategy: str, coming: set[str]) -> None:
         held = self.server.metadata.find(self.collection, self.entry["id"])
@@ -130,6 +133,7 @@ class Check:
             self._error("E5001", text, "UID", self._described(self.entry))
         elif self._may(held) and strategy != "DELETE":
             self._required()
+            self._lengths()
             self._unique()
             if self.collection == "users":
                 self._user(held)
@@ -159,17 +163,25 @@ class Check:
             if not self.entry.get(name):
                 self._error("E4000", "Missing required property `{0}`", name, errorProperty=name)
 
+    def _lengths(self) -> None:
+        for name, longest in LONGEST.items():
+            if (length := len(self.entry.get(name) or "")) > longest:
+                text = "Maximum length of property `{0}`is {1}, but given length was {2}"
+                self._error("E4001", text, name, str(longest), str(length), errorProperty=name)
+
     def _unique(self) -> None:
         for name in UNIQUE:
             if (name == "name" and self.collection in WITHOUT_UNIQUE_NAME) or not self.entry.get(name):
                 continue
             if name == "shortName" and self.collection not in WITH_UNIQUE_SHORT_NAME:
                 continue
-            other = self.server.metadata.find(self.collection, self.entry[name], name)
-            if other and other["id"] != self.entry["id"]:
+            held = self.server.metadata.find(self.collection, self.entry[name], name)
+            own = self.entry["id"]
+            other = held["id"] if held else self.met.setdefault((self.collection, name, self.entry[name]), own)
+            if other != own:
                 text = "Property `{0}` with value `{1}` on object {2} already exists on object {3}"
-                args = (name, self.entry[name], self._described(self.entry), other["id"])
-                self._error("E5003", text, *args, mainId=other["id"], errorProperty=name)
+                args = (name, self.entry[name], self._described(self.entry), other)
+                self._error("E5003", text, *args, mainId=other, errorProperty=name)
 
     def _user(self, held: Object | None) -> None:
         if not self.entry.get("userRoles"):

@@ -7,7 +7,14 @@ has values of its own, and the aggregation levels keep DHIS2 from adding those o
 from collections.abc import Collection
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import NUMBERS, OVER_TIME, OVER_UNITS, over_periods
+from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import (
+    NUMBERS,
+    OVER_TIME,
+    OVER_UNITS,
+    WHOLE_NUMBERS,
+    over_periods,
+    takes,
+)
 
 # by the statistic over time, and whether the one over cells adds them up
 _TYPES = {
@@ -61,10 +68,10 @@ def value_type(dataset: Dataset) -> str:
     """Return the value type of the dataset's values: whole numbers where it rounds to such."""
     if dataset.decimals != 0:
         return "NUMBER"
-    limits = dataset.plausible or dataset.options.plausible()
-    return "INTEGER_ZERO_OR_POSITIVE" if limits[0] is not None and limits[0] >= 0 else "INTEGER"
+    return "INTEGER_ZERO_OR_POSITIVE" if takes("INTEGER_ZERO_OR_POSITIVE", dataset) else "INTEGER"
 
 
 def fitting_value_types(dataset: Dataset) -> set[str]:
-    """Return all value types that the check before an import lets pass."""
-    return {value_type(dataset), *NUMBERS, *(("INTEGER",) if dataset.decimals == 0 else ())}
+    """Return all value types that take every value of the dataset."""
+    types = NUMBERS if dataset.decimals != 0 else (*NUMBERS, *WHOLE_NUMBERS)
+    return {type_ for type_ in types if takes(type_, dataset)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from eo_pygeoapi.pipeline.dhis2.metadata.members import Member
 
-SHORTEST = 50  # characters of a short name, at most
+LONGEST, SHORTEST = 230, 50  # characters of a name, and of a short name, at most
 # by collection: what people call one of its objects
 KINDS: Mapping[str, str] = {
     "categoryOptions": "category option",

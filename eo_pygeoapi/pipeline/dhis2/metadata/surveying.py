@@ -11,6 +11,7 @@ from eo_pygeoapi.pipeline.dhis2.facts import instant, version_of
 from eo_pygeoapi.pipeline.dhis2.identifiers import Object
 from eo_pygeoapi.pipeline.dhis2.metadata import disaggregation
 from eo_pygeoapi.pipeline.dhis2.metadata.held import OWNED, Held, read_held
+from eo_pygeoapi.pipeline.dhis2.metadata.names import shared_titles, taken_names
 from eo_pygeoapi.pipeline.dhis2.metadata.needs import Importer, Need, Needs
 from eo_pygeoapi.pipeline.dhis2.metadata.plan import Plan, plan_of
 from eo_pygeoapi.pipeline.dhis2.metadata.wanted import Surroundings, mistakes, set_of, wanted_objects
@@ -18,7 +19,7 @@ from eo_pygeoapi.pipeline.dhis2.metadata.wanted import Surroundings, mistakes, s
 
 @dataclass(frozen=True)
 class Survey:
-    """A plan, what keeps datasets out of it, and of which version the DHIS2 is."""
+    """A plan, what keeps datasets out of it or DHIS2 from taking it, and of which version the DHIS2 is."""
 
     plan: Plan
     version: str
@@ -38,9 +39,15 @@ def survey(dhis2: Dhis2, needs: Needs) -> Survey:
     for need in needs.datasets:
         sets.setdefault(set_of(need, held), []).append(need)
     held = held.with_(read_held(dhis2, [("dataSets", name) for name in sets]))
-    there = Surroundings(held, version_of(system), _default_combo(dhis2))
-    all_wanted = wanted_objects(needs, sets, there)
-    return Survey(plan_of((one, held.by_uid(one.collection, one.id)) for one in all_wanted), version, problems)
+    lacking = [need for need in needs.datasets if held.get("dataElements", need.data_element) is None]
+    one_each = {need.data_element: need.dataset for need in reversed(lacking)}
+    titles = shared_titles(dhis2, list(one_each.values()))
+    there = Surroundings(held, version_of(system), _default_combo(dhis2), titles)
+    plan = plan_of((one, held.by_uid(one.collection, one.id)) for one in wanted_objects(needs, sets, there))
+    ids = {held.id_of("dataElements", identifier): dataset.id for identifier, dataset in one_each.items()}
+    for taken in taken_names(dhis2, [entry.wanted for entry in plan.entries if entry.held is None]):
+        problems.append(f"{ids.get(taken.wanted.id, taken.wanted.code)}: {taken.in_words()}")
+    return Survey(plan, version, problems)
 
 
 def read_importer(dhis2: Dhis2, username: str, password: str = "") -> Importer:

@@ -11,6 +11,7 @@ from eo_pygeoapi.pipeline.dhis2.client import UID
 from eo_pygeoapi.pipeline.dhis2.metadata import disaggregation, fitting
 from eo_pygeoapi.pipeline.dhis2.metadata.held import Held
 from eo_pygeoapi.pipeline.dhis2.metadata.members import DEFAULT, AtLeast, Includes, Is, Levels, Member, RefersTo
+from eo_pygeoapi.pipeline.dhis2.metadata.names import names_of
 from eo_pygeoapi.pipeline.dhis2.metadata.needs import Need, Needs
 from eo_pygeoapi.pipeline.dhis2.metadata.objects import Wanted, short
 from eo_pygeoapi.pipeline.dhis2.metadata.people import GROUP_NAME, wanted_people
@@ -19,11 +20,15 @@ from eo_pygeoapi.pipeline.dhis2.metadata.sharing import Sharing
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the wanted objects depend on: what DHIS2 has, its version, and the UID of its combination `default`."""
+    """What the wanted objects depend on: what DHIS2 has, its version, and the UID of its combination `default`.
+
+    `shared_titles` are titles of datasets that several data elements would be called by.
+    """
 
     held: Held
     version: tuple[int, ...]
     default_combo: str
+    shared_titles: frozenset[str] = frozenset()
 
     def code(self, collection: str, identifier: str) -> str:
         """Return the code that an object must have; empty where its identifier is its UID."""
@@ -57,11 +62,14 @@ def dhis2_name(period_type: PeriodType) -> str:
 def _data_element(need: Need, there: Surroundings, sharing: Sharing) -> Wanted:
     dataset, identifier = need.dataset, need.data_element
     type_ = fitting.aggregation_type(dataset, there.version)
+    alike = fitting.fitting_aggregation_types(dataset, there.version)
+    of_held = (there.held.get("dataElements", identifier) or {}).get("aggregationType")
+    keeps_zeros = (of_held if of_held in alike else type_) in KEEP_ZEROS
     members: list[Member] = [
         Is("domainType", "AGGREGATE", usual=True),
         Is("valueType", fitting.value_type(dataset), fitting.fitting_value_types(dataset)),
-        Is("aggregationType", type_, fitting.fitting_aggregation_types(dataset, there.version)),
-        Is("zeroIsSignificant", True, (False,) if type_ in KEEP_ZEROS else ()),
+        Is("aggregationType", type_, alike),
+        Is("zeroIsSignificant", True, (False,) if keeps_zeros else ()),
         Levels(fitting.aggregation_levels(dataset, type_, need.levels)),
         sharing,
     ]
@@ -71,13 +79,7 @@ def _data_element(need: Need, there: Surroundings, sharing: Sharing) -> Wanted:
     elif not dataset.dhis2.category_option_combo:
         members.append(RefersTo("categoryCombo", there.default_combo, DEFAULT))
     uid, code = there.held.id_of("dataElements", identifier), there.code("dataElements", identifier)
-    title = dataset.title or dataset.id
-    return Wanted("dataElements", uid, code, title, _short_title(dataset.id, title), members)
-
-
-def _short_title(id_: str, title: str) -> str:
-    """Return a short name that another dataset does not have: those of data elements must differ."""
-    return title if len(title) <= len(short(title)) else short(f"{short(title)[:30].rstrip()} ({id_})")
+    return Wanted("dataElements", uid, code, *names_of(dataset, there.shared_titles), members)
 
 
 def _data_set(identifier: str, of_set: Sequence[Need], needs: Needs, there: Surroundings, sharing: Sharing) -> Wanted:

@@ -11,12 +11,19 @@ from eo_pygeoapi.pipeline.dhis2.metadata.fitting import (
     aggregation_levels,
     aggregation_type,
     fitting_aggregation_types,
+    fitting_value_types,
     value_type,
 )
-from eo_pygeoapi.pipeline.dhis2.metadata.needs import Need, roots_of
+from eo_pygeoapi.pipeline.dhis2.metadata.held import Held
+from eo_pygeoapi.pipeline.dhis2.metadata.needs import Need, Needs, roots_of
 from eo_pygeoapi.pipeline.dhis2.metadata.sharing import Sharing
 from eo_pygeoapi.pipeline.dhis2.metadata.uids import uid_of
+from eo_pygeoapi.pipeline.dhis2.metadata.wanted import Surroundings, wanted_objects
 from tests.pipeline.made import dataset
+
+WHOLE = {"NUMBER", "INTEGER", "INTEGER_ZERO_OR_POSITIVE"}
+HEAT: dict[str, Any] = {"source": "era5-land", "options": {"variable": "2m_temperature", "provider": "cds"}}
+HUMIDITY: dict[str, Any] = {"source": "era5-land", "options": {"variable": "relative_humidity", "provider": "cds"}}
 
 
 def made(spatial: str = "mean", temporal: str = "mean", **eo: Any) -> Dataset:
@@ -68,6 +75,57 @@ def test_whole_numbers_get_a_type_of_whole_numbers() -> None:
     assert value_type(made()) == "NUMBER"
     assert value_type(made(decimals=0)) == "INTEGER"
     assert value_type(made(decimals=0, plausible=[0, None])) == "INTEGER_ZERO_OR_POSITIVE"
+
+
+@pytest.mark.parametrize(
+    ("eo", "fitting"),
+    [
+        ({}, {"NUMBER"}),
+        ({"plausible": [0, 1]}, {"NUMBER", "PERCENTAGE", "UNIT_INTERVAL"}),
+        ({"plausible": [0, 100]}, {"NUMBER", "PERCENTAGE"}),
+        ({"plausible": [0, 500]}, {"NUMBER"}),
+        ({"plausible": [-1, 1]}, {"NUMBER"}),
+        ({"plausible": [0, 1], "temporal": "days-above-1"}, {"NUMBER"}),  # days are no shares
+        (
+            {"plausible": [1, None], "decimals": 0},
+            {"NUMBER", "INTEGER", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_POSITIVE"},
+        ),
+        ({"plausible": [None, -1], "decimals": 0}, {"NUMBER", "INTEGER", "INTEGER_NEGATIVE"}),
+        ({"decimals": 0}, {"NUMBER", "INTEGER"}),
+    ],
+)
+def test_a_value_type_fits_that_takes_every_value(eo: dict[str, Any], fitting: set[str]) -> None:
+    assert fitting_value_types(made(**eo)) == fitting
+
+
+@pytest.mark.parametrize(
+    ("options", "eo", "fitting"),
+    [
+        ({"source": "chirps3"}, {"aggregation": {"temporal": "sum"}}, {"NUMBER"}),
+        ({"source": "chirps3", "periodType": "yearly", "decimals": 0}, {}, WHOLE),
+        ({"source": "worldpop", "options": {"country": "SLE"}, "decimals": 0}, {}, WHOLE),
+        (HEAT, {"decimals": 0}, {"NUMBER", "INTEGER"}),  # its limits are in kelvins, its values are not
+        (HUMIDITY, {}, {"NUMBER"}),  # of supersaturated air it is above 100 %
+        (HUMIDITY, {"plausible": [0, 100]}, {"NUMBER", "PERCENTAGE"}),
+    ],
+)
+def test_the_limits_of_a_source_say_which_value_types_fit(
+    options: dict[str, Any], eo: dict[str, Any], fitting: set[str]
+) -> None:
+    assert fitting_value_types(Dataset.model_validate({"id": "x", **options, **eo})) == fitting
+
+
+@pytest.mark.parametrize(
+    ("held", "zeros_matter"), [(None, False), ("AVERAGE_SUM_ORG_UNIT", False), ("LAST", True), ("SUM", False)]
+)
+def test_zeros_matter_by_the_aggregation_type_that_the_element_will_have(held: str | None, zeros_matter: bool) -> None:
+    """Over years LAST fits as well as a mean, and stays; with it DHIS2 drops zeros that are not significant."""
+    need = Need(made("sum", "mean", periodType="yearly", dhis2={"dataElement": "EO_X"}))
+    objects = {("dataElements", "EO_X"): {"id": "HandMade001", "aggregationType": held}} if held else {}
+    there = Surroundings(Held(objects), (2, 42, 0), "DefaultCombo")
+    element = next(iter(wanted_objects(Needs([need], date(2026, 1, 1)), {}, there)))
+    member = next(member for member in element.members if member.name == "zeroIsSignificant")
+    assert bool(member.differs(False)) == zeros_matter
 
 
 def test_projections_need_open_future_periods() -> None:
