@@ -84,7 +84,8 @@ def note_boundaries(
 
 def unit_count(store: ResultStore, dataset_id: str) -> int:
     """Return how many units the last job that was for all units found; 0 where there was none. Raises ResultsError."""
-    return len(store.read_json(_key(dataset_id), default={}).get("units", {}))
+    known = _Boundaries.of(store, dataset_id)
+    return len(known.units) if known else 0
 
 
 def changed_units(store: ResultStore, dataset_id: str) -> set[str]:

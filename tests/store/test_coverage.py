@@ -83,6 +83,18 @@ def test_what_dhis2_says_stands_until_it_says_something_else(table: CoverageTabl
     assert [(s.imported, s.rejected, s.kept) for s in table.summary()] == [(2, 0, 0)]
 
 
+@pytest.mark.parametrize("found", [b"", b"{", b"[]", b'{"digest": 1}'])
+def test_counts_that_cannot_be_read_are_made_again(tmp_path: Path, found: bytes) -> None:
+    store = ResultStore(str(tmp_path))
+    table = CoverageTable(store, "rain")
+    table.add_values(cells("VVPPOVNN"), UNITS, "job-1", "1")
+    counted = table.summary()
+    store.write_bytes("coverage/rain/summaries/2025.json", found)
+
+    assert table.summary() == counted
+    assert store.read_json("coverage/rain/summaries/2025.json")["periods"]
+
+
 def test_many_jobs_leave_few_files(table: CoverageTable) -> None:
     for number in range(12):
         table.add_values(cells("VV", DAYS[:1]), UNITS, f"job-{number}", f"{number:03}")

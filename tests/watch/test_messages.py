@@ -124,6 +124,26 @@ def test_who_was_not_told_does_not_hear_that_it_is_over(tmp_path: Path, datasets
     assert on.look(NOW + DAY) == []  # ops does not want to hear of recoveries, boss was not told
 
 
+def test_a_channel_that_never_heard_of_a_problem_does_not_hear_that_it_is_over(
+    tmp_path: Path, datasets: dict[str, Dataset]
+) -> None:
+    on = watch(tmp_path, datasets, ops=Channel(), boss=Channel())
+    for first, heard in ((NOW, False), (NOW + 30 * DAY, True)):
+        on.look(first, failed())
+        on.book.unheard(failed().id, "boss")  # what it was to hear was given up
+        if heard:
+            assert ("boss", "rain: a job failed") in on.look(first + 7 * DAY, failed())  # it is reminded
+        told = [channel for channel, _ in on.look(first + 8 * DAY)]
+        assert told == (["ops", "boss"] if heard else ["ops"])
+
+
+def test_a_problem_of_a_channel_is_not_called_a_failed_job(tmp_path: Path, datasets: dict[str, Dataset]) -> None:
+    on = watch(tmp_path, datasets, ops=Channel())
+    silent = Condition("failed", "channel boss", NOW, "It takes nothing.", title="channel boss takes no messages")
+    assert on.look(NOW, silent) == [("ops", "eo_pygeoapi: channel boss takes no messages")]
+    assert on.look(NOW + DAY) == [("ops", "Recovered: eo_pygeoapi: channel boss takes no messages")]
+
+
 @pytest.mark.parametrize(
     ("channel", "condition", "heard"),
     [
