@@ -142,9 +142,7 @@ class Watch:
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from companions.conditions(companions.last_companions(self.gateway, self.store, datasets))
         yield from detect.refusals(self._refusals(found))
-        yield from detect.doubts(
-            (facts, facts.last_good, said) for facts in found if (said := self._summary(facts.last_good).get("doubts"))
-        )
+        yield from detect.doubts(self._doubts(found))
         yield from detect.chains(self._chains(found, now))
         catching_up = self._missed.catches_up(now)
         yield from detect.late(found, now.date(), catching_up=catching_up)
@@ -224,6 +222,11 @@ class Watch:
             if summary.rejected_count:
                 reason = summary.rejected[0].reason if summary.rejected else summary.reason
                 yield Refusal(facts, summary.rejected_count, reason, job.id, job.updated)
+
+    def _doubts(self, found: Sequence[Facts]) -> Iterator[tuple[Facts, Job, str]]:
+        for facts in found:
+            if (job := facts.last_good) is not None and (said := self._summary(job).get("doubts")):
+                yield facts, job, str(said)
 
     def _summary(self, job: Job | None) -> JsonMapping:
         """Return what a job has kept of its result."""

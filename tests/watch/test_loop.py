@@ -298,20 +298,23 @@ def test_a_mistake_in_the_file_ends_no_problem_and_silences_no_channel(
         document["eo"] |= eo
         return yaml.safe_dump(document)
 
+    def heard() -> list[str]:
+        return [title for title in titles(receiver) if "no worker" not in title]
+
     told = [f"{first}: a job failed"]
     # also for a watch that has never seen a right file, and one that is no YAML
     for text in (wrong(), wrong(retention={"jobs": "400 days"}), wrong(notify={"ops": {}, "boss": {"remind": "x"}})):
         config.write_text(text)
         for one in (looking, again):
             one.look(now)
-        assert titles(receiver) == told
+        assert heard() == told
     config.write_text("eo: [")
     for minutes in (1, 10):
         looking.look(now + minutes * MINUTE)
-    assert titles(receiver)[1:] == ["eo_pygeoapi: the configuration file has mistakes"]
+    assert heard()[1:] == ["eo_pygeoapi: the configuration file has mistakes"]
     config.write_text(yaml.safe_dump(right))
     looking.look(now + 11 * MINUTE)
-    assert titles(receiver)[2:] == ["Recovered: eo_pygeoapi: the configuration file has mistakes"]
+    assert heard()[2:] == ["Recovered: eo_pygeoapi: the configuration file has mistakes"]
     looking.gateway.close()
 
 
