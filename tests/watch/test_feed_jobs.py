@@ -18,7 +18,8 @@ REAL: dict[str, Any] = {"start": "-P3D", "end": "P0D", "dryRun": False}
 
 def dataset(schedule: dict[str, Any] | None = None) -> Dataset:
     schedules = [{"name": "daily", "cron": "0 6 * * *", "inputs": schedule}] if schedule else []
-    block = {"source": "chirps3", "dhis2": {"connection": "national", "dataElement": "RAIN"}, "schedules": schedules}
+    block: dict[str, Any] = {"source": "chirps3", "orgUnits": {"source": "geojson", "href": "units.json"}}
+    block |= {"dhis2": {"connection": "national", "dataElement": "RAIN"}, "schedules": schedules}
     resources = {"rain": {"type": "collection", "title": "Rain", "eo": block}}
     return read_datasets(yaml.safe_load(yaml.safe_dump({"resources": resources})), Path("/etc/eo"))["rain"]
 

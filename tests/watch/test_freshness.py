@@ -95,11 +95,12 @@ def test_what_is_late_counts_from_when_a_long_period_ends(today: date, late: boo
 
 
 SCHEDULE = "{name: daily, cron: '0 7 * * *', inputs: {start: -P40D, end: P0D, dryRun: %s}}"
-DHIS2 = ", dhis2: {connection: national, dataElement: RAIN}"
+UNITS = "orgUnits: {source: geojson, href: units.json}"
+DHIS2 = f", {UNITS}, dhis2: {{connection: national, dataElement: RAIN}}"
 
 
 def test_a_source_that_says_no_dates_says_so_where_a_schedule_waits_for_them() -> None:
-    block = f"{{source: file, options: {{href: a.nc}}, schedules: [{SCHEDULE % 'true'}]}}"
+    block = f"{{source: file, options: {{href: a.nc}}, {UNITS}, schedules: [{SCHEDULE % 'true'}]}}"
     text = f"resources: {{rain: {{type: collection, title: Rain, eo: {block}}}}}"
     own = Facts(
         read_datasets(yaml.safe_load(text), Path("/etc/eo"))["rain"], days(date(2026, 11, 1), date(2026, 11, 24))
