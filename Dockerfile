@@ -27,6 +27,7 @@ RUN apt-get update \
 ENV PATH=/opt/eo-pygeoapi/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \
+    PYTHONTZPATH= \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \
     EO_DATA_DIR=/var/lib/eo-pygeoapi \
     PYGEOAPI_CONFIG=/etc/eo-pygeoapi/pygeoapi-config.yml \

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.commands.checks import check
 from eo_pygeoapi.commands.interrupts import INTERRUPTED, ignore_interrupts, raise_interrupts
 from eo_pygeoapi.commands.running import Running
@@ -70,13 +69,18 @@ def _run(
         settings.config, settings.data_dir, port, prefect_port, environ, lambda text: out.print(text, markup=False)
     )
 
-    def apply(running: Running, effective: Path) -> None:
-        apply_to_prefect(effective, settings.model_copy(update={"prefect_api_url": running.prefect_api_url}))
+    def prepare() -> Callable[[Running, Path], None]:
+        from eo_pygeoapi.commands.applying import apply_to_prefect  # with Prefect's client, while its server starts
+
+        def apply(running: Running, effective: Path) -> None:
+            apply_to_prefect(effective, settings.model_copy(update={"prefect_api_url": running.prefect_api_url}))
+
+        return apply
 
     try:
         raise_interrupts()
         with out.status("starting Prefect, the worker and the API"):
-            running = stack.start(apply)
+            running = stack.start(prepare)
         show(running)
         out.print("\nRunning; Ctrl-C stops everything.")
         stack.watch()

@@ -35,6 +35,7 @@ MOST_DEATHS = 5
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 _WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
+_CSRF_PROTECTION = ("PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED", "PREFECT_SERVER_CSRF_PROTECTION_ENABLED")
 
 Say = Callable[[str], None]
 
@@ -66,8 +67,11 @@ class LocalStack:
         self.is_up = False
         self._begun = time.time()
 
-    def start(self, apply: Callable[["Running", Path], None]) -> Running:
-        """Start all, at the same time where they do not need each other; calls `apply` once Prefect answers."""
+    def start(self, prepare: Callable[[], Callable[["Running", Path], None]]) -> Running:
+        """Start all, at the same time where they do not need each other.
+
+        Calls `prepare` while the Prefect server starts, and what it returns once Prefect answers.
+        """
         self._prepare_folder()
         self.running = running = self._choose_ports()
         port = str(running.prefect_port)
@@ -82,6 +86,7 @@ class LocalStack:
             *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
         ]
         self._spawn("web", web)
+        apply = prepare()
         self._wait_for_answer("prefect-server", f"{self.running.prefect_api_url}/health")
         apply(self.running, effective)
         host = "127.0.0.1" if running.host in ("0.0.0.0", "") else running.host
@@ -170,28 +175,13 @@ class LocalStack:
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         self._commands[name] = command
-        own = {
-            "PREFECT_HOME": str(self.data_dir / "prefect"),
-            "PREFECT_API_URL": self.running.prefect_api_url,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-            # never flow_runs: runs are jobs, and eo.retention says how long these are kept
-            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
-            "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P7D",
-            "DO_NOT_TRACK": "1",
-            "EO_DATA_DIR": str(self.data_dir),
-            "PYGEOAPI_CONFIG": str(self.data_dir / CONFIG),
-            "PYGEOAPI_OPENAPI": str(self.data_dir / OPENAPI),
-            "PYTHONUNBUFFERED": "1",
-        }
         with self.log_file(name).open("ab") as log, deferred_interrupts():  # `stop` must know of every child
             self._children[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={"EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS, **self._environ, **own},
+                env=child_environment(self._environ, self.data_dir, self.running.prefect_api_url),
                 cwd=self.data_dir,
                 start_new_session=True,  # Ctrl-C is for us; we stop the children in order
             )
@@ -224,6 +214,34 @@ class LocalStack:
     def _end_of_log(self, name: str) -> str:
         lines = self.log_file(name).read_text(errors="replace").splitlines()
         return "\n".join(lines[-15:])
+
+
+def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_api_url: str) -> dict[str, str]:
+    """Return the environment of a process of the stack: what `environ` says, which wins where it may, and ours."""
+    may_differ = {
+        "EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS,
+        # Prefect lists all time zones each time it reads a schedule: from one file of `tzdata`, not from 1,800
+        "PYTHONTZPATH": "",
+    }
+    if not any(name in environ for name in _CSRF_PROTECTION):
+        # without it each process asks the server for a token that it does not give
+        may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"
+    ours = {
+        "PREFECT_HOME": str(data_dir / "prefect"),
+        "PREFECT_API_URL": prefect_api_url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # never flow_runs: runs are jobs, and eo.retention says how long these are kept
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P7D",
+        "DO_NOT_TRACK": "1",
+        "EO_DATA_DIR": str(data_dir),
+        "PYGEOAPI_CONFIG": str(data_dir / CONFIG),
+        "PYGEOAPI_OPENAPI": str(data_dir / OPENAPI),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**may_differ, **environ, **ours}
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -61,6 +61,11 @@ def periods_in(interval: Interval, period_type: PeriodType) -> list[Period]:
     return [p for p in _touched(interval, period_type) if interval.start <= p.start and p.end <= interval.end]
 
 
+def whole_months(periods: Sequence[Period]) -> bool:
+    """Tell whether each of these periods is one month or several, by the days that it has."""
+    return all(period.start.day == 1 and period.end == end_of_month(period.end) for period in periods)
+
+
 def first_period_in(interval: Interval, period_type: PeriodType) -> Period | None:
     """Return the first whole period that lies in the interval, however long that is; None where none does."""
     touched = _touched(interval, period_type)

@@ -188,6 +188,11 @@ class Dataset(DatasetBlock):
         return Dataset.model_validate({**own, **about, "aggregation": {"spatial": "sum", "temporal": "mean"}})
 
     @property
+    def sums_steps(self) -> bool:
+        """Whether a value is the sum of all time steps of its period."""
+        return self.aggregation.temporal == "sum" and not self.aggregation.daily
+
+    @property
     def unit(self) -> str:
         """The unit of the values: `units.to`, unless they count something."""
         if self.exposure is not None:

@@ -35,13 +35,14 @@ class Needed:
     """The days whose data are needed, in order, and the box around the units: west, south, east, north in degrees.
 
     `companions` are the options of datasets whose data come with the same download. `size` returns the bytes of a file
-    by its address or path, None where it is not known.
+    by its address or path, None where it is not known. `sums_of_months`: are values sums over whole months?
     """
 
     days: Sequence[date]
     box: Box
     companions: Sequence["SourceOptions"] = ()
     size: Callable[[str], int | None] = lambda _place: None
+    sums_of_months: bool = False
 
     @property
     def months(self) -> int:

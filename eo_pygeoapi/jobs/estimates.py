@@ -5,14 +5,14 @@ each source (its `cost`) what it sends. `docs/backfill.md` says how far they wer
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs, Chunks
 from eo_pygeoapi.contract.chunks import Chunk, chunks_of, most_values, part_for
 from eo_pygeoapi.contract.intervals import days
 from eo_pygeoapi.contract.models import Finding
-from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.periods import Period, whole_months
 from eo_pygeoapi.contract.windows import Window
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.cost import Box, Cost, Needed
@@ -141,25 +141,21 @@ def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -
     wanted = [day for chunk in reversed(plan.chunks) for day in days(chunk.interval)]
     if box is None or not wanted:
         return Cost()
-    own = _of_lacking(dataset, wanted, box, around, around.companions)
+    sums_of_months = dataset.sums_steps and whole_months(plan.periods)
+    own = _of_lacking(dataset, Needed(wanted, box, around.companions, around.size, sums_of_months), around)
     if own is None or not dataset.weighs_people:
         return own
     people = dataset.of_people()
     years = {people.options.nearest_year(int(period.id[:4])) for period in plan.periods}
-    more = _of_lacking(people, [date(year, 1, 1) for year in range(min(years), max(years) + 1)], box, around)
+    new_years = [date(year, 1, 1) for year in range(min(years), max(years) + 1)]
+    more = _of_lacking(people, Needed(new_years, box, size=around.size), around)
     return None if more is None else own + more
 
 
-def _of_lacking(
-    dataset: Dataset,
-    wanted: Sequence[date],
-    box: Box,
-    around: Surroundings,
-    companions: Sequence[SourceOptions] = (),
-) -> Cost | None:
-    held = set(around.held(dataset, wanted))
-    lacking = [day for day in wanted if day not in held]
-    return dataset.options.cost(Needed(lacking, box, companions, around.size)) if lacking else Cost()
+def _of_lacking(dataset: Dataset, needed: Needed, around: Surroundings) -> Cost | None:
+    held = set(around.held(dataset, needed.days))
+    lacking = [day for day in needed.days if day not in held]
+    return dataset.options.cost(replace(needed, days=lacking)) if lacking else Cost()
 
 
 def _findings(dataset: Dataset, plan: Plan, units: Sequence[str], around: Surroundings) -> Iterator[Finding]:

@@ -169,6 +169,7 @@ def test_a_collection_says_by_which_formula_its_values_are_computed(url: str) ->
         ("/datasets/rain/coverage?start=soon", 400, "start: 'soon' is not allowed; allowed: a date such as 2025-07-01"),
         ("/datasets/rain/coverage?level=two", 400, "level: 'two' is not allowed"),
         ("/datasets/rain/coverage?start=2025-07-02&end=2025-07-01", 400, "an end that is not before the start"),
+        ("/datasets/rain/coverage?start=0001-01-01&end=9999-12-31", 400, "3652059 days; allowed: 100000 at most"),
         ("/problems?state=old", 400, "state: 'old' is not allowed; allowed: open, closed"),
     ],
 )

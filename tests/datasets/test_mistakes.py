@@ -38,11 +38,11 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{source: chirps3, base: x}", f"base: is not known here; allowed: {KEYS}"),
         (
             "{source: chirps3, options: {flavour: rnl}}",
-            "options.flavour: is not known here; allowed: baseUrl, flavor, stage",
+            "options.flavour: is not known here; allowed: baseUrl, flavor, product, stage",
         ),
         (
             "{source: chirps3, options: {base_url: x}}",
-            "options.base_url: is not known here; allowed: baseUrl, flavor, stage",
+            "options.base_url: is not known here; allowed: baseUrl, flavor, product, stage",
         ),
         (
             "{source: worldpop, options: {country: SLE, stage: final}}",
@@ -188,7 +188,7 @@ def test_a_wrong_period_type_is_named_with_all_that_are_allowed() -> None:
             '{name: a, cron: "0 6 * * *", inputs: {start: P0D, end: -P3D, parameters: {baseUrl: x}}}',
             [
                 "inputs.end: the end",
-                "inputs.parameters.baseUrl: requests cannot set it; allowed for rain: stage, flavor",
+                "inputs.parameters.baseUrl: requests cannot set it; allowed for rain: stage, flavor, product",
             ],
         ),
         (

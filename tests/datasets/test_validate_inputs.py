@@ -172,8 +172,8 @@ NAMES = (
         (
             {**REQUEST, "parameters": {"baseUrl": "http://x", "href": "/etc/passwd"}},
             [
-                "input parameters.baseUrl: requests cannot set it; allowed for rain: stage, flavor",
-                "input parameters.href: requests cannot set it; allowed for rain: stage, flavor",
+                "input parameters.baseUrl: requests cannot set it; allowed for rain: stage, flavor, product",
+                "input parameters.href: requests cannot set it; allowed for rain: stage, flavor, product",
             ],
         ),
         (

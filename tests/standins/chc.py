@@ -241,6 +241,11 @@ def day_path(day: date, stage: str = "final", flavor: str = "rnl") -> str:
     return f"{daily}/final/{flavor}/cogs/{day:%Y}/chirps-v3.0.{flavor}.{day:%Y.%m.%d}.cog"
 
 
+def month_path(day: date) -> str:
+    """Return where CHC keeps the month of a day."""
+    return f"products/CHIRPS/v3.0/monthly/global/cogs/chirps-v3.0.{day:%Y.%m}.cog"
+
+
 def rain(day: date, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Make up a day's rain in mm: it differs by day, row and column, and the north-west corner is sea."""
     rows, columns = np.indices(shape)
@@ -261,15 +266,16 @@ def make_day(
 ) -> Path:
     """Write a day of CHIRPS below `root` as CHC does: 0.05 degree cells, -9999 where there are no data.
 
-    `array` has rows from north to south; its north-west corner lies at (`west`, `north`). Returns the file.
+    `array` has rows from north to south; its north-west corner lies at (`west`, `north`). The stage `month` makes the
+    month of the day. Returns the file.
     """
     import rasterio  # here, so that the server starts without it
 
-    path = root / day_path(day, stage, flavor)
+    path = root / (month_path(day) if stage == "month" else day_path(day, stage, flavor))
     path.parent.mkdir(parents=True, exist_ok=True)
     rows, columns = array.shape
     profile = {
-        "driver": "COG" if stage == "final" else "GTiff",
+        "driver": "GTiff" if stage == "prelim" else "COG",
         "height": rows,
         "width": columns,
         "count": 1,

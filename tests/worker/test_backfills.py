@@ -15,7 +15,7 @@ from eo_pygeoapi.watch.freshness import newest
 from eo_pygeoapi.watch.survey import survey
 from tests.stack import collection
 from tests.standins import dhis2
-from tests.worker.backfilling import Backfills
+from tests.worker.backfilling import BesideAStandIn
 from tests.worker.farm import Farm, patiently, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -55,15 +55,15 @@ def filled() -> dict[str, Any]:
 
 
 @pytest.fixture
-def backfills(work: Farm, tmp_path: Path) -> Iterator[Backfills]:
+def backfills(work: Farm, tmp_path: Path) -> Iterator[BesideAStandIn]:
     with dhis2.running() as server:
         make_rain(tmp_path / "rain.nc", DAYS)
-        made = Backfills(work, server, tmp_path, {"filled": filled()})
+        made = BesideAStandIn(work, server, tmp_path, {"filled": filled()})
         work.worker(made.data, zygote=True, **made.environment)
         yield made
 
 
-def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_do(backfills: Backfills) -> None:
+def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_do(backfills: BesideAStandIn) -> None:
     asked = {"datasetId": "filled", "start": "2018", "end": "2020"}
     estimate = backfills.submit(**asked)
     said = backfills.ended(estimate)
@@ -106,7 +106,7 @@ def test_a_backfill_is_estimated_and_done_in_parts_and_then_there_is_nothing_to_
 
 
 @pytest.mark.slow
-def test_a_backfill_waits_for_its_window_keeps_its_limit_and_stops_its_jobs(backfills: Backfills) -> None:
+def test_a_backfill_waits_for_its_window_keeps_its_limit_and_stops_its_jobs(backfills: BesideAStandIn) -> None:
     opens = datetime.now(UTC) + timedelta(hours=2)
     window = f"{opens:%H}:00-{opens + timedelta(hours=1):%H}:00"
     job = backfills.submit(datasetId="filled", start="2018", end="2020", window=window, dryRun=False)

@@ -115,7 +115,8 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     not in the source's units at all, nor are directions, and a standard deviation is a difference, which has no offset.
     """
     statistics = dataset.aggregation
-    grid = grid.assign_attrs(source_limits=with_room(dataset.options.plausible()), time_zone=dataset.time_zone)
+    of_steps = grid.attrs.get("plausible") or dataset.options.plausible()  # a source may have steps of several lengths
+    grid = grid.assign_attrs(source_limits=with_room(of_steps), time_zone=dataset.time_zone)
     if grid.dtype.kind == "c" or (statistics.spatial == "count" and dataset.plausible is None):
         return grid, Conversion()
     whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)

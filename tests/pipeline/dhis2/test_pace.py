@@ -2,8 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
+from tests.pipeline.dhis2.imports import Importer, july
+from tests.standins.dhis2 import running
+from tests.standins.dhis2_metadata import RAIN
 
 
 class Clock:
@@ -62,3 +68,22 @@ def test_without_a_limit_batches_are_as_large_as_they_are() -> None:
     pace = Pace(sleep=clock.sleep, clock=lambda: clock.now)
     assert pace.batch(10_000) == 10_000 and pace.keep(lambda: 10_000, lambda sent: sent) == 10_000
     assert clock.now == 0
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "turns"), [(0, [RAIN]), (6000, [f"{RAIN}-paced", RAIN, f"not {RAIN}", f"not {RAIN}-paced"])]
+)
+def test_imports_with_a_limit_share_it_and_one_without_does_not(
+    tmp_path: Path, per_minute: int, turns: list[str]
+) -> None:
+    held: list[str] = []
+
+    @contextmanager
+    def turn(name: str) -> Iterator[None]:
+        held.append(name)
+        yield
+        held.append(f"not {name}")
+
+    with running("2.42") as dhis2:
+        summary = Importer(tmp_path)(dhis2, july(), turn=turn, per_minute=per_minute)
+    assert summary.imported == 130 and held[: len(turns)] == turns

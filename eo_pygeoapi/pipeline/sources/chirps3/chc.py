@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 from dhis2eo.data.chc.chirps3 import daily
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rioxarray.exceptions import RioXarrayError
@@ -18,6 +19,8 @@ from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER
 from eo_pygeoapi.pipeline.sources.download import exists
 
 VARIABLE = "precip"
+_MONTHS = "/products/CHIRPS/v3.0/monthly/global/cogs/chirps-v3.0.{:%Y.%m}.cog"
+_NODATA = -9999.0
 _OLDEST_DAYS = 4096
 _SEAM = threading.Lock()
 
@@ -65,6 +68,16 @@ def download_day(served: Served, day: date, file: Path) -> Path:
     """Download a day into the file and return it; raises the errors of `download_month`."""
     with _translated(served, day.isoformat()):
         daily.fetch_day(day, served.box, VARIABLE, served.stage, served.flavor).to_netcdf(file)
+    return file
+
+
+def download_sum(served: Served, month: date, file: Path) -> Path:
+    """Download the sum of a month's days into the file and return it; raises the errors of `download_month`."""
+    with _translated(served, f"{month:%Y-%m}"):
+        found = daily.read_rioxarray_window(served.base_url + _MONTHS.format(month), served.box)
+        rain = found.squeeze("band", drop=True).rename(VARIABLE)
+        rain = rain.where(rain != _NODATA).expand_dims(time=[np.datetime64(month, "ns")]).assign_attrs(units="mm")
+        rain.to_netcdf(file)
     return file
 
 

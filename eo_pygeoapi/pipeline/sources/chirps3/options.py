@@ -25,19 +25,23 @@ _CELLS_PER_DEGREE, _BLOCK = 20, 512
 _BYTES_A_BLOCK, _BYTES_A_HEADER = 255_000, 16_384
 _BYTES_A_CELL, _BYTES_A_MONTH = 4, 20_000  # as it is kept
 _REQUESTS_A_DAY, _SECONDS_A_DAY = 3, 0.35  # and one for each block
-_MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
+MOST_IN_A_DAY = 2500.0  # mm; the highest ever measured is 1825, on La Réunion
 
 
 class Chirps3Options(SourceOptions):
     """CHIRPS v3 daily rainfall of the Climate Hazards Center; 60°N to 60°S, 0.05°, UTC days, from 1981."""
 
-    requestable = ("stage", "flavor")
+    requestable = ("stage", "flavor", "product")
 
     stage: Literal["final", "prelim", "latest"] = Field(
         "final",
         description="final; prelim: preliminary, within a week; latest: final where there is, else preliminary",
     )
     flavor: Literal["rnl", "sat"] = Field("rnl", description="rnl: with reanalysis; sat: with satellite data only")
+    product: Literal["auto", "daily"] = Field(
+        "auto",
+        description="auto: sums over whole months of `final` are made of CHC's months, else of days; daily: of days",
+    )
     base_url: YamlText = Field("", description="address of a mirror")
 
     def defaults(self) -> dict[str, Any]:
@@ -54,7 +58,7 @@ class Chirps3Options(SourceOptions):
 
     def plausible(self) -> Limits:
         """Rain is never below 0."""
-        return 0.0, _MOST_IN_A_DAY
+        return 0.0, MOST_IN_A_DAY
 
     def variable_name(self) -> str:
         """Rain."""
@@ -96,9 +100,14 @@ class Chirps3Options(SourceOptions):
         """When the month is published whole."""
         return None if self.stage == "final" else published_whole(day)
 
+    def by_months(self, sums_of_months: bool) -> bool:
+        """Whether values are made of CHC's months: it has them as final data only, whatever the flavor of the days."""
+        return sums_of_months and self.product == "auto" and self.stage == "final"
+
     def cost(self, needed: Needed) -> Cost:
-        """The blocks of each day's file that the box touches; dhis2eo pauses between two days."""
-        count, (columns, rows) = len(needed.days), _cells(needed.box)
+        """The blocks of each file that the box touches, a file a day or month; dhis2eo pauses between two days."""
+        columns, rows = _cells(needed.box)
+        count = needed.months if self.by_months(needed.sums_of_months) else len(needed.days)
         return Cost(
             download=count * (_BYTES_A_HEADER + _blocks(needed.box) * _BYTES_A_BLOCK),
             kept=count * columns * rows * _BYTES_A_CELL + needed.months * _BYTES_A_MONTH,

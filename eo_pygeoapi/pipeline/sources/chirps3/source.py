@@ -1,7 +1,7 @@
 """The source `chirps3`: CHIRPS v3 daily rainfall of the Climate Hazards Center, through dhis2eo.
 
-Days are UTC days and cannot be shifted. Whole published months come through dhis2eo's `download`, the days of younger
-months one by one.
+Days are UTC days and cannot be shifted. Sums over whole months are made of CHC's own months (`months.py`). Else whole
+published months come through dhis2eo's `download`, the days of younger months one by one.
 """
 
 import calendar
@@ -23,7 +23,7 @@ from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
-from eo_pygeoapi.pipeline.sources.chirps3 import chc
+from eo_pygeoapi.pipeline.sources.chirps3 import chc, months
 from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER, Chirps3Options, published_whole
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
@@ -49,6 +49,8 @@ class Chirps3Source:
         today, missing = self.today(), days(request.interval)
         configure_gdal()
         without_handlers()
+        if months.fits(request) and (extract := _of_months(request, today)):
+            return extract
         found: list[CachedFile] = []
         stages: dict[str, list[CachedFile]] = {}
         for stage in _STAGES[options.stage]:
@@ -79,12 +81,17 @@ class Chirps3Source:
 
     def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
         """Return the days that are kept, of the first stage that has them."""
+        if months.fits(request):
+            folder = months.Months.of(request.cache, _product(request, "final").served).folder
+            return folder.held(chc.VARIABLE, wanted, self.today())
         products = [_product(request, stage) for stage in _STAGES[cast(Chirps3Options, request.dataset.options).stage]]
         return set[date]().union(*(product.held(wanted, self.today()) for product in products))
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the months and days as one normalised grid."""
         parts = [cut_to_box(part, request.bbox, _NAME) for part in opened(extract.files, _NAME)]
+        if months.are_months(extract.files):
+            return assemble(parts, request, _NAME, "month").assign_attrs(plausible=months.LIMITS)
         return assemble(parts, request, _NAME, "day")
 
 
@@ -134,6 +141,16 @@ def _product(request: SourceRequest, stage: str) -> _Product:
     key = {"address": served.base_url, "box": list(served.box)}
     folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
     return _Product(served, folder)
+
+
+def _of_months(request: SourceRequest, today: date) -> Extract | None:
+    """Fetch months; None where the provider, or a mirror, lacks one that should be there: it may have its days."""
+    product = months.Months.of(request.cache, _product(request, "final").served)
+    files, missing = product.fetch(days(request.interval), today, request.say)
+    if not files or any(today >= published_whole(day) for day in missing):
+        return None
+    left_out = _left_out(missing, request, cast(Chirps3Options, request.dataset.options), today)
+    return Extract(files=[str(file.path) for file in files], left_out=left_out, note=product.served.name)
 
 
 def _first_cell(edge: float, end: int) -> int:
