@@ -40,13 +40,16 @@ def rows(count: int) -> Iterator[Row]:
     for day in range(count // VILLAGES):
         period = f"{TODAY - timedelta(days=count // VILLAGES - day):%Y%m%d}"
         for n in range(VILLAGES):
-            yield f"V{n:010}", period, (n * 7 + day) % 1000 / 10
+            yield f"V{n:010}", period, (n * 7 + day) % 1000 / 10, ""
 
 
 def values_file(folder: Path, count: int) -> None:
     import pandas as pd
 
-    save_values(pd.DataFrame(rows(count), columns=["orgUnit", "period", "value"]), folder / "values.parquet")
+    save_values(
+        pd.DataFrame(rows(count), columns=["orgUnit", "period", "value", "none"]).drop(columns="none"),
+        folder / "values.parquet",
+    )
 
 
 def build_payload(folder: Path, server: StandIn) -> None:

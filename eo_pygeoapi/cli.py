@@ -133,6 +133,10 @@ def check(
         from eo_pygeoapi.commands.online import unanswered
 
         report.problems += unanswered(report.datasets, settings)
+    if settings.prefect_api_url:
+        from eo_pygeoapi.commands.checks import other_releases
+
+        report.remarks += other_releases(settings)
     for remark in (*remarks, *report.remarks):
         out.print(f"note: {escape(remark)}")
     if report.problems:

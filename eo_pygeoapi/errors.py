@@ -19,6 +19,7 @@
     ├── ResultNotReadyError      404  the job has not ended
     ├── ResultNotAvailableError  404  the job ended and has no such result
     ├── ResultsError             500  results that should be in the store and are not
+    │   └── StoreUnavailableError 503 an object store does not answer; worth another try
     ├── SourceError              502  a provider's data are missing, damaged or not what was expected
     │   ├── SourceCredentialError 502 the provider does not accept the key, or wants one
     │   ├── StaleProviderError   502  the provider has stopped: its newest day is long past its usual delay
@@ -183,6 +184,14 @@ class ResultNotAvailableError(EoError):
 
 class ResultsError(EoError):
     """The results store cannot be read or written, or lacks what it should hold."""
+
+
+class StoreUnavailableError(ResultsError):
+    """The results store is elsewhere and does not answer, or not whole; trying again may help."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    transient = True
+    later = True
 
 
 class SourceError(EoError):

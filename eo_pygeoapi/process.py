@@ -6,7 +6,7 @@ Execution is the manager's: it hands each request to Prefect.
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
@@ -14,6 +14,7 @@ from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 from eo_pygeoapi.contract.backfill import BackfillInputs, BackfillOutputs
 from eo_pygeoapi.contract.models import ImportInputs, ImportOutputs, Model
 from eo_pygeoapi.contract.ogc_schema import ogc_inputs, ogc_schema
+from eo_pygeoapi.contract.periods import longest, period_of
 from eo_pygeoapi.contract.reconcile import ReconcileInputs, ReconcileOutputs
 from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.contract.undo import UndoInputs, UndoOutputs
@@ -195,8 +196,10 @@ def example(datasets: Mapping[str, Dataset]) -> JsonObject:
     if first is None:
         return {"inputs": {"datasetId": "none-enabled", "start": f"{year}-01", "end": f"{year}-01", "dryRun": True}}
     # long enough for one whole period
-    ends = {"yearly": ("", ""), "quarterly": ("-01", "-03")}.get(first.period_type, ("-01", "-01"))
+    period = period_of(date(int(year), 1, 15), first.period_type)
+    ends = {"yearly": (year, year), "quarterly": (f"{year}-01", f"{year}-03")}.get(first.period_type)
+    if ends is None and longest(first.period_type) <= 31:
+        ends = (f"{year}-01", f"{year}-01")
+    start, end = ends or (period.start.isoformat(), period.end.isoformat())
     units = {} if first.org_units else {"orgUnitLevel": 2}
-    return {
-        "inputs": {"datasetId": first.id, "start": year + ends[0], "end": year + ends[1], "dryRun": True, **units},
-    }
+    return {"inputs": {"datasetId": first.id, "start": start, "end": end, "dryRun": True, **units}}

@@ -20,7 +20,7 @@ from pygeoapi.provider.base import (
 from eo_pygeoapi.errors import InputError, ResultsError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.features import feature_id
+from eo_pygeoapi.store.features import feature_id, groups_of
 from eo_pygeoapi.store.item_filters import (
     FIELDS,
     bbox_condition,
@@ -178,9 +178,10 @@ def _geometries(outlines: Mapping[str, str], transformed: bool) -> JsonObject:
 
 def _feature(row: JsonObject, geometries: Mapping[str, object], selected: Sequence[str]) -> dict[str, object]:
     days = {"start": row["start"].isoformat(), "end": row["end"].isoformat()}
+    groups = groups_of(row) if "value" in selected else {}
     return {
         "type": "Feature",
         "id": feature_id(row["orgUnit"], row["period"]),
         "geometry": geometries.get(row["geometry"]),
-        "properties": {name: days.get(name, row[name]) for name in selected},
+        "properties": {name: days.get(name, row[name]) for name in selected} | groups,
     }

@@ -40,6 +40,7 @@ from eo_pygeoapi.pipeline.intermediates import Intermediates
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.org_units.load import LoadedUnits
 from eo_pygeoapi.pipeline.sources import step as sources
+from eo_pygeoapi.pipeline.zonal import groups
 from eo_pygeoapi.pipeline.zonal import step as zonal
 from eo_pygeoapi.settings import Settings, process_settings
 from eo_pygeoapi.store import job_folder, publish, recording
@@ -82,10 +83,10 @@ def _result_key(context: TaskRunContext, arguments: dict[str, Any]) -> str | Non
     return run.folder.key(f"{job_folder.STEP_RESULTS}/{digest}")
 
 
-def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _step[**P, R](seconds: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a method of `Run` a task that keeps its result under a key made of its arguments, without the run itself.
 
-    With `retried`, for steps that reach the network, Prefect tries the task again after errors that are transient.
+    Every step may reach the network, and be it the results store's: Prefect tries it again after transient errors.
     """
 
     def as_task(method: Callable[P, R]) -> Callable[P, R]:
@@ -94,7 +95,7 @@ def _step[**P, R](seconds: int, *, retried: bool = False) -> Callable[[Callable[
             cache_key_fn=_result_key,
             persist_result=True,
             result_serializer="json",
-            retries=3 if retried else 0,
+            retries=3,
             retry_delay_seconds=exponential_backoff(backoff_factor=5),
             retry_jitter_factor=0.5,
             retry_condition_fn=_is_transient,
@@ -128,7 +129,7 @@ class Run:
         execution = validate.validate_inputs(whole, datasets_as_submitted(), datetime.fromisoformat(now))
         return execution.with_features({})
 
-    @_step(10 * MINUTE, retried=True)
+    @_step(10 * MINUTE)
     def load_org_units(self, execution: Execution) -> LoadedUnits:
         """Load the organisation units and keep them."""
         whole = with_held_features(self._inputs, self._request, self.folder.store)
@@ -138,7 +139,7 @@ class Run:
         self.kept.write_units(units)
         return LoadedUnits.of(units)
 
-    @_step(12 * HOUR, retried=True)
+    @_step(12 * HOUR)
     def extract_source_data(self, execution: Execution, units: LoadedUnits, report: Report) -> sources.Extract:
         """Fetch the source's data of the interval and the box."""
         return sources.extract_source_data(self._source_request(execution, units, report.words))
@@ -150,13 +151,17 @@ class Run:
         """Aggregate cells to units and steps to periods, and keep the values; returns units and periods left out."""
         if execution.dataset.options.taken_from():
             return self._compare_with_normal(execution, report)
-        request = self._source_request(execution, units)
-        grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
-        whole = periods.periods_in(execution.interval, execution.dataset.period_type)
+        request, dataset = self._source_request(execution, units), execution.dataset
+        whole = periods.periods_in(execution.interval, dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
         frame, settings = self.kept.units().frame, self.settings
         with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
-            aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, execution.dataset, report, means, people)
+            if dataset.options.divided_by():
+                opens = partial(sources.open_group, request, extract)
+                aggregated = groups.aggregate_groups(opens, frame, wanted, dataset, report, means)
+            else:
+                grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
+                aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, dataset, report, means, people)
         self.kept.write_values(aggregated.frame)
         _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
         return aggregated.left_out
@@ -174,7 +179,7 @@ class Run:
         """Build the data value set and keep it."""
         return self.kept.build_payload(execution.dataset)
 
-    @_step(12 * HOUR, retried=True)  # the time includes waiting for the turn
+    @_step(12 * HOUR)  # the time includes waiting for the turn
     def import_to_dhis2(self, execution: Execution, report: Report) -> ImportSummary:
         """Import the data value set, or in a dry run ask DHIS2 what an import would do."""
         dataset = execution.dataset
@@ -188,7 +193,7 @@ class Run:
             per_minute=number_of(self._request, VALUES_PER_MINUTE),
         )
 
-    @_step(HOUR, retried=True)
+    @_step(HOUR)
     def publish_results(
         self, execution: Execution, summary: ImportSummary, left_out: Sequence[LeftOut], source: str
     ) -> ImportOutputs:

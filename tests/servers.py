@@ -58,10 +58,12 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
 
 
 @contextmanager
-def prefect_server(folder: Path, port: int = 0, variables: Mapping[str, str] | None = None) -> Iterator[str]:
+def prefect_server(
+    folder: Path, port: int = 0, variables: Mapping[str, str] | None = None, host: str = "127.0.0.1"
+) -> Iterator[str]:
     """Run a real Prefect server, on SQLite in the folder by default; yields the address of its API."""
     port, log = port or free_port(), folder / "prefect-server.log"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
     environment = {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -69,7 +71,7 @@ def prefect_server(folder: Path, port: int = 0, variables: Mapping[str, str] | N
         "PREFECT_API_URL": "",
         **(variables or {}),
     }
-    api = f"http://127.0.0.1:{port}/api"
+    api = f"http://{host}:{port}/api"
     with running(command, log, environment) as process:
         wait_for(f"{api}/health", process, log, 300)
         yield api

@@ -54,7 +54,12 @@ def test_each_class_has_a_status_a_code_and_says_what_it_is(cls: type[EoError]) 
 
 def test_trying_again_helps_only_where_a_server_is_away() -> None:
     transient = {cls.__name__ for cls in classes() if cls.transient}
-    assert transient == {"EngineUnavailableError", "SourceUnavailableError", "Dhis2UnavailableError"}
+    assert transient == {
+        "EngineUnavailableError",
+        "StoreUnavailableError",
+        "SourceUnavailableError",
+        "Dhis2UnavailableError",
+    }
 
 
 @pytest.mark.parametrize(("given", "problems", "text"), [("one", ["one"], "one"), (["a", "b"], ["a", "b"], "a; b")])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import time
 from collections.abc import Iterator
@@ -112,6 +113,9 @@ def test_a_prefect_server_that_is_killed_is_started_again_and_said(scheduled: St
 def test_ready_names_the_datasets_that_are_not_applied_yet(scheduled: Stack) -> None:
     ready = scheduled.get("/ready").json()
     assert ready["checks"]["datasets"] == {"status": "ok"}
+    # each worker with the age of its last sign of life, and where no tokens are asked for its name
+    assert [worker["silentSeconds"] < 90 for worker in ready["workers"]] == [True]
+    assert ready["workers"][0]["name"].startswith(f"{platform.node()} ")
     url = f"{scheduled.prefect_api}/deployments/name/eo_aggregate_import_v1/sample-temperature"
     id_ = prefect("get", url)["id"]
     retired = {"tags": ["eo-pygeoapi", "retired"]}

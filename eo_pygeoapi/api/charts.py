@@ -170,8 +170,10 @@ def step_label(value: float, steps: Sequence[float]) -> str:
     return f"{value:,.{max(0, -exponent)}f}"
 
 
-def number(value: float) -> str:
-    """Write a number for people: as many digits as tell it apart."""
+def number(value: float, decimals: int | None = None) -> str:
+    """Write a number for people: with the decimals of its dataset, or as many digits as tell it apart."""
+    if decimals is not None:
+        return f"{value:,.{decimals}f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

@@ -14,7 +14,7 @@ from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.contract.intervals import too_long
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import DatasetStatus
-from eo_pygeoapi.contract.periods import Period, periods_in
+from eo_pygeoapi.contract.periods import Period, longest, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
 from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
@@ -51,7 +51,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     periods: list[Period] = []
     if (until := document.published_until) is not None:
         # up to the newest with values, and some beyond; none before the first
-        days = {"daily": 1, "monthly": 31, "quarterly": 92, "yearly": 366}.get(dataset.period_type, 7)
+        days = longest(dataset.period_type)
         start = max(until - timedelta(days * PERIODS_SHOWN), table.summary()[0].start)
         interval = Interval(start=start, end=until + timedelta(days * 5))
         periods = periods_in(interval, dataset.period_type)[-PERIODS_SHOWN - 5 :]

@@ -1,17 +1,21 @@
 """For those who watch the service: whether this process lives, and whether it can do its work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_json, executions_of
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.store import MissingResultError
 from eo_pygeoapi.watch.problems import ALIVE
 
+FORGOTTEN = timedelta(days=1)
 WATCH_SILENT_AFTER = timedelta(minutes=15)
 
 
@@ -30,9 +34,12 @@ def health(api: API, request: APIRequest) -> Answer:
 
 def ready(api: API, request: APIRequest) -> Answer:
     """Say whether Prefect, the results store and a worker are there and the datasets applied; 503 unless all are."""
-    checks = outcomes(executions_of(api))
+    executions = executions_of(api)
+    checks = outcomes(executions)
     fine = all(check["status"] == "ok" for check in checks.values())
-    document = {"status": "ok" if fine else "unavailable", "checks": checks}
+    document: JsonObject = {"status": "ok" if fine else "unavailable", "checks": checks}
+    with suppress(EoError):
+        document["workers"] = signs_of_life(executions, datetime.now(UTC))
     if fine:
         return answer_json(api, request, document)
     return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -49,6 +56,17 @@ def outcomes(executions: Executions) -> dict[str, dict[str, str]]:
         else:
             found[name] = {"status": "ok"}
     return found
+
+
+def signs_of_life(executions: Executions, now: datetime) -> Sequence[JsonObject]:
+    """Return how many seconds ago each worker gave its last sign of life, of those that did within a day.
+
+    The operator alone is told the names, for they name machines.
+    """
+    heard = {name: now - at for name, at in executions.gateway.details.signs_of_life().items()}
+    ages = {name: int(age.total_seconds()) for name, age in heard.items() if age < FORGOTTEN}
+    named = viewer().operator
+    return [({"name": name} if named else {}) | {"silentSeconds": age} for name, age in ages.items()]
 
 
 def _worker(executions: Executions) -> None:

@@ -11,10 +11,10 @@ from werkzeug.datastructures import MultiDict
 
 from eo_pygeoapi import provider
 from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
-from eo_pygeoapi.api.charts import Area, choropleth, number
+from eo_pygeoapi.api.charts import Area, choropleth
 from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import named_periods
+from eo_pygeoapi.api.result_page import named_periods, numbers_of
 from eo_pygeoapi.api.value_info import info_of, with_info, with_unit_column
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
@@ -64,7 +64,7 @@ def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) ->
     item: JsonObject = json.loads(content)
     shown = item["properties"]
     area = Area(item_id, str(shown.get("name") or item_id), item.get("geometry"), shown.get("value"))
-    more = {"map": choropleth([area], area.name, ""), "number": number}
+    more = {"map": choropleth([area], area.name, "")}
     return answer_page(api, request, "collections/items/item.html", item | more | _named(api, collection_id))
 
 
@@ -91,7 +91,7 @@ def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
     limit, offset = page_of(api, request)
     url = f"{api.base_url}/collections/{collection_id}/items"
     paging = paging_links(request, url, limit, offset, int(document.get("numberMatched", 0)), HTML)
-    shown = {"units": table.units(), "asked": asked, "number": number, "paging": paging}
+    shown = {"units": table.units(), "asked": asked, "paging": paging}
     return answer_page(api, request, "collections/items/index.html", document | shown | _named(api, collection_id))
 
 
@@ -105,6 +105,7 @@ def _named(api: API, collection_id: str) -> JsonObject:
         "title": title,
         "unit": dataset.unit if dataset else "",
         "period_name": named_periods(dataset),
+        "number": numbers_of(dataset),
     }
 
 

@@ -10,13 +10,13 @@ from eo_pygeoapi.api.charts import Area
 from eo_pygeoapi.api.datasets import dataset_of, parse_level
 from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import drawn, period_name
+from eo_pygeoapi.api.result_page import drawn, numbers_of, period_name
 from eo_pygeoapi.api.value_info import value_info, with_info
 from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.provider import REFERENCE, shared_reader
 from eo_pygeoapi.settings import process_settings
-from eo_pygeoapi.store.features import feature_id
+from eo_pygeoapi.store.features import feature_id, groups_of
 from eo_pygeoapi.store.item_filters import parse_simplify
 from eo_pygeoapi.store.reader import PROPERTIES, Condition, Order, OutlinedPage, PublishedReader, Wanted
 
@@ -46,13 +46,20 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
     shown = {"dataset": dataset, "period": period and period_name(period, dataset.period_type), "level": level}
     levels = sorted({row["level"] for row in page.rows} - {None})
     title = f"{dataset.title}, {shown['period']}"
-    return answer_page(api, request, "datasets/latest.html", {**shown, "levels": levels, **drawn(areas, title, "")})
+    return answer_page(
+        api,
+        request,
+        "datasets/latest.html",
+        {**shown, "levels": levels, **drawn(areas, title, ""), "number": numbers_of(dataset)},
+    )
 
 
 def newest_page(reader: PublishedReader, dataset_id: str, conditions: list[Condition], simplify: float) -> OutlinedPage:
     """Return all rows of the newest period in which a row has a value."""
     wanted: list[Wanted] = [*conditions, HAS_VALUE]
-    order = [Order("period", descending=True)]
+    # weeks are numbered without zeros in front, so that 2025W9 is behind 2025W52; to sort by days is slower
+    some = reader.outlined_page(dataset_id, wanted, [], 0, 1, with_geometry=False).rows
+    order = [Order("start" if some and "W" in some[0]["period"] else "period", descending=True)]
     newest = reader.outlined_page(dataset_id, wanted, order, 0, 1, with_geometry=False).rows
     if not newest:
         return OutlinedPage([], 0, {})
@@ -65,7 +72,7 @@ def as_geojson(page: OutlinedPage, common: JsonObject) -> str:
     features = []
     for row in page.rows:
         outline = f'"{REFERENCE}{row["geometry"]}"' if row["geometry"] in page.outlines else "null"
-        properties = _json({name: row[name] for name in PROPERTIES} | common)
+        properties = _json({name: row[name] for name in PROPERTIES} | groups_of(row) | common)
         id_ = _json(feature_id(row["orgUnit"], row["period"]))
         features.append(f'{{"type":"Feature","id":{id_},"geometry":{outline},"properties":{properties}}}')
     counts = f'"numberMatched":{page.matched},"numberReturned":{len(features)}'

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 from eo_pygeoapi.api.charts import Area, choropleth, legend, line_chart, number
 from eo_pygeoapi.contract.models import PeriodType
@@ -84,6 +85,11 @@ def period_name(id_: str, period_type: PeriodType | None) -> str:
     """Return what people call a period; its id where its kind is not known."""
     period = period_with_id(id_, period_type) if period_type else None
     return period_in_words(period) if period else id_
+
+
+def numbers_of(dataset: Dataset | None) -> Callable[[float], str]:
+    """Return what writes the values of a dataset."""
+    return partial(number, decimals=dataset.decimals if dataset else None)
 
 
 def named_periods(dataset: Dataset | None) -> Callable[[object], str]:

@@ -19,7 +19,7 @@ from eo_pygeoapi.api.answers import (
 from eo_pygeoapi.api.job_page import names_of, values_page
 from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import named_periods, result_page
+from eo_pygeoapi.api.result_page import named_periods, numbers_of, result_page
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
@@ -47,6 +47,7 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
         details = executions.details(job)
         dataset = executions.datasets().get(job.dataset)
         shown = result_page(executions.store, job, request.params, dataset.period_type if dataset else None)
+        shown |= {"number": numbers_of(dataset)}
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
         named = {"id": job.id, "title": title_of(job, executions.datasets())}
         unit = dataset.unit if dataset else ""

@@ -108,6 +108,7 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
         gateway.ping()  # it says within seconds that Prefect is away
         register(settings.prefect_api_url)
         settings = settings.with_blocks(read_blocks(settings.prefect_api_url))
+        gateway.put_lost_runs(settings.lost_after_seconds)
         datasets, operations = load_configuration(config)
         pauses = Pauses(ResultStore(settings.results))
         return apply_deployments(gateway, datasets, processes, settings, pauses, operations.tenants)

@@ -14,14 +14,18 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
+from eo_pygeoapi.commands.versions import version_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, members_of
-from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.errors import ConfigError, EoError
+from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings, notify_variable
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.workers import Release
 
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)
@@ -79,6 +83,17 @@ def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:
         names.setdefault(why, []).append(name)
     for why, found in names.items():
         yield f"schedule{'s' * (len(found) > 1)} {', '.join(found)} {'are' if len(found) > 1 else 'is'} paused: {why}"
+
+
+def other_releases(settings: Settings) -> list[str]:
+    """Return a sentence for each running part that is of another release; none where Prefect does not answer."""
+    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets())
+    try:
+        return list(version_remarks(gateway, ResultStore(settings.results), Release.of_this_process()))
+    except EoError:
+        return []
+    finally:
+        gateway.close()
 
 
 def schema_problems(config: Mapping[str, object]) -> list[str]:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from http import HTTPStatus
 from pathlib import Path
 
 import requests
@@ -20,6 +21,7 @@ from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 
 POLL_SECONDS = 0.3
+PATIENCE_SECONDS = 60.0  # with a server that is busy, as all are on a slow machine while they start
 
 
 def run_up(
@@ -39,7 +41,7 @@ def run_demo(
 
     def show(running: Running) -> None:
         job = _execute_example(running, out)
-        result = _get(f"{job}/results?f=json")
+        result = get(f"{job}/results?f=json")
         _print_results(out, running, job, result)
         out.print(f"\nFirst result after {time.monotonic() - begun:.0f} s.")
         _print_addresses(out, running, {"this job": job, "its results": f"{job}/results?f=json"})
@@ -96,7 +98,7 @@ def _run(
 def _execute_example(running: Running, out: Console) -> str:
     """Execute the example of the process description and wait for the job; returns the job's address."""
     process = f"{running.web_url}/processes/{PROCESS_ID}"
-    example = _get(f"{process}?f=json")["example"]
+    example = get(f"{process}?f=json")["example"]
     out.print(f"\nPOST {process}/execution\n{example}\n", markup=False)
     answer = requests.post(f"{process}/execution", json=example, timeout=30)
     if answer.status_code != 201:
@@ -104,7 +106,7 @@ def _execute_example(running: Running, out: Console) -> str:
     job = answer.headers["Location"]
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
-        task, said, status = bar.add_task("accepted", total=100), "", _get(f"{job}?f=json")
+        task, said, status = bar.add_task("accepted", total=100), "", get(f"{job}?f=json")
         while True:
             # the end of a long message would take the bar's place; the table says it again
             words = status["message"].partition(";")[0]
@@ -115,15 +117,15 @@ def _execute_example(running: Running, out: Console) -> str:
             if status["status"] in FINAL:
                 break
             time.sleep(POLL_SECONDS)
-            status = _get(f"{job}?f=json")
+            status = get(f"{job}?f=json")
     if status["status"] != "successful":
         raise EoError(f"the job {job} {status['status']}: {status['message']}")
     return job
 
 
 def _print_results(out: Console, running: Running, job: str, result: JsonObject) -> None:
-    dataset = _get(f"{running.web_url}/processes/{PROCESS_ID}?f=json")["example"]["inputs"]["datasetId"]
-    items = _get(f"{running.web_url}/collections/{dataset}/items?f=json&limit=10000&skipGeometry=true")
+    dataset = get(f"{running.web_url}/processes/{PROCESS_ID}?f=json")["example"]["inputs"]["datasetId"]
+    items = get(f"{running.web_url}/collections/{dataset}/items?f=json&limit=10000&skipGeometry=true")
     values: dict[str, list[float]] = {}
     for feature in items["features"]:
         if feature["properties"]["value"] is not None:
@@ -153,8 +155,14 @@ def _print_addresses(out: Console, running: Running, job: dict[str, str]) -> Non
         out.print(f"\n{name}\n  {address}", markup=False, soft_wrap=True)
 
 
-def _get(url: str) -> JsonObject:
-    answer = requests.get(url, headers={"Accept": "application/json"}, timeout=30)
+def get(url: str, seconds: float = PATIENCE_SECONDS) -> JsonObject:
+    """Return a JSON document of the API; asked again for so long where it says that it is too busy to answer."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = requests.get(url, headers={"Accept": "application/json"}, timeout=30)
+        if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+            break
+        time.sleep(POLL_SECONDS)
     if not answer.ok:
         raise EoError(f"GET {url} was answered with {answer.status_code}: {answer.text[:500]}")
     body: JsonObject = answer.json()

@@ -1,5 +1,6 @@
-"""`eo-pygeoapi check --online`: ask each DHIS2 and each provider that the datasets name whether it answers."""
+"""`eo-pygeoapi check --online`: ask each DHIS2 and provider that the datasets name, and the store, for an answer."""
 
+import uuid
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
@@ -10,12 +11,14 @@ from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
 
 SECONDS = 20.0
 
 
 def unanswered(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each DHIS2 and provider that does not answer, or does not let us in."""
+    """Yield a sentence for each DHIS2, provider and store that does not answer, or does not let us in."""
+    yield from _store_problems(settings)
     needing = [d for d in datasets.values() if isinstance(d.org_units, OrgUnitsFromDhis2) or d.dhis2.data_element]
     for name in dict.fromkeys(dataset.dhis2.connection for dataset in needing):
         connection = settings.dhis2_connection(name)
@@ -37,3 +40,14 @@ def unanswered(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[
             # an answer such as 403 or 404 will do: these addresses need a key, or hold nothing themselves
             if status >= 500:
                 yield f"{redact(address)}: answers {status}"
+
+
+def _store_problems(settings: Settings) -> Iterator[str]:
+    """Write a file into the results store, read it and delete it again."""
+    store, key = ResultStore(settings.results), f"check/{uuid.uuid4()}.json"
+    try:
+        store.write_json(key, {"check": True})
+        store.read_json(key)
+        store.delete(key)
+    except EoError as error:
+        yield f"EO_RESULTS_URL {redact(settings.results, settings.secrets())}: {error}"

@@ -19,17 +19,40 @@ SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
 QUANTILE = r"p[1-9]\d?"
 TemporalStatistic = Literal["mean", "sum", "min", "max"]
 TEMPORAL_STATISTICS: tuple[TemporalStatistic, ...] = get_args(TemporalStatistic)
-PERIOD_TYPES = (
+PeriodTypeName = Literal[
     "daily",
     "weekly",
     "weeklyWednesday",
     "weeklyThursday",
+    "weeklyFriday",
     "weeklySaturday",
     "weeklySunday",
+    "biWeekly",
     "monthly",
+    "biMonthly",
     "quarterly",
+    "quarterlyNov",
+    "sixMonthly",
+    "sixMonthlyApril",
+    "sixMonthlyNov",
     "yearly",
-)
+    "financialFeb",
+    "financialApril",
+    "financialJuly",
+    "financialAug",
+    "financialSep",
+    "financialOct",
+    "financialNov",
+    "dailyEthiopian",
+    "monthlyEthiopian",
+    "dailyNepali",
+    "monthlyNepali",
+    "yearlyNepali",
+    "pentadal",
+    "dekadal",
+]
+PERIOD_TYPES: tuple[PeriodTypeName, ...] = get_args(PeriodTypeName)
+NOT_OF_DHIS2: tuple[PeriodTypeName, ...] = ("pentadal", "dekadal")
 
 
 def _known_statistic(name: str) -> str:
@@ -66,17 +89,7 @@ def _dhis2_name_to_ours(value: object) -> object:
 
 
 PeriodType = Annotated[
-    Literal[
-        "daily",
-        "weekly",
-        "weeklyWednesday",
-        "weeklyThursday",
-        "weeklySaturday",
-        "weeklySunday",
-        "monthly",
-        "quarterly",
-        "yearly",
-    ],
+    PeriodTypeName,
     BeforeValidator(_dhis2_name_to_ours),
     Field(json_schema_extra={"enum": [*PERIOD_TYPES, *(p[0].upper() + p[1:] for p in PERIOD_TYPES)]}),
 ]
@@ -240,9 +253,15 @@ class Rejected(Model):
 
     org_unit: str = ""
     period: str = ""
+    group: str = Field("", description="the group of a disaggregated dataset")
     value: str = ""
     code: str = ""
     reason: str
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Return where the value would have been in the data element."""
+        return self.org_unit, self.period, self.group
 
 
 class KeptValue(Model):
@@ -250,6 +269,7 @@ class KeptValue(Model):
 
     org_unit: str
     period: str
+    group: str = Field("", description="the group of a disaggregated dataset")
     value: str
     stored: str
     stored_by: str = ""
@@ -264,6 +284,7 @@ class Difference(Model):
 
     org_unit: str
     period: str
+    group: str = Field("", description="the group of a disaggregated dataset")
     sent: str
     held: str = Field("", description="what DHIS2 holds; absent where it holds nothing")
     likely: Likely
@@ -351,7 +372,10 @@ def shown_summary(summary: JsonMapping) -> JsonObject:
     left = ("reason", "findings", "keptCount", "kept", "differenceCount", "differences", "notes")
     shown = {name: value for name, value in summary.items() if value or name not in left}
     lists = [name for name in ("rejected", "differences") if name in shown]
-    return shown | {name: [_without_empty(entry) for entry in shown[name]] for name in lists}
+    shown |= {name: [_without_empty(entry) for entry in shown[name]] for name in lists}
+    if "kept" in shown:
+        shown["kept"] = [{k: v for k, v in entry.items() if k != "group" or v} for entry in shown["kept"]]
+    return shown
 
 
 def _without_empty(entry: JsonObject) -> JsonObject:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, croniter
@@ -79,6 +79,17 @@ class DatasetTarget(Dhis2Target):
     """Where in DHIS2 a dataset's values go, and what to do with values that a person has changed there."""
 
     on_conflict: Literal["keep", "overwrite"] = "keep"
+    disaggregation: dict[str, str] = Field(
+        {},
+        description="of a source's groups, the category option combination of each: UID, code, or the names of its "
+        "options; what `eo-pygeoapi dhis2 setup` makes if it is not given",
+    )
+
+    @model_validator(mode="after")
+    def _one_combination_or_several(self) -> Self:
+        if self.disaggregation and self.category_option_combo:
+            raise ValueError("categoryOptionCombo and disaggregation exclude each other; give one of them")
+        return self
 
 
 class Schedule(Model):
@@ -200,7 +211,7 @@ class Dataset(DatasetBlock):
         statistic = day_statistic(self.aggregation.temporal)
         if statistic is None:
             return self.units.to
-        return "days" if statistic.is_count else " ".join(filter(None, (self.units.to, "days")))
+        return statistic.counted if statistic.is_count else " ".join(filter(None, (self.units.to, "days")))
 
     def schedule(self, name: str) -> Schedule | None:
         """Return the schedule of this name; None where there is none."""

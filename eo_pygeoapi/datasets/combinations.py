@@ -21,6 +21,19 @@ def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     if (allowed := dataset.options.period_types()) and dataset.period_type not in allowed:
         yield "periodType", f"{dataset.period_type!r} is not allowed here; allowed: {', '.join(allowed)}"
     yield from _of_people(dataset)
+    yield from _of_groups(dataset)
+
+
+def _of_groups(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the groups that the values are divided by, and their option combinations."""
+    groups, given = dataset.options.divided_by(), dataset.dhis2.disaggregation
+    if given and set(given) != set(groups):
+        known = ", ".join(groups) or "none, for the values are whole (options.groups)"
+        yield "dhis2.disaggregation", f"names {', '.join(given)}, and must name each group; allowed: {known}"
+    if len(set(given.values())) < len(given):
+        yield "dhis2.disaggregation", "names an option combination twice; merge its groups (options.groups)"
+    if groups and (dataset.weighs_people or dataset.aggregation.spatial != "sum"):
+        yield "aggregation.spatial", f"{dataset.aggregation.spatial!r} of groups adds up to nothing; allowed: sum"
 
 
 def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 LONGEST = 50  # of a code in DHIS2
 IMPORTER_ROLE, IMPORTER_GROUP = "EO_IMPORTER", "EO_IMPORTERS"
@@ -15,13 +16,32 @@ def data_element_code(dataset_id: str) -> str:
 
     Of an id that is too long the end is replaced by a digest of the whole.
     """
-    code = f"EO_{re.sub(r'[^A-Z0-9]', '_', dataset_id.upper())}"
-    if len(code) <= LONGEST:
-        return code
-    digest = hashlib.sha256(dataset_id.encode()).hexdigest()[:8].upper()
-    return f"{code[: LONGEST - 9]}_{digest}"
+    return _code(dataset_id)
 
 
 def data_set_code(period_type: str) -> str:
     """Return the code of the data set for values of a period type: `EO_DAILY`, `EO_WEEKLY_SUNDAY`."""
     return f"EO_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', period_type).upper()}"
+
+
+def category_code(dataset_id: str, category: str) -> str:
+    """Return the code of a category of a disaggregated dataset: `EO_POPULATION_SEX`."""
+    return _code(f"{dataset_id} {category}")
+
+
+def option_code(category: str, option: str) -> str:
+    """Return the code of an option of a category, which datasets share: `EO_SEX_FEMALE`."""
+    return _code(f"{category} {option}")
+
+
+def option_names(divided: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return the option combinations of groups, as their options' codes: `EO_SEX_FEMALE, EO_AGE_UNDER_1_YEAR`."""
+    return {group: ", ".join(option_code(*pair) for pair in options.items()) for group, options in divided.items()}
+
+
+def _code(name: str) -> str:
+    code = f"EO_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
+    if len(code) <= LONGEST:
+        return code
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+    return f"{code[: LONGEST - 9]}_{digest}"

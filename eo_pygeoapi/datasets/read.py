@@ -17,7 +17,7 @@ from eo_pygeoapi.datasets.around import with_others
 from eo_pygeoapi.datasets.block import Dataset, DatasetBlock
 from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, read_config, yaml_path
-from eo_pygeoapi.datasets.convention import data_element_code
+from eo_pygeoapi.datasets.convention import data_element_code, option_names
 from eo_pygeoapi.datasets.cross_checks import cross_problems
 from eo_pygeoapi.datasets.extending import extended
 from eo_pygeoapi.datasets.operations import Operations
@@ -170,7 +170,9 @@ def _dataset(
             own[name] = defaults[name] | own[name]
     target = own.get("dhis2")
     if isinstance(target, dict) and target.get("connection"):
-        own["dhis2"] = {"dataElement": data_element_code(id_)} | target
+        own["dhis2"] = target = {"dataElement": data_element_code(id_)} | target
+    if (divided := options.divided_by()) and isinstance(target, dict | None):
+        own["dhis2"] = {"disaggregation": option_names(divided)} | (target or {})
     own, of_block = _right_part(id_, own, block, defaults)
     whole = own | around | {"base": str(base)}
     try:

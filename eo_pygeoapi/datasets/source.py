@@ -19,6 +19,7 @@ from pydantic import BeforeValidator
 
 from eo_pygeoapi.contract.chunks import Part
 from eo_pygeoapi.contract.models import Aggregation, Model
+from eo_pygeoapi.contract.periods import months_in
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonObject
@@ -131,6 +132,13 @@ class SourceOptions(Model):
         """Return the period types that these data can have, () for all."""
         return ()
 
+    def divided_by(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the groups that the values are divided by, {} for values that are whole.
+
+        Each group has its option of every category, such as `{"f_0": {"Sex": "Female", "Age": "under 1 year"}}`.
+        """
+        return {}
+
     def taken_from(self) -> str:
         """Return the dataset whose published values these are computed of, '' for data of a provider."""
         return ""
@@ -163,8 +171,8 @@ class SourceOptions(Model):
         return None
 
     def part(self, period_type: str) -> Part:
-        """Return how much of a long interval one job fetches best: of daily and weekly values a month."""
-        return "month" if period_type.startswith(("daily", "weekly")) else "year"
+        """Return how much of a long interval one job fetches best: of periods shorter than a month, a month."""
+        return "year" if months_in(period_type) else "month"
 
     def cost(self, needed: Needed) -> Cost | None:
         """Return what the data of these days cost, without a download; None where that is not known."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -106,10 +106,15 @@ class RunDetails:
                 self._workers_read = time.monotonic()
             return list(self._workers)
 
+    def signs_of_life(self) -> Mapping[str, datetime]:
+        """Return when each worker that Prefect knows has given its last sign of life, the latest first."""
+        found: Sequence[Worker] = self._call(partial(_read_workers, pool=self._work_pool))
+        heard = {worker.name: worker.last_heartbeat_time for worker in found if worker.last_heartbeat_time}
+        return dict(sorted(heard.items(), key=lambda worker: worker[1], reverse=True))
+
     def last_sign_of_life(self) -> datetime | None:
         """Return the time of the latest heartbeat of any worker; None if there never was one."""
-        found: Sequence[Worker] = self._call(partial(_read_workers, pool=self._work_pool))
-        return max((worker.last_heartbeat_time for worker in found if worker.last_heartbeat_time), default=None)
+        return next(iter(self.signs_of_life().values()), None)
 
 
 def _start_of(run: TaskRun) -> datetime:

@@ -16,6 +16,7 @@ from eo_pygeoapi.gateway import work_pool
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments
 from eo_pygeoapi.gateway.details import RunDetails
+from eo_pygeoapi.gateway.lost_runs import ensure_lost_runs, put_lost_runs
 from eo_pygeoapi.gateway.runs import Runs
 
 
@@ -49,9 +50,21 @@ class PrefectGateway:
         """Create our work pool and its queues where there are none yet, and those of the tenants."""
         work_pool.ensure_work_pool(self._client, tenants or {})
 
+    def put_lost_runs(self, seconds: int) -> None:
+        """Have the runs of a machine ended that is silent for so long, in place of what was set before."""
+        self._client.call(lambda client: put_lost_runs(client, seconds))
+
+    def ensure_lost_runs(self, seconds: int) -> int:
+        """Set that where nobody has, and return what counts."""
+        return self._client.call(lambda client: ensure_lost_runs(client, seconds))
+
     def ping(self) -> None:
         """Raise EngineUnavailableError unless the server answers."""
         self._client.call(lambda client: client.hello())
+
+    def server_version(self) -> str:
+        """Return the version of Prefect that the server runs."""
+        return str(self._client.call(lambda client: client.request("GET", "/admin/version")).json())
 
     def deletes_runs_after(self) -> timedelta | None:
         """Return after how long the server deletes ended runs by itself; None where it leaves that to us, as it should.

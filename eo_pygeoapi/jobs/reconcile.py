@@ -16,7 +16,7 @@ from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
 
 SHOWN = 100
-COLUMNS = ("orgUnit", "period", "sent", "held", "likely", "reason", "storedBy", "storedAt")
+COLUMNS = ("orgUnit", "period", "sent", "held", "likely", "reason", "storedBy", "storedAt", "group")
 
 
 def reconcile_dataset(

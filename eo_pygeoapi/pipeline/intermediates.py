@@ -1,5 +1,6 @@
 """Keep what the steps of a job hand to each other, in the job's folder of the results store."""
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
@@ -16,6 +17,7 @@ from eo_pygeoapi.pipeline.dhis2.data_values import Payload, Row
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.features import GROUPS
 from eo_pygeoapi.store.job_folder import JobFolder
 
 SORT_MEMORY = "64MB"
@@ -75,14 +77,15 @@ class Intermediates:
     def preview(self) -> JsonMapping:
         """The first values, for people; after the import beside those that DHIS2 held."""
         with self._file(job_folder.PAYLOAD_CSV).open(encoding="utf-8", newline="") as stream:
-            first = list(islice(data_values.read_data_values(stream), data_values.PREVIEW_ROWS))
-        return data_values.preview(self.import_files.payload(), first, self.import_files.rows())
+            payload = self.import_files.payload()
+            first = list(islice(data_values.read_data_values(stream, payload.target), data_values.PREVIEW_ROWS))
+        return data_values.preview(payload, first, self.import_files.rows())
 
     def export(self, dataset: Dataset) -> None:
         """Keep the values as tidy CSV, and also as CHAP's CSV for period types that CHAP knows."""
         values = self._file(job_folder.STEP_VALUES)
         with self._folder.new_file(job_folder.VALUES_CSV) as target:
-            exports.write_tidy_csv(values, self.units().frame, target)
+            exports.write_tidy_csv(values, self.units().frame, target, list(dataset.options.divided_by()))
         if dataset.period_type in exports.CHAP_FREQUENCIES:
             with self._folder.new_file(job_folder.CHAP_CSV) as target:
                 exports.write_chap_csv(values, dataset, target)
@@ -107,7 +110,7 @@ def save_values(frame: pd.DataFrame, path: Path) -> None:
 
 
 def rows_by_period(path: Path, spill: Path) -> Iterator[Row]:
-    """Yield the values of a Parquet file, by period and then in the order of the file.
+    """Yield the values of a Parquet file, by period and then in the order of the file; of groups each by itself.
 
     DuckDB sorts in the folder `spill` what does not fit into memory.
     """
@@ -116,8 +119,14 @@ def rows_by_period(path: Path, spill: Path) -> Iterator[Row]:
         "temp_directory": str(spill),
         "threads": 1,
     }
-    query = 'SELECT "orgUnit", "period", "value" FROM read_parquet(?, file_row_number=true) ORDER BY 2, file_row_number'
     with duckdb.connect(config=settings) as connection:
+        columns = [name for name, *_ in connection.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()]
+        divided = GROUPS in columns
+        last = GROUPS if divided else "''"
+        query = f"""SELECT "orgUnit", "period", "value", {last} FROM read_parquet(?, file_row_number=true)
+            ORDER BY 2, file_row_number"""
         found = connection.execute(query, [str(path)])
         while rows := found.fetchmany(ROWS_AT_ONCE):
+            if divided:
+                rows = [(*row[:2], value, name) for row in rows for name, value in json.loads(row[3]).items()]
             yield from rows

@@ -22,10 +22,14 @@ from eo_pygeoapi.json_types import JsonMapping
 COORDINATE_DECIMALS = 5
 _TEXT_COLUMNS = ("orgUnit", "period", "start", "end")
 _NUMBER_COLUMNS = ("value", "validFraction")
+GROUPS = "groups"  # the column of what values are divided by: JSON, a number or null for each group
 
 
 class Columns(Protocol):
     """Columns by name: a pandas DataFrame, or a mapping of NumPy arrays."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Tell whether there is a column."""
 
     def __getitem__(self, name: str, /) -> Any:
         """Return one column."""
@@ -44,14 +48,18 @@ class Unit:
 
 @dataclass(frozen=True)
 class Table:
-    """The values of a job, a row per unit and period: text in `orgUnit, period, start, end`, float64 in the rest."""
+    """The values of a job, a row per unit and period: text in `orgUnit, period, start, end`, float64 in the rest.
+
+    Values that are divided by groups have these as JSON in `groups`.
+    """
 
     columns: Mapping[str, NDArray[Any]]
 
     @classmethod
     def of(cls, columns: Columns, units: Mapping[str, Unit]) -> Self:
         """Take a table over; ResultsError when it has values of units that are not in `units`."""
-        taken = {name: np.asarray(columns[name], dtype=object) for name in _TEXT_COLUMNS}
+        texts = (*_TEXT_COLUMNS, GROUPS) if GROUPS in columns else _TEXT_COLUMNS
+        taken = {name: np.asarray(columns[name], dtype=object) for name in texts}
         taken |= {name: np.asarray(columns[name], dtype=np.float64) for name in _NUMBER_COLUMNS}
         for name in _NUMBER_COLUMNS:
             taken[name] = np.where(np.isfinite(taken[name]), taken[name], np.nan)
@@ -102,3 +110,9 @@ def _outline_key(shape: BaseGeometry) -> str:
 def feature_id(org_unit: str, period: str) -> str:
     """Return the id of the feature of a unit and a period."""
     return f"{org_unit}-{period}"
+
+
+def groups_of(row: JsonMapping) -> dict[str, float | None]:
+    """Return what a row's value is divided by, by group; nothing for a value that is whole."""
+    found: dict[str, float | None] = json.loads(row[GROUPS]) if GROUPS in row else {}
+    return found

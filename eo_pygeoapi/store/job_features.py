@@ -16,7 +16,7 @@ import duckdb
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.duck import READER_MEMORY, connect, quoted
-from eo_pygeoapi.store.features import Table, Unit
+from eo_pygeoapi.store.features import GROUPS, Table, Unit
 from eo_pygeoapi.store.job_folder import UNITS, VALUES, JobFolder
 from eo_pygeoapi.store.outlines import coarser
 
@@ -27,7 +27,9 @@ _TAIL = """
     '"period":' || to_json(period) || ',"start":' || to_json(start) || ',"end":' || to_json("end")
     || ',"value":' || coalesce(to_json(value)::VARCHAR, 'null')
     || ',"validFraction":' || coalesce(to_json("validFraction")::VARCHAR, 'null')
-    || ',"jobID":' || to_json($job::VARCHAR) || '},"id":' || to_json("orgUnit" || '-' || period) || '}'"""
+{groups}    || ',"jobID":' || to_json($job::VARCHAR) || '},"id":' || to_json("orgUnit" || '-' || period) || '}'"""
+# the JSON of the groups without its braces: each is a property of the feature
+_GROUPS = f"    || coalesce(',' || nullif({GROUPS}[2:-2], ''), '')\n"
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -87,6 +89,8 @@ class JobFeatures:
                 paths[name] = path
             self._values = paths[VALUES]
             self._connection = opened.enter_context(connect(copies / "spill", READER_MEMORY))
+            columns = [name for name, *_ in self._rows("DESCRIBE FROM read_parquet(?)", [str(self._values)])]
+            self._tail = _TAIL.replace("{groups}", _GROUPS if GROUPS in columns else "")
             query = """SELECT "orgUnit", name, level, coalesce(geometry, '') FROM read_parquet(?)"""
             found = self._rows(query, [str(paths[UNITS])])
             self.units = {row[0]: KeptUnit(*row) for row in found}
@@ -107,7 +111,7 @@ class JobFeatures:
 
     def size(self, units: Mapping[str, KeptUnit]) -> int:
         """Return the number of bytes that `text` yields."""
-        query = f'SELECT "orgUnit", count(*), sum(strlen({_TAIL})) FROM read_parquet($path) GROUP BY ALL'
+        query = f'SELECT "orgUnit", count(*), sum(strlen({self._tail})) FROM read_parquet($path) GROUP BY ALL'
         total, rows = 0, 0
         for org_unit, count, tails in self._rows(query, self._parameters()):
             total += count * len(units[org_unit].head()) + int(tails)
@@ -117,7 +121,7 @@ class JobFeatures:
     def text(self, units: Mapping[str, KeptUnit]) -> Iterator[bytes]:
         """Yield the pieces of a GeoJSON text with one feature per row, in the order of the table."""
         heads = {org_unit: unit.head() for org_unit, unit in units.items()}
-        found = self._connection.execute(f'SELECT "orgUnit", {_TAIL} FROM read_parquet($path)', self._parameters())
+        found = self._connection.execute(f'SELECT "orgUnit", {self._tail} FROM read_parquet($path)', self._parameters())
         yield _BEGIN
         before = b""
         while rows := found.fetchmany(_ROWS_AT_ONCE):

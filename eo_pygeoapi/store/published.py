@@ -32,7 +32,7 @@ import duckdb
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.duck import WRITER_MEMORY, connect, quoted, read_steadily
-from eo_pygeoapi.store.features import Table, Unit
+from eo_pygeoapi.store.features import GROUPS, Table, Unit
 from eo_pygeoapi.store.store import ResultStore
 
 # how many files of a year, or of geometries, there may be before a job that publishes merges them
@@ -81,6 +81,15 @@ class Files:
     def keys(self) -> list[str]:
         """Return all keys."""
         return [key for keys in (*self.values.values(), self.geometries) for key in keys]
+
+
+def rows_of(paths: str) -> str:
+    """Return the SQL of the rows of files; `groups` is null where no group divides the values.
+
+    `paths` is the parameter for the files' paths.
+    """
+    without = f"SELECT NULL::VARCHAR AS {GROUPS} WHERE false"
+    return f"(FROM read_parquet({paths}, union_by_name=true) UNION ALL BY NAME {without})"
 
 
 def read_files[T](store: ResultStore, dataset_id: str, read: Callable[[Files], T]) -> T:
@@ -141,11 +150,12 @@ def add(
         _add_geometries(store, dataset_id, units, connection, folder)
         years = connection.execute("SELECT DISTINCT left(period, 4) FROM rows ORDER BY ALL").fetchall()
         for (year,) in years:
-            query = """
+            groups = f"{GROUPS}::VARCHAR AS {GROUPS}," if GROUPS in table.columns else ""
+            query = f"""
                 SELECT "orgUnit", name, level, period, start::DATE AS start, "end"::DATE AS "end",
                     CASE WHEN isfinite(value) THEN value END AS value,
                     CASE WHEN isfinite("validFraction") THEN "validFraction" END AS "validFraction",
-                    $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
+                    {groups} $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
                 FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY "orgUnit", period"""
             parameters = {"job": job_id, "version": version, "year": year}
             save(connection, query, parameters, store, f"{folder_of(dataset_id)}/{kind}-{year}")
@@ -226,7 +236,7 @@ def compact(store: ResultStore, dataset_id: str, at_most: int = 1) -> None:
         store.delete(key)
     kind = IMPORTED if files.imported else TRIED
     for year, keys in files.values.items():
-        query = f'SELECT * FROM read_parquet(?) {LATEST} ORDER BY "orgUnit", period'
+        query = f'SELECT * FROM read_parquet(?, union_by_name=true) {LATEST} ORDER BY "orgUnit", period'
         _merge(store, dataset_id, keys, at_most, query, f"{folder_of(dataset_id)}/{kind}-{year}")
     query = "SELECT DISTINCT ON (geometry) * FROM read_parquet(?) ORDER BY geometry"
     _merge(store, dataset_id, files.geometries, at_most, query, f"{folder_of(dataset_id)}/geometries")

@@ -19,12 +19,14 @@ import shapely
 
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.duck import READER_MEMORY, connect
+from eo_pygeoapi.store.features import GROUPS
 from eo_pygeoapi.store.outlines import Box, Kept, coarser, touching
 from eo_pygeoapi.store.published import LATEST, Files, local_paths, read_files
 from eo_pygeoapi.store.store import ResultStore
 
 PROPERTIES = ("orgUnit", "name", "level", "period", "start", "end", "value", "validFraction", "jobID")
-_COLUMNS = ", ".join(f'"{name}"' for name in (*PROPERTIES, "geometry"))
+_OF_FILES = ", ".join(f'"{name}"' for name in (*PROPERTIES, "geometry"))
+_COLUMNS = f"{_OF_FILES}, {GROUPS}"
 _QUERIES_AT_ONCE = 2
 _LARGEST_TEXTS = 64 * 1024 * 1024  # characters of outlines that are kept in memory
 _MOST_CORNERS = 2_000_000
@@ -68,7 +70,8 @@ DEFAULT_ORDER = (Order("period"), Order("orgUnit"))
 class Page:
     """Some of the rows that match, and the number of all that do.
 
-    A row holds the `PROPERTIES`, days as dates, and `geometry`: a GeoJSON geometry or None.
+    A row holds the `PROPERTIES`, days as dates, `geometry`: a GeoJSON geometry or None, and where
+    groups divide the value, `groups`: their JSON.
     """
 
     rows: list[JsonObject]
@@ -166,13 +169,14 @@ class PublishedReader:
 
 
 class _Memory:
-    """What a reader keeps from one query to the next: geometries, and numbers of rows by period."""
+    """What a reader keeps from one query to the next: geometries, numbers of rows by period, files with groups."""
 
     def __init__(self) -> None:
         self.texts = Kept[str](_LARGEST_TEXTS)
         self.shapes = Kept[Any](_MOST_CORNERS)
         self.coarse = Kept[dict[str, str]](_LARGEST_TEXTS)
         self.counts = Kept[list[tuple[str, int]]](_MOST_COUNTS)
+        self.with_groups = Kept[bool](_MOST_COUNTS)
 
 
 class _Query:
@@ -209,7 +213,11 @@ class _Query:
             years = sorted({period[:4] for period, _ in counts})
         by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
         found = self._select(_COLUMNS, years, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
-        return [dict(zip((*PROPERTIES, "geometry"), row, strict=True)) for row in found], matched
+        rows = [dict(zip((*PROPERTIES, "geometry", GROUPS), row, strict=True)) for row in found]
+        for row in rows:
+            if row[GROUPS] is None:
+                del row[GROUPS]
+        return rows, matched
 
     def _counts(self, conditions: Sequence[Condition]) -> list[tuple[str, int]]:
         """Return the periods with rows that match, in order, and how many; counts of a year are kept, as its files."""
@@ -272,11 +280,25 @@ class _Query:
         parts = [(paths, choice) for paths, choice in ((single, ""), (several, LATEST)) if paths]
         if not parts:
             return []
-        latest = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {of_key} {c}" for _, c in parts)
+        latest = " UNION ALL ".join(self._of_files(paths, of_key, choice) for paths, choice in parts)
         given = [value for paths, _ in parts for value in (paths, *keys)]
         where, more = _all_of([c for c in conditions if not c.on_key])
         query = f"SELECT {what} FROM ({latest}) WHERE start IS NOT NULL AND {where} {rest}"
         return self._cursor.execute(query, [*given, *more, *parameters]).fetchall()
+
+    def _of_files(self, paths: Sequence[str], of_key: str, choice: str) -> str:
+        """Return the SQL of the rows of files, of which those that count; few datasets' files have groups."""
+        if not any(map(self._has_groups, paths)):
+            return f"SELECT {_OF_FILES}, NULL::VARCHAR AS {GROUPS} FROM read_parquet(?) WHERE {of_key} {choice}"
+        return f"SELECT {_COLUMNS} FROM read_parquet(?, union_by_name=true) WHERE {of_key} {choice}"
+
+    def _has_groups(self, path: str) -> bool:
+        """Return whether a file has groups; files never change, so that is kept."""
+        if (known := self._kept.with_groups.get(path)) is None:
+            query = "SELECT count(*) FROM parquet_schema(?) WHERE name = ?"
+            known = bool(self._cursor.execute(query, [path, GROUPS]).fetchall()[0][0])
+            self._kept.with_groups.put(path, known, 1)
+        return known
 
 
 def _all_of(conditions: Sequence[Condition]) -> tuple[str, list[Any]]:

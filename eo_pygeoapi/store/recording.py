@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import batched
@@ -109,15 +109,27 @@ def record(
     # every value that DHIS2 was asked to take
     rejected = folder.read_json(job_folder.REJECTED, [])
     reasons = {(entry.get("orgUnit"), entry.get("period")): entry["reason"] for entry in rejected}
-    changes = (
+    changes: Iterator[tuple[str, str, Dhis2State, str]] = (
         (unit, period, state, reasons.get((unit, period), "") if state == "R" else "")
         for change in csv.DictReader(io.StringIO(folder.read_bytes(job_folder.CHANGES).decode()))
         for unit, period in [(change["orgUnit"], change["period"])]
         if (state := STATE_OF_CHANGE.get(change["change"]))
     )
+    if dataset.options.divided_by():
+        changes = iter(_worst(changes))
     for rows in batched(changes, _ROWS_AT_ONCE):
         columns = {name: [row[n] for row in rows] for n, name in enumerate(("orgUnit", "period", "state", "reason"))}
         table.add_import(columns, folder.job_id, version)
+
+
+def _worst(changes: Iterable[tuple[str, str, Dhis2State, str]]) -> list[tuple[str, str, Dhis2State, str]]:
+    """Return of each unit and period the worst of its groups: rejected, then kept, then taken by DHIS2."""
+    found: dict[tuple[str, str], tuple[str, str, Dhis2State, str]] = {}
+    for change in changes:
+        before = found.setdefault(change[:2], change)
+        if "DKR".index(change[2]) > "DKR".index(before[2]):
+            found[change[:2]] = change
+    return list(found.values())
 
 
 def _texts(texts: Iterable[str]) -> _Texts:

@@ -7,6 +7,7 @@
 | `published/{datasetId}/…` | the latest value of every unit and period; see `published.py` |
 | `coverage/…`, `history/…` | what there is, and which imports there were; see `coverage.py`, `history.py` |
 | `sent/…` | what was sent to DHIS2 last; see `pipeline/dhis2/sent.py` |
+| `workers/{name}.json` | which release a running worker is of; see `workers.py` |
 | `schedules/{datasetId}/…` | which schedules a person has paused; see `pauses.py` |
 """
 
@@ -25,13 +26,15 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.errors import ResultsError, StoreUnavailableError
 from eo_pygeoapi.files import replacing
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.redaction import redact
 
 # object stores: what is put there appears at once and whole, and renaming it would copy it
 _WHOLE_PUTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "cos", "obs", "hf"})
+# what the clients of object stores raise where the store does not answer; they are not imported here
+_AWAY = frozenset({"HTTPClientError", "ConnectionError", "ClientConnectionError", "ServerTimeoutError"})
 _KEY = "a relative path whose parts are not empty, do not start with a dot and hold no backslash or control character"
 
 
@@ -258,4 +261,15 @@ def _translated(action: str, key: str) -> Iterator[None]:
 
 
 def _cannot(action: str, key: str, error: Exception) -> ResultsError:
-    return ResultsError(f"results store: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}")
+    said = f"results store: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}"
+    return StoreUnavailableError(said) if _may_pass(error) else ResultsError(said)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether a store that is elsewhere was away: no answer in time, none at all, or one of 5xx."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    status = getattr(error, "response", {}) or {}
+    code = status.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(status, dict) else 0
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return int(code) >= 500 or not names.isdisjoint(_AWAY)

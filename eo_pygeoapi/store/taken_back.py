@@ -26,12 +26,13 @@ from eo_pygeoapi.store.published import (
     folder_of,
     local_paths,
     read_files,
+    rows_of,
     save,
     stamp,
     workshop,
 )
 
-_COLUMNS = """"orgUnit", name, level, period, start, "end", value, "validFraction", "jobID", geometry"""
+_COLUMNS = """"orgUnit", name, level, period, start, "end", value, "validFraction", "jobID", geometry, groups"""
 
 
 def keep_replaced(folder: JobFolder, dataset_id: str, table: Table) -> None:
@@ -46,7 +47,7 @@ def keep_replaced(folder: JobFolder, dataset_id: str, table: Table) -> None:
             keys = [key for year, keys in files.values.items() if first[:4] <= year <= last[:4] for key in keys]
             if keys:
                 paths = local_paths(folder.store, keys, copies)
-                query = f"""SELECT {_COLUMNS} FROM (SELECT * FROM read_parquet(?) WHERE period BETWEEN ? AND ? {LATEST})
+                query = f"""SELECT {_COLUMNS} FROM (SELECT * FROM {rows_of("?")} WHERE period BETWEEN ? AND ? {LATEST})
                     SEMI JOIN cells USING ("orgUnit", period) WHERE start IS NOT NULL"""
                 options = "FORMAT parquet, USE_TMP_FILE false"
                 connection.execute(f"COPY ({query}) TO {quoted(path)} ({options})", [paths, first, last])
@@ -94,9 +95,9 @@ def _take_one_back(undo: JobFolder, job_id: str, dataset: Dataset, now: datetime
                 f"""CREATE TEMP TABLE back AS
                 SELECT now."orgUnit", coalesce(was.name, now.name) AS name, coalesce(was.level, now.level) AS level,
                     now.period, was.start, was."end", was.value, was."validFraction",
-                    coalesce(was."jobID", $undo) AS "jobID", was.geometry, $version AS version,
+                    coalesce(was."jobID", $undo) AS "jobID", was.geometry, was.groups, $version AS version,
                     now.start AS first, now."end" AS last
-                FROM (SELECT * FROM read_parquet($paths) WHERE period BETWEEN $first AND $last {LATEST}) AS now
+                FROM (SELECT * FROM {rows_of("$paths")} WHERE period BETWEEN $first AND $last {LATEST}) AS now
                 LEFT JOIN was USING ("orgUnit", period)
                 WHERE now."jobID" = $job AND now.start IS NOT NULL AND (now."orgUnit", now.period) NOT IN (FROM stays)
                     AND (was.start IS NOT NULL OR (now."orgUnit", now.period) NOT IN (FROM as_it_was))""",
@@ -137,11 +138,11 @@ def _tabulate(connection: duckdb.DuckDBPyConnection, undo: JobFolder, job: JobFo
         'CREATE TEMP TABLE ours AS SELECT "orgUnit", period FROM read_csv(?, all_varchar=true)', [str(changes)]
     )
     if replaced is not None and replaced.stat().st_size:
-        connection.execute(f"CREATE TEMP TABLE was AS SELECT {_COLUMNS} FROM read_parquet(?)", [str(replaced)])
+        connection.execute(f"CREATE TEMP TABLE was AS SELECT {_COLUMNS} FROM {rows_of('?')}", [str(replaced)])
     else:
         connection.execute(
             """CREATE TEMP TABLE was ("orgUnit" VARCHAR, name VARCHAR, level INTEGER, period VARCHAR, start DATE,
-            "end" DATE, value DOUBLE, "validFraction" DOUBLE, "jobID" VARCHAR, geometry VARCHAR)"""
+            "end" DATE, value DOUBLE, "validFraction" DOUBLE, "jobID" VARCHAR, geometry VARCHAR, groups VARCHAR)"""
         )
     found = connection.execute("SELECT count(*) FROM ours").fetchall()
     return bool(found[0][0])
@@ -172,7 +173,9 @@ def _cover(
     }
     table.add_values({n: np.array(c, dtype=object) for n, c in cells.items()}, (), undo.job_id, version)
     in_dhis2 = connection.execute(
-        """SELECT "orgUnit", period, '-' AS state FROM gone UNION ALL SELECT "orgUnit", period, 'K' FROM kept"""
+        """SELECT "orgUnit", period, max(state) FROM
+        (SELECT "orgUnit", period, '-' AS state FROM gone UNION ALL SELECT "orgUnit", period, 'K' FROM kept)
+        GROUP BY ALL"""  # of a unit's groups one may be kept
     ).fetchall()
     table.add_import(
         {

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from uuid import UUID
 
+import httpx
 from cachetools import TTLCache
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import Flow
@@ -16,14 +17,21 @@ from eo_pygeoapi.gateway.patience import PatientAsyncTransport, certificates
 _SECONDS = 1.0
 
 
+Heard = Callable[[httpx.Response], Awaitable[None]]
+
+
 class WorkerClient(PrefectClient):
     """Prefect's client for PREFECT_API_URL; it caches deployments and flows for a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Heard | None = None) -> None:
+        """Make one; `heard` is given every answer."""
         super().__init__(
             PREFECT_API_URL.value() or "",
             auth_string=PREFECT_API_AUTH_STRING.value(),
-            httpx_settings={"transport": PatientAsyncTransport(verify=certificates())},
+            httpx_settings={
+                "transport": PatientAsyncTransport(verify=certificates()),
+                "event_hooks": {"response": [heard] if heard else []},
+            },
         )
         self._deployments: MutableMapping[UUID, DeploymentResponse] = TTLCache(100, _SECONDS)
         self._flows: MutableMapping[UUID, Flow] = TTLCache(100, _SECONDS)

@@ -33,9 +33,11 @@ def execute_run(environ: MutableMapping[str, str]) -> None:
     if environ.pop(HOOKS_ONLY, ""):
         run_hooks(UUID(environ["PREFECT__FLOW_RUN_ID"]))
         return
-    from eo_pygeoapi.worker.suspension import observe_beside  # not above: it loads Prefect
+    from eo_pygeoapi.worker.clock import correct_signs_of_life  # not above: they load Prefect
+    from eo_pygeoapi.worker.suspension import observe_beside
 
     observe_beside()
+    correct_signs_of_life(environ)
     sys.argv = ["prefect.engine", environ["PREFECT__FLOW_RUN_ID"]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a preloaded library is imported already

@@ -3,19 +3,22 @@
 import asyncio
 import logging
 import os
+import platform
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
-from eo_pygeoapi.errors import EngineUnavailableError
+from eo_pygeoapi.errors import EngineUnavailableError, ResultsError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.wakeup import listen, stop_listening
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.workers import forget_worker, note_worker
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
-from eo_pygeoapi.worker.heartbeats import watch_heartbeats
 from eo_pygeoapi.worker.reaper import Reaper, remove_old_unfinished
 from eo_pygeoapi.worker.records import FOLDER, Records
 from eo_pygeoapi.worker.worker import AWAY, ImportWorker
@@ -54,10 +57,12 @@ class _Work:
         for number in (signal.SIGTERM, signal.SIGINT):  # also in a shell's background job, which ignores SIGINT
             loop.add_signal_handler(number, self._stop)
         self._records.enter()
-        given = {"name": self._name} if self._name else {}
-        self.worker = ImportWorker(self._settings, self._records, self._environ, **given)
+        name = self._name or f"{platform.node()} {uuid4().hex[:8]}"
+        self.worker = ImportWorker(self._settings, self._records, self._environ, name=name)
+        store = ResultStore(self._settings.results)
+        await _if_the_store_answers(note_worker, store, name)
         serving = asyncio.create_task(self._serve())
-        parts = (self._reap, self.worker.watch, self.worker.take_when_woken, self._watch_heartbeats)
+        parts = (self._reap, self.worker.watch, self.worker.take_when_woken)
         beside = [asyncio.create_task(_for_ever(part)) for part in parts]
         keeper = None
         if self._settings.use_zygote and can_fork():
@@ -79,6 +84,7 @@ class _Work:
             if socket_path is not None:
                 stop_listening(socket_path)
         self._records.leave()
+        await _if_the_store_answers(forget_worker, store, name)
         with suppress(asyncio.CancelledError):
             await serving  # raises its error if it ended by itself
 
@@ -90,6 +96,7 @@ class _Work:
             while True:
                 try:
                     await asyncio.to_thread(gateway.ensure_work_pool)
+                    await asyncio.to_thread(self._ensure_lost_runs, gateway)
                     break
                 except EngineUnavailableError as error:
                     if not said_away:
@@ -99,6 +106,13 @@ class _Work:
         finally:
             gateway.close()
         await self.worker.start()
+
+    def _ensure_lost_runs(self, gateway: PrefectGateway) -> None:
+        wanted = self._settings.lost_after_seconds
+        if (counts := gateway.ensure_lost_runs(wanted)) != wanted:
+            _log.info(
+                "EO_LOST_AFTER_SECONDS is %d for all workers; `eo-pygeoapi apply` would make it %d", counts, wanted
+            )
 
     def _stop(self) -> None:
         self._stops += 1
@@ -131,12 +145,6 @@ class _Work:
                 await asyncio.sleep(REAP_SECONDS)
             await asyncio.sleep(0.2)
 
-    async def _watch_heartbeats(self) -> None:
-        while not self.worker.is_setup:
-            await asyncio.sleep(0.5)
-        await watch_heartbeats(self.worker.client, self._settings.lost_after_seconds)
-        await asyncio.Event().wait()
-
     def _listen(self, loop: asyncio.AbstractEventLoop) -> Any:
         found = listen(self._settings.prefect_api_url or "", str(os.getpid()))
         if found is None:
@@ -150,6 +158,13 @@ class _Work:
 
         loop.add_reader(receiver, woken)
         return path
+
+
+async def _if_the_store_answers(say: Callable[[ResultStore, str], None], store: ResultStore, name: str) -> None:
+    try:
+        await asyncio.to_thread(say, store, name)
+    except ResultsError as error:
+        _log.warning("%s", error)
 
 
 async def _for_ever(part: Any) -> None:

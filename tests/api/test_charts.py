@@ -7,6 +7,11 @@ from eo_pygeoapi.api.charts import COLOURS, NO_VALUE, Area, choropleth, class_ed
 from tests.store.results_data import square
 
 
+def test_a_number_has_the_decimals_of_its_dataset_where_it_says_some() -> None:
+    assert [number(value, 1) for value in (23.0, 23.25, 1234.5)] == ["23.0", "23.2", "1,234.5"]
+    assert number(23.0) == "23" and number(23.4, 0) == "23"
+
+
 def test_classes_are_equal_steps_from_the_lowest_to_the_highest() -> None:
     assert class_edges([0.0, 7.0, 3.0]) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert class_edges([5.0, 5.0]) == [5, 5] and class_edges([]) == []

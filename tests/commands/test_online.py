@@ -8,8 +8,9 @@ from eo_pygeoapi.commands.online import unanswered
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.store import ResultStore
 from tests.servers import free_port
-from tests.standins import chc, dhis2
+from tests.standins import chc, dhis2, s3
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +43,24 @@ def test_what_answers_is_no_problem_and_what_does_not_is_named(
     first, second = unanswered(rain(closed), away)
     assert first.startswith("DHIS2 connection 'far': ") and second == f"{closed}: does not answer (ConnectionError)"
     assert list(unanswered(rain(provider.url), Settings())) == []  # a remark says that there is no connection
+
+
+def test_the_store_is_tried_by_writing_reading_and_deleting(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    settings = Settings().model_copy(update={"results_url": str(results)})
+    assert list(unanswered({}, settings)) == []
+    assert not [path for path in results.rglob("*") if path.is_file()]
+    (in_the_way := tmp_path / "file").write_text("where a folder should be")
+    (said,) = unanswered({}, settings.model_copy(update={"results_url": str(in_the_way)}))
+    assert said.startswith(f"EO_RESULTS_URL {in_the_way}: results store: cannot write 'check/")
+
+
+def test_an_object_store_without_its_bucket_or_without_an_answer_is_named(tmp_path: Path) -> None:
+    with s3.serving(tmp_path) as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        there = Settings().model_copy(update={"results_url": server.new_bucket()})
+        assert list(unanswered({}, there)) == []
+        assert list(ResultStore(there.results).keys()) == []
+        (said,) = unanswered({}, there.model_copy(update={"results_url": "s3://no-such-bucket/eo"}))
+        assert said.startswith("EO_RESULTS_URL s3://no-such-bucket/eo: ") and "bucket does not exist" in said

@@ -6,11 +6,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eo_pygeoapi.contract.models import PERIOD_TYPES, Interval, LeftOut, PeriodType
-from eo_pygeoapi.contract.periods import Period, partial_periods, period_of, periods_in, span, without
+from eo_pygeoapi.contract.periods import (
+    Period,
+    is_of_no_type,
+    longest,
+    partial_periods,
+    period_of,
+    period_with_id,
+    periods_in,
+    span,
+    without,
+)
 
 
 def interval(start: str, end: str) -> Interval:
     return Interval(start=date.fromisoformat(start), end=date.fromisoformat(end))
+
+
+def days_of(period_type: str) -> st.SearchStrategy[date]:
+    """Days that have a period of a type; the Nepali calendar is known for some years only."""
+    first, last = (1920, 2040) if period_type.endswith("Nepali") else (1900, 2100)
+    return st.dates(date(first, 1, 1), date(last, 1, 1))
 
 
 # the weeks are those that java.time.temporal.WeekFields.of(first day, 4) counts, which DHIS2 calls
@@ -34,6 +50,31 @@ def interval(start: str, end: str) -> Interval:
         ("quarterly", "2025-05-17", "2025Q2", "2025-04-01", "2025-06-30"),
         ("quarterly", "2025-12-31", "2025Q4", "2025-10-01", "2025-12-31"),
         ("yearly", "2025-05-17", "2025", "2025-01-01", "2025-12-31"),
+        # Friday 26 December 2025 to Thursday 1 January 2026 has six days in 2025
+        ("weeklyFriday", "2026-01-01", "2025FriW52", "2025-12-26", "2026-01-01"),
+        # as in DHIS2's sources: `BiW` counts ISO weeks by twos, and a year that begins in November is called by its end
+        ("biWeekly", "2024-12-31", "2025BiW1", "2024-12-30", "2025-01-12"),
+        ("biWeekly", "2025-01-13", "2025BiW2", "2025-01-13", "2025-01-26"),
+        ("biMonthly", "2025-02-28", "202501B", "2025-01-01", "2025-02-28"),
+        ("biMonthly", "2024-12-01", "202406B", "2024-11-01", "2024-12-31"),
+        ("quarterlyNov", "2025-01-31", "2025NovQ1", "2024-11-01", "2025-01-31"),
+        ("quarterlyNov", "2025-08-01", "2025NovQ4", "2025-08-01", "2025-10-31"),
+        ("sixMonthly", "2025-06-30", "2025S1", "2025-01-01", "2025-06-30"),
+        ("sixMonthlyApril", "2025-03-31", "2024AprilS2", "2024-10-01", "2025-03-31"),
+        ("sixMonthlyNov", "2025-04-30", "2025NovS1", "2024-11-01", "2025-04-30"),
+        ("sixMonthlyNov", "2025-05-01", "2025NovS2", "2025-05-01", "2025-10-31"),
+        ("financialFeb", "2025-01-31", "2024Feb", "2024-02-01", "2025-01-31"),
+        ("financialApril", "2025-03-31", "2024April", "2024-04-01", "2025-03-31"),
+        ("financialJuly", "2025-07-01", "2025July", "2025-07-01", "2026-06-30"),
+        ("financialAug", "2025-07-31", "2024Aug", "2024-08-01", "2025-07-31"),
+        ("financialSep", "2025-09-01", "2025Sep", "2025-09-01", "2026-08-31"),
+        ("financialOct", "2025-09-30", "2024Oct", "2024-10-01", "2025-09-30"),
+        ("financialNov", "2024-11-01", "2025Nov", "2024-11-01", "2025-10-31"),
+        # the last pentad or dekad of a month has the rest of it
+        ("pentadal", "2024-02-29", "202402P6", "2024-02-26", "2024-02-29"),
+        ("pentadal", "2025-07-05", "202507P1", "2025-07-01", "2025-07-05"),
+        ("dekadal", "2025-07-31", "202507D3", "2025-07-21", "2025-07-31"),
+        ("dekadal", "2025-07-11", "202507D2", "2025-07-11", "2025-07-20"),
     ],
 )
 def test_a_day_lies_in_the_period_that_dhis2_numbers_so(
@@ -51,8 +92,11 @@ def test_iso_weeks_agree_with_the_standard_library_for_a_century() -> None:
 
 
 @pytest.mark.parametrize("period_type", PERIOD_TYPES)
-@given(start=st.dates(date(1900, 1, 1), date(2100, 1, 1)), length=st.integers(0, 800))
-def test_periods_follow_each_other_and_make_up_the_interval(period_type: PeriodType, start: date, length: int) -> None:
+@given(data=st.data(), length=st.integers(0, 800))
+def test_periods_follow_each_other_and_make_up_the_interval(
+    period_type: PeriodType, data: st.DataObject, length: int
+) -> None:
+    start = data.draw(days_of(period_type))
     asked = Interval(start=start, end=date.fromordinal(start.toordinal() + length))
     whole, partial = periods_in(asked, period_type), partial_periods(asked, period_type)
     both = sorted(whole + partial, key=lambda period: period.start)
@@ -60,7 +104,33 @@ def test_periods_follow_each_other_and_make_up_the_interval(period_type: PeriodT
     assert both[0].start <= asked.start <= both[0].end
     assert both[-1].start <= asked.end <= both[-1].end
     assert len({period.id for period in both}) == len(both)
-    assert len(partial) <= 2
+    assert len([period for period in partial if not is_of_no_type(period)]) <= 2
+
+
+@pytest.mark.parametrize("period_type", PERIOD_TYPES)
+@given(data=st.data())
+def test_a_period_is_found_by_its_id_and_has_no_more_days_than_the_longest(
+    period_type: PeriodType, data: st.DataObject
+) -> None:
+    day = data.draw(days_of(period_type))
+    period = period_of(day, period_type)
+    assert (period.end - period.start).days < longest(period_type)
+    assert period_with_id(period.id, period_type) == (None if is_of_no_type(period) else period)
+
+
+@pytest.mark.parametrize(
+    "id_",
+    ["2025S3", "2025NovQ0", "2025April1", "202507B", "202501P7", "202501D4", "2020BiW27", "2025BiW0", "2025Q", ""],
+)
+def test_what_is_the_id_of_no_period_is_none(id_: str) -> None:
+    assert [type_ for type_ in PERIOD_TYPES if period_with_id(id_, type_)] == []
+
+
+def test_week_53_is_in_no_two_weeks_of_dhis2_and_is_listed() -> None:
+    asked = interval("2020-12-14", "2021-01-17")
+    assert [period.id for period in periods_in(asked, "biWeekly")] == ["2020BiW26", "2021BiW1"]
+    (week,) = partial_periods(asked, "biWeekly")
+    assert (week.start, week.end) == (date(2020, 12, 28), date(2021, 1, 3))
 
 
 def test_only_whole_periods_are_periods_in_an_interval() -> None:

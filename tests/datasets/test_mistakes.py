@@ -46,7 +46,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ),
         (
             "{source: worldpop, options: {country: SLE, stage: final}}",
-            "options.stage: is not known here; allowed: baseUrl, country, version",
+            "options.stage: is not known here; allowed: baseUrl, country, groups, version",
         ),
         ("{source: chirps3, units: {form: mm}}", "units.form: is not known here; allowed: from, to"),
         (
@@ -64,7 +64,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         (
             "{source: chirps3, dhis2: {dataelement: x}}",
             "dhis2.dataelement: is not known here; allowed: attributeOptionCombo, categoryOptionCombo, connection, "
-            "dataElement, dataSet, importStrategy, onConflict",
+            "dataElement, dataSet, disaggregation, importStrategy, onConflict",
         ),
         (
             f"{{source: chirps3, orgUnits: {{source: dhis2}}, schedules: [{{{SCHEDULE}, when: now}}]}}",

@@ -69,7 +69,12 @@ def test_the_design_s_example_is_accepted_whole() -> None:
         **written,
         "options": {**written["options"], "baseUrl": ""},
         "aggregation": {**written["aggregation"], "daily": "", "weight": "cell"},
-        "dhis2": {"attributeOptionCombo": "", "importStrategy": "CREATE_AND_UPDATE", **written["dhis2"]},
+        "dhis2": {
+            "attributeOptionCombo": "",
+            "disaggregation": {},
+            "importStrategy": "CREATE_AND_UPDATE",
+            **written["dhis2"],
+        },
         "schedules": [{**schedule, "catchUp": "latest"} for schedule in written["schedules"]],
     }
 

@@ -1,7 +1,9 @@
 """The file with the values that ministries use is right, and each of its datasets has values, beside stand-ins."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,14 @@ from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.pipeline.climatology.step import compare_with_normal
-from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_people_of, open_source_data
+from eo_pygeoapi.pipeline.sources.step import (
+    SourceRequest,
+    extract_source_data,
+    open_group,
+    open_people_of,
+    open_source_data,
+)
+from eo_pygeoapi.pipeline.zonal.groups import aggregate_groups
 from eo_pygeoapi.pipeline.zonal.step import Aggregated, aggregate_to_org_units
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
@@ -31,6 +40,13 @@ UNITS = made.units({"a": box(-12.0, 8.0, -11.5, 8.5)})
 BOX = (-12.0, 8.0, -11.5, 8.5)
 MONTH = date(*RAINY_MONTH, 1)
 YEARS = range(1991, 2021)
+DAYS = {
+    "monthly": (MONTH, date(MONTH.year, MONTH.month, 31)),
+    "biWeekly": (MONTH, MONTH.replace(day=14)),
+    "dekadal": (MONTH, MONTH.replace(day=10)),
+    "monthlyNepali": (date(MONTH.year - 1, 12, 17), MONTH.replace(day=14)),
+    "yearly": (date(MONTH.year, 1, 1), date(MONTH.year, 12, 31)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +54,18 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dat
     """The datasets of the file, with the addresses of stand-ins."""
     root = tmp_path_factory.mktemp("providers")
     make_rain(root)
+    make_rain(root, (MONTH.year - 1, 12))  # where the Nepali month of January begins
     worldpop.make_year(root, "SLE", MONTH.year)
+    for sex, age in itertools.product("fm", (0, 1, 5, *range(15, 50, 5))):
+        worldpop.make_band(root, "SLE", MONTH.year, sex, age)
     with chc.running(root) as static, cds.running() as store, pytest.MonkeyPatch.context() as environment:
         for name, value in store.environment.items():
             environment.setenv(name, value)
         config: dict[str, Any] = yaml.safe_load(FILE.read_text())
         config["eo"]["defaults"]["population"]["options"]["baseUrl"] = static.url
         for resource in config["resources"].values():
-            if resource["eo"]["source"] == "chirps3":
-                resource["eo"]["options"] = {"baseUrl": static.url}
+            if resource["eo"]["source"] in ("chirps3", "worldpop"):
+                resource["eo"]["options"] = {**resource["eo"].get("options", {}), "baseUrl": static.url}
         found = inspect_datasets(config, CHECKOUT)
         assert found.problems == []
         yield found.right
@@ -59,14 +78,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compute(dataset: Dataset, cache: Path) -> Aggregated:
     """Compute a day or the month, as a job does."""
-    last = date(MONTH.year, MONTH.month, 31) if dataset.period_type == "monthly" else MONTH.replace(day=2)
-    first = MONTH if dataset.period_type == "monthly" else last
+    first, last = DAYS.get(dataset.period_type, (MONTH.replace(day=2),) * 2)
     interval = Interval(start=first, end=last)
     periods = periods_in(interval, dataset.period_type)
     if dataset.options.taken_from():
         return compare_with_normal(UNITS, periods, dataset, published(cache))
     asked = SourceRequest(dataset, interval, BOX, cache / "downloads")
     extract = extract_source_data(asked)
+    if dataset.options.divided_by():
+        return aggregate_groups(partial(open_group, asked, extract), UNITS, periods, dataset)
     grid, people = open_source_data(asked, extract), open_people_of(asked, extract)
     return aggregate_to_org_units(grid, UNITS, periods, dataset, people=people)
 

@@ -31,7 +31,7 @@ from eo_pygeoapi.gateway.job import (
     job_status,
     to_rfc3339,
 )
-from eo_pygeoapi.worker.heartbeats import lost_runs
+from eo_pygeoapi.gateway.lost_runs import lost_runs
 
 RUN_ID = UUID("0190a5a0-0000-7000-8000-000000000001")
 NO_PROGRESS = Progress()
@@ -358,5 +358,5 @@ def test_a_job_names_the_one_that_started_it() -> None:
 
 
 def test_no_sign_of_life_is_expected_of_a_run_that_is_put_off() -> None:
-    expected = lost_runs(480).trigger.expect  # type: ignore[union-attr]
+    expected = lost_runs(480)[0].trigger.expect  # type: ignore[union-attr]
     assert {f"prefect.flow-run.{name}" for name in PUT_OFF} <= expected

@@ -48,6 +48,27 @@ def test_steps_read_what_the_ones_before_kept(tmp_path: Path, elsewhere: bool) -
         assert folder.import_files.folder.read_bytes(name)
 
 
+def test_the_values_of_groups_go_into_the_payload_and_are_columns_of_the_table(tmp_path: Path) -> None:
+    block = {"source": "worldpop", "options": {"country": "SLE", "groups": ["f_0", "m_0"]}, "periodType": "yearly"}
+    people = dataset(**block, dhis2={"disaggregation": {"f_0": "GIRLS", "m_0": "BOYS"}})
+    folder = Intermediates(JobFolder(ResultStore(str(tmp_path / "store")), "1"), tmp_path)
+    frame = units({"a": Point(0, 0), "b": Point(1, 1)}).assign(name=["A", "B"])
+    frame["level"] = pd.array([2, 2], dtype="Int64")
+    folder.write_units(OrgUnits(frame, []))
+    groups = ['{"f_0": 1.0, "m_0": 2.0}', '{"f_0": 5.0, "m_0": null}']
+    folder.write_values(FRAME.iloc[:2].assign(period="2026", value=[3.0, np.nan], groups=groups))
+    payload = folder.build_payload(people)
+    folder.export(people)
+    rows = [(row["orgUnit"], row["group"], row["value"]) for row in folder.preview["rows"]]
+    assert rows == [("a", "f_0", "1"), ("a", "m_0", "2"), ("b", "f_0", "5")]
+    assert (payload.count, payload.null_count) == (3, 1)
+    assert folder.import_files.folder.read_bytes("values.csv").decode().splitlines() == [
+        "orgUnit,name,level,period,start,end,value,validFraction,f_0,m_0",
+        "a,A,2,2026,2025-01-01,2025-01-31,3.0,1.0,1.0,2.0",
+        "b,B,2,2026,2025-01-01,2025-01-31,,0.0,5.0,",
+    ]
+
+
 def test_nothing_is_copied_where_the_store_is_a_folder_and_each_file_once_elsewhere(tmp_path: Path) -> None:
     taken(str(tmp_path / "store"), tmp_path / "here")
     assert not [path for path in (tmp_path / "here").rglob("*") if path.is_file()]

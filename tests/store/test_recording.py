@@ -85,6 +85,34 @@ def test_what_dhis2_holds_is_recorded_of_imports_alone(folder: JobFolder) -> Non
     assert table.reasons("20260130") == {"b": "E7641 is closed"}
 
 
+def test_of_the_groups_of_a_unit_the_worst_is_recorded(folder: JobFolder) -> None:
+    block = """
+resources:
+  people:
+    type: collection
+    eo:
+      source: worldpop
+      options: {country: SLE, groups: [f_0, m_0, f_1]}
+      orgUnits: {source: dhis2, level: 2}
+      dhis2: {dataElement: P}
+"""
+    inputs = {"datasetId": "people", "start": "2025", "end": "2026", "dryRun": False}
+    people = validate_inputs(inputs, read_datasets(yaml.safe_load(block), Path("/")), APRIL)
+    changes = ["b,2025,1,,new,f_0", "b,2025,1,,rejected,m_0", "b,2025,1,3,kept,f_1"]
+    changes += ["k,2025,1,,new,f_0", "k,2025,2,3,kept,m_0", "b,2026,1,,new,f_0", "b,2026,1,1,unchanged,m_0"]
+    folder.write_bytes(job_folder.CHANGES, "\n".join(["orgUnit,period,value,stored,change,group", *changes]).encode())
+    rejected = {"orgUnit": "b", "period": "2025", "group": "m_0", "reason": "E7641 is closed"}
+    folder.write_json(job_folder.REJECTED, [rejected])
+    years = periods_in(people.interval, "yearly")
+    some = values(*((unit.id, year.id, 1.0) for year in years for unit in UNITS))
+
+    record(folder, people, Asked(years, UNITS), some, [], APRIL)
+
+    table = CoverageTable(folder.store, "people")
+    assert table.matrix(years).rows == ["RK", "VV"]
+    assert [(found.imported, found.rejected, found.kept) for found in table.summary()] == [(0, 1, 1), (1, 0, 0)]
+
+
 def test_units_that_were_left_out_are_columns_too() -> None:
     units = {"features": [{"properties": {"orgUnit": "b", "name": "Bo", "level": 2}}]}
     asked = Asked.of(execution(), units, [LeftOut(org_unit="x", reason="has no geometry")])

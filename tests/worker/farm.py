@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,8 +106,10 @@ class Farm:
     def dismiss(self, job: str) -> None:
         assert requests.delete(f"{self.url}/jobs/{job}", timeout=30).status_code == 200
 
-    def worker(self, data: Path, zygote: bool = False, before: str = "", **environment: str) -> Worker:
-        """Start a worker and wait until it takes runs."""
+    def worker(
+        self, data: Path, zygote: bool = False, before: str = "", prefix: Sequence[str] = (), **environment: str
+    ) -> Worker:
+        """Start a worker and wait until it takes runs; `prefix` is what its command is run by."""
         data.mkdir(parents=True, exist_ok=True)
         log = data / f"worker-{len(self.workers)}.log"
         own = {"EO_DATA_DIR": str(data), "EO_ZYGOTE_ENABLED": str(zygote).lower(), **environment}
@@ -116,7 +118,7 @@ class Farm:
             command = ["sh", "-c", f"{before} exec {' '.join(command)}"]
         with log.open("ab") as stream:
             process = subprocess.Popen(
-                command,
+                [*prefix, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -232,9 +234,9 @@ def worker_environment(folder: Path, api: str) -> dict[str, str]:
 
 
 @contextmanager
-def farm(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Farm]:
+def farm(folder: Path, variables: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> Iterator[Farm]:
     """Run a Prefect server and the API, with the flows of tests deployed."""
-    with prefect_server(folder, variables=variables) as api, web(folder, api) as url:
+    with prefect_server(folder, variables=variables, host=host) as api, web(folder, api) as url:
         gateway = PrefectGateway(api, read_timeout=30.0)
         patiently(lambda: deploy(gateway))
         made = Farm(api, url, folder, gateway, worker_environment(folder, api))

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from eo_pygeoapi.worker.client import WorkerClient
-from eo_pygeoapi.worker.heartbeats import NAME, lost_runs, watch_heartbeats
 from tests.worker.farm import Farm, deploy
 
 
@@ -33,25 +31,3 @@ async def _read_and_retire(prefect: Farm, known: DeploymentResponse) -> None:
         assert (await client.read_flow(before.flow_id)).name == flow.name == "empty"
         await asyncio.sleep(1.1)
         assert "retired" in (await client.read_deployment(known.id)).tags
-
-
-@pytest.mark.usefixtures("prefect")
-def test_prefect_is_told_once_what_a_sign_of_life_is_and_again_when_that_changes() -> None:
-    asyncio.run(_tell_again())
-
-
-async def _tell_again() -> None:
-    async with get_client() as client:
-        for old in await client.read_automations_by_name(NAME):
-            await client.delete_automation(old.id)
-        earlier = lost_runs(480)
-        earlier.trigger.expect = {"prefect.flow-run.*"}  # type: ignore[union-attr]
-        await client.create_automation(earlier)
-        await watch_heartbeats(client, 480)
-        (now,) = await client.read_automations_by_name(NAME)
-        assert now.trigger.expect == lost_runs(480).trigger.expect  # type: ignore[union-attr]
-        await watch_heartbeats(client, 480)
-        assert [each.id for each in await client.read_automations_by_name(NAME)] == [now.id]
-        await watch_heartbeats(client, 540)
-        (later,) = await client.read_automations_by_name(NAME)
-        assert "9 minutes" in later.description

@@ -8,8 +8,8 @@ from typing import NamedTuple, Self
 
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.batching import batches
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.stored import Cell, same_number
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
+from eo_pygeoapi.pipeline.dhis2.stored import same_number
 
 
 class Change(NamedTuple):
@@ -25,20 +25,21 @@ class Change(NamedTuple):
     before: str | None
     earlier: tuple[str, ...] = ()
     before_by: str = ""
+    group: str = ""
 
     @property
     def cell(self) -> Cell:
         """The cell."""
-        return self.org_unit, self.period
+        return self.org_unit, self.period, self.group
 
     @property
     def ours(self) -> DataValue:
         """What the last job sent."""
-        return DataValue(self.org_unit, self.period, self.value)
+        return DataValue(self.org_unit, self.period, self.value, self.group)
 
     def has_been(self) -> DataValue:
         """Return what DHIS2 held before; nothing is an empty value."""
-        return DataValue(self.org_unit, self.period, self.before or "")
+        return DataValue(self.org_unit, self.period, self.before or "", self.group)
 
     def replaced_another(self, users: Collection[str]) -> bool:
         """Tell whether somebody else than these users had stored the old value."""
@@ -133,13 +134,14 @@ def changes_in(rows: Iterable[Mapping[str, str]]) -> Iterator[Change]:
     for row in rows:
         if row["change"] in ("new", "changed"):
             before = row["stored"] if row["change"] == "changed" else None
-            yield Change(row["orgUnit"], row["period"], row["value"], before, before_by=row.get("storedBy") or "")
+            by, group = row.get("storedBy") or "", row.get("group") or ""
+            yield Change(row["orgUnit"], row["period"], row["value"], before, before_by=by, group=group)
 
 
 @contextmanager
 def _as_one(jobs: Sequence[Opens], users: Collection[str]) -> Iterator[Iterator[Change]]:
     """Open the cells of several jobs as those of one; a backfill's jobs of one part have few enough for memory."""
-    yield iter(sorted(_folded(jobs, users), key=lambda change: (change.period, change.org_unit)))
+    yield iter(sorted(_folded(jobs, users), key=lambda change: (change.period, change.org_unit, change.group)))
 
 
 def _folded(jobs: Sequence[Opens], users: Collection[str]) -> list[Change]:

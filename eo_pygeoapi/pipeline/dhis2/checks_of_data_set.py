@@ -1,6 +1,10 @@
 """Checks before an import: the data set, the combinations of options, and the periods that are open for input."""
 
-from eo_pygeoapi.datasets.block import Dataset
+from collections.abc import Sequence
+
+from eo_pygeoapi.contract.models import NOT_OF_DHIS2
+from eo_pygeoapi.contract.periods import name_in_dhis2
+from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
@@ -8,10 +12,18 @@ from eo_pygeoapi.pipeline.dhis2.identifiers import Object, named
 from eo_pygeoapi.pipeline.dhis2.timeliness import INPUT_PERIODS_INVERSE, closed_for_input
 from eo_pygeoapi.wording import some
 
+NO_SUCH_PERIODS = (
+    "the values are {0}, and DHIS2 has no {0} periods; they stay in the collection: leave dhis2.connection and "
+    "dhis2.dataElement out, or set periodType to one that DHIS2 has"
+)
+
 
 def check_data_set(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
     """Is there the data set, does it hold the data element, and do its periods fit?"""
     given = payload.target.data_set
+    if dataset.period_type in NOT_OF_DHIS2:
+        yield error("period-type", NO_SUCH_PERIODS.format(dataset.period_type))
+        return
     if facts.data_set is None:
         if given in facts.ambiguous:
             return
@@ -33,7 +45,7 @@ def check_data_set(facts: Facts, payload: Payload, dataset: Dataset) -> Findings
             "data-set", f"the data set {named(facts.data_set)} does not hold {named(facts.element)}; add it there"
         )
     type_ = str(facts.data_set.get("periodType", ""))
-    if type_.lower() != dataset.period_type.lower():
+    if type_ != name_in_dhis2(dataset.period_type):
         yield error(
             "period-type",
             f"the values are {dataset.period_type}, but the data set {named(facts.data_set)} is {type_}; "
@@ -54,12 +66,38 @@ def check_combinations(facts: Facts, payload: Payload, _dataset: Dataset) -> Fin
             f"({some([str(combo['id']) for combo in facts.default_combos])}); values go to {facts.default_combo()}; "
             "merge them (Data administration app, Data integrity)",
         )
-    if facts.element:
+    if facts.element and target.disaggregation:
+        yield from _disaggregation(facts, target)
+    elif facts.element:
         given = target.category_option_combo
         yield from _combination(facts, "categoryOptionCombo", given, facts.category_combination(), facts.element)
     if facts.data_set:
         given = target.attribute_option_combo
         yield from _combination(facts, "attributeOptionCombo", given, facts.attribute_combination(), facts.data_set)
+
+
+def _disaggregation(facts: Facts, target: DatasetTarget) -> Findings:
+    """Has each group an option combination of its own?"""
+    combination = facts.category_combination()
+    has = f"{named(facts.element)} has the category combination {named(combination)}"
+    if missing := [f"{group} ({name})" for group, name in target.disaggregation.items() if group not in facts.groups]:
+        yield error(
+            "option-combinations",
+            f"{has}, of which user {facts.user.username!r} sees no option combination for {some(missing)}; "
+            "check dhis2.disaggregation (UID, code, or the names of the options) and the sharing of the options, or "
+            "leave it out and have `eo-pygeoapi dhis2 setup` make the combination",
+        )
+    same: dict[str, list[str]] = {}
+    for group, uid in facts.group_uids.items():
+        same.setdefault(uid, []).append(group)
+    for uid, groups in same.items():
+        if len(groups) > 1:
+            yield error(
+                "option-combinations",
+                f"dhis2.disaggregation: {' and '.join(groups)} mean one option combination, {uid}; merge them in the "
+                "source's options.groups",
+            )
+    yield from _closed_options(facts, [o for combo in facts.groups.values() for o in combo["categoryOptions"]])
 
 
 def _combination(facts: Facts, key: str, given: str, combination: Object, owner: Object) -> Findings:
@@ -88,8 +126,13 @@ def _combination(facts: Facts, key: str, given: str, combination: Object, owner:
             f"{named(combo)} is an option combination of {named(own)}, but {has}; "
             f"set dhis2.{key} to one of its option combinations, or leave it out where that is the default",
         )
-    options = combo.get("categoryOptions") or []
-    closed = [named(o) for o in options if ((o.get("access") or {}).get("data") or {}).get("write") is False]
+    yield from _closed_options(facts, combo.get("categoryOptions") or [])
+
+
+def _closed_options(facts: Facts, options: Sequence[Object]) -> Findings:
+    """May the user write values of these options?"""
+    written = (named(o) for o in options if ((o.get("access") or {}).get("data") or {}).get("write") is False)
+    closed = list(dict.fromkeys(written))
     if closed:
         yield error(
             "sharing",

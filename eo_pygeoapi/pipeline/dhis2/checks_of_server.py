@@ -1,5 +1,7 @@
 """Checks before an import: the server, its identifiers, and what its user may do."""
 
+from eo_pygeoapi.contract.models import PERIOD_TYPES
+from eo_pygeoapi.contract.periods import calendar_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.analytics import AUTHORITY
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
@@ -26,14 +28,18 @@ def unknown_version(version: tuple[int, ...]) -> str:
     return f"this is DHIS2 {shown}; imports were tested with {known} to {high[0]}.{high[1]}: look at a dry run first"
 
 
-def check_calendar(facts: Facts, _payload: Payload, _dataset: Dataset) -> Findings:
+def check_calendar(facts: Facts, _payload: Payload, dataset: Dataset) -> Findings:
     """Does DHIS2 use the calendar that our periods are in?"""
-    if facts.calendar not in CALENDARS:
-        yield error(
-            "calendar",
-            f"DHIS2 uses the calendar {facts.calendar!r}, where our periods would mean other days; "
-            f"allowed: {', '.join(CALENDARS)} (System settings, Calendar)",
-        )
+    ours = calendar_of(dataset.period_type)
+    if facts.calendar == ours or {facts.calendar, ours} <= set(CALENDARS):
+        return
+    types = [type_ for type_ in PERIOD_TYPES if calendar_of(type_) == facts.calendar]
+    do = f"set periodType to one of {', '.join(types)}" if types else f"allowed: {', '.join(CALENDARS)}"
+    yield error(
+        "calendar",
+        f"DHIS2 uses the calendar {facts.calendar!r}, where our {dataset.period_type} periods would mean other days; "
+        f"{do} (System settings, Calendar)",
+    )
 
 
 def check_identifiers(facts: Facts, payload: Payload, _dataset: Dataset) -> Findings:

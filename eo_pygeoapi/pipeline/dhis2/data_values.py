@@ -26,15 +26,25 @@ PREVIEW_ROWS = 100
 # the columns of DHIS2's own CSV, which it tells apart by their places
 CSV_HEADER = ("dataelement", "period", "orgunit", "catoptcombo", "attroptcombo", "value")
 
-Row = tuple[str, str, float | None]  # organisation unit, period, value
+Row = tuple[str, str, float | None, str]  # organisation unit, period, value, group
+Cell = tuple[str, str, str]  # organisation unit, period, group
 
 
 class DataValue(NamedTuple):
-    """One value; what all values of a payload have in common stands in its target."""
+    """One value; what all values of a payload have in common stands in its target.
+
+    `group` is the one of the target's `disaggregation` that the value is of; empty for a value that is whole.
+    """
 
     org_unit: str
     period: str
     value: str
+    group: str = ""
+
+    @property
+    def cell(self) -> Cell:
+        """Return where the value is in the data element."""
+        return self.org_unit, self.period, self.group
 
 
 class Payload(Model):
@@ -67,14 +77,16 @@ def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: P
         as_csv = files.enter_context(csv_file.open("w", encoding="utf-8", newline=""))
         csv_rows = csv.writer(as_csv, lineterminator="\n")
         csv_rows.writerow(CSV_HEADER)
-        combos = (target.category_option_combo, target.attribute_option_combo)
+        combo, of_attributes = target.category_option_combo, target.attribute_option_combo
         common = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in dimensions(target).items())
         data_set = f'"dataSet": {json.dumps(target.data_set)}, ' if target.data_set else ""
         as_json.write(f'{{{data_set}"dataValues": [')
         before = "\n"
-        for org_unit, period, value in found.data_values(rows):
-            csv_rows.writerow((target.data_element, period, org_unit, *combos, value))
+        for org_unit, period, value, group in found.data_values(rows):
+            of_group = target.disaggregation.get(group, group)
+            csv_rows.writerow((target.data_element, period, org_unit, of_group or combo, of_attributes, value))
             cell = f'"period": {json.dumps(period)}, "orgUnit": {json.dumps(org_unit)}'
+            cell += f', "categoryOptionCombo": {json.dumps(of_group)}' if group else ""
             as_json.write(f'{before}{{{common}{cell}, "value": "{value}"}}')
             before = ",\n"
         as_json.write("]}\n")
@@ -90,21 +102,25 @@ def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: P
     )
 
 
-def read_data_values(stream: TextIO) -> Iterator[DataValue]:
+def read_data_values(stream: TextIO, target: DatasetTarget) -> Iterator[DataValue]:
     """Yield the values of a payload's CSV, in their order."""
+    groups = {combo: group for group, combo in target.disaggregation.items()}
     rows = csv.reader(stream)
     next(rows, None)
-    for _, period, org_unit, _, _, value in rows:
-        yield DataValue(org_unit, period, value)
+    for _, period, org_unit, combo, _, value in rows:
+        yield DataValue(org_unit, period, value, groups.get(combo, ""))
 
 
 def data_value_set(values: Iterable[DataValue], target: DatasetTarget) -> dict[str, Any]:
     """Return the values as the JSON that DHIS2 imports."""
     common = dimensions(target)
+    of_group = {group: {"categoryOptionCombo": combo} for group, combo in target.disaggregation.items()} | {"": {}}
     data_set = {"dataSet": target.data_set} if target.data_set else {}
     return {
         **data_set,
-        "dataValues": [{**common, "period": v.period, "orgUnit": v.org_unit, "value": v.value} for v in values],
+        "dataValues": [
+            {**common, "period": v.period, "orgUnit": v.org_unit, **of_group[v.group], "value": v.value} for v in values
+        ],
     }
 
 
@@ -135,9 +151,12 @@ def preview(payload: Payload, values: Sequence[DataValue], rows: Sequence[Mappin
     `rows`: the same values as a table, each with what DHIS2 holds (`stored`) and what that makes of it (`change`),
     where DHIS2 was asked.
     """
-    unasked = [{"orgUnit": v.org_unit, "period": v.period, "value": v.value} for v in values]
+    unasked = [
+        {"orgUnit": v.org_unit, "period": v.period} | ({"group": v.group} if v.group else {}) | {"value": v.value}
+        for v in values
+    ]
     return {
-        "target": {name: value for name, value in payload.target.to_json().items() if value != ""},
+        "target": {name: value for name, value in payload.target.to_json().items() if value not in ("", {})},
         "count": payload.count,
         "leftOutCount": payload.null_count + len(payload.left_out),
         **data_value_set(values, payload.target),
@@ -156,14 +175,14 @@ class _Found:
 
     def data_values(self, rows: Iterable[Row]) -> Iterator[DataValue]:
         for period, of_period in groupby(rows, key=lambda row: row[1]):
-            seen: set[str] = set()
-            for org_unit, _, value in of_period:
-                if org_unit in seen:
+            seen: set[tuple[str, str]] = set()
+            for org_unit, _, value, group in of_period:
+                if (org_unit, group) in seen:
                     raise SourceError(
                         f"organisation unit {org_unit} has more than one value for period {period}; "
                         "allowed: one value a unit and period"
                     )
-                seen.add(org_unit)
+                seen.add((org_unit, group))
                 if value is None or math.isnan(value):
                     self.nulls += 1
                     continue
@@ -176,4 +195,4 @@ class _Found:
                 self.count += 1
                 self.zeros += value == 0
                 self.fractions += not float(value).is_integer()
-                yield DataValue(org_unit, period, decimal_text(value))
+                yield DataValue(org_unit, period, decimal_text(value), group)

@@ -5,26 +5,32 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 
 from eo_pygeoapi.contract.models import Difference, Likely
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
-from eo_pygeoapi.pipeline.dhis2.stored import Cell, Held, same_number
+from eo_pygeoapi.pipeline.dhis2.stored import Held, same_number
 
 
 @dataclass(frozen=True)
 class SentToCell:
     """What we have sent to a cell last; several values where we do not know which of them DHIS2 has taken."""
 
-    org_unit: str
-    period: str
+    cell: Cell
     values: Sequence[str]
+
+    @property
+    def period(self) -> str:
+        """The id of the period."""
+        return self.cell[1]
 
 
 def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Difference | None:
     """Return how a cell differs from what was sent; None where it does not."""
-    theirs = held.get((sent.org_unit, sent.period))
+    org_unit, period, group = sent.cell
+    theirs = held.get(sent.cell)
     likely: Likely
-    if sent.org_unit not in facts.units:
+    if org_unit not in facts.units:
         likely, reason = "no such unit", "DHIS2 has no such organisation unit any more, or does not show it to us"
-    elif not facts.may_read(facts.units[sent.org_unit]):
+    elif not facts.may_read(facts.units[org_unit]):
         likely, reason = "not visible", f"our user {facts.user.username} may not see the values of this unit"
     elif theirs is None:
         likely, reason = "never arrived", "DHIS2 holds nothing there, and knows of nothing that was deleted"
@@ -39,8 +45,9 @@ def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Dif
         likely, reason = "changed", f"it was changed{_by(theirs, facts)}"
     there = theirs if theirs and not theirs.deleted else Held("")
     return Difference(
-        org_unit=sent.org_unit,
-        period=sent.period,
+        org_unit=org_unit,
+        period=period,
+        group=group,
         sent=sent.values[-1],
         held=there.value,
         likely=likely,

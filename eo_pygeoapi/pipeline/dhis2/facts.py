@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, Self
 
 from eo_pygeoapi.contract.models import PeriodType
-from eo_pygeoapi.contract.periods import period_of
+from eo_pygeoapi.contract.periods import name_in_dhis2, named_in_dhis2, period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.datasets.convention import data_set_code
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
+from eo_pygeoapi.pipeline.dhis2.groups import OPTION_COMBO_FIELDS, option_combos_of
 from eo_pygeoapi.pipeline.dhis2.identifiers import Found, Object, look_up, named
 from eo_pygeoapi.wording import some
 
@@ -29,7 +30,6 @@ DATA_SET_FIELDS = (
     f"closingDate],{COMBINATION},dataSetElements[dataElement[id],{COMBINATION}],organisationUnits[id]"
 )
 UNIT_FIELDS = "id,code,name,level,path,openingDate,closedDate"
-OPTION_COMBO_FIELDS = "id,code,name,categoryCombo[id,name,isDefault],categoryOptions[id,name,access[data[write]]]"
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class Facts:
 
     `units` has the units by the identifiers that the values name them with; `data_set` is the one that is given, or
     else the only one of `data_sets`, those of the data element that may be meant; `option_combos` are the given ones,
-    by their identifiers, and `default_combos` all that are called `default`, of which there should be one. `ambiguous`
-    says in words which identifiers mean two objects.
+    by their identifiers, and `default_combos` all that are called `default`, of which there should be one. `groups` has
+    the option combinations of a disaggregation, by its groups. `ambiguous` says in words which identifiers mean two
+    objects.
     """
 
     version: tuple[int, ...] = (0, 0, 0)
@@ -73,6 +74,7 @@ class Facts:
     units: Mapping[str, Object] = field(default_factory=dict)
     option_combos: Mapping[str, Object] = field(default_factory=dict)
     default_combos: Sequence[Object] = ()
+    groups: Mapping[str, Object] = field(default_factory=dict)
     ambiguous: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -96,6 +98,11 @@ class Facts:
     def may_read(self, unit: Object) -> bool:
         """Tell whether DHIS2 shows the user a unit's values; those of others look as if there were none."""
         return _lies_below(unit, self.user.view_roots or self.user.capture_roots)
+
+    @cached_property
+    def group_uids(self) -> Mapping[str, str]:
+        """The UIDs of the option combinations of a disaggregation, by its groups."""
+        return {group: str(combo["id"]) for group, combo in self.groups.items()}
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -143,11 +150,11 @@ class Facts:
         """
         if not self.data_set or (self.is_new and self.data_set.get("dataInputPeriods")):
             return None
-        type_ = str(self.data_set.get("periodType", ""))
+        type_: Any = named_in_dhis2(str(self.data_set.get("periodType", "")), self.calendar)
         try:
-            present = period_of(self.today, type_[:1].lower() + type_[1:])  # type: ignore[arg-type]
+            present = period_of(self.today, type_)
             for _ in range(int(self.data_set.get("openFuturePeriods") or 0)):
-                present = period_of(date.fromordinal(present.end.toordinal() + 1), type_[:1].lower() + type_[1:])  # type: ignore[arg-type]
+                present = period_of(date.fromordinal(present.end.toordinal() + 1), type_)
         except (KeyError, OverflowError):  # a period type of DHIS2 that we have no use for
             return None
         return date.fromordinal(present.start.toordinal() - 1)
@@ -171,9 +178,10 @@ def read_facts(
         ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
         data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
         if period_type:
-            fitting = [found for found in data_sets if str(found.get("periodType")).lower() == period_type.lower()]
+            fitting = [found for found in data_sets if found.get("periodType") == name_in_dhis2(period_type)]
             data_sets = fitting or data_sets
-        usual = [found for found in data_sets if found.get("code") == data_set_code(str(found.get("periodType", "")))]
+        own = data_set_code(period_type or "")
+        usual = [s for s in data_sets if s.get("code") in (own, data_set_code(str(s.get("periodType", ""))))]
         data_sets = usual or data_sets
     combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
     option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
@@ -184,7 +192,7 @@ def read_facts(
         if error.transient:
             raise
         default_combos = []  # not every user may list them
-    return Facts(
+    facts = Facts(
         version=version_of(system),
         calendar=str(system.get("calendar", "iso8601")),
         now=instant(system.get("serverDate")) or datetime.now(UTC).replace(tzinfo=None),
@@ -198,6 +206,7 @@ def read_facts(
         default_combos=default_combos,
         ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
+    return replace(facts, groups=option_combos_of(dhis2, target, facts.category_combination()))
 
 
 def version_of(system: Object) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder, batch_name
 from eo_pygeoapi.store.store import MissingResultError
 
-CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change", "storedBy")
+CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change", "storedBy", "group")
 BEGUN = "begun.csv"
 Row = dict[str, str]  # a value beside what DHIS2 holds, by CHANGE_COLUMNS
 
@@ -39,11 +39,12 @@ class ImportFiles:
     @contextmanager
     def data_values(self) -> Iterator[Iterator[DataValue]]:
         """Open the values of the payload, ordered by period; from a copy, for an import may take hours."""
+        target = self.payload().target
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "payload.csv")
             self.folder.copy_to(job_folder.PAYLOAD_CSV, path)
             with path.open(encoding="utf-8", newline="") as stream:
-                yield read_data_values(stream)
+                yield read_data_values(stream, target)
 
     def finished(self, number: int, digest: str) -> BatchResult | None:
         """Return the result of a batch; None if it is not finished, or another batch had this number."""
@@ -150,7 +151,7 @@ class ImportFiles:
 
 def digest_of(values: Sequence[DataValue]) -> str:
     """Return a digest of a batch."""
-    text = "\n".join("\t".join(value) for value in values)
+    text = "\n".join("\t".join(value if value.group else value[:3]) for value in values)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -165,5 +166,6 @@ def rejected_rows(entries: Iterable[Rejected]) -> list[Row]:
             "change": "rejected",
             "storedBy": "",
         }
+        | ({"group": e.group} if e.group else {})
         for e in entries
     ]

@@ -16,7 +16,7 @@ from eo_pygeoapi.contract.models import Difference, Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
@@ -24,7 +24,7 @@ from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
 from eo_pygeoapi.pipeline.dhis2.send import Sent
 from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
-from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, Held, compared
+from eo_pygeoapi.pipeline.dhis2.stored import Compared, Held, compared
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
@@ -107,9 +107,9 @@ def _attempted(run: Writing, number: int) -> Attempted:
     """Return what an earlier attempt at the batch, which may have died, noted before it sent anything."""
     found: Attempted = {}
     for row in run.files.begun(number):
-        value = DataValue(row["orgUnit"], row["period"], row["value"])
+        value = DataValue(row["orgUnit"], row["period"], row["value"], row.get("group") or "")
         held = Held(row["stored"], row["storedBy"] or "") if row["change"] == "changed" else None
-        found[value.org_unit, value.period] = Compared(value, held, "changed" if held else "new")
+        found[value.cell] = Compared(value, held, "changed" if held else "new")
     return found
 
 
@@ -123,23 +123,23 @@ def _one_batch(run: Writing, number: int, batch: Sequence[DataValue], attempted:
     if not run.dry_run:
         # values that DHIS2 holds as ours are, though no note says that we sent them: the notes began late, or are lost
         unchanged = [one.ours for one in found if one.change == "unchanged"]
-        run.sent.confirm([v for v in unchanged if known.get((v.org_unit, v.period)) != [v.value]])
+        run.sent.confirm([v for v in unchanged if known.get(v.cell) != [v.value]])
         run.sent.begin(ours, {cell: theirs.value for cell, theirs in held.items()})
     if ours and not run.facts.is_new:
-        run.new_periods.announce({value.period for value in ours}, met={period for _, period in held})
-    attempted |= {(one.ours.org_unit, one.ours.period): one for one in to_send}
+        run.new_periods.announce({value.period for value in ours}, met={period for _, period, _ in held})
+    attempted |= {one.ours.cell: one for one in to_send}
     if not run.dry_run:
         run.files.begin(number, [one.row() for one in attempted.values()])
     sent = run.sender.send(ours)
-    not_taken = {(entry.org_unit, entry.period) for entry in sent.rejected}
+    not_taken = {entry.cell for entry in sent.rejected}
     if not run.dry_run:
         run.sent.confirm(ours, not_taken, run.files.folder.job_id)
-    differences = [] if run.dry_run else _read_back(run, [v for v in ours if (v.org_unit, v.period) not in not_taken])
+    differences = [] if run.dry_run else _read_back(run, [v for v in ours if v.cell not in not_taken])
     sent.reject(refused)
     # a value that an earlier attempt has stored counts as what it was then, not as unchanged
-    earlier = ((one, attempted.get((one.ours.org_unit, one.ours.period))) for one in found)
+    earlier = ((one, attempted.get(one.ours.cell)) for one in found)
     found = [was if was and was.ours == one.ours and one.change == "unchanged" else one for one, was in earlier]
-    rows = [one.row() for one in found if (one.ours.org_unit, one.ours.period) not in not_taken]
+    rows = [one.row() for one in found if one.ours.cell not in not_taken]
     rows += rejected_rows(sent.rejected)
     result = _result(run, found, to_send, sent, not_taken, rows)
     return result.model_copy(update={"differences": differences}), rows
@@ -148,7 +148,7 @@ def _one_batch(run: Writing, number: int, batch: Sequence[DataValue], attempted:
 def _read_back(run: Writing, taken: Sequence[DataValue]) -> list[Difference]:
     """Ask DHIS2 what it holds of the values that it says it has taken; returns what is not as it was sent."""
     held = run.stored.of(taken, deleted=True)
-    compared = (difference(SentToCell(v.org_unit, v.period, [v.value]), held, run.facts) for v in taken)
+    compared = (difference(SentToCell(v.cell, [v.value]), held, run.facts) for v in taken)
     return [found for found in compared if found is not None]
 
 
@@ -164,7 +164,7 @@ def _result(
     now = Counter(one.change for one in to_send)
     counts = Counter(sent.counts)
     if run.facts.is_new:  # it calls everything updated
-        taken = Counter(one.change for one in to_send if (one.ours.org_unit, one.ours.period) not in not_taken)
+        taken = Counter(one.change for one in to_send if one.ours.cell not in not_taken)
         counts["imported"], counts["updated"] = taken["new"], taken["changed"]
     # what an earlier attempt stored
     counts["imported"] += changes["new"] - now["new"]

@@ -1,7 +1,7 @@
 """Compare what DHIS2 holds with what it was sent, and say of each difference what its likely reason is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eo_pygeoapi.contract.models import Difference, Interval, Likely
@@ -52,18 +52,21 @@ def reconcile(
         raise Dhis2Error(no_connection(name))
     found = Compared()
     with connect() as dhis2:
-        ledger = SentValues(store, name, ledger_name(_element_uid(dhis2, dataset.dhis2, pauses), dataset.dhis2))
+        of_target = ledger_name(_element_uid(dhis2, dataset.dhis2, pauses), dataset.dhis2)
+        ledger = SentValues(store, name, of_target, groups=_groups(dhis2, dataset, pauses))
         wanted = [period.id for period in periods_in(interval, dataset.period_type)]
         units, count = set[str](), 0
         for _, noted in ledger.of_periods(wanted):
-            units |= noted.keys()
+            units |= {unit for unit, _ in noted}
             count += 1
         facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units), dataset.period_type), pauses)
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0
         for batch in batches(_sent(ledger, wanted), batch_size):
-            values = [DataValue(one.org_unit, one.period, one.values[-1]) for one in batch]
+            values = [
+                DataValue(unit, period, one.values[-1], group) for one in batch for unit, period, group in [one.cell]
+            ]
             # DHIS2 shows nothing at all, or refuses, where one of the units is not for our user to see
             there = [v for v in values if v.org_unit in facts.units and facts.may_read(facts.units[v.org_unit])]
             held = again(lambda: stored.of(there, deleted=True), pauses)  # noqa: B023  called at once
@@ -78,8 +81,15 @@ def reconcile(
 
 
 def _sent(ledger: SentValues, periods: Sequence[str]) -> Iterator[SentToCell]:
-    for period, units in ledger.of_periods(periods):
-        yield from (SentToCell(unit, period, values) for unit, values in units.items() if values)
+    for period, noted in ledger.of_periods(periods):
+        yield from (SentToCell((unit, period, group), values) for (unit, group), values in noted.items() if values)
+
+
+def _groups(dhis2: Dhis2, dataset: Dataset, pauses: Sequence[float]) -> Mapping[str, str]:
+    """Return the UIDs of the option combinations of a disaggregation, by its groups."""
+    if not dataset.dhis2.disaggregation:
+        return {}
+    return again(lambda: read_facts(dhis2, dataset.dhis2, [], dataset.period_type), pauses).group_uids
 
 
 def _element_uid(dhis2: Dhis2, target: DatasetTarget, pauses: Sequence[float]) -> str:

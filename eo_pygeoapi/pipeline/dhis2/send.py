@@ -152,11 +152,11 @@ class Sender:
             sent.reasons.append(f"DHIS2 {said} {missing} of {len(answer.values)} values without a word{reason}")
         elif missing:
             held = self._stored.of(answer.values)
-            known = {(entry.org_unit, entry.period) for entry in rejected}
+            known = {entry.cell for entry in rejected}
             lost = [
                 value
                 for value in answer.values
-                if (cell := (value.org_unit, value.period)) not in known
+                if (cell := value.cell) not in known
                 and (cell in held if self._deletes else not _holds(held.get(cell), value))
             ]
             said = f"DHIS2 dropped it without a word; {ZEROS}" if answer.stored else NOTHING_STORED

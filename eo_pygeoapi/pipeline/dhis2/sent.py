@@ -18,8 +18,7 @@ from operator import attrgetter
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonObject
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.stored import Cell
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 MANY_UNITS = 5000
@@ -27,6 +26,7 @@ COMPRESSED = ".json.gz"
 YEAR = 4  # characters that the ids of all period types, and so the names of files, begin with
 MONTH = 6  # characters of `202507`; it divides the ids of all period types well enough
 
+BETWEEN = "\t"  # the unit and the option combination of a group
 GIVEN_UP = ""  # in place of a value: what DHIS2 holds there is not ours
 
 
@@ -56,10 +56,21 @@ class Noted:
 
 
 class SentValues:
-    """The values sent to one data element of one connection; `dimensions`: its UID, and option combinations."""
+    """The values sent to one data element of one connection.
 
-    def __init__(self, store: ResultStore, connection: str, dimensions: Sequence[str], org_unit_count: int = 0) -> None:
+    `dimensions` are its UID, and option combinations; `groups` the UIDs of those of a disaggregated dataset's groups.
+    """
+
+    def __init__(
+        self,
+        store: ResultStore,
+        connection: str,
+        dimensions: Sequence[str],
+        org_unit_count: int = 0,
+        groups: Mapping[str, str] | None = None,
+    ) -> None:
         self._store = store
+        self._combos = {"": "", **(groups or {})}
         self._folder = f"sent/{_safe(connection)}/{_safe('-'.join(part for part in dimensions if part))}"
         self._org_unit_count = org_unit_count
 
@@ -71,8 +82,8 @@ class SentValues:
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                if last := noted.values.get(value.period, {}).get(value.org_unit):
-                    found[value.org_unit, value.period] = last
+                if last := noted.values.get(value.period, {}).get(self._name(value)):
+                    found[value.cell] = last
         return found
 
     def jobs(self, values: Sequence[DataValue]) -> dict[Cell, str]:
@@ -83,12 +94,12 @@ class SentValues:
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                if job := noted.job(value.period, value.org_unit):
-                    found[value.org_unit, value.period] = job
+                if job := noted.job(value.period, self._name(value)):
+                    found[value.cell] = job
         return found
 
-    def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
-        """Yield each of these periods, in order, with the values that we may have sent last, by unit."""
+    def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[tuple[str, str], Sequence[str]]]]:
+        """Yield each of these periods, in order, with the values that we may have sent last, by unit and group."""
         wanted = set(periods)
         years = {period[:YEAR] for period in wanted}
         for key in self._files():
@@ -96,7 +107,7 @@ class SentValues:
                 continue
             noted = self._read(key)
             for period in sorted(wanted & noted.values.keys()):
-                yield period, {unit: sent for unit, sent in noted.values[period].items() if sent != [GIVEN_UP]}
+                yield period, self._ours(noted.values[period])
 
     def begin(self, values: Sequence[DataValue], before: Mapping[Cell, str] | None = None) -> None:
         """Note that the values are about to be sent, in place of those `before`, which count as ours from now on."""
@@ -104,8 +115,8 @@ class SentValues:
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                of_unit = noted.of(value.period).setdefault(value.org_unit, [])
-                old = replaced.get((value.org_unit, value.period))
+                of_unit = noted.of(value.period).setdefault(self._name(value), [])
+                old = replaced.get(value.cell)
                 if not of_unit and old is not None:
                     of_unit.append(old)
                 if value.value not in of_unit:
@@ -119,11 +130,11 @@ class SentValues:
             noted = self._read(key)
             for value in some:
                 of_period = noted.of(value.period)
-                if (value.org_unit, value.period) not in refused:
-                    of_period[value.org_unit] = [value.value]
-                elif value.value in (before := of_period.get(value.org_unit, [])):
+                if value.cell not in refused:
+                    of_period[self._name(value)] = [value.value]
+                elif value.value in (before := of_period.get(self._name(value), [])):
                     before.remove(value.value)
-            self._write(key, noted, [value for value in some if (value.org_unit, value.period) not in refused], job)
+            self._write(key, noted, [value for value in some if value.cell not in refused], job)
 
     def give_up(self, values: Sequence[DataValue]) -> None:
         """Note that what DHIS2 holds in the cells of `values` is not ours, whoever it says has stored it."""
@@ -134,8 +145,22 @@ class SentValues:
         for key, some in self._by_file(values):
             noted = self._read(key)
             for value in some:
-                noted.of(value.period).pop(value.org_unit, None)
+                noted.of(value.period).pop(self._name(value), None)
             self._write(key, noted, some)
+
+    def _name(self, value: DataValue) -> str:
+        """Return the name of a value among those of its period."""
+        return f"{value.org_unit}{BETWEEN}{self._combos[value.group]}" if value.group else value.org_unit
+
+    def _ours(self, noted: Mapping[str, list[str]]) -> dict[tuple[str, str], Sequence[str]]:
+        """Return the values of a period that are of our groups, or of none where we have none."""
+        groups = {combo: group for group, combo in self._combos.items() if group} or {"": ""}
+        found: dict[tuple[str, str], Sequence[str]] = {}
+        for name, values in noted.items():
+            unit, _, combo = name.partition(BETWEEN)
+            if combo in groups and values != [GIVEN_UP]:
+                found[unit, groups[combo]] = values
+        return found
 
     def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
         length = (int(self._layout["periodCharacters"]) or None) if values else None
@@ -185,7 +210,7 @@ class SentValues:
     def _write(self, key: str, noted: Noted, changed: Sequence[DataValue], job: str = "") -> None:
         """Write a file in which some values are noted anew, which a job has sent, if one is known to have."""
         for period, of_period in groupby(changed, key=attrgetter("period")):
-            noted.attribute(period, {value.org_unit for value in of_period} & noted.of(period).keys(), job)
+            noted.attribute(period, {self._name(value) for value in of_period} & noted.of(period).keys(), job)
         text = json.dumps(vars(noted), separators=(",", ":")).encode()
         self._store.write_bytes(
             key, gzip.compress(text, compresslevel=1, mtime=0) if key.endswith(COMPRESSED) else text

@@ -10,10 +10,9 @@ from eo_pygeoapi.contract.models import KeptValue, PeriodType
 from eo_pygeoapi.contract.periods import period_with_id, span
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
 
 Change = Literal["new", "changed", "unchanged", "kept", "ignored", "rejected"]
-Cell = tuple[str, str]  # organisation unit, period
 GAP = 92  # days between two periods; what lies in a shorter gap is read too
 
 
@@ -39,7 +38,7 @@ class Compared:
 
     def row(self) -> dict[str, str]:
         """Return it as a row for people."""
-        return {
+        found = {
             "orgUnit": self.ours.org_unit,
             "period": self.ours.period,
             "value": self.ours.value,
@@ -47,6 +46,7 @@ class Compared:
             "change": self.change,
             "storedBy": self.held.stored_by if self.held else "",
         }
+        return found | {"group": self.ours.group} if self.ours.group else found
 
     def kept(self) -> KeptValue:
         """Return it as a value that is kept."""
@@ -54,6 +54,7 @@ class Compared:
         return KeptValue(
             org_unit=self.ours.org_unit,
             period=self.ours.period,
+            group=self.ours.group,
             value=self.ours.value,
             stored=held.value,
             stored_by=held.stored_by,
@@ -62,19 +63,18 @@ class Compared:
 
 
 class StoredValues:
-    """Reads the values that DHIS2 holds of one data element and combination of options; all identifiers are UIDs.
+    """Reads the values that DHIS2 holds of one data element and combination of options, or of each of several groups.
 
-    `names` are the units' names in our values, by UID.
+    All identifiers of the target are UIDs; `names` are the units' names in our values, by UID.
     """
 
     def __init__(
         self, dhis2: Dhis2, target: DatasetTarget, default_combo: str, period_type: PeriodType, names: Mapping[str, str]
     ) -> None:
         self._dhis2, self._target, self._period_type, self._names = dhis2, target, period_type, names
-        self._combos = {
-            "categoryOptionCombo": target.category_option_combo or default_combo,
-            "attributeOptionCombo": target.attribute_option_combo or default_combo,
-        }
+        whole = {target.category_option_combo or default_combo: ""}
+        self._groups = {combo: group for group, combo in target.disaggregation.items()} or whole
+        self._of_attributes = target.attribute_option_combo or default_combo
         self._uids = {name: uid for uid, name in names.items()}
 
     def of(self, values: Sequence[DataValue], *, deleted: bool = False) -> dict[Cell, Held]:
@@ -95,8 +95,9 @@ class StoredValues:
                 data_set=self._target.data_set,
                 deleted=deleted,
             )
+            whole = next(iter(self._groups))
             held |= {
-                (self._names[value["orgUnit"]], value["period"]): Held(
+                (self._names[value["orgUnit"]], value["period"], self._groups[combo]): Held(
                     str(value.get("value", "")),
                     str(value.get("storedBy") or ""),
                     str(value.get("lastUpdated") or ""),
@@ -104,7 +105,8 @@ class StoredValues:
                 )
                 for value in found
                 if value["orgUnit"] in self._names
-                and all(value.get(name, combo) == combo for name, combo in self._combos.items())
+                and (combo := value.get("categoryOptionCombo", whole)) in self._groups
+                and value.get("attributeOptionCombo", self._of_attributes) == self._of_attributes
             }
         return held
 
@@ -123,7 +125,7 @@ def compared(
     `importStrategy` CREATE ignores changed values, and UPDATE new ones; 2.43 does not have these any more, so we do it.
     """
     for value in values:
-        cell = (value.org_unit, value.period)
+        cell = value.cell
         theirs, last = held.get(cell), sent.get(cell, ())
         change: Change
         if theirs is not None and same_number(theirs.value, value.value):

@@ -229,6 +229,7 @@ def rejection(value: DataValue, conflict: Mapping[str, Any]) -> Rejected:
     return Rejected(
         org_unit=value.org_unit,
         period=value.period,
+        group=value.group,
         value=value.value,
         code=str(conflict.get("errorCode") or ""),
         reason=str(conflict.get("value") or NO_REASON),

@@ -41,7 +41,7 @@ def not_open_at(unit: Object, starts: Sequence[date]) -> dict[str, int]:
 
 def left_out_words(words: str, count: int, period_type: PeriodType) -> str:
     """Return `Kenema opened on 20 January 2024: 7 days left out`."""
-    periods = PERIODS.get(period_type, "weeks")
+    periods = PERIODS.get(period_type, "weeks" if period_type.startswith("weekly") else "periods")
     return f"{words}: {count} {periods.removesuffix('s') if count == 1 else periods} left out"
 
 

@@ -16,12 +16,12 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, in_batches
 from eo_pygeoapi.pipeline.dhis2.changes import Change, Changes
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import Payload
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, Payload
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
 from eo_pygeoapi.pipeline.dhis2.send import Sent
-from eo_pygeoapi.pipeline.dhis2.stored import Cell, Compared, Held, same_number
+from eo_pygeoapi.pipeline.dhis2.stored import Compared, Held, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.settings import no_connection
@@ -80,7 +80,7 @@ def _notes(changes: Changes) -> list[str]:
 
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
     def send(number: int, batch: Sequence[Change]) -> Done:
-        begun = {(row["orgUnit"], row["period"]): row for row in run.files.begun(number)}
+        begun = {_cell_of(row): row for row in run.files.begun(number)}
         return again(partial(_one_batch, run, changes, number, batch, begun), pauses)
 
     found = changes.batches(batch_size, run.one_period_at_a_time)
@@ -104,14 +104,14 @@ def _one_batch(run: Writing, changes: Changes, number: int, batch: Sequence[Chan
     ]
     back = [change for change, row in zip(asked, rows, strict=True) if row["change"] in ("deleted", "restored")]
     if not run.dry_run:
-        begun |= {(row["orgUnit"], row["period"]): row for row in rows if row["change"] in ("deleted", "restored")}
+        begun |= {_cell_of(row): row for row in rows if row["change"] in ("deleted", "restored")}
         run.files.begin(number, list(begun.values()))
     results = _send_back(run, changes, back)
     rejected = [entry for sent in results for entry in sent.rejected] + refused
-    not_taken = {(entry.org_unit, entry.period) for entry in rejected}
+    not_taken = {entry.cell for entry in rejected}
     # what an earlier attempt has taken back counts as that, and not as taken back before
-    rows = [begun.get((r["orgUnit"], r["period"]), r) if r["change"] == "unchanged" else r for r in rows]
-    rows = [row for row in rows if (row["orgUnit"], row["period"]) not in not_taken]
+    rows = [begun.get(_cell_of(r), r) if r["change"] == "unchanged" else r for r in rows]
+    rows = [row for row in rows if _cell_of(row) not in not_taken]
     rows += rejected_rows(rejected)
     counts = Counter(row["change"] for row in rows)
     result = BatchResult(
@@ -142,7 +142,7 @@ def _send_back(run: Writing, changes: Changes, back: Sequence[Change]) -> tuple[
     deleted = run.deleter.send([change.ours for change in to_delete])
     restored = run.sender.send([change.has_been() for change in to_restore])
     if not run.dry_run:
-        not_taken = {(entry.org_unit, entry.period) for sent in (deleted, restored) for entry in sent.rejected}
+        not_taken = {entry.cell for sent in (deleted, restored) for entry in sent.rejected}
         run.sent.forget([change.ours for change in to_delete if change.cell not in not_taken])
         run.sent.confirm(of_ours, not_taken)
         run.sent.confirm([change.ours for change in of_others if change.cell in not_taken])
@@ -166,7 +166,7 @@ def _row(change: Change, held: Held | None, ours: Collection[str], is_later: boo
         what = "kept"
     now = held or Held("")
     value = now.value if what in ("kept", "unchanged") else change.before or ""
-    return {
+    row = {
         "orgUnit": change.org_unit,
         "period": change.period,
         "value": value,
@@ -174,3 +174,8 @@ def _row(change: Change, held: Held | None, ours: Collection[str], is_later: boo
         "change": what,
         "storedBy": now.stored_by,
     }
+    return row | {"group": change.group} if change.group else row
+
+
+def _cell_of(row: Row) -> Cell:
+    return row["orgUnit"], row["period"], row.get("group") or ""

@@ -65,7 +65,11 @@ class Writing:
             stored=stored,
             new_periods=NewPeriods(name_periods),
             sent=SentValues(
-                files.folder.store, target.connection, ledger_name(target.data_element, given), len(facts.units)
+                files.folder.store,
+                target.connection,
+                ledger_name(target.data_element, given),
+                len(facts.units),
+                target.disaggregation,
             ),
             sender=Sender(lambda values: post(values, "CREATE_AND_UPDATE"), stored, facts, dry_run),
             deleter=Sender(lambda values: post(values, "DELETE"), stored, facts, dry_run, deletes=True),
@@ -91,6 +95,7 @@ def in_uids(target: DatasetTarget, facts: Facts) -> DatasetTarget:
     return target.model_copy(
         update={
             "data_element": str((facts.element or {})["id"]),
+            "disaggregation": dict(facts.group_uids),
             # from 2.43 on it must be given where there are several
             "data_set": str(facts.data_set["id"]) if facts.data_set else target.data_set,
             "category_option_combo": combos.get(category, facts.default_combo() if several else category),

@@ -9,6 +9,7 @@ import zarr
 
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.formats.kinds import format_of
+from eo_pygeoapi.pipeline.formats.raw import options_of
 
 Shape = dict[str, int]
 
@@ -29,7 +30,9 @@ def contents(place: str, source: str) -> dict[str, Shape]:
         with netCDF4.Dataset(place) as netcdf:
             return dict(_of_group(netcdf))
     found: dict[str, Shape] = {}
-    for path, member in sorted(zarr.open_group(place, mode="r").members(max_depth=None)):
+    for path, member in sorted(
+        zarr.open_group(place, mode="r", storage_options=options_of(place)).members(max_depth=None)
+    ):
         if isinstance(member, zarr.Array):
             named: Any = getattr(member.metadata, "dimension_names", None) or member.attrs.get("_ARRAY_DIMENSIONS")
             dimensions = [str(name) for name in named] if named else [f"dimension {n}" for n in range(member.ndim)]

@@ -36,8 +36,13 @@ def open_zarr(place: str, group: str = "", *, absent: bool = True) -> xr.Dataset
 
 def zarr_fill(place: str, path: str) -> Any:
     """Return the fill value of a Zarr array, which zarr reads for absent chunks; None where it has none."""
-    found = zarr.open_group(place, mode="r")[path]
+    found = zarr.open_group(place, mode="r", storage_options=options_of(place))[path]
     return found.fill_value if isinstance(found, zarr.Array) else None
+
+
+def options_of(place: str) -> dict[str, Any] | None:
+    """Return what fsspec needs to read a place through the proxy that the environment names, as all else does."""
+    return {"client_kwargs": {"trust_env": True}} if place.startswith(("http://", "https://")) else None
 
 
 def groups(place: str) -> list[str]:
@@ -57,13 +62,14 @@ def _opened(place: str, engine: Any, **options: Any) -> xr.Dataset:
 
 
 def _open_zarr_group(place: str, group: str) -> xr.Dataset:
+    options = {"group": group or None, "storage_options": options_of(place)}
     try:
-        raw = _opened(place, ZarrBackendEntrypoint, consolidated=True, group=group or None)
+        raw = _opened(place, ZarrBackendEntrypoint, consolidated=True, **options)
     except (KeyError, ValueError):  # no consolidated metadata
-        raw = _opened(place, ZarrBackendEntrypoint, consolidated=False, group=group or None)
+        raw = _opened(place, ZarrBackendEntrypoint, consolidated=False, **options)
     if zeros := [str(name) for name, data in raw.variables.items() if 0 in listed(data.attrs, "_FillValue")]:
         # the fill value of Zarr 2 is 0 by default: a number, not a mark for missing values
-        arrays = zarr.open_group(place, mode="r", path=group or None)
+        arrays = zarr.open_group(place, mode="r", path=group or None, storage_options=options_of(place))
         for name in zeros:
             if "_FillValue" not in arrays[name].attrs:
                 raw.variables[name].attrs.pop("_FillValue")

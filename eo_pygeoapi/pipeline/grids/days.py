@@ -120,9 +120,11 @@ class _Days:
             self.impossible = here.copy() if self.impossible is None else self.impossible | here
         part = self._part(values, valid)
         join = {"min": np.fmin, "max": np.fmax}.get(self._statistic, np.add)
-        if self._of_days and self._of_days.kind.startswith("longest"):
-            self._spell = part = np.where(part > 0, self._spell + part, 0.0)
-            join = np.maximum
+        if self._of_days and "spell" in self._of_days.kind:
+            self._spell = np.where(part > 0, self._spell + part, 0.0)
+            part, join = (self._spell, np.maximum)
+            if self._of_days.days:  # a spell counts on the day on which it is long enough
+                part, join = (self._spell == self._of_days.days).astype("float64"), np.add
         self._total = part if self._total is None else join(self._total, part)
 
     def _part(self, values: Floats, valid: NDArray[np.bool_]) -> Floats:
@@ -150,9 +152,9 @@ def _of_day(values: Floats, statistic: DayStatistic) -> Floats:
     match statistic.kind:
         case "days-above":
             counted = values > statistic.threshold
-        case "days-below" | "longest-dry-spell":
+        case "days-below" | "longest-dry-spell" | "dry-spells":
             counted = values < statistic.threshold
-        case "longest-wet-spell":
+        case "longest-wet-spell" | "wet-spells":
             counted = values >= statistic.threshold
         case "degree-days":
             return np.maximum(values - statistic.threshold, 0.0)

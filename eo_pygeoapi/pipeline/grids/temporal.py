@@ -28,8 +28,8 @@ _FILLS = {
     "hour": "all",
     "day": "all",
     "week": "weekly, weeklySunday and the other weekly ones, that of the day on which its weeks begin",
-    "dekad": "monthly, quarterly, yearly",
-    "month": "monthly, quarterly, yearly",
+    "dekad": "dekadal, monthly, quarterly, yearly and the others of whole months",
+    "month": "monthly, quarterly, yearly and the others of whole months",
     "year": "yearly",
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import xarray as xr
 
+from eo_pygeoapi.contract.periods import months_in
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids import grid as grids
 from eo_pygeoapi.pipeline.grids import time_axis
@@ -28,8 +29,8 @@ def assemble(
     NoDataError where no time step lies in the interval; messages begin with `source`.
     """
     dataset, interval = request.dataset, request.interval
-    steps_of: dict[str, Step] = {"yearly": "year", "quarterly": "month", "monthly": "month"}
-    otherwise = steps_of.get(dataset.period_type, "day")
+    months = months_in(dataset.period_type)
+    otherwise: Step = "year" if months == 12 else "month" if months else "day"
     data = time_axis.ordered(grids.joined(parts, source), known, otherwise, source)
     data = made(data)
     times = data["time"].values

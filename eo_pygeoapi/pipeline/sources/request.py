@@ -20,7 +20,8 @@ class SourceRequest:
     """The data that a job needs: a dataset, days, a box, and a local folder to keep downloads in.
 
     `bbox` is west, south, east, north in degrees, of the organisation units; west is greater than east where it goes
-    across 180 degrees. A source gets an interval of whole periods of the dataset's period type. `companions` are the
+    across 180 degrees. `group` is the only group to open of those that the values are divided by; all of them together
+    where it is empty. A source gets an interval of whole periods of the dataset's period type. `companions` are the
     enabled datasets of the same units, whose data may come with the same download. `say` tells people why a step
     takes long.
     """
@@ -31,6 +32,7 @@ class SourceRequest:
     cache: Path
     companions: tuple[Dataset, ...] = ()
     say: Callable[[str], None] = lambda words: None
+    group: str = ""
 
     @property
     def download_box(self) -> tuple[float, float, float, float]:

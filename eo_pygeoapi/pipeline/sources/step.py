@@ -8,7 +8,7 @@ from datetime import date
 import xarray as xr
 
 from eo_pygeoapi.contract.models import LeftOut
-from eo_pygeoapi.contract.periods import partial_periods, periods_in, span
+from eo_pygeoapi.contract.periods import is_of_no_type, partial_periods, periods_in, span
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.errors import ConfigError, InputError
@@ -23,6 +23,7 @@ __all__ = [
     "SourceRequest",
     "extract_source_data",
     "held_days",
+    "open_group",
     "open_people_of",
     "open_source_data",
     "source_for",
@@ -54,7 +55,9 @@ def extract_source_data(request: SourceRequest) -> Extract:
     partial = [
         LeftOut(
             period=period.id,
-            reason=f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
+            reason=f"DHIS2 has no period for {period.start} to {period.end} (week 53 by twos; the 13th Ethiopian month)"
+            if is_of_no_type(period)
+            else f"{period.start} to {period.end} lies only in part in {interval.start} to {interval.end}",
         )
         for period in partial_periods(interval, request.dataset.period_type)
     ]
@@ -70,6 +73,11 @@ def held_days(request: SourceRequest, wanted: Sequence[date]) -> set[date]:
 def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:
     """Open the data of `extract_source_data` as a normalised grid (see `grids/grid.py`), lazily."""
     return source_for(request.dataset).open(_of_whole_periods(request), extract)
+
+
+def open_group(request: SourceRequest, extract: Extract, group: str) -> xr.DataArray:
+    """Open the data of one of the groups that the values are divided by."""
+    return open_source_data(replace(request, group=group), extract)
 
 
 def open_people_of(request: SourceRequest, extract: Extract) -> People | None:

@@ -28,7 +28,7 @@ JULY = [f"202507{day:02}" for day in range(1, 11)]
 SUMMED = {"spatial": "sum", "temporal": "sum"}  # what RAIN is in DHIS2, so that nothing is remarked
 
 Connector = Callable[[], AbstractContextManager[Dhis2]]
-Cells = Mapping[tuple[str, str], float]
+Cells = Mapping[tuple[str, str], float] | Mapping[tuple[str, str, str], float]
 
 
 def connector(dhis2: StandIn, read_timeout: float = 10, **other: Any) -> Connector:
@@ -46,7 +46,8 @@ def files(folder: Path, cells: Cells, target: DatasetTarget = TARGET, job: str =
     """Write the payload of the cells as the job has it in the store."""
     kept = JobFolder(ResultStore(str(folder)), job)
     made = ImportFiles(kept)
-    rows = sorted(((unit, period, value) for (unit, period), value in cells.items()), key=lambda row: row[1])
+    given = ((unit, period, value, "".join(group)) for (unit, period, *group), value in cells.items())
+    rows = sorted(given, key=lambda row: row[1])
     with kept.new_file(job_folder.PAYLOAD_JSON) as as_json, kept.new_file(job_folder.PAYLOAD_CSV) as csv:
         made.write_payload(build_dhis2_payload(rows, target, as_json, csv))
     return made

@@ -29,14 +29,25 @@ DHIS2_NUMBER = re.compile(r"(-?0|-?[1-9]\d*)(\.\d+)?")
 RAIN = DatasetTarget(data_element="CHIRPS_PRECIPITATION", data_set="ClimateDay1")
 
 
-def build(folder: Path, rows: Sequence[Row], target: DatasetTarget = RAIN) -> tuple[Payload, dict[str, Any]]:
+Whole = tuple[str, str, float | None]  # a row whose value no group divides
+
+
+def build(folder: Path, whole: Sequence[Whole], target: DatasetTarget = RAIN) -> tuple[Payload, dict[str, Any]]:
+    return build_rows(folder, [(*row, "") for row in whole], target)
+
+
+def build_rows(folder: Path, rows: Sequence[Row], target: DatasetTarget) -> tuple[Payload, dict[str, Any]]:
     """Return the payload and the data value set that was written; the CSV must hold the same values."""
     files = folder / "payload.json", folder / "payload.csv"
     payload = build_dhis2_payload(rows, target, *files)
     written: dict[str, Any] = json.loads(files[0].read_text())
     with files[1].open(newline="") as stream:
-        values = list(read_data_values(stream))
-    assert values == [DataValue(v["orgUnit"], v["period"], v["value"]) for v in written["dataValues"]]
+        values = list(read_data_values(stream, target))
+    named = {combo: group for group, combo in target.disaggregation.items()}
+    assert values == [
+        DataValue(v["orgUnit"], v["period"], v["value"], named.get(v.get("categoryOptionCombo", ""), ""))
+        for v in written["dataValues"]
+    ]
     assert len(values) == payload.count
     return payload, written
 
@@ -64,13 +75,32 @@ def test_a_value_has_all_its_dimensions(tmp_path: Path) -> None:
     ]
 
 
+def test_the_values_of_groups_have_option_combinations_of_their_own(tmp_path: Path) -> None:
+    target = DatasetTarget(data_element="PEOPLE", disaggregation={"f_0": "CocGirls001", "rest": "Rest, all"})
+    rows: list[Row] = [("a", "2026", 3.0, "f_0"), ("a", "2026", 4.0, "rest"), ("b", "2026", None, "f_0")]
+    payload, written = build_rows(tmp_path, rows, target)
+    sent = [(v["orgUnit"], v["categoryOptionCombo"], v["value"]) for v in written["dataValues"]]
+    assert sent == [("a", "CocGirls001", "3"), ("a", "Rest, all", "4")]
+    assert (payload.count, payload.null_count, payload.org_units) == (2, 1, ["a"])
+    shown = preview(payload, [DataValue("a", "2026", "3", "f_0")])
+    assert shown["rows"] == [{"orgUnit": "a", "period": "2026", "group": "f_0", "value": "3"}]
+    assert shown["dataValues"][0]["categoryOptionCombo"] == "CocGirls001"
+    with pytest.raises(SourceError, match="unit a has more than one value for period 2026"):
+        build_rows(tmp_path, [rows[0], rows[0]], target)
+
+
 def test_what_the_target_does_not_name_is_not_sent(tmp_path: Path) -> None:
     _, written = build(tmp_path, [("O6uvpzGd5pu", "20250701", 12.5)], DatasetTarget())
     assert written == {"dataValues": [{"period": "20250701", "orgUnit": "O6uvpzGd5pu", "value": "12.5"}]}
 
 
 def test_nulls_are_counted_and_infinite_values_are_listed(tmp_path: Path) -> None:
-    rows = [("a", "20250701", None), ("b", "20250701", math.inf), ("c", "20250701", 0.0), ("d", "20250701", math.nan)]
+    rows: list[Whole] = [
+        ("a", "20250701", None),
+        ("b", "20250701", math.inf),
+        ("c", "20250701", 0.0),
+        ("d", "20250701", math.nan),
+    ]
     payload, written = build(tmp_path, rows)
     assert [value["orgUnit"] for value in written["dataValues"]] == ["c"]
     assert (payload.null_count, payload.zero_count, payload.fraction_count) == (2, 1, 0)
@@ -78,14 +108,19 @@ def test_nulls_are_counted_and_infinite_values_are_listed(tmp_path: Path) -> Non
 
 
 def test_what_the_check_before_the_import_needs_is_noted(tmp_path: Path) -> None:
-    rows = [("b", "20250701", 1.5), ("a", "20250701", 2.0), ("a", "20250702", 0.0), ("c", "20250703", None)]
+    rows: list[Whole] = [
+        ("b", "20250701", 1.5),
+        ("a", "20250701", 2.0),
+        ("a", "20250702", 0.0),
+        ("c", "20250703", None),
+    ]
     payload, _ = build(tmp_path, rows)
     assert (payload.org_units, payload.periods) == (["b", "a"], ["20250701", "20250702"])
     assert (payload.count, payload.fraction_count, payload.zero_count) == (3, 1, 1)
 
 
 def test_two_values_for_one_unit_and_period_are_refused(tmp_path: Path) -> None:
-    rows = [("a", "20250701", 1.0), ("b", "20250701", 1.0), ("a", "20250701", 2.0)]
+    rows: list[Whole] = [("a", "20250701", 1.0), ("b", "20250701", 1.0), ("a", "20250701", 2.0)]
     with pytest.raises(SourceError, match="unit a has more than one value for period 20250701"):
         build(tmp_path, rows)
 

@@ -14,6 +14,9 @@ FACTS = Facts(
 )
 
 
+CELL = ("a", "20250701", "")
+
+
 @pytest.mark.parametrize(
     ("held", "likely"),
     [
@@ -26,5 +29,5 @@ FACTS = Facts(
     ],
 )
 def test_a_reason_fits_who_stored_what(held: Held | None, likely: Likely) -> None:
-    found = difference(SentToCell("a", "20250701", ["10.4"]), {("a", "20250701"): held} if held else {}, FACTS)
+    found = difference(SentToCell(CELL, ["10.4"]), {CELL: held} if held else {}, FACTS)
     assert found is not None and found.likely == likely

@@ -99,7 +99,7 @@ def test_a_dry_run_asks_dhis2_and_stores_nothing(run: Importer, dhis2: StandIn, 
     rows = {(row["orgUnit"], row["period"]): row for row in run.json("steps/import-rows.json")}
     assert len(rows) == 100
     assert rows[KONO, JULY[0]] | {"value": ""} == {
-        "orgUnit": KONO, "period": JULY[0], "value": "", "stored": "99", "change": "changed"
+        "orgUnit": KONO, "period": JULY[0], "value": "", "stored": "99", "change": "changed", "storedBy": "admin"
     }  # fmt: skip
     assert (rows[BO, JULY[0]]["change"], rows[BO, JULY[1]]["change"]) == ("unchanged", "new")
     assert run.text("changes.csv").count("\n") == 131

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.datasets.block import DatasetTarget
+from eo_pygeoapi.pipeline.dhis2.checks_of_server import check_calendar
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
@@ -75,6 +76,25 @@ def test_versions_that_were_not_tested(version: str, findings: list[tuple[str, s
 @pytest.mark.parametrize("calendar", ["nepali", "ethiopian"])
 def test_another_calendar_is_an_error(calendar: str) -> None:
     assert found(payload(), change=lambda m: m["systemInfo"].update(calendar=calendar)) == [("error", "calendar")]
+
+
+def test_the_calendar_of_the_period_type_must_be_that_of_dhis2() -> None:
+    local = dataset(periodType="dailyNepali")
+    assert list(check_calendar(Facts(calendar="nepali"), payload(), local)) == []
+    (finding,) = check_calendar(Facts(calendar="nepali"), payload(), dataset())
+    assert "set periodType to one of dailyNepali, monthlyNepali, yearlyNepali" in finding.message
+    (finding,) = check_calendar(Facts(calendar="iso8601"), payload(), local)
+    assert "our dailyNepali periods would mean other days" in finding.message
+    assert list(check_calendar(Facts(calendar="gregorian"), payload(), dataset())) == []
+    (finding,) = check_calendar(Facts(calendar="coptic"), payload(), dataset())
+    assert "allowed: iso8601, gregorian" in finding.message
+
+
+def test_what_is_open_is_counted_in_the_calendar_of_dhis2() -> None:
+    """20 July 2025 is in Shrawan 2082, which began on the 17th; without open future periods Ashadh is the last."""
+    monthly = {"id": "x", "periodType": "Monthly", "openFuturePeriods": 0}
+    facts = Facts(calendar="nepali", now=datetime(2025, 7, 20), data_set=monthly)
+    assert facts.open_until() == date(2025, 7, 16)
 
 
 def test_a_user_who_may_not_write() -> None:

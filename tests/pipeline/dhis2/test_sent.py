@@ -22,21 +22,21 @@ def test_nothing_is_known_and_nothing_written_before_the_first_import(tmp_path: 
 
 def test_what_may_have_been_sent_is_known_until_it_is_certain(tmp_path: Path) -> None:
     sent(tmp_path).begin(VALUES)
-    assert sent(tmp_path).known(VALUES[:1]) == {("a", "20250701"): ["1"]}
+    assert sent(tmp_path).known(VALUES[:1]) == {("a", "20250701", ""): ["1"]}
     sent(tmp_path).confirm(VALUES)
     later = [DataValue("a", "20250701", "9")]
     sent(tmp_path).begin(later)
-    assert sent(tmp_path).known(later) == {("a", "20250701"): ["1", "9"]}
+    assert sent(tmp_path).known(later) == {("a", "20250701", ""): ["1", "9"]}
     sent(tmp_path).confirm(later)
     assert sent(tmp_path).known(VALUES) == {
-        ("a", "20250701"): ["9"], ("b", "20250701"): ["2"], ("a", "20250801"): ["3"]
+        ("a", "20250701", ""): ["9"], ("b", "20250701", ""): ["2"], ("a", "20250801", ""): ["3"]
     }  # fmt: skip
 
 
 def test_what_was_not_taken_is_forgotten(tmp_path: Path) -> None:
     sent(tmp_path).begin(VALUES)
-    sent(tmp_path).confirm(VALUES, [("a", "20250701")])
-    assert ("a", "20250701") not in sent(tmp_path).known(VALUES)
+    sent(tmp_path).confirm(VALUES, [("a", "20250701", "")])
+    assert ("a", "20250701", "") not in sent(tmp_path).known(VALUES)
 
 
 @pytest.mark.parametrize(("units", "files"), [(3, {"202507", "202508"}), (5001, {"20250701", "20250801"})])
@@ -54,12 +54,26 @@ def test_dimensions_stay_apart(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("sent/national/*"))) == 2
 
 
+def test_the_groups_of_a_unit_stay_apart_whatever_the_file_calls_them(tmp_path: Path) -> None:
+    store, groups = ResultStore(str(tmp_path)), {"girls": "CocGirls001", "boys": "CocBoys0001"}
+    ours = SentValues(store, "national", ("People00001",), 3, groups)
+    values = [DataValue("a", "2026", "1", "girls"), DataValue("a", "2026", "2", "boys")]
+    ours.confirm(values)
+    sent(tmp_path, dimensions=("People00001",)).confirm([DataValue("a", "2026", "9")])
+    assert ours.known(values) == {("a", "2026", "girls"): ["1"], ("a", "2026", "boys"): ["2"]}
+    renamed = SentValues(store, "national", ("People00001",), 3, {"f_0": "CocGirls001"})
+    assert dict(renamed.of_periods(["2026"])) == {"2026": {("a", "f_0"): ["1"]}}
+    assert dict(sent(tmp_path, dimensions=("People00001",)).of_periods(["2026"])) == {"2026": {("a", ""): ["9"]}}
+    ours.forget(values[:1])
+    assert ours.known(values) == {("a", "2026", "boys"): ["2"]}
+
+
 def test_notes_of_an_earlier_version_are_read_and_written_as_they_are(tmp_path: Path) -> None:
     store = ResultStore(str(tmp_path))
     folder = "sent/national/RainDaily01"
     store.write_json(f"{folder}/layout.json", {"periodCharacters": 6})
     store.write_json(f"{folder}/202507.json", {"20250701": {"a": ["1"]}})
-    assert sent(tmp_path).known(VALUES) == {("a", "20250701"): ["1"]}
+    assert sent(tmp_path).known(VALUES) == {("a", "20250701", ""): ["1"]}
     sent(tmp_path).confirm(VALUES)
     assert {path.name for path in tmp_path.glob(f"{folder}/2025*")} == {"202507.json", "202508.json"}
     assert [period for period, _ in sent(tmp_path).of_periods(["20250701", "20250702", "20250801"])] == [
@@ -70,9 +84,9 @@ def test_notes_of_an_earlier_version_are_read_and_written_as_they_are(tmp_path: 
 def test_what_was_taken_back_is_forgotten(tmp_path: Path) -> None:
     sent(tmp_path).confirm(VALUES)
     sent(tmp_path).forget(VALUES[1:])
-    assert sent(tmp_path).known(VALUES) == {("a", "20250701"): ["1"]}
-    assert dict(sent(tmp_path).of_periods(["20250701", "20250801"])) == {"20250701": {"a": ["1"]}, "20250801": {}}
-    assert [list(units) for _, units in sent(tmp_path).of_periods(["20250701"])] == [["a"]]
+    assert sent(tmp_path).known(VALUES) == {("a", "20250701", ""): ["1"]}
+    assert dict(sent(tmp_path).of_periods(["20250701", "20250801"])) == {"20250701": {("a", ""): ["1"]}, "20250801": {}}
+    assert [list(units) for _, units in sent(tmp_path).of_periods(["20250701"])] == [[("a", "")]]
 
 
 def test_damaged_notes_are_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -83,7 +97,7 @@ def test_damaged_notes_are_an_error_that_names_the_file(tmp_path: Path) -> None:
 
 
 def test_the_job_that_has_sent_a_value_is_known_once_dhis2_has_taken_it(tmp_path: Path) -> None:
-    a, b = ("a", "20250701"), ("b", "20250701")
+    a, b = ("a", "20250701", ""), ("b", "20250701", "")
     first = VALUES[:2]
     sent(tmp_path).begin(first)
     assert sent(tmp_path).jobs(first) == {}
@@ -103,5 +117,5 @@ def test_the_job_that_has_sent_a_value_is_known_once_dhis2_has_taken_it(tmp_path
 def test_what_is_given_up_is_not_ours_whatever_dhis2_holds(tmp_path: Path) -> None:
     sent(tmp_path).confirm(VALUES, job="one")
     sent(tmp_path).give_up(VALUES[:1])
-    assert sent(tmp_path).known(VALUES[:1]) == {("a", "20250701"): [""]}
-    assert list(sent(tmp_path).of_periods(["20250701"])) == [("20250701", {"b": ["2"]})]
+    assert sent(tmp_path).known(VALUES[:1]) == {("a", "20250701", ""): [""]}
+    assert list(sent(tmp_path).of_periods(["20250701"])) == [("20250701", {("b", ""): ["2"]})]

@@ -48,6 +48,9 @@ def value(values: Any, temporal: str, start: str = "2025-07-01", end: str = "202
         ("days-below-1", 27),
         ("longest-wet-spell-1", 3),
         ("longest-dry-spell-1", 20),
+        ("dry-spells-1-1", 3),
+        ("dry-spells-20-1", 1),
+        ("dry-spells-21-1", 0),
         ("degree-days-1", 4 + 6 + 2),
         ("days-above-0", 10),
         ("days-below--5", 0),
@@ -129,7 +132,9 @@ def test_days_that_the_source_does_not_have_are_refused(step: str, aggregation: 
         list(period_values(grid, [], Aggregation(**aggregation)))
 
 
-@pytest.mark.parametrize("name", ["days-above", "days-above-", "days-above-x", "hot-days-35", "days-above-35C", "p90"])
+@pytest.mark.parametrize(
+    "name", ["days-above", "days-above-", "days-above-x", "hot-days-35", "days-above-35C", "p90", "dry-spells-1"]
+)
 def test_only_known_statistics_are_allowed(name: str) -> None:
     assert day_statistic(name) is None
     with pytest.raises(ValueError, match=r"is not allowed; allowed: mean, sum, min, max, and with a threshold days-"):
@@ -138,12 +143,22 @@ def test_only_known_statistics_are_allowed(name: str) -> None:
 
 def test_names_hold_their_threshold() -> None:
     assert day_statistic("days-below--2.5") == DayStatistic("days-below", -2.5)
+    assert day_statistic("dry-spells-5-0.5") == DayStatistic("dry-spells", 0.5, 5)
+    assert made.dataset(aggregation={"temporal": "dry-spells-5-1"}, units={"to": "mm"}).unit == "spells"
     assert made.dataset(aggregation={"temporal": "longest-dry-spell-1"}, units={"to": "mm"}).unit == "days"
     assert made.dataset(aggregation={"temporal": "degree-days-10"}, units={"to": "degC"}).unit == "degC days"
 
 
+def runs(flags: NDArray[np.bool_]) -> list[int]:
+    return [len(run) for run in "".join("x" if flag else " " for flag in flags).split()]
+
+
 def longest(flags: NDArray[np.bool_]) -> int:
-    return max(map(len, "".join("x" if flag else " " for flag in flags).split()), default=0)
+    return max(runs(flags), default=0)
+
+
+def spells(flags: NDArray[np.bool_], least: int) -> int:
+    return sum(run >= least for run in runs(flags))
 
 
 @settings(max_examples=40, deadline=None)
@@ -163,4 +178,7 @@ def test_two_months_are_as_numpy_counts_them_however_they_are_chunked(days: Any,
     assert found(f"days-above-{threshold}") == [(month > threshold).sum() for month in months]
     assert found(f"longest-dry-spell-{threshold}") == [longest(month < threshold) for month in months]
     assert found(f"longest-wet-spell-{threshold}") == [longest(month >= threshold) for month in months]
+    for least in (1, 2, 3):
+        assert found(f"dry-spells-{least}-{threshold}") == [spells(month < threshold, least) for month in months]
+        assert found(f"wet-spells-{least}-{threshold}") == [spells(month >= threshold, least) for month in months]
     assert found(f"degree-days-{threshold}") == [np.clip(month - threshold, 0, None).sum() for month in months]

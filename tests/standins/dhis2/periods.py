@@ -7,7 +7,22 @@ from functools import lru_cache
 
 # the day that a week starts with, by the infix of its id: 2024W5, 2024WedW5 …
 WEEKS = {"": ("Weekly", 0), "Wed": ("WeeklyWednesday", 2), "Thu": ("WeeklyThursday", 3)}
-WEEKS |= {"Sat": ("WeeklySaturday", 5), "Sun": ("WeeklySunday", 6)}
+WEEKS |= {"Fri": ("WeeklyFriday", 4), "Sat": ("WeeklySaturday", 5), "Sun": ("WeeklySunday", 6)}
+
+
+# of periods of whole months: the month that the first of a year begins with, how many months, and what is between year
+# and number in the id; those that begin in November are called by the next year
+MONTHS = {
+    "BiMonthly": (1, 2, "B"),
+    "QuarterlyNov": (11, 3, "NovQ"),
+    "SixMonthly": (1, 6, "S"),
+    "SixMonthlyApril": (4, 6, "AprilS"),
+    "SixMonthlyNov": (11, 6, "NovS"),
+    "FinancialApril": (4, 12, "April"),
+    "FinancialJuly": (7, 12, "July"),
+    "FinancialOct": (10, 12, "Oct"),
+    "FinancialNov": (11, 12, "Nov"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,18 @@ def parse_period(text: str) -> Period | None:
             return _months(text, "Quarterly", int(text[:4]), 3 * int(text[5]) - 2, 3)
         if re.fullmatch(r"\d{4}", text):
             return _months(text, "Yearly", int(text), 1, 12)
-        if match := re.fullmatch(r"(\d{4})(Wed|Thu|Sat|Sun|)W(\d{1,2})", text):
+        if match := re.fullmatch(r"(\d{4})(0[1-6])B", text):
+            return _months(text, "BiMonthly", int(match[1]), 2 * int(match[2]) - 1, 2)
+        if match := re.fullmatch(r"(\d{4})BiW(\d{1,2})", text):
+            first = _week(int(match[1]), "", 2 * int(match[2]) - 1)
+            return first and Period(text, "BiWeekly", first.start, first.start + timedelta(13))
+        if match := re.fullmatch(r"(\d{4})([A-Z][A-Za-z]*?)([1-4]?)", text):
+            for type_, (month, count, infix) in MONTHS.items():
+                number = int(match[3] or 1)
+                if match[2] == infix and bool(match[3]) == (count < 12) and number <= 12 // count:
+                    months = (int(match[1]) - (month == 11)) * 12 + month - 1 + count * (number - 1)
+                    return _months(text, type_, months // 12, months % 12 + 1, count)
+        if match := re.fullmatch(r"(\d{4})(Wed|Thu|Fri|Sat|Sun|)W(\d{1,2})", text):
             return _week(int(match[1]), match[2], int(match[3]))
     except ValueError:
         pass
@@ -69,12 +95,20 @@ def _period_of(type_: str, day: date) -> Period:
     start = _start_of(type_, day)
     end, infix = _end_of(type_, start), next((i for i, (name, _) in WEEKS.items() if name == type_), "")
     thursday = start + timedelta(3)
-    ids = {
+    ids: dict[str, str] = {
         "Daily": f"{start:%Y%m%d}",
         "Monthly": f"{start:%Y%m}",
         "Quarterly": f"{start.year}Q{(start.month + 2) // 3}",
         "Yearly": f"{start.year}",
     }
+    if type_ == "BiWeekly":
+        return Period(f"{thursday.year}BiW{(thursday.isocalendar().week + 1) // 2}", type_, start, end)
+    if type_ in MONTHS:
+        month, count, infix = MONTHS[type_]
+        number = (start.month - month) % 12 // count + 1
+        year = start.year - (start.month < month) + (month == 11)
+        number_text = "" if count == 12 else f"{number}"
+        ids[type_] = f"{year}{number:02}B" if infix == "B" else f"{year}{infix}{number_text}"
     week = f"{thursday.year}{infix}W{(thursday.timetuple().tm_yday - 1) // 7 + 1}"
     return Period(ids.get(type_, week), type_, start, end)
 
@@ -88,11 +122,20 @@ def _start_of(type_: str, day: date) -> date:
         return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
     if type_ == "Yearly":
         return date(day.year, 1, 1)
+    if type_ in MONTHS:
+        month, count, _ = MONTHS[type_]
+        months = day.year * 12 + day.month - month
+        months -= months % count - (month - 1)
+        return date(months // 12, months % 12 + 1, 1)
+    if type_ == "BiWeekly":
+        week = _start_of("Weekly", day)
+        return week - timedelta(7 * ((week.isocalendar().week - 1) % 2))
     weekday = next(weekday for name, weekday in WEEKS.values() if name == type_)
     return day - timedelta((day.weekday() - weekday) % 7)
 
 
 def _end_of(type_: str, start: date) -> date:
-    days = {"Daily": 1, "Monthly": 31, "Quarterly": 92, "Yearly": 366}.get(type_, 7)
+    days = {"Daily": 1, "Monthly": 31, "Quarterly": 92, "Yearly": 366, "BiWeekly": 14}.get(type_, 7)
+    days = 31 * MONTHS[type_][1] if type_ in MONTHS else days
     following = _start_of(type_, start + timedelta(days))
     return (following if following > start else start + timedelta(days)) - timedelta(1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.convention import category_code, data_element_code, option_code, option_names
 from eo_pygeoapi.pipeline.dhis2.metadata.held import Held
 from eo_pygeoapi.pipeline.dhis2.metadata.members import Includes, Is
 from eo_pygeoapi.pipeline.dhis2.metadata.objects import Wanted, short
@@ -34,8 +35,27 @@ class CategoryCombination:
 
 
 def combination_of(dataset: Dataset) -> CategoryCombination | None:
-    """Return the category combination that a dataset needs; None for the combination `default`, which all have."""
-    return None
+    """Return the category combination that a dataset needs.
+
+    None for values that are whole, which have the combination `default`, and where the configuration file names option
+    combinations that DHIS2 has already.
+    """
+    divided, title = dataset.options.divided_by(), dataset.title or dataset.id
+    if not divided or dataset.dhis2.disaggregation != option_names(divided):
+        return None
+    categories: dict[str, dict[str, str]] = {}
+    for options in divided.values():
+        for category, option in options.items():
+            # DHIS2 likely has a `Female` of its own already, and takes no second one
+            categories.setdefault(category, {})[option_code(category, option)] = f"{option} (EO)"
+    return CategoryCombination(
+        data_element_code(dataset.id),
+        f"{' and '.join(categories)} ({title})",
+        [
+            Category(category_code(dataset.id, name), f"{name} ({title})", options)
+            for name, options in categories.items()
+        ],
+    )
 
 
 def codes_of(combination: CategoryCombination) -> Iterator[tuple[str, str]]:

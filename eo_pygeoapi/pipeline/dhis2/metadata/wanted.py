@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.models import NOT_OF_DHIS2
+from eo_pygeoapi.contract.periods import name_in_dhis2
 from eo_pygeoapi.datasets.convention import IMPORTER_GROUP, data_element_code, data_set_code
 from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import KEEP_ZEROS
+from eo_pygeoapi.pipeline.dhis2.checks_of_data_set import NO_SUCH_PERIODS
 from eo_pygeoapi.pipeline.dhis2.client import UID
 from eo_pygeoapi.pipeline.dhis2.metadata import disaggregation, fitting
 from eo_pygeoapi.pipeline.dhis2.metadata.held import Held
@@ -54,11 +56,6 @@ def wanted_objects(needs: Needs, sets: Mapping[str, Sequence[Need]], there: Surr
     yield from wanted_people(needs, there.held)
 
 
-def dhis2_name(period_type: PeriodType) -> str:
-    """Return what DHIS2 calls a period type: `Daily`, `WeeklySunday`."""
-    return f"{period_type[0].upper()}{period_type[1:]}"
-
-
 def _data_element(need: Need, there: Surroundings, sharing: Sharing) -> Wanted:
     dataset, identifier = need.dataset, need.data_element
     type_ = fitting.aggregation_type(dataset, there.version)
@@ -76,7 +73,7 @@ def _data_element(need: Need, there: Surroundings, sharing: Sharing) -> Wanted:
     if need.combination:
         combo = there.held.id_of("categoryCombos", need.combination.code)
         members.append(RefersTo("categoryCombo", combo, need.combination.name))
-    elif not dataset.dhis2.category_option_combo:
+    elif not dataset.dhis2.category_option_combo and not dataset.dhis2.disaggregation:
         members.append(RefersTo("categoryCombo", there.default_combo, DEFAULT))
     uid, code = there.held.id_of("dataElements", identifier), there.code("dataElements", identifier)
     return Wanted("dataElements", uid, code, *names_of(dataset, there.shared_titles), members)
@@ -88,7 +85,7 @@ def _data_set(identifier: str, of_set: Sequence[Need], needs: Needs, there: Surr
     units = {str(unit["id"]): str(unit.get("name", unit["id"])) for need in of_set for unit in need.units}
     uid, code = there.held.id_of("dataSets", identifier), there.code("dataSets", identifier)
     members: list[Member] = [
-        Is("periodType", dhis2_name(period_type)),
+        Is("periodType", name_in_dhis2(period_type)),
         AtLeast("openFuturePeriods", max(need.open_future_periods(needs.today) for need in of_set)),
         Is("expiryDays", 0),
         Includes("dataSetElements", elements, "data element", "dataElement", {"dataSet": {"id": uid}}),
@@ -109,7 +106,7 @@ def set_of(need: Need, held: Held) -> str:
         return need.dataset.dhis2.data_set
     element = held.get("dataElements", need.data_element) or {}
     own = [member["dataSet"] for member in element.get("dataSetElements", [])]
-    fitting_ones = [found for found in own if found.get("periodType") == dhis2_name(need.dataset.period_type)]
+    fitting_ones = [found for found in own if found.get("periodType") == name_in_dhis2(need.dataset.period_type)]
     if fitting_ones and not any(found.get("code") == usual for found in own):
         return str(fitting_ones[0]["id"])
     return usual
@@ -118,6 +115,9 @@ def set_of(need: Need, held: Held) -> str:
 def mistakes(needs: Needs, held: Held) -> Iterator[tuple[Need, str]]:
     """Yield the datasets whose identifiers cannot be used, and why."""
     for need in needs.datasets:
+        if need.dataset.period_type in NOT_OF_DHIS2:
+            yield need, NO_SUCH_PERIODS.format(need.dataset.period_type)
+            continue
         same = [other.dataset.id for other in needs.datasets if other.data_element == need.data_element]
         if len(same) > 1 and need.data_element == data_element_code(need.dataset.id):
             yield need, f"{' and '.join(same)} would have one data element {need.data_element}; set dhis2.dataElement"

@@ -85,7 +85,7 @@ class _Opener:
         connect, read = self.timeouts
         # no limit for the whole, which may take long over a slow line
         timeout = ClientTimeout(total=None, sock_connect=connect, sock_read=read)
-        client = storage_options["client_kwargs"] | {"timeout": timeout}
+        client = storage_options["client_kwargs"] | {"timeout": timeout, "trust_env": True}
         return xr.open_dataset(self.address, storage_options={**storage_options, "client_kwargs": client}, **kwargs)
 
 

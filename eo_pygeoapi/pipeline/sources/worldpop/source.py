@@ -1,7 +1,8 @@
-"""The source `worldpop`: WorldPop's yearly population counts of a country at 100 m.
+"""The source `worldpop`: WorldPop's yearly population counts of a country at 100 m, also by age and sex.
 
-dhis2eo knows the address of a year's GeoTIFF. This downloads the file in pieces and with time limits, and reads it
-window by window, because a large country has more cells than fit into memory.
+dhis2eo knows the address of a year's GeoTIFF, and the options know those by age and sex. This downloads the files in
+pieces and with time limits, and reads them window by window, because a large country has more cells than fit into
+memory.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ class WorldPopSource:
         options, name, folder = cast(WorldPopOptions, request.dataset.options), _name(request), _folder(request)
         years = range(request.interval.start.year, request.interval.end.year + 1)
         with folder.locked(request.say):
-            found = {year: file for year in years if (file := _fetch(request, folder, year, self.timeouts))}
+            found = {year: files for year in years if (files := _fetch_all(request, folder, year, self.timeouts))}
         if not found:
             first, last = YEARS[options.version]
             asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
@@ -54,22 +55,27 @@ class WorldPopSource:
             for period in periods_in(request.interval, request.dataset.period_type)
             if period.start.year not in found
         ]
-        return Extract(files=[str(file.path) for file in found.values()], left_out=left_out, note=name)
+        paths = [str(file.path) for files in found.values() for file in files]
+        return Extract(files=paths, left_out=left_out, note=name)
 
     def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
-        """Return the days of years that are kept."""
-        return _folder(request).held(_VARIABLE, wanted, date.max)
+        """Return the days of years that are kept, of all bands."""
+        folder, bands = _folder(request), cast(WorldPopOptions, request.dataset.options).bands()
+        return set.intersection(*(folder.held(band, wanted, date.max) for band in bands or [_VARIABLE]))
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
-        """Open the years as one normalised grid of people per cell."""
-        name, parts = _name(request), []
+        """Open the years as one normalised grid of people per cell; of the request's group, or of all bands."""
+        name, years = _name(request), dict[date, list[xr.DataArray]]()
+        wanted = cast(WorldPopOptions, request.dataset.options).bands(request.group) or [_VARIABLE]
         for path in extract.files:
-            cells = cut_to_box(open_variable(path, "", name), request.bbox, name)
             file = parse(Path(path))
             assert file is not None  # `extract` named it
+            if file.variable not in wanted:
+                continue
+            cells = cut_to_box(open_variable(path, "", name), request.bbox, name)
             # numbers below 0 are marks for missing data that the file does not declare
-            people = cells.where(cells >= 0)
-            parts.append(people.expand_dims(time=[np.datetime64(file.first, "ns")]))
+            years.setdefault(file.first, []).append(cells.where(cells >= 0))
+        parts = [_sum(bands).expand_dims(time=[np.datetime64(first, "ns")]) for first, bands in years.items()]
         return assemble(parts, request, name, "year")
 
 
@@ -84,19 +90,39 @@ def _name(request: SourceRequest) -> str:
     return f"WorldPop {options.version} {options.country}"
 
 
-def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: Timeouts) -> CachedFile | None:
+def _sum(bands: list[xr.DataArray]) -> xr.DataArray:
+    """Return the people of several bands; a cell has data where one of them has."""
+    if len(bands) == 1:
+        return bands[0]
+    return xr.concat(bands, "band", coords="minimal", compat="override").sum("band", min_count=1, keep_attrs=True)
+
+
+def _fetch_all(request: SourceRequest, folder: ProductFolder, year: int, timeouts: Timeouts) -> list[CachedFile]:
+    """Return the kept files of a year, of each band, or download them; none where WorldPop lacks one."""
+    found = []
+    for band in cast(WorldPopOptions, request.dataset.options).bands() or [""]:
+        if (file := _fetch(request, folder, year, band, timeouts)) is None:
+            return []
+        found.append(file)
+    return found
+
+
+def _fetch(
+    request: SourceRequest, folder: ProductFolder, year: int, band: str, timeouts: Timeouts
+) -> CachedFile | None:
     """Return the kept file of a year, or download it; None where WorldPop has none."""
     options = cast(WorldPopOptions, request.dataset.options)
-    first, last = date(year, 1, 1), date(year, 12, 31)
-    files, _ = folder.covering(_VARIABLE, [first], last)
+    first, last, variable = date(year, 1, 1), date(year, 12, 31), band or _VARIABLE
+    files, _ = folder.covering(variable, [first], last)
     if files:
         return files[0]
     begin, end = YEARS[options.version]
     if not begin <= year <= end:
         return None
-    url = str(yearly.url_country_for_year(year, options.country, options.version))
-    url = (options.base_url.rstrip("/") or PROVIDER) + url.removeprefix(PROVIDER)
-    request.say(f"downloads {folder.name} {year}")
+    known = str(yearly.url_country_for_year(year, options.country, options.version)).removeprefix(f"{PROVIDER}/")
+    url = f"{options.base_url.rstrip('/') or PROVIDER}/{options.place(year, band) if band else known}"
+    what = f"{folder.name} {year} {band}".strip()
+    request.say(f"downloads {what}")
     with folder.unfinished() as unfinished:
         file = download(url, unfinished, timeouts)
         if file is None:
@@ -108,5 +134,5 @@ def _fetch(request: SourceRequest, folder: ProductFolder, year: int, timeouts: T
         except RasterioError as error:
             text = str(error.__cause__ or error).replace(str(file), "the file")
             problem = f"what was received cannot be read: {text}; try again later"
-            raise SourceUnavailableError(f"{folder.name} {year}: {problem}") from error
-        return parse(folder.keep(file, _VARIABLE, first, last))
+            raise SourceUnavailableError(f"{what}: {problem}") from error
+        return parse(folder.keep(file, variable, first, last))

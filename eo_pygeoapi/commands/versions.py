@@ -1,0 +1,30 @@
+"""Whether server and workers are of one release, as `eo-pygeoapi check` tells."""
+
+from collections.abc import Iterator
+
+from packaging.version import Version
+
+from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.workers import Release, release_of
+
+
+def version_remarks(gateway: PrefectGateway, store: ResultStore, here: Release) -> Iterator[str]:
+    """Yield a sentence for each part that is of another release than this one, and which of the two to upgrade.
+
+    Raises EngineUnavailableError and ResultsError.
+    """
+    yield from _differs("the Prefect server has Prefect", gateway.server_version(), here.prefect, "the Prefect server")
+    for name in gateway.details.workers():
+        release = release_of(store, name)
+        if release is None:
+            yield f"worker {name} does not say which release it is of; upgrade it to eo-pygeoapi {here.version}"
+            continue
+        yield from _differs(f"worker {name} has eo-pygeoapi", release.version, here.version, "the worker")
+        yield from _differs(f"worker {name} has Prefect", release.prefect, here.prefect, "the worker")
+
+
+def _differs(has: str, there: str, here: str, what: str) -> Iterator[str]:
+    if Version(there) != Version(here):
+        older = what if Version(there) < Version(here) else "this installation"
+        yield f"{has} {there}, this installation {here}; upgrade {older}"
