@@ -170,6 +170,28 @@ def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = Fa
 
 
 @app.command(rich_help_panel=LOOKING_AFTER)
+def coverage(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id of a dataset")],
+    start: Annotated[str | None, typer.Option(help="First day [default: that of the last 60 periods]")] = None,
+    end: Annotated[str | None, typer.Option(help="Last day [default: the last of which something is known]")] = None,
+    level: Annotated[int | None, typer.Option(min=1, help="Only units of this level")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the codes as CSV")] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Print why values are not there, as CSV")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show for each unit and period what there is, and why not, from what the jobs have left."""
+    from eo_pygeoapi.commands.coverage_command import Form, print_coverage
+
+    if as_csv + reasons + as_json > 1:
+        raise typer.BadParameter("--csv, --reasons and --json exclude each other")
+    settings, days = _settings(config, data_dir), (start, end)
+    form: Form = "csv" if as_csv else "reasons" if reasons else "json" if as_json else "table"
+    print_coverage(settings, dataset, days, level, form, out)
+
+
+@app.command(rich_help_panel=LOOKING_AFTER)
 def prune(
     config: Config = None,
     data_dir: DataDir = None,

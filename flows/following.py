@@ -39,12 +39,13 @@ def follow(chain: Chain, store: ResultStore, progress: RunProgress) -> str:
 
     Where DHIS2's analytics takes long, the run is put off, and goes on here.
     """
-    settings, run, datasets = process_settings(), own_run(), enabled_datasets()
-    tenant = datasets[chain.dataset].tenant if chain.dataset in datasets else ""
+    settings, run, enabled = process_settings(), own_run(), enabled_datasets()
+    tenant = Viewer(enabled[chain.dataset].tenant if chain.dataset in enabled else "")
+    datasets = tenant.datasets(enabled)  # what follows touches nothing of another
     progress.wait(f"{IMPORTED}{chain.next_in_words()}")
     with prefect() as gateway:
         # a process that follows is a job of the same tenant
-        runs, job = gateway.seen_by(Viewer(tenant)).runs, chain.job_id
+        runs, job = gateway.seen_by(tenant).runs, chain.job_id
 
         def submit(deployment: str, parameters: JsonObject, key: str) -> Job:
             labels, about = {STARTED_BY: job}, datasets.get(str(parameters["inputs"].get("datasetId")))

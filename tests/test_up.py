@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ import requests
 import yaml
 
 from tests.stack import Stack, base_config, collection, up
+from tests.watch.conftest import receiver as receiver
+from tests.watch.receiver import Receiver
 from tests.worker.farm import until
 
 FAR = {"EO_DHIS2_FAR_URL": "https://far.example.org", "EO_DHIS2_FAR_TOKEN": "far-token"}
@@ -85,11 +88,13 @@ def test_apply_in_another_terminal_pauses_nothing_and_says_what_was_taken_up(sch
     other = replace(scheduled, environment=dict.fromkeys([*FAR, "EO_DATA_DIR"], ""))
     config = yaml.safe_load(scheduled.config.read_text())
     config["resources"]["rain"]["eo"]["decimals"] = 1
+    config["eo"]["notify"] = {"ops": {}}
     scheduled.config.write_text(yaml.safe_dump(config, sort_keys=False))
     applied = other.command("apply", "--data-dir", str(scheduled.folder))
     assert applied.returncode == 0, applied.stderr
     lines = applied.stdout.splitlines()
     assert "taken up: rain" in lines and any(line.startswith("unchanged: sample-temperature") for line in lines), lines
+    assert "note: channel ops has no address, so nothing can be sent to it: set EO_NOTIFY_OPS_URL" in applied.stdout
     assert "paused" not in applied.stdout + applied.stderr
     name = f"{scheduled.prefect_api}/deployments/name/eo_aggregate_import_v1/rain"
     assert [s["active"] for s in prefect("get", name)["schedules"]] == [True]
@@ -108,6 +113,30 @@ def test_a_prefect_server_that_is_killed_is_started_again_and_said(scheduled: St
     said = (scheduled.folder.parent / "up.log").read_text()
     assert "the Prefect server ended with status -9; another is started" in said
     assert scheduled.result(datasetId="sample-temperature", **INPUTS)["rowCount"] == 12
+
+
+def test_a_web_process_that_is_killed_is_started_again_and_takes_nothing_else_with_it(scheduled: Stack) -> None:
+    def pids() -> dict[str, int]:
+        found: dict[str, int] = json.loads((scheduled.folder / "up.json").read_text())["pids"]
+        return found
+
+    before = pids()
+    os.kill(before["web"], signal.SIGKILL)
+    until(lambda: pids()["web"] != before["web"])
+    until(lambda: answers(scheduled), True)
+    assert {name: pid for name, pid in pids().items() if name != "web"} == {
+        name: pid for name, pid in before.items() if name != "web"
+    }
+    assert "the web process ended with status -9; another is started" in (
+        (scheduled.folder.parent / "up.log").read_text()
+    )
+
+
+def answers(stack: Stack) -> bool:
+    try:
+        return stack.get("/ready").ok
+    except requests.ConnectionError:
+        return False
 
 
 def test_ready_names_the_datasets_that_are_not_applied_yet(scheduled: Stack) -> None:
@@ -129,3 +158,21 @@ def test_the_vacuum_of_its_prefect_removes_no_runs(scheduled: Stack) -> None:
     settings = prefect("get", f"{scheduled.prefect_api}/admin/settings")["server"]
     assert sorted(settings["services"]["db_vacuum"]["enabled"]) == ["events", "orphans"]
     assert settings["events"]["retention_period"] == "P7D"
+
+
+@pytest.mark.slow
+def test_a_child_that_dies_again_and_again_is_given_up_and_a_channel_is_told(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    config = base_config()
+    config["eo"]["notify"] = {"ops": {}}
+    with up(tmp_path, config, {"EO_NOTIFY_OPS_URL": receiver.url}) as stack:
+        last = 0
+        while stack.process.poll() is None:
+            pid = int(json.loads((stack.folder / "up.json").read_text())["pids"]["watch"])
+            if pid != last:
+                os.kill(last := pid, signal.SIGKILL)
+            time.sleep(0.2)
+        assert stack.process.returncode == 1
+    assert [got["title"] for got in receiver.taken] == ["eo_pygeoapi: no worker is alive"]
+    assert "`eo-pygeoapi up` has stopped, for the watch died again and again" in receiver.taken[0]["message"]

@@ -64,8 +64,8 @@ def raise_unless_process(api: API, process_id: str) -> None:
 
 
 def links_of(api: API) -> JobLinks:
-    """Return where the API and the Prefect UI are."""
-    return JobLinks(api.base_url, executions_of(api).gateway.ui_url())
+    """Return where the API is, and the Prefect UI for those who may see it."""
+    return JobLinks(api.base_url, executions_of(api).prefect_pages())
 
 
 def headers_of(api: API, request: APIRequest, media_type: str = JSON, **more: str) -> dict[str, str]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
-from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageCode
+from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageCode, CoverageReason
 
-UNITS_SHOWN = 60
+UNITS_SHOWN, REASONS_SHOWN = 60, 20
 CELL, LINE, NAMES, TOP = 12, 16, 180, 20  # pixels
 BETWEEN_MARKS = 100  # pixels at least, so that labels do not touch
 # dark on light and light on dark differ in brightness too, so that the picture can be read in grey
@@ -49,6 +49,17 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Why:
+    """A reason, and of how many units and periods it is the one."""
+
+    meaning: str
+    reason: str
+    units: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """All that the template draws; `more` units are not shown."""
 
@@ -59,22 +70,25 @@ class Picture:
     first: str
     last: str
     more: int
+    reasons: list[Why]
     legend: list[tuple[str, str]]
 
     @classmethod
     def of(cls, coverage: Coverage) -> Self:
         """Draw the first units of a matrix."""
-        shown = coverage.org_units[:UNITS_SHOWN]
+        shown, reasons = coverage.org_units[:UNITS_SHOWN], _reasons(coverage)
         rows = []
         for n, unit in enumerate(shown):
             start, runs = 0, list[Run]()
-            for code, some in groupby(row[n] for row in coverage.rows):
+            why = reasons.get(unit.id, [""] * len(coverage.periods))
+            for (code, reason), some in groupby(zip((row[n] for row in coverage.rows), why, strict=True)):
                 count = len(list(some))
                 first, last = coverage.periods[start], coverage.periods[start + count - 1]
                 when = first if count == 1 else f"{first} to {last}"
                 meaning = next(text for known, text in COVERAGE_LEGEND.items() if known == code)
                 colour = next(text for known, text in COLOURS.items() if known == code)
-                runs.append(Run(NAMES + CELL * start, CELL * count, colour, f"{when}: {meaning}"))
+                said = f"{when}: {meaning}{f', {reason}' if reason else ''}"
+                runs.append(Run(NAMES + CELL * start, CELL * count, colour, said))
                 start += count
             rows.append(Row(unit.name, TOP + n * LINE, runs))
         return cls(
@@ -88,8 +102,37 @@ class Picture:
             first=_label(coverage.periods[0]) if coverage.periods else "",
             last=_label(coverage.periods[-1]) if coverage.periods else "",
             more=len(coverage.org_units) - len(shown),
+            reasons=_counted(coverage),
             legend=[(COLOURS[code], meaning) for code, meaning in COVERAGE_LEGEND.items()],
         )
+
+
+def _reasons(coverage: Coverage) -> dict[str, list[str]]:
+    """Return the reason in each period, empty where there is none, of each unit that has one."""
+    number, found = {period: n for n, period in enumerate(coverage.periods)}, dict[str, list[str]]()
+    for one in coverage.reasons:
+        row = found.setdefault(one.org_unit, [""] * len(number))
+        first, last = number[one.first], number[one.last]
+        row[first : last + 1] = [one.reason] * (last + 1 - first)
+    return found
+
+
+def _counted(coverage: Coverage) -> list[Why]:
+    """Return each reason once, that of most units first."""
+    spans: dict[tuple[CoverageCode, str], list[CoverageReason]] = {}
+    for one in coverage.reasons:
+        spans.setdefault((one.code, one.reason), []).append(one)
+    found = [
+        Why(
+            meaning=COVERAGE_LEGEND[code],
+            reason=reason,
+            units=len({one.org_unit for one in some}),
+            first=_label(min(one.first for one in some)),
+            last=_label(max(one.last for one in some)),
+        )
+        for (code, reason), some in spans.items()
+    ]
+    return sorted(found, key=lambda why: -why.units)[:REASONS_SHOWN]
 
 
 def _label(period: str) -> str:

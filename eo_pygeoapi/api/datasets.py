@@ -1,7 +1,5 @@
 """Datasets over HTTP: until when their values are right, and what there is for each unit and period."""
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,7 +9,6 @@ from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, h
 from eo_pygeoapi.api.coverage_picture import Picture
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.documents import Link
-from eo_pygeoapi.contract.intervals import too_long
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.contract.periods import Period, longest, periods_in
@@ -20,13 +17,14 @@ from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
 from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.store.boundaries import in_words
-from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.coverage import PERIODS_SHOWN, CoverageTable
+from eo_pygeoapi.store.coverage_csv import matrix_csv, reasons_csv
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.problems import Book
-from eo_pygeoapi.watch.survey import survey
+from eo_pygeoapi.watch.survey import survey_or_store, while_prefect_is_away
 
-PERIODS_SHOWN = 60  # on a page, and where a request names no dates
 MOST_CELLS = 5_000_000
+MOST_REASONS = 10_000  # in a JSON document
 
 
 def get_datasets(api: API, request: APIRequest) -> Answer:
@@ -64,30 +62,35 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
 
 
 def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
-    """Return what there is for each period and unit of a dataset, as JSON or CSV."""
+    """Return what there is for each period and unit of a dataset, as JSON or CSV; why not, as CSV of its own."""
     executions = executions_of(api)
     dataset = dataset_of(executions, dataset_id)
     table, level = CoverageTable(executions.store, dataset.id), parse_level(request)
     periods = _asked_periods(request, dataset, table)
     if len(periods) * max(1, len(table.units(level))) > MOST_CELLS:
         raise QueryError(f"start, end: {len(periods)} periods are too many at once; allowed: {MOST_CELLS} values")
-    coverage = table.matrix(periods, level)
     if request.format == "csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["period", *(unit.id for unit in coverage.org_units)])
-        writer.writerows([period, *row] for period, row in zip(coverage.periods, coverage.rows, strict=True))
-        return headers_of(api, request, CSV), 200, text.getvalue()
-    return answer_json(api, request, coverage.model_dump(by_alias=True))
+        coverage = table.matrix(periods, level)
+        reasons = request.params.get("reasons") == "true"
+        return headers_of(api, request, CSV), 200, reasons_csv(coverage) if reasons else matrix_csv(coverage)
+    return answer_json(api, request, table.matrix(periods, level, MOST_REASONS).to_json())
 
 
-def statuses(api: API, datasets: Sequence[Dataset]) -> list[DatasetStatus]:
-    """Return until when the values of these datasets are right. Raises EngineUnavailableError and ResultsError."""
+def statuses(api: API, datasets: Sequence[Dataset], away: bool = False) -> list[DatasetStatus]:
+    """Return until when the values of these datasets are right, also while Prefect does not answer.
+
+    It is not asked where it is known to be `away`. Raises ResultsError.
+    """
     executions = executions_of(api)
     today = datetime.now(UTC).date()
     problems = Book(executions.store).open()
     found = []
-    for facts in survey(executions.gateway, executions.store, datasets):
+    known = (
+        while_prefect_is_away(executions.store, datasets, problems)
+        if away
+        else survey_or_store(executions.gateway, executions.store, datasets, problems)
+    )
+    for facts in known:
         own = [problem.id for problem in problems if facts.dataset.id in problem.datasets]
         document = freshness.status(facts, today, own)
         id_ = facts.dataset.id
@@ -137,13 +140,4 @@ def _asked_periods(request: APIRequest, dataset: Dataset, table: CoverageTable) 
                 given[name] = date.fromisoformat(text)
             except ValueError as error:
                 raise QueryError(f"{name}: {text!r} is not allowed; allowed: a date such as 2025-07-01") from error
-    known = table.summary() if len(given) < 2 else []
-    if not known and len(given) < 2:
-        return []
-    start = given.get("start") or known[-PERIODS_SHOWN:][0].start
-    end = given.get("end") or known[-1].end
-    if end < start:
-        raise QueryError(f"start, end: {start} to {end} is not allowed; allowed: an end that is not before the start")
-    if words := too_long(start, end):
-        raise QueryError(f"start, end: {words[0]}")
-    return periods_in(Interval(start=start, end=end), dataset.period_type)
+    return table.periods(dataset.period_type, given.get("start"), given.get("end"))

@@ -20,6 +20,7 @@ from eo_pygeoapi.api.job_page import names_of, values_page
 from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods, numbers_of, result_page
+from eo_pygeoapi.api.value_info import MEMBER, value_info
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
@@ -104,7 +105,8 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     # jobs of earlier versions have left the text itself
     if name == FEATURES and folder.exists(VALUES):
         simplify = parse_simplify(request.params.get("simplify", ""))
-        features = JobFeatures(folder)
+        dataset = executions.datasets().get(job.dataset)
+        features = JobFeatures(folder, {MEMBER: value_info(dataset)} if dataset else {})
         try:
             units = features.coarser_units(simplify) if simplify else features.units
             return headers, 200, StreamedText(features.text(units), features.size(units), features.close)

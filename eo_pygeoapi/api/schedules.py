@@ -50,7 +50,7 @@ def pause(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
     """Pause a schedule until a person resumes it."""
     schedules = executions_of(api).schedules
     given = members_of(api, request, ["reason"])
-    viewer().permit(schedules.find(dataset_id, name)[0].dhis2.connection)
+    viewer().permit(schedules.connection(dataset_id, name))
     return _shown(api, request, schedules.pause(dataset_id, name, given.get("reason", ""), viewer().name))
 
 
@@ -58,7 +58,7 @@ def resume(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
     """End the pause of a person."""
     schedules = executions_of(api).schedules
     members_of(api, request)
-    viewer().permit(schedules.find(dataset_id, name)[0].dhis2.connection)
+    viewer().permit(schedules.connection(dataset_id, name))
     return _shown(api, request, schedules.resume(dataset_id, name))
 
 
@@ -66,7 +66,7 @@ def run(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
     """Make a job of a schedule now."""
     schedules = executions_of(api).schedules
     members_of(api, request)
-    viewer().permit(schedules.find(dataset_id, name)[0].dhis2.connection)
+    viewer().permit(schedules.connection(dataset_id, name))
     job, links = schedules.run(dataset_id, name), links_of(api)
     if request.format == "html":
         return headers_of(api, request, HTML, Location=f"{links.job(job.id)}?f=html"), 303, ""

@@ -5,7 +5,7 @@ from pygeoapi.api import API
 from eo_pygeoapi.api.access import may_read
 from eo_pygeoapi.api.answers import executions_of
 from eo_pygeoapi.api.datasets import statuses
-from eo_pygeoapi.api.health import outcomes
+from eo_pygeoapi.api.health import OF_PREFECT, outcomes
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.watch import freshness
@@ -26,13 +26,19 @@ def status_board(api: API) -> dict[str, object]:
         return {"hidden": True}
     executions = executions_of(api)
     checks = outcomes(executions)
-    wrong = [f"{ABOUT[name]}: {check['detail']}" for name, check in checks.items() if check["status"] != "ok"]
-    board: dict[str, object] = {"wrong": wrong, "prefect": executions.gateway.ui_url()}
+    away = checks["prefect"]["status"] != "ok"
+    wrong = [
+        f"{ABOUT[name]}: {check['detail']}"
+        for name, check in checks.items()
+        if check["status"] != "ok" and not (away and name in OF_PREFECT)
+    ]
+    board: dict[str, object] = {"wrong": wrong, "prefect": executions.prefect_pages()}
     try:
         board["problems"] = Book(executions.store).open()
-        documents = freshness.worst_first(statuses(api, list(executions.datasets().values())))
+        documents = freshness.worst_first(statuses(api, list(executions.datasets().values()), away))
         board["datasets"] = [document.to_json() for document in documents]
-        board["running"] = executions.gateway.runs.list(1, 0, JobFilter(statuses=("running", "accepted")))[1]
+        if not away:
+            board["running"] = executions.gateway.runs.list(1, 0, JobFilter(statuses=("running", "accepted")))[1]
     except EoError as error:  # `wrong` says it, and the page is to come all the same
         board.setdefault("datasets", [])
         board["unknown"] = str(error)

@@ -2,13 +2,14 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from eo_pygeoapi.commands.checks import check, paused_remarks
+from eo_pygeoapi.commands.checks import channels_without_address, check, paused_remarks
 from eo_pygeoapi.commands.effective_config import write_effective, write_openapi
 from eo_pygeoapi.commands.packaged import packaged_config
 from eo_pygeoapi.commands.running import Running, in_stack, running_stack
@@ -28,11 +29,15 @@ WEB_PID = "web.pid"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The changes in Prefect, whether a web process was told, and the running stack whose environment counted."""
+    """The changes in Prefect, whether a web process was told, and the running stack whose environment counted.
+
+    `remarks` are on what Prefect has nothing of, such as channels without an address.
+    """
 
     deployments: Applied
     web_told: bool
     running: Running | None
+    remarks: Sequence[str] = ()
 
 
 def apply(settings: Settings) -> Outcome:
@@ -53,7 +58,9 @@ def apply(settings: Settings) -> Outcome:
         write_effective(edited, settings.data_dir.absolute(), running.port)
     elif settings.openapi:
         write_openapi(edited, settings.openapi)
-    return Outcome(deployments, tell_web(settings.web_pid or settings.data_dir / WEB_PID), running)
+    told = tell_web(settings.web_pid or settings.data_dir / WEB_PID)
+    operations, known = load_configuration(edited)[1], settings.with_blocks(read_blocks(settings.prefect_api_url))
+    return Outcome(deployments, told, running, list(channels_without_address(operations, known)))
 
 
 def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
@@ -79,7 +86,9 @@ def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
         )
     for remark in paused_remarks((name, why) for name, why in done.paused.items() if name not in done.stopped):
         out.print(f"note: {escape(remark)}")
-    if outcome.running and done.paused:
+    for remark in outcome.remarks:
+        out.print(f"note: {escape(remark)}")
+    if outcome.running and (done.paused or outcome.remarks):
         pid = outcome.running.pid
         out.print(f"note: what counts is the environment of the running `eo-pygeoapi up` (process {pid}) when it began")
     out.print(

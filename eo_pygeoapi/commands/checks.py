@@ -18,6 +18,7 @@ from eo_pygeoapi.commands.versions import version_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
+from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, members_of
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -63,13 +64,9 @@ def check(path: Path, settings: Settings) -> Report:
     for id_, dataset in (inspected.right | inspected.in_part).items():
         if problem := units_problem(dataset.units.from_, dataset.units.to):
             report.problems.append(f"resources.{id_}.eo.units: {problem}")
-    after = [then for dataset in report.datasets.values() for then in dataset.after]
-    report.remarks += [
-        f"webhook {name} has no address: set {variable}, or make the Prefect block notification-channel/{name}"
-        for name in dict.fromkeys(then.webhook for then in after if then.webhook)
-        if not settings.has(variable := notify_variable(name))
-    ]
-    tenants = inspect_operations(config)[0].tenants
+    operations = inspect_operations(config)[0]
+    report.remarks += list(channels_without_address(operations, settings))
+    tenants = operations.tenants
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
@@ -83,6 +80,16 @@ def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:
         names.setdefault(why, []).append(name)
     for why, found in names.items():
         yield f"schedule{'s' * (len(found) > 1)} {', '.join(found)} {'are' if len(found) > 1 else 'is'} paused: {why}"
+
+
+def channels_without_address(operations: Operations, settings: Settings) -> Iterator[str]:
+    """Yield a sentence for every channel that nothing can be sent to; webhooks are channels, too."""
+    for name in operations.notify:
+        if not settings.has(variable := notify_variable(name)):
+            yield (
+                f"channel {name} has no address, so nothing can be sent to it: set {variable}, or make the Prefect "
+                f"block notification-channel/{name}"
+            )
 
 
 def other_releases(settings: Settings) -> list[str]:

@@ -16,7 +16,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.problems import Book, KeptProblem
-from eo_pygeoapi.watch.survey import survey
+from eo_pygeoapi.watch.survey import survey_or_store
 
 
 def print_status(settings: Settings, out: Console, as_json: bool) -> bool:
@@ -32,8 +32,11 @@ def print_status(settings: Settings, out: Console, as_json: bool) -> bool:
         table.add_column(title, overflow="fold")
     for document in documents:
         run = getattr(document, "last_run", None)
-        table.add_row(document.id, document.state, document.summary, run.status if run else "none")
+        unknown = "not known" if document.prefect_away else "none"
+        table.add_row(document.id, document.state, document.summary, run.status if run else unknown)
     print_table(table)
+    if any(document.prefect_away for document in documents):
+        out.print("\nThe Prefect server does not answer, so what came of the last jobs is not known.")
     for problem in problems:
         out.print(f"\n{problem.event} since {problem.since:%Y-%m-%d %H:%M} UTC: {problem.message}", markup=False)
         if problem.what_to_do:
@@ -50,7 +53,7 @@ def _documents(settings: Settings) -> tuple[list[DatasetStatus], list[KeptProble
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
     problems, today = Book(store).open(), datetime.now(UTC).date()
     try:
-        facts = survey(gateway, store, datasets.values())
+        facts = survey_or_store(gateway, store, list(datasets.values()), problems)
     finally:
         gateway.close()
     documents = [

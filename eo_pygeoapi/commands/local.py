@@ -1,5 +1,6 @@
 """`eo-pygeoapi up` and `eo-pygeoapi demo`: run the local stack in a terminal."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -11,10 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from eo_pygeoapi.commands.blocks import with_known_blocks
 from eo_pygeoapi.commands.checks import check
+from eo_pygeoapi.commands.given_up import tell_of_the_end
 from eo_pygeoapi.commands.interrupts import INTERRUPTED, ignore_interrupts, raise_interrupts
 from eo_pygeoapi.commands.running import Running
-from eo_pygeoapi.commands.stack import LocalStack
+from eo_pygeoapi.commands.stack import NAMES, ChildDiedError, LocalStack
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.json_types import JsonObject
@@ -22,6 +25,7 @@ from eo_pygeoapi.settings import Settings
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 60.0  # with a server that is busy, as all are on a slow machine while they start
+_LOG = logging.getLogger(__name__)
 
 
 def run_up(
@@ -90,9 +94,24 @@ def _run(
         out.print()
         if not stack.is_up:
             sys.exit(INTERRUPTED)
+    except ChildDiedError as error:
+        if stack.is_up:
+            _give_up(stack, settings, error)
+        raise
     finally:
         ignore_interrupts()
         stack.stop()
+
+
+def _give_up(stack: LocalStack, settings: Settings, error: ChildDiedError) -> None:
+    """Stop the stack and tell the channels; while it runs, Prefect may still know their addresses."""
+    settings, _ = with_known_blocks(settings.model_copy(update={"prefect_api_url": stack.running.prefect_api_url}))
+    ignore_interrupts()
+    stack.stop()
+    try:
+        tell_of_the_end(settings, NAMES[error.child], str(stack.log_file(error.child)))
+    except EoError as failed:
+        _LOG.warning("no channel could be told: %s", failed)
 
 
 def _execute_example(running: Running, out: Console) -> str:

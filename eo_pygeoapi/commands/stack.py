@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effecti
 from eo_pygeoapi.commands.empty_database import make_empty
 from eo_pygeoapi.commands.interrupts import deferred_interrupts
 from eo_pygeoapi.commands.left_over import born, end_left_over
+from eo_pygeoapi.commands.restarts import Restarts
 from eo_pygeoapi.commands.running import STATE, Running, read_state
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.datasets.config_file import read_config
@@ -29,9 +29,13 @@ from eo_pygeoapi.worker.records import has_polled
 START_SECONDS = 120.0
 STOP_SECONDS = 80.0
 WORKER_GRACE_SECONDS = "10"  # for the worker's runs, where somebody waits at the terminal
-# which children are started again, and how often
-RESTARTED = {"prefect-server": "the Prefect server", "worker": "the worker", "watch": "the watch"}
-MOST_DEATHS = 5
+# the children in words; each is started again where it has died
+NAMES = {
+    "prefect-server": "the Prefect server",
+    "worker": "the worker",
+    "web": "the web process",
+    "watch": "the watch",
+}
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 _WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
@@ -42,6 +46,14 @@ Say = Callable[[str], None]
 
 class StackError(EoError):
     """A process of the local stack could not be started, or died."""
+
+
+class ChildDiedError(StackError):
+    """The child called `child` has died for good."""
+
+    def __init__(self, message: str, child: str) -> None:
+        super().__init__(message)
+        self.child = child
 
 
 class LocalStack:
@@ -63,7 +75,8 @@ class LocalStack:
         self._say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, Sequence[str]] = {}
-        self._deaths: Counter[str] = Counter()
+        self._restarts = Restarts()
+        self._due: dict[str, float] = {}  # when each child that has died is started again
         self.is_up = False
         self._begun = time.time()
 
@@ -105,22 +118,27 @@ class LocalStack:
             time.sleep(0.5)
 
     def check(self) -> None:
-        """Start Prefect, worker and watch again where they have died; StackError for a child that has died for good.
+        """Start again what has died; ChildDiedError for a child that has died too often within an hour.
 
-        A new worker settles what the dead one left; the others wait while the Prefect server is away. A server that
-        does not come up the first time has died for good.
+        A new worker settles what the dead one left; the others wait while the Prefect server is away. But for the
+        worker, a child that does not come up the first time has died for good.
         """
         for name, child in list(self._children.items()):
             if child.poll() is None:
                 continue
-            again = name == "worker" or (name in RESTARTED and self.is_up)
-            if not again or self._deaths[name] >= MOST_DEATHS:
-                raise StackError(
-                    f"{name} ended with status {child.returncode}; its log ends:\n{self._end_of_log(name)}"
-                )
-            self._deaths[name] += 1
-            self._say(f"{RESTARTED[name]} ended with status {child.returncode}; another is started")
-            self._spawn(name, self._commands[name])
+            if name not in self._due:
+                again = self._restarts.after_death(name) if self.is_up or name == "worker" else None
+                said = f"{name} ended with status {child.returncode}"
+                if again is None:
+                    raise ChildDiedError(f"{said}; its log ends:\n{self._end_of_log(name)}", name)
+                self._say(f"{NAMES[name]} ended with status {child.returncode}; another is started")
+                self._due[name] = time.monotonic() + again
+            if self._due[name] <= time.monotonic():
+                del self._due[name]
+                try:
+                    self._spawn(name, self._commands[name])
+                except OSError as error:  # as of a full disk; the next check counts it as a death
+                    self._say(f"{NAMES[name]} could not be started: {error}")
 
     def stop(self) -> None:
         """Stop the children, the last one started first, and kill those that do not end in time."""

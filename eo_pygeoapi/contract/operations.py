@@ -68,6 +68,9 @@ class DatasetStatus(Document):
     boundaries: list[BoundaryChange] = Field(
         ABSENT, description="units with new boundaries, or new units, that lack values; and units that are gone"
     )
+    prefect_away: Literal[True] = Field(
+        ABSENT, description="where Prefect does not answer, so that the last run and success are not known"
+    )
     problems: list[str] = Field(description="ids of the open problems")
     schedules: list[str]
     links: list[Link]
@@ -81,6 +84,16 @@ class CoverageUnit(Document):
     level: int | None
 
 
+class CoverageReason(Document):
+    """Why there is no value for a unit, or not ours in DHIS2, in periods that follow each other."""
+
+    org_unit: str
+    first: str = Field(description="id of the first period")
+    last: str = Field(description="id of the last period, which may be the first")
+    code: CoverageCode
+    reason: str
+
+
 class Coverage(Document):
     """What there is for each period and unit: one row per period, one character per unit."""
 
@@ -88,6 +101,8 @@ class Coverage(Document):
     org_units: list[CoverageUnit]
     legend: dict[str, str]
     rows: list[str]
+    reasons: list[CoverageReason] = Field(description="by unit, where more than the code is known")
+    reasons_left_out: int = Field(ABSENT, description="how many more there are; a shorter interval has them")
 
 
 class ScheduleDocument(Document):

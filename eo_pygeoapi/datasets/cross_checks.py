@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
-from eo_pygeoapi.contract.status import PROCESS_ID
+from eo_pygeoapi.contract.status import UNDO_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.companion_inputs import CHECKS
 from eo_pygeoapi.datasets.config_file import yaml_path
 from eo_pygeoapi.datasets.operations import Operations
-from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.datasets.viewer import Viewer
 from eo_pygeoapi.errors import InputError
 
 
@@ -78,11 +79,12 @@ def _of_after(
             yield f"after[{index}].webhook: {_unknown(then.webhook, channels)}"
         if then.process and then.process not in processes:
             yield f"after[{index}].process: {_unknown(then.process, processes)}"
-        elif then.process == PROCESS_ID:
-            # only datasets of the same tenant may be imported
-            own = {id_: other for id_, other in datasets.items() if other.tenant == dataset.tenant}
+        elif then.process == UNDO_ID:
+            yield f"after[{index}].process: {UNDO_ID!r} is not allowed here; it takes back one job, once"
+        elif then.process in CHECKS:
+            own = Viewer(dataset.tenant).datasets(datasets)  # nothing of another tenant
             try:
-                validate_inputs(then.inputs, own, datetime.now(UTC))
+                CHECKS[then.process](then.inputs, own, datetime.now(UTC))
             except InputError as error:
                 yield from (f"after[{index}].inputs: {problem}" for problem in error.problems)
 

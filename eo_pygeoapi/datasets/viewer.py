@@ -34,9 +34,10 @@ class Viewer:
         return {id_: dataset for id_, dataset in known.items() if self.sees(dataset.tenant)}
 
     def permit(self, connection: str) -> None:
-        """Raise ForbiddenError where it may not execute for this DHIS2 connection."""
+        """Raise ForbiddenError where it may not execute for this DHIS2 connection; empty: it is not known which."""
         if self.connection and self.connection != connection:
-            bound = f"token {self.name!r} is for the DHIS2 connection {self.connection!r}, not {connection!r}"
+            other = repr(connection) if connection else "one that is not known any more"
+            bound = f"token {self.name!r} is for the DHIS2 connection {self.connection!r}, not {other}"
             raise ForbiddenError(bound, "execute")
 
 

@@ -15,6 +15,7 @@ from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_CLIENT_MAX_RETRIES
 
+from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.gateway.patience import PatientTransport, ServerBusyError, certificates
 from eo_pygeoapi.redaction import redact
@@ -44,7 +45,9 @@ class KeptClient:
 
         Raises EngineUnavailableError for a server that is unreachable or slow, Prefect's ObjectNotFound, else EoError.
         """
-        where = redact(f"the Prefect server at {self.api_url}", self._secrets)
+        # nobody who asks over HTTP is told an address that shows what all tenants have
+        address = f" at {self.api_url}" if viewer().operator else ""
+        where = redact(f"the Prefect server{address}", self._secrets)
         try:
             client, settings = self._connected()
             with settings.model_copy():

@@ -192,7 +192,7 @@ class Deployments:
         )
         if active and deployment.paused:
             self._client.call(lambda client: client.resume_deployment(deployment.id))
-        self._read_at = float("-inf")
+        self._known.read_at = float("-inf")
 
     def retire(self, deployment: DeploymentResponse) -> None:
         """Delete the schedules of a deployment and tag it as retired; deleting it would orphan its runs."""

@@ -15,6 +15,7 @@ from eo_pygeoapi.contract.models import ImportSummary, Interval
 from eo_pygeoapi.contract.periods import first_period_in
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.companion_inputs import CHECKS
 from eo_pygeoapi.errors import EoError, InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.patience import while_away
@@ -45,7 +46,7 @@ class Follower:
     """Does what an import is followed by, but for webhooks."""
 
     store: ResultStore
-    datasets: Mapping[str, Dataset]
+    datasets: Mapping[str, Dataset]  # those of the tenant whose chain it is
     submit: Submit
     analytics: Callable[[str], Analytics | None]  # of a connection; None where there is none of this name
     clean: Callable[[str], str] = str
@@ -96,8 +97,10 @@ class Follower:
         A dataset is imported for the days of the import; where no period lies in them, for those of its first schedule.
         """
         name = link.dataset
-        if not name and link.process == PROCESS_ID:
-            return str(link.inputs.get("datasetId")), {"inputs": link.inputs}
+        if link.process in CHECKS:  # again, for the file may have been changed since
+            about = CHECKS[link.process](link.inputs, self.datasets, self.now())
+            if link.process == PROCESS_ID:
+                return about.id, {"inputs": link.inputs}
         if not name:
             return link.process, {"process_id": link.process, "inputs": link.inputs, "request": {}}
         if (dataset := self.datasets.get(name)) is None:

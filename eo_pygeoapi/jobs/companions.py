@@ -3,18 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
-from eo_pygeoapi.contract.backfill import BackfillInputs
-from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.periods import first_period_in
-from eo_pygeoapi.contract.reconcile import ReconcileInputs
 from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.contract.undo import UndoInputs
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs, validate_inputs
+from eo_pygeoapi.datasets.companion_inputs import backfilled_dataset, compared_dataset
+from eo_pygeoapi.datasets.validate import parsed_inputs
 from eo_pygeoapi.errors import InputError, NoSuchJobError
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.jobs.targets import connection_asked
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 UNDOABLE = (PROCESS_ID, BACKFILL_ID)
@@ -76,14 +73,7 @@ def _runs(job_id: str, seen: Seen) -> bool:
 
 
 def _backfill(inputs: JsonMapping, seen: Seen) -> Accepted:
-    wanted = parsed_inputs(inputs, BackfillInputs)
-    dataset = enabled_dataset(wanted.dataset_id, seen.datasets)
-    execution = validate_inputs(wanted.of_import(dry_run=wanted.dry_run), {dataset.id: dataset}, datetime.now(UTC))
-    interval = execution.interval
-    if not first_period_in(interval, dataset.period_type):
-        raise InputError(
-            f"input start, end: no whole {dataset.period_type} period lies in {interval.start} to {interval.end}"
-        )
+    dataset = backfilled_dataset(inputs, seen.datasets, datetime.now(UTC))
     return Accepted(dict(inputs), dataset, dataset.dhis2.connection)
 
 
@@ -93,17 +83,11 @@ def _undo(inputs: JsonMapping, seen: Seen) -> Accepted:
     if (dataset := seen.datasets.get(job.dataset)) is None:
         enabled = ", ".join(seen.datasets) or "none"
         raise InputError(f"input jobId: dataset {job.dataset!r} of the job is not enabled (enabled: {enabled})")
-    asked = job.inputs.get("dhis2")
-    connection = asked.get("connection") if isinstance(asked, Mapping) else None
-    return Accepted(dict(inputs), dataset, str(connection or dataset.dhis2.connection))
+    return Accepted(dict(inputs), dataset, connection_asked(job.inputs, dataset))
 
 
 def _reconcile(inputs: JsonMapping, seen: Seen) -> Accepted:
-    wanted = parsed_inputs(inputs, ReconcileInputs)
-    dataset = enabled_dataset(wanted.dataset_id, seen.datasets)
-    resolve_interval(wanted, datetime.now(UTC).astimezone(ZoneInfo(dataset.time_zone)).date())
-    if not dataset.dhis2.data_element:
-        raise InputError(f"input datasetId: dataset {dataset.id!r} names no dhis2.dataElement, so nothing was sent")
+    dataset = compared_dataset(inputs, seen.datasets, datetime.now(UTC))
     return Accepted(dict(inputs), dataset, dataset.dhis2.connection)
 
 

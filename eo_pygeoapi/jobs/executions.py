@@ -35,6 +35,7 @@ from eo_pygeoapi.jobs.removal import remove_job
 from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.jobs.schedules import Schedules
+from eo_pygeoapi.jobs.targets import connection_of
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
@@ -141,10 +142,9 @@ class Executions:
         The job's message says which of the two happened.
         """
         job = self.gateway.runs.get(job_id)
-        if (dataset := self._registry.datasets().get(job.deployment)) is not None:
-            given = job.inputs.get("dhis2")
-            asked = given.get("connection") if isinstance(given, Mapping) else None
-            self.viewer.permit(str(asked or dataset.dhis2.connection))
+        connection = connection_of(job, self._registry.datasets(), self.gateway.runs.get)
+        if connection is not None:
+            self.viewer.permit(connection)
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             if job.process_id == BACKFILL_ID:
                 stop(JobFolder(self.store, job_id), self.gateway.runs.cancel, self.gateway.runs.with_keys)
@@ -187,6 +187,11 @@ class Executions:
     def datasets(self) -> Mapping[str, Dataset]:
         """Return the enabled datasets that the viewer sees, by id."""
         return self.viewer.datasets(self._registry.datasets())
+
+    def prefect_pages(self) -> str:
+        """Return where Prefect's own pages are; empty for those who may not see what these show, which is all."""
+        tenants = any(dataset.tenant for dataset in self._registry.datasets().values())
+        return "" if tenants and not self.viewer.operator else self.gateway.ui_url()
 
     @property
     def schedules(self) -> Schedules:

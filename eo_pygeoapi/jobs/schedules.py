@@ -18,6 +18,7 @@ from eo_pygeoapi.gateway.job import SCHEDULE, Job
 from eo_pygeoapi.gateway.schedules import run_inputs
 from eo_pygeoapi.gateway.standings import Standing, left_paused, row_of, standings_of
 from eo_pygeoapi.jobs.documents import last_run
+from eo_pygeoapi.jobs.targets import connection_asked
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pause, Pauses
@@ -107,6 +108,11 @@ class Schedules:
             return dataset, schedule
         names = ", ".join(schedule.name for schedule in dataset.schedules) or "none"
         raise NoSuchScheduleError(f"dataset {dataset_id!r} has no schedule {name!r} (there are: {names})")
+
+    def connection(self, dataset_id: str, name: str) -> str:
+        """Return the DHIS2 connection of a schedule's jobs; NoSuchDatasetError or NoSuchScheduleError as `find`."""
+        dataset, schedule = self.find(dataset_id, name)
+        return connection_asked(schedule.inputs, dataset)
 
     def _set_active(self, dataset: Dataset, schedule: Schedule, active: bool) -> None:
         """Have Prefect pause a schedule, or resume one that nothing else pauses; one that it does not have waits."""

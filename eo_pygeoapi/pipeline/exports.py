@@ -15,23 +15,25 @@ CHAP_FREQUENCIES: dict[str, Literal["monthly", "weekly"]] = {"monthly": "monthly
 TIDY_QUERY = """
     COPY (
       SELECT "orgUnit", name, level, "period", "start", "end",
-             CASE WHEN isnan(value) THEN NULL ELSE value END AS value, "validFraction"{groups}
+             CASE WHEN isnan(value) THEN NULL ELSE value END AS value, "validFraction"{groups},
+             nullif('{unit}', '') AS unit
       FROM read_parquet('{path}', file_row_number=true) LEFT JOIN units USING ("orgUnit")
       ORDER BY "start", file_row_number
     ) TO '{target}' (FORMAT csv, HEADER)
 """
 
 
-def write_tidy_csv(values: Path, units: gpd.GeoDataFrame, target: Path, groups: Sequence[str] = ()) -> None:
+def write_tidy_csv(values: Path, units: gpd.GeoDataFrame, target: Path, unit: str, groups: Sequence[str] = ()) -> None:
     """Write a Parquet file of values as CSV: a row per unit and period, with the unit's name and level.
 
-    Values that are divided by groups have a column for each group, too.
+    Values that are divided by groups have a column for each group, too. The last column is the `unit` of the values.
     """
     of_groups = "".join(f""", (groups->>'$.{name}')::DOUBLE AS "{name}\"""" for name in groups)
     named = pd.DataFrame(units[["orgUnit", "name", "level"]])
     with duckdb.connect() as connection:
         connection.register("units", named)
-        connection.execute(TIDY_QUERY.format(path=quoted(values), target=quoted(target), groups=of_groups))
+        parts = {"path": quoted(values), "target": quoted(target), "groups": of_groups}
+        connection.execute(TIDY_QUERY.format(**parts, unit=unit.replace("'", "''")))
 
 
 def write_chap_csv(values: Path, dataset: Dataset, target: Path) -> None:

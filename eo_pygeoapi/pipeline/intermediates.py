@@ -85,7 +85,7 @@ class Intermediates:
         """Keep the values as tidy CSV, and also as CHAP's CSV for period types that CHAP knows."""
         values = self._file(job_folder.STEP_VALUES)
         with self._folder.new_file(job_folder.VALUES_CSV) as target:
-            exports.write_tidy_csv(values, self.units().frame, target, list(dataset.options.divided_by()))
+            exports.write_tidy_csv(values, self.units().frame, target, dataset.unit, list(dataset.options.divided_by()))
         if dataset.period_type in exports.CHAP_FREQUENCIES:
             with self._folder.new_file(job_folder.CHAP_CSV) as target:
                 exports.write_chap_csv(values, dataset, target)

@@ -8,8 +8,11 @@ The tables have versions of their own: a dry run changes what the data are, and 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -17,9 +20,11 @@ import duckdb
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageUnit
-from eo_pygeoapi.contract.periods import Period
-from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.contract.intervals import too_long
+from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
+from eo_pygeoapi.contract.periods import Period, periods_in
+from eo_pygeoapi.errors import EoError, QueryError, ResultsError
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
@@ -27,9 +32,11 @@ from eo_pygeoapi.store.versioned import VersionedTable
 ValueState = Literal["V", "P", "-", "N", "O"]
 Dhis2State = Literal["D", "R", "K", "-"]  # the last: nothing of ours any more
 NOTHING = "-"
+PERIODS_SHOWN = 60  # where nobody names dates
 _Cells = np.ndarray[Any, np.dtype[np.bool_]]
+_Numbers = np.ndarray[Any, np.dtype[np.int32]]
 _YEAR = "left(period, 4)"
-_REASONS = """SELECT "orgUnit", reason FROM latest WHERE period = ? AND reason <> ''"""
+_REASONS = "SELECT DISTINCT reason FROM added JOIN periods USING (period) WHERE reason <> '' ORDER BY reason"
 # `arg_max` finds the last state several times as fast as a window; one file has every cell once
 _LAST_STATES = """(SELECT period, arg_max(state, version) AS state, min(start) AS start, min("end") AS "end"
     FROM added GROUP BY period, "orgUnit")"""
@@ -43,7 +50,8 @@ _COUNT_IN_DHIS2 = """
     FROM {cells} GROUP BY period"""
 
 
-class PeriodSummary(BaseModel):
+@dataclass(frozen=True, slots=True)
+class PeriodSummary:
     """The number of units in each state, in one period."""
 
     id: str
@@ -61,6 +69,10 @@ class _YearSummary(BaseModel):
 
     digest: str
     periods: list[PeriodSummary]
+
+
+class _ChangedError(EoError):
+    """The files of a year are others than those that its counts were made of."""
 
 
 class CoverageTable:
@@ -103,23 +115,46 @@ class CoverageTable:
         found = [CoverageUnit(id=id_, name=name, level=of_unit or None) for id_, name, of_unit in rows]
         return [unit for unit in found if level is None or unit.level == level]
 
-    def matrix(self, periods: Sequence[Period], level: int | None = None) -> Coverage:
+    def periods(self, period_type: PeriodType, start: date | None, end: date | None) -> list[Period]:
+        """Return the periods from `start` to `end`; without these, the last of which something is known.
+
+        Raises QueryError for an end before the start.
+        """
+        known = self.summary() if start is None or end is None else []
+        if not known and (start is None or end is None):
+            return []
+        start, end = start or known[-PERIODS_SHOWN:][0].start, end or known[-1].end
+        if end < start:
+            raise QueryError(
+                f"start, end: {start} to {end} is not allowed; allowed: an end that is not before the start"
+            )
+        if words := too_long(start, end):
+            raise QueryError(f"start, end: {words[0]}")
+        return periods_in(Interval(start=start, end=end), period_type)
+
+    def matrix(self, periods: Sequence[Period], level: int | None = None, most_reasons: int | None = None) -> Coverage:
         """Return what there is for these periods and the units of a level; see `COVERAGE_LEGEND` for the codes."""
         units = self.units(level)
         rows = np.full((len(periods), len(units)), NOTHING, dtype="U1")
+        because, texts = np.zeros(rows.shape, dtype=np.int32), [""]
         if units and periods:
             row_of = {period.id: number for number, period in enumerate(periods)}
             column_of = {unit.id: number for number, unit in enumerate(units)}
-            self._fill(rows, self._values, row_of, column_of)
-            in_dhis2 = np.full_like(rows, "")
-            self._fill(in_dhis2, self._dhis2, row_of, column_of)
+            self._fill(rows, self._values, row_of, column_of, because, texts)
+            in_dhis2, why_not = np.full_like(rows, ""), np.zeros_like(because)
+            self._fill(in_dhis2, self._dhis2, row_of, column_of, why_not, texts)
             told = np.isin(in_dhis2, ("R", "K"))  # DHIS2's refusal and a person's value go before what the data are
             rows[told] = in_dhis2[told]
+            because[told | (why_not > 0)] = why_not[told | (why_not > 0)]
+        reasons = list(_spans(rows, because, texts, periods, units))
+        more = max(len(reasons) - most_reasons, 0) if most_reasons is not None else 0
         return Coverage(
             periods=[period.id for period in periods],
             org_units=units,
             legend=dict(COVERAGE_LEGEND),
             rows=["".join(row) for row in rows.tolist()],
+            reasons=reasons[: len(reasons) - more],
+            **({"reasons_left_out": more} if more else {}),
         )
 
     def lacking(self, periods: Sequence[Period], org_units: Sequence[str]) -> tuple[_Cells, _Cells]:
@@ -138,26 +173,17 @@ class CoverageTable:
         found: _Cells = ~(np.isin(in_dhis2, ("D", "K")) | (values == "O"))
         return found, found & (in_dhis2 == "R")
 
-    def reasons(self, period: str) -> dict[str, str]:
-        """Return why units have no value, or not ours, in a period."""
-        found: dict[str, str] = {}
-        for table in (self._values, self._dhis2):
-            rows = table.read(lambda connection: connection.execute(_REASONS, [period]).fetchall(), period[:4])
-            found |= dict(rows or [])
-        return found
-
     def summary(self) -> list[PeriodSummary]:
         """Return all periods that jobs have looked at, in order, and how many units have what.
 
-        The counts of a year are kept beside its files, and made again only when these have changed.
+        The counts of a year are kept beside its files and in memory, and made again only when these have changed.
         """
         values, in_dhis2, found = self._values.files(), self._dhis2.files(), list[PeriodSummary]()
         for year in sorted(values):
             files = "\n".join([*values[year], *in_dhis2.get(year, [])])
             key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
-            kept = self._counted(key)
-            if kept is not None and kept.digest == digest:
-                found += kept.periods
+            with suppress(_ChangedError):
+                found += _counted(self._store, key, digest)
                 continue
             states = _ONE_FILE if len(values[year]) == 1 else _LAST_STATES
             held = _ONE_FILE if len(in_dhis2.get(year, ())) == 1 else _LAST_IN_DHIS2
@@ -166,20 +192,12 @@ class CoverageTable:
             counts = {period: numbers for period, *numbers in there}
             periods = []
             for id_, present, provisional, start, end in rows:
-                known = {"id": id_, "start": start, "end": end, "present": present, "provisional": provisional}
-                known |= dict(zip(("imported", "rejected", "kept"), counts.get(id_, (0, 0, 0)), strict=True))
-                periods.append(PeriodSummary.model_validate(known))
+                days = date.fromisoformat(start), date.fromisoformat(end)
+                periods.append(PeriodSummary(id_, *days, present, provisional, *counts.get(id_, (0, 0, 0))))
             periods.sort(key=lambda summary: summary.start)
             self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
             found += periods
         return found
-
-    def _counted(self, key: str) -> _YearSummary | None:
-        """Return the counts that are kept of a year; None where there are none that can be read."""
-        try:
-            return _YearSummary.model_validate(self._store.read_json(key))
-        except (ResultsError, ValidationError):
-            return None
 
     def compact(self) -> None:
         """Merge the files of each year into one."""
@@ -192,23 +210,75 @@ class CoverageTable:
         table: VersionedTable,
         row_of: Mapping[str, int],
         column_of: Mapping[str, int],
+        because: _Numbers | None = None,
+        texts: list[str] | None = None,
     ) -> None:
-        """Write the codes of a table's cells into the matrix."""
+        """Write the codes of a table's cells into the matrix.
 
-        def codes(connection: duckdb.DuckDBPyConnection) -> JsonMapping:
+        Where they are given, `because` gets the place of each cell's reason in `texts`, to which new ones are added.
+        """
+
+        def codes(connection: duckdb.DuckDBPyConnection) -> tuple[JsonMapping, list[str]]:
             connection.register("periods", {"period": _texts(row_of), "row": np.arange(len(row_of))})
             connection.register("columns", {"orgUnit": _texts(column_of), "col": np.arange(len(column_of))})
-            query = """WITH versions AS (SELECT version, row_number() OVER (ORDER BY version) AS rank FROM
+            reasons = [] if texts is None else [reason for (reason,) in connection.execute(_REASONS).fetchall()]
+            connection.register("reasons", {"reason": _texts(reasons), "place": np.arange(1, len(reasons) + 1)})
+            why, where = ("coalesce(place, 0)", "LEFT JOIN reasons USING (reason)") if reasons else ("0", "")
+            query = f"""WITH versions AS (SELECT version, row_number() OVER (ORDER BY version) AS rank FROM
                     (SELECT DISTINCT version FROM added))
-                SELECT row, col, ascii(state)::UINT32 AS code, rank FROM added JOIN versions USING (version)
-                JOIN periods USING (period) JOIN columns USING ("orgUnit")"""
-            return connection.execute(query).fetchnumpy()
+                SELECT row, col, ascii(state)::UINT32 AS code, rank, ({why})::INT32 AS why
+                FROM added JOIN versions USING (version)
+                JOIN periods USING (period) JOIN columns USING ("orgUnit") {where}"""
+            return connection.execute(query).fetchnumpy(), reasons
 
         years = "|".join(sorted({period[:4] for period in row_of}))
-        if (found := table.read(codes, years)) is not None:
+        if (read := table.read(codes, years)) is not None:
+            found, reasons = read
             # the last version of a cell is written last; a window in SQL takes several times as long
             order = np.argsort(found["rank"], kind="stable")
-            rows.view(np.uint32)[found["row"][order], found["col"][order]] = found["code"][order]
+            cells = found["row"][order], found["col"][order]
+            rows.view(np.uint32)[cells] = found["code"][order]
+            if because is not None and texts is not None:
+                why = found["why"][order]
+                because[cells] = np.where(why > 0, why + len(texts) - 1, 0)
+                texts += reasons
+
+
+def _spans(
+    rows: np.ndarray[Any, np.dtype[np.str_]],
+    because: _Numbers,
+    texts: Sequence[str],
+    periods: Sequence[Period],
+    units: Sequence[CoverageUnit],
+) -> Iterator[CoverageReason]:
+    """Yield the reasons unit by unit, one for neighbouring periods of the same code and reason."""
+    if not because.any():
+        return
+    edges = np.ones((len(periods) + 1, len(units)), dtype=bool)
+    edges[1:-1] = (because[1:] != because[:-1]) | (rows[1:] != rows[:-1])
+    columns, starts = np.nonzero((edges[:-1] & (because > 0)).T)
+    _, ends = np.nonzero((edges[1:] & (because > 0)).T)
+    for column, start, end in zip(columns.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        yield CoverageReason(
+            org_unit=units[column].id,
+            first=periods[start].id,
+            last=periods[end].id,
+            code=rows[start, column],
+            reason=texts[because[start, column]],
+        )
+
+
+# a name is never used for two files, so counts of the same files are the same; of daily data a year takes 70 kB
+@lru_cache(maxsize=1000)
+def _counted(store: ResultStore, key: str, digest: str) -> Sequence[PeriodSummary]:
+    """Return the counts of a year as the store keeps them; _ChangedError where they are others or unreadable."""
+    try:
+        counted = _YearSummary.model_validate(store.read_json(key))
+    except (ResultsError, ValidationError) as error:
+        raise _ChangedError(key) from error
+    if counted.digest != digest:
+        raise _ChangedError(key)
+    return tuple(counted.periods)
 
 
 def _rows(query: str) -> Callable[[duckdb.DuckDBPyConnection], list[tuple[Any, ...]]]:

@@ -21,7 +21,7 @@ from eo_pygeoapi.store.job_folder import UNITS, VALUES, JobFolder
 from eo_pygeoapi.store.outlines import coarser
 
 _ROWS_AT_ONCE = 10_000
-_BEGIN, _SEPARATOR, _END = b'{"type":"FeatureCollection","features":[\n', b",\n", b"\n]}\n"
+_SEPARATOR, _END = b",\n", b"\n]}\n"
 # what follows the unit in a feature: DuckDB writes it many times as fast as Python
 _TAIL = """
     '"period":' || to_json(period) || ',"start":' || to_json(start) || ',"end":' || to_json("end")
@@ -73,11 +73,14 @@ class KeptUnit:
 class JobFeatures:
     """The features of one job, opened for reading; close it when it is not needed any more.
 
+    `about` are further members of the collection, such as what the values are.
     Raises MissingResultError where the job has left none.
     """
 
-    def __init__(self, folder: JobFolder) -> None:
+    def __init__(self, folder: JobFolder, about: Mapping[str, object] = {}) -> None:
         self._job_id = folder.job_id
+        members = "".join(f"{_json(name)}:{_json(value)}," for name, value in about.items())
+        self._begin = f'{{"type":"FeatureCollection",{members}"features":[\n'.encode()
         with ExitStack() as opened:
             copies = Path(opened.enter_context(TemporaryDirectory(prefix="eo-pygeoapi-")))
             paths = {}
@@ -116,13 +119,13 @@ class JobFeatures:
         for org_unit, count, tails in self._rows(query, self._parameters()):
             total += count * len(units[org_unit].head()) + int(tails)
             rows += count
-        return total + max(rows - 1, 0) * len(_SEPARATOR) + len(_BEGIN) + len(_END)
+        return total + max(rows - 1, 0) * len(_SEPARATOR) + len(self._begin) + len(_END)
 
     def text(self, units: Mapping[str, KeptUnit]) -> Iterator[bytes]:
         """Yield the pieces of a GeoJSON text with one feature per row, in the order of the table."""
         heads = {org_unit: unit.head() for org_unit, unit in units.items()}
         found = self._connection.execute(f'SELECT "orgUnit", {self._tail} FROM read_parquet($path)', self._parameters())
-        yield _BEGIN
+        yield self._begin
         before = b""
         while rows := found.fetchmany(_ROWS_AT_ONCE):
             for org_unit, tail in rows:

@@ -48,6 +48,7 @@ class Facts:
     boundaries: Sequence[BoundaryChange] = ()
     unreadable: str = ""  # why the results store does not give what it has of it
     unit_count: int = 0  # of the last job for all units; 0 where there was none
+    prefect_away: bool = False  # so that nothing is known of its jobs but what problems say
 
 
 def newest(facts: Facts) -> PeriodSummary | None:
@@ -78,15 +79,15 @@ def _newest_with_most(facts: Facts, count: Callable[[PeriodSummary], int]) -> Pe
 
 def gaps(facts: Facts) -> list[Period]:
     """Return the periods without any value between the first and the newest with one."""
-    with_values = {period.id for period in facts.periods if period.present}
-    if not with_values or (last := newest(facts)) is None:
-        return []
-    first = next(period for period in facts.periods if period.present)
-    missing, period = [], period_of(first.start, facts.dataset.period_type)
-    while period.start < last.start:
-        if period.id not in with_values:
-            missing.append(period)
-        period = period_of(period.end + timedelta(1), facts.dataset.period_type)
+    missing, last = list[Period](), newest(facts)
+    day: date | None = None  # that follows the last period with a value
+    for known in facts.periods:
+        if not known.present or last is None or known.start > last.start:
+            continue
+        while day is not None and day < known.start:
+            missing.append(period_of(day, facts.dataset.period_type))
+            day = missing[-1].end + timedelta(1)
+        day = known.end + timedelta(1)
     return missing
 
 
@@ -182,7 +183,8 @@ def _last_day(dataset: Dataset, schedule: Schedule, today: date) -> date:
 
 def state(facts: Facts, today: date) -> DatasetState:
     """Return the one word for how a dataset is; where several fit, the worst."""
-    if facts.unreadable or (facts.last_run is not None and facts.last_run.status == "failed"):
+    failed = facts.last_run is not None and facts.last_run.status == "failed"
+    if facts.unreadable or failed or (facts.prefect_away and facts.failing_since is not None):
         return "failing"
     if is_late(facts, today):
         return "late"
@@ -222,6 +224,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         **{name: value for name, value in known.items() if value is not None},
         **({"tenant": dataset.tenant} if dataset.tenant else {}),
         **({"boundaries": list(facts.boundaries)} if facts.boundaries else {}),
+        **({"prefect_away": True} if facts.prefect_away else {}),
     )
 
 

@@ -1,14 +1,17 @@
 """Gather what the store and Prefect know of each dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import duckdb
+from prefect.client.schemas.responses import DeploymentResponse
 from pydantic import ValidationError
 
 from eo_pygeoapi.contract.status import PROCESS_ID, JobStatus
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import ResultsError
+from eo_pygeoapi.datasets.operations import Event
+from eo_pygeoapi.errors import EngineUnavailableError, ResultsError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -22,6 +25,9 @@ from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.feed_jobs import FeedJobs
 from eo_pygeoapi.watch.freshness import Facts
+from eo_pygeoapi.watch.problems import KeptProblem
+
+_OF_JOBS: tuple[Event, ...] = ("failed", "credential")  # problems that failed jobs open
 
 # of the jobs that have ended, so many of the newest; and where these do not tell all, so many
 FEW, MANY = 10, 200
@@ -34,17 +40,50 @@ def survey(gateway: PrefectGateway, store: ResultStore, datasets: Iterable[Datas
     of a backfill; DHIS2 nothing. A dataset whose files cannot be read is `unreadable`, and no other for that.
     """
     deployments = {deployment.name: deployment for deployment in gateway.deployments.recent().values()}
-    found, pauses, settings = [], Pauses(store).all(), process_settings()
+    return [_with_jobs(gateway, facts) for facts in of_store(store, datasets, deployments)]
+
+
+def survey_or_store(
+    gateway: PrefectGateway, store: ResultStore, datasets: Sequence[Dataset], problems: Iterable[KeptProblem]
+) -> list[Facts]:
+    """Return the same also while Prefect does not answer, but for what it alone knows. Raises ResultsError.
+
+    Which datasets fail is then taken from the open problems.
+    """
+    try:
+        return survey(gateway, store, datasets)
+    except EngineUnavailableError:
+        return while_prefect_is_away(store, datasets, problems)
+
+
+def while_prefect_is_away(
+    store: ResultStore, datasets: Iterable[Dataset], problems: Iterable[KeptProblem]
+) -> list[Facts]:
+    """Return the facts of these datasets that the store knows, in their order. Raises ResultsError."""
+    failing: dict[str, datetime] = {}
+    for problem in problems:
+        if problem.kind in _OF_JOBS and problem.job_id:
+            failing |= {id_: min(problem.since, failing.get(id_, problem.since)) for id_ in problem.datasets}
+    return [
+        replace(facts, prefect_away=True, failing_since=failing.get(facts.dataset.id))
+        for facts in of_store(store, datasets, {})
+    ]
+
+
+def of_store(
+    store: ResultStore, datasets: Iterable[Dataset], deployments: Mapping[str, DeploymentResponse]
+) -> Iterator[Facts]:
+    """Yield what the store knows of each dataset, and how its schedules stand; `deployments` are by dataset."""
+    pauses, settings = Pauses(store).all(), process_settings()
     for dataset in datasets:
         standings = standings_of(dataset, deployments.get(dataset.id), pauses, settings)
-        facts = _with_jobs(gateway, Facts(dataset, (), standings=standings))
-        facts = replace(facts, paused=bool(standings) and all(standing.paused_by for standing in standings))
+        paused = bool(standings) and all(standing.paused_by for standing in standings)
+        facts = Facts(dataset, (), standings=standings, paused=paused)
         try:
             facts = _with_files(store, facts)
         except (ResultsError, ValidationError, duckdb.Error) as error:
             facts = replace(facts, unreadable=str(error).splitlines()[0])
-        found.append(facts)
-    return found
+        yield facts
 
 
 def _with_files(store: ResultStore, facts: Facts) -> Facts:

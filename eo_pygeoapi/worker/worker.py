@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from uuid import UUID
 
 import anyio.abc
@@ -94,6 +97,21 @@ class ImportWorker(ProcessWorker):
     def _client(self, given: PrefectClient | None) -> None:
         """Use a patient client instead of that of Prefect's worker, which would sleep for 2 s and more after a 503."""
         self._patient_client = WorkerClient(self.clock.heard) if given else None
+
+    async def __aenter__(self) -> Self:
+        """Begin, without the folder for code from elsewhere that Prefect's worker makes and leaves: ours has none."""
+        await super().__aenter__()
+        self._unused = Path(self._runner._tmp_dir)
+        shutil.rmtree(self._unused, ignore_errors=True)
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        """End, and remove the folder around those of all workers where no other has one in it."""
+        try:
+            await super().__aexit__(*exc_info)
+        finally:
+            with suppress(OSError):
+                self._unused.parent.rmdir()
 
     # Taking runs
 

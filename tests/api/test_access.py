@@ -132,6 +132,15 @@ def test_a_bound_token_is_for_its_connection_however_the_input_is_written(server
     assert server.ask("DELETE", f"/jobs/{theirs}", "importer").ok
 
 
+def test_a_bound_token_stops_and_removes_no_backfill_of_another_connection(server: Server) -> None:
+    backfill = server.ask("POST", "/processes/eo-backfill/execution", "importer", json={"inputs": SAMPLE})
+    job = f"/jobs/{backfill.json()['jobID']}"
+    refused = server.ask("DELETE", job, "bound")
+    assert refused.status_code == 403 and "not 'default'" in refused.text
+    assert server.ask("GET", f"{job}?f=json", "bound").json()["status"] == "accepted"
+    assert server.ask("DELETE", job, "importer").ok
+
+
 def test_a_revoked_token_is_refused_at_once(server: Server) -> None:
     value = server.tokens.create("short", ["read"])
     assert server.ask("GET", "/jobs?f=json", value).ok

@@ -49,7 +49,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[
         "start": [day.start.isoformat() for day, _ in pairs],
         "end": [day.end.isoformat() for day, _ in pairs],
         "state": list("VVVOVVNN"),
-        "reason": [""] * len(pairs),
+        "reason": ["", "", "", "has no <cell>", "", "", "not published yet", "not published yet"],
     }
     CoverageTable(store, "rain").add_values(cells, UNITS, "a-job", "1")
     shapes = {"bo": square(-12, 8), "kenema": square(-11, 8)}
@@ -122,6 +122,24 @@ def test_the_matrix_as_json_and_csv(url: str) -> None:
     assert set("".join(matrix["rows"])) <= set(matrix["legend"])
     assert get(url, f"{asked}&f=csv").text.splitlines()[:3] == ["period,bo,kenema", "20250701,V,V", "20250702,V,O"]
     assert get(url, "/datasets/rain/coverage?level=3").json()["orgUnits"] == []
+
+
+def test_why_values_are_not_there_is_in_the_json_a_csv_and_on_the_page(url: str) -> None:
+    asked = "/datasets/rain/coverage?start=2025-07-01&end=2025-07-05"
+    found = get(url, asked).json()
+    assert "reasonsLeftOut" not in found
+    assert found["reasons"] == [
+        {"orgUnit": "bo", "first": "20250704", "last": "20250704", "code": "N", "reason": "not published yet"},
+        {"orgUnit": "kenema", "first": "20250702", "last": "20250702", "code": "O", "reason": "has no <cell>"},
+        {"orgUnit": "kenema", "first": "20250704", "last": "20250704", "code": "N", "reason": "not published yet"},
+    ]
+    assert get(url, f"{asked}&f=csv&reasons=true").text.splitlines()[:3] == [
+        "orgUnit,name,first,last,code,meaning,reason",
+        "bo,Bo,20250704,20250704,N,not published yet,not published yet",
+        "kenema,Kenema <east>,20250702,20250702,O,left out,has no <cell>",
+    ]
+    page = get(url, "/datasets/rain?f=html").text
+    assert "20250702: left out, has no &lt;cell&gt;" in page and "Why values are not there" in page
 
 
 def test_the_newest_values_are_a_map_layer(url: str) -> None:

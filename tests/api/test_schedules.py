@@ -19,6 +19,7 @@ from tests.worker.farm import until
 
 INPUTS = {"start": "-P3D", "end": "P0D", "dryRun": True}
 DAILY = {"name": "daily", "cron": "30 0 * * *", "timezone": "Africa/Cairo", "inputs": INPUTS}
+FAR = {**DAILY, "name": "far", "inputs": {**INPUTS, "dhis2": {"connection": "elsewhere"}}}
 OFF = {"name": "off", "cron": "0 6 * * MON", "active": False, "inputs": INPUTS, "catchUp": "none"}
 
 
@@ -59,7 +60,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Itera
 @contextmanager
 def _server(folder: Path, prefect_api: str, dataset: str, with_tokens: bool) -> Iterator[Server]:
     config, tokens, environment = base_config(), dict[str, str](), dict[str, str]()
-    feed = {"orgUnits": {"source": "geojson", "href": "x.json"}, "schedules": [DAILY, OFF]}
+    feed = {
+        "orgUnits": {"source": "geojson", "href": "x.json"},
+        "schedules": [DAILY, OFF, FAR] if with_tokens else [DAILY, OFF],
+    }
     config["resources"][dataset] = collection(dataset, source="file", options={"href": "x.nc"}, **feed)
     if with_tokens:
         file = TokenFile(folder / "tokens.json")
@@ -161,6 +165,8 @@ def test_who_may_read_may_not_change(guarded: Server) -> None:
         assert guarded.ask("POST", path, "reader").status_code == 403
         bound = guarded.ask("POST", path, "bound")
         assert bound.status_code == 403 and "is for the DHIS2 connection 'elsewhere'" in bound.text
+    for action in ("pause", "resume", "run"):  # of a schedule with a connection of its own, that one counts
+        assert guarded.ask("POST", f"/schedules/guarded-feed/far/{action}", "bound").ok
     paused = guarded.ask("POST", "/schedules/guarded-feed/daily/pause", json={"reason": "x"}).json()
     assert paused["person"] == "ops"
     assert guarded.ask("POST", "/schedules/guarded-feed/daily/resume").json()["active"]

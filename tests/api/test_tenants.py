@@ -307,6 +307,22 @@ def test_nothing_that_a_token_is_told_names_another_tenant(server: Server, token
     assert not found, "\n".join(found)
 
 
+def test_the_address_of_prefect_which_shows_all_tenants_is_the_operators(server: Server) -> None:
+    prefect = server.prefect_api.partition("//")[2].removesuffix("/api")
+    told = {
+        token: {
+            route.path
+            for route in routes(server.document(token))
+            if not route.removes and route.method == "get"
+            for _, answer in asked(server, route, token, server.things[ALPHA])
+            if prefect in answer.text
+        }
+        for token in ("operator", ALPHA, "plain")
+    }
+    assert {"/", "/jobs", "/jobs/{jobId}"} <= told["operator"]
+    assert told[ALPHA] == told["plain"] == set()
+
+
 @pytest.mark.parametrize("token", ["operator", ALPHA, BETA, "plain"])
 def test_lists_and_their_counts_hold_what_a_token_sees(server: Server, token: str) -> None:
     datasets = {document["id"] for document in server.ask("GET", "/datasets?f=json", token).json()["datasets"]}

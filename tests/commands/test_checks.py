@@ -48,6 +48,20 @@ def test_the_shipped_file_has_no_mistakes() -> None:
     assert len(report.datasets) == 5
 
 
+def test_a_channel_without_an_address_is_said_for_nobody_would_be_told(tmp_path: Path) -> None:
+    config = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    config["eo"] = {**(config.get("eo") or {}), "notify": {"ops": {}, "data-team": {"events": ["late"]}}}
+    path = tmp_path / "config.yml"
+    path.write_text(yaml.safe_dump(config))
+    known = {"ECMWF_DATASTORES_KEY": "key", "EO_NOTIFY_OPS_URL": "json://ops.example.org"}
+    report = check(path, Settings().with_blocks(known))
+    said = [remark for remark in report.remarks if remark.startswith("channel")]
+    assert said == [
+        "channel data-team has no address, so nothing can be sent to it: set EO_NOTIFY_DATA_TEAM_URL, "
+        "or make the Prefect block notification-channel/data-team"
+    ]
+
+
 def test_what_cannot_be_read_is_one_mistake(tmp_path: Path) -> None:
     report = check(tmp_path / "nowhere.yml", SETTINGS)
     assert report.datasets == {}

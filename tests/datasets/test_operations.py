@@ -207,6 +207,50 @@ def test_the_inputs_of_an_import_that_follows_are_checked() -> None:
     assert found[0] == "resources.a.eo.after[0].inputs: input datasetId: unknown dataset 'b' (enabled: a)"
 
 
+OF_A_PROCESS = """
+eo: {{tenants: {{north: {{}}, south: {{}}}}, defaults: {{orgUnits: {{source: dhis2}}}}}}
+resources:
+  eo-aggregate-import: {{type: process}}
+  north: {{type: collection, eo: {{source: chirps3, tenant: north, dhis2: {{dataElement: R}},
+    after: [{{process: {process}, inputs: {inputs}}}]}}}}
+  south: {{type: collection, eo: {{source: chirps3, tenant: south, dhis2: {{dataElement: R}}}}}}
+  mine: {{type: collection, eo: {{source: chirps3, tenant: north, dhis2: {{dataElement: R}}}}}}
+"""
+UNKNOWN = "input datasetId: unknown dataset 'south' (enabled: north, mine)"
+
+
+@pytest.mark.parametrize(
+    ("process", "inputs", "expected"),
+    [
+        ("eo-aggregate-import", "{datasetId: south, start: -P9D, end: P0D, dryRun: false}", UNKNOWN),
+        ("eo-backfill", "{datasetId: south, start: -P9D, end: P0D, dryRun: false}", UNKNOWN),
+        ("eo-reconcile", "{datasetId: south, start: -P9D, end: P0D}", UNKNOWN),
+        ("eo-backfill", "{datasetId: mine, start: yesterday, end: P0D}", "input start: 'yesterday' is no date"),
+        ("eo-backfill", "{datasetId: mine, start: -P9D, end: P0D, dhis2: {connection: far}}", "input dhis2: is not"),
+        ("eo-reconcile", "{datasetId: mine}", "input start: is required"),
+    ],
+)
+def test_the_inputs_of_a_process_that_follows_are_checked_and_name_no_other_tenants_dataset(
+    process: str, inputs: str, expected: str
+) -> None:
+    found = mistakes(OF_A_PROCESS.format(process=process, inputs=inputs))[0]
+    assert found.startswith(f"resources.north.eo.after[0].inputs: {expected}")
+
+
+def test_a_process_that_follows_may_be_of_the_same_tenant() -> None:
+    for process, inputs in (
+        ("eo-backfill", "{datasetId: mine, start: -P9D, end: P0D, dryRun: false}"),
+        ("eo-reconcile", "{datasetId: mine, start: -P9D, end: P0D}"),
+    ):
+        assert mistakes(OF_A_PROCESS.format(process=process, inputs=inputs)) == []
+
+
+def test_an_undo_does_not_follow_for_it_takes_back_one_job() -> None:
+    assert mistakes(OF_A_PROCESS.format(process="eo-undo", inputs="{jobId: abc, dryRun: false}")) == [
+        "resources.north.eo.after[0].process: 'eo-undo' is not allowed here; it takes back one job, once"
+    ]
+
+
 BEGUN = datetime(2026, 1, 1, 6, tzinfo=UTC)
 
 

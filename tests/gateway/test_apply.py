@@ -222,6 +222,18 @@ def test_a_schedule_that_somebody_paused_stays_paused_and_gets_its_inputs_back(
     assert gateway.deployments.read()[name].schedules[0].active
 
 
+def test_a_schedule_that_was_paused_here_is_known_to_be_at_once(gateway: PrefectGateway) -> None:
+    enabled = dataset(schedules=[schedule()])
+    (name,) = enabled
+    apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES)
+    for active in (False, True):
+        gateway.deployments.read()
+        known = next(d for d in gateway.deployments.recent().values() if d.name == name)
+        gateway.deployments.set_active(known, known.schedules[0], active, known.schedules[0].parameters)
+        known = next(d for d in gateway.deployments.recent().values() if d.name == name)
+        assert known.schedules[0].active == active
+
+
 def test_what_somebody_changed_in_prefect_is_mended_and_said(gateway: PrefectGateway, prefect_api: str) -> None:
     enabled = dataset(schedules=[schedule(), schedule(name="off", active=False)], resume=2)
     (name,) = enabled

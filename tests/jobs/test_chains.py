@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from eo_pygeoapi.contract.models import ImportSummary, Interval
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.operations import Then
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.job import Job
@@ -46,6 +47,7 @@ resources:
   hello-world: {type: process}
 """
 HOUR = timedelta(hours=1)
+DAYS = Interval(start=date(2025, 7, 1), end=date(2025, 7, 10))
 TASKS = "/api/resourceTables/analytics"
 JSON = {"contentType": "application/json"}
 
@@ -224,6 +226,28 @@ def test_jobs_are_started_with_the_days_of_the_import_where_these_fit(store: Res
     )
     again, _ = follower(store, prefect).follow(chain("[{dataset: monthly}]", store, days=31))
     assert prefect.runs["after job-1 0"][0] == "daily" and again.links[0].status == "successful"
+
+
+@pytest.mark.parametrize(
+    ("process", "dry"),
+    [("eo-aggregate-import", ", dryRun: false"), ("eo-backfill", ", dryRun: false"), ("eo-reconcile", "")],
+)
+def test_a_process_about_a_dataset_that_the_tenant_does_not_have_is_not_started(
+    process: str, dry: str, store: ResultStore
+) -> None:
+    text = f"[{{process: {process}, inputs: {{datasetId: monthly, start: -P3M, end: P0D{dry}}}}}]"
+    prefect, known = Prefect(), datasets("[]")
+    link = Then.model_validate(yaml.safe_load(text)[0])
+    begun = Chain.after(
+        "job-1", known["rain"].model_copy(update={"after": [link]}), DAYS, "31 values", datetime.now(UTC)
+    )
+    own = {"rain": known["rain"]}
+    (done,) = Follower(store, own, prefect.submit, lambda _: None).follow(begun)[0].links
+    assert (done.status, prefect.runs) == ("failed", {})
+    assert done.message == "input datasetId: unknown dataset 'monthly' (enabled: rain)"
+
+    (done,) = Follower(store, known, prefect.submit, lambda _: None).follow(begun)[0].links
+    assert (done.status, len(prefect.runs)) == ("successful", 1)
 
 
 def test_what_fails_is_said_and_keeps_nothing_else_from_being_done(store: ResultStore) -> None:

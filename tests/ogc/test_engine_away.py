@@ -1,23 +1,37 @@
 """Prefect refuses connections: job calls say so in time, and everything else goes on."""
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
 
+from eo_pygeoapi.contract.operations import CoverageUnit
+from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.problems import Book, Condition
 from tests.ogc.uris import assert_problem
 from tests.stack import PROCESS, base_config, collection
 from tests.web import web
 
+NOW = datetime(2025, 8, 1, tzinfo=UTC)
 JOB = "/jobs/00000000-0000-0000-0000-000000000000"
 BODY = {"inputs": {"datasetId": "sample-temperature", "start": "2025-07-01", "end": "2025-07-01"}}
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("away")
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
     config = base_config()
     broken = collection("broken")
     broken["providers"][0]["name"] = "tests.ogc.plugins.BrokenProvider"
@@ -25,7 +39,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as refused:
         refused.bind(("127.0.0.1", 0))
         api = f"http://127.0.0.1:{refused.getsockname()[1]}/api"
-        with web(Path(tmp_path_factory.mktemp("away")), config, api) as address:
+        with web(folder, config, api) as address:
             yield address
 
 
@@ -58,6 +72,47 @@ def test_everything_else_goes_on(url: str) -> None:
         assert requests.get(url + path, timeout=30).status_code == 200
     items = requests.get(f"{url}/collections/sample-temperature/items", timeout=30)
     assert items.status_code == 200 and items.json()["features"] == []
+
+
+def test_until_when_values_are_right_is_known_all_the_same(url: str, folder: Path) -> None:
+    store, unit = ResultStore(str(folder / "results")), CoverageUnit(id="a", name="A", level=2)
+    days = ["2025-07-01", "2025-07-03"]
+    cells = {
+        "orgUnit": ["a", "a"], "period": ["20250701", "20250703"], "start": days, "end": days,
+        "state": ["V", "V"], "reason": ["", ""],
+    }  # fmt: skip
+    table = CoverageTable(store, "sample-temperature")
+    table.add_values(cells, [unit], "job", "1")
+    held = {"orgUnit": ["a"], "period": ["20250701"], "state": ["D"], "reason": [""]}
+    table.add_import(held, "job", "1")
+
+    (document,) = requests.get(f"{url}/datasets?f=json", timeout=30).json()["datasets"]
+    assert document == requests.get(f"{url}/datasets/sample-temperature?f=json", timeout=30).json()
+    assert (document["publishedUntil"], document["importedUntil"], document["gaps"]) == ("2025-07-03", "2025-07-01", 1)
+    assert document["prefectAway"] is True and "lastRun" not in document and document["state"] == "ok"
+    for path in ("/", "/datasets", "/datasets/sample-temperature"):
+        page = requests.get(url + path, headers={"Accept": "text/html"}, timeout=30)
+        assert page.ok and "in DHIS2 until 1 July 2025" in page.text, path
+        assert "The Prefect server does not answer" in page.text, path
+    assert "No worker is alive" not in page.text  # nobody knows that
+
+    failed = Condition("failed", "x", NOW, "it failed", datasets=("sample-temperature",), job_id="1")
+    Book(store).update([failed], NOW)
+    assert requests.get(f"{url}/datasets/sample-temperature?f=json", timeout=30).json()["state"] == "failing"
+    said = status(folder)
+    assert said.returncode == 1 and "what came of the last jobs is not known" in said.stdout, said
+    assert "failing" in said.stdout and "not known" in said.stdout and "it failed" in said.stdout
+
+
+def status(folder: Path) -> subprocess.CompletedProcess[str]:
+    own = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "EO_DATA_DIR": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-m", "eo_pygeoapi", "status", "--config", str(folder / "pygeoapi-config.yml")],
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
 
 
 def test_readiness_says_what_is_missing(url: str) -> None:

@@ -38,9 +38,10 @@ def test_a_tidy_csv_has_a_row_for_each_unit_and_period(tmp_path: Path) -> None:
     target = tmp_path / "values.csv"
     frame = units({"a": Point(0, 0), "b": Point(1, 1)}).assign(name=["Bo, town", 'The "other"'])
     frame["level"] = pd.array([2, pd.NA], dtype="Int64")
-    write_tidy_csv(values_file(tmp_path, MONTHS), frame, target)
+    write_tidy_csv(values_file(tmp_path, MONTHS), frame, target, "mm 'a' day")
     found = rows_of(target)
-    assert list(found[0]) == ["orgUnit", "name", "level", "period", "start", "end", "value", "validFraction"]
+    assert list(found[0]) == ["orgUnit", "name", "level", "period", "start", "end", "value", "validFraction", "unit"]
+    assert {row["unit"] for row in found} == {"mm 'a' day"}
     assert [(row["orgUnit"], row["name"], row["level"], row["period"], row["value"]) for row in found] == [
         ("a", "Bo, town", "2", "202501", "0.1"),
         ("b", 'The "other"', "", "202501", ""),

@@ -63,9 +63,9 @@ def test_the_values_of_groups_go_into_the_payload_and_are_columns_of_the_table(t
     assert rows == [("a", "f_0", "1"), ("a", "m_0", "2"), ("b", "f_0", "5")]
     assert (payload.count, payload.null_count) == (3, 1)
     assert folder.import_files.folder.read_bytes("values.csv").decode().splitlines() == [
-        "orgUnit,name,level,period,start,end,value,validFraction,f_0,m_0",
-        "a,A,2,2026,2025-01-01,2025-01-31,3.0,1.0,1.0,2.0",
-        "b,B,2,2026,2025-01-01,2025-01-31,,0.0,5.0,",
+        "orgUnit,name,level,period,start,end,value,validFraction,f_0,m_0,unit",
+        "a,A,2,2026,2025-01-01,2025-01-31,3.0,1.0,1.0,2.0,",
+        "b,B,2,2026,2025-01-01,2025-01-31,,0.0,5.0,,",
     ]
 
 

@@ -78,5 +78,5 @@ def test_an_undo_shows_the_groups_of_before_again(store: ResultStore) -> None:
         text = f"{header}OuA,{DAY},5,3,{girls},girls\nOuA,{DAY},6,4,{boys},boys\n"
         JobFolder(store, job).write_bytes(job_folder.CHANGES, text.encode())
     rain = dataset().model_copy(update={"id": "rain"})
-    assert take_back(JobFolder(store, "undo"), "job-2", rain, NOON + timedelta(hours=2)) == TakenBack(1, 0)
+    assert take_back(JobFolder(store, "undo"), ["job-2"], rain, NOON + timedelta(hours=2)) == TakenBack(1, 0)
     assert properties(store) == before

@@ -47,6 +47,16 @@ def features_of(store: ResultStore, job_id: str, simplify: float = 0) -> list[di
     return features
 
 
+def test_the_features_of_a_job_say_what_the_caller_knows_of_the_values(store: ResultStore) -> None:
+    publish(store, "job-1", table([("OuA", "20250701", 1.5)]))
+    with closing(JobFeatures(JobFolder(store, "job-1"), {"valueInfo": {"unit": "°C"}})) as features:
+        text = b"".join(features.text(features.units))
+        assert len(text) == features.size(features.units)
+    whole = json.loads(text)
+    assert list(whole) == ["type", "valueInfo", "features"] and whole["valueInfo"] == {"unit": "°C"}
+    assert len(whole["features"]) == 1
+
+
 def published(store: ResultStore) -> dict[tuple[str, str], tuple[float | None, str]]:
     rows = PublishedReader(store).page("rain", [], DEFAULT_ORDER, 0, 100).rows
     return {(row["orgUnit"], row["period"]): (row["value"], row["jobID"]) for row in rows}

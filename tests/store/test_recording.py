@@ -40,6 +40,11 @@ def values(*rows: tuple[str, str, float]) -> dict[str, Any]:
     return {name: np.array([row[n] for row in rows]) for n, name in enumerate(("orgUnit", "period", "value"))}
 
 
+def reasons(table: CoverageTable, period: str) -> dict[str, str]:
+    (day,) = (day for day in DAYS if day.id == period)
+    return {why.org_unit: why.reason for why in table.matrix([day]).reasons}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
     return JobFolder(ResultStore(str(tmp_path)), "a-job")
@@ -59,7 +64,8 @@ def test_every_period_and_unit_that_was_asked_for_has_a_row(folder: JobFolder) -
 
     table = CoverageTable(folder.store, "rain")
     assert table.matrix(DAYS).rows == ["VV", "VO", "OO", "NN", "NN"]
-    assert table.reasons("20260130") == {"k": "no cell of it has data"}
+    assert reasons(table, "20260130") == {"k": "no cell of it has data"}
+    assert reasons(table, "20260201") == {"b": "not published yet", "k": "not published yet"}
 
 
 def test_values_of_what_will_be_replaced_are_provisional(folder: JobFolder) -> None:
@@ -82,7 +88,7 @@ def test_what_dhis2_holds_is_recorded_of_imports_alone(folder: JobFolder) -> Non
     record(folder, execution(dryRun=False), ASKED, some, [], APRIL)
     assert table.matrix(DAYS).rows == ["VK", "RV", "VV", "VV", "VV"]
     assert [summary.imported for summary in table.summary()] == [1, 0, 0, 0, 0]
-    assert table.reasons("20260130") == {"b": "E7641 is closed"}
+    assert reasons(table, "20260130") == {"b": "E7641 is closed"}
 
 
 def test_of_the_groups_of_a_unit_the_worst_is_recorded(folder: JobFolder) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eo_pygeoapi.contract.models import ImportSummary
+from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import period_with_id
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -73,6 +74,13 @@ def shown(store: ResultStore) -> dict[Cell, tuple[float | None, str]]:
     return {(row["orgUnit"], row["period"]): (row["value"], row["jobID"]) for row in rows}
 
 
+def reasons(store: ResultStore, period: str) -> dict[str, str]:
+    table, day = CoverageTable(store, "rain"), period_with_id(period, "daily")
+    assert day is not None
+    table.add_values({"period": []}, [CoverageUnit(id=f"Ou{x}", name=x, level=2) for x in "ABC"], "told", "0")
+    return {why.org_unit: why.reason for why in table.matrix([day]).reasons}
+
+
 def test_what_was_before_is_shown_again_and_what_was_new_no_more(store: ResultStore) -> None:
     imported(store, "a", 0, {("OuA", FIRST): 1.0, ("OuB", FIRST): 2.0})
     before = shown(store)
@@ -88,8 +96,8 @@ def test_what_was_before_is_shown_again_and_what_was_new_no_more(store: ResultSt
     assert PublishedReader(store).count("rain", []) == 2
     assert undone(store, "b", 3, {("OuA", FIRST): "unchanged"}) == TakenBack(0, 0)
     periods = [found for id_ in (FIRST, SECOND, THIRD) if (found := period_with_id(id_, "daily"))]
-    assert CoverageTable(store, "rain").reasons(SECOND) == {"OuA": "taken back by job undo-b"}
     assert CoverageTable(store, "rain").matrix(periods).rows == ["", "", ""]  # no job has told of units
+    assert reasons(store, SECOND) == {"OuA": "taken back by job undo-b"}
 
 
 def test_what_a_later_job_shows_and_what_dhis2_did_not_let_go_stays(store: ResultStore) -> None:
@@ -134,7 +142,7 @@ def test_what_a_later_job_had_found_in_dhis2_is_missing_there_when_it_is_taken_b
     assert in_dhis2(store) == 2
     assert undone(store, "a", 2, {("OuA", FIRST): "deleted", ("OuB", FIRST): "kept"}) == TakenBack(0, 0)
     assert (in_dhis2(store), len(shown(store))) == (0, 2)
-    assert CoverageTable(store, "rain").reasons(FIRST) == {"OuA": "taken back by job undo-a"}
+    assert reasons(store, FIRST) == {"OuA": "taken back by job undo-a"}
 
 
 def test_of_two_jobs_that_died_and_went_on_nothing_stays(store: ResultStore) -> None:
@@ -153,6 +161,6 @@ def test_jobs_that_published_the_same_cells_are_taken_back_in_order(store: Resul
     imported(store, "two", 1, dict.fromkeys(cells, 2.0))
     _write_changes(store, "undo", dict.fromkeys(cells, "deleted"))
     take_back(JobFolder(store, "undo"), ["two", "one"], RAIN, NOON + timedelta(hours=5))
-    assert (shown(store), CoverageTable(store, "rain").reasons(FIRST)) == (
+    assert (shown(store), reasons(store, FIRST)) == (
         {}, dict.fromkeys(("OuA", "OuB"), "taken back by job undo")
     )  # fmt: skip

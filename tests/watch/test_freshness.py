@@ -1,6 +1,7 @@
 """Until when values are right, whether that is late, and how it is said."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_a_schedule_that_imports_less_than_is_published_does_not_make_that_late(
 
 
 def test_a_job_for_one_unit_does_not_make_a_feed_look_fresh() -> None:
-    one = PeriodSummary.model_validate({**days(TODAY, TODAY)[0].model_dump(), "present": 1, "imported": 1})
+    one = replace(days(TODAY, TODAY)[0], present=1, imported=1)
     periods = [*days(date(2026, 6, 1), date(2026, 6, 30)), one]
     feed = f"{DHIS2}, schedules: [{SCHEDULE % 'false'}]"
     found = freshness.status(facts(periods, feed), TODAY)

@@ -11,6 +11,15 @@ from eo_pygeoapi.worker.processes import Process
 from tests.worker.farm import Farm, lines, until
 
 
+def test_a_worker_leaves_nothing_in_the_folder_for_temporary_files(work: Farm, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    worker = work.worker(tmp_path / "data", zygote=True, TMPDIR=str(temporary))
+    assert work.ended(work.submit("empty"))["status"] == "successful"
+    assert worker.stop() == 0
+    assert [str(path.relative_to(temporary)) for path in temporary.rglob("*")] == []
+
+
 @pytest.mark.slow
 def test_a_stopping_worker_lets_runs_end_and_takes_no_more(work: Farm, tmp_path: Path) -> None:
     said = tmp_path / "said"
