@@ -12,6 +12,8 @@ from pathlib import Path
 
 import requests
 
+from eo_pygeoapi.commands.empty_database import make_empty
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -71,6 +73,8 @@ def prefect_server(
         "PREFECT_API_URL": "",
         **(variables or {}),
     }
+    (folder / "prefect").mkdir(exist_ok=True)
+    make_empty(folder / "prefect", environment)  # as `up` does
     api = f"http://{host}:{port}/api"
     with running(command, log, environment) as process:
         wait_for(f"{api}/health", process, log, 300)

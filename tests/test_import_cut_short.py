@@ -127,4 +127,4 @@ def test_dismissed_it_sends_no_more_and_says_what_stays(stack: Stack, dhis2: Sta
     time.sleep(3)  # what was on its way has arrived
     there = len(stored(dhis2))
     time.sleep(5)
-    assert len(stored(dhis2)) == there and there % 10_000 == 0 and 0 < there < 50_000
+    assert len(stored(dhis2)) == there and there % 2_000 == 0 and 0 < there < 50_000

@@ -21,7 +21,13 @@ from eo_pygeoapi.store import published
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs, remove_lost_errors
+from eo_pygeoapi.watch.old_files import (
+    remove_closed_problems,
+    remove_dead_letters,
+    remove_downloads,
+    remove_logs,
+    remove_lost_errors,
+)
 from eo_pygeoapi.watch.old_jobs import OldJobs, Removed, running_sources
 from eo_pygeoapi.watch.problems import Book
 
@@ -72,8 +78,9 @@ class Housekeeping:
         if retention.jobs:
             removed.append(remove_closed_problems(self.store, retention.jobs, now, dry_run=dry_run))
         if retention.logs:
-            folder = Path(self.settings.data_dir).absolute() / "logs"
-            removed.append(remove_logs(folder, retention.logs, now, dry_run=dry_run))
+            folder = Path(self.settings.data_dir).absolute()
+            removed.append(remove_logs(folder / "logs", retention.logs, now, dry_run=dry_run))
+            removed.append(remove_dead_letters(folder / "prefect/dlq", retention.logs, now, dry_run=dry_run))
         if retention.downloads:
             cache, busy = self.settings.cache_folder(), running_sources(self.gateway, datasets)
             removed.append(remove_downloads(cache, retention.downloads, now, datasets, busy, dry_run=dry_run))

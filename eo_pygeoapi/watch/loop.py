@@ -24,7 +24,7 @@ from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.chains import Chain
-from eo_pygeoapi.store.connections import token_facts
+from eo_pygeoapi.store.connections import TokenFacts, token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.newest_days import NewestDay, keep_newest_day, newest_day
 from eo_pygeoapi.store.store import ResultStore
@@ -183,8 +183,11 @@ class Watch:
                 event = next((event for event in EVENTS if event == said.get("event")), EVENTS[0])
                 away = next((away for away in AWAY if away == said.get("away")), AWAY[0])
                 connection = facts.dataset.dhis2.connection
-                expires = token_facts(self.store, connection).expires if event == "credential" else None
-                yield Failure(facts, job, event, away, connection if expires and expires <= now else "")
+                token = token_facts(self.store, connection) if event == "credential" else TokenFacts()
+                if token.noted and token.noted > job.updated:
+                    continue  # another job has logged in since, with a new token: the next one will tell
+                has_expired = token.expires is not None and token.expires <= now
+                yield Failure(facts, job, event, away, connection if has_expired else "")
 
     def _may_follow(self, found: Sequence[Facts], now: datetime) -> Callable[[Failure], bool]:
         """Return what tells whether jobs are under way that may fail for the cause of a failure, soon after it."""

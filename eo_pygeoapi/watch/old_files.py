@@ -84,6 +84,18 @@ def _first_needed(datasets: Iterable[Dataset], now: datetime) -> date:
     return min(days)
 
 
+def remove_dead_letters(folder: Path, keep: timedelta, now: datetime, *, dry_run: bool) -> Removed:
+    """Remove the old messages that Prefect's services could not use, which it puts aside and never removes."""
+    removed = Removed("messages that Prefect could not use")
+    for path in folder.glob("*"):
+        stat = path.stat()
+        if stat.st_mtime < (now - keep).timestamp():
+            removed.add(stat.st_size)
+            if not dry_run:
+                path.unlink(missing_ok=True)
+    return removed
+
+
 def remove_lost_errors(store: ResultStore, *, dry_run: bool) -> Removed:
     """Remove the errors of steps that have failed.
 

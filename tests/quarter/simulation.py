@@ -17,6 +17,7 @@ LONGEST = 600  # real seconds that what is due at one moment may take
 SOON = timedelta(seconds=2)
 HURRY = timedelta(seconds=5)  # how far the clock goes, each tenth of a second, while runs pause before another try
 UNFINISHED = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+NOTHING = datetime.max.replace(tzinfo=UTC)  # happens, or is due
 NEVER = "0001-01-01T00:00:00+00:00"
 
 
@@ -50,7 +51,7 @@ class Simulation:
         """Let time pass to this moment: whatever happens or is due before it, in its order."""
         self._settle()
         while True:
-            happening = self.events[0][0] if self.events else moment
+            happening = self.events[0][0] if self.events else NOTHING
             due = self._next_run()
             if min(happening, due) > moment:
                 break
@@ -90,7 +91,7 @@ class Simulation:
 
     def _next_run(self) -> datetime:
         runs = self._runs(["SCHEDULED"], limit=1)
-        return _due(runs[0]) if runs else datetime.max.replace(tzinfo=UTC)
+        return _due(runs[0]) if runs else NOTHING
 
     def _unfinished(self, now: datetime) -> list[dict[str, Any]]:
         return [run for run in self._runs(UNFINISHED, limit=100) if _due(run) <= now]

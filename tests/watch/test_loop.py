@@ -116,13 +116,13 @@ def test_a_token_that_expires_soon_is_told_until_a_job_has_met_a_new_one(
 ) -> None:
     looking = watch(config, receiver, prefect_api)
     now = looking.begun
-    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=13), tokens=1))
+    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=13), tokens=1), now)
     looking.look(now)
     looking.look(now + MINUTE)
     (problem,) = Book(looking.store).open()
     assert (problem.event, problem.dataset, problem.since) == ("credential", "rain", now - timedelta(days=1))
 
-    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=300), tokens=1))
+    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=300), tokens=1), now)
     looking.look(now + 2 * MINUTE)
     told = "rain: a credential is not accepted, or expires soon"
     assert titles(receiver) == [told, f"Recovered: {told}"]
@@ -148,7 +148,7 @@ def test_jobs_that_fail_for_an_expired_token_are_no_problem_beside_it(
     config: Path, receiver: Receiver, prefect_api: str
 ) -> None:
     looking, jobs = with_jobs(config, receiver, prefect_api)
-    note_token(looking.store, "default", TokenFacts(expires=looking.begun, tokens=1))
+    note_token(looking.store, "default", TokenFacts(expires=looking.begun, tokens=1), looking.begun)
     fail(looking, jobs[0], Dhis2CredentialError("401"))
     looking.look(datetime.now(UTC))
     assert titles(receiver) == []
@@ -156,6 +156,11 @@ def test_jobs_that_fail_for_an_expired_token_are_no_problem_beside_it(
     looking.look(datetime.now(UTC))
 
     assert len(titles(receiver)) == 1 and [problem.kind for problem in Book(looking.store).open()] == ["credential"]
+    now = datetime.now(UTC)
+    # the first of the next jobs has logged in with a new token; the last ones of the others failed for the old one
+    note_token(looking.store, "default", TokenFacts(expires=now + timedelta(days=300), tokens=1), now)
+    looking.look(now + MINUTE)
+    assert [title.split(":")[0] for title in titles(receiver)[1:]] == ["Recovered"] and not Book(looking.store).open()
     looking.gateway.close()
 
 

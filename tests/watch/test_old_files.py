@@ -9,7 +9,13 @@ import pytest
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.old_files import remove_closed_problems, remove_downloads, remove_logs, remove_lost_errors
+from eo_pygeoapi.watch.old_files import (
+    remove_closed_problems,
+    remove_dead_letters,
+    remove_downloads,
+    remove_logs,
+    remove_lost_errors,
+)
 from eo_pygeoapi.watch.old_jobs import Removed
 from eo_pygeoapi.watch.problems import Book, Condition
 
@@ -123,3 +129,15 @@ def test_problems_that_have_long_been_over_go(tmp_path: Path) -> None:
     assert remove_closed_problems(store, 30 * DAY, NOW, dry_run=True).count == 1 == len(book.closed())
     assert remove_closed_problems(store, 30 * DAY, NOW, dry_run=False).count == 1
     assert book.closed() == [] and len(book.open()) == 1
+
+
+def test_old_messages_that_prefect_has_put_aside_are_removed(tmp_path: Path) -> None:
+    for name, days in (("old", 91), ("new", 89)):
+        (tmp_path / name).write_text("message")
+        moment = (NOW - days * DAY).timestamp()
+        os.utime(tmp_path / name, (moment, moment))
+    would = remove_dead_letters(tmp_path, 90 * DAY, NOW, dry_run=True)
+    assert (would.count, would.size, len(list(tmp_path.iterdir()))) == (1, 7, 2)
+    assert remove_dead_letters(tmp_path, 90 * DAY, NOW, dry_run=False) == would
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert remove_dead_letters(tmp_path / "none", 90 * DAY, NOW, dry_run=False).count == 0

@@ -60,8 +60,9 @@ def import_to_dhis2(
     assert connect
     with connect() as dhis2:
         facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units, dataset.period_type), pauses)
-        if token := token_expiry(dhis2, facts.user.username, datetime.now(UTC)):
-            note_token(files.folder.store, payload.target.connection, token)
+        now = datetime.now(UTC)
+        if token := token_expiry(dhis2, facts.user.username, now):
+            note_token(files.folder.store, payload.target.connection, token, now)
         if facts.element is None and (missing := not_set_up(payload.target, dataset.id, facts)):
             return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=missing)
         findings = preflight(facts, payload, dataset)

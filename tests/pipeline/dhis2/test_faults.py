@@ -190,7 +190,7 @@ def test_a_killed_import_of_fifty_thousand_goes_on_where_it_was(tmp_path: Path, 
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         finished = [json.loads(path.read_text())["counts"] for path in sorted(records.glob("*.json"))]
-        assert 2 <= len(finished) < 5
+        assert 2 <= len(finished) < 25
         before = dhis2.log("POST")
 
         done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True)
@@ -200,6 +200,6 @@ def test_a_killed_import_of_fifty_thousand_goes_on_where_it_was(tmp_path: Path, 
         after = dhis2.log("POST")[len(before) :]
         first = {(v["orgUnit"], v["period"]) for entry in before[: len(finished)] for v in entry["body"]["dataValues"]}
         second = {(v["orgUnit"], v["period"]) for entry in after for v in entry["body"]["dataValues"]}
-        assert len(first) == 10_000 * len(finished)
+        assert len(first) == 2_000 * len(finished)
         assert not first & second
-        assert len(after) <= 5 - len(finished)
+        assert len(after) <= 25 - len(finished)
