@@ -6,6 +6,7 @@ import platform
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,10 +170,13 @@ def test_a_child_that_dies_again_and_again_is_given_up_and_a_channel_is_told(
     with up(tmp_path, config, {"EO_NOTIFY_OPS_URL": receiver.url}) as stack:
         last = 0
         while stack.process.poll() is None:
-            pid = int(json.loads((stack.folder / "up.json").read_text())["pids"]["watch"])
-            if pid != last:
-                os.kill(last := pid, signal.SIGKILL)
+            with suppress(FileNotFoundError):  # it is removed when the stack has stopped
+                pid = int(json.loads((stack.folder / "up.json").read_text())["pids"]["watch"])
+                if pid != last:
+                    os.kill(last := pid, signal.SIGKILL)
             time.sleep(0.2)
         assert stack.process.returncode == 1
     assert [got["title"] for got in receiver.taken] == ["eo_pygeoapi: no worker is alive"]
-    assert "`eo-pygeoapi up` has stopped, for the watch died again and again" in receiver.taken[0]["message"]
+    message = receiver.taken[0]["message"]
+    assert "`eo-pygeoapi up` has stopped, for the watch died again and again" in message
+    assert f"All problems: {stack.url}/problems" in message

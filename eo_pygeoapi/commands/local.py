@@ -14,6 +14,7 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.blocks import with_known_blocks
 from eo_pygeoapi.commands.checks import check
+from eo_pygeoapi.commands.effective_config import CONFIG
 from eo_pygeoapi.commands.given_up import tell_of_the_end
 from eo_pygeoapi.commands.interrupts import INTERRUPTED, ignore_interrupts, raise_interrupts
 from eo_pygeoapi.commands.running import Running
@@ -105,7 +106,8 @@ def _run(
 
 def _give_up(stack: LocalStack, settings: Settings, error: ChildDiedError) -> None:
     """Stop the stack and tell the channels; while it runs, Prefect may still know their addresses."""
-    settings, _ = with_known_blocks(settings.model_copy(update={"prefect_api_url": stack.running.prefect_api_url}))
+    there = settings.placed(stack.data_dir / CONFIG)
+    settings, _ = with_known_blocks(there.model_copy(update={"prefect_api_url": stack.running.prefect_api_url}))
     ignore_interrupts()
     stack.stop()
     try:
