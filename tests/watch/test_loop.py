@@ -339,9 +339,9 @@ def test_files_of_a_dataset_that_cannot_be_read_hold_up_no_other(
 
 
 def test_a_disk_is_looked_at_once_and_each_that_is_written_to(tmp_path: Path) -> None:
-    settings = Settings().model_copy(update={"data_dir": tmp_path, "results": "s3://x", "cache": "/proc"})
+    settings = Settings().model_copy(update={"data_dir": tmp_path, "results_url": "s3://x", "cache_url": "/proc"})
     assert sorted(disks(settings)) == sorted([Path("/proc"), tmp_path])  # a disk of its own on every machine
-    here = settings.model_copy(update={"results": f"file://{tmp_path}/r", "cache": str(tmp_path / "nowhere")})
+    here = settings.model_copy(update={"results_url": f"file://{tmp_path}/r", "cache_url": str(tmp_path / "nowhere")})
     assert disks(here) == [tmp_path]
 
 
