@@ -298,7 +298,8 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
         outputs = run.publish_results(execution, summary, left_out, extract.note_of_all)
         _log.info(outputs.not_published or f"{outputs.row_count} values are published")
     words = in_words(outputs.row_count, summary)
-    if imported_nothing(summary):  # a schedule must not stay green; the job keeps its values and documents
+    if imported_nothing(summary, payload.count):
+        # a schedule must not stay green; the job keeps its values and documents
         raise Dhis2Error(words)
     follows = has_changed(summary) and run.is_followed
     return words, begin(run.folder, execution, words) if follows else None

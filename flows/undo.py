@@ -44,7 +44,7 @@ def _undo(folder: JobFolder, inputs: JsonObject, dataset_id: str) -> str:
         show_summary(summary)
     with progress.step("publish_results"):
         outputs = undo.publish(changes, summary, datetime.now(UTC))
-    if imported_nothing(summary):
+    if imported_nothing(summary, changes.count):
         raise Dhis2Error(in_words(outputs))
     progress.end()
     return in_words(outputs)

@@ -283,6 +283,14 @@ def test_an_import_that_could_not_be_made_is_a_failed_job_with_its_documents(sta
     assert asked["message"].startswith("finished: an import would fail: there is no data element 'NO_SUCH_ELEMENT'")
 
 
+def test_an_import_without_a_connection_is_a_failed_job_and_its_dry_run_is_not(stack: Stack) -> None:
+    wanted: dict[str, Any] = {**SAMPLE, "dhis2": {"connection": "nowhere", "dataElement": "TEMPERATURE"}}
+    real = stack.ended(stack.submit(**wanted, dryRun=False))
+    assert (real["status"], real["importSummary"]["status"]) == ("failed", "SKIPPED")
+    assert "186 values; nothing was sent to DHIS2: there is no DHIS2 connection 'nowhere'" in real["message"]
+    assert stack.ended(stack.submit(**wanted))["status"] == "successful"
+
+
 def test_unknown_jobs_and_processes_are_not_found(stack: Stack) -> None:
     for path in ("/jobs/nope", "/jobs/00000000-0000-0000-0000-000000000000", "/jobs/nope/results", "/processes/nope"):
         assert stack.get(f"{path}?f=json").status_code == 404

@@ -12,7 +12,7 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.redaction import RedactingFilter
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.channels import Channels
+from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.loop import Watch
 
 
@@ -38,5 +38,7 @@ def send_test(settings: Settings, name: str) -> None:
     if name not in channels:
         raise ConfigError(f"{name!r} is no channel of eo.notify (there are: {', '.join(channels) or 'none'})")
     body = "This is a test of the channel. eo_pygeoapi can tell you here what is wrong with the feeds."
-    if not Channels(with_known_blocks(settings)[0]).send(name, "eo_pygeoapi: a test", body):
+    known = Channels(with_known_blocks(settings)[0])
+    if not known.send(name, "eo_pygeoapi: a test", body):
         raise EoError(f"the channel {name!r} did not take the message; is its address right, and can it be reached?")
+    Outbox(ResultStore(settings.results), known).heard(name)

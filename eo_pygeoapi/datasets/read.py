@@ -101,13 +101,24 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
 
 
 def inspect_operations(config: Mapping[str, object]) -> tuple[Operations, list[str]]:
-    """Return the channels, tenants and retention of a parsed configuration, and every mistake in them."""
+    """Return what is right of the channels, tenants and retention of a parsed configuration, and every mistake.
+
+    A mistake in one of them takes nothing from the others; one in a channel or tenant nothing from other ones.
+    """
     block = config.get("eo")
     given = {key: block[key] for key in _OPERATIONS if block.get(key) is not None} if isinstance(block, dict) else {}
     try:
         return Operations.model_validate(given, by_name=False), []
     except ValidationError as error:
-        return Operations(), problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
+        mistakes = problems_of(error, lambda loc: yaml_path("eo", *loc), Operations)
+        wrong = {entry["loc"][:2] for entry in error.errors()}
+    right: dict[str, object] = {}
+    for key, found in given.items():
+        if not any(loc[0] == key for loc in wrong):
+            right[key] = found
+        elif key != "retention" and isinstance(found, dict):
+            right[key] = {name: member for name, member in found.items() if (key, name) not in wrong}
+    return Operations.model_validate(right, by_name=False), mistakes
 
 
 def members_of(config: object, name: str) -> list[tuple[str, JsonMapping]]:

@@ -159,6 +159,13 @@ class SourceOptions(Model):
         """
         return None
 
+    def newest_final(self, today: date, setting: Callable[[str], str]) -> date | None:
+        """Ask the provider for the newest day of which it has final data, where it has provisional ones of newer days.
+
+        Else None; the rest is as of `newest`.
+        """
+        return None
+
     def final_from(self, day: date) -> date | None:
         """Return when final data take the place of a day's provisional ones; None where none are provisional."""
         return None

@@ -82,6 +82,12 @@ def note_boundaries(
         store.write_json(_key(dataset_id), found.model_dump(mode="json"))
 
 
+def unit_count(store: ResultStore, dataset_id: str) -> int:
+    """Return how many units the last job that was for all units found; 0 where there was none. Raises ResultsError."""
+    known = _Boundaries.of(store, dataset_id)
+    return len(known.units) if known else 0
+
+
 def changed_units(store: ResultStore, dataset_id: str) -> set[str]:
     """Return the units of which values are published that were computed with other boundaries. Raises ResultsError."""
     known = _Boundaries.of(store, dataset_id)

@@ -18,13 +18,13 @@ from urllib.parse import quote
 
 import duckdb
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.contract.intervals import too_long
 from eo_pygeoapi.contract.models import Interval, PeriodType
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
-from eo_pygeoapi.errors import EoError, QueryError
+from eo_pygeoapi.errors import EoError, QueryError, ResultsError
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
@@ -271,9 +271,12 @@ def _spans(
 # a name is never used for two files, so counts of the same files are the same; of daily data a year takes 70 kB
 @lru_cache(maxsize=1000)
 def _counted(store: ResultStore, key: str, digest: str) -> Sequence[PeriodSummary]:
-    """Return the counts of a year as the store keeps them; _ChangedError where they are of other files."""
-    kept = store.read_json(key, default=None)
-    if not kept or (counted := _YearSummary.model_validate(kept)).digest != digest:
+    """Return the counts of a year as the store keeps them; _ChangedError where they are others or unreadable."""
+    try:
+        counted = _YearSummary.model_validate(store.read_json(key))
+    except (ResultsError, ValidationError) as error:
+        raise _ChangedError(key) from error
+    if counted.digest != digest:
         raise _ChangedError(key)
     return tuple(counted.periods)
 

@@ -16,6 +16,7 @@ class NewestDay(BaseModel):
     """The newest day of a provider; None where it did not say, or has not been asked."""
 
     day: date | None = None
+    final: date | None = None  # of which it has final data, where newer ones are provisional
     asked: datetime | None = None
 
 

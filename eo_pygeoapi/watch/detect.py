@@ -10,16 +10,19 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.errors import AWAY, Away
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.missed import Missed, Why
-from eo_pygeoapi.watch.problems import Condition
+from eo_pygeoapi.watch.problems import Condition, problem_id
 
 NO_WORKER_AFTER = timedelta(minutes=10)
-LEAST_FREE = 0.1
+LEAST_FREE, ENOUGH_FREE = 0.1, 0.12  # a disk that was nearly full is so until it has the second
 EXPIRES_WITHIN = timedelta(days=14)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+OF_JOBS = "jobs"  # the line of problems that the last jobs of datasets tell of
 _SHOWN = 5
 _EXPIRED = 2  # worse than to expire soon
 _NOT_RUN_BECAUSE: dict[Why, str] = {
@@ -109,14 +112,22 @@ def failures(found: Iterable[Failure], may_follow: Callable[[Failure], bool] = l
             cause=cause,
             since=_since(first),
             message=f"{subject} failed: {first.job.message}",
-            what_to_do="The values of the periods that this job was for are not in DHIS2. "
-            "When the cause is mended, run it again; scheduled runs go on by themselves.",
+            what_to_do=_what_a_failure_means(first.job),
             datasets=tuple(failure.facts.dataset.id for failure in some),
             tenant=tenant,
             job_id=first.job.id,
             weight=len(some) + (_EXPIRED if first.token_of else 0),
             unsettled=may_follow(first),
+            line="" if first.token_of else OF_JOBS,
         )
+
+
+def _what_a_failure_means(job: Job) -> str:
+    """Say what a failed job means for the values, and what to do."""
+    again = "When the cause is mended, run it again; scheduled runs go on by themselves."
+    if job.inputs.get("dryRun") is False:
+        return f"The values of the periods that this job was for are not in DHIS2. {again}"
+    return f"It was a dry run, which imports nothing; newer values are not published. {again}"
 
 
 def _since(failure: Failure) -> datetime:
@@ -167,7 +178,7 @@ def chains(found: Iterable[tuple[Facts, Chain]]) -> Iterator[Condition]:
             dataset = facts.dataset
             yield Condition(
                 event="failed",
-                cause=f"{link.name} after {dataset.id}",
+                cause=_after(link.name, dataset),
                 since=link.finished or chain.imported,
                 message=f"After the import of {dataset.title}, {link.name} failed: {link.message}",
                 what_to_do="The values are in DHIS2. Mend the cause; the next import that changes something in DHIS2 "
@@ -175,6 +186,33 @@ def chains(found: Iterable[tuple[Facts, Chain]]) -> Iterator[Condition]:
                 datasets=(dataset.id,),
                 tenant=dataset.tenant,
                 job_id=link.job_id or chain.job_id,
+            )
+
+
+def problem_of_link(facts: Facts, name: str) -> str:
+    """Return the id of the problem that something failed which was to be done after a dataset's import."""
+    dataset = facts.dataset
+    return problem_id("failed", dataset.tenant, _after(name, dataset))
+
+
+def _after(name: str, dataset: Dataset) -> str:
+    return f"{name} after {dataset.id}"
+
+
+def unreadable(found: Iterable[Facts], now: datetime) -> Iterator[Condition]:
+    """Yield a condition for each dataset of which the results store does not give what it has."""
+    for facts in found:
+        if facts.unreadable:
+            yield Condition(
+                event="failed",
+                cause=f"files of {facts.dataset.id}",
+                since=now,
+                title="its files cannot be read",
+                message=f"The files of {facts.dataset.title} in the results store cannot be read: {facts.unreadable}.",
+                what_to_do="Until when its values are right is not known, and nobody hears that they are late. Take "
+                "the file from a backup, or remove it and run the dataset again for its days.",
+                datasets=(facts.dataset.id,),
+                tenant=facts.dataset.tenant,
             )
 
 
@@ -188,13 +226,24 @@ def late(found: Iterable[Facts], today: date, *, catching_up: bool = False) -> I
         last = freshness.newest(facts)
         if last is None or not freshness.is_late(facts, today):
             continue
-        days = (today - last.end).days
+        days, held, since = (today - last.end).days, freshness.newest_settled(facts), freshness.expected(facts, today)
+        message = f"{facts.dataset.title} is late: its newest values are of {last.end}, {days} days ago."
+        what_to_do = (
+            "Reports that need newer values lack them. Look at its last job: does the provider have newer data, and "
+            "does the schedule run?"
+        )
+        if held is not None and freshness.lags(facts, today):
+            message = f"{facts.dataset.title} is late in DHIS2: it holds values until {held.end}, and until {last.end} "
+            message += "they are published."
+            what_to_do = "Reports in DHIS2 lack them. Look at the last jobs of the schedule: do they import, or is "
+            what_to_do += "DHIS2 not asked, or does it refuse?"
+            since = held.end
         yield Condition(
             event="late",
             cause=facts.dataset.id,
-            since=datetime.combine(freshness.expected(facts, today) or last.end, time(), UTC),
-            message=f"{facts.dataset.title} is late: its newest values are of {last.end}, {days} days ago.",
-            what_to_do="Look at its last job: does the provider have newer data, and does the schedule run?",
+            since=datetime.combine(since or last.end, time(), UTC),
+            message=message,
+            what_to_do=what_to_do,
             datasets=(facts.dataset.id,),
             tenant=facts.dataset.tenant,
             unsettled=catching_up or freshness.is_stale(facts, today),
@@ -203,21 +252,23 @@ def late(found: Iterable[Facts], today: date, *, catching_up: bool = False) -> I
 
 def stale(found: Iterable[Facts], today: date) -> Iterator[Condition]:
     """Yield a condition for each provider that has stopped, however many datasets wait for it."""
-    by_provider: dict[tuple[str, str, str], list[Facts]] = {}
+    by_provider: dict[tuple[str, str, date, bool], list[Facts]] = {}
     for facts in found:
-        if freshness.is_stale(facts, today):
-            dataset = facts.dataset
-            key = (dataset.tenant, f"{dataset.source} {dataset.options.address()}", str(facts.newest_day))
+        dataset, day, final = facts.dataset, facts.newest_day, False
+        if not freshness.is_stale(facts, today):
+            day, final = (facts.newest_final if freshness.final_is_stale(facts, today) else None), True
+        if day is not None:
+            key = (dataset.tenant, f"{dataset.source} {dataset.options.address()}", day, final)
             by_provider.setdefault(key, []).append(facts)
-    for (tenant, provider, _), some in by_provider.items():
-        newest = some[0].newest_day
-        assert newest is not None
+    for (tenant, provider, newest, final), some in by_provider.items():
+        titles = ", ".join(facts.dataset.title for facts in some[:_SHOWN])
+        what = f"The final data of {titles} have" if final else f"The provider of {titles} has"
         yield Condition(
             event="stale-provider",
-            cause=provider,
+            cause=f"{provider} final" if final else provider,
             since=datetime.combine(newest, time(), UTC),
-            message=f"The provider of {', '.join(facts.dataset.title for facts in some[:_SHOWN])} has stopped: its "
-            f"newest day is {newest}, {(today - newest).days} days ago.",
+            message=f"{what} stopped: {'their' if final else 'its'} newest day is {newest}, {(today - newest).days} "
+            f"days ago.{' Preliminary values stay in their place.' if final else ''}",
             what_to_do="Ask the provider, or set another provider or address in the datasets' options.",
             datasets=tuple(facts.dataset.id for facts in some),
             tenant=tenant,
@@ -225,8 +276,11 @@ def stale(found: Iterable[Facts], today: date) -> Iterator[Condition]:
         )
 
 
-def missed(found: Iterable[Missed]) -> Iterator[Condition]:
-    """Yield one condition for each reason why schedules did not run, however many did not."""
+def missed(found: Iterable[Missed], *, catching_up: bool = False) -> Iterator[Condition]:
+    """Yield one condition for each reason why schedules did not run, however many did not.
+
+    It opens no problem while workers are `catching_up` after an absence; but one that is open stays so.
+    """
     by_reason: dict[tuple[str, Why], list[Missed]] = {}
     for one in found:
         by_reason.setdefault((one.standing.dataset.tenant, one.why), []).append(one)
@@ -245,29 +299,60 @@ def missed(found: Iterable[Missed]) -> Iterator[Condition]:
             cause=why,
             since=first.due,
             message=f"{which}: {_NOT_RUN_BECAUSE[why]}.",
-            what_to_do=f"{_MISSED_WHAT_TO_DO[why]} `eo-pygeoapi schedules run {names[0]}` makes up for it.",
+            what_to_do=f"The values of the days that it was to fetch are not there yet. {_MISSED_WHAT_TO_DO[why]} "
+            f"`eo-pygeoapi schedules run {names[0]}` makes up for it.",
             datasets=tuple(dict.fromkeys(one.standing.dataset.id for one in some)),
+            tenant=tenant,
+            weight=len(some),
+            unsettled=catching_up,
+        )
+
+
+def paused(found: Iterable[Facts], now: datetime) -> Iterator[Condition]:
+    """Yield one condition for each reason why `apply` has left schedules of feeds paused, however many it did."""
+    by_reason: dict[tuple[str, str], list[Standing]] = {}
+    for facts in found:
+        for standing in facts.standings:
+            # at a first start people see themselves what is missing
+            if standing.paused_by == "missing credentials" and freshness.newest(facts) is not None:
+                by_reason.setdefault((facts.dataset.tenant, standing.reason), []).append(standing)
+    for (tenant, reason), some in by_reason.items():
+        names = [standing.name for standing in some]
+        what = f"The schedule {names[0]} is" if len(some) == 1 else f"{len(some)} schedules ({_listed(names)}) are"
+        yield Condition(
+            event="credential",
+            cause=f"paused: {reason}",
+            since=min((standing.changed for standing in some if standing.changed), default=now),
+            title="schedules wait for a credential",
+            message=f"{what} paused: {reason}.",
+            what_to_do="Nothing is fetched and imported by it. Give it what it lacks, and run `eo-pygeoapi apply`; or "
+            "say `active: false` in the configuration file.",
+            datasets=tuple(dict.fromkeys(standing.dataset.id for standing in some)),
             tenant=tenant,
             weight=len(some),
         )
 
 
-def workers(last_alive: datetime, now: datetime) -> Iterator[Condition]:
-    """Yield a condition when no worker has given a sign of life for a while."""
-    if now - last_alive < NO_WORKER_AFTER:
+def workers(last_alive: datetime | None, now: datetime, watched_since: datetime = LONG_AGO) -> Iterator[Condition]:
+    """Yield a condition when no worker has given a sign of life for a while.
+
+    It opens no problem before they had as long a while to give one since somebody watches; but one that is open stays.
+    """
+    if last_alive is not None and now - last_alive < NO_WORKER_AFTER:
         return
     yield Condition(
         event="worker",
         cause="none",
-        since=last_alive,
+        since=last_alive or watched_since,
         message="No worker is alive: jobs wait, and nothing is imported.",
         what_to_do="Start `eo-pygeoapi up`, or a worker with `eo-pygeoapi worker`, and look at its log.",
+        unsettled=now - watched_since < NO_WORKER_AFTER,
     )
 
 
 def disk(folder: str, free: int, total: int, now: datetime) -> Iterator[Condition]:
-    """Yield a condition when less than a tenth of a disk is free."""
-    if not total or free / total >= LEAST_FREE:
+    """Yield a condition when less than a tenth of a disk is free; a problem of it is over when a bit more is."""
+    if not total or free / total >= ENOUGH_FREE:
         return
     share = free / total
     yield Condition(
@@ -277,6 +362,7 @@ def disk(folder: str, free: int, total: int, now: datetime) -> Iterator[Conditio
         message=f"The disk of {folder} is nearly full: {share:.0%} ({free / 2**30:.1f} GiB) is free.",
         what_to_do="`eo-pygeoapi prune --dry-run` says what can go; `eo.retention` keeps it small from then on.",
         weight=2 if share < LEAST_FREE / 2 else 1,
+        unsettled=share >= LEAST_FREE,
     )
 
 

@@ -1,19 +1,31 @@
 """Until when a dataset's values are right: pure arithmetic over what the store and Prefect know of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from statistics import median_low
+from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
+from eo_pygeoapi.contract.intervals import resolve_interval
+from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.contract.operations import DATASET_STATES, BoundaryChange, DatasetState, DatasetStatus
 from eo_pygeoapi.contract.periods import Period, period_of
-from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.block import Dataset, Schedule
+from eo_pygeoapi.datasets.schedule_times import latest_until
+from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.jobs.documents import last_run
 from eo_pygeoapi.store import boundaries
 from eo_pygeoapi.store.coverage import PeriodSummary
+from eo_pygeoapi.watch.feed_jobs import CHOOSE_UNITS, OTHER_SETTINGS
 
 LEAST_GRACE = timedelta(days=2)
+# of so many of the newest periods it is looked at how many units they usually have
+LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -22,33 +34,55 @@ class Facts:
 
     dataset: Dataset
     periods: Sequence[PeriodSummary]
-    last_run: Job | None = None
+    last_run: Job | None = None  # the last job that tells how the feed is
+    last_good: Job | None = None  # the last of these that succeeded
+    last_import: Job | None = None  # the last of these that was no dry run
+    shown_run: Job | None = None  # the last of all
     last_success: datetime | None = None
     paused: bool = False
     failing_since: datetime | None = None  # when the first of the jobs ended that have failed since the last success
     standings: Sequence[Standing] = ()
     expected: date | None = None  # when the next period comes, where it is known better than by the usual delay
     newest_day: date | None = None  # that the provider has, as it said last
+    newest_final: date | None = None  # the same of final data, where newer ones are provisional
     boundaries: Sequence[BoundaryChange] = ()
+    unreadable: str = ""  # why the results store does not give what it has of it
+    unit_count: int = 0  # of the last job for all units; 0 where there was none
     prefect_away: bool = False  # so that nothing is known of its jobs but what problems say
 
 
 def newest(facts: Facts) -> PeriodSummary | None:
-    """Return the newest period with a value."""
-    return next((period for period in reversed(facts.periods) if period.present), None)
+    """Return the newest period with values, of a feed for most of its units."""
+    return _newest_with_most(facts, lambda period: period.present)
 
 
 def newest_imported(facts: Facts) -> PeriodSummary | None:
-    """Return the newest period that DHIS2 holds from us."""
-    return next((period for period in reversed(facts.periods) if period.imported), None)
+    """Return the newest period that DHIS2 holds from us, of a feed for most of its units."""
+    return _newest_with_most(facts, lambda period: period.imported)
+
+
+def _newest_with_most(facts: Facts, count: Callable[[PeriodSummary], int]) -> PeriodSummary | None:
+    """Return the newest period with at least half as many units as periods usually have, or as there are now.
+
+    A job for one unit does not make a feed whose schedule has stopped look fresh. Where no schedule asks for all units,
+    any number will do.
+    """
+    recent = list(islice((n for period in reversed(facts.periods) if (n := count(period))), LOOKED_AT))
+    if not recent:
+        return None
+    enough = 1.0
+    if any(schedule.active and not schedule.inputs.keys() & CHOOSE_UNITS for schedule in facts.dataset.schedules):
+        usual = median_low(recent)
+        enough = max(min(usual, facts.unit_count or usual) / 2, 1)
+    return next((period for period in reversed(facts.periods) if count(period) >= enough), None)
 
 
 def gaps(facts: Facts) -> list[Period]:
     """Return the periods without any value between the first and the newest with one."""
-    missing: list[Period] = []
+    missing, last = list[Period](), newest(facts)
     day: date | None = None  # that follows the last period with a value
     for known in facts.periods:
-        if not known.present:
+        if not known.present or last is None or known.start > last.start:
             continue
         while day is not None and day < known.start:
             missing.append(period_of(day, facts.dataset.period_type))
@@ -62,8 +96,14 @@ def expected(facts: Facts, today: date) -> date | None:
     last = newest(facts)
     if facts.expected is not None or last is None:
         return facts.expected
+    return _expected_after(facts, last, today)
+
+
+def _expected_after(facts: Facts, last: PeriodSummary, today: date) -> date | None:
     next_end = _following(facts, last).end
     usual = facts.dataset.options.expected(next_end)
+    if usual is None and facts.dataset.late is not None:
+        usual = next_end + facts.dataset.late
     if facts.newest_day is not None and facts.newest_day >= next_end:
         return today if usual is None else min(usual, today)
     return usual
@@ -71,30 +111,80 @@ def expected(facts: Facts, today: date) -> date | None:
 
 def is_stale(facts: Facts, today: date) -> bool:
     """Tell whether the provider has stopped: its newest day is older than twice its usual delay."""
-    if facts.newest_day is None:
+    return _has_stopped(facts.newest_day, facts.dataset.options.expected, today)
+
+
+def final_is_stale(facts: Facts, today: date) -> bool:
+    """Tell whether final data have stopped, though provisional ones may go on."""
+    return _has_stopped(facts.newest_final, facts.dataset.options.final_from, today)
+
+
+def _has_stopped(newest_day: date | None, usually: Callable[[date], date | None], today: date) -> bool:
+    if newest_day is None:
         return False
-    first = facts.newest_day + timedelta(1)
-    usual = facts.dataset.options.expected(first)
-    return usual is not None and today - facts.newest_day > 2 * (usual - first)
+    first = newest_day + timedelta(1)
+    usual = usually(first)
+    return usual is not None and today - newest_day > 2 * (usual - first)
 
 
 def is_late(facts: Facts, today: date) -> bool:
-    """Tell whether the newest period is older than it should be."""
-    last, due = newest(facts), expected(facts, today)
-    if last is None:
+    """Tell whether the newest period is older than it should be, as it is published or as DHIS2 holds it."""
+    last = newest(facts)
+    return last is not None and (_is_old(facts, last, expected(facts, today), today) or lags(facts, today))
+
+
+def lags(facts: Facts, today: date) -> bool:
+    """Tell whether values are published that a schedule should have brought into DHIS2 by now, and has not.
+
+    A value that a person keeps there is there. Where nothing was ever imported the failed jobs tell why.
+    """
+    last, held = newest(facts), newest_settled(facts)
+    if last is None or held is None or held.end >= last.end:
         return False
+    due = _expected_after(facts, held, today)
+    return _is_old(facts, held, due, today) and _following(facts, held).end <= _asked_until(facts, today)
+
+
+def newest_settled(facts: Facts) -> PeriodSummary | None:
+    """Return the newest period of which DHIS2 holds values, ours or those that were kept."""
+    return _newest_with_most(facts, lambda period: period.imported + period.kept)
+
+
+def _is_old(facts: Facts, last: PeriodSummary, due: date | None, today: date) -> bool:
+    """Tell whether values that follow a period should be there by now; `due` is when they are expected."""
+    next_end = _following(facts, last).end
     if facts.dataset.late is not None:
-        return today - last.end > facts.dataset.late
-    if due is None:
-        return False
-    usual = due - _following(facts, last).end
-    return today > due + max(LEAST_GRACE, usual / 4)
+        return today - next_end >= facts.dataset.late
+    return due is not None and today > due + max(LEAST_GRACE, (due - next_end) / 4)
+
+
+def _asked_until(facts: Facts, today: date) -> date:
+    """Return the last day that the schedules which import have asked for before today; that of the latest."""
+    paused = {standing.schedule.name for standing in facts.standings if standing.paused_by}
+    found = [date.min]
+    for schedule in facts.dataset.schedules:
+        imports = schedule.active and schedule.inputs.get("dryRun") is False and schedule.name not in paused
+        if imports and not schedule.inputs.keys() & OTHER_SETTINGS:
+            found.append(_last_day(facts.dataset, schedule, today))
+    return max(found)
+
+
+def _last_day(dataset: Dataset, schedule: Schedule, today: date) -> date:
+    """Return the last day that a schedule asked for when it ran last before today."""
+    ran = latest_until(schedule, datetime.combine(today, time(), UTC))
+    if ran is None:
+        return date.min
+    try:
+        asked = ImportInputs.model_validate({**schedule.inputs, "datasetId": dataset.id}, by_name=False)
+        return resolve_interval(asked, ran.astimezone(ZoneInfo(dataset.time_zone)).date()).end
+    except (ValidationError, InputError):  # which `check` says, too
+        return date.min
 
 
 def state(facts: Facts, today: date) -> DatasetState:
     """Return the one word for how a dataset is; where several fit, the worst."""
     failed = facts.last_run is not None and facts.last_run.status == "failed"
-    if failed or (facts.prefect_away and facts.failing_since is not None):
+    if facts.unreadable or failed or (facts.prefect_away and facts.failing_since is not None):
         return "failing"
     if is_late(facts, today):
         return "late"
@@ -113,7 +203,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "provisional_from": provisional,
         "expected": expected(facts, today),
         "provider_until": facts.newest_day,
-        "last_run": facts.last_run and last_run(facts.last_run),
+        "last_run": (shown := facts.shown_run or facts.last_run) and last_run(shown),
         "last_success": facts.last_success,
     }
     return DatasetStatus(
@@ -141,6 +231,8 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
 def in_words(facts: Facts, today: date) -> str:
     """Say in a sentence until when the values are there, and what is to come."""
     last, held = newest(facts), newest_imported(facts)
+    if facts.unreadable:
+        return f"its files cannot be read: {facts.unreadable}"
     if last is None:
         return "; ".join(["no values yet", *_pauses(facts, today)])
     parts = [
@@ -150,16 +242,14 @@ def in_words(facts: Facts, today: date) -> str:
         parts.append(f"published until {_day(last.end, today)}")
     if is_stale(facts, today) and facts.newest_day:
         parts.append(f"the provider has stopped on {_day(facts.newest_day, today)}")
+    elif facts.newest_final and final_is_stale(facts, today):
+        parts.append(f"final data have stopped on {_day(facts.newest_final, today)}")
     elif (due := expected(facts, today)) is not None:
         when = "expected today" if due == today else f"was expected on {_day(due, today)}"
         when = f"expected on {_day(due, today)}" if due > today else when
-        following = _following(facts, last)
-        named = following.id
-        if following.start == following.end:
-            named = _day(following.start, today)
-        elif following.start.day == 1 and following.id == f"{following.start:%Y%m}":
-            named = f"{following.start:%B}" if following.start.year == today.year else f"{following.start:%B %Y}"
-        parts.append(f"{named} {when}")
+        parts.append(f"{_named(_following(facts, last), today)} {when}")
+    elif any(schedule.active for schedule in facts.dataset.schedules):
+        parts.append(f"when {_named(_following(facts, last), today)} comes is not known")
     if missing := len(gaps(facts)):
         parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
     return "; ".join([*parts, *boundaries.in_words(facts.boundaries, brief=True), *_pauses(facts, today)])
@@ -182,6 +272,15 @@ def worst_first(documents: Sequence[DatasetStatus]) -> list[DatasetStatus]:
 
 def _following(facts: Facts, last: PeriodSummary) -> Period:
     return period_of(last.end + timedelta(1), facts.dataset.period_type)
+
+
+def _named(period: Period, today: date) -> str:
+    """Write a period as people call it: a day, a month, or its id."""
+    if period.start == period.end:
+        return _day(period.start, today)
+    if period.start.day == 1 and period.id == f"{period.start:%Y%m}":
+        return f"{period.start:%B}" if period.start.year == today.year else f"{period.start:%B %Y}"
+    return period.id
 
 
 def _day(day: date, today: date) -> str:

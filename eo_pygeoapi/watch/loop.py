@@ -15,9 +15,7 @@ from pathlib import Path
 
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.config_file import read_config
-from eo_pygeoapi.datasets.operations import EVENTS, Operations
-from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations
+from eo_pygeoapi.datasets.operations import EVENTS, Event, Operations
 from eo_pygeoapi.errors import AWAY, EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
@@ -32,13 +30,14 @@ from eo_pygeoapi.store.newest_days import NewestDay, keep_newest_day, newest_day
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch import companions, detect
 from eo_pygeoapi.watch.channels import Channels, Outbox
+from eo_pygeoapi.watch.configuration import Configuration
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
-from eo_pygeoapi.watch.missed import GRACE, MissedSchedules
+from eo_pygeoapi.watch.missed import MissedSchedules
 from eo_pygeoapi.watch.numbers import MOST_ACTIVE, Counting
-from eo_pygeoapi.watch.problems import ALIVE, Book, Condition
+from eo_pygeoapi.watch.problems import ALIVE, Book, Condition, KeptProblem
 from eo_pygeoapi.watch.survey import survey
 
 STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
@@ -47,6 +46,7 @@ FORGOTTEN_AFTER = timedelta(minutes=2)
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
 PROVIDERS_ASKED_EVERY = timedelta(hours=1)
 OF_PREFECT = tuple(event for event in EVENTS if event != "disk")  # nobody can tell of these while Prefect is away
+OF_FILES: tuple[Event, ...] = ("late", "stale-provider", "credential")  # what a dataset's files tell
 _LOG = logging.getLogger(__name__)
 # what a look saw: facts of the datasets, and the last sign of life of a worker; None where Prefect did not answer
 Seen = tuple[Sequence[Facts] | None, datetime | None]
@@ -62,11 +62,14 @@ class Watch:
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     prefect_away_since: datetime | None = None
     _seen: Seen = (None, None)
+    _waiting: set[str] = field(default_factory=set)  # problems of which it is not known yet whether they are over
     _counting: Counting = field(init=False)
     _missed: MissedSchedules = field(init=False)
+    _configuration: Configuration = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin to look for missed schedules, and to count."""
+        self._configuration = Configuration(self.settings.config)
         self._counting = Counting(self.gateway, self.store)
         self._missed = MissedSchedules(self.gateway.runs.newest, self.begun)
 
@@ -87,22 +90,23 @@ class Watch:
     def look(self, now: datetime) -> tuple[Mapping[str, Dataset], Operations]:
         """Look once: what is wrong now, whom to tell, and what is to be sent; returns what the file says.
 
-        It says it as far as it is right: one mistake does not end the watch of the others.
+        It says it as far as it is right, and else what it said before: a mistake does not end the watch.
         """
-        config = read_config(self.settings.config)
-        datasets = inspect_datasets(config, self.settings.config.absolute().parent).right
-        operations, _ = inspect_operations(config)
+        said = self._configuration
+        said.read(now)
+        datasets, operations = said.datasets, said.operations
         book = Book(self.store)
         outbox = Outbox(self.store, Channels(self.settings))
-        conditions = [*self._conditions(datasets, now), *outbox.conditions(operations.notify, now)]
-        changes = book.update(conditions, now, OF_PREFECT if self.prefect_away_since else ())
+        conditions = [*self._conditions(datasets, now), *said.conditions(now)]
+        conditions += outbox.conditions(operations.notify, now)
+        changes = book.update(conditions, now, OF_PREFECT if self.prefect_away_since else (), self._held)
         for problem in changes.opened:
             _LOG.warning("%s", problem.message)
         for problem in changes.closed:
             _LOG.info("over: %s", problem.message)
-        base_url = str(config["server"]["url"]).rstrip("/")
-        Teller(book, operations.notify, datasets, outbox.put, base_url).tell(changes, now)
-        outbox.flush(now)
+        Teller(book, operations.notify, datasets, outbox.put, said.base_url).tell(changes, now)
+        for given_up in outbox.flush(now):
+            book.unheard(given_up.problem, given_up.channel)
         try:
             self._counting.keep(*self._seen, Path(self.settings.data_dir).absolute(), now)
         except EoError as error:  # a look is a look without the numbers behind `/metrics`
@@ -111,11 +115,10 @@ class Watch:
         return datasets, operations
 
     def _conditions(self, datasets: Mapping[str, Dataset], now: datetime) -> Iterator[Condition]:
-        folder = Path(self.settings.data_dir).absolute()
-        if folder.exists():
+        for folder in disks(self.settings):
             usage = shutil.disk_usage(folder)
             yield from detect.disk(str(folder), usage.free, usage.total, now)
-        self._seen = (None, None)
+        self._seen, self._waiting = (None, None), set()
         self._ask_providers(datasets.values(), now)
         try:
             found = survey(self.gateway, self.store, datasets.values())
@@ -134,18 +137,19 @@ class Watch:
         self.prefect_away_since, self._seen = None, (found, last_alive)
         missed = self._missed.find(found, now)
         # after a gap, as when the machine slept, the workers had no time to report either
-        yield from detect.workers(max(last_alive or self._missed.since, self._missed.since), now)
+        yield from detect.workers(last_alive, now, self._missed.since)
         failures = list(detect.without_stale(self._failures(found, now)))
         yield from detect.failures(failures, self._may_follow(found, now) if failures else lambda _: False)
         yield from companions.conditions(companions.last_companions(self.gateway, self.store, datasets))
         yield from detect.refusals(self._refusals(found))
-        yield from detect.doubts(
-            (facts, job, said) for facts, job, kept in self._summaries(found) if (said := kept.get("doubts"))
-        )
+        yield from detect.doubts(self._doubts(found))
         yield from detect.chains(self._chains(found, now))
-        yield from detect.late(found, now.date(), catching_up=now - self._missed.since < GRACE)
+        catching_up = self._missed.catches_up(now)
+        yield from detect.late(found, now.date(), catching_up=catching_up)
         yield from detect.stale(found, now.date())
-        yield from detect.missed(missed)
+        yield from detect.missed(missed, catching_up=catching_up)
+        yield from detect.paused(found, now)
+        yield from detect.unreadable(found, now)
         yield from self._expiring(found, now, {failure.token_of for failure in failures})
 
     def _ask_providers(self, datasets: Iterable[Dataset], now: datetime) -> None:
@@ -154,12 +158,13 @@ class Watch:
             known = newest_day(self.store, dataset)
             if known.asked and now - known.asked < PROVIDERS_ASKED_EVERY:
                 continue
+            said = NewestDay(day=known.day, final=known.final, asked=now)
             try:
-                day = dataset.options.newest(now.date(), self.settings.value)
+                said.day = dataset.options.newest(now.date(), self.settings.value)
+                said.final = dataset.options.newest_final(now.date(), self.settings.value)
             except Exception as error:  # sources of other packages may raise anything
                 _LOG.warning("dataset %s: the provider does not say its newest day: %s", dataset.id, error)
-                day = known.day
-            keep_newest_day(self.store, dataset, NewestDay(day=day, asked=now))
+            keep_newest_day(self.store, dataset, said)
 
     def _expiring(self, found: Sequence[Facts], now: datetime, told: Collection[str]) -> Iterator[Condition]:
         """Yield a condition for each token that expires, but those of connections that are `told` with failed jobs."""
@@ -197,6 +202,8 @@ class Watch:
             if not facts.dataset.after or (chain := Chain.latest(self.store, facts.dataset.id)) is None:
                 continue
             for number, link in enumerate(chain.links):
+                if not link.has_ended:
+                    self._waiting.add(detect.problem_of_link(facts, link.name))
                 failed: dict[str, object] = {}
                 with suppress(NoSuchJobError):
                     if link.process and link.job_id and (job := self.gateway.runs.get(link.job_id)).status == "failed":
@@ -210,17 +217,38 @@ class Watch:
             yield facts, chain
 
     def _refusals(self, found: Sequence[Facts]) -> Iterator[Refusal]:
-        for facts, job, kept in self._summaries(found):
-            summary = ImportSummary.model_validate(kept["importSummary"])
-            if not summary.dry_run and summary.rejected_count:
+        for facts in found:
+            job = facts.last_import
+            if job is None or not (kept := self._summary(job).get("importSummary")):
+                continue
+            summary = ImportSummary.model_validate(kept)
+            if summary.rejected_count:
                 reason = summary.rejected[0].reason if summary.rejected else summary.reason
                 yield Refusal(facts, summary.rejected_count, reason, job.id, job.updated)
 
-    def _summaries(self, found: Sequence[Facts]) -> Iterator[tuple[Facts, Job, JsonMapping]]:
-        """Yield what the last job of each dataset has kept of its result, where it was successful."""
+    def _doubts(self, found: Sequence[Facts]) -> Iterator[tuple[Facts, Job, str]]:
         for facts in found:
-            if (job := facts.last_run) is None or job.status != "successful":
-                continue
-            kept = JobFolder(self.store, job.id).read_json(job_folder.SUMMARY, default={})
-            if kept.get("importSummary"):
-                yield facts, job, kept
+            if (job := facts.last_good) is not None and (said := self._summary(job).get("doubts")):
+                yield facts, job, str(said)
+
+    def _summary(self, job: Job | None) -> JsonMapping:
+        """Return what a job has kept of its result."""
+        found: JsonMapping = JobFolder(self.store, job.id).read_json(job_folder.SUMMARY, default={}) if job else {}
+        return found
+
+    def _held(self, problem: KeptProblem) -> bool:
+        """Tell whether nobody can say if a problem is over: its dataset cannot be read, or something is still done."""
+        unreadable = {facts.dataset.id for facts in self._seen[0] or () if facts.unreadable}
+        own = problem.kind in OF_FILES and not unreadable.isdisjoint(problem.datasets)
+        return own or problem.id in self._waiting or self._configuration.holds(problem)
+
+
+def disks(settings: Settings) -> list[Path]:
+    """Return a folder on each disk of this machine that data, results or downloads are written to."""
+    given = (settings.data_dir, settings.results, settings.cache)
+    folders = [Path(str(one).removeprefix("file://")).absolute() for one in given if _is_local(str(one))]
+    return list({folder.stat().st_dev: folder for folder in reversed(folders) if folder.exists()}.values())
+
+
+def _is_local(address: str) -> bool:
+    return "://" not in address or address.startswith("file://")

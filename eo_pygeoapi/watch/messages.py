@@ -1,6 +1,7 @@
 """Which channel is told of which problem, when, and in which words."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from eo_pygeoapi.contract.operations import Told
@@ -20,6 +21,16 @@ TITLES: dict[Event, str] = {
     "disk": "the disk is nearly full",
     "recovered": "recovered",
 }
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a channel is told, of which problem; and whether that is over."""
+
+    title: str
+    body: str
+    problem: str = ""
+    over: bool = False
 
 
 def hears(name: str, channel: Channel, problem: KeptProblem, datasets: Mapping[str, Dataset]) -> bool:
@@ -51,7 +62,7 @@ class Teller:
         book: Book,
         channels: Mapping[str, Channel],
         datasets: Mapping[str, Dataset],
-        put: Callable[[str, str, str, datetime], None],
+        put: Callable[[str, Words, datetime], None],
         base_url: str,
     ) -> None:
         self._book = book
@@ -71,13 +82,15 @@ class Teller:
             if not channels:
                 continue
             lines = [problem.message, f"Since {_moment(problem.since)}.", problem.what_to_do, *self._links(problem)]
+            words = Words(title(problem), "\n".join(line for line in lines if line), problem.id)
             for name in channels:
-                self._put(name, title(problem), "\n".join(line for line in lines if line), now)
+                self._put(name, words, now)
             # the last telling of each channel is all that counts
             told = {entry.channel: entry for entry in problem.told}
             told |= {name: Told(channel=name, at=now, times=problem.times) for name in channels}
-            words = {"told_title": title(problem), "told_message": problem.message}
-            self._book.told(problem.model_copy(update={"told": list(told.values()), **words}))
+            update = {"told": list(told.values()), "told_title": title(problem), "told_message": problem.message}
+            update["unheard"] = [name for name in problem.unheard if name not in channels]
+            self._book.told(problem.model_copy(update=update))
         for problem in changes.closed:
             assert problem.until is not None
             lasted = f"It lasted from {_moment(problem.since)} to {_moment(problem.until)}."
@@ -85,9 +98,11 @@ class Teller:
             body = "\n".join(
                 [f"This is over: {problem.told_message or problem.message}", lasted, *self._links(problem)]
             )
+            words = Words(f"Recovered: {problem.told_title or title(problem)}", body, problem.id, over=True)
             for name in dict.fromkeys(told.channel for told in problem.told):
-                if name in self._channels and "recovered" in self._channels[name].events:
-                    self._put(name, f"Recovered: {problem.told_title or title(problem)}", body, now)
+                heard = name in self._channels and name not in problem.unheard
+                if heard and "recovered" in self._channels[name].events:
+                    self._put(name, words, now)
 
     def _links(self, problem: KeptProblem) -> Iterator[str]:
         if problem.job_id:
@@ -100,7 +115,7 @@ class Teller:
 def title(problem: KeptProblem) -> str:
     """Return a line that says what happened, and to which dataset."""
     subject = problem.dataset or (f"{len(problem.datasets)} datasets" if problem.datasets else "eo_pygeoapi")
-    return f"{subject}: {TITLES[problem.kind]}"
+    return f"{subject}: {problem.title or TITLES[problem.kind]}"
 
 
 def _moment(moment: datetime) -> str:

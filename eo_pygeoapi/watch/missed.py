@@ -42,6 +42,10 @@ class MissedSchedules:
     _looked: datetime | None = None
     _ran: dict[str, datetime] = field(default_factory=dict)  # until when each schedule is known to have run
 
+    def catches_up(self, now: datetime) -> bool:
+        """Tell whether the workers may still be making up for what was missed while nobody watched."""
+        return now - self.since < GRACE
+
     def find(self, found: Sequence[Facts], now: datetime) -> list[Missed]:
         """Return the schedules that have not run since the last time that is past by the grace."""
         if self._looked is not None and now - self._looked > GAP:
@@ -51,7 +55,7 @@ class MissedSchedules:
         for facts in found:
             due: dict[str, datetime] = {}  # when each must have run last, unless it is known to have
             for standing in facts.standings:
-                if standing.paused_by is not None or now - self.since < GRACE:
+                if standing.paused_by is not None:
                     continue
                 time = latest_until(standing.schedule, now - GRACE)
                 begun = max(standing.changed or self.since, now - LONG_AGO)

@@ -2,7 +2,8 @@
 
 What is wrong now is a list of `Condition`s, made anew at every look. `Book.update` compares it with the open problems:
 a condition that is new opens a problem, one that is worse counts again, one that is gone closes its problem. So a
-problem does not depend on a job that tells of it, and forty failures with one cause are one problem.
+problem does not depend on a job that tells of it, and forty failures with one cause are one problem. A dataset that
+goes on failing, for another reason or in other words, is the same problem.
 
     problems/open/{id}.json               what is wrong now
     problems/closed/{YYYY-MM}/{id}.json   what was, by the month of its end
@@ -11,7 +12,7 @@ Only the watch writes here.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +25,12 @@ from eo_pygeoapi.store.store import ResultStore
 
 OPEN, CLOSED = "problems/open", "problems/closed"
 ALIVE = "watch/alive.json"  # when the watch last looked
+
+
+def problem_id(event: Event, tenant: str, cause: str) -> str:
+    """Return what a problem is known by while it is open."""
+    text = "\n".join((event, tenant, cause))
+    return f"{event}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,13 @@ class Condition:
     weight: int = 1  # a higher one is worse, and is told again
     channel: str = ""  # the channel that is at fault, and is not told so
     unsettled: bool = False  # more may follow in a moment: neither new nor worse before that
+    title: str = ""  # what messages call it, where that is not what they call the event
+    line: str = ""  # of the same line, event and datasets there is one problem, which goes on in other words
 
     @property
     def id(self) -> str:
         """Return what the problem is known by while it is open."""
-        text = "\n".join((self.event, self.tenant, self.cause))
-        return f"{self.event}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return problem_id(self.event, self.tenant, self.cause)
 
 
 class KeptProblem(Problem):
@@ -57,6 +65,9 @@ class KeptProblem(Problem):
     channel: str = Field("", description="the channel that is at fault")
     told_title: str = Field("", description="the title that it was told under last")
     told_message: str = ""
+    title: str = ""
+    line: str = ""
+    unheard: list[str] = Field([], description="channels for which what they were to hear of it was given up")
     kind: Event = Field(description="the event, which chooses the channels")
 
     def shown(self) -> Problem:
@@ -95,14 +106,20 @@ class Book:
                 break
         return found[:limit]
 
-    def update(self, conditions: Iterable[Condition], now: datetime, unknown: Collection[Event] = ()) -> Changes:
+    def update(
+        self,
+        conditions: Iterable[Condition],
+        now: datetime,
+        unknown: Collection[Event] = (),
+        held: Callable[[KeptProblem], bool] = lambda _: False,
+    ) -> Changes:
         """Bring the open problems in step with what is wrong now; returns what changed.
 
         An unsettled condition opens no problem yet, and makes none worse.
-        Problems of events in `unknown` stay open, for nobody can tell whether they are over.
+        Problems of events in `unknown`, and that are `held`, stay open, for nobody can tell whether they are over.
         """
         known = {problem.id: problem for problem in self.open()}
-        wrong = {condition.id: condition for condition in conditions}
+        wrong = _going_on(known, {condition.id: condition for condition in conditions})
         opened = [
             self._keep(_new(condition))
             for id_, condition in wrong.items()
@@ -117,7 +134,8 @@ class Book:
                 self._keep(now_so)
             if now_so.times > problem.times:
                 worse.append(now_so)
-        over = [problem for id_, problem in known.items() if id_ not in wrong and problem.kind not in unknown]
+        gone = [problem for id_, problem in known.items() if id_ not in wrong]
+        over = [problem for problem in gone if problem.kind not in unknown and not held(problem)]
         closed = [problem.model_copy(update={"until": now}) for problem in over]
         for problem in closed:
             key = f"{CLOSED}/{now:%Y-%m}/{problem.id}-{now:%Y%m%dT%H%M%S}.json"
@@ -130,6 +148,12 @@ class Book:
         if self._store.exists(f"{OPEN}/{problem.id}.json"):
             self._keep(problem)
 
+    def unheard(self, problem_id: str, channel: str) -> None:
+        """Keep that a channel has not heard of a problem, while it is open, though it was told."""
+        for problem in self.open():
+            if problem.id == problem_id and channel not in problem.unheard:
+                self._keep(problem.model_copy(update={"unheard": [*problem.unheard, channel]}))
+
     def _keep(self, problem: KeptProblem) -> KeptProblem:
         self._store.write_json(
             f"{OPEN}/{problem.id}.json", problem.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -139,6 +163,23 @@ class Book:
     def _read(self, folder: str) -> list[KeptProblem]:
         problems = [KeptProblem.model_validate(self._store.read_json(key)) for key in self._store.keys(folder)]
         return sorted((p for p in problems if self._viewer.sees(p.tenant)), key=lambda problem: problem.since)
+
+
+def _going_on(known: Mapping[str, KeptProblem], wrong: Mapping[str, Condition]) -> dict[str, Condition]:
+    """Return what is wrong by the id of its problem: of one that goes on in other words that of before."""
+    found = {id_: condition for id_, condition in wrong.items() if id_ in known}
+    for id_, condition in wrong.items():
+        if id_ in found:
+            continue
+        before = (p.id for p in known.values() if p.id not in wrong and p.id not in found and _is_one(p, condition))
+        found[next(before, id_)] = condition
+    return found
+
+
+def _is_one(problem: KeptProblem, condition: Condition) -> bool:
+    """Tell whether a condition is what a problem has become."""
+    same = (problem.line, problem.kind, problem.tenant) == (condition.line, condition.event, condition.tenant)
+    return same and bool(condition.line) and not set(problem.datasets).isdisjoint(condition.datasets)
 
 
 def _new(condition: Condition) -> KeptProblem:
@@ -154,6 +195,8 @@ def _new(condition: Condition) -> KeptProblem:
         what_to_do=condition.what_to_do,
         job_id=condition.job_id,
         channel=condition.channel,
+        title=condition.title,
+        line=condition.line,
         weight=condition.weight,
     )
 
@@ -163,6 +206,8 @@ def _still(problem: KeptProblem, condition: Condition) -> KeptProblem:
     fresh = _new(condition)
     weight = problem.weight if condition.unsettled else max(problem.weight, fresh.weight)
     kept = {
+        "id": problem.id,
+        "unheard": problem.unheard,
         "since": min(problem.since, fresh.since),
         "told": problem.told,
         "told_title": problem.told_title,

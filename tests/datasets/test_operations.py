@@ -43,6 +43,20 @@ eo:
     assert (found.retention.jobs, found.retention.results) == (timedelta(days=400), None)
 
 
+def test_a_mistake_takes_nothing_from_what_is_right_beside_it() -> None:
+    text = """
+eo:
+  notify: {ops: {after: P3D}, boss: {remind: 7 days}}
+  tenants: {north: {title: The North}}
+  retention: {jobs: 400 days}
+"""
+    found, problems = inspect_operations(yaml.safe_load(text))
+
+    assert [problem.partition(":")[0] for problem in problems] == ["eo.notify.boss.remind", "eo.retention.jobs"]
+    assert (list(found.notify), list(found.tenants), found.retention.jobs) == (["ops"], ["north"], None)
+    assert inspect_operations({"eo": {"notify": "ops"}})[0].notify == {}
+
+
 def test_a_dataset_survives_json_with_its_durations() -> None:
     text = resources(rain="{source: chirps3, late: P10D, policy: {backoff: PT5M}, after: [{analytics: true}]}")
     rain = datasets(text)["rain"]

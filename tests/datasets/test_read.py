@@ -67,7 +67,7 @@ def test_the_design_s_example_is_accepted_whole() -> None:
     read_back = found.to_json(exclude=around | unsaid)
     assert read_back == {
         **written,
-        "options": {**written["options"], "baseUrl": ""},
+        "options": {**written["options"], "product": "auto", "baseUrl": ""},
         "aggregation": {**written["aggregation"], "daily": "", "weight": "cell"},
         "dhis2": {
             "attributeOptionCombo": "",

@@ -88,6 +88,17 @@ def test_what_dhis2_says_stands_until_it_says_something_else(table: CoverageTabl
     assert [(s.imported, s.rejected, s.kept) for s in table.summary()] == [(2, 0, 0)]
 
 
+@pytest.mark.parametrize("found", [b"", b"{", b"[]", b'{"digest": 1}'])
+def test_counts_that_cannot_be_read_are_made_again(tmp_path: Path, found: bytes) -> None:
+    store = ResultStore(str(tmp_path))
+    table = CoverageTable(store, "rain")
+    table.add_values(cells("VVPPOVNN"), UNITS, "job-1", "1")
+    store.write_bytes("coverage/rain/summaries/2025.json", found)
+
+    assert [summary.present for summary in table.summary()] == [2, 2, 1, 0]
+    assert store.read_json("coverage/rain/summaries/2025.json")["periods"]
+
+
 def test_a_reason_is_said_once_for_periods_that_follow_each_other(table: CoverageTable) -> None:
     table.add_values(cells("NNNNNNNN", reason="comes later"), UNITS, "job-1", "1")
     table.add_values(cells("VOVO", DAYS[:2], "outside the data"), UNITS, "job-2", "2")

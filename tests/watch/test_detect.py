@@ -10,8 +10,10 @@ import yaml
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.datasets.block import Schedule
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.store.coverage import PeriodSummary
@@ -148,7 +150,54 @@ def test_no_worker_for_ten_minutes(minutes: int, wrong: bool) -> None:
 
 @pytest.mark.parametrize(("free", "weights"), [(100, []), (99, [1]), (49, [2])])
 def test_a_disk_with_less_than_a_tenth_free(free: int, weights: list[int]) -> None:
-    assert [condition.weight for condition in detect.disk("/data", free, 1000, NOW)] == weights
+    found = detect.disk("/data", free, 1000, NOW)
+    assert [condition.weight for condition in found if not condition.unsettled] == weights
+
+
+@pytest.mark.parametrize(("free", "stays"), [(119, True), (120, False)])
+def test_a_disk_that_was_nearly_full_is_so_until_a_bit_more_than_that_is_free(free: int, stays: bool) -> None:
+    assert [condition.unsettled for condition in detect.disk("/data", free, 1000, NOW)] == [True] * stays
+
+
+def test_workers_that_were_dead_before_the_watch_began_are_kept_and_not_told_anew() -> None:
+    begun = NOW - timedelta(minutes=9)
+    for last_alive in (NOW - 2 * DAY, None):
+        (kept,) = detect.workers(last_alive, NOW, begun)
+        (told,) = detect.workers(last_alive, NOW + timedelta(minutes=1), begun)
+        assert (kept.unsettled, told.unsettled, told.since) == (True, False, last_alive or begun)
+
+
+def test_a_failed_dry_run_does_not_say_that_values_are_not_in_dhis2() -> None:
+    failure = failed(facts(), "no answer")
+    (dry,) = detect.failures([failure])
+    (real,) = detect.failures([replace(failure, job=replace(failure.job, inputs={"dryRun": False}))])
+
+    assert dry.what_to_do.startswith("It was a dry run, which imports nothing; newer values are not published.")
+    assert real.what_to_do.startswith("The values of the periods that this job was for are not in DHIS2.")
+
+
+def test_a_feed_whose_schedules_wait_for_a_credential_is_told() -> None:
+    feed = facts()
+    schedule = Schedule.model_validate({"name": "daily", "cron": "0 7 * * *", "inputs": {}})
+    waits = Standing(feed.dataset, schedule, False, "missing credentials", "there is no DHIS2 connection 'x'")
+    (condition,) = detect.paused([replace(feed, standings=[replace(waits, changed=NOW - DAY)])], NOW)
+
+    assert condition.message == "The schedule rain/daily is paused: there is no DHIS2 connection 'x'."
+    assert (condition.event, condition.since, condition.datasets) == ("credential", NOW - DAY, ("rain",))
+    assert list(detect.paused([replace(feed, standings=[waits], periods=[])], NOW)) == []  # a first start
+    assert list(detect.paused([replace(feed, standings=[replace(waits, paused_by="file")])], NOW)) == []
+
+
+def test_a_provider_whose_final_data_stop_has_stopped_though_preliminary_ones_go_on() -> None:
+    goes_on = replace(facts(), newest_day=NOW.date() - DAY)
+    assert list(detect.stale([replace(goes_on, newest_final=date(2026, 9, 30))], NOW.date())) == []
+    (condition,) = detect.stale([replace(goes_on, newest_final=date(2026, 4, 30))], NOW.date())
+
+    assert condition.message == (
+        "The final data of Rain have stopped: their newest day is 2026-04-30, 210 days ago. "
+        "Preliminary values stay in their place."
+    )
+    assert condition.id != next(iter(detect.stale([replace(facts(), newest_day=date(2026, 4, 30))], NOW.date()))).id
 
 
 @pytest.mark.parametrize(("left", "weights"), [(None, []), (15 * DAY, []), (14 * DAY, [1]), (-DAY, [2])])

@@ -1,6 +1,7 @@
 """Until when values are right, whether that is late, and how it is said."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def days(first: date, last: date, missing: Sequence[date] = (), **counts: int) -
             provisional=counts.get("provisional", 0),
             imported=0 if period.start in missing else counts.get("imported", 13),
             rejected=0,
-            kept=0,
+            kept=counts.get("kept", 0),
         )
         for period in periods_in(Interval(start=first, end=last), "daily")
     ]
@@ -77,6 +78,76 @@ def test_a_dataset_says_itself_what_is_late() -> None:
 
     assert not freshness.is_late(feed, date(2026, 12, 4))
     assert freshness.is_late(feed, date(2026, 12, 5))
+
+
+@pytest.mark.parametrize(
+    ("today", "late"), [(date(2026, 11, 30), False), (date(2027, 2, 8), False), (date(2027, 2, 9), True)]
+)
+def test_what_is_late_counts_from_when_a_long_period_ends(today: date, late: bool) -> None:
+    block = "{source: worldpop, late: P40D, options: {country: SLE}}"
+    text = f"resources: {{people: {{type: collection, title: People, eo: {block}}}}}"
+    people = read_datasets(yaml.safe_load(text), Path("/etc/eo"))["people"]
+    (year,) = periods_in(Interval(start=date(2025, 1, 1), end=date(2025, 12, 31)), "yearly")
+    counts = {"present": 13, "provisional": 0, "imported": 13, "rejected": 0, "kept": 0}
+    feed = Facts(people, [PeriodSummary(id=year.id, start=year.start, end=year.end, **counts)])
+
+    assert freshness.is_late(feed, today) is late
+    assert freshness.in_words(feed, TODAY) == "in DHIS2 until 31 December 2025; 2026 expected on 9 February 2027"
+
+
+SCHEDULE = "{name: daily, cron: '0 7 * * *', inputs: {start: -P40D, end: P0D, dryRun: %s}}"
+UNITS = "orgUnits: {source: geojson, href: units.json}"
+DHIS2 = f", {UNITS}, dhis2: {{connection: national, dataElement: RAIN}}"
+
+
+def test_a_source_that_says_no_dates_says_so_where_a_schedule_waits_for_them() -> None:
+    block = f"{{source: file, options: {{href: a.nc}}, {UNITS}, schedules: [{SCHEDULE % 'true'}]}}"
+    text = f"resources: {{rain: {{type: collection, title: Rain, eo: {block}}}}}"
+    own = Facts(
+        read_datasets(yaml.safe_load(text), Path("/etc/eo"))["rain"], days(date(2026, 11, 1), date(2026, 11, 24))
+    )
+
+    assert freshness.in_words(own, TODAY) == "in DHIS2 until 24 November; when 25 November comes is not known"
+
+
+@pytest.mark.parametrize(("dry_run", "kept", "late"), [("false", 0, True), ("true", 0, False), ("false", 13, False)])
+def test_values_that_no_longer_reach_dhis2_are_late_where_a_schedule_imports(
+    dry_run: str, kept: int, late: bool
+) -> None:
+    reached = days(date(2026, 11, 1), date(2026, 11, 10))
+    periods = reached + days(date(2026, 11, 11), date(2026, 11, 24), imported=0, kept=kept)
+    feed = facts(periods, f"{DHIS2}, schedules: [{SCHEDULE % dry_run}]")
+
+    assert freshness.is_late(feed, TODAY) is late
+    assert freshness.state(feed, TODAY) == ("late" if late else "ok")
+    said = [condition.message for condition in detect.late([feed], TODAY)]
+    assert (
+        said
+        == ["Rain is late in DHIS2: it holds values until 2026-11-10, and until 2026-11-24 they are published."] * late
+    )
+
+
+def test_a_schedule_that_imports_less_than_is_published_does_not_make_that_late() -> None:
+    periods = days(date(2026, 9, 1), date(2026, 10, 31)) + days(date(2026, 11, 1), date(2026, 11, 24), imported=0)
+    monthly = "{name: monthly, cron: '0 7 1 * *', inputs: {start: -P40D, end: -P2D, dryRun: false}}"
+
+    assert not freshness.is_late(facts(periods, f"{DHIS2}, schedules: [{SCHEDULE % 'true'}, {monthly}]"), TODAY)
+    assert not freshness.is_late(
+        facts(periods[:-30], f"{DHIS2}, schedules: [{SCHEDULE % 'false'}]"), date(2026, 10, 27)
+    )
+
+
+def test_a_job_for_one_unit_does_not_make_a_feed_look_fresh() -> None:
+    one = replace(days(TODAY, TODAY)[0], present=1, imported=1)
+    periods = [*days(date(2026, 6, 1), date(2026, 6, 30)), one]
+    feed = f"{DHIS2}, schedules: [{SCHEDULE % 'false'}]"
+    found = freshness.status(facts(periods, feed), TODAY)
+
+    assert (found.published_until, found.imported_until, found.state) == (date(2026, 6, 30), date(2026, 6, 30), "late")
+    assert freshness.status(facts(periods, feed, unit_count=1), TODAY).published_until == TODAY  # all others are gone
+    assert freshness.status(facts(periods), TODAY).published_until == TODAY  # no schedule is for all units
+    part = feed.replace("start:", "orgUnitIds: [O6uvpzGd5pu], start:")
+    assert freshness.status(facts(periods, part), TODAY).published_until == TODAY
 
 
 def test_what_the_provider_said_goes_before_the_usual_delay() -> None:

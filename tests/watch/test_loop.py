@@ -1,6 +1,6 @@
 """The watch, beside a real Prefect server: what it sees without any worker or web process."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
+from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, UNDO_ID
 from eo_pygeoapi.errors import Dhis2CredentialError, EoError, SourceUnavailableError
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
@@ -19,10 +20,11 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.specs import process_spec
 from eo_pygeoapi.jobs.results import keep_error
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts, note_token
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.loop import Watch
+from eo_pygeoapi.watch.loop import Watch, disks
 from eo_pygeoapi.watch.problems import ALIVE, Book
 from tests.servers import free_port
 from tests.watch.receiver import Receiver
@@ -215,6 +217,134 @@ def test_a_backfill_that_failed_or_has_lost_parts_is_told_until_another_one_succ
     looking.gateway.close()
 
 
+def test_a_dry_run_that_a_person_asked_for_is_no_problem_and_ends_none(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, (rain, heat) = with_jobs(config, receiver, prefect_api)
+    (first, second) = sorted(looking.look(datetime.now(UTC))[0], reverse=True)
+    end(looking, heat)
+    fail(looking, submitted(looking, second, dryRun=True, orgUnitIds=["nosuch"]), EoError("no unit nosuch"))
+    looking.look(datetime.now(UTC))
+    assert titles(receiver) == []
+
+    fail(looking, rain, EoError("no room"))
+    looking.look(datetime.now(UTC))
+    end(looking, submitted(looking, first, dryRun=True))
+    looking.look(datetime.now(UTC))
+    assert titles(receiver) == [f"{first}: a job failed"]
+    end(looking, submitted(looking, first))
+    looking.look(datetime.now(UTC))
+    assert titles(receiver)[1:] == [f"Recovered: {first}: a job failed"]
+    looking.gateway.close()
+
+
+def test_refused_values_are_a_problem_until_an_import_has_none(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, (rain, _) = with_jobs(config, receiver, prefect_api)
+    first = max(looking.look(datetime.now(UTC))[0])
+
+    def ended(job: str, rejected: int, dry_run: bool = False) -> list[str]:
+        summary = {"status": "WARNING", "dryRun": dry_run, "rejectedCount": rejected}
+        JobFolder(looking.store, job).write_json("summary.json", {"importSummary": summary})
+        end(looking, job)
+        return opened()
+
+    def opened() -> list[str]:
+        looking.look(datetime.now(UTC))
+        return [problem.message for problem in Book(looking.store).open() if problem.event == "refused"]
+
+    refused = [f"DHIS2 refused 5 values of {first}: "]
+    assert ended(rain, 5) == refused
+    assert ended(submitted(looking, first, dryRun=True), 0, dry_run=True) == refused
+    fail(looking, submitted(looking, first), EoError("no room"))
+    assert opened() == refused
+    assert ended(submitted(looking, first), 0) == []
+    looking.gateway.close()
+
+
+def test_what_follows_each_import_and_always_fails_is_one_problem(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, _ = with_jobs(config, receiver, prefect_api)
+    document = yaml.safe_load(config.read_text())
+    first = max(document["resources"])
+    document["resources"][first]["eo"] |= {
+        "dhis2": {"connection": "default", "dataElement": "RAIN"}, "after": [{"analytics": True}]
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(document))
+    dataset = looking.look(datetime.now(UTC))[0][first]
+    days = Interval(start=date(2026, 1, 8), end=date(2026, 1, 9))
+    for number in range(3):
+        begun = Chain.after(str(UUID(int=number)), dataset, days, "x", looking.begun)
+        begun.keep(looking.store)
+        looking.look(datetime.now(UTC))
+        broken = {"status": "failed", "message": "no authority", "finished": looking.begun}
+        begun.replaced(0, begun.links[0].model_copy(update=broken)).keep(looking.store)
+        looking.look(datetime.now(UTC))
+    assert titles(receiver) == [f"{first}: a job failed"]
+    looking.gateway.close()
+
+
+def test_a_mistake_in_the_file_ends_no_problem_and_silences_no_channel(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, (rain, _) = with_jobs(config, receiver, prefect_api)
+    right = yaml.safe_load(config.read_text())
+    first = max(right["resources"])
+    fail(looking, rain, EoError("no room"))
+    looking.look(datetime.now(UTC))
+    again = Watch(looking.settings, looking.gateway, looking.store, looking.begun)
+    now = datetime.now(UTC)
+
+    def wrong(**eo: Any) -> str:
+        document = yaml.safe_load(yaml.safe_dump(right))
+        document["resources"][first]["eo"]["late"] = "10 days"
+        document["eo"] |= eo
+        return yaml.safe_dump(document)
+
+    def heard() -> list[str]:
+        return [title for title in titles(receiver) if "no worker" not in title]
+
+    told = [f"{first}: a job failed"]
+    # also for a watch that has never seen a right file, and one that is no YAML
+    for text in (wrong(), wrong(retention={"jobs": "400 days"}), wrong(notify={"ops": {}, "boss": {"remind": "x"}})):
+        config.write_text(text)
+        for one in (looking, again):
+            one.look(now)
+        assert heard() == told
+    config.write_text("eo: [")
+    for minutes in (1, 10):
+        looking.look(now + minutes * MINUTE)
+    assert heard()[1:] == ["eo_pygeoapi: the configuration file has mistakes"]
+    config.write_text(yaml.safe_dump(right))
+    looking.look(now + 11 * MINUTE)
+    assert heard()[2:] == ["Recovered: eo_pygeoapi: the configuration file has mistakes"]
+    looking.gateway.close()
+
+
+def test_files_of_a_dataset_that_cannot_be_read_hold_up_no_other(
+    config: Path, receiver: Receiver, prefect_api: str
+) -> None:
+    looking, (_, heat) = with_jobs(config, receiver, prefect_api)
+    first, second = sorted(looking.look(datetime.now(UTC))[0], reverse=True)
+    looking.store.write_bytes(f"boundaries/{first}.json", b"")
+    fail(looking, heat, EoError("no room"))
+    looking.look(datetime.now(UTC))
+    assert sorted(titles(receiver)) == sorted([f"{first}: its files cannot be read", f"{second}: a job failed"])
+    looking.store.delete(f"boundaries/{first}.json")
+    looking.look(datetime.now(UTC))
+    assert titles(receiver)[2:] == [f"Recovered: {first}: its files cannot be read"]
+    looking.gateway.close()
+
+
+def test_a_disk_is_looked_at_once_and_each_that_is_written_to(tmp_path: Path) -> None:
+    settings = Settings().model_copy(update={"data_dir": tmp_path, "results_url": "s3://x", "cache_url": "/proc"})
+    assert sorted(disks(settings)) == sorted([Path("/proc"), tmp_path])  # a disk of its own on every machine
+    here = settings.model_copy(update={"results_url": f"file://{tmp_path}/r", "cache_url": str(tmp_path / "nowhere")})
+    assert disks(here) == [tmp_path]
+
+
 def with_jobs(config: Path, receiver: Receiver, api: str) -> tuple[Watch, list[str]]:
     """Return a watch of two datasets, each of which has a job that waits, and the ids of the jobs."""
     names, document = [f"{name}-{uuid4()}" for name in ("rain", "heat")], yaml.safe_load(FILE)
@@ -225,7 +355,12 @@ def with_jobs(config: Path, receiver: Receiver, api: str) -> tuple[Watch, list[s
     for name in names:
         spec = DeploymentSpec(name, IMPORT_FLOW, entrypoint_of(PROCESS_ID), "", nothing, nothing, "1")
         looking.gateway.deployments.put(spec)
-    return looking, [looking.gateway.runs.submit(name, {"inputs": {"datasetId": name}}).id for name in names]
+    return looking, [submitted(looking, name) for name in names]
+
+
+def submitted(looking: Watch, dataset: str, **inputs: Any) -> str:
+    """Return the id of a new job that imports a dataset, unless the inputs say something else."""
+    return looking.gateway.runs.submit(dataset, {"inputs": {"datasetId": dataset, "dryRun": False, **inputs}}).id
 
 
 def fail(looking: Watch, job: str, error: EoError) -> None:

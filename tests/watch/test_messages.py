@@ -10,7 +10,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Channel
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.messages import Teller
+from eo_pygeoapi.watch.messages import Teller, Words
 from eo_pygeoapi.watch.problems import Book, Condition
 
 NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
@@ -37,8 +37,8 @@ class Watch:
         self._teller.tell(self.book.update(conditions, now), now)
         return [(channel, title) for channel, title, _ in self.messages]
 
-    def _put(self, channel: str, title: str, body: str, _now: datetime) -> None:
-        self.messages.append((channel, title, body))
+    def _put(self, channel: str, words: Words, _now: datetime) -> None:
+        self.messages.append((channel, words.title, words.body))
 
 
 @pytest.fixture
@@ -122,6 +122,26 @@ def test_who_was_not_told_does_not_hear_that_it_is_over(tmp_path: Path, datasets
 
     on.look(NOW, failed())
     assert on.look(NOW + DAY) == []  # ops does not want to hear of recoveries, boss was not told
+
+
+def test_a_channel_that_never_heard_of_a_problem_does_not_hear_that_it_is_over(
+    tmp_path: Path, datasets: dict[str, Dataset]
+) -> None:
+    on = watch(tmp_path, datasets, ops=Channel(), boss=Channel())
+    for first, heard in ((NOW, False), (NOW + 30 * DAY, True)):
+        on.look(first, failed())
+        on.book.unheard(failed().id, "boss")  # what it was to hear was given up
+        if heard:
+            assert ("boss", "rain: a job failed") in on.look(first + 7 * DAY, failed())  # it is reminded
+        told = [channel for channel, _ in on.look(first + 8 * DAY)]
+        assert told == (["ops", "boss"] if heard else ["ops"])
+
+
+def test_a_problem_of_a_channel_is_not_called_a_failed_job(tmp_path: Path, datasets: dict[str, Dataset]) -> None:
+    on = watch(tmp_path, datasets, ops=Channel())
+    silent = Condition("failed", "channel boss", NOW, "It takes nothing.", title="channel boss takes no messages")
+    assert on.look(NOW, silent) == [("ops", "eo_pygeoapi: channel boss takes no messages")]
+    assert on.look(NOW + DAY) == [("ops", "Recovered: eo_pygeoapi: channel boss takes no messages")]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def test_the_listing_of_the_server_says_it(chc_server: chc.StandIn, today: date,
     assert Chirps3Options(base_url=chc_server.url, stage="prelim").newest(today, nothing) is None
 
 
+def test_final_data_are_asked_for_too_where_the_newest_ones_are_preliminary(chc_server: chc.StandIn) -> None:
+    assert Chirps3Options(base_url=chc_server.url, stage="latest").newest(TODAY, nothing) is None
+    assert Chirps3Options(base_url=chc_server.url, stage="latest").newest_final(TODAY, nothing) == date(2024, 1, 31)
+    assert Chirps3Options(base_url=chc_server.url).newest_final(TODAY, nothing) is None
+
+
 def test_the_catalogue_says_it_without_a_key(cds_server: cds.StandIn) -> None:
     cds_server.state(latest="2024-02-04")
     settings = {"ECMWF_DATASTORES_URL": cds_server.url}

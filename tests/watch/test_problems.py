@@ -92,3 +92,43 @@ def test_what_nobody_can_tell_of_stays_open(tmp_path: Path) -> None:
     book.update(some, NOW)
     assert [problem.kind for problem in book.update([], NOW, ["failed"]).closed] == ["disk"]
     assert [problem.kind for problem in book.update([], NOW).closed] == ["failed"]
+
+
+def of_jobs(words: str, *datasets: str, line: str = "jobs") -> Condition:
+    return Condition("failed", words, NOW, f"{words}.", datasets=datasets, line=line)
+
+
+def test_a_dataset_that_goes_on_failing_in_other_words_is_one_problem(book: Book) -> None:
+    (first,) = book.update([of_jobs("unit A is not assigned", "rain")], NOW).opened
+    changes = book.update([of_jobs("DHIS2 is away", "rain")], NOW + HOUR)
+    again = book.update([of_jobs("DHIS2 is away", "rain")], NOW + 2 * HOUR)
+    for found in (changes, again):
+        assert (list(found.opened), list(found.worse), list(found.closed)) == ([], [], [])
+    (problem,) = book.open()
+    assert (problem.id, problem.message, problem.since) == (first.id, "DHIS2 is away.", NOW)
+
+    # what has another cause, another dataset or is of another kind is one of its own
+    others = [of_jobs("DHIS2 is away", "rain"), of_jobs("gone", "heat"), of_jobs("an undo", "rain", line="")]
+    assert len(book.update(others, NOW + 3 * HOUR).opened) == 2
+    assert len(book.update([], NOW + 4 * HOUR).closed) == 3
+
+
+def test_more_datasets_that_fail_in_other_words_make_it_worse(book: Book) -> None:
+    book.update([of_jobs("unit A is not assigned", "rain")], NOW)
+    worse = replace(of_jobs("DHIS2 is away", "rain", "heat"), weight=2)
+    changes = book.update([worse], NOW + HOUR)
+    assert [p.datasets for p in changes.worse] == [["rain", "heat"]] and not changes.opened
+
+
+def test_what_is_held_stays_open(book: Book) -> None:
+    book.update([of_jobs("x", "rain"), of_jobs("y", "heat")], NOW)
+    closed = book.update([], NOW + HOUR, held=lambda problem: "rain" in problem.datasets).closed
+    assert [problem.datasets for problem in closed] == [["heat"]]
+
+
+def test_a_channel_that_has_not_heard_of_a_problem_is_kept_with_it(book: Book) -> None:
+    (problem,) = book.update([of_jobs("x", "rain")], NOW).opened
+    book.unheard(problem.id, "ops")
+    book.unheard("gone", "ops")
+    book.update([of_jobs("x", "rain")], NOW + HOUR)
+    assert [p.unheard for p in book.open()] == [["ops"]]

@@ -130,11 +130,15 @@ def in_words(row_count: int, summary: ImportSummary) -> str:
     return "; ".join([f"{row_count} values", f"{sent}: {listed}", *more])
 
 
-def imported_nothing(summary: ImportSummary) -> bool:
-    """Tell whether an import, and not a dry run, changed nothing in DHIS2 because of an error: the job has failed."""
-    return (
-        summary.status == "ERROR" and not summary.dry_run and not summary.imported + summary.updated + summary.deleted
-    )
+def imported_nothing(summary: ImportSummary, count: int) -> bool:
+    """Tell whether an import of `count` values, and not a dry run, could not be made: the job has failed.
+
+    DHIS2 changed nothing because of an error, or it was not asked at all, for it has no such data element or there is
+    no connection. Where there were no values to import, nothing failed.
+    """
+    if summary.dry_run or summary.imported + summary.updated + summary.deleted:
+        return False
+    return summary.status == "ERROR" or (summary.status == "SKIPPED" and count > 0)
 
 
 class Answer:

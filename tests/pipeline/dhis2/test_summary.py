@@ -123,10 +123,14 @@ def test_a_job_says_in_a_sentence_what_came_of_its_values() -> None:
 
 def test_which_import_is_a_failure() -> None:
     error = ImportSummary(status="ERROR", dry_run=False, unchanged=3)
-    assert imported_nothing(error)
-    assert not imported_nothing(error.model_copy(update={"dry_run": True}))
-    assert not imported_nothing(error.model_copy(update={"imported": 1}))
-    assert not imported_nothing(error.model_copy(update={"status": "WARNING"}))
+    assert imported_nothing(error, 3)
+    assert not imported_nothing(error.model_copy(update={"dry_run": True}), 3)
+    assert not imported_nothing(error.model_copy(update={"imported": 1}), 3)
+    assert not imported_nothing(error.model_copy(update={"status": "WARNING"}), 3)
+    skipped = ImportSummary(status="SKIPPED", dry_run=False, reason="there is no DHIS2 connection 'national'")
+    assert imported_nothing(skipped, 3)
+    assert not imported_nothing(skipped, 0)  # there was nothing to import
+    assert not imported_nothing(skipped.model_copy(update={"dry_run": True}), 3)
 
 
 def test_long_lists_of_names_are_shortened() -> None:

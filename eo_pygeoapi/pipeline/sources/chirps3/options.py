@@ -80,7 +80,13 @@ class Chirps3Options(SourceOptions):
 
     def newest(self, today: date, setting: Callable[[str], str]) -> date | None:
         """Read the server's listing of this year's files, and of the last year's where it has none of this year."""
-        folder = _FOLDERS["final" if self.stage == "final" else "prelim"]
+        return self._newest_in(_FOLDERS["final" if self.stage == "final" else "prelim"], today)
+
+    def newest_final(self, today: date, setting: Callable[[str], str]) -> date | None:
+        """Of `latest`, the same of the final files: preliminary ones may go on without them."""
+        return self._newest_in(_FOLDERS["final"], today) if self.stage == "latest" else None
+
+    def _newest_in(self, folder: str, today: date) -> date | None:
         for year in (today.year, today.year - 1):
             url = self.address().rstrip("/") + folder.format(flavor=self.flavor, year=year)
             answer = requests.get(url, timeout=_SECONDS)
