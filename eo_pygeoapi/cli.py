@@ -134,7 +134,7 @@ def check(
 
         report.problems += unanswered(report.datasets, settings)
     if settings.prefect_api_url:
-        from eo_pygeoapi.commands.checks import other_releases
+        from eo_pygeoapi.commands.versions import other_releases
 
         report.remarks += other_releases(settings)
     for remark in (*remarks, *report.remarks):

@@ -14,19 +14,15 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
-from eo_pygeoapi.commands.versions import version_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, members_of
-from eo_pygeoapi.errors import ConfigError, EoError
-from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.settings import Settings, notify_variable
-from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.store.workers import Release
 
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)
@@ -90,17 +86,6 @@ def channels_without_address(operations: Operations, settings: Settings) -> Iter
                 f"channel {name} has no address, so nothing can be sent to it: set {variable}, or make the Prefect "
                 f"block notification-channel/{name}"
             )
-
-
-def other_releases(settings: Settings) -> list[str]:
-    """Return a sentence for each running part that is of another release; none where Prefect does not answer."""
-    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets())
-    try:
-        return list(version_remarks(gateway, ResultStore(settings.results), Release.of_this_process()))
-    except EoError:
-        return []
-    finally:
-        gateway.close()
 
 
 def schema_problems(config: Mapping[str, object]) -> list[str]:

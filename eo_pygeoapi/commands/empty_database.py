@@ -48,10 +48,10 @@ def _installed() -> Path:
     return Path(spec.origin).parent / _MIGRATIONS
 
 
-def by_migrations() -> str:
+def by_migrations(environ: Mapping[str, str]) -> str:
     """Return what the migrations of the installed Prefect make, as a text."""
     with TemporaryDirectory(prefix="eo-pygeoapi-") as home:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        kept = {name: value for name, value in environ.items() if not name.startswith("PREFECT_")}
         subprocess.run(
             [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"],
             env={**kept, "PREFECT_HOME": home},
@@ -64,4 +64,4 @@ def by_migrations() -> str:
 
 
 if __name__ == "__main__":
-    _TEXT.write_text(by_migrations())
+    _TEXT.write_text(by_migrations(os.environ))

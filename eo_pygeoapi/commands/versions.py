@@ -4,9 +4,22 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.workers import Release, release_of
+
+
+def other_releases(settings: Settings) -> list[str]:
+    """Return a sentence for each running part that is of another release; none where Prefect does not answer."""
+    gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets())
+    try:
+        return list(version_remarks(gateway, ResultStore(settings.results), Release.of_this_process()))
+    except EoError:
+        return []
+    finally:
+        gateway.close()
 
 
 def version_remarks(gateway: PrefectGateway, store: ResultStore, here: Release) -> Iterator[str]:

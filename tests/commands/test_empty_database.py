@@ -1,5 +1,6 @@
 """The empty database that a new stack begins with is the one that Prefect itself would make."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ def statements(text: str) -> list[list[str]]:
 @pytest.mark.slow
 def test_it_is_what_the_migrations_of_the_installed_prefect_make(tmp_path: Path) -> None:
     assert make_empty(tmp_path, {})
-    ours, theirs = statements(dumped(tmp_path / "prefect.db") + "\n"), statements(by_migrations())
+    ours, theirs = statements(dumped(tmp_path / "prefect.db") + "\n"), statements(by_migrations(os.environ))
     assert len(ours) > 100 and ours == theirs
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from eo_pygeoapi.commands.checks import other_releases
-from eo_pygeoapi.commands.versions import version_remarks
+from eo_pygeoapi.commands.versions import other_releases, version_remarks
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.workers import Release, note_worker, release_of

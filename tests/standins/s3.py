@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from fsspec import get_filesystem_class
 
 from tests.servers import free_port, running, wait_for
 
@@ -40,4 +41,7 @@ def serving(folder: Path) -> Iterator[StandIn]:
     port, log = free_port(), folder / "s3.log"
     with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], log) as process:
         wait_for(f"http://127.0.0.1:{port}/moto-api/", process, log)
+        # clients are kept for all of a process, with the address that they began with
+        get_filesystem_class("s3").clear_instance_cache()
         yield StandIn(f"http://127.0.0.1:{port}")
+        get_filesystem_class("s3").clear_instance_cache()

@@ -1,9 +1,11 @@
 """A worker whose configuration file is not the one that a job was submitted with: an edit that has not reached it."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from eo_pygeoapi.commands.sample import make_sample
@@ -17,7 +19,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 from tests.stack import base_config, collection
-from tests.worker.farm import ENDED, Farm, patiently, until
+from tests.worker.farm import ENDED, Farm, deploy, patiently, until
 
 MISTAKEN, RIGHT = {"from": "K", "to": "K"}, {"from": "K", "to": "degC"}
 
@@ -60,6 +62,13 @@ class Office:
 
     def ended(self, job: str) -> Job:
         return until(lambda: found if (found := self.work.gateway.runs.get(job)).status in ENDED else None, 240)
+
+
+@pytest.fixture
+def work(work: Farm) -> Iterator[Farm]:
+    """The servers, which have the flows of tests again after a test that has applied a file."""
+    yield work
+    patiently(lambda: deploy(work.gateway))
 
 
 def test_a_worker_with_the_old_file_refuses_and_takes_up_the_new_one(work: Farm, tmp_path: Path) -> None:

@@ -40,7 +40,11 @@ def test_prefect_has_the_method_with_these_parameters_and_so_have_we(name: str) 
 
 def test_all_methods_of_prefect_s_worker_that_are_overridden_are_listed() -> None:
     ours = {name for name, member in vars(ImportWorker).items() if inspect.isfunction(member)}
-    theirs = {name for base in ImportWorker.__mro__[1:] for name in vars(base)} - {"__init__"}
+    theirs = {name for base in ImportWorker.__mro__[1:] for name in vars(base)} - {
+        "__init__",
+        "__aenter__",
+        "__aexit__",
+    }
     assert ours & theirs == set(OVERRIDDEN)
     configuration = {name for name, member in vars(ImportJobConfiguration).items() if inspect.isfunction(member)}
     assert "prepare_for_flow_run" in configuration and hasattr(ProcessJobConfiguration, "prepare_for_flow_run")

@@ -236,7 +236,8 @@ def test_periods_that_are_closed() -> None:
         ("Weekly", 0, date(2025, 7, 13)),
         ("Monthly", 1, date(2025, 7, 31)),
         ("Yearly", 10, date(2034, 12, 31)),
-        ("BiWeekly", 0, None),
+        ("BiWeekly", 0, date(2025, 7, 13)),
+        ("TwoYearly", 0, None),
     ],
 )
 def test_how_long_a_data_set_is_open(type_: str, open_future_periods: int, last: date | None) -> None:

@@ -91,7 +91,7 @@ def test_dekads(tmp_path: Path) -> None:
 def test_dekads_make_up_no_weeks(tmp_path: Path) -> None:
     make(tmp_path, "2025.07.1", "2025.07.2")
     asked = request(tmp_path, "rain-{YYYY}.{MM}.{K}.tif", "2025-06-30", "2025-07-20", periodType="weekly")
-    message = "one value a dekad, which do not make up the period 2025W27 .*; allowed period types: monthly, quarterly"
+    message = "one value a dekad, which do not make up the period 2025W27 .*; allowed period types: dekadal, monthly"
     with pytest.raises(SourceError, match=message):
         values(asked)
 
