@@ -71,6 +71,7 @@ def work(work: Farm) -> Iterator[Farm]:
     patiently(lambda: deploy(work.gateway))
 
 
+@pytest.mark.slow
 def test_a_worker_with_the_old_file_refuses_and_takes_up_the_new_one(work: Farm, tmp_path: Path) -> None:
     here, there = Host(tmp_path / "here"), Host(tmp_path / "there")
     office = Office(work, here, tmp_path / "results")
