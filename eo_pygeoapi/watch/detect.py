@@ -1,40 +1,26 @@
-"""What is wrong now: from what is known of datasets, workers and the machine to conditions."""
+"""What is wrong now: from what jobs, workers and the machine tell to conditions; `overdue` has what did not come."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.errors import AWAY, Away
 from eo_pygeoapi.gateway.job import Job
-from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
-from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
-from eo_pygeoapi.watch.missed import Missed, Why
 from eo_pygeoapi.watch.problems import Condition, problem_id
+from eo_pygeoapi.wording import some
 
 NO_WORKER_AFTER = timedelta(minutes=10)
 LEAST_FREE, ENOUGH_FREE = 0.1, 0.12  # a disk that was nearly full is so until it has the second
 EXPIRES_WITHIN = timedelta(days=14)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 OF_JOBS = "jobs"  # the line of problems that the last jobs of datasets tell of
-_SHOWN = 5
 _EXPIRED = 2  # worse than to expire soon
-_NOT_RUN_BECAUSE: dict[Why, str] = {
-    "no run": "Prefect made no run of it",
-    "skipped": "nobody could start it, and its `catchUp` wants no run later",
-    "waits": "its run still waits",
-}
-_MISSED_WHAT_TO_DO: dict[Why, str] = {
-    "no run": "Look at the log of the Prefect server, and run `eo-pygeoapi apply`.",
-    "skipped": "Look at why no worker was there.",
-    "waits": "Look at the workers, and at the queues of the work pool in Prefect: is one paused?",
-}
 # what differs between messages of one cause: ids, dates, numbers
 _VARIES = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d[\d.,:-]*(?:[TZ]\d*)?")
 
@@ -103,20 +89,20 @@ def failures(found: Iterable[Failure], may_follow: Callable[[Failure], bool] = l
     by_cause: dict[tuple[str, str, str], list[Failure]] = {}
     for failure in found:
         by_cause.setdefault((failure.event, failure.facts.dataset.tenant, failure.cause), []).append(failure)
-    for (_, tenant, cause), some in by_cause.items():
-        first = min(some, key=_since)
-        titles = [failure.facts.dataset.title for failure in some]
-        subject = titles[0] if len(titles) == 1 else f"{len(titles)} datasets ({_listed(titles)})"
+    for (_, tenant, cause), these in by_cause.items():
+        first = min(these, key=_since)
+        titles = [failure.facts.dataset.title for failure in these]
+        subject = titles[0] if len(titles) == 1 else f"{len(titles)} datasets ({some(titles)})"
         yield Condition(
             event=first.event,
             cause=cause,
             since=_since(first),
             message=f"{subject} failed: {first.job.message}",
             what_to_do=_what_a_failure_means(first.job),
-            datasets=tuple(failure.facts.dataset.id for failure in some),
+            datasets=tuple(failure.facts.dataset.id for failure in these),
             tenant=tenant,
             job_id=first.job.id,
-            weight=len(some) + (_EXPIRED if first.token_of else 0),
+            weight=len(these) + (_EXPIRED if first.token_of else 0),
             unsettled=may_follow(first),
             line="" if first.token_of else OF_JOBS,
         )
@@ -216,123 +202,6 @@ def unreadable(found: Iterable[Facts], now: datetime) -> Iterator[Condition]:
             )
 
 
-def late(found: Iterable[Facts], today: date, *, catching_up: bool = False) -> Iterator[Condition]:
-    """Yield a condition for each dataset whose newest period is older than it should be.
-
-    It opens no problem while jobs are `catching_up` after an absence, nor where the provider has stopped, which is told
-    instead; but one that is open stays so.
-    """
-    for facts in found:
-        last = freshness.newest(facts)
-        if last is None or not freshness.is_late(facts, today):
-            continue
-        days, held, since = (today - last.end).days, freshness.newest_settled(facts), freshness.expected(facts, today)
-        message = f"{facts.dataset.title} is late: its newest values are of {last.end}, {days} days ago."
-        what_to_do = (
-            "Reports that need newer values lack them. Look at its last job: does the provider have newer data, and "
-            "does the schedule run?"
-        )
-        if held is not None and freshness.lags(facts, today):
-            message = f"{facts.dataset.title} is late in DHIS2: it holds values until {held.end}, and until {last.end} "
-            message += "they are published."
-            what_to_do = "Reports in DHIS2 lack them. Look at the last jobs of the schedule: do they import, or is "
-            what_to_do += "DHIS2 not asked, or does it refuse?"
-            since = held.end
-        yield Condition(
-            event="late",
-            cause=facts.dataset.id,
-            since=datetime.combine(since or last.end, time(), UTC),
-            message=message,
-            what_to_do=what_to_do,
-            datasets=(facts.dataset.id,),
-            tenant=facts.dataset.tenant,
-            unsettled=catching_up or freshness.is_stale(facts, today),
-        )
-
-
-def stale(found: Iterable[Facts], today: date) -> Iterator[Condition]:
-    """Yield a condition for each provider that has stopped, however many datasets wait for it."""
-    by_provider: dict[tuple[str, str, date, bool], list[Facts]] = {}
-    for facts in found:
-        dataset, day, final = facts.dataset, facts.newest_day, False
-        if not freshness.is_stale(facts, today):
-            day, final = (facts.newest_final if freshness.final_is_stale(facts, today) else None), True
-        if day is not None:
-            key = (dataset.tenant, f"{dataset.source} {dataset.options.address()}", day, final)
-            by_provider.setdefault(key, []).append(facts)
-    for (tenant, provider, newest, final), some in by_provider.items():
-        titles = ", ".join(facts.dataset.title for facts in some[:_SHOWN])
-        what = f"The final data of {titles} have" if final else f"The provider of {titles} has"
-        yield Condition(
-            event="stale-provider",
-            cause=f"{provider} final" if final else provider,
-            since=datetime.combine(newest, time(), UTC),
-            message=f"{what} stopped: {'their' if final else 'its'} newest day is {newest}, {(today - newest).days} "
-            f"days ago.{' Preliminary values stay in their place.' if final else ''}",
-            what_to_do="Ask the provider, or set another provider or address in the datasets' options.",
-            datasets=tuple(facts.dataset.id for facts in some),
-            tenant=tenant,
-            weight=len(some),
-        )
-
-
-def missed(found: Iterable[Missed], *, catching_up: bool = False) -> Iterator[Condition]:
-    """Yield one condition for each reason why schedules did not run, however many did not.
-
-    It opens no problem while workers are `catching_up` after an absence; but one that is open stays so.
-    """
-    by_reason: dict[tuple[str, Why], list[Missed]] = {}
-    for one in found:
-        by_reason.setdefault((one.standing.dataset.tenant, one.why), []).append(one)
-    for (tenant, why), some in by_reason.items():
-        first = min(some, key=lambda one: one.due)
-        names = [one.standing.name for one in some]
-        if len(some) == 1:
-            local = first.due.astimezone(ZoneInfo(first.standing.schedule.timezone))
-            which = (
-                f"The schedule {names[0]} did not run at {local:%Y-%m-%d %H:%M} ({first.standing.schedule.timezone})"
-            )
-        else:
-            which = f"{len(some)} schedules ({_listed(names)}) did not run when they were due"
-        yield Condition(
-            event="missed",
-            cause=why,
-            since=first.due,
-            message=f"{which}: {_NOT_RUN_BECAUSE[why]}.",
-            what_to_do=f"The values of the days that it was to fetch are not there yet. {_MISSED_WHAT_TO_DO[why]} "
-            f"`eo-pygeoapi schedules run {names[0]}` makes up for it.",
-            datasets=tuple(dict.fromkeys(one.standing.dataset.id for one in some)),
-            tenant=tenant,
-            weight=len(some),
-            unsettled=catching_up,
-        )
-
-
-def paused(found: Iterable[Facts], now: datetime) -> Iterator[Condition]:
-    """Yield one condition for each reason why `apply` has left schedules of feeds paused, however many it did."""
-    by_reason: dict[tuple[str, str], list[Standing]] = {}
-    for facts in found:
-        for standing in facts.standings:
-            # at a first start people see themselves what is missing
-            if standing.paused_by == "missing credentials" and freshness.newest(facts) is not None:
-                by_reason.setdefault((facts.dataset.tenant, standing.reason), []).append(standing)
-    for (tenant, reason), some in by_reason.items():
-        names = [standing.name for standing in some]
-        what = f"The schedule {names[0]} is" if len(some) == 1 else f"{len(some)} schedules ({_listed(names)}) are"
-        yield Condition(
-            event="credential",
-            cause=f"paused: {reason}",
-            since=min((standing.changed for standing in some if standing.changed), default=now),
-            title="schedules wait for a credential",
-            message=f"{what} paused: {reason}.",
-            what_to_do="Nothing is fetched and imported by it. Give it what it lacks, and run `eo-pygeoapi apply`; or "
-            "say `active: false` in the configuration file.",
-            datasets=tuple(dict.fromkeys(standing.dataset.id for standing in some)),
-            tenant=tenant,
-            weight=len(some),
-        )
-
-
 def workers(last_alive: datetime | None, now: datetime, watched_since: datetime = LONG_AGO) -> Iterator[Condition]:
     """Yield a condition when no worker has given a sign of life for a while.
 
@@ -391,8 +260,3 @@ def expiring(connection: str, token: TokenFacts, now: datetime, datasets: Sequen
 
 def _token_of(connection: str) -> str:
     return f"token of {connection}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown, more = ", ".join(names[:_SHOWN]), len(names) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

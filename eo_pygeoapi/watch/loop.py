@@ -28,7 +28,7 @@ from eo_pygeoapi.store.connections import TokenFacts, token_facts
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.newest_days import NewestDay, keep_newest_day, newest_day
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch import companions, detect
+from eo_pygeoapi.watch import companions, detect, overdue
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.configuration import Configuration
 from eo_pygeoapi.watch.detect import Failure, Refusal
@@ -145,10 +145,10 @@ class Watch:
         yield from detect.doubts(self._doubts(found))
         yield from detect.chains(self._chains(found, now))
         catching_up = self._missed.catches_up(now)
-        yield from detect.late(found, now.date(), catching_up=catching_up)
-        yield from detect.stale(found, now.date())
-        yield from detect.missed(missed, catching_up=catching_up)
-        yield from detect.paused(found, now)
+        yield from overdue.late(found, now.date(), catching_up=catching_up)
+        yield from overdue.stale(found, now.date())
+        yield from overdue.missed(missed, catching_up=catching_up)
+        yield from overdue.paused(found, now)
         yield from detect.unreadable(found, now)
         yield from self._expiring(found, now, {failure.token_of for failure in failures})
 

@@ -17,7 +17,7 @@ from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.store.coverage import PeriodSummary
-from eo_pygeoapi.watch import detect
+from eo_pygeoapi.watch import detect, overdue
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.freshness import Facts
 
@@ -135,11 +135,11 @@ def test_values_that_cannot_be_are_a_problem_of_their_dataset() -> None:
 
 
 def test_a_late_dataset_says_how_old_its_values_are() -> None:
-    (condition,) = detect.late([facts(), facts("heat", date(2026, 11, 1))], NOW.date())
+    (condition,) = overdue.late([facts(), facts("heat", date(2026, 11, 1))], NOW.date())
 
     assert condition.message == "Heat is late: its newest values are of 2026-11-01, 25 days ago."
     assert condition.datasets == ("heat",) and not condition.unsettled
-    (condition,) = detect.late([facts("heat", date(2026, 11, 1))], NOW.date(), catching_up=True)
+    (condition,) = overdue.late([facts("heat", date(2026, 11, 1))], NOW.date(), catching_up=True)
     assert condition.unsettled
 
 
@@ -180,24 +180,24 @@ def test_a_feed_whose_schedules_wait_for_a_credential_is_told() -> None:
     feed = facts()
     schedule = Schedule.model_validate({"name": "daily", "cron": "0 7 * * *", "inputs": {}})
     waits = Standing(feed.dataset, schedule, False, "missing credentials", "there is no DHIS2 connection 'x'")
-    (condition,) = detect.paused([replace(feed, standings=[replace(waits, changed=NOW - DAY)])], NOW)
+    (condition,) = overdue.paused([replace(feed, standings=[replace(waits, changed=NOW - DAY)])], NOW)
 
     assert condition.message == "The schedule rain/daily is paused: there is no DHIS2 connection 'x'."
     assert (condition.event, condition.since, condition.datasets) == ("credential", NOW - DAY, ("rain",))
-    assert list(detect.paused([replace(feed, standings=[waits], periods=[])], NOW)) == []  # a first start
-    assert list(detect.paused([replace(feed, standings=[replace(waits, paused_by="file")])], NOW)) == []
+    assert list(overdue.paused([replace(feed, standings=[waits], periods=[])], NOW)) == []  # a first start
+    assert list(overdue.paused([replace(feed, standings=[replace(waits, paused_by="file")])], NOW)) == []
 
 
 def test_a_provider_whose_final_data_stop_has_stopped_though_preliminary_ones_go_on() -> None:
     goes_on = replace(facts(), newest_day=NOW.date() - DAY)
-    assert list(detect.stale([replace(goes_on, newest_final=date(2026, 9, 30))], NOW.date())) == []
-    (condition,) = detect.stale([replace(goes_on, newest_final=date(2026, 4, 30))], NOW.date())
+    assert list(overdue.stale([replace(goes_on, newest_final=date(2026, 9, 30))], NOW.date())) == []
+    (condition,) = overdue.stale([replace(goes_on, newest_final=date(2026, 4, 30))], NOW.date())
 
     assert condition.message == (
         "The final data of Rain have stopped: their newest day is 2026-04-30, 210 days ago. "
         "Preliminary values stay in their place."
     )
-    assert condition.id != next(iter(detect.stale([replace(facts(), newest_day=date(2026, 4, 30))], NOW.date()))).id
+    assert condition.id != next(iter(overdue.stale([replace(facts(), newest_day=date(2026, 4, 30))], NOW.date()))).id
 
 
 @pytest.mark.parametrize(("left", "weights"), [(None, []), (15 * DAY, []), (14 * DAY, [1]), (-DAY, [2])])

@@ -16,7 +16,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store.coverage import PeriodSummary
-from eo_pygeoapi.watch import detect, freshness
+from eo_pygeoapi.watch import detect, freshness, overdue
 from eo_pygeoapi.watch.detect import Failure
 from eo_pygeoapi.watch.freshness import Facts
 
@@ -120,7 +120,7 @@ def test_values_that_no_longer_reach_dhis2_are_late_where_a_schedule_imports(
 
     assert freshness.is_late(feed, TODAY) is late
     assert freshness.state(feed, TODAY) == ("late" if late else "ok")
-    said = [condition.message for condition in detect.late([feed], TODAY)]
+    said = [condition.message for condition in overdue.late([feed], TODAY)]
     assert (
         said
         == ["Rain is late in DHIS2: it holds values until 2026-11-10, and until 2026-11-24 they are published."] * late
@@ -174,9 +174,9 @@ def test_a_provider_has_stopped_when_its_newest_day_is_older_than_twice_its_dela
 
     assert freshness.is_stale(feed, TODAY) is stale
     assert ("the provider has stopped on 5 November" in freshness.in_words(feed, TODAY)) is stale
-    assert [condition.event for condition in detect.stale([feed], TODAY)] == ["stale-provider"] * stale
+    assert [condition.event for condition in overdue.stale([feed], TODAY)] == ["stale-provider"] * stale
     # late it is too, which is told where it is not stale; what was told before is not over by that
-    assert [condition.unsettled for condition in detect.late([feed], TODAY)] == [stale]
+    assert [condition.unsettled for condition in overdue.late([feed], TODAY)] == [stale]
     failures = [Failure(feed, job("failed"), "stale-provider"), Failure(feed, job("failed"))]
     assert len(list(detect.without_stale(failures))) == (1 if newest else 2)
 

@@ -17,7 +17,7 @@ from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pause, Pauses
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch import detect
+from eo_pygeoapi.watch import overdue
 from eo_pygeoapi.watch.freshness import Facts, in_words
 from eo_pygeoapi.watch.loop import Watch
 from eo_pygeoapi.watch.missed import MissedSchedules
@@ -55,7 +55,7 @@ def missed(jobs: Sequence[Job], now: datetime, found: Sequence[Facts] = ()) -> l
 def settled(watching: MissedSchedules, now: datetime) -> list[bool]:
     """Return of each missed schedule whether it is told, and not only kept where it was told before."""
     missed = watching.find([facts()], now)
-    return [not condition.unsettled for condition in detect.missed(missed, catching_up=watching.catches_up(now))]
+    return [not condition.unsettled for condition in overdue.missed(missed, catching_up=watching.catches_up(now))]
 
 
 def test_a_time_without_a_run_is_missed_after_the_grace_and_until_one_has_begun() -> None:
@@ -121,7 +121,7 @@ def test_so_many_newer_jobs_that_the_run_may_be_among_those_before_say_nothing()
 def test_schedules_missed_for_one_reason_are_one_condition() -> None:
     def conditions(*found: Facts) -> list[Condition]:
         watching = MissedSchedules(lambda _: iter([]), DUE - DAY)
-        return list(detect.missed(watching.find(found, DUE + HOUR)))
+        return list(overdue.missed(watching.find(found, DUE + HOUR)))
 
     (one,) = conditions(facts())
     assert one.message == (
