@@ -1,6 +1,8 @@
 # before anything that loads eccodes: with the two in the other order the interpreter dies at exit
 import pyproj  # noqa: F401, I001
 
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,12 @@ from tests.stack import (
 from tests.standins import cds, chc, dhis2, worldpop
 
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
+
+
+def pytest_configure() -> None:
+    """Have the programs that tests start end on SIGINT, also where a shell has started pytest in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
