@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 import yaml
@@ -122,9 +123,11 @@ def test_a_web_process_that_is_killed_is_started_again_and_takes_nothing_else_wi
         return found
 
     before = pids()
+    orphans = psutil.Process(before["web"]).children()  # they answer until they see that their master is gone
     os.kill(before["web"], signal.SIGKILL)
     until(lambda: pids()["web"] != before["web"])
-    until(lambda: answers(scheduled), True)
+    assert psutil.wait_procs(orphans, 60)[1] == []
+    until(lambda: answers(scheduled), 120)
     assert {name: pid for name, pid in pids().items() if name != "web"} == {
         name: pid for name, pid in before.items() if name != "web"
     }
