@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
-from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageCode, CoverageReason
+from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageCode
+from eo_pygeoapi.store.coverage_reasons import causes_of
 
 UNITS_SHOWN, REASONS_SHOWN = 60, 20
 CELL, LINE, NAMES, TOP = 12, 16, 180, 20  # pixels
@@ -119,20 +120,8 @@ def _reasons(coverage: Coverage) -> dict[str, list[str]]:
 
 def _counted(coverage: Coverage) -> list[Why]:
     """Return each reason once, that of most units first."""
-    spans: dict[tuple[CoverageCode, str], list[CoverageReason]] = {}
-    for one in coverage.reasons:
-        spans.setdefault((one.code, one.reason), []).append(one)
-    found = [
-        Why(
-            meaning=COVERAGE_LEGEND[code],
-            reason=reason,
-            units=len({one.org_unit for one in some}),
-            first=_label(min(one.first for one in some)),
-            last=_label(max(one.last for one in some)),
-        )
-        for (code, reason), some in spans.items()
-    ]
-    return sorted(found, key=lambda why: -why.units)[:REASONS_SHOWN]
+    causes = sorted(causes_of(coverage), key=lambda cause: -cause.units)[:REASONS_SHOWN]
+    return [Why(COVERAGE_LEGEND[c.code], c.reason, c.units, _label(c.first), _label(c.last)) for c in causes]
 
 
 def _label(period: str) -> str:

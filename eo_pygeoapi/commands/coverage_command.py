@@ -1,7 +1,6 @@
 """`eo-pygeoapi coverage`: what there is for each unit and period, in a terminal, without Prefect and the API."""
 
 import json
-from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
@@ -16,6 +15,7 @@ from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.coverage_csv import matrix_csv, reasons_csv
+from eo_pygeoapi.store.coverage_reasons import causes_of
 from eo_pygeoapi.store.store import ResultStore
 
 Form = Literal["table", "json", "csv", "reasons"]
@@ -65,12 +65,9 @@ def _reasons(coverage: Coverage) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("what", "why", "units", "periods"):
         table.add_column(title, overflow="fold")
-    spans: dict[tuple[str, str], list[Sequence[str]]] = {}
-    for one in coverage.reasons:
-        spans.setdefault((one.code, one.reason), []).append((one.org_unit, one.first, one.last))
-    for (code, reason), some in sorted(spans.items(), key=lambda item: -len(item[1])):
-        units, first, last = {unit for unit, _, _ in some}, min(s[1] for s in some), max(s[2] for s in some)
-        table.add_row(coverage.legend[code], reason, str(len(units)), first if first == last else f"{first} to {last}")
+    for cause in sorted(causes_of(coverage), key=lambda cause: -cause.spans):
+        periods = cause.first if cause.first == cause.last else f"{cause.first} to {cause.last}"
+        table.add_row(coverage.legend[cause.code], cause.reason, str(cause.units), periods)
     return table
 
 

@@ -226,11 +226,12 @@ class Runs:
         """Return Prefect's filters for the wanted jobs, which have no job in common; none when no run can match."""
         if not wanted.ours:
             return []
-        processes = {id_: process_of(deployment) for id_, deployment in self._deployments.recent().items()}
+        deployments = self._deployments.recent()
+        processes = {id_: process_of(deployment) for id_, deployment in deployments.items()}
         ids = [id_ for id_, process in processes.items() if not wanted.process_ids or process in wanted.process_ids]
         if not wanted.datasets:
             return [flow_run_filter(wanted, ids, now)] if ids else []
-        own = [id_ for id_ in ids if self._deployments.recent()[id_].name in wanted.datasets]
+        own = [id_ for id_ in ids if deployments[id_].name in wanted.datasets]
         about = [id_ for id_ in ids if processes[id_] in COMPANIONS and id_ not in own]
         found = [flow_run_filter(wanted, own, now)] if own else []
         tags = [dataset_tag(dataset) for dataset in wanted.datasets]

@@ -8,7 +8,7 @@ The tables have versions of their own: a dry run changes what the data are, and 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -146,14 +146,13 @@ class CoverageTable:
             told = np.isin(in_dhis2, ("R", "K"))  # DHIS2's refusal and a person's value go before what the data are
             rows[told] = in_dhis2[told]
             because[told | (why_not > 0)] = why_not[told | (why_not > 0)]
-        reasons = list(_spans(rows, because, texts, periods, units))
-        more = max(len(reasons) - most_reasons, 0) if most_reasons is not None else 0
+        reasons, more = _spans(rows, because, texts, periods, units, most_reasons)
         return Coverage(
             periods=[period.id for period in periods],
             org_units=units,
             legend=dict(COVERAGE_LEGEND),
             rows=["".join(row) for row in rows.tolist()],
-            reasons=reasons[: len(reasons) - more],
+            reasons=reasons,
             **({"reasons_left_out": more} if more else {}),
         )
 
@@ -250,22 +249,31 @@ def _spans(
     texts: Sequence[str],
     periods: Sequence[Period],
     units: Sequence[CoverageUnit],
-) -> Iterator[CoverageReason]:
-    """Yield the reasons unit by unit, one for neighbouring periods of the same code and reason."""
+    most: int | None,
+) -> tuple[list[CoverageReason], int]:
+    """Return the first reasons unit by unit, one for neighbouring periods of the same code and reason; and how many
+    more there are.
+    """
     if not because.any():
-        return
+        return [], 0
     edges = np.ones((len(periods) + 1, len(units)), dtype=bool)
     edges[1:-1] = (because[1:] != because[:-1]) | (rows[1:] != rows[:-1])
     columns, starts = np.nonzero((edges[:-1] & (because > 0)).T)
     _, ends = np.nonzero((edges[1:] & (because > 0)).T)
-    for column, start, end in zip(columns.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        yield CoverageReason(
+    count = len(columns) if most is None else min(len(columns), most)
+    found = [
+        CoverageReason(
             org_unit=units[column].id,
             first=periods[start].id,
             last=periods[end].id,
             code=rows[start, column],
             reason=texts[because[start, column]],
         )
+        for column, start, end in zip(
+            columns[:count].tolist(), starts[:count].tolist(), ends[:count].tolist(), strict=True
+        )
+    ]
+    return found, len(columns) - count
 
 
 # a name is never used for two files, so counts of the same files are the same; of daily data a year takes 70 kB

@@ -17,7 +17,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.duck import quoted
-from eo_pygeoapi.store.features import Table
+from eo_pygeoapi.store.features import GROUPS, Table
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.published import (
     IMPORTED,
@@ -32,7 +32,7 @@ from eo_pygeoapi.store.published import (
     workshop,
 )
 
-_COLUMNS = """"orgUnit", name, level, period, start, "end", value, "validFraction", "jobID", geometry, groups"""
+_COLUMNS = f""""orgUnit", name, level, period, start, "end", value, "validFraction", "jobID", geometry, {GROUPS}"""
 
 
 def keep_replaced(folder: JobFolder, dataset_id: str, table: Table) -> None:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from eo_pygeoapi.contract.backfill import FailedPart
 from eo_pygeoapi.contract.status import BACKFILL_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.operations import EVENTS, Event
+from eo_pygeoapi.datasets.operations import Event
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
-from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.backfills import Backfill
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.watch.failed_jobs import failure_of
 from eo_pygeoapi.watch.problems import Condition
+from eo_pygeoapi.wording import some
 
 LOOKED_AT = 200  # of each process, the newest that have ended: no more than one call to Prefect
 NAMES: Mapping[str, str] = {BACKFILL_ID: "backfill", UNDO_ID: "undo", RECONCILE_ID: "comparison"}
@@ -24,7 +25,6 @@ _WHAT_TO_DO: Mapping[str, str] = {
     UNDO_ID: "When the cause is mended, the same undo again goes on; this is over, too, when the job is removed.",
     RECONCILE_ID: "When the cause is mended, compare again; this is over, too, when the job is removed.",
 }
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Companion:
             return f"{what} failed: {self.job.message}"
         if not self.failed_parts:
             return ""
-        shown, more = ", ".join(part.part for part in self.failed_parts[:_SHOWN]), len(self.failed_parts) - _SHOWN
-        listed = f"{shown} and {more} more" if more > 0 else shown
+        listed = some([part.part for part in self.failed_parts])
         return f"{what} has ended without {listed}: {self.failed_parts[0].reason}"
 
 
@@ -68,7 +67,7 @@ def last_companions(
             dataset = datasets.get(job.dataset)
             if dataset is None or (process != RECONCILE_ID and job.inputs.get("dryRun") is not False):
                 continue
-            found = Companion(dataset, job, _event(store, job), _failed_parts(store, job))
+            found = Companion(dataset, job, failure_of(store, job)[0], _failed_parts(store, job))
             if found.cause not in seen:
                 yield found
             seen.add(found.cause)
@@ -90,14 +89,6 @@ def conditions(found: Iterable[Companion]) -> Iterator[Condition]:
             job_id=one.job.id,
             weight=max(len(one.failed_parts), 1),
         )
-
-
-def _event(store: ResultStore, job: Job) -> Event:
-    """Return what kind of problem it is, as the error that ended the job said it."""
-    if job.status != "failed":
-        return EVENTS[0]
-    said = JobFolder(store, job.id).read_json(job_folder.ERROR, default={})
-    return next((event for event in EVENTS if event == said.get("event")), EVENTS[0])
 
 
 def _failed_parts(store: ResultStore, job: Job) -> Sequence[FailedPart]:

@@ -17,6 +17,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.held_parts import FEATURES_KEY
+from eo_pygeoapi.json_types import JsonMapping
 
 CHOOSE_UNITS = ("orgUnitLevel", "parentOrgUnit", "orgUnitIds", "features")  # inputs that ask for a part of the units
 OTHER_SETTINGS = ("aggregation", "periodType", "parameters", "dhis2")  # inputs that leave the coverage as it is
@@ -85,9 +86,15 @@ def _holds(days: Interval | None, asked: Interval) -> bool:
 
 
 def _days(job: Job, dataset: Dataset) -> Interval | None:
-    """Return the days that a job was for; None where it does not say."""
+    return days_asked(job.inputs, dataset, job.created)
+
+
+def days_asked(inputs: JsonMapping, dataset: Dataset, moment: datetime) -> Interval | None:
+    """Return the days that the inputs of an import ask for at a moment; None where they do not say, which is checked
+    elsewhere.
+    """
     try:
-        inputs = ImportInputs.model_validate({"datasetId": dataset.id, **job.inputs}, by_name=False)
-        return resolve_interval(inputs, job.created.astimezone(ZoneInfo(dataset.time_zone)).date())
+        asked = ImportInputs.model_validate({**inputs, "datasetId": dataset.id}, by_name=False)
+        return resolve_interval(asked, moment.astimezone(ZoneInfo(dataset.time_zone)).date())
     except (ValidationError, InputError):
         return None

@@ -5,23 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from statistics import median_low
-from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
-from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.models import ImportInputs
 from eo_pygeoapi.contract.operations import DATASET_STATES, BoundaryChange, DatasetState, DatasetStatus
 from eo_pygeoapi.contract.periods import Period, period_of
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.schedule_times import latest_until
-from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.jobs.documents import last_run
 from eo_pygeoapi.store import boundaries
 from eo_pygeoapi.store.coverage import PeriodSummary
-from eo_pygeoapi.watch.feed_jobs import CHOOSE_UNITS, OTHER_SETTINGS
+from eo_pygeoapi.watch.feed_jobs import CHOOSE_UNITS, OTHER_SETTINGS, days_asked
 
 LEAST_GRACE = timedelta(days=2)
 # of so many of the newest periods it is looked at how many units they usually have
@@ -172,13 +166,8 @@ def _asked_until(facts: Facts, today: date) -> date:
 def _last_day(dataset: Dataset, schedule: Schedule, today: date) -> date:
     """Return the last day that a schedule asked for when it ran last before today."""
     ran = latest_until(schedule, datetime.combine(today, time(), UTC))
-    if ran is None:
-        return date.min
-    try:
-        asked = ImportInputs.model_validate({**schedule.inputs, "datasetId": dataset.id}, by_name=False)
-        return resolve_interval(asked, ran.astimezone(ZoneInfo(dataset.time_zone)).date()).end
-    except (ValidationError, InputError):  # which `check` says, too
-        return date.min
+    asked = days_asked(schedule.inputs, dataset, ran) if ran else None
+    return asked.end if asked else date.min
 
 
 def state(facts: Facts, today: date) -> DatasetState:

@@ -16,7 +16,7 @@ from pathlib import Path
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import EVENTS, Event, Operations
-from eo_pygeoapi.errors import AWAY, EngineUnavailableError, EoError, NoSuchJobError
+from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -32,6 +32,7 @@ from eo_pygeoapi.watch import companions, detect, overdue
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.configuration import Configuration
 from eo_pygeoapi.watch.detect import Failure, Refusal
+from eo_pygeoapi.watch.failed_jobs import failure_of
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
@@ -178,10 +179,7 @@ class Watch:
     def _failures(self, found: Sequence[Facts], now: datetime) -> Iterator[Failure]:
         for facts in found:
             if (job := facts.last_run) is not None and job.status == "failed":
-                # the error that ended it said what kind of problem it is
-                said = JobFolder(self.store, job.id).read_json(job_folder.ERROR, default={})
-                event = next((event for event in EVENTS if event == said.get("event")), EVENTS[0])
-                away = next((away for away in AWAY if away == said.get("away")), AWAY[0])
+                event, away = failure_of(self.store, job)
                 connection = facts.dataset.dhis2.connection
                 token = token_facts(self.store, connection) if event == "credential" else TokenFacts()
                 if token.noted and token.noted > job.updated:

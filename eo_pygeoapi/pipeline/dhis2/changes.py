@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.batching import batches
-from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, value_in
 from eo_pygeoapi.pipeline.dhis2.stored import same_number
 
 
@@ -134,8 +134,8 @@ def changes_in(rows: Iterable[Mapping[str, str]]) -> Iterator[Change]:
     for row in rows:
         if row["change"] in ("new", "changed"):
             before = row["stored"] if row["change"] == "changed" else None
-            by, group = row.get("storedBy") or "", row.get("group") or ""
-            yield Change(row["orgUnit"], row["period"], row["value"], before, before_by=by, group=group)
+            unit, period, value, group = value_in(row)
+            yield Change(unit, period, value, before, before_by=row.get("storedBy") or "", group=group)
 
 
 @contextmanager

@@ -47,6 +47,24 @@ class DataValue(NamedTuple):
         return self.org_unit, self.period, self.group
 
 
+def as_row(value: DataValue, change: str, *, stored: str = "", stored_by: str = "") -> dict[str, str]:
+    """Return a value as a row for people: beside what DHIS2 holds, who stored that, and what it made of the value."""
+    row = {
+        "orgUnit": value.org_unit,
+        "period": value.period,
+        "value": value.value,
+        "stored": stored,
+        "change": change,
+        "storedBy": stored_by,
+    }
+    return row | {"group": value.group} if value.group else row
+
+
+def value_in(row: Mapping[str, str]) -> DataValue:
+    """Return the value of such a row."""
+    return DataValue(row["orgUnit"], row["period"], row["value"], row.get("group") or "")
+
+
 class Payload(Model):
     """The summary of a payload: its target, its counts, and its units and periods, without the values."""
 

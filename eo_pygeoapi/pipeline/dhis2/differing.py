@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 
 from eo_pygeoapi.contract.models import Difference, Likely
-from eo_pygeoapi.pipeline.dhis2.data_values import Cell
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.stored import Held, same_number
 
@@ -21,6 +21,12 @@ class SentToCell:
     def period(self) -> str:
         """The id of the period."""
         return self.cell[1]
+
+    @property
+    def last(self) -> DataValue:
+        """What we have sent last, as far as we know."""
+        unit, period, group = self.cell
+        return DataValue(unit, period, self.values[-1], group)
 
 
 def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Difference | None:
@@ -38,7 +44,9 @@ def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Dif
         likely, reason = "deleted", f"it was deleted{_by(theirs, facts)}"
     elif any(same_number(theirs.value, value) for value in sent.values):
         return None
-    elif not _is_anothers(theirs, facts) and any(_is_rounded(theirs.value, value) for value in sent.values):
+    elif not theirs.is_of_another([facts.user.username]) and any(
+        _is_rounded(theirs.value, value) for value in sent.values
+    ):
         type_ = (facts.element or {}).get("valueType", "")
         likely, reason = "rounded", f"DHIS2 has rounded it; the data element's value type is {type_}"
     else:
@@ -55,10 +63,6 @@ def difference(sent: SentToCell, held: Mapping[Cell, Held], facts: Facts) -> Dif
         stored_by=theirs.stored_by if theirs else "",
         stored_at=theirs.stored_at if theirs else "",
     )
-
-
-def _is_anothers(held: Held, facts: Facts) -> bool:
-    return bool(held.stored_by) and held.stored_by != facts.user.username
 
 
 def _by(held: Held, facts: Facts) -> str:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from eo_pygeoapi.contract.models import Model, Rejected
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, read_data_values
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Payload, as_row, read_data_values
 from eo_pygeoapi.pipeline.dhis2.summary import BatchResult
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder, batch_name
@@ -157,15 +157,4 @@ def digest_of(values: Sequence[DataValue]) -> str:
 
 def rejected_rows(entries: Iterable[Rejected]) -> list[Row]:
     """Return the rows of values that DHIS2 did not take."""
-    return [
-        {
-            "orgUnit": e.org_unit,
-            "period": e.period,
-            "value": e.value,
-            "stored": "",
-            "change": "rejected",
-            "storedBy": "",
-        }
-        | ({"group": e.group} if e.group else {})
-        for e in entries
-    ]
+    return [as_row(DataValue(e.org_unit, e.period, e.value, e.group), "rejected") for e in entries]

@@ -16,7 +16,7 @@ from eo_pygeoapi.contract.models import Difference, Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, value_in
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
@@ -108,7 +108,7 @@ def _attempted(run: Writing, number: int) -> Attempted:
     """Return what an earlier attempt at the batch, which may have died, noted before it sent anything."""
     found: Attempted = {}
     for row in run.files.begun(number):
-        value = DataValue(row["orgUnit"], row["period"], row["value"], row.get("group") or "")
+        value = value_in(row)
         held = Held(row["stored"], row["storedBy"] or "") if row["change"] == "changed" else None
         found[value.cell] = Compared(value, held, "changed" if held else "new")
     return found

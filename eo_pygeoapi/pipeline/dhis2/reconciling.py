@@ -10,7 +10,6 @@ from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Report, again, batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
-from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.identifiers import look_up
@@ -64,9 +63,7 @@ def reconcile(
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0
         for batch in batches(_sent(ledger, wanted), batch_size):
-            values = [
-                DataValue(unit, period, one.values[-1], group) for one in batch for unit, period, group in [one.cell]
-            ]
+            values = [one.last for one in batch]
             # DHIS2 shows nothing at all, or refuses, where one of the units is not for our user to see
             there = [v for v in values if v.org_unit in facts.units and facts.may_read(facts.units[v.org_unit])]
             held = again(lambda: stored.of(there, deleted=True), pauses)  # noqa: B023  called at once

@@ -76,27 +76,13 @@ class SentValues:
 
     def known(self, values: Sequence[DataValue]) -> dict[Cell, list[str]]:
         """Return the values that we may have sent last to the cells of `values`."""
-        found: dict[Cell, list[str]] = {}
-        if not self._store.exists(self._layout_key):
-            return found
-        for key, some in self._by_file(values):
-            noted = self._read(key)
-            for value in some:
-                if last := noted.values.get(value.period, {}).get(self._name(value)):
-                    found[value.cell] = last
-        return found
+        found = ((v, noted.values.get(v.period, {}).get(self._name(v))) for v, noted in self._noted(values))
+        return {value.cell: last for value, last in found if last}
 
     def jobs(self, values: Sequence[DataValue]) -> dict[Cell, str]:
         """Return the jobs that have sent what DHIS2 holds of us in the cells of `values`, where that is known."""
-        found: dict[Cell, str] = {}
-        if not self._store.exists(self._layout_key):
-            return found
-        for key, some in self._by_file(values):
-            noted = self._read(key)
-            for value in some:
-                if job := noted.job(value.period, self._name(value)):
-                    found[value.cell] = job
-        return found
+        found = ((value, noted.job(value.period, self._name(value))) for value, noted in self._noted(values))
+        return {value.cell: job for value, job in found if job}
 
     def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[tuple[str, str], Sequence[str]]]]:
         """Yield each of these periods, in order, with the values that we may have sent last, by unit and group."""
@@ -147,6 +133,14 @@ class SentValues:
             for value in some:
                 noted.of(value.period).pop(self._name(value), None)
             self._write(key, noted, some)
+
+    def _noted(self, values: Sequence[DataValue]) -> Iterator[tuple[DataValue, Noted]]:
+        """Yield each value with the file that it is noted in; none before the first import."""
+        if not self._store.exists(self._layout_key):  # to read decides nothing
+            return
+        for key, some in self._by_file(values):
+            noted = self._read(key)
+            yield from ((value, noted) for value in some)
 
     def _name(self, value: DataValue) -> str:
         """Return the name of a value among those of its period."""

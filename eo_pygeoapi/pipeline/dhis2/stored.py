@@ -10,7 +10,7 @@ from eo_pygeoapi.contract.models import KeptValue, PeriodType
 from eo_pygeoapi.contract.periods import period_with_id, span
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2
-from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, as_row
 
 Change = Literal["new", "changed", "unchanged", "kept", "ignored", "rejected"]
 GAP = 92  # days between two periods; what lies in a shorter gap is read too
@@ -27,6 +27,10 @@ class Held(NamedTuple):
     stored_at: str = ""
     deleted: bool = False
 
+    def is_of_another(self, users: Collection[str]) -> bool:
+        """Tell whether DHIS2 says that somebody else than these users stored it."""
+        return bool(self.stored_by) and self.stored_by not in users
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -38,15 +42,8 @@ class Compared:
 
     def row(self) -> dict[str, str]:
         """Return it as a row for people."""
-        found = {
-            "orgUnit": self.ours.org_unit,
-            "period": self.ours.period,
-            "value": self.ours.value,
-            "stored": self.held.value if self.held else "",
-            "change": self.change,
-            "storedBy": self.held.stored_by if self.held else "",
-        }
-        return found | {"group": self.ours.group} if self.ours.group else found
+        held = self.held or Held("")
+        return as_row(self.ours, self.change, stored=held.value, stored_by=held.stored_by)
 
     def kept(self) -> KeptValue:
         """Return it as a value that is kept."""
@@ -135,7 +132,7 @@ def compared(
         elif theirs is None:
             change = "new"
         else:
-            by_another = bool(theirs.stored_by) and theirs.stored_by != username
+            by_another = theirs.is_of_another([username])
             not_ours = bool(last) and not any(same_number(theirs.value, one) for one in last)
             unknown = not theirs.stored_by and not last
             keep = target.on_conflict == "keep" and (by_another or not_ours or unknown)

@@ -16,7 +16,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, in_batches
 from eo_pygeoapi.pipeline.dhis2.changes import Change, Changes
 from eo_pygeoapi.pipeline.dhis2.client import Connect
-from eo_pygeoapi.pipeline.dhis2.data_values import Cell, Payload
+from eo_pygeoapi.pipeline.dhis2.data_values import Cell, Payload, as_row, value_in
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
@@ -80,7 +80,7 @@ def _notes(changes: Changes) -> list[str]:
 
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
     def send(number: int, batch: Sequence[Change]) -> Done:
-        begun = {_cell_of(row): row for row in run.files.begun(number)}
+        begun = {value_in(row).cell: row for row in run.files.begun(number)}
         return again(partial(_one_batch, run, changes, number, batch, begun), pauses)
 
     found = changes.batches(batch_size, run.one_period_at_a_time)
@@ -104,14 +104,14 @@ def _one_batch(run: Writing, changes: Changes, number: int, batch: Sequence[Chan
     ]
     back = [change for change, row in zip(asked, rows, strict=True) if row["change"] in ("deleted", "restored")]
     if not run.dry_run:
-        begun |= {_cell_of(row): row for row in rows if row["change"] in ("deleted", "restored")}
+        begun |= {value_in(row).cell: row for row in rows if row["change"] in ("deleted", "restored")}
         run.files.begin(number, list(begun.values()))
     results = _send_back(run, changes, back)
     rejected = [entry for sent in results for entry in sent.rejected] + refused
     not_taken = {entry.cell for entry in rejected}
     # what an earlier attempt has taken back counts as that, and not as taken back before
-    rows = [begun.get(_cell_of(r), r) if r["change"] == "unchanged" else r for r in rows]
-    rows = [row for row in rows if _cell_of(row) not in not_taken]
+    rows = [begun.get(value_in(r).cell, r) if r["change"] == "unchanged" else r for r in rows]
+    rows = [row for row in rows if value_in(row).cell not in not_taken]
     rows += rejected_rows(rejected)
     counts = Counter(row["change"] for row in rows)
     result = BatchResult(
@@ -160,22 +160,12 @@ def _row(change: Change, held: Held | None, ours: Collection[str], is_later: boo
     elif change.before is not None and same_number(held.value, change.before):
         what = "unchanged"
     elif change.is_ours(held.value):
-        by_another = is_later or (bool(held.stored_by) and held.stored_by not in ours)
+        by_another = is_later or held.is_of_another(ours)
         what = "kept" if by_another else "deleted" if change.before is None else "restored"
     else:
         what = "kept"
     now = held or Held("")
-    value = now.value if what in ("kept", "unchanged") else change.before or ""
-    row = {
-        "orgUnit": change.org_unit,
-        "period": change.period,
-        "value": value,
-        "stored": now.value,
-        "change": what,
-        "storedBy": now.stored_by,
-    }
-    return row | {"group": change.group} if change.group else row
-
-
-def _cell_of(row: Row) -> Cell:
-    return row["orgUnit"], row["period"], row.get("group") or ""
+    in_the_end = change.has_been()
+    if what in ("kept", "unchanged"):
+        in_the_end = in_the_end._replace(value=now.value)
+    return as_row(in_the_end, what, stored=now.value, stored_by=now.stored_by)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from eo_pygeoapi.contract.models import Difference, ImportSummary, Interval
@@ -22,7 +21,7 @@ from eo_pygeoapi.pipeline.dhis2.undoing import undo_in_dhis2
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.dhis2.imports import files
-from tests.pipeline.dhis2.metadata.places import Place, datasets, empty_standin, make_units
+from tests.pipeline.dhis2.metadata.places import Place, datasets, empty_standin
 from tests.standins.dhis2_metadata import BO, COUNTRY
 
 KONO = "Vth0fbpFcsO"
@@ -39,8 +38,7 @@ def running_place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 @pytest.fixture
 def place(running_place: Place) -> Place:
-    httpx.put(f"{running_place.url}/_new", json=None).raise_for_status()
-    make_units(running_place)
+    running_place.begin_anew()
     running_place.patch("users", "admin", organisationUnits=[{"id": COUNTRY}])
     return running_place
 

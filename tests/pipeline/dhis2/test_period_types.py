@@ -5,7 +5,6 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from eo_pygeoapi.contract.models import NOT_OF_DHIS2, PERIOD_TYPES, Interval, PeriodType
@@ -13,7 +12,7 @@ from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from tests.pipeline.dhis2.imports import files
-from tests.pipeline.dhis2.metadata.places import Place, datasets, empty_standin, make_units
+from tests.pipeline.dhis2.metadata.places import Place, datasets, empty_standin
 from tests.standins.dhis2.periods import MONTHS, parse_period
 from tests.standins.dhis2_metadata import BO
 
@@ -29,8 +28,7 @@ def running_place() -> Iterator[Place]:
 
 @pytest.fixture
 def place(running_place: Place) -> Place:
-    httpx.put(f"{running_place.url}/_new", json=None).raise_for_status()
-    make_units(running_place)
+    running_place.begin_anew()
     return running_place
 
 

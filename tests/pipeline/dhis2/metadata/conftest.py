@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
-from tests.pipeline.dhis2.metadata.places import Place, empty_standin, make_units
+from tests.pipeline.dhis2.metadata.places import Place, empty_standin
 
 
 @pytest.fixture(scope="module", params=["2.42", "2.43"])
@@ -17,6 +16,5 @@ def running_place(request: pytest.FixtureRequest) -> Iterator[Place]:
 @pytest.fixture
 def place(running_place: Place) -> Place:
     """Return the server as it is at the start."""
-    httpx.put(f"{running_place.url}/_new", json=None).raise_for_status()
-    make_units(running_place)
+    running_place.begin_anew()
     return running_place

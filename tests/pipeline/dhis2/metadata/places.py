@@ -54,6 +54,11 @@ class Place:
             answer = client.post("/api/metadata", params=IMPORT, json=objects)
         assert answer.status_code == 200, answer.text
 
+    def begin_anew(self) -> None:
+        """Have a stand-in be as it was at the start, with units and nothing else."""
+        httpx.put(f"{self.url}/_new", json=None).raise_for_status()
+        make_units(self)
+
     def patch(self, collection: str, of: str, /, **members: Any) -> None:
         """Change an object as a person does."""
         patch = [{"op": "add", "path": f"/{name}", "value": value} for name, value in members.items()]
