@@ -1,4 +1,7 @@
-# One image for the Prefect server, the workers, the watch and the API; docker-compose.yml says which is which.
+# Two images from one file; docker-compose.yml says which command is run in which.
+#
+#   docker build --target api --tag eo-pygeoapi:api .         # API, Prefect server, watch, Prefect's Kubernetes worker
+#   docker build --target worker --tag eo-pygeoapi:worker .   # all of that, and what jobs compute with
 #
 # What changes seldom comes first: an edit of the code makes the last layers anew, of a few MB, and installs no library.
 # Versions are pinned, and pip checks the hash of every file. To hold the base image to one digest, too:
@@ -7,10 +10,14 @@ ARG PYTHON=python:3.12.12-slim-bookworm
 
 FROM ${PYTHON} AS libraries
 WORKDIR /src
-COPY .ci/requirements-build.txt .ci/requirements.txt ./
+COPY .ci/requirements-build.txt .ci/requirements-api.txt ./
 RUN python -m venv /opt/eo-pygeoapi \
     && /opt/eo-pygeoapi/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.txt \
-    && /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes --requirement requirements.txt
+    && /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes --requirement requirements-api.txt
+
+FROM libraries AS science
+COPY .ci/requirements.txt ./
+RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes --requirement requirements.txt
 
 FROM libraries AS package
 COPY pyproject.toml README.md LICENSE pygeoapi-config.yml ./
@@ -18,7 +25,7 @@ COPY eo_pygeoapi eo_pygeoapi
 COPY flows flows
 RUN /opt/eo-pygeoapi/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM ${PYTHON}
+FROM ${PYTHON} AS system
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 \
     && rm -rf /var/lib/apt/lists/* \
@@ -32,12 +39,22 @@ ENV PATH=/opt/eo-pygeoapi/bin:$PATH \
     EO_DATA_DIR=/var/lib/eo-pygeoapi \
     PYGEOAPI_CONFIG=/etc/eo-pygeoapi/pygeoapi-config.yml \
     PYGEOAPI_OPENAPI=/var/lib/eo-pygeoapi/openapi.yml
+WORKDIR /var/lib/eo-pygeoapi
+VOLUME /var/lib/eo-pygeoapi
+STOPSIGNAL SIGTERM
+
+FROM system AS api
 COPY --from=libraries /opt/eo-pygeoapi /opt/eo-pygeoapi
 COPY --chown=eo pygeoapi-config.yml /etc/eo-pygeoapi/pygeoapi-config.yml
 COPY --from=package /wheels /wheels
 RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 USER eo
-WORKDIR /var/lib/eo-pygeoapi
-VOLUME /var/lib/eo-pygeoapi
-STOPSIGNAL SIGTERM
+CMD ["gunicorn", "eo_pygeoapi.flask_app:APP", "--bind=0.0.0.0:5000", "--worker-class=gthread", "--threads=8"]
+
+FROM system AS worker
+COPY --from=science /opt/eo-pygeoapi /opt/eo-pygeoapi
+COPY --chown=eo pygeoapi-config.yml /etc/eo-pygeoapi/pygeoapi-config.yml
+COPY --from=package /wheels /wheels
+RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
+USER eo
 CMD ["eo-pygeoapi", "worker"]

@@ -93,6 +93,7 @@ def init(
 def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
     _keep_compiled_code()
+    _need_worker()
     from eo_pygeoapi.commands.local import run_up
 
     run_up(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
@@ -102,6 +103,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
 def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
+    _need_worker()
     from eo_pygeoapi.commands.local import run_demo
 
     run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
@@ -290,6 +292,7 @@ def worker(
     data_dir: DataDir = None,
 ) -> None:
     """Run a worker: it takes jobs from Prefect (PREFECT_API_URL) and executes them, until Ctrl-C."""
+    _need_worker()
     settings = _settings(config, data_dir)
     os.environ["PYGEOAPI_CONFIG"] = str(settings.config.absolute())
     os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())
@@ -318,6 +321,12 @@ def _keep_compiled_code() -> None:
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _need_worker() -> None:
+    from eo_pygeoapi.commands.extras import need_worker
+
+    need_worker()
 
 
 def _settings(config: Path | None = None, data_dir: Path | None = None) -> "Settings":

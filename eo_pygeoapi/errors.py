@@ -9,6 +9,7 @@
     ├── QueryError               400  a query parameter of a request
     ├── NoSuchOutputError        400  an output that the process does not have
     ├── ConfigError              500  the configuration file; lists every problem with its YAML path
+    ├── NotInstalledError        500  an extra of this package that a command needs
     ├── NotAppliedError          503  a dataset that the file enables but Prefect does not know yet
     ├── OtherConfigurationError  503  a worker whose configuration file is not what the job was submitted with
     ├── EngineUnavailableError   503  Prefect does not answer
@@ -117,6 +118,10 @@ class NoSuchOutputError(ProblemsError):
 
 class ConfigError(ProblemsError):
     """The configuration file has mistakes."""
+
+
+class NotInstalledError(EoError):
+    """A command needs libraries that an extra of this package brings, and they are not installed."""
 
 
 class NotAppliedError(EoError):

@@ -62,7 +62,9 @@ def test_what_the_containers_promise() -> None:
     for name in ("postgres", "prefect", "worker", "watch", "api"):
         assert "healthcheck" in services[name], name
     for name in ("prefect", "apply", "worker", "watch", "api"):
-        assert services[name]["image"] == "eo-pygeoapi" and services[name]["init"], name
+        target = "worker" if name == "worker" else "api"
+        assert services[name]["build"] == {"context": ".", "target": target}, name
+        assert services[name]["image"] == f"eo-pygeoapi:{target}" and services[name]["init"], name
     worker = services["worker"]
     given = int(worker["environment"]["EO_STOP_GRACE_SECONDS"])
     assert worker["stop_signal"] == "SIGTERM" and int(worker["stop_grace_period"].removesuffix("s")) >= given + 60
@@ -70,7 +72,8 @@ def test_what_the_containers_promise() -> None:
     host, _, _ = services["api"]["ports"][0].partition(":")
     assert services["api"]["environment"]["EO_BIND"] == services["apply"]["environment"]["EO_BIND"] == host
     assert host == "127.0.0.1" and COMPOSE.read_text().count("${EO_BIND:-127.0.0.1}") == 2
-    assert "\nUSER eo\n" in DOCKERFILE.read_text()
+    for target in IMAGES:
+        assert [rest for word, rest in stages()[target] if word == "USER"] == ["eo"]
     for name, service in services.items():
         assert service["mem_limit"] and service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
     assert "EO_API_TOKENS_FILE" in services["api"]["environment"]
@@ -85,24 +88,22 @@ def test_a_password_of_prefect_must_be_given() -> None:
     assert COMPOSE.read_text().count("${PREFECT_PASSWORD:?") == 2
 
 
-def test_an_edit_of_the_code_installs_no_library() -> None:
+IMAGES = {"api": "requirements-api.txt", "worker": "requirements.txt"}  # the targets, and what each has installed
+PINNED = (*IMAGES.values(), "requirements-build.txt")
+REQUIREMENTS = {name: (CHECKOUT / ".ci" / name).read_text() for name in PINNED}
+
+
+@pytest.mark.parametrize("target", IMAGES)
+def test_an_edit_of_the_code_installs_no_library(target: str) -> None:
     """A layer is made anew where it, or one before it in its stage, has changed."""
-    stages: list[list[str]] = []
-    for word, rest in steps():
-        if word == "FROM":
-            stages.append([])
-        elif stages:
-            stages[-1].append(f"{word} {rest}")
-    libraries, package, image = stages
-    assert not [step for step in libraries if "eo_pygeoapi " in step or "pyproject" in step]
-    assert [step for step in libraries if "--requirement requirements.txt" in step]
-    assert not [step for step in (*package, *image) if "--requirement" in step]
-    heavy, light = (next(i for i, step in enumerate(image) if f"--from={stage}" in step) for stage in PARTS)
-    assert heavy < light
-
-
-PARTS = ("libraries", "package")
-REQUIREMENTS = {name: (CHECKOUT / ".ci" / name).read_text() for name in ("requirements.txt", "requirements-build.txt")}
+    stages = dict(stages_of(target))
+    installing = {name for name, steps in stages.items() if any("--requirement" in rest for _, rest in steps)}
+    for name in installing:
+        assert not [rest for _, rest in stages[name] if "eo_pygeoapi " in rest or "pyproject" in rest]
+    assert target not in installing and "package" not in installing
+    assert f"--requirement {IMAGES[target]}" in " ".join(rest for name in installing for _, rest in stages[name])
+    copied = [rest.split()[0] for word, rest in stages[target] if word == "COPY" and "--from" in rest]
+    assert copied[0].removeprefix("--from=") in installing and copied[1:] == ["--from=package"]
 
 
 def test_all_that_is_installed_is_pinned_by_version_and_hash() -> None:
@@ -111,7 +112,7 @@ def test_all_that_is_installed_is_pinned_by_version_and_hash() -> None:
             assert re.match(r"[\w.-]+==[\w.]+( ; [^\\]+)? \\\n", entry), (name, entry[:80])
             assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), (name, entry[:80])
     images = re.findall(r"^ARG PYTHON=(\S+)", DOCKERFILE.read_text(), re.MULTILINE)
-    images += [service["image"] for service in compose()["services"].values() if service["image"] != "eo-pygeoapi"]
+    images += [service["image"] for service in compose()["services"].values() if "build" not in service]
     assert len(images) == 2 and all(re.fullmatch(r"\w+:[\d.]+\.\d+-[\w-]+", image) for image in images), images
 
 
@@ -119,41 +120,69 @@ def test_the_image_has_the_versions_that_were_tested() -> None:
     with (CHECKOUT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)
     tested = {r.name: str(r.specifier) for r in map(Requirement, project["tool"]["uv"]["constraint-dependencies"])}
-    pinned = [
-        Requirement(line.removesuffix(" \\")) for line in REQUIREMENTS["requirements.txt"].splitlines() if "==" in line
-    ]
-    installed = {requirement.name: str(requirement.specifier) for requirement in pinned}
-    assert {name: version for name, version in installed.items() if tested[name] != version and name != "prefect"} == {}
-    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["s3"]]
-    assert {Requirement(text).name for text in wanted} <= set(installed)
+    extras = project["project"]["optional-dependencies"]
+    wanted = [*project["project"]["dependencies"], *extras["s3"], *extras["kubernetes"]]
+    for name, more in (("requirements-api.txt", []), ("requirements.txt", extras["worker"])):
+        installed = {r.name: str(r.specifier) for r in pinned(name)}
+        assert {n: version for n, version in installed.items() if tested[n] != version and n != "prefect"} == {}, name
+        assert {Requirement(text).name for text in [*wanted, *more]} <= set(installed), name
 
 
-def steps() -> Iterator[tuple[str, str]]:
-    """The instructions of the Dockerfile."""
+def test_the_image_of_the_api_is_the_worker_s_without_the_science() -> None:
+    api, worker = ({r.name for r in pinned(name)} for name in IMAGES.values())
+    assert api < worker
+    science = {"xarray", "pandas", "geopandas", "rioxarray", "exactextract", "dhis2eo", "netcdf4", "scipy", "zarr"}
+    assert science <= worker - api
+
+
+def pinned(name: str) -> list[Requirement]:
+    return [Requirement(line.removesuffix(" \\")) for line in REQUIREMENTS[name].splitlines() if "==" in line]
+
+
+Stage = list[tuple[str, str]]  # instructions, and what follows them
+
+
+def stages() -> dict[str, Stage]:
+    """The stages of the Dockerfile by name, each with its FROM first."""
     text = re.sub(r"\\\n", " ", DOCKERFILE.read_text())
+    found: dict[str, Stage] = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
             word, rest = line.split(maxsplit=1)
-            yield word, rest
+            if word == "FROM":
+                rest, _, name = rest.partition(" AS ")
+                found[name] = []
+            if found:
+                found[name].append((word, rest))
+    return found
+
+
+def stages_of(target: str) -> Iterator[tuple[str, Stage]]:
+    """Yield the stages that an image is made of, in the order of the file."""
+    known, wanted = stages(), {target}
+    for name, steps in reversed(known.items()):
+        if name in wanted:
+            wanted |= {rest for word, rest in steps if word == "FROM"}
+            wanted |= {found for _, rest in steps for found in re.findall(r"--from=(\S+)", rest)}
+    yield from ((name, steps) for name, steps in known.items() if name in wanted)
 
 
 class Image:
-    """What the Dockerfile makes, in a folder: its paths are mapped, and its commands run."""
+    """What the Dockerfile makes, in a folder: its paths are mapped, and its commands run.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Images in one folder share what containers mount; each has its own libraries.
+    """
+
+    def __init__(self, folder: Path, target: str, hosts: Mapping[str, str]) -> None:
+        self.folder, self.target = folder, target
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("EO_", "PREFECT_", "PYTHON"))}
-        self.hosts: dict[str, str] = {}
+        self.hosts = hosts
 
     def mapped(self, text: str) -> str:
-        for path in (
-            "/opt/eo-pygeoapi",
-            "/var/lib/eo-pygeoapi",
-            "/etc/eo-pygeoapi",
-            "/var/cache/eo-pygeoapi",
-            "/wheels",
-        ):
-            text = text.replace(path, str(self.folder / path[1:]))
+        for path in ("/opt/eo-pygeoapi", "/wheels"):
+            text = text.replace(path, f"{self.folder}/{self.target}{path}")
+        for path in ("/var/lib/eo-pygeoapi", "/etc/eo-pygeoapi", "/var/cache/eo-pygeoapi"):
+            text = text.replace(path, f"{self.folder}{path}")
         text = text.replace("/run/secrets/", f"{self.folder}/secrets/").replace("/tmp/prefect", f"{self.folder}/home")
         text = text.replace("/tmp/web.pid", f"{self.folder}/web.pid")
         for name, real in self.hosts.items():
@@ -161,10 +190,10 @@ class Image:
         return text
 
     def build(self) -> None:
-        """Run the build stage as it is, with this interpreter for `python`."""
-        source = self.folder / "src"
-        source.mkdir()
-        for word, rest in steps():
+        """Run the steps of its stages as they are, with this interpreter for `python`."""
+        source = self.folder / self.target / "src"
+        source.mkdir(parents=True)
+        for word, rest in (step for _, steps in stages_of(self.target) for step in steps):
             if word == "COPY" and "--from" not in rest and "--chown" not in rest:
                 *names, target = rest.split()
                 for name in names:
@@ -176,12 +205,6 @@ class Image:
                 for pair in shlex.split(self.mapped(rest)):
                     name, value = pair.split("=", 1)
                     self.environment[name] = value.replace("$PATH", self.environment["PATH"])
-        for path in ("var/lib", "var/cache", "etc"):
-            (self.folder / path / "eo-pygeoapi").mkdir(parents=True)
-        config = self.folder / "etc/eo-pygeoapi/pygeoapi-config.yml"
-        content = base_config()
-        del content["resources"]["two-outputs"]  # a plugin of the tests, which is not in the image
-        config.write_text(yaml.safe_dump(content))
 
     def command(self, service: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
         """The command of a service and its environment."""
@@ -196,11 +219,35 @@ class Image:
         return subprocess.run(whole, env=self.environment, capture_output=True).returncode == 0
 
 
+def mounted(folder: Path) -> Path:
+    """Make the folders that containers share, and a configuration file in them; returns it."""
+    for path in ("var/lib", "var/cache", "etc"):
+        (folder / path / "eo-pygeoapi").mkdir(parents=True)
+    config = folder / "etc/eo-pygeoapi/pygeoapi-config.yml"
+    content = base_config()
+    del content["resources"]["two-outputs"]  # a plugin of the tests, which is not in the image
+    config.write_text(yaml.safe_dump(content))
+    return config
+
+
 def copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         shutil.copy(source, target)
+
+
+def look_at_libraries(folder: Path) -> None:
+    """The API's image has no science, and `eo-pygeoapi worker` in it says which extra is missing."""
+    sizes = {}
+    for target in IMAGES:
+        packages = next((folder / target / "opt/eo-pygeoapi/lib").glob("python*/site-packages"))
+        sizes[target] = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) / 2**20
+        assert (packages / "xarray").exists() == (target == "worker")
+    print({target: f"{size:.0f} MiB" for target, size in sizes.items()})
+    command = [folder / "api/opt/eo-pygeoapi/bin/eo-pygeoapi", "worker"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1 and "pip install 'eo-pygeoapi[worker]'" in refused.stderr, refused.stderr
 
 
 def look_at_prefect(server: str) -> None:
@@ -221,8 +268,12 @@ def look_at_prefect(server: str) -> None:
 @pytest.mark.timeout(1800)
 def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
     services = compose(EO_PREFECT_PATH="/prefect", EO_PREFECT_URL="https://eo.example.org/prefect")["services"]
-    image = Image(tmp_path)
-    image.build()
+    hosts: dict[str, str] = {}
+    images = {f"eo-pygeoapi:{target}": Image(tmp_path, target, hosts) for target in IMAGES}
+    for built in images.values():
+        built.build()
+    config = mounted(tmp_path)
+    look_at_libraries(tmp_path)
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/postgres-password").write_text(PASSWORD)
     empty = tmp_path / "empty"
@@ -231,7 +282,7 @@ def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
     with ExitStack() as stack, postgres(tmp_path, PASSWORD) as port:
         assert services["postgres"]["environment"]["POSTGRES_USER"] == USER
         assert services["postgres"]["environment"]["POSTGRES_DB"] == DATABASE
-        image.hosts = {
+        hosts |= {
             "@postgres/": f"@127.0.0.1:{port}/",
             "http://prefect:4200": f"http://127.0.0.1:{prefect}",
             "127.0.0.1:4200": f"127.0.0.1:{prefect}",
@@ -240,24 +291,30 @@ def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
             "127.0.0.1:5000": f"127.0.0.1:{web}",
         }
 
+        def image(name: str) -> Image:
+            return images[services[name]["image"]]
+
+        def healthy(name: str) -> bool:
+            return image(name).healthy(services[name])
+
         def start(name: str) -> subprocess.Popen[bytes]:
-            command, environment = image.command(services[name])
+            command, environment = image(name).command(services[name])
             whole = ["env", "-i", *(f"{k}={v}" for k, v in environment.items()), "sh", "-c"]
             log = tmp_path / f"{name}.log"
             line = f"cd {shlex.quote(str(empty))} && exec {shlex.join(command)}"
             return stack.enter_context(running([*whole, line], log))
 
         start("prefect")
-        until(lambda: image.healthy(services["prefect"]), 300)
+        until(lambda: healthy("prefect"), 300)
         assert start("apply").wait(120) == 0, (tmp_path / "apply.log").read_text()
         worker, api = start("worker"), start("api")
         wait_for(f"http://127.0.0.1:{web}/conformance?f=json", api, tmp_path / "api.log", 180)
-        until(lambda: image.healthy(services["worker"]) and image.healthy(services["api"]), 180)
+        until(lambda: healthy("worker") and healthy("api"), 180)
 
         def run_in_api(*arguments: str) -> subprocess.CompletedProcess[str]:
             """What `docker compose exec api …` does."""
-            _, environment = image.command(services["api"])
-            command = [image.mapped("/opt/eo-pygeoapi/bin/eo-pygeoapi"), *arguments]
+            _, environment = image("api").command(services["api"])
+            command = [image("api").mapped("/opt/eo-pygeoapi/bin/eo-pygeoapi"), *arguments]
             return subprocess.run(command, env=environment, cwd=empty, capture_output=True, text=True, check=True)
 
         here = f"http://127.0.0.1:{web}"
@@ -269,7 +326,6 @@ def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
         assert answer.json()["value"] == "Hello Compose!", answer.text
         look_at_prefect(f"http://127.0.0.1:{prefect}")
         # an edit in the folder that is mounted, taken up by the one command
-        config = tmp_path / "etc/eo-pygeoapi/pygeoapi-config.yml"
         content = yaml.safe_load(config.read_text())
         content["resources"]["hello-again"] = content["resources"]["hello-world"]
         config.write_text(yaml.safe_dump(content))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from eo_pygeoapi.commands.extras import WORKER, missing_from
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
 from eo_pygeoapi.errors import EoError
@@ -17,6 +18,8 @@ def near_findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) ->
     Files in the folder `sample` may be missing: `eo-pygeoapi up` makes them.
     """
     opened = {id_: dataset for id_, dataset in datasets.items() if not _is_made_later(dataset, sample)}
+    if opened and missing_from(WORKER):
+        return [], [f"files that datasets name are not opened here: the extra `{WORKER}` is not installed"]
     return _findings(opened, cache, sample) if opened else ([], [])
 
 
