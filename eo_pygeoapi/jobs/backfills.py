@@ -57,8 +57,8 @@ class Overseer:
         if not backfill.left:
             return backfill, None
         now = self.now()
-        if not busy and not started and not backfill.window.is_open(now):
-            return backfill, backfill.window.opens(now)
+        if not busy and not started and (starts := backfill.starts(now)) > now:
+            return backfill, starts
         return backfill, now + min(max(backfill.pace(now) or SOONEST, SOONEST), LATEST)
 
     def in_words(self, backfill: Backfill) -> str:
@@ -71,8 +71,8 @@ class Overseer:
             words.append(rate_in_words(pace))
         if ends := backfill.ends(now):
             words.append(f"ends about {in_words(ends, now, zone)}")
-        if backfill.left and not backfill.window.is_open(now):
-            words.append(f"sleeps until {in_words(backfill.window.opens(now), now, zone)}")
+        if backfill.left and (starts := backfill.starts(now)) > now:
+            words.append(f"sleeps until {in_words(starts, now, zone)}")
         return ", ".join(words)
 
     def _looked_at(self, backfill: Backfill, part: KeptPart) -> tuple[Backfill, Job | None]:
@@ -86,7 +86,8 @@ class Overseer:
             return backfill, job
         if job.status == "successful":
             kept = JobFolder(self.folder.store, job.id).read_json(job_folder.SUMMARY, default={})
-            done = part.model_copy(update={"status": "done", "message": "", "finished": job.finished or self.now()})
+            times = {"began": job.started, "finished": job.finished or self.now()}
+            done = part.model_copy(update={"status": "done", "message": "", **times})
             return backfill.replaced(done).counted(kept.get("importSummary", {})), None
         died = job.state_name == "Crashed" and part.tries <= self.dataset.policy.retries
         _LOG.warning("%s: job %s is %s: %s%s", part.id, job.id, job.status, job.message, "; started again" * died)
@@ -101,8 +102,8 @@ class Overseer:
         waiting = sum(job.state_name == AWAITING_RETRY for job in busy)
         places = self.at_once - (len(busy) - waiting) if waiting < self.at_once else 0
         begun = [part for part in backfill.left if part.status == "started" and not part.job_id]
-        is_open = backfill.window.is_open(self.now())
-        fresh = [part for part in backfill.left if part.status == "waiting" and is_open]
+        may_start = backfill.starts(now := self.now()) <= now
+        fresh = [part for part in backfill.left if part.status == "waiting" and may_start]
         started = 0
         for part in [*begun, *fresh]:
             if started >= places and part not in begun:

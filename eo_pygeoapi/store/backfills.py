@@ -36,6 +36,7 @@ class KeptPart(BaseModel):
     tries: int = 0
     job_id: str = ""
     message: str = ""
+    began: datetime | None = None
     finished: datetime | None = None
 
     def key(self, parent: str) -> str:
@@ -108,6 +109,24 @@ class Backfill(BaseModel):
         """The parts that are given up."""
         failed = [part for part in self.parts if part.status == "failed"]
         return [FailedPart(part=part.id, job_id=part.job_id, reason=part.message) for part in failed]
+
+    def starts(self, now: datetime) -> datetime:
+        """Return when the next job may start: in the window, and where it is not expected to run over its end.
+
+        It is expected to take as long as the longest of those that ended last; what takes longer than the window is
+        open starts at any time in it.
+        """
+        opens = self.window.opens(now)
+        closes, longest = self.window.closes(opens), self._longest
+        if closes is None or longest >= self.window.length or opens + longest <= closes:
+            return opens
+        return self.window.opens(closes)
+
+    @property
+    def _longest(self) -> timedelta:
+        """The longest time that one of the jobs took that ended last; none where none has ended."""
+        ended = sorted((part.finished, part.began) for part in self.parts if part.finished and part.began)
+        return max((finished - began for finished, began in ended[-_LOOKED_BACK:]), default=timedelta(0))
 
     def ends(self, now: datetime) -> datetime | None:
         """Return when it ends at its pace; None before its first part has ended, and after the last."""

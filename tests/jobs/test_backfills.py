@@ -185,6 +185,39 @@ def test_nothing_starts_outside_the_window_and_it_sleeps_until_that_opens(world:
     assert world.look(backfill)[1] == NOON.replace(hour=20, day=30)
 
 
+@pytest.mark.parametrize(
+    ("hours", "took", "now", "starts"),
+    [
+        ("20:00-05:00", 60, "30T03:59", "30T03:59"),
+        ("20:00-05:00", 60, "30T04:01", "30T20:00"),
+        ("20:00-05:00", 60, "30T06:00", "30T20:00"),
+        ("20:00-20:30", 60, "30T20:29", "30T20:29"),  # it never fits
+        ("", 60, "30T04:59", "30T04:59"),
+    ],
+)
+def test_no_part_starts_that_would_run_over_the_end_of_the_window(
+    world: World, hours: str, took: int, now: str, starts: str
+) -> None:
+    backfill, moment = world.begun(hours), datetime.fromisoformat(f"2026-11-{now}").replace(tzinfo=UTC)
+    times = {"began": moment - timedelta(minutes=took + 5), "finished": moment - timedelta(minutes=5)}
+    backfill = backfill.replaced(backfill.parts[0].model_copy(update={"status": "done", **times}))
+    world.now, expected = moment, datetime.fromisoformat(f"2026-11-{starts}").replace(tzinfo=UTC)
+    assert backfill.starts(moment) == expected
+    backfill, again = world.look(backfill)
+    assert len(world.jobs) == (2 if expected == moment else 0)
+    assert again == expected if expected > moment else again
+    assert ("sleeps until 20:00" in world.overseer().in_words(backfill)) == (expected > moment)
+
+
+def test_how_long_a_part_takes_is_seen_at_its_job(world: World) -> None:
+    backfill, _ = world.look(world.begun("12:00-13:00"))
+    world.now += timedelta(minutes=40)
+    world.jobs["job-1"] = replace(world.jobs["job-1"], started=NOON)
+    world.end("job-1")
+    backfill, _ = world.look(backfill)
+    assert len(world.jobs) == 2  # the next one would end at 13:20
+
+
 def test_what_failed_for_good_is_listed_and_the_rest_goes_on(world: World) -> None:
     backfill, _ = world.look(world.begun())
     world.end("job-1", "failed", "Failed", "the provider has no June")
