@@ -245,7 +245,7 @@ def look_at_libraries(folder: Path) -> None:
         sizes[target] = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) / 2**20
         assert (packages / "xarray").exists() == (target == "worker")
     print({target: f"{size:.0f} MiB" for target, size in sizes.items()})
-    command = [folder / "api/opt/eo-pygeoapi/bin/eo-pygeoapi", "worker"]
+    command = [str(folder / "api/opt/eo-pygeoapi/bin/eo-pygeoapi"), "worker"]
     refused = subprocess.run(command, capture_output=True, text=True)
     assert refused.returncode == 1 and "pip install 'eo-pygeoapi[worker]'" in refused.stderr, refused.stderr
 
