@@ -129,7 +129,7 @@ class Kubernetes:
     def worker(self, api: str) -> tuple[list[str], Mapping[str, str]]:
         """The command of the chart's worker, and its environment."""
         values = yaml.safe_load((FOLDER / "prefect-worker.yaml").read_text())["worker"]
-        access = {
+        access: Manifest = {
             "clusters": [{"name": "c", "cluster": {"server": self.cluster.url}}],
             "users": [{"name": "u", "user": {}}],
         }
