@@ -86,9 +86,7 @@ def test_a_year_that_worldpop_lacks_is_replaced_by_the_nearest_that_it_has(serve
     assert "those of 2016 stand for 2017 to 2018" in extract_source_data(asked).in_words()
 
 
-def test_a_year_of_a_local_calendar_has_the_people_of_its_gregorian_year(
-    server: chc.StandIn, tmp_path: Path
-) -> None:
+def test_a_year_of_a_local_calendar_has_the_people_of_its_gregorian_year(server: chc.StandIn, tmp_path: Path) -> None:
     asked = ask(server, tmp_path, 2015, 2016, exposure={"above": 35}, periodType="yearlyNepali")
     # 2072 is 14 April 2015 to 12 April 2016, and the only whole one
     assert [period.id for period in periods_in(asked.interval, "yearlyNepali")] == ["2072"]
