@@ -85,16 +85,12 @@ def test_the_index_of_a_local_month_is_of_its_own_month_in_the_reference_period(
     def rain(period: Period) -> float:
         return wet[int(period.id[4:])] * (1 + (period.year * 7 % 10) / 10)
 
-    gregorian, nepali, ethiopian = (
-        [
-            values(of_period(reader, dataset("spi-3", periodType=type_), id_))[0]
-            for type_, id_ in ((type_, f"{year}08") for year in years)
-            for reader in [published(tmp_path / type_, type_, rain)]
-        ]
-        for type_, years in (
-            ("monthly", (2024,)), ("monthlyNepali", (2081,)), ("monthlyEthiopian", (2016,)),
-        )
-    )  # fmt: skip
+    def index(period_type: PeriodType, id_: str) -> list[float]:
+        reader = published(tmp_path / period_type, period_type, rain)
+        return values(of_period(reader, dataset("spi-3", periodType=period_type), id_))
+
+    gregorian = index("monthly", "202408")
+    nepali, ethiopian = index("monthlyNepali", "208108"), index("monthlyEthiopian", "201608")
     # month 8 and the two before lie in the same Gregorian year in all three calendars
     assert np.isfinite(gregorian).all() and gregorian == nepali == ethiopian
 
