@@ -39,11 +39,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, dhis2: StandIn) -> Iterator[
     config["resources"]["villages"] = collection(
         "villages",
         source="file",
-        options={"href": str(_rain(folder)), "variable": "rain"},
+        options={"href": str(rain_of_villages(folder)), "variable": "rain"},
         periodType="daily",
         aggregation=SUMMED,
         decimals=None,
-        orgUnits={"source": "geojson", "href": str(_villages(folder)), "id": "id", "name": "name"},
+        orgUnits={"source": "geojson", "href": str(villages(folder)), "id": "id", "name": "name"},
         dhis2={"connection": "national", "dataElement": RAIN, "dataSet": DAILY},
     )
     environment = {"EO_DHIS2_NATIONAL_URL": dhis2.url, "EO_DHIS2_NATIONAL_TOKEN": dhis2.token}
@@ -51,7 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, dhis2: StandIn) -> Iterator[
         yield running_stack
 
 
-def _rain(folder: Path) -> Path:
+def rain_of_villages(folder: Path) -> Path:
     number, day = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS), np.arange(DAYS)[:, None, None]
     coords = {
         "time": np.datetime64("2025-01-01", "ns") + np.arange(DAYS).astype("m8[D]"),
@@ -64,7 +64,7 @@ def _rain(folder: Path) -> Path:
     return folder / "rain.nc"
 
 
-def _villages(folder: Path) -> Path:
+def villages(folder: Path) -> Path:
     features = []
     for number in range(ROWS * COLUMNS):
         row, column = divmod(number, COLUMNS)

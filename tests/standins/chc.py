@@ -180,11 +180,11 @@ def _validators(file: Path) -> dict[str, str]:
     return {"ETag": f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'}
 
 
-def serve(port: int, root: Path) -> None:
-    """Serve `root` on the loopback address until the process ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, root=root.resolve(), faults=Faults()))
+def serve(host: str, port: int, root: Path) -> None:
+    """Serve `root` until the process ends."""
+    server = ThreadingHTTPServer((host, port), partial(Handler, root=root.resolve(), faults=Faults()))
     server.daemon_threads = True
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    print(f"http://{host}:{server.server_port}", flush=True)
     server.serve_forever()
 
 
@@ -220,9 +220,9 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def running(root: Path) -> Iterator[StandIn]:
+def running(root: Path, host: str = "127.0.0.1") -> Iterator[StandIn]:
     """Run the stand-in over `root` in a process of its own."""
-    command = [sys.executable, "-m", "tests.standins.chc", "--port", "0", "--root", str(root)]
+    command = [sys.executable, "-m", "tests.standins.chc", "--host", host, "--port", "0", "--root", str(root)]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -292,7 +292,8 @@ def make_day(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--root", type=Path, required=True)
     arguments = parser.parse_args()
-    serve(arguments.port, arguments.root)
+    serve(arguments.host, arguments.port, arguments.root)

@@ -26,6 +26,7 @@ from tests.standins.dhis2_metadata import default_metadata
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until terminated."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--version", default="2.42", help="2.38 … 2.43")
     parser.add_argument("--metadata", type=Path)
@@ -37,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     content = options.metadata.read_text() if options.metadata else json.dumps(default_metadata())
     version, cost = Version(options.version), Cost(options.cost)
     state = Server(version, content, options.today, options.forget_bodies, cost)
-    with ThreadingHTTPServer(("127.0.0.1", options.port), partial(Handler, state)) as server:
-        print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    with ThreadingHTTPServer((options.host, options.port), partial(Handler, state)) as server:
+        print(f"http://{options.host}:{server.server_port}", flush=True)
         if options.until_stdin_closes:
             threading.Thread(target=_shut_down_with, args=(sys.stdin, server), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):

@@ -101,6 +101,7 @@ def running(
     forget_bodies: bool = False,
     cost: float = 0.0,
     environment: Mapping[str, str] | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[StandIn]:
     """Run a stand-in of this DHIS2 version in a process of its own; `today` decides which periods are open.
 
@@ -112,7 +113,14 @@ def running(
         json.dump(content, file)
         file.flush()
         command = [sys.executable, "-m", "tests.standins.dhis2", "--version", version, "--metadata", file.name]
-        command += ["--until-stdin-closes", "--cost", str(cost), *(["--forget-bodies"] if forget_bodies else [])]
+        command += [
+            "--host",
+            host,
+            "--until-stdin-closes",
+            "--cost",
+            str(cost),
+            *(["--forget-bodies"] if forget_bodies else []),
+        ]
         command += ["--today", today.isoformat()] if today else []
         pipe = subprocess.PIPE
         whole = {**os.environ, **(environment or {})}
