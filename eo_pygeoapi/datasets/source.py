@@ -128,6 +128,10 @@ class SourceOptions(Model):
         """Return why these data cannot be aggregated like that, '' where they can."""
         return ""
 
+    def refuses_zone(self, time_zone: str, year: int) -> str:
+        """Return why these data have no days of that time zone in a year, '' where they have."""
+        return ""
+
     def period_types(self) -> tuple[str, ...]:
         """Return the period types that these data can have, () for all."""
         return ()

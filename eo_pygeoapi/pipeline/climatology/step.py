@@ -1,14 +1,15 @@
 """Step 4 of datasets of the source `derived`: see published values against their reference period."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import LeftOut
-from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.models import LeftOut, PeriodType
+from eo_pygeoapi.contract.periods import Period, calendar_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.climatology.history import History
 from eo_pygeoapi.pipeline.climatology.statistics import count, statistic
@@ -32,16 +33,13 @@ def compare_with_normal(
     period than `minYears` have one, or where the statistic is not defined.
     """
     options, ids = cast(DerivedOptions, dataset.options), list(units["orgUnit"])
-    years = [int(period.id[:4]) for period in periods]
-    first, last = min([options.years[0], *years]), max([options.years[1], *years])
-    history = History(reader, options.of, ids, first - _MOST_YEARS_OF_SUMS, last)
+    history = _history(reader, options, dataset.period_type, ids, periods)
     values, fractions = np.full((len(periods), len(ids)), np.nan), np.zeros((len(periods), len(ids)))
     reasons: list[list[str]] = []
     for number, period in enumerate(periods):
         year, time = int(period.id[:4]) - history.first, period.id[4:]
-        known = history.sums(time, options.months) if options.months else history.values(time)
-        begin, end = (each - history.first for each in options.years)
-        reference, own = known[begin : end + 1], known[year]
+        known = partial(history.sums, months=options.months) if options.months else history.values
+        reference, own = history.of_years(options.years, time, known), known(time)[year]
         seen = count(reference)
         found = statistic(options.statistic, own, reference)
         needs_value = options.statistic != "normal"
@@ -54,6 +52,23 @@ def compare_with_normal(
     if dataset.decimals is not None:
         values = values.round(dataset.decimals) + 0.0
     return Aggregated(as_frame(values, fractions, ids, periods), list(_listed(reasons, ids, periods)))
+
+
+def _history(
+    reader: PublishedReader,
+    options: DerivedOptions,
+    period_type: PeriodType,
+    units: Sequence[str],
+    periods: Sequence[Period],
+) -> History:
+    """Return the values of the years of the periods, and of the reference period, whose years are Gregorian ones."""
+    years = [int(period.id[:4]) for period in periods]
+    ahead = [year - period.year for year, period in zip(years, periods, strict=True)]
+    # the first day of a Gregorian year has not the same local date each year
+    room = 0 if calendar_of(period_type) == "iso8601" else 1
+    first = min([options.years[0] + min(ahead, default=0), *years]) - room
+    last = max([options.years[1] + max(ahead, default=0), *years]) + room
+    return History(reader, options.of, units, period_type, first - _MOST_YEARS_OF_SUMS, last)
 
 
 def _reasons(

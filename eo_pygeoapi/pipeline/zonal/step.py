@@ -143,7 +143,7 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
 
 def _rows_without(nobody: Nobody, complete: Sequence[PeriodSteps], people: People) -> NDArray[np.bool_]:
     """Return where nobody lives, (period, unit)."""
-    return np.stack([nobody[people.year_for(steps.period.id)] for steps in complete])
+    return np.stack([nobody[people.year_for(steps.period)] for steps in complete])
 
 
 def as_frame(values: Floats, fractions: Floats, org_units: Sequence[str], periods: Sequence[Period]) -> pd.DataFrame:

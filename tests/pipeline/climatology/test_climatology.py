@@ -249,7 +249,7 @@ RAIN = "rain: {type: collection, eo: {source: chirps3, periodType: monthly}}"
         (
             "{source: derived, periodType: yearly, options: {of: rain, statistic: spi-3}}",
             [
-                "periodType: 'yearly' is not allowed here; allowed: monthly",
+                "periodType: 'yearly' is not allowed here; allowed: monthly, monthlyEthiopian, monthlyNepali",
                 "periodType: 'yearly' is not allowed; allowed: monthly, that of rain",
             ],
         ),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from eo_pygeoapi.contract.calendars import CALENDARS
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions, YamlText
 
@@ -44,7 +45,7 @@ class DerivedOptions(SourceOptions):
         description=f"{', '.join(STATISTICS)}, or the standardised precipitation index spi-1 to spi-24"
     )
     reference: Annotated[YamlText, Field(pattern=r"^\d{4}-\d{4}$"), AfterValidator(_years)] = Field(
-        "1991-2020", description="first and last year of the reference period"
+        "1991-2020", description="first and last year of the reference period, Gregorian ones"
     )
     min_years: Annotated[int, Field(ge=2)] = Field(
         24, description="how many of its years must have a value; WMO asks for 24 of 30"
@@ -70,7 +71,7 @@ class DerivedOptions(SourceOptions):
 
     def period_types(self) -> tuple[str, ...]:
         """The standardised precipitation index is one of months."""
-        return ("monthly",) if self.months else ()
+        return ("monthly", *(f"monthly{calendar}" for calendar in CALENDARS)) if self.months else ()
 
     @property
     def months(self) -> int:
