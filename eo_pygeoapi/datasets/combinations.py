@@ -1,6 +1,7 @@
 """Check the keys of a dataset that are right by themselves, and wrong together."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -13,6 +14,8 @@ def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the key of the block that is to be changed, and what is wrong and allowed."""
     if refused := dataset.options.refuses(dataset.aggregation):
         yield "aggregation", refused
+    if refused := dataset.options.refuses_zone(dataset.time_zone, date.today().year):
+        yield "timeZone", refused
     if dataset.options.taken_from() and dataset.weighs_people:
         yield (
             "exposure",

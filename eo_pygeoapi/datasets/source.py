@@ -151,6 +151,10 @@ class SourceOptions(Model):
         """Return why nothing can be computed of the values of the dataset `taken_from`, '' where it can."""
         return ""
 
+    def refuses_zone(self, time_zone: str, year: int) -> str:
+        """Return why these data have no days of that time zone in a year, '' where they have."""
+        return ""
+
     def period_types(self) -> tuple[str, ...]:
         """Return the period types that these data can have, () for all."""
         return ()
