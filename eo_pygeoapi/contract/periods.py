@@ -79,6 +79,14 @@ class Period:
     start: date
     end: date
 
+    @property
+    def year(self) -> int:
+        """The Gregorian year that it belongs to: the one in its id, or of its middle where the id has a local year."""
+        named = int(self.id[:4])
+        if self.start.year <= named <= self.end.year:
+            return named
+        return (self.start + (self.end - self.start) / 2).year
+
 
 def period_in_words(period: Period) -> str:
     """Return what people call a period: `25 July 2025`, `July 2025`, `2025`; its id for quarters and weeks."""

@@ -1,6 +1,7 @@
 """Check the keys of a dataset that are right by themselves, and wrong together."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -13,6 +14,8 @@ def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the key of the block that is to be changed, and what is wrong and allowed."""
     if refused := dataset.options.refuses(dataset.aggregation):
         yield "aggregation", refused
+    if refused := dataset.options.refuses_zone(dataset.time_zone, date.today().year):
+        yield "timeZone", refused
     if dataset.options.taken_from() and dataset.weighs_people:
         yield (
             "exposure",
@@ -40,6 +43,8 @@ def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:
     spatial, weight = dataset.aggregation.spatial, dataset.aggregation.weight
     if dataset.exposure is not None and (spatial != "mean" or weight == "area"):
         yield "aggregation", "exposure counts people; allowed: spatial: mean and weight: population, or nothing"
+    elif dataset.exposure is not None and dataset.options.directions():
+        yield "exposure", "is of values above or below a threshold, and the values are directions; leave it out"
     elif weight == "population" and spatial in ("sum", "min", "max", "count"):
         yield "aggregation.weight", f"people do not weigh in {spatial!r}; allowed: mean, std, median, p1 to p99"
     if not dataset.weighs_people:

@@ -146,7 +146,7 @@ def _cost(dataset: Dataset, plan: Plan, box: Box | None, around: Surroundings) -
     if own is None or not dataset.weighs_people:
         return own
     people = dataset.of_people()
-    years = {people.options.nearest_year(int(period.id[:4])) for period in plan.periods}
+    years = {people.options.nearest_year(period.year) for period in plan.periods}
     new_years = [date(year, 1, 1) for year in range(min(years), max(years) + 1)]
     more = _of_lacking(people, Needed(new_years, box, size=around.size), around)
     return None if more is None else own + more

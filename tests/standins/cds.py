@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -36,7 +36,13 @@ from numpy.typing import NDArray
 from tests.standins.chc import CHECKOUT, Faults
 
 KEY = "00000000-test-key-of-nobody"
-PROCESS = "/api/retrieve/v1/processes/reanalysis-era5-land"
+HOURS, DAYS = "reanalysis-era5-land", "derived-era5-land-daily-statistics"
+PROCESS, DAYS_PROCESS = (f"/api/retrieve/v1/processes/{name}" for name in (HOURS, DAYS))
+# the daily statistics, as "ERA5 family post-processed daily statistics documentation" of ECMWF has them
+STATISTICS: dict[str, Callable[..., Any]] = {"daily_mean": np.mean, "daily_minimum": np.min, "daily_maximum": np.max}
+FREQUENCIES = {"1_hourly": 1, "3_hourly": 3, "6_hourly": 6}
+ZONES = [f"utc{offset:+03}:00" for offset in range(-12, 15)]
+ACCUMULATED = ("total_precipitation", "surface_solar_radiation_downwards")  # there are no daily statistics of these
 SHORT = {
     "total_precipitation": "tp",
     "2m_temperature": "t2m",
@@ -145,12 +151,52 @@ def days_of(inputs: Mapping[str, Any]) -> list[date]:
 
 def make_file(inputs: Mapping[str, Any], state: State) -> bytes:
     """Make the NetCDF that CDS makes of a request."""
-    import netCDF4  # here, so that the server starts at once
-
-    north, west, south, east = inputs["area"]
+    shorts = [SHORT[variable] for variable in inputs["variable"]]
     days = [day for day in days_of(inputs) if day <= state.latest]
     hours = [int(text[:2]) for text in inputs["time"]]
     times = np.array([np.datetime64(day, "h") + np.timedelta64(hour, "h") for day in days for hour in hours])
+    return write_file(inputs, state, times, [(short, [MADE[short](time) for time in times]) for short in shorts])
+
+
+def statistics_problem(inputs: Mapping[str, Any]) -> str:
+    """Return what CDS would not take of a request for daily statistics, '' where it takes it."""
+    allowed = {"daily_statistic": STATISTICS, "time_zone": ZONES, "frequency": FREQUENCIES}
+    for name, values in allowed.items():
+        if inputs.get(name) not in values:
+            return f"{name}: {inputs.get(name)!r} is not one of {', '.join(values)}"
+    if not isinstance(inputs.get("year"), str) or set(inputs["variable"]) & set(ACCUMULATED):
+        return "year must be one, and variables must not accumulate"
+    unknown = set(inputs) - {*allowed, "variable", "year", "month", "day", "area"}
+    return f"unknown: {', '.join(sorted(unknown))}" if unknown else ""
+
+
+def make_statistics(inputs: Mapping[str, Any], state: State) -> bytes:
+    """Make the NetCDF of daily statistics, without days that lack an hour; it says no `expver`."""
+    offset, statistic = int(inputs["time_zone"][3:6]), STATISTICS[inputs["daily_statistic"]]
+    every, end = FREQUENCIES[inputs["frequency"]], np.datetime64(state.latest, "D") + 1
+    starts = {np.datetime64(day, "D"): np.datetime64(day, "h") - np.timedelta64(offset, "h") for day in days_of(inputs)}
+    hours = {
+        day: start + np.arange(0, 24, every) for day, start in starts.items() if start + np.timedelta64(24, "h") <= end
+    }
+    variables = [
+        (SHORT[name], [statistic([MADE[SHORT[name]](h) for h in each]) for each in hours.values()])
+        for name in inputs["variable"]
+    ]
+    return write_file(inputs, state, np.array(list(hours), "M8[D]"), variables, versions=False)
+
+
+def write_file(
+    inputs: Mapping[str, Any],
+    state: State,
+    times: NDArray[Any],
+    variables: Sequence[tuple[str, Sequence[float]]],
+    *,
+    versions: bool = True,
+) -> bytes:
+    """Write variables, each with its numbers by time, the same in all cells."""
+    import netCDF4  # here, so that the server starts at once
+
+    north, west, south, east = inputs["area"]
     latitudes = north - 0.1 * np.arange(round((north - south) * 10) + 1)
     longitudes = west + 0.1 * np.arange(round((east - west) * 10) + 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -164,22 +210,20 @@ def make_file(inputs: Mapping[str, Any], state: State) -> bytes:
             for name, values in (("latitude", latitudes), ("longitude", longitudes)):
                 file.createVariable(name, "f8", (name,))[:] = values
             file.createVariable("number", "i8", ())[:] = 0
-            versions = file.createVariable("expver", str, ("valid_time",))
-            versions[:] = np.array(
-                ["0001" if time.astype("M8[D]") <= np.datetime64(state.final, "D") else "0005" for time in times],
-                object,
-            )
-            for variable in inputs["variable"]:
-                _add(file, SHORT[variable], times, len(latitudes), len(longitudes), state)
+            if versions:
+                final = times.astype("M8[D]") <= np.datetime64(state.final, "D")
+                expver = file.createVariable("expver", str, ("valid_time",))
+                expver[:] = np.where(final, "0001", "0005").astype(object)
+            for short, values in variables:
+                _add(file, short, np.array(values, "float32"), len(latitudes), len(longitudes), state)
         return path.read_bytes()
 
 
-def _add(file: Any, short: str, times: NDArray[Any], rows: int, columns: int, state: State) -> None:
+def _add(file: Any, short: str, values: NDArray[np.float32], rows: int, columns: int, state: State) -> None:
     dimensions = ("valid_time", "latitude", "longitude")
     variable = file.createVariable(short, "f4", dimensions, zlib=True, fill_value=np.float32(np.nan))
     variable.setncatts({"units": UNITS[short], "coordinates": "number valid_time latitude longitude expver"})
-    values = np.array([MADE[short](time) for time in times], "float32")
-    cube = np.broadcast_to(values[:, None, None], (len(times), rows, columns)).copy()
+    cube = np.broadcast_to(values[:, None, None], (len(values), rows, columns)).copy()
     if state.varied:  # as large as real ones: other in every cell, in steps of what GRIB keeps of a range
         spread = float(np.ptp(values)) or 1.0
         noise = np.random.default_rng(1).integers(0, 2**12, cube.shape) / 2**16 * spread
@@ -235,8 +279,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         if self.path == "/api/profiles/v1/account/verification/pat":
             self._answer(200, {"id": 1})
-        elif self.path == f"{PROCESS}/execution":
-            self._submit()
+        elif self.path in (f"{PROCESS}/execution", f"{DAYS_PROCESS}/execution"):
+            collection = self.path.split("/")[-2]
+            if collection == DAYS and (problem := statistics_problem(self.inputs)):
+                self._answer(400, {"title": "invalid request", "detail": problem})
+            else:
+                self._submit(collection)
         else:
             self._answer(404, {"title": "not found"})
 
@@ -261,11 +309,11 @@ class Handler(BaseHTTPRequestHandler):
         job = self.state.jobs.get(next((part for part in path.split("/") if part in self.state.jobs), ""))
         if path == "/api/catalogue/v1/messages":
             self._answer(200, {"messages": []})
-        elif path == "/api/catalogue/v1/collections/reanalysis-era5-land":
+        elif path.rpartition("/")[0] == "/api/catalogue/v1/collections" and path.endswith((HOURS, DAYS)):
             interval = ["1950-01-01T00:00:00Z", f"{self.state.latest}T00:00:00Z"]
-            self._answer(200, {"id": "reanalysis-era5-land", "extent": {"temporal": {"interval": [interval]}}})
-        elif path == PROCESS:
-            self._answer(200, {"id": "reanalysis-era5-land"})
+            self._answer(200, {"id": path.rpartition("/")[2], "extent": {"temporal": {"interval": [interval]}}})
+        elif path in (PROCESS, DAYS_PROCESS):
+            self._answer(200, {"id": path.rpartition("/")[2]})
         elif job is None:
             self._answer(404, {"title": "not found"})
         elif path.startswith("/asset/"):
@@ -275,8 +323,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, self._looked_at(job))
 
-    def _submit(self) -> None:
+    def _submit(self, collection: str) -> None:
         job: dict[str, Any] = {
+            "collection": collection,
             "id": f"job-{len(self.state.jobs) + 1}",
             "inputs": self.inputs,
             "polls": self.state.polls,
@@ -299,11 +348,12 @@ class Handler(BaseHTTPRequestHandler):
         links = [{"rel": "monitor", "href": url}, {"rel": "self", "href": url}]
         if status in ("successful", "failed"):
             links.append({"rel": "results", "href": f"{url}/results"})
-        return {"processID": "reanalysis-era5-land", "jobID": job["id"], "status": status, "links": links}
+        return {"processID": job["collection"], "jobID": job["id"], "status": status, "links": links}
 
     def _results(self, job: dict[str, Any]) -> None:
         if self._available(job):
-            job["file"] = make_file(job["inputs"], self.state)
+            make = make_statistics if job["collection"] == DAYS else make_file
+            job["file"] = make(job["inputs"], self.state)
             href = f"{self.root}/asset/{job['id']}/{job['id']}.nc"
             value = {"href": href, "file:size": self._size(job["file"]), "type": "application/netcdf"}
             return self._answer(200, {"asset": {"value": value}})
@@ -380,7 +430,7 @@ class StandIn:
 
     def executions(self) -> list[dict[str, Any]]:
         """Return the inputs of the executions so far."""
-        return [entry["inputs"] for entry in self.log() if entry["path"] == f"{PROCESS}/execution"]
+        return [entry["inputs"] for entry in self.log() if entry["path"].endswith("/execution")]
 
     def log(self) -> list[dict[str, Any]]:
         """Return the requests so far."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from eo_pygeoapi.contract.periods import Period
+
 
 def nearest(year: int, years: Iterable[int]) -> int:
     """Return the nearest of some years, the earlier one of two that are as near."""
@@ -22,9 +24,9 @@ class People:
     name: str
     key: str = ""
 
-    def year_for(self, period: str) -> int:
-        """Return the year whose people weigh a period: the one in the period's id, or the nearest."""
-        return nearest(int(period[:4]), self.grid["time"].dt.year.values.tolist())
+    def year_for(self, period: Period) -> int:
+        """Return the year whose people weigh a period: the Gregorian one that it belongs to, or the nearest."""
+        return nearest(period.year, self.grid["time"].dt.year.values.tolist())
 
     def of_year(self, year: int) -> xr.DataArray:
         """Return the people of a year, dimensions (y, x), lazily."""

@@ -39,8 +39,8 @@ def open_people(request: SourceRequest, extract: Extract, source: Source) -> Peo
 
 
 def _years(request: SourceRequest) -> list[int]:
-    """Return the years of the values, as their periods' ids name them."""
-    return sorted({int(period.id[:4]) for period in periods_in(request.interval, request.dataset.period_type)})
+    """Return the years of the values, to which their periods belong."""
+    return sorted({period.year for period in periods_in(request.interval, request.dataset.period_type)})
 
 
 def _substitutes(wanted: Sequence[int], there: Sequence[int]) -> Iterator[str]:

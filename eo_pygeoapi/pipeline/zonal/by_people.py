@@ -49,7 +49,7 @@ def aggregate_by_people(
     """
     found: list[Found] = []
     nobody: Nobody = {}
-    for year, some in groupby(complete, lambda steps: people.year_for(steps.period.id)):
+    for year, some in groupby(complete, lambda steps: people.year_for(steps.period)):
         same, done = list(some), sum(len(each.values) for each in found)
         weigher = Weigher(people, year, means.cache, np.zeros(len(geometries), bool))
         share = _part(progress, done, len(same), len(complete)) if progress else None

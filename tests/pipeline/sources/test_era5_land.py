@@ -249,6 +249,8 @@ def test_two_jobs_that_need_the_same_fetch_it_once(ask: Ask, server: cds.StandIn
 
 # Near real time
 
+SILENT = {"path": "/api/catalogue/v1/collections/*", "status": 503}
+
 
 def test_days_that_are_not_published_yet_are_left_out_and_expected(
     ask: Ask, server: cds.StandIn, tmp_path: Path
@@ -269,19 +271,37 @@ def test_days_that_are_not_published_yet_are_left_out_and_expected(
     server.state(latest="2026-05-27")
     server.clear_log()
     assert len(source("2026-06-02").extract(asked).left_out) == 3
-    assert days_asked(server) == [("2026-05", ["27", "28", "29", "30"])]
+    assert days_asked(server) == [("2026-05", ["27"])]  # the catalogue says that there are no more
 
 
-def test_nothing_published_is_said_with_the_day_to_come_back(ask: Ask, server: cds.StandIn, tmp_path: Path) -> None:
+def test_a_provider_whose_catalogue_is_silent_is_asked_for_all_days(
+    ask: Ask, server: cds.StandIn, tmp_path: Path
+) -> None:
     server.state(latest="2026-05-26")
+    server.faults(SILENT)
+    assert len(source("2026-06-01").extract(ask("2026-05-24", "2026-05-29")).left_out) == 4
+    assert days_asked(server) == [("2026-05", ["24", "25", "26", "27", "28", "29", "30"])]
+
+
+def test_the_catalogue_is_not_asked_about_days_that_are_surely_there(ask: Ask, server: cds.StandIn) -> None:
+    source("2026-06-01").extract(ask("2026-01-24", "2026-01-24"))
+    assert not [entry for entry in server.log() if "/collections/" in entry["path"]]
+
+
+@pytest.mark.parametrize(("faults", "asked"), [([], []), ([SILENT], [("2026-05", ["30", "31"])])])
+def test_nothing_published_is_said_with_the_day_to_come_back(
+    ask: Ask, server: cds.StandIn, tmp_path: Path, faults: list[dict[str, Any]], asked: list[tuple[str, list[str]]]
+) -> None:
+    server.state(latest="2026-05-26")
+    server.faults(*faults)
     message = (
         r"ERA5-Land of the Climate Data Store: nothing is published for 2026-05-30 to 2026-05-31 "
         r"\(it lacks 2026-05-30 to 2026-06-01 \(UTC\)\); expected 2026-06-06"
     )
     with pytest.raises(NoDataError, match=message):
         source("2026-06-01").extract(ask("2026-05-30", "2026-05-31"))
-    # the provider said what its latest day is: it is not asked for June
-    assert days_asked(server) == [("2026-05", ["30", "31"])]
+    # what its latest day is says the catalogue, or the first refusal: it is not asked for June
+    assert days_asked(server) == asked
     assert kept(tmp_path) == []
 
 

@@ -13,7 +13,14 @@ from shapely.geometry import box
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.pipeline.sources.file.options import FileOptions
-from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_people_of, open_source_data
+from eo_pygeoapi.pipeline.sources.people import extract_people, people_request
+from eo_pygeoapi.pipeline.sources.step import (
+    SourceRequest,
+    extract_source_data,
+    open_people_of,
+    open_source_data,
+    source_for,
+)
 from eo_pygeoapi.pipeline.sources.worldpop.options import WorldPopOptions
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units
 from tests.pipeline import made, made_files
@@ -77,6 +84,16 @@ def test_a_year_that_worldpop_lacks_is_replaced_by_the_nearest_that_it_has(serve
     asked = ask(server, tmp_path, 2016, 2018, exposure={"above": 35})
     assert values(asked) == pytest.approx([people(2016)[1]] * 3, rel=1e-6)
     assert "those of 2016 stand for 2017 to 2018" in extract_source_data(asked).in_words()
+
+
+def test_a_year_of_a_local_calendar_has_the_people_of_its_gregorian_year(server: chc.StandIn, tmp_path: Path) -> None:
+    asked = ask(server, tmp_path, 2015, 2016, exposure={"above": 35}, periodType="yearlyNepali")
+    # 2072 is 14 April 2015 to 12 April 2016, and the only whole one
+    assert [period.id for period in periods_in(asked.interval, "yearlyNepali")] == ["2072"]
+    wanted = people_request(asked)
+    assert wanted.interval == Interval(start=date(2015, 1, 1), end=date(2015, 12, 31))
+    extract = extract_people(asked, source_for(wanted.dataset))
+    assert extract.note == "people of WorldPop global2 SLE" and len(extract.files) == 1
 
 
 def test_a_dataset_that_does_not_weigh_people_asks_for_none(server: chc.StandIn, tmp_path: Path) -> None:

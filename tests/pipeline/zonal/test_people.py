@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import Interval
-from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.periods import Period, period_with_id, periods_in
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.grids.people import People, nearest
 from eo_pygeoapi.pipeline.sources.step import (
@@ -59,6 +59,12 @@ def aggregated(
 
 def values_of(found: Aggregated) -> list[float]:
     return [float(value) for value in found.frame["value"]]
+
+
+def period(id_: str, period_type: PeriodType) -> Period:
+    found = period_with_id(id_, period_type)
+    assert found is not None
+    return found
 
 
 def reasons(found: Aggregated) -> list[tuple[str, str]]:
@@ -135,9 +141,10 @@ def test_thresholds_of_exposure_are_in_the_units_of_the_values() -> None:
 
 def test_every_year_has_its_own_people() -> None:
     both = people(years=(2024, 2026))
-    assert [both.year_for(period) for period in ("20231231", "202412", "2025W5", "2026", "20300101")] == [
-        2024, 2024, 2024, 2026, 2026,
+    asked: list[tuple[str, PeriodType]] = [
+        ("20231231", "daily"), ("202412", "monthly"), ("2025W5", "weekly"), ("2026", "yearly"), ("20300101", "daily"),
     ]  # fmt: skip
+    assert [both.year_for(period(*each)) for each in asked] == [2024, 2024, 2024, 2026, 2026]
     assert nearest(2010, range(2015, 2031)) == 2015
     dataset = made.dataset(exposure={"above": 29}, periodType="yearly")
     years = periods_in(Interval(start=date(2024, 1, 1), end=date(2026, 12, 31)), "yearly")
@@ -145,6 +152,39 @@ def test_every_year_has_its_own_people() -> None:
     grid = made.grid(np.broadcast_to(HEAT, (3, 2, 2)), step="year", times=times)
     found = aggregate_to_org_units(grid, made.units({"all": shapely.box(0, 0, 2, 2)}), years, dataset, people=both)
     assert values_of(found) == [100.0, 100.0, 200.0]
+
+
+@pytest.mark.parametrize(
+    ("id_", "period_type", "year"),
+    [
+        ("208010", "monthlyNepali", 2024),  # 15 January to 12 February 2024
+        ("208009", "monthlyNepali", 2023),  # 17 December 2023 to 14 January 2024: its middle is 31 December
+        ("2081", "yearlyNepali", 2024),  # 13 April 2024 to 13 April 2025
+        ("20800917", "dailyNepali", 2024),  # 1 January 2024
+        ("201605", "monthlyEthiopian", 2024),  # 10 January to 8 February 2024
+        ("201604", "monthlyEthiopian", 2023),  # 11 December 2023 to 9 January 2024
+        ("20160422", "dailyEthiopian", 2024),  # 1 January 2024
+        ("2024Nov", "financialNov", 2024),  # November 2023 to October 2024
+        ("2025NovQ1", "quarterlyNov", 2025),  # November 2024 to January 2025
+        ("2025Sep", "financialSep", 2025),  # September 2025 to August 2026
+        ("2025W1", "weekly", 2025),  # 30 December 2024 to 5 January 2025
+        ("2020W53", "weekly", 2020),  # 28 December 2020 to 3 January 2021
+    ],
+)
+def test_the_people_of_a_local_period_are_those_of_its_gregorian_year(
+    id_: str, period_type: PeriodType, year: int
+) -> None:
+    assert people(years=tuple(range(2015, 2031))).year_for(period(id_, period_type)) == year
+
+
+def test_people_in_a_nepali_month_are_those_of_its_gregorian_year() -> None:
+    dataset = made.dataset(exposure={"above": 29}, periodType="monthlyNepali")
+    month = period("208010", "monthlyNepali")
+    times = np.arange(np.datetime64(month.start), np.datetime64(month.end) + 1)
+    grid = made.grid(np.broadcast_to(HEAT, (times.size, 2, 2)), times=times)
+    shapes, years = made.units({"all": shapely.box(0, 0, 2, 2)}), people(years=(2023, 2024, 2025))
+    found = aggregate_to_org_units(grid, shapes, [month], dataset, people=years)
+    assert values_of(found) == [200.0]  # 100 in 2023, 200 in 2024, 300 in 2025
 
 
 def test_people_are_counted_once_and_kept() -> None:

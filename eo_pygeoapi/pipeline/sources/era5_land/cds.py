@@ -4,6 +4,7 @@ A request makes a job at the provider, which runs one job of a user at a time an
 those of the client itself: ECMWF_DATASTORES_URL and ECMWF_DATASTORES_KEY, or its file.
 """
 
+import logging
 import re
 import time
 import warnings
@@ -11,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFail
 from eo_pygeoapi.errors import EoError, SourceCredentialError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.era5_land.options import CDS
 from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
+from eo_pygeoapi.pipeline.sources.era5_land.statistics import COLLECTION
 from eo_pygeoapi.store.download_cache import days_text
 
+_LOG = logging.getLogger(__name__)
 ADDRESS = CDS.defaults["url"]
 _NOT_YET = re.compile(r"requested is available yet|latest date available")
 _LATEST = re.compile(r"latest date available\D*(\d{4}-\d{2}-\d{2})")
@@ -52,14 +55,21 @@ class ClimateDataStore:
 
     name = "Climate Data Store"
 
+    def newest(self, collection: str) -> date | None:
+        """Read the end of the data of a collection in the catalogue, which is public."""
+        try:
+            end: datetime | None = self._client(maximum_tries=1).get_collection(collection).end_datetime
+        except Exception as error:  # an old mirror may have no catalogue; the request itself tells as much
+            _LOG.info("%s: its catalogue does not say how far %s goes: %s", self.name, collection, error)
+            return None
+        return end.date() if end else None
+
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Request the hours, wait for the provider's job, and download its file; see `HourlyProvider`."""
         with _translated(self.name, _what(wanted)):
             client = self._client()
             client.check_authentication()
-            first = wanted.days[0]
-            narrow = _OfDays(client, wanted.days)
-            remote = hourly.request_month(narrow, first.year, first.month, wanted.box, list(wanted.variables), True)
+            remote = _submitted(client, wanted)
             began, pause, what = time.monotonic(), 1.0, _what(wanted)
             while not remote.results_ready:
                 waited, request = time.monotonic() - began, f"request {remote.request_id}"
@@ -81,13 +91,14 @@ class ClimateDataStore:
             archive.extractall(folder)
             return [folder / name for name in archive.namelist()]
 
-    def _client(self) -> Any:
+    def _client(self, **other: Any) -> Any:
         options: dict[str, Any] = {
             "timeout": self.patience.answer,
             "retry_after": self.patience.between_tries,
             "maximum_tries": self.patience.tries,
             "sleep_max": self.patience.between_looks,
             "progress": False,
+            **other,
         }
         with warnings.catch_warnings():
             # ignore warnings of a missing key and of a silent message board; the request itself will fail
@@ -112,8 +123,19 @@ class _OfDays:
         return self.client.submit(collection, {**request, "day": [f"{day:%d}" for day in self.days]})
 
 
+def _submitted(client: Any, wanted: Wanted) -> Any:
+    first = wanted.days[0]
+    narrow = _OfDays(client, wanted.days)
+    if wanted.daily is None:
+        return hourly.request_month(narrow, first.year, first.month, wanted.box, list(wanted.variables), True)
+    west, south, east, north = wanted.box
+    of_month = {"year": f"{first.year}", "month": [f"{first:%m}"], "area": [north, west, south, east]}
+    return narrow.submit(COLLECTION, wanted.daily.inputs(wanted.variables) | of_month)
+
+
 def _what(wanted: Wanted) -> str:
-    return f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"
+    statistic = f"daily {wanted.daily.statistic} of " if wanted.daily else ""
+    return f"ERA5-Land {statistic}{', '.join(wanted.variables)} {days_text(wanted.days)}"
 
 
 @contextmanager

@@ -38,6 +38,9 @@ class EarthDataHub:
 
     name = "Earth Data Hub"
 
+    def newest(self, _collection: str) -> None:
+        """Say nothing: the store itself tells it when it is opened."""
+
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Read the hours from the store into a file; see `HourlyProvider`."""
         what = f"ERA5-Land {', '.join(wanted.variables)} {days_text(wanted.days)}"

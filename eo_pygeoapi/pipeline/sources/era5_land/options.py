@@ -3,21 +3,24 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import requests
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
 from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES
+from eo_pygeoapi.pipeline.sources.era5_land.statistics import COLLECTION, refused_statistic, refused_zone
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 
 _ENERGY = re.compile("radiation|heat_flux")  # J/m2; other accumulated variables are water, in m
 # the usual delay of the data of a day
 DELAYS = {"cds": timedelta(6), "destine": timedelta(35)}
-_CATALOGUE = "/catalogue/v1/collections/reanalysis-era5-land"
+_CATALOGUE = "/catalogue/v1/collections/"
+_COLLECTIONS = {"hours": "reanalysis-era5-land", "daily": COLLECTION}
 _SECONDS = 10  # for the catalogue's entry
 _FIRST = date(1950, 1, 2)  # the day before has no hours of accumulated variables
 _CELLS_PER_DEGREE, _HOURS = 10, 24
@@ -56,7 +59,22 @@ class Era5LandOptions(SourceOptions):
         description=f"name of the variable at the Climate Data Store, or of a derived one: "
         f"{', '.join(DERIVED_VARIABLES)}",
     )
+    product: Literal["hours", "daily"] = Field(
+        "hours",
+        description="hours; daily: of `cds`, a day's mean, minimum or maximum as the provider makes it of the hours, "
+        "1/24 of the download",
+    )
     base_url: YamlText = Field("", description="address of a mirror")
+
+    @model_validator(mode="after")
+    def _has_daily_statistics(self) -> Self:
+        known = ERA5_LAND_VARIABLES.get(self.variable)
+        if self.product == "daily" and (self.provider != "cds" or known is None or known.accumulated):
+            raise ValueError(
+                f"product: daily is not there for {self.variable} of {self.provider}; allowed: variables of cds that "
+                "neither accumulate nor are derived, such as 2m_temperature"
+            )
+        return self
 
     def defaults(self) -> dict[str, Any]:
         """Water in mm, temperatures in degC, derived ones in their units; sums over time of accumulated variables."""
@@ -91,6 +109,16 @@ class Era5LandOptions(SourceOptions):
             return -0.001, 10.0
         return None, None
 
+    def never_negative(self) -> bool:
+        """What accumulates without losses, and derived variables from 0 on."""
+        known = ERA5_LAND_VARIABLES.get(self.variable)
+        return super().never_negative() or (known is not None and known.kind == "amount")
+
+    def directions(self) -> bool:
+        """Those of the wind."""
+        derived = DERIVED_VARIABLES.get(self.variable)
+        return derived is not None and derived.vector
+
     def days(self) -> tuple[date, None]:
         """From 1950."""
         return date(1950, 1, 1), None
@@ -104,7 +132,7 @@ class Era5LandOptions(SourceOptions):
         if self.provider != "cds":
             return None
         address = self.base_url or setting(CDS.variables["url"]) or CDS.defaults["url"]
-        answer = requests.get(address.rstrip("/") + _CATALOGUE, timeout=_SECONDS)
+        answer = requests.get(address.rstrip("/") + _CATALOGUE + self.collection, timeout=_SECONDS)
         answer.raise_for_status()
         (_, end), *_ = answer.json()["extent"]["temporal"]["interval"]
         return date.fromisoformat(end[:10]) if end else None
@@ -125,10 +153,11 @@ class Era5LandOptions(SourceOptions):
         same = [
             other
             for other in needed.companions
-            if isinstance(other, Era5LandOptions) and (other.provider, other.base_url) == (self.provider, self.base_url)
+            if isinstance(other, Era5LandOptions) and other.product_key == self.product_key
         ]
         variables = {variable for options in (self, *same) for variable in options.inputs}
-        size = int(len(needed.days) * _HOURS * cells * len(variables) * _BYTES_A_VALUE)
+        steps = _HOURS if self.product == "hours" else 1
+        size = int(len(needed.days) * steps * cells * len(variables) * _BYTES_A_VALUE)
         requests = needed.months
         return Cost(size, size, requests, requests * _SECONDS_A_REQUEST[self.provider])
 
@@ -139,11 +168,28 @@ class Era5LandOptions(SourceOptions):
         return ""
 
     def refuses(self, aggregation: Aggregation) -> str:
-        """A direction has no sum and no extremes; it is that of the mean vector."""
-        derived, mean = DERIVED_VARIABLES.get(self.variable), Aggregation(weight=aggregation.weight)
-        if derived and derived.vector and aggregation != mean:
+        """A direction has no sum and no extremes, it is that of the mean vector; hours are no days."""
+        if self.directions() and aggregation != Aggregation(weight=aggregation.weight):
             return f"{self.variable} is the direction of the mean vector; allowed: spatial: mean, temporal: mean"
+        if self.product == "daily":
+            return refused_statistic(aggregation)
+        if day_statistic(aggregation.temporal) and not aggregation.daily:
+            return f"{aggregation.temporal} is of days, and these are hours; give daily too, such as daily: max"
         return ""
+
+    def refuses_zone(self, time_zone: str, year: int) -> str:
+        """CDS has daily statistics of whole hours from UTC."""
+        return refused_zone(time_zone, year) if self.product == "daily" else ""
+
+    @property
+    def collection(self) -> str:
+        """The collection in the catalogue of the Climate Data Store."""
+        return _COLLECTIONS[self.product]
+
+    @property
+    def product_key(self) -> tuple[str, str, str]:
+        """What two datasets must have in common to share a download."""
+        return self.provider, self.base_url, self.product
 
     @property
     def inputs(self) -> tuple[str, ...]:

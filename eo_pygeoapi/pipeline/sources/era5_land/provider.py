@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.sources.era5_land.statistics import DailyStatistic
 
 
 class NotPublishedError(Exception):
@@ -19,17 +20,24 @@ class NotPublishedError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Hours of some days of one month, of variables by the names of the Climate Data Store, in a box."""
+    """Hours of some days of one month, of variables by the names of the Climate Data Store, in a box.
+
+    Where `daily` is given, that statistic of them in place of the hours.
+    """
 
     variables: Sequence[str]
     days: Sequence[date]
     box: Box
+    daily: DailyStatistic | None = None
 
 
 class HourlyProvider(Protocol):
     """A provider of ERA5-Land hourly data."""
 
     name: str
+
+    def newest(self, collection: str) -> date | None:
+        """Return the last day that the provider says it has; None where it does not say, or does not answer."""
 
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Download the published ones of the hours into NetCDF files in the folder.

@@ -1,6 +1,6 @@
 """Turn the files from a provider of hourly data into files of one variable and whole days."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +26,11 @@ class Received:
 
     array: xr.DataArray
     versions: NDArray[Any] | None
+
+    def of_days(self) -> "Received":
+        """Return the same of values that are each of a whole day, labelled with the days alone."""
+        days = self.array["time"].values.astype("M8[D]").astype("M8[ns]")
+        return Received(self.array.assign_coords(time=days), self.versions)
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ def read(paths: Sequence[Path], variable: str, name: str) -> Received:
     raise SourceError(f"{name}: received {', '.join(found) or 'no variable'}; expected {variable}")
 
 
-def check(received: Received, wanted: Sequence[date], box: Box, name: str) -> None:
+def check(received: Received, wanted: Sequence[date], box: Box, name: str, steps: int = 24) -> None:
     """Check that the wanted days and place were received; days at the end may lack, as they may be unpublished.
+
+    A day has 24 `steps`, or one.
 
     Raises SourceUnavailableError for other days or a gap between days, SourceError for another place.
     """
@@ -80,7 +87,8 @@ def check(received: Received, wanted: Sequence[date], box: Box, name: str) -> No
     if not held:
         ends = " to ".join(str(time) for time in (times.min(), times.max())) if times.size else "no time step"
         raise SourceUnavailableError(f"{name}: received {ends}; expected {days_text(wanted)}; try again later")
-    lacking = [day for day in wanted if day < held[-1] and not _is_whole(times[times.astype("M8[D]") == _day(day)])]
+    before = [day for day in wanted if day < held[-1]]
+    lacking = [day for day in before if not _is_whole(times[times.astype("M8[D]") == _day(day)], steps)]
     if lacking:
         raise SourceUnavailableError(
             f"{name}: what was received lacks hours of {lacking[0]}, but has {held[-1]}; try again later"
@@ -91,18 +99,29 @@ def _day(day: date) -> np.datetime64:
     return np.datetime64(day, "D")
 
 
-def _is_whole(times: NDArray[np.datetime64]) -> bool:
-    return bool(np.array_equal(np.sort(times.astype("int64") % 24), _HOURS))
+def _is_whole(times: NDArray[np.datetime64], steps: int) -> bool:
+    return bool(np.array_equal(np.sort(times.astype("int64") % 24), _HOURS[:steps]))
 
 
-def write_days(received: Received, wanted: Sequence[date], folder: Path) -> Iterator[WrittenDays]:
-    """Write those of the wanted days that are whole; consecutive ones of one version into one file."""
+def write_days(
+    received: Received,
+    wanted: Sequence[date],
+    folder: Path,
+    steps: int = 24,
+    is_final: Callable[[date], bool] = lambda day: True,
+) -> Iterator[WrittenDays]:
+    """Write those of the wanted days that are whole; consecutive ones of one version into one file.
+
+    A day has 24 `steps`, or one. `is_final` tells whether a day is, where the provider does not.
+    """
     times = received.array["time"].values.astype("M8[h]")
     by_day = {day: np.flatnonzero(times.astype("M8[D]") == _day(day)) for day in wanted}
-    whole = {day: at for day, at in by_day.items() if _is_whole(times[at])}
+    whole = {day: at for day, at in by_day.items() if _is_whole(times[at], steps)}
     versions = received.versions
-    of_era5t = np.zeros(times.size, bool) if versions is None else np.isin(versions, _PROVISIONAL)
-    provisional = {day for day, at in whole.items() if of_era5t[at].any()}
+    if versions is None:
+        provisional = {day for day in whole if not is_final(day)}
+    else:
+        provisional = {day for day, at in whole.items() if np.isin(versions[at], _PROVISIONAL).any()}
     for group in (sorted(whole.keys() - provisional), sorted(provisional)):
         for first, last in runs(group):
             at = np.concatenate([whole[day] for day in group if first <= day <= last])

@@ -1,7 +1,8 @@
 """The source `era5-land`: hourly ERA5-Land, of the Climate Data Store or of Destination Earth, through dhis2eo.
 
 The cache keeps the hours of UTC days by variable; this gathers them into the days of the dataset's time zone. A request
-to the provider asks for those days of a month that the cache lacks, for all datasets that need them.
+to the provider asks for those days of a month that the cache lacks, for all datasets that need them. Where a dataset
+asks for daily statistics and they are exactly what the hours would give, days take the place of the hours.
 """
 
 import logging
@@ -14,7 +15,8 @@ from typing import cast
 
 import xarray as xr
 
-from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.intervals import days as days_in
+from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
@@ -26,7 +28,8 @@ from eo_pygeoapi.pipeline.sources.era5_land.formulas import derive
 from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts, needed_days
 from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
 from eo_pygeoapi.pipeline.sources.era5_land.provider import HourlyProvider, NotPublishedError, Wanted
-from eo_pygeoapi.pipeline.sources.era5_land.received import check, read, write_days
+from eo_pygeoapi.pipeline.sources.era5_land.received import Received, check, read, write_days
+from eo_pygeoapi.pipeline.sources.era5_land.statistics import DailyStatistic, daily_statistic
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.pipeline.sources.loggers import without_handlers
 from eo_pygeoapi.pipeline.sources.product_folder import ProductFolder, opened
@@ -36,6 +39,7 @@ from eo_pygeoapi.store.download_cache import CachedFile, days_text, parse
 
 _LOG = logging.getLogger(__name__)
 _CELLS_PER_DEGREE = 10
+_SURELY_THERE = timedelta(60)  # a younger day may not be published yet, or its provider have stopped
 
 Providers = Mapping[str, Callable[[str], HourlyProvider]]
 PROVIDERS: Providers = {"cds": ClimateDataStore, "destine": EarthDataHub}
@@ -54,7 +58,7 @@ class Era5LandSource:
         without_handlers()
         fetching = self._fetching(request)
         provider, name = fetching.provider, fetching.folder.name
-        own = _needed(request.dataset, request)
+        own = _needed(request.dataset, request.interval, fetching.daily)
         with fetching.folder.locked(request.say):
             kept, missing = fetching.fetch_missing(_variables(request), own)
         fetching.raise_if_stale(own, missing)
@@ -67,7 +71,7 @@ class Era5LandSource:
             )
             raise no_data(said, options, missing, fetching.today)
         provisional = [file for file in kept if file.provisional]
-        note = f"ERA5-Land ({provider.name})"
+        note = f"ERA5-Land ({provider.name}{', daily statistics' if fetching.daily else ''})"
         if provisional:
             note += f", provisional (ERA5T) from {min(file.first for file in provisional)}"
         return Extract(files=[str(file.path) for file in kept], left_out=left_out, note=note)
@@ -76,6 +80,8 @@ class Era5LandSource:
         """Return the local days of which all hours of all inputs are kept."""
         fetching = self._fetching(request)
         options, zone = fetching.options, request.dataset.time_zone
+        if fetching.daily:
+            return fetching.folder.held(options.variable, wanted, fetching.today, options.final_from)
         needed = {day: needed_days(day, day, zone, accumulated=options.accumulated) for day in wanted}
         utc_days = sorted({utc for days in needed.values() for utc in days})
         kept = [fetching.folder.held(v, utc_days, fetching.today, options.final_from) for v in options.inputs]
@@ -85,10 +91,14 @@ class Era5LandSource:
         options = cast(Era5LandOptions, request.dataset.options)
         address = options.base_url.rstrip("/")
         provider = self.providers[options.provider](address)
-        key = {"provider": options.provider, "address": address, "box": list(box_of(request.download_box))}
-        name = f"ERA5-Land of the {provider.name}"
-        folder = ProductFolder.of(request.cache, "era5-land", options.provider, name, "h", key)
-        return _Fetching(request, provider, folder, self.today())
+        box = list(box_of(request.download_box))
+        key: dict[str, object] = {"provider": options.provider, "address": address, "box": box}
+        name, product, step = f"ERA5-Land of the {provider.name}", str(options.provider), "h"
+        if daily := _daily(request.dataset, request.interval):
+            key |= {"statistic": daily.statistic, "timeZone": daily.time_zone}
+            product, step = f"{options.provider}-daily-{daily.statistic}", "D"
+        folder = ProductFolder.of(request.cache, "era5-land", product, name, step, key)
+        return _Fetching(request, provider, folder, self.today(), daily)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the kept days as one normalised grid of hours; compute a derived variable hour by hour."""
@@ -106,6 +116,8 @@ class Era5LandSource:
         accumulated = known.accumulated if known else parts[0].attrs.get("GRIB_stepType") == "accum"
         if known and known.kind == "amount":
             parts = [part.assign_attrs(least=0.0) for part in parts]
+        if _daily(request.dataset, request.interval):
+            return assemble(parts, request, name, "day")
         return assemble(parts, request, name, "hour", amounts if accumulated else lambda data: data)
 
 
@@ -132,9 +144,18 @@ def _below(cells: float) -> int:
     return int((cells + 1e-6) // 1)
 
 
-def _needed(dataset: Dataset, request: SourceRequest) -> list[date]:
-    """Return the UTC days that a dataset needs for the request's interval."""
-    accumulated, interval = cast(Era5LandOptions, dataset.options).accumulated, request.interval
+def _daily(dataset: Dataset, interval: Interval) -> DailyStatistic | None:
+    """Return the daily statistic that takes the place of the hours; None where the hours are needed."""
+    if cast(Era5LandOptions, dataset.options).product == "hours":
+        return None
+    return daily_statistic(dataset.aggregation, dataset.time_zone, interval.start, interval.end)
+
+
+def _needed(dataset: Dataset, interval: Interval, daily: DailyStatistic | None) -> list[date]:
+    """Return the days of the provider that a dataset needs for an interval: UTC days, or those of its statistic."""
+    if daily:
+        return days_in(interval)
+    accumulated = cast(Era5LandOptions, dataset.options).accumulated
     return needed_days(interval.start, interval.end, dataset.time_zone, accumulated=accumulated)
 
 
@@ -143,28 +164,33 @@ def _variables(request: SourceRequest) -> dict[str, list[date]]:
 
     An unknown variable stays alone, so that the provider's refusal of it fails no other dataset.
     """
-    own = cast(Era5LandOptions, request.dataset.options)
-    found = dict.fromkeys(own.inputs, _needed(request.dataset, request))
+    own, daily = cast(Era5LandOptions, request.dataset.options), _daily(request.dataset, request.interval)
+    found = dict.fromkeys(own.inputs, _needed(request.dataset, request.interval, daily))
     if not found.keys() <= ERA5_LAND_VARIABLES.keys():
         return found
     for other in request.companions:
         if not isinstance(options := other.options, Era5LandOptions):
             continue
         same = (options.provider, options.base_url) == (own.provider, own.base_url)
+        same = same and _daily(other, request.interval) == daily
         for variable in options.inputs if same else ():
             if variable in ERA5_LAND_VARIABLES:
-                found[variable] = sorted({*found.get(variable, ()), *_needed(other, request)})
+                found[variable] = sorted({*found.get(variable, ()), *_needed(other, request.interval, daily)})
     return found
 
 
 @dataclass
 class _Fetching:
-    """The download for one request; `latest` is the last day that is published, once the provider has said it."""
+    """The download for one request: of hours, or of a daily statistic.
+
+    `latest` is the last day that is published, once the provider has said it.
+    """
 
     request: SourceRequest
     provider: HourlyProvider
     folder: ProductFolder
     today: date
+    daily: DailyStatistic | None = None
     latest: date | None = None
 
     @property
@@ -196,6 +222,7 @@ class _Fetching:
             return before
         missing = {variable: self.kept(variable, days)[1] for variable, days in variables.items()}
         wanted = sorted({day for days in missing.values() for day in days if day <= self.today})
+        self._ask_for_newest(wanted)
         for _, month in groupby(wanted, lambda day: (day.year, day.month)):
             days = [day for day in month if self.latest is None or day <= self.latest]
             lacking = [variable for variable, lacks in missing.items() if set(lacks) & set(days)]
@@ -203,7 +230,7 @@ class _Fetching:
                 continue
             _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(lacking), days_text(days))
             with self.folder.unfinished() as unfinished:
-                asked = Wanted(lacking, days, box_of(self.request.download_box))
+                asked = Wanted(lacking, days, box_of(self.request.download_box), self.daily)
                 try:
                     received = self.provider.fetch(asked, unfinished, self.request.say)
                 except NotPublishedError as error:
@@ -211,11 +238,27 @@ class _Fetching:
                     _LOG.info("%s: %s", self.provider.name, error)
                     continue
                 for variable in lacking:
-                    found = read(received, variable, self.folder.name)
-                    check(found, days, self.request.download_box, self.folder.name)
-                    for part in write_days(found, days, unfinished):
-                        self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+                    self._keep(read(received, variable, self.folder.name), variable, days, unfinished)
         return self.own(own)
+
+    def _ask_for_newest(self, wanted: Sequence[date]) -> None:
+        """Ask the provider how far its data go, where some of the days may not be there yet."""
+        if not wanted or self.today - wanted[-1] > _SURELY_THERE:
+            return
+        newest = self.provider.newest(self.options.collection)
+        self.latest = self.daily.last_day(newest) if newest and self.daily else newest
+
+    def _keep(self, found: Received, variable: str, days: Sequence[date], unfinished: Path) -> None:
+        steps = 1 if self.daily else 24
+        found = found.of_days() if self.daily else found
+        check(found, days, self.request.download_box, self.folder.name, steps)
+        # of statistics CDS does not say whether their hours are final
+        parts = write_days(found, days, unfinished, steps, lambda day: self._is_final(day) or not self.daily)
+        for part in parts:
+            self.folder.keep(part.path, variable, part.first, part.last, provisional=part.provisional)
+
+    def _is_final(self, day: date) -> bool:
+        return self.options.final_from(day) <= self.today
 
     def raise_if_stale(self, own: Sequence[date], missing: Sequence[date]) -> None:
         """Raise StaleProviderError where days are missing because the provider has stopped."""
@@ -224,22 +267,24 @@ class _Fetching:
 
     def expected(self, day: date) -> str:
         """Return the expected date of the data of a day, '' where they should be published already."""
-        usual = self.options.expected(day)
-        expected = day + max(self.today - self.latest, timedelta(1)) if self.latest else usual
+        expected = self.options.expected(day)
+        if self.latest and self.latest < day:
+            expected = day + max(self.today - self.latest, timedelta(1))
         return expected.isoformat() if expected > self.today else ""
 
 
 def _left_out(request: SourceRequest, missing: set[date], expected: Callable[[date], str]) -> list[LeftOut]:
     dataset, found = request.dataset, []
-    accumulated = cast(Era5LandOptions, dataset.options).accumulated
+    daily = _daily(dataset, request.interval)
+    clock = daily.time_zone.upper() if daily else "UTC"
     for period in periods_in(request.interval, dataset.period_type) if missing else ():
-        needed = needed_days(period.start, period.end, dataset.time_zone, accumulated=accumulated)
+        needed = _needed(dataset, Interval(start=period.start, end=period.end), daily)
         lacking = [day for day in needed if day in missing]
         if lacking:
             found.append(
                 LeftOut(
                     period=period.id,
-                    reason=f"not published: {days_text(lacking)} (UTC)",
+                    reason=f"not published: {days_text(lacking)} ({clock})",
                     expected=expected(lacking[-1]),
                 )
             )
