@@ -18,6 +18,7 @@ from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.grids.plausible import limits, with_room
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
@@ -117,6 +118,8 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     statistics = dataset.aggregation
     of_steps = grid.attrs.get("plausible") or dataset.options.plausible()  # a source may have steps of several lengths
     grid = grid.assign_attrs(source_limits=with_room(of_steps), time_zone=dataset.time_zone)
+    if grid.dtype.kind == "c" and dataset.exposure is not None:
+        raise SourceError("exposure is of values above or below a threshold, and the values are directions")
     if grid.dtype.kind == "c" or (statistics.spatial == "count" and dataset.plausible is None):
         return grid, Conversion()
     whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
