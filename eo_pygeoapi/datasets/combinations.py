@@ -43,6 +43,8 @@ def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:
     spatial, weight = dataset.aggregation.spatial, dataset.aggregation.weight
     if dataset.exposure is not None and (spatial != "mean" or weight == "area"):
         yield "aggregation", "exposure counts people; allowed: spatial: mean and weight: population, or nothing"
+    elif dataset.exposure is not None and dataset.options.directions():
+        yield "exposure", "is of values above or below a threshold, and the values are directions; leave it out"
     elif weight == "population" and spatial in ("sum", "min", "max", "count"):
         yield "aggregation.weight", f"people do not weigh in {spatial!r}; allowed: mean, std, median, p1 to p99"
     if not dataset.weighs_people:

@@ -55,6 +55,19 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
             ["exposure.above: 'hot' is not allowed; allowed: a number"],
         ),
         (
+            f"{{source: era5-land, options: {{variable: 10m_wind_direction}}, exposure: {{above: 35}}, {PEOPLE}}}",
+            ["exposure: is of values above or below a threshold, and the values are directions; leave it out"],
+        ),
+        *(
+            (
+                f"{{source: era5-land, periodType: {period_type}, aggregation: {{temporal: {statistic}}}}}",
+                [f"aggregation: {statistic} is of days, and these are hours; give daily too, such as daily: max"],
+            )
+            for period_type, statistic in (("monthly", "days-above-35"), ("weekly", "longest-dry-spell-1"))
+        ),
+        ("{source: era5-land, periodType: monthly, aggregation: {daily: max, temporal: days-above-35}}", []),
+        ("{source: chirps3, periodType: monthly, aggregation: {temporal: longest-dry-spell-1}}", []),
+        (
             "{source: era5-land, options: {variable: 10m_wind_direction}, aggregation: {temporal: max}}",
             [
                 "aggregation: 10m_wind_direction is the direction of the mean vector; allowed: spatial: mean, "
