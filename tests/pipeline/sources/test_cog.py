@@ -1,6 +1,7 @@
 """Rasters over HTTP, by addresses and by a STAC search, beside a stand-in of their provider."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from math import cos, floor, radians
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from shapely.geometry import box
@@ -18,6 +20,7 @@ from shapely.geometry import box
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in, without
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.errors import (
     NoDataError,
     NotPublishedYetError,
@@ -30,6 +33,7 @@ from eo_pygeoapi.pipeline.sources.cog.source import CogSource
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.pipeline.zonal.step import Aggregated, aggregate_to_org_units
 from tests.pipeline import made
+from tests.stack import CHECKOUT
 from tests.standins import chc, stac
 
 BOX = (-12.0, 8.0, -11.0, 9.0)
@@ -377,3 +381,17 @@ def test_an_address_that_is_no_stac_api(server: chc.StandIn, tmp_path: Path) -> 
 def test_options_that_do_not_fit_together(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         CogOptions.model_validate(options)
+
+
+def test_the_shipped_blocks_are_right_when_they_are_commented_in() -> None:
+    text = (CHECKOUT / "pygeoapi-config.yml").read_text()
+    start = text.index("  # modis-ndvi-monthly:")
+    lines = re.sub(r"^  # ((?:modis|cams)-|  )", r"  \1", text[start:], flags=re.MULTILINE)
+    config = yaml.safe_load(text[:start] + re.sub(r"^  # .*\n", "", lines, flags=re.MULTILINE))
+    found = inspect_datasets(config, CHECKOUT)
+    assert found.problems == []
+    ndvi, dust = (found.right[name] for name in ("modis-ndvi-monthly", "cams-pm25-daily"))
+    assert isinstance(ndvi.options, CogOptions) and (ndvi.options.item_days, ndvi.options.scale) == (16, 0.0001)
+    assert dust.unit == "ug/m**3" and not {"modis-ndvi-monthly", "cams-pm25-daily"} & set(
+        yaml.safe_load(text)["resources"]
+    )
