@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
@@ -67,7 +68,7 @@ def post_alone(folder: Path, server: StandIn) -> None:
         httpx.Client(base_url=server.url, auth=(server.username, server.password), timeout=300) as client,
         files.data_values() as values,
     ):
-        for batch in batches(values):
+        for batch in batches(values, BatchSizes(fixed=2_500)):
             params = {"dryRun": "false", "strictPeriods": "true"}
             client.post("/api/dataValueSets", params=params, json=data_value_set(batch, TARGET)).raise_for_status()
 
