@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
-from eo_pygeoapi.datasets.source import installed_sources, source_info
+from eo_pygeoapi.datasets.source import loadable_sources, source_info
 
 
 def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -52,9 +52,9 @@ def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:
     if dataset.population is None:
         yield "population", "is required; such as {options: {country: SLE}}, of the source worldpop"
         return
-    if dataset.population.source not in installed_sources():
-        known = ", ".join(installed_sources())
-        yield "population.source", f"{dataset.population.source!r} is not allowed; allowed: {known}"
+    of_people = [name for name, info in loadable_sources().items() if info.has_people]
+    if dataset.population.source not in of_people:
+        yield "population.source", f"{dataset.population.source!r} is not allowed; allowed: {', '.join(of_people)}"
         return
     options = source_info(dataset.population.source).options
     try:

@@ -212,7 +212,8 @@ class SourceInfo:
 
     `source` is `package.module:name` of what makes the source (see `pipeline/sources/request.py`), called without
     arguments. We ask a source for a box across 180 degrees in two halves, unless it says `across_180`.
-    `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for people.
+    `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for
+    people to read. `has_people` says that values may be numbers of people, by whom other datasets are weighed.
     """
 
     title: str
@@ -222,6 +223,7 @@ class SourceInfo:
     citation: str
     credentials: tuple[Credential, ...] = ()
     across_180: bool = False
+    has_people: bool = False
     resolution: str = ""
 
 
