@@ -42,6 +42,7 @@ def value_info(dataset: Dataset) -> JsonObject:
         "timeZone": dataset.time_zone,
         "aggregation": {"spatial": dataset.aggregation.spatial, "temporal": dataset.aggregation.temporal},
         "decimals": dataset.decimals,
+        "groups": {group: dict(options) for group, options in dataset.options.divided_by().items()} or None,
         "source": info.title,
         "resolution": info.resolution,
         "licence": info.licence,
@@ -59,11 +60,14 @@ def info_of(api: API, collection_id: str) -> JsonObject | None:
 
 def get_schema(api: API, request: APIRequest, collection_id: str) -> Answer:
     """Return pygeoapi's schema of a collection with titles and the unit of the values."""
-    return _described(api, request, collection_id, core_api.get_collection_schema)
+    return _described(api, request, collection_id, core_api.get_collection_schema, with_groups=True)
 
 
 def get_queryables(api: API, request: APIRequest, collection_id: str) -> Answer:
-    """Return pygeoapi's queryables of a collection with titles and the unit of the values."""
+    """Return pygeoapi's queryables of a collection with titles and the unit of the values.
+
+    Groups are no properties of it, for items cannot be filtered by them.
+    """
     return _described(api, request, collection_id, itemtypes.get_collection_queryables)
 
 
@@ -85,7 +89,9 @@ def with_unit_column(text: str, unit: str) -> str:
     return written.getvalue()
 
 
-def _described(api: API, request: APIRequest, collection_id: str, core: Any) -> Answer:
+def _described(
+    api: API, request: APIRequest, collection_id: str, core: Any, with_groups: bool = False
+) -> Answer:
     info = info_of(api, collection_id)
     if request.format == "html" or info is None:
         answer: Answer = core(api, request, collection_id)
@@ -101,6 +107,11 @@ def _described(api: API, request: APIRequest, collection_id: str, core: Any) -> 
         value |= {"title": info["title"], "description": _in_words(info)}
         if info.get("ucum"):
             value |= {"x-ogc-unit": info["ucum"], "x-ogc-unitLang": "UCUM"}
+        if with_groups:
+            document["properties"] |= {
+                group: value | {"title": ", ".join(options.values()), "description": f"of this group: {_in_words(info)}"}
+                for group, options in info.get("groups", {}).items()
+            }
     document[MEMBER] = info
     return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
