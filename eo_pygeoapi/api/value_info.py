@@ -9,7 +9,7 @@ from typing import Any
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest, itemtypes
 
-from eo_pygeoapi.api.answers import readable_dataset
+from eo_pygeoapi.api.answers import answer_page, readable_dataset
 from eo_pygeoapi.api.description import as_json
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.ucum import ucum
@@ -89,31 +89,38 @@ def with_unit_column(text: str, unit: str) -> str:
     return written.getvalue()
 
 
-def _described(
-    api: API, request: APIRequest, collection_id: str, core: Any, with_groups: bool = False
-) -> Answer:
+def _described(api: API, request: APIRequest, collection_id: str, core: Any, with_groups: bool = False) -> Answer:
     info = info_of(api, collection_id)
-    if request.format == "html" or info is None:
+    if info is None:
         answer: Answer = core(api, request, collection_id)
         return answer
     headers, status, content = core(api, as_json(request), collection_id)
     if status != 200:
         return headers, status, content
     document: JsonObject = json.loads(content)
+    _describe(document["properties"], info, with_groups)
+    document[MEMBER] = info
+    if request.format == "html":
+        return answer_page(
+            api, request, "collections/properties.html", document | {"id": collection_id, "schema": with_groups}
+        )
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+
+
+def _describe(properties: JsonObject, info: JsonObject, with_groups: bool) -> None:
+    """Give properties titles and units; with groups, add these as properties."""
     for name, (title, description) in _TITLES.items():
-        if name in document["properties"]:
-            document["properties"][name] |= {"title": title, "description": description}
-    if (value := document["properties"].get("value")) is not None:
+        if name in properties:
+            properties[name] |= {"title": title, "description": description}
+    if (value := properties.get("value")) is not None:
         value |= {"title": info["title"], "description": _in_words(info)}
         if info.get("ucum"):
             value |= {"x-ogc-unit": info["ucum"], "x-ogc-unitLang": "UCUM"}
         if with_groups:
-            document["properties"] |= {
-                group: value | {"title": ", ".join(options.values()), "description": f"of this group: {_in_words(info)}"}
+            properties |= {
+                group: value | {"title": ", ".join(options.values()), "description": f"of a group: {_in_words(info)}"}
                 for group, options in info.get("groups", {}).items()
             }
-    document[MEMBER] = info
-    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
 
 def _in_words(info: JsonObject) -> str:

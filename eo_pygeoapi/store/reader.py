@@ -215,7 +215,7 @@ class _Query:
             years = sorted({period[:4] for period, _ in counts})
         column = {} if is_in_order(period for period, _ in counts) else {"period": BY_TIME}
         by = ", ".join(
-            f'{column.get(o.name, f'"{o.name}"')} {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order
+            f"{column.get(o.name, f'"{o.name}"')} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in order
         )
         found = self._select(_COLUMNS, years, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         rows = [dict(zip((*PROPERTIES, "geometry", GROUPS), row, strict=True)) for row in found]

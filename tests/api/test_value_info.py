@@ -20,6 +20,7 @@ from tests.web import web
 
 UNITS = {"source": "dhis2", "level": 2}
 
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API with published rain, beside a Prefect server that is away."""
@@ -63,6 +64,7 @@ def test_a_schema_has_titles_and_the_unit(url: str, document: str) -> None:
     assert properties["start"]["x-ogc-role"] == "primary-instant" and "geometry" in properties
     page = requests.get(f"{url}/collections/rain/{document}?f=html", timeout=60)
     assert page.headers["Content-Type"].startswith("text/html")
+    assert "Organisation unit: its UID in DHIS2" in page.text and ">mm<" in page.text
     assert requests.get(f"{url}/collections/nope/{document}?f=json", timeout=60).status_code == 404
 
 
