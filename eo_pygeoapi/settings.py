@@ -88,16 +88,23 @@ class Settings(BaseSettings):
         return self.cache_url or str(self.data_dir.absolute() / "cache")
 
     def cache_folder(self) -> Path:
-        """Return the download cache as a folder; ConfigError where it is somewhere that files cannot be opened in."""
+        """Return the folder of downloads, or of copies of those in an object store; ConfigError for other addresses."""
         scheme, colon, path = self.cache.partition("://")
         if not colon:
             return Path(self.cache)
         if scheme == "file":
             return Path(path)
+        if scheme == "s3":
+            return self.data_dir.absolute() / "cache"
         raise ConfigError(
             f"EO_CACHE_URL: {scheme} addresses are not allowed; allowed: a folder, such as a file system that all "
-            "workers share"
+            "workers share, or s3://bucket/folder"
         )
+
+    @property
+    def shared_cache(self) -> str:
+        """The address of the object store that workers share their downloads in, '' where there is none."""
+        return self.cache if self.cache.startswith("s3://") else ""
 
     def proxies(self) -> list[Network]:
         """Return the addresses and networks whose `X-Forwarded-…` counts; ConfigError for what is none."""

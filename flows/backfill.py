@@ -43,7 +43,15 @@ from eo_pygeoapi.store.job_folder import JobFolder
 from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import BACKFILL_HOOKS
-from flows.surroundings import connection_of, of_one_download, outcome, own_folder, own_run, prefect
+from flows.surroundings import (
+    connection_of,
+    of_one_download,
+    outcome,
+    own_folder,
+    own_run,
+    prefect,
+    shared_cache,
+)
 
 _PREFECT_SECONDS, _HEAD_SECONDS = 120.0, 5.0
 _log = logging.getLogger(__name__)
@@ -202,7 +210,9 @@ class Run:
         if box is None:
             return ()
         interval = Interval(start=wanted[0], end=wanted[-1])
-        return held_days(SourceRequest(dataset, interval, box, self.settings.cache_folder()), wanted)
+        return held_days(
+            SourceRequest(dataset, interval, box, self.settings.cache_folder(), shared=shared_cache()), wanted
+        )
 
     def _plan(self, units: Sequence[str]) -> Plan:
         periods = periods_in(self.execution.interval, self.dataset.period_type)

@@ -52,12 +52,14 @@ from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
 from flows.surroundings import (
+    CACHE,
     connection_of,
     failed_for_now,
     of_one_download,
     outcome,
     own_folder,
     own_run,
+    shared_cache,
 )
 
 MINUTE, HOUR = 60, 3600
@@ -155,7 +157,7 @@ class Run:
         whole = periods.periods_in(execution.interval, dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
         frame, settings = self.kept.units().frame, self.settings
-        with zonal.means(ResultStore(settings.cache), settings.memory_mib, settings.dask_scheduler) as means:
+        with zonal.means(ResultStore(settings.cache, CACHE), settings.memory_mib, settings.dask_scheduler) as means:
             if dataset.options.divided_by():
                 opens = partial(sources.open_group, request, extract)
                 aggregated = groups.aggregate_groups(opens, frame, wanted, dataset, report, means)
@@ -234,6 +236,7 @@ class Run:
             cache=self.settings.cache_folder(),
             companions=() if self._chosen(execution) else tuple(of_one_download(execution.dataset)),
             say=say,
+            shared=shared_cache(),
         )
 
 

@@ -32,6 +32,7 @@ from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 
 _log = logging.getLogger(__name__)
+CACHE = "download cache"
 
 
 @cache
@@ -44,6 +45,12 @@ def configuration() -> JsonObject:
 def enabled_datasets() -> dict[str, Dataset]:
     """Return the enabled datasets by id."""
     return read_datasets(configuration(), process_settings().config.absolute().parent)
+
+
+def shared_cache() -> ResultStore | None:
+    """Return the object store in which workers share their downloads, None where there is none."""
+    url = process_settings().shared_cache
+    return ResultStore(url, CACHE) if url else None
 
 
 def base_url() -> str:

@@ -202,6 +202,14 @@ def test_the_cache_is_a_folder(monkeypatch: pytest.MonkeyPatch, url: str, folder
 
 
 def test_a_cache_in_which_files_cannot_be_opened_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EO_CACHE_URL", "s3://bucket/cache")
-    with pytest.raises(ConfigError, match="EO_CACHE_URL: s3 addresses are not allowed; allowed: a folder, such as"):
+    monkeypatch.setenv("EO_CACHE_URL", "http://host/cache")
+    with pytest.raises(ConfigError, match="EO_CACHE_URL: http addresses are not allowed; allowed: a folder, such as"):
         Settings().cache_folder()
+
+
+def test_a_cache_on_s3_has_its_copies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EO_CACHE_URL", "s3://bucket/cache")
+    settings = Settings().placed(data_dir=tmp_path)
+    assert (settings.cache_folder(), settings.shared_cache) == (tmp_path / "cache", "s3://bucket/cache")
+    monkeypatch.setenv("EO_CACHE_URL", "/srv/cache")
+    assert Settings().shared_cache == ""

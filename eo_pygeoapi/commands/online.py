@@ -14,6 +14,19 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 
 SECONDS = 20.0
+# what object stores say, as s3fs and botocore hand it on, and what it means
+WHAT_S3_MEANS = {
+    "bucket does not exist": "the bucket does not exist; make it, or correct the address",
+    "NoSuchBucket": "the bucket does not exist; make it, or correct the address",
+    "Unable to locate credentials": "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "NoCredentials": "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "InvalidAccessKeyId": "the store does not know the key; correct AWS_ACCESS_KEY_ID",
+    "Access Key Id": "the store does not know the key; correct AWS_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "the secret does not belong to the key; correct AWS_SECRET_ACCESS_KEY",
+    "signature": "the secret does not belong to the key; correct AWS_SECRET_ACCESS_KEY",
+    "PermissionError": "the key may not do that in this bucket; allow it s3:ListBucket, s3:GetObject, s3:PutObject and "
+    "s3:DeleteObject",
+}
 
 
 def unanswered(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
@@ -43,11 +56,23 @@ def unanswered(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[
 
 
 def _store_problems(settings: Settings) -> Iterator[str]:
-    """Write a file into the results store, read it and delete it again."""
-    store, key = ResultStore(settings.results), f"check/{uuid.uuid4()}.json"
+    """Write a file into the results store, and the shared cache where there is one; read it and delete it again."""
+    for variable, url in (("EO_RESULTS_URL", settings.results), ("EO_CACHE_URL", settings.shared_cache)):
+        if url and (problem := _store_problem(url)):
+            yield f"{variable} {redact(url, settings.secrets())}: {redact(problem, settings.secrets())}"
+
+
+def _store_problem(url: str) -> str:
+    """Return what is wrong with a store, '' where nothing is."""
+    store, key = ResultStore(url), f"check/{uuid.uuid4()}.json"
+    doing = "write a file"
     try:
         store.write_json(key, {"check": True})
+        doing = "read the file it has just written"
         store.read_json(key)
+        doing = "delete the file it has just written"
         store.delete(key)
     except EoError as error:
-        yield f"EO_RESULTS_URL {redact(settings.results, settings.secrets())}: {error}"
+        meant = (said for words, said in WHAT_S3_MEANS.items() if words in str(error))
+        return next((f"cannot {doing}: {said}" for said in meant), str(error))
+    return ""

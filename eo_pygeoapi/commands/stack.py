@@ -39,7 +39,6 @@ NAMES = {
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 _WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
-_CSRF_PROTECTION = ("PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED", "PREFECT_SERVER_CSRF_PROTECTION_ENABLED")
 
 Say = Callable[[str], None]
 
@@ -241,9 +240,6 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_api_ur
         # Prefect lists all time zones each time it reads a schedule: from one file of `tzdata`, not from 1,800
         "PYTHONTZPATH": "",
     }
-    if not any(name in environ for name in _CSRF_PROTECTION):
-        # without it each process asks the server for a token that it does not give
-        may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"
     ours = {
         "PREFECT_HOME": str(data_dir / "prefect"),
         "PREFECT_API_URL": prefect_api_url,

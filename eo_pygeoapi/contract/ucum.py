@@ -1,5 +1,6 @@
 """Units as the Unified Code for Units of Measure (UCUM) writes them, so that programs need not guess."""
 
+import re
 from collections.abc import Mapping
 
 _CODES: Mapping[str, str] = {
@@ -44,6 +45,14 @@ _CODES: Mapping[str, str] = {
     "hours": "h",
     "people": "{people}",
 }
+
+# degrees Celsius and Fahrenheit as people write them
+_OFFSET = re.compile(r"celsius|celcius|fahrenheit|\bdeg(ree)?s?[ _.]*[cf]\b|[°º] ?[cf]\b|^[cf]$", re.IGNORECASE)
+
+
+def has_offset(unit: str) -> bool:
+    """Return whether the 0 of a unit is not nothing, as that of degrees Celsius."""
+    return bool(_OFFSET.search(unit.strip()))
 
 
 def ucum(unit: str) -> str:

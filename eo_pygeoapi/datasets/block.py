@@ -11,9 +11,10 @@ from pydantic_core import PydanticCustomError
 
 from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
+from eo_pygeoapi.contract.ucum import has_offset
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
 from eo_pygeoapi.datasets.people import Exposure, Population
-from eo_pygeoapi.datasets.source import SourceOptions, YamlText, installed_sources, source_info
+from eo_pygeoapi.datasets.source import SourceOptions, Values, YamlText, installed_sources, source_info
 from eo_pygeoapi.json_types import JsonObject
 
 
@@ -212,6 +213,16 @@ class Dataset(DatasetBlock):
         if statistic is None:
             return self.units.to
         return statistic.counted if statistic.is_count else " ".join(filter(None, (self.units.to, "days")))
+
+    @property
+    def values(self) -> Values:
+        """What the values are like."""
+        statistic = day_statistic(self.aggregation.temporal)
+        counts = statistic is not None or self.exposure is not None or self.aggregation.spatial in ("count", "std")
+        offset = not counts and has_offset(self.units.to)
+        low = self.plausible[0] if self.plausible else 0.0 if self.options.never_negative() else None
+        never_negative = counts or (not offset and low is not None and low >= 0)
+        return Values(self.unit, offset, never_negative, self.options.directions())
 
     def schedule(self, name: str) -> Schedule | None:
         """Return the schedule of this name; None where there is none."""

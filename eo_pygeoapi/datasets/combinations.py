@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
-from eo_pygeoapi.datasets.source import installed_sources, source_info
+from eo_pygeoapi.datasets.source import loadable_sources, source_info
 
 
 def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -43,6 +43,8 @@ def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:
     spatial, weight = dataset.aggregation.spatial, dataset.aggregation.weight
     if dataset.exposure is not None and (spatial != "mean" or weight == "area"):
         yield "aggregation", "exposure counts people; allowed: spatial: mean and weight: population, or nothing"
+    elif dataset.exposure is not None and dataset.options.directions():
+        yield "exposure", "is of values above or below a threshold, and the values are directions; leave it out"
     elif weight == "population" and spatial in ("sum", "min", "max", "count"):
         yield "aggregation.weight", f"people do not weigh in {spatial!r}; allowed: mean, std, median, p1 to p99"
     if not dataset.weighs_people:
@@ -50,9 +52,9 @@ def _of_people(dataset: Dataset) -> Iterator[tuple[str, str]]:
     if dataset.population is None:
         yield "population", "is required; such as {options: {country: SLE}}, of the source worldpop"
         return
-    if dataset.population.source not in installed_sources():
-        known = ", ".join(installed_sources())
-        yield "population.source", f"{dataset.population.source!r} is not allowed; allowed: {known}"
+    of_people = [name for name, info in loadable_sources().items() if info.has_people]
+    if dataset.population.source not in of_people:
+        yield "population.source", f"{dataset.population.source!r} is not allowed; allowed: {', '.join(of_people)}"
         return
     options = source_info(dataset.population.source).options
     try:

@@ -57,6 +57,8 @@ def _of_another(dataset: Dataset, datasets: Mapping[str, Dataset], enabled: Coll
         yield f"options.of: {wanted!r} belongs to another tenant"
     elif other and other.period_type != dataset.period_type:
         yield f"periodType: {dataset.period_type!r} is not allowed; allowed: {other.period_type}, that of {wanted}"
+    elif other and (refused := dataset.options.refuses_values(other.values)):
+        yield f"options: {refused}"
 
 
 def _of_after(

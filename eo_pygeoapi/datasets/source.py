@@ -80,6 +80,16 @@ class Credential:
             return False
 
 
+@dataclass(frozen=True)
+class Values:
+    """What the values of a dataset are like, for what can be computed of them."""
+
+    unit: str
+    has_offset: bool
+    never_negative: bool
+    directions: bool
+
+
 class SourceOptions(Model):
     """Base of the options of a source, and of what follows from them.
 
@@ -108,6 +118,15 @@ class SourceOptions(Model):
         """Return the physical limits of the values, in the units in which the source has them."""
         return None, None
 
+    def never_negative(self) -> bool:
+        """Return whether the values are amounts, of which there may be none, and not less."""
+        low, _ = self.plausible()
+        return low is not None and low >= 0
+
+    def directions(self) -> bool:
+        """Return whether the values are directions in degrees, of which none is above or below another."""
+        return False
+
     def variable_name(self) -> str:
         """Return what the values are of, such as `precipitation`; empty where the options do not tell."""
         return str(getattr(self, "variable", ""))
@@ -126,6 +145,10 @@ class SourceOptions(Model):
 
     def refuses(self, aggregation: Aggregation) -> str:
         """Return why these data cannot be aggregated like that, '' where they can."""
+        return ""
+
+    def refuses_values(self, of: Values) -> str:
+        """Return why nothing can be computed of the values of the dataset `taken_from`, '' where it can."""
         return ""
 
     def refuses_zone(self, time_zone: str, year: int) -> str:
@@ -189,7 +212,8 @@ class SourceInfo:
 
     `source` is `package.module:name` of what makes the source (see `pipeline/sources/request.py`), called without
     arguments. We ask a source for a box across 180 degrees in two halves, unless it says `across_180`.
-    `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for people.
+    `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for
+    people to read. `has_people` says that values may be numbers of people, by whom other datasets are weighed.
     """
 
     title: str
@@ -199,6 +223,7 @@ class SourceInfo:
     citation: str
     credentials: tuple[Credential, ...] = ()
     across_180: bool = False
+    has_people: bool = False
     resolution: str = ""
 
 

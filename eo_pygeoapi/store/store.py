@@ -59,8 +59,9 @@ class ResultStore:
     Every method raises ResultsError for an unsafe key and for a store that cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, called: str = "results store") -> None:
+        """Take the address, and what messages call this store."""
+        self._url, self._called = url, called
 
     def __repr__(self) -> str:
         """Show the address without what may be secret in it."""
@@ -68,7 +69,7 @@ class ResultStore:
 
     def read_bytes(self, key: str) -> bytes:
         """Return the bytes under the key; MissingResultError when there are none."""
-        with _translated("read", key):
+        with self._translated("read", key):
             return cast(bytes, self._files.cat_file(self._path(key)))
 
     def read_json(self, key: str, default: Any = ...) -> Any:
@@ -80,16 +81,16 @@ class ResultStore:
                 raise
             return default
         except ValueError as error:
-            raise ResultsError(f"results store: {key!r} is not JSON") from error
+            raise ResultsError(f"{self._called}: {key!r} is not JSON") from error
 
     def open(self, key: str) -> BinaryIO:
         """Open a file for reading in pieces; MissingResultError when there is nothing."""
-        with _translated("read", key):
+        with self._translated("read", key):
             return cast(BinaryIO, self._files.open(self._path(key), "rb"))
 
     def copy_to(self, key: str, path: Path) -> None:
         """Copy a file to a local path, which gets it whole or not at all; MissingResultError when there is nothing."""
-        with _translated("read", key), replacing(path) as draft:
+        with self._translated("read", key), replacing(path) as draft:
             self._files.get_file(self._path(key), str(draft))
 
     def local_path(self, key: str) -> Path | None:
@@ -102,6 +103,20 @@ class ResultStore:
         with self.new_file(key) as path:
             path.write_bytes(value)
 
+    def create_bytes(self, key: str, value: bytes) -> bool:
+        """Write bytes under a key that holds nothing, in one step; False where it holds something."""
+        path = self._path(key)
+        try:
+            with self._translated("write", key):
+                if self._is_local:
+                    Path(path).parent.mkdir(parents=True, exist_ok=True)
+                self._files.pipe_file(path, value, mode="create")
+        except ResultsError as error:
+            if _is_there_already(error):
+                return False
+            raise
+        return True
+
     def write_text(self, key: str, value: str) -> None:
         """Write text under the key, as UTF-8."""
         self.write_bytes(key, value.encode())
@@ -111,7 +126,7 @@ class ResultStore:
         try:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise ResultsError(f"results store: cannot write {key!r}: not JSON: {error}") from error
+            raise ResultsError(f"{self._called}: cannot write {key!r}: not JSON: {error}") from error
         self.write_bytes(key, text)
 
     @contextmanager
@@ -129,7 +144,7 @@ class ResultStore:
                 return
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as folder:
                 yield (draft := Path(folder, Path(path).name))
-                with _translated("write", key):
+                with self._translated("write", key):
                     protocols = self._files.protocol
                     if not _WHOLE_PUTS.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
                         self._files.put_file(str(draft), path)
@@ -145,36 +160,36 @@ class ResultStore:
                             self._files.rm_file(sent)
                         raise
         except OSError as error:
-            raise _cannot("write", key, error) from error
+            raise _cannot(self._called, "write", key, error) from error
 
     def exists(self, key: str) -> bool:
         """Return whether there is a file under the key."""
         try:
             # not `exists`, which answers False when the store is away
-            with _translated("read", key):
+            with self._translated("read", key):
                 return bool(self._files.info(self._path(key))["type"] == "file")
         except MissingResultError:
             return False
 
     def keys(self, prefix: str = "") -> list[str]:
         """Return the keys in a folder and below, sorted: `jobs/1` holds `jobs/1/result.json`, not `jobs/10/…`."""
-        with _translated("list", prefix):
+        with self._translated("list", prefix):
             return sorted(self._key(entry) for entry in self._walk(self._path(prefix) if prefix else self._root))
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         """Return the files that lie in a folder itself, name and bytes, in one listing; none if there is no folder."""
         try:
-            with _translated("list", folder):
+            with self._translated("list", folder):
                 found = self._files.ls(self._path(folder) if folder else self._root, detail=True)
         except MissingResultError:
             return {}
         sizes = {entry["name"].rpartition("/")[2]: int(entry["size"]) for entry in found if entry["type"] == "file"}
         return {name: size for name, size in sizes.items() if not name.startswith(".")}
 
-    def stored(self, prefix: str) -> list[StoredEntry]:
+    def stored(self, prefix: str = "") -> list[StoredEntry]:
         """Return what is kept in a folder and below, with sizes and times, sorted by key."""
-        with _translated("list", prefix):
-            found = list(self._walk(self._path(prefix)))
+        with self._translated("list", prefix):
+            found = list(self._walk(self._path(prefix) if prefix else self._root))
         kept = []
         for entry in found:
             names = (name for name in ("mtime", "LastModified", "last_modified", "updated") if name in entry)
@@ -191,7 +206,7 @@ class ResultStore:
     def delete(self, prefix: str) -> None:
         """Delete a key, or the keys in a folder and below; where there are none, nothing happens."""
         try:
-            with _translated("delete", prefix):
+            with self._translated("delete", prefix):
                 self._files.rm(self._path(prefix), recursive=True)
         except MissingResultError:
             return
@@ -221,7 +236,7 @@ class ResultStore:
     def _path(self, key: str) -> str:
         parts = key.split("/")
         if any(not part or part.startswith(".") or "\\" in part or not part.isprintable() for part in parts):
-            raise ResultsError(f"results store: {key!r} is no key; allowed: {_KEY}")
+            raise ResultsError(f"{self._called}: {key!r} is no key; allowed: {_KEY}")
         return f"{self._root}/{key}"
 
     @cached_property
@@ -230,7 +245,7 @@ class ResultStore:
             # listings must not be cached: other processes write here
             files, root = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
         except (ImportError, ValueError, OSError) as error:
-            raise ResultsError(f"results store {redact(self._url)}: {redact(str(error))}") from error
+            raise ResultsError(f"{self._called} {redact(self._url)}: {redact(str(error))}") from error
         return files, root.rstrip("/")
 
     @property
@@ -245,31 +260,51 @@ class ResultStore:
     def _is_local(self) -> bool:
         return isinstance(self._files, LocalFileSystem)
 
+    @contextmanager
+    def _translated(self, action: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ResultsError:
+            raise
+        except FileNotFoundError as error:
+            if action == "write":
+                raise _cannot(self._called, action, key, error) from error
+            raise MissingResultError(f"{self._called}: there is no {key!r}") from error
+        except Exception as error:  # the libraries behind fsspec raise errors of their own
+            raise _cannot(self._called, action, key, error) from error
 
-@contextmanager
-def _translated(action: str, key: str) -> Iterator[None]:
-    try:
-        yield
-    except ResultsError:
-        raise
-    except FileNotFoundError as error:
-        if action == "write":
-            raise _cannot(action, key, error) from error
-        raise MissingResultError(f"results store: there is no {key!r}") from error
-    except Exception as error:  # the libraries behind fsspec raise errors of their own
-        raise _cannot(action, key, error) from error
 
-
-def _cannot(action: str, key: str, error: Exception) -> ResultsError:
-    said = f"results store: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}"
+def _cannot(called: str, action: str, key: str, error: Exception) -> ResultsError:
+    said = f"{called}: cannot {action} {key!r}: {type(error).__name__}: {redact(str(error))}"
     return StoreUnavailableError(said) if _may_pass(error) else ResultsError(said)
 
 
-def _may_pass(error: Exception) -> bool:
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """Return an error and what it was raised from: s3fs wraps what botocore says in an OSError."""
+    found: list[BaseException] = []
+    while error is not None:
+        found.append(error)
+        error = error.__cause__
+    return found
+
+
+def _response(error: BaseException) -> dict[str, Any]:
+    response = getattr(error, "response", None)
+    return response if isinstance(response, dict) else {}
+
+
+def _may_pass(error: BaseException) -> bool:
     """Tell whether a store that is elsewhere was away: no answer in time, none at all, or one of 5xx."""
-    if isinstance(error, ConnectionError | TimeoutError):
-        return True
-    status = getattr(error, "response", {}) or {}
-    code = status.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(status, dict) else 0
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return int(code) >= 500 or not names.isdisjoint(_AWAY)
+    for cause in _causes(error):
+        code = _response(cause).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        names = {kind.__name__ for kind in type(cause).__mro__}
+        if isinstance(cause, ConnectionError | TimeoutError) or int(code) >= 500 or not names.isdisjoint(_AWAY):
+            return True
+    return False
+
+
+def _is_there_already(error: BaseException) -> bool:
+    """Tell whether a key was not created because it is there, or because another process creates it just now."""
+    codes = {_response(cause).get("Error", {}).get("Code") for cause in _causes(error)}
+    there = any(isinstance(cause, FileExistsError) for cause in _causes(error))
+    return there or not codes.isdisjoint({"PreconditionFailed", "ConditionalRequestConflict"})

@@ -83,7 +83,11 @@ class Housekeeping:
             removed.append(remove_dead_letters(folder / "prefect/dlq", retention.logs, now, dry_run=dry_run))
         if retention.downloads:
             cache, busy = self.settings.cache_folder(), running_sources(self.gateway, datasets)
-            removed.append(remove_downloads(cache, retention.downloads, now, datasets, busy, dry_run=dry_run))
+            url = self.settings.shared_cache
+            shared = ResultStore(url, "download cache") if url else None
+            removed.append(
+                remove_downloads(cache, retention.downloads, now, datasets, busy, dry_run=dry_run, shared=shared)
+            )
         return removed
 
     def remarks(self) -> list[str]:

@@ -12,6 +12,7 @@ from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.schedules import run_inputs
 from eo_pygeoapi.store.download_cache import CachedFile, prune
+from eo_pygeoapi.store.shared_cache import prune_shared
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.old_jobs import Removed
 from eo_pygeoapi.watch.problems import CLOSED
@@ -49,8 +50,12 @@ def remove_downloads(
     busy: Collection[str],
     *,
     dry_run: bool,
+    shared: ResultStore | None = None,
 ) -> Removed:
-    """Remove downloads that are too old, but for what the next runs need, and sources that jobs are reading."""
+    """Remove downloads that are too old, but for what the next runs need, and sources that jobs are reading.
+
+    Those in the object store `shared` go with their copies here.
+    """
     by_source: dict[str, list[Dataset]] = {}
     for dataset in datasets.values():
         by_source.setdefault(dataset.source, []).append(dataset)
@@ -62,6 +67,9 @@ def remove_downloads(
 
     done = prune(cache, keep / timedelta(1), dry_run=dry_run, spared=spared)
     removed = Removed("downloads", done.files, done.size)
+    if shared:
+        count, size = prune_shared(shared, (now - keep).timestamp(), dry_run=dry_run, spared=spared)
+        removed = Removed("downloads", removed.count + count, removed.size + size)
     for path in cache.glob("weights/*"):  # of fine grids: they are computed again where they are needed
         if path.stat().st_mtime < (now - keep).timestamp():
             removed.add(path.stat().st_size)

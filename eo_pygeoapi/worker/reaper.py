@@ -69,8 +69,6 @@ class Reaper:
         return True
 
 
-def remove_old_unfinished(cache: str) -> int:
+def remove_old_unfinished(cache: Path) -> int:
     """Remove unfinished downloads whose process is dead; returns their number."""
-    if "://" in cache:
-        return 0
-    return sweep_cache(Path(cache))
+    return sweep_cache(cache)

@@ -135,7 +135,7 @@ class _Work:
             _log.warning("Prefect could not be told of all runs that were ended; the next worker will")
 
     async def _reap(self) -> None:
-        await asyncio.to_thread(remove_old_unfinished, self._settings.cache)
+        await asyncio.to_thread(remove_old_unfinished, self._settings.cache_folder())
         while True:
             if self.worker.is_setup and not self.worker.draining:
                 try:

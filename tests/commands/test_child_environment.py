@@ -6,12 +6,9 @@ import sys
 from pathlib import Path
 from zoneinfo import available_timezones
 
-import pytest
-
 from eo_pygeoapi.commands.stack import child_environment
 
 API = "http://127.0.0.1:4200/api"
-CSRF = "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"
 
 
 def test_time_zones_are_those_of_the_package_and_none_is_missing(tmp_path: Path) -> None:
@@ -21,21 +18,6 @@ def test_time_zones_are_those_of_the_package_and_none_is_missing(tmp_path: Path)
     found = set(done.stdout.split())
     assert not any(name.startswith("/usr/") for name in found)
     assert found >= available_timezones() - {"localtime", "posixrules"}
-
-
-@pytest.mark.parametrize(
-    ("environ", "asked"),
-    [
-        ({}, "false"),
-        ({CSRF: "true"}, "true"),
-        ({"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true"}, None),
-        ({"PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"}, None),
-    ],
-)
-def test_processes_ask_for_csrf_tokens_only_where_the_server_gives_some(
-    environ: dict[str, str], asked: str | None, tmp_path: Path
-) -> None:
-    assert child_environment(environ, tmp_path, API).get(CSRF) == asked
 
 
 def test_where_the_stack_lies_is_not_to_be_changed_and_what_it_waits_for_is(tmp_path: Path) -> None:

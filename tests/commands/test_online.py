@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec import get_filesystem_class
 
 from eo_pygeoapi.commands.online import unanswered
 from eo_pygeoapi.datasets.block import Dataset
@@ -10,7 +11,7 @@ from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from tests.servers import free_port
-from tests.standins import chc, dhis2, s3
+from tests.standins import chc, dhis2, failing_s3, s3
 
 
 @pytest.fixture(scope="module")
@@ -63,4 +64,33 @@ def test_an_object_store_without_its_bucket_or_without_an_answer_is_named(tmp_pa
         assert list(unanswered({}, there)) == []
         assert list(ResultStore(there.results).keys()) == []
         (said,) = unanswered({}, there.model_copy(update={"results_url": "s3://no-such-bucket/eo"}))
-        assert said.startswith("EO_RESULTS_URL s3://no-such-bucket/eo: ") and "bucket does not exist" in said
+        assert said.startswith("EO_RESULTS_URL s3://no-such-bucket/eo: ") and said.endswith(
+            "make it, or correct the address"
+        )
+        cached = there.model_copy(update={"cache_url": "s3://no-such-bucket/cache"})
+        (said,) = unanswered({}, cached)
+        assert said.startswith("EO_CACHE_URL s3://no-such-bucket/cache: cannot write a file: the bucket does not exist")
+        with failing_s3.before(server) as proxy:
+            patch.setenv("AWS_ENDPOINT_URL", proxy.url)
+            for method, doing in (("PUT", "write a"), ("GET", "read the"), ("POST", "delete the")):
+                proxy.fail(method, "*", status=403)
+                (said,) = unanswered({}, there)
+                assert f": cannot {doing} file" in said and "the key may not do that in this bucket" in said
+                proxy.heal()
+
+
+def test_wrong_and_absent_credentials_of_an_object_store_are_named(tmp_path: Path) -> None:
+    settings = Settings().model_copy(update={"results_url": "s3://bucket/eo"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "0")  # moto asks for credentials that it knows from the first on
+        with s3.serving(tmp_path) as server:
+            for name, value in server.environment.items():
+                patch.setenv(name, value)
+            (said,) = unanswered({}, settings)
+            assert said.endswith("cannot write a file: the store does not know the key; correct AWS_ACCESS_KEY_ID")
+            assert server.environment["AWS_SECRET_ACCESS_KEY"] not in said
+        get_filesystem_class("s3").clear_instance_cache()
+        patch.delenv("AWS_ACCESS_KEY_ID")
+        patch.delenv("AWS_SECRET_ACCESS_KEY")
+        (said,) = unanswered({}, settings)
+        assert said.endswith("there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")

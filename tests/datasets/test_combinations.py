@@ -55,6 +55,19 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
             ["exposure.above: 'hot' is not allowed; allowed: a number"],
         ),
         (
+            f"{{source: era5-land, options: {{variable: 10m_wind_direction}}, exposure: {{above: 35}}, {PEOPLE}}}",
+            ["exposure: is of values above or below a threshold, and the values are directions; leave it out"],
+        ),
+        *(
+            (
+                f"{{source: era5-land, periodType: {period_type}, aggregation: {{temporal: {statistic}}}}}",
+                [f"aggregation: {statistic} is of days, and these are hours; give daily too, such as daily: max"],
+            )
+            for period_type, statistic in (("monthly", "days-above-35"), ("weekly", "longest-dry-spell-1"))
+        ),
+        ("{source: era5-land, periodType: monthly, aggregation: {daily: max, temporal: days-above-35}}", []),
+        ("{source: chirps3, periodType: monthly, aggregation: {temporal: longest-dry-spell-1}}", []),
+        (
             "{source: era5-land, options: {variable: 10m_wind_direction}, aggregation: {temporal: max}}",
             [
                 "aggregation: 10m_wind_direction is the direction of the mean vector; allowed: spatial: mean, "
@@ -67,11 +80,16 @@ def test_a_mistake_is_said_with_its_path(block: str, expected: list[str]) -> Non
     assert problems(block) == expected
 
 
-def test_a_source_of_people_must_be_installed() -> None:
-    (problem,) = problems("{source: era5-land, exposure: {above: 35}, population: {source: census}}")
-    assert problem.startswith(
-        "population.source: 'census' is not allowed; allowed: chirps3, derived, era5-land, file, "
-    )
+@pytest.mark.parametrize("source", ["census", "chirps3", "era5-land", "derived"])
+def test_a_source_of_people_must_have_people(source: str) -> None:
+    (problem,) = problems(f"{{source: era5-land, exposure: {{above: 35}}, population: {{source: {source}}}}}")
+    assert problem.startswith(f"population.source: {source!r} is not allowed; allowed: file, ")
+    assert "worldpop" in problem and "chirps3" not in problem.partition("allowed; ")[2]
+
+
+def test_people_may_be_of_a_file() -> None:
+    people = "population: {source: file, options: {href: people.tif, time: 2025}}"
+    assert problems(f"{{source: era5-land, exposure: {{above: 35}}, {people}}}") == []
 
 
 def test_where_people_live_may_stand_once_for_all_datasets() -> None:

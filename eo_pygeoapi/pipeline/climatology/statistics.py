@@ -24,7 +24,7 @@ def statistic(name: str, values: Floats, reference: Floats) -> Floats:
             case "anomaly":
                 return values - normal
             case "percent-of-normal":
-                return np.where(normal != 0, 100 * values / normal, np.nan)
+                return np.where(normal > 0, 100 * values / normal, np.nan)
             case "percentile":
                 below, same = (reference < values).sum(axis=0), (reference == values).sum(axis=0)
                 return np.where(np.isnan(values), np.nan, 100 * (below + 0.5 * same) / count(reference))

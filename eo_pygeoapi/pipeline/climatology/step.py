@@ -1,20 +1,24 @@
 """Step 4 of datasets of the source `derived`: see published values against their reference period."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
 import geopandas as gpd
 import numpy as np
-from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import LeftOut, PeriodType
 from eo_pygeoapi.contract.periods import Period, calendar_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.climatology.history import History
-from eo_pygeoapi.pipeline.climatology.statistics import count, statistic
+from eo_pygeoapi.pipeline.climatology.statistics import Floats, statistic
+from eo_pygeoapi.pipeline.climatology.undefined import why_not
+from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.sources.derived.options import DerivedOptions
+from eo_pygeoapi.pipeline.zonal.left_out import judged
 from eo_pygeoapi.pipeline.zonal.step import Aggregated, as_frame
+from eo_pygeoapi.pipeline.zonal.streaming import Found
 from eo_pygeoapi.store.reader import PublishedReader
 
 _MOST_YEARS_OF_SUMS = 2  # that sums of 24 months reach back
@@ -30,7 +34,8 @@ def compare_with_normal(
     """Compute the dataset's statistic for units and periods from the published values of another dataset.
 
     A value is null, and listed with the reason, where the other dataset has none, where fewer years of the reference
-    period than `minYears` have one, or where the statistic is not defined.
+    period than `minYears` have one, where the statistic is not defined, or where it is not `plausible` or of a smaller
+    part of the unit than `minValidFraction`.
     """
     options, ids = cast(DerivedOptions, dataset.options), list(units["orgUnit"])
     history = _history(reader, options, dataset.period_type, ids, periods)
@@ -40,18 +45,17 @@ def compare_with_normal(
         year, time = int(period.id[:4]) - history.first, period.id[4:]
         known = partial(history.sums, months=options.months) if options.months else history.values
         reference, own = history.of_years(options.years, time, known), known(time)[year]
-        seen = count(reference)
         found = statistic(options.statistic, own, reference)
-        needs_value = options.statistic != "normal"
-        lacking = np.isnan(own) & needs_value
-        values[number] = np.where((seen < options.min_years) | lacking, np.nan, found)
-        fractions[number] = np.where(np.isnan(values[number]), 0.0, history.fractions(time)[year] if needs_value else 1)
-        reasons.append(_reasons(values[number], lacking, seen, options))
+        reasons.append(why_not(options, found, own, reference))
+        values[number] = np.where(np.array(reasons[-1], dtype=bool), np.nan, found)
+        of_value = history.fractions(time)[year] if options.statistic != "normal" else 1.0
+        fractions[number] = np.where(np.isnan(values[number]), 0.0, of_value)
         if progress:
             progress((number + 1) / len(periods))
+    left_out = [*_judged(values, fractions, dataset, ids, periods), *_listed(reasons, ids, periods)]
     if dataset.decimals is not None:
         values = values.round(dataset.decimals) + 0.0
-    return Aggregated(as_frame(values, fractions, ids, periods), list(_listed(reasons, ids, periods)))
+    return Aggregated(as_frame(values, fractions, ids, periods), left_out)
 
 
 def _history(
@@ -71,23 +75,15 @@ def _history(
     return History(reader, options.of, units, period_type, first - _MOST_YEARS_OF_SUMS, last)
 
 
-def _reasons(
-    values: NDArray[np.float64], lacking: NDArray[np.bool_], seen: NDArray[np.int64], options: DerivedOptions
-) -> list[str]:
-    """Return why each unit has no value, '' where it has one."""
-    first, last = options.years
-    found = []
-    for value, no_value, years in zip(values.tolist(), lacking.tolist(), seen.tolist(), strict=True):
-        if value == value:
-            found.append("")
-        elif years < options.min_years:
-            of_all = f"{years} of the {last - first + 1} years {first} to {last} have a value in {options.of}"
-            found.append(f"{of_all}; minYears is {options.min_years}")
-        elif no_value:
-            found.append(f"{options.of} has no value" + (f" in one of {options.months} months" * bool(options.months)))
-        else:
-            found.append(f"{options.statistic} is not defined: nothing but zeros, or the same value each year")
-    return found
+def _judged(
+    values: Floats, fractions: Floats, dataset: Dataset, ids: Sequence[str], periods: Sequence[Period]
+) -> list[LeftOut]:
+    """Make null, in place, what is not plausible or of too little of the unit; return the list of it."""
+    computed = np.isfinite(values)
+    judgement = judged(Found(values, fractions, np.ones(len(ids), bool)), dataset)
+    judgement = replace(judgement, why=judgement.why * computed)
+    values[judgement.null] = np.nan
+    return judgement.left_out(ids, [PeriodSteps(period, 0, 0) for period in periods])
 
 
 def _listed(reasons: Sequence[Sequence[str]], ids: Sequence[str], periods: Sequence[Period]) -> Iterator[LeftOut]:

@@ -18,7 +18,7 @@ OPEN: Range = (-np.inf, np.inf)
 # providers write these numbers for missing data, often undeclared; no quantity is exactly one of them
 MARKS = (-999.0, -999.9, -9999.0, -9999.9, -32768.0, -99999.0, -999999.0, -9999999.0)
 _FIRST_MARK = max(MARKS)
-_ABSURD = 9e19  # 1e20 and more are marks of models and of floating-point numbers
+ABSURD = 9e19  # 1e20 and more are marks of models and of floating-point numbers
 _SHARE = 1e-5  # of a range: the most that rounding may put a value beside it
 _OPEN_NOISE = 1e-3  # the same, of a range that is open to one side
 _DIFFERENCES = 1.0  # a difference of rounded numbers may be this much below 0
@@ -72,7 +72,7 @@ def rounding(plausible: Range) -> float:
 def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     """Return which numbers are marks for missing data, None where there are none."""
     low, high = _extremes(values)
-    found = np.abs(values) >= _ABSURD
+    found = np.abs(values) >= ABSURD
     for mark in np.array(MARKS).astype(values.dtype):
         if low <= mark <= high:
             found |= values == mark
@@ -81,7 +81,7 @@ def marked(values: NDArray[np.floating]) -> NDArray[np.bool_] | None:
 
 def is_mark(value: float) -> bool:
     """Return whether a number, of single precision or double, is a mark for missing data."""
-    return bool(abs(value) >= _ABSURD or np.float32(value) in np.array(MARKS, "float32"))
+    return bool(abs(value) >= ABSURD or np.float32(value) in np.array(MARKS, "float32"))
 
 
 def outside(values: NDArray[np.floating], ends: Range) -> NDArray[np.bool_] | None:
@@ -114,7 +114,7 @@ class Judge:
         """Judge the time steps at these positions of the grid, shape (time, y, x)."""
         low, high = _extremes(values)
         impossible = None
-        if low <= _FIRST_MARK or high >= _ABSURD or not _within(low, high, self._of_source):
+        if low <= _FIRST_MARK or high >= ABSURD or not _within(low, high, self._of_source):
             found = _either(marked(values), outside(values, self._of_source))
             values, impossible = self._without(values, found, owned=False)
             low, high = _extremes(values)

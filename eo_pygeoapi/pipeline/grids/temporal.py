@@ -9,6 +9,7 @@ from calendar import day_name
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -69,7 +70,7 @@ def complete_periods(
         begin, end = utc_bounds(period.start, period.end, step, time_zone)
         first, stop = (int(i) for i in np.searchsorted(times, [begin, end]))
         if step == "hour":
-            expected = round(float((end - begin) / np.timedelta64(3600, "s")) / hours)
+            expected = _starts_between(begin, end, times[0], hours)
         elif (found := steps_between(begin, end, step, times)) is not None:
             expected = found
         else:
@@ -87,6 +88,16 @@ def complete_periods(
             unit = step if hours == 1.0 else "time step"
             left_out.append(LeftOut(period=period.id, reason=f"incomplete: {stop - first} of {expected} {unit}s"))
     return complete, left_out
+
+
+def _starts_between(begin: np.datetime64, end: np.datetime64, known: np.datetime64, hours: float) -> int:
+    """Return how many steps of so many hours start from `begin` to `end` (exclusive), where one starts at `known`.
+
+    A day of 23 hours has 7 or 8 steps of three hours, by where they lie in it.
+    """
+    step = hours * 3600 * 1e9
+    before_end, before_begin = (ceil(round(float((at - known).astype("int64")) / step, 6)) for at in (end, begin))
+    return before_end - before_begin
 
 
 @dataclass(frozen=True)

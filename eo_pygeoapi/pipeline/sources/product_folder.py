@@ -34,6 +34,8 @@ from eo_pygeoapi.store.download_cache import (
     remove,
     sweep,
 )
+from eo_pygeoapi.store.shared_cache import SharedFolder
+from eo_pygeoapi.store.store import ResultStore
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 6 * 3600  # seconds for another job to fetch the same data
@@ -54,18 +56,30 @@ class ProductFolder:
     name: str
     step: str
     about: str = field(repr=False, compare=False)
+    shared: SharedFolder | None = field(default=None, repr=False, compare=False)
     looked_at: set[tuple[Path, int]] = field(default_factory=set, repr=False, compare=False)
     """Good files with the time of their last change, so that one request checks each once."""
 
     @classmethod
-    def of(cls, cache: Path, source: str, product: str, name: str, step: str, key: Mapping[str, object]) -> (
-        "ProductFolder"
-    ):  # fmt: skip
-        """Return the folder for a source, a product and everything in `key`; it is made when it is needed."""
+    def of(
+        cls,
+        cache: Path,
+        source: str,
+        product: str,
+        name: str,
+        step: str,
+        key: Mapping[str, object],
+        shared: ResultStore | None = None,
+    ) -> "ProductFolder":
+        """Return the folder for a source, a product and everything in `key`; it is made when it is needed.
+
+        Its files are copies of those in the object store `shared`, where there is one.
+        """
         about = {"source": source, "product": product, **key}
         text = json.dumps(about, sort_keys=True)
-        path = cache / source / f"{product}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        return cls(path, name, step, text)
+        prefix = f"{source}/{product}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        path = cache / prefix
+        return cls(path, name, step, text, SharedFolder(shared, prefix, path) if shared else None)
 
     def make(self) -> None:
         """Make the folder, and write what it holds beside the files."""
@@ -87,6 +101,16 @@ class ProductFolder:
     def locked(self, say: Callable[[str], None]) -> Iterator[None]:
         """Make and lock the folder, so that two jobs that need the same data fetch them once."""
         self.make()
+        with self._locked_here(say):
+            sweep(self.path)
+            if self.shared is None:
+                yield
+                return
+            with self.shared.locked(lambda: say(f"waits for another worker that fetches {self.name}"), _WAIT):
+                yield
+
+    @contextmanager
+    def _locked_here(self, say: Callable[[str], None]) -> Iterator[None]:
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(timeout=0)
@@ -97,7 +121,6 @@ class ProductFolder:
             except Timeout as error:
                 raise SourceUnavailableError(f"{self.name}: another job has been fetching it for hours") from error
         try:
-            sweep(self.path)
             yield
         finally:
             lock.release()
@@ -123,9 +146,13 @@ class ProductFolder:
             )
         path = self.path / file_name(variable, first, last, provisional=provisional, suffix=unfinished.suffix)
         os.replace(unfinished, path)
+        if self.shared:
+            self.shared.push(path)
         for file in self._files(variable):
             if file.provisional and file.path != path and first <= file.first and file.last <= last:
                 remove(file.path)
+                if self.shared:
+                    self.shared.drop(file.path)
         return path
 
     def covering(
@@ -136,6 +163,8 @@ class ProductFolder:
         Removes damaged files. Passes over provisional files when, by `final_from`, the provider has final data by now.
         """
         missing, files = set(wanted), []
+        if self.shared:
+            self.shared.pull(lambda file: not missing.isdisjoint(_days(file)), variable)
         for file in sorted(self._files(variable), key=lambda file: (file.provisional, file.first - file.last)):
             held = missing & _days(file)
             if not held:
@@ -151,7 +180,7 @@ class ProductFolder:
             if version not in self.looked_at:
                 if problem := self._problem(file.path, file.first, file.last):
                     _LOG.warning("%s: %s %s; it is fetched again", self.name, file.path.name, problem)
-                    remove(file.path)
+                    self._remove_damaged(file.path)
                     continue
                 self.looked_at.add(version)
             files.append(file)
@@ -162,11 +191,16 @@ class ProductFolder:
         self, variable: str, wanted: Sequence[date], today: date, final_from: FinalFrom | None = None
     ) -> set[date]:
         """Return which of the wanted days files hold by their names, but provisional ones that are final by now."""
-        found = set[date]()
-        for file in self._files(variable) if self.path.is_dir() else ():
+        found, files = set[date](), self._files(variable) if self.path.is_dir() else []
+        for file in [*files, *(self.shared.files(variable).values() if self.shared else ())]:
             if not (file.provisional and final_from and today >= final_from(file.last)):
                 found |= _days(file)
         return found & set(wanted)
+
+    def _remove_damaged(self, path: Path) -> None:
+        if self.shared:
+            self.shared.drop_damaged(path)
+        remove(path)
 
     def _files(self, variable: str) -> list[CachedFile]:
         found = (parse(path) for path in self.path.iterdir())

@@ -12,6 +12,7 @@ from pydantic import Field
 from eo_pygeoapi.contract.models import Interval, LeftOut, Model
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.redaction import redact
+from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.wording import some
 
 
@@ -23,7 +24,7 @@ class SourceRequest:
     across 180 degrees. `group` is the only group to open of those that the values are divided by; all of them together
     where it is empty. A source gets an interval of whole periods of the dataset's period type. `companions` are the
     enabled datasets of the same units, whose data may come with the same download. `say` tells people why a step
-    takes long.
+    takes long. `shared` is the object store of which the folder holds copies, where there is one.
     """
 
     dataset: Dataset
@@ -33,6 +34,7 @@ class SourceRequest:
     companions: tuple[Dataset, ...] = ()
     say: Callable[[str], None] = lambda words: None
     group: str = ""
+    shared: ResultStore | None = None
 
     @property
     def download_box(self) -> tuple[float, float, float, float]:

@@ -16,6 +16,7 @@ from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.people import extract_people, open_people
 from eo_pygeoapi.pipeline.sources.request import Extract, Keeps, Source, SourceRequest
+from eo_pygeoapi.store.shared_cache import local_copies
 
 __all__ = [
     "Extract",
@@ -72,7 +73,7 @@ def held_days(request: SourceRequest, wanted: Sequence[date]) -> set[date]:
 
 def open_source_data(request: SourceRequest, extract: Extract) -> xr.DataArray:
     """Open the data of `extract_source_data` as a normalised grid (see `grids/grid.py`), lazily."""
-    return source_for(request.dataset).open(_of_whole_periods(request), extract)
+    return source_for(request.dataset).open(_of_whole_periods(request), _here(request, extract))
 
 
 def open_group(request: SourceRequest, extract: Extract, group: str) -> xr.DataArray:
@@ -84,7 +85,18 @@ def open_people_of(request: SourceRequest, extract: Extract) -> People | None:
     """Open where people live, lazily; None for datasets that do not weigh them."""
     if extract.people is None:
         return None
-    return open_people(_of_whole_periods(request), extract.people, source_for(request.dataset.of_people()))
+    return open_people(
+        _of_whole_periods(request), _here(request, extract.people), source_for(request.dataset.of_people())
+    )
+
+
+def _here(request: SourceRequest, extract: Extract) -> Extract:
+    """Return the extract with its files on this machine, where another one has fetched them."""
+    if request.shared is None:
+        return extract
+    beyond = _here(request, extract.beyond) if extract.beyond else None
+    files = local_copies(extract.files, request.cache, request.shared)
+    return extract.model_copy(update={"files": files, "beyond": beyond})
 
 
 def _of_whole_periods(request: SourceRequest) -> SourceRequest:

@@ -46,7 +46,7 @@ class Judgement:
 
         The first entry is for all of them where more than a hundredth of the values are not plausible.
         """
-        listed, found = _Listed(org_units, complete), list[LeftOut]()
+        listed, found = Listed(org_units, complete), list[LeftOut]()
         if doubts := self._doubts():
             found.append(LeftOut(reason=f"{doubts}; look at the data and their units"))
         found += listed.of(self.why, self._why_null)
@@ -56,7 +56,7 @@ class Judgement:
             found += listed.of(
                 in_part.astype("int8"),
                 lambda unit, periods: (
-                    f"its value is that of the other cells: {_between(percent[periods, unit])} % of its area has cells "
+                    f"its value is that of the other cells: {between(percent[periods, unit])} % of its area has cells "
                     f"of {cells}"
                 ),
             )
@@ -77,13 +77,13 @@ class Judgement:
         if why == _Why.OFF_GRID:
             return "lies outside the grid of the data"
         if why == _Why.IMPLAUSIBLE:
-            return f"{_between(self.values[periods, unit])} is not plausible ({self._allowed()})"
+            return f"{between(self.values[periods, unit])} is not plausible ({self._allowed()})"
         if why == _Why.NO_DATA:
             impossible = self.found.impossible
             if impossible is not None and (impossible[periods, unit] > _ROUNDING).any():
                 return f"no cell of it has a value that can be; there are cells of {self._cells()}"
             return "no cell of it has data"
-        share = _between(self.found.fractions[periods, unit])
+        share = between(self.found.fractions[periods, unit])
         return f"valid fraction {share} is below minValidFraction {self.dataset.min_valid_fraction:g}"
 
     def _cells(self) -> str:
@@ -116,6 +116,8 @@ def judged(found: Found, dataset: Dataset) -> Judgement:
     why[fractions < dataset.min_valid_fraction - _ROUNDING] = _Why.TOO_LITTLE
     why[np.isnan(values)] = _Why.NO_DATA
     why[:, ~found.on_grid] = _Why.OFF_GRID
+    if found.listed is not None:
+        why[found.listed & np.isnan(values)] = 0
     before = values.copy() if (why == _Why.IMPLAUSIBLE).any() else values
     if (low, high) != OPEN:
         np.clip(values, low, high, out=values)
@@ -131,7 +133,9 @@ def ends_of(dataset: Dataset) -> Range:
 
 
 @dataclass(frozen=True)
-class _Listed:
+class Listed:
+    """Lists units of an aggregation."""
+
     org_units: Sequence[str]
     complete: Sequence[PeriodSteps]
 
@@ -150,6 +154,7 @@ class _Listed:
         return found
 
 
-def _between(numbers: NDArray[np.floating]) -> str:
+def between(numbers: NDArray[np.floating]) -> str:
+    """Return the range of numbers in words, one number where they are the same."""
     low, high = (f"{number:.3g}" for number in (numbers.min(), numbers.max()))
     return low if low == high else f"{low} to {high}"

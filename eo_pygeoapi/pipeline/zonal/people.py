@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from eo_pygeoapi.pipeline.grids.blocks import cells_at_once
 from eo_pygeoapi.pipeline.grids.frames import Frame, cell_size
 from eo_pygeoapi.pipeline.grids.people import People
+from eo_pygeoapi.pipeline.grids.plausible import ABSURD
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, Floats, row_sums, weights_of
 from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache
 
@@ -25,13 +26,15 @@ from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache
 class Weigher:
     """Weighs cells by the people of one year; remembers what it has counted in the cache.
 
-    `nobody` says which of all units cover cells in which nobody lives.
+    `nobody` says which of all units cover cells in which nobody lives, and `unusable` how many fine cells of each hold
+    what cannot be a number of people.
     """
 
     people: People
     year: int
     cache: WeightsCache
     nobody: NDArray[np.bool_]
+    unusable: Floats
 
     def weighed(
         self, weights: CoverageWeights, key: str, geometries: NDArray[np.object_], members: NDArray[np.intp] | slice
@@ -40,19 +43,30 @@ class Weigher:
 
         `key` is what the cache knows the weights by.
         """
-        counted = self.cache.numbers(
-            f"{key}-{self.year}-{self.people.key}" if self.people.key else "",
-            weights.weights.size,
-            lambda: people_in_cells(weights, geometries, self.people.of_year(self.year)),
-        )
+        cells = weights.weights.size
+
+        def count() -> Floats:
+            unusable = np.zeros(len(geometries))
+            of_cells = people_in_cells(weights, geometries, self.people.of_year(self.year), unusable)
+            return np.concatenate([of_cells, unusable])
+
+        own_key = f"{key}-{self.year}-{self.people.key}" if self.people.key else ""
+        numbers = self.cache.numbers(own_key, cells + len(geometries), count)
+        counted, self.unusable[members] = numbers[:cells], numbers[cells:]
         self.nobody[members] = (row_sums(weights.indptr, counted) <= 0) & (np.diff(weights.indptr) > 0)
         return weights.weighed_by(counted)
 
 
-def people_in_cells(weights: CoverageWeights, geometries: NDArray[np.object_], people: xr.DataArray) -> Floats:
+def people_in_cells(
+    weights: CoverageWeights,
+    geometries: NDArray[np.object_],
+    people: xr.DataArray,
+    unusable: Floats | None = None,
+) -> Floats:
     """Return the people of each unit in each cell that it covers, in the order of the weights.
 
-    `people` is a normalised grid (y, x), of which this reads a bounded number of cells at a time.
+    `people` is a normalised grid (y, x), of which this reads a bounded number of cells at a time. In cells that hold
+    less than 0, infinity or a mark for missing data nobody lives; `unusable` gets how many of them each unit covers.
     """
     counted, rows_of = np.zeros(weights.weights.size), weights.cells[weights.columns]
     columns, bounds = weights.shape[1], shapely.bounds(geometries)
@@ -62,7 +76,9 @@ def people_in_cells(weights: CoverageWeights, geometries: NDArray[np.object_], p
         touched = np.flatnonzero((bounds[:, 1] < frame.north) & (bounds[:, 3] > frame.south))
         if not touched.size:
             continue
-        numbers = np.nan_to_num(strip.values.astype("float64")).ravel()
+        numbers = strip.values.astype("float64").ravel()
+        wrong = (numbers < 0) | (np.abs(numbers) >= ABSURD)
+        numbers[wrong | np.isnan(numbers)] = 0.0
         shares = weights_of(frame, geometries[touched])
         fine = shares.cells[shares.columns]
         for n, unit in enumerate(touched.tolist()):
@@ -70,6 +86,8 @@ def people_in_cells(weights: CoverageWeights, geometries: NDArray[np.object_], p
             ids, part = fine[inside], numbers[fine[inside]] * shares.weights[inside]
             if not ids.size:
                 continue
+            if unusable is not None:
+                unusable[unit] += shares.weights[inside][wrong[fine[inside]]].sum()
             # the unit's part of the strip as a matrix, spread over the cells along both axes
             y, x = ids // frame.shape[1], ids % frame.shape[1]
             here = csr_array((part, (y - y.min(), x - x.min())))

@@ -18,12 +18,13 @@ from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.grids.plausible import limits, with_room
-from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps, complete_periods, step_hours
+from eo_pygeoapi.pipeline.grids.temporal import complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
-from eo_pygeoapi.pipeline.zonal.by_people import Compute, Nobody, aggregate_by_people, nobody_there
+from eo_pygeoapi.pipeline.zonal.by_people import Compute, Units, aggregate_by_people
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.left_out import ends_of, judged
@@ -74,11 +75,9 @@ def aggregate_to_org_units(
     if people is not None and complete:
         if dataset.exposure is not None:
             how = how.model_copy(update={"spatial": "sum"})
-        found, nobody = aggregate_by_people(compute, grid, geometries, complete, how, means, people, progress)
-        instead = "its value is 0" if dataset.exposure else "its value is that of its area"
-        left_out += nobody_there(nobody, ids, people.name, instead)
-        if dataset.exposure is not None:
-            found.values[_rows_without(nobody, complete, people) & np.isfinite(found.values)] = 0.0
+        placed = Units(ids, geometries)
+        found, more = aggregate_by_people(compute, grid, placed, complete, how, means, people, progress)
+        left_out += more
     else:
         found = compute(grid, geometries, complete, how, means, progress)
     values = found.values
@@ -117,6 +116,8 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     statistics = dataset.aggregation
     of_steps = grid.attrs.get("plausible") or dataset.options.plausible()  # a source may have steps of several lengths
     grid = grid.assign_attrs(source_limits=with_room(of_steps), time_zone=dataset.time_zone)
+    if grid.dtype.kind == "c" and dataset.exposure is not None:
+        raise SourceError("exposure is of values above or below a threshold, and the values are directions")
     if grid.dtype.kind == "c" or (statistics.spatial == "count" and dataset.plausible is None):
         return grid, Conversion()
     whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
@@ -139,11 +140,6 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
     factor = float(np.max(whole.factor(float(hours[0]))))
     grid = grid.assign_attrs(limits=allowed.before(Conversion(factor, whole.offset)))
     return grid, Conversion() if statistics.spatial == "count" else Conversion(factor, found.offset)
-
-
-def _rows_without(nobody: Nobody, complete: Sequence[PeriodSteps], people: People) -> NDArray[np.bool_]:
-    """Return where nobody lives, (period, unit)."""
-    return np.stack([nobody[people.year_for(steps.period)] for steps in complete])
 
 
 def as_frame(values: Floats, fractions: Floats, org_units: Sequence[str], periods: Sequence[Period]) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class Found(NamedTuple):
     """Values, NaN for missing, and valid fractions, shape (period, unit), and which units are on the grid.
 
     `impossible` is the share of each unit whose cells had impossible values, None for nowhere; `between` is the range
-    of these values.
+    of these values. `listed` says which values are null for a reason that is in a list already.
     """
 
     values: Floats
@@ -51,6 +51,7 @@ class Found(NamedTuple):
     on_grid: NDArray[np.bool_]
     impossible: Floats | None = None
     between: Range | None = None
+    listed: NDArray[np.bool_] | None = None
 
 
 def aggregate_periods(

@@ -21,6 +21,7 @@ from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.pipeline.climatology.statistics import spi, statistic
 from eo_pygeoapi.pipeline.climatology.step import compare_with_normal
+from eo_pygeoapi.pipeline.sources.derived.options import DerivedOptions
 from eo_pygeoapi.pipeline.zonal.step import Aggregated
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
@@ -135,7 +136,103 @@ def test_a_percentage_of_nothing_is_null(tmp_path: Path) -> None:
     asked = dataset("percent-of-normal", periodType="yearly", options={"reference": "2001-2004", "minYears": 4})
     found = compared(reader, asked, "2005-01-01", "2005-12-31")
     assert np.isnan(values(found)[0])
-    assert found.left_out[0].reason.startswith("percent-of-normal is not defined: nothing but zeros")
+    assert found.left_out[0].reason == "percent-of-normal is not defined: the normal is 0; leastNormal is 1"
+
+
+@pytest.mark.parametrize(
+    ("normals", "value", "least", "expected"),
+    [
+        ([0] * 29 + [0.03], 30.0, 1.0, "the normal is 0.001; leastNormal is 1"),
+        ([-2] * 30, 1.0, 0.0, "the normal is -2; leastNormal is 0"),
+        ([0] * 30, 1.0, 0.0, "the normal is 0; leastNormal is 0"),
+        ([0.5] * 30, 2.0, 1.0, "the normal is 0.5; leastNormal is 1"),
+        ([0.5] * 30, 2.0, 0.1, 400.0),
+        ([1] * 30, 4.0, 1.0, 400.0),
+    ],
+)
+def test_a_percentage_needs_a_normal_that_is_something(
+    tmp_path: Path, normals: list[float], value: float, least: float, expected: float | str
+) -> None:
+    reader = published(tmp_path, {"a": [*normals, value]}, 1991, "yearly")
+    asked = dataset("percent-of-normal", periodType="yearly", options={"leastNormal": least})
+    found = compared(reader, asked, "2021-01-01", "2021-12-31")
+    if isinstance(expected, str):
+        assert np.isnan(values(found)[0])
+        assert [entry.reason for entry in found.left_out] == [f"percent-of-normal is not defined: {expected}"]
+    else:
+        assert values(found) == [expected] and found.left_out == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "value", "reason"),
+    [
+        # 0 is usual in a dry season: the index of none would be 1.28, which reads as wet
+        ([0] * 27 + [5, 12, 1], 0, "27 of 30 years of the reference period have 0"),
+        ([0] * 16 + [5, 12, 1, 3, 4, 6, 2] * 2, 0, "16 of 30 years of the reference period have 0"),
+        ([-1, 0, 1, 2, 3] * 6, 0, "rain has values below 0, and the index is one of amounts"),
+        ([1, 2, 3, 4, 5] * 6, -1, "rain has values below 0, and the index is one of amounts"),
+        ([7] * 30, 7, "the same value each year"),
+    ],
+)
+def test_an_index_that_would_mislead_is_null(tmp_path: Path, reference: list[float], value: float, reason: str) -> None:
+    januaries = np.zeros((31, 12))
+    januaries[:, 0] = [*reference, value]
+    found = compared(
+        published(tmp_path, {"a": januaries.ravel().tolist()}, 1991), dataset("spi-1"), "2021-01-01", "2021-01-31"
+    )
+    assert np.isnan(values(found)[0])
+    assert [entry.reason for entry in found.left_out] == [f"spi-1 is not defined: {reason}"]
+
+
+def test_half_of_the_years_may_be_dry(tmp_path: Path) -> None:
+    januaries = np.zeros((31, 12))
+    januaries[15:30, 0] = np.arange(1, 16)
+    found = compared(
+        published(tmp_path, {"a": januaries.ravel().tolist()}, 1991), dataset("spi-1"), "2021-01-01", "2021-01-31"
+    )
+    assert values(found) == [0.0]  # none, as in half of the years
+
+
+def test_four_wet_years_are_the_least(tmp_path: Path) -> None:
+    januaries = np.zeros((6, 12))
+    januaries[:, 0] = [0, 0, 1, 2, 3, 2]
+    asked = dataset("spi-1", options={"reference": "2001-2005", "minYears": 5})
+    found = compared(published(tmp_path, {"a": januaries.ravel().tolist()}, 2001), asked, "2006-01-01", "2006-01-31")
+    assert np.isnan(values(found)[0])
+    assert found.left_out[0].reason == "spi-1 is not defined: 2 of 5 years of the reference period have 0"
+
+
+def test_what_is_not_plausible_is_null_and_listed(tmp_path: Path) -> None:
+    reader = published(tmp_path, {"a": [1, 2, 3, 4, 5, 10], "b": [1, 2, 3, 4, 5, 4]}, 2001, "yearly")
+    options = {"reference": "2001-2005", "minYears": 5}
+    asked = dataset("anomaly", periodType="yearly", options=options, plausible=[-2, 2], units={"to": "mm"})
+    found = compared(reader, asked, "2006-01-01", "2006-12-31", ("a", "b"))
+    assert np.isnan(values(found)[0]) and values(found)[1] == 1.0
+    assert [(entry.org_unit, entry.reason) for entry in found.left_out] == [
+        ("", "1 of 2 values are not plausible (allowed: at least -2 at most 2 mm); look at the data and their units"),
+        ("a", "7 is not plausible (allowed: at least -2 at most 2 mm)"),
+    ]
+    assert found.left_out[0].is_doubt
+
+
+def test_a_value_of_too_small_a_part_of_the_unit_is_null_and_listed(tmp_path: Path) -> None:
+    reader = published(tmp_path, {"a": [1, 2, 3, 4, 5, 10]}, 2001, "yearly")  # with valid fractions of 0.9
+    options = {"reference": "2001-2005", "minYears": 5}
+    asked = dataset("anomaly", periodType="yearly", options=options, minValidFraction=0.95)
+    found = compared(reader, asked, "2006-01-01", "2006-12-31", ("a", "b"))
+    assert np.isnan(values(found)).all()
+    assert [(entry.org_unit, entry.reason) for entry in found.left_out] == [
+        ("a", "valid fraction 0.9 is below minValidFraction 0.95"),
+        ("b", "0 of the 5 years 2001 to 2005 have a value in rain; minYears is 5"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "needed"), [("1991-2020", 24), ("2001-2010", 8), ("2016-2020", 4), ("2019-2020", 2)]
+)
+def test_four_fifths_of_the_years_are_needed(reference: str, needed: int) -> None:
+    options = source_info("derived").options.model_validate({"of": "rain", "statistic": "rank", "reference": reference})
+    assert isinstance(options, DerivedOptions) and options.needed_years == needed
 
 
 # As others compute it
@@ -217,7 +314,15 @@ def test_the_index_grows_with_the_rain_and_stays_within_its_limits(years: list[f
 
 # The file
 
-RAIN = "rain: {type: collection, eo: {source: chirps3, periodType: monthly}}"
+BLOCKS = {
+    "rain": "{source: chirps3, periodType: monthly}",
+    "heat": "{source: era5-land, periodType: monthly}",
+    "wind": "{source: era5-land, periodType: monthly, options: {variable: 10m_wind_direction}}",
+    "era-rain": "{source: era5-land, periodType: monthly, options: {variable: total_precipitation}}",
+    "own-rain": "{source: file, periodType: monthly, options: {href: rain.nc}}",
+    "own-rain-from-0": "{source: file, periodType: monthly, options: {href: rain.nc}, plausible: [0, null]}",
+    "anomaly": "{source: derived, options: {of: rain, statistic: anomaly}}",
+}
 
 
 @pytest.mark.parametrize(
@@ -226,7 +331,7 @@ RAIN = "rain: {type: collection, eo: {source: chirps3, periodType: monthly}}"
         ("{source: derived, options: {of: rain, statistic: spi-3}}", []),
         (
             "{source: derived, options: {of: rian, statistic: anomaly}}",
-            ["options.of: 'rian' is not allowed; allowed: rain"],
+            [f"options.of: 'rian' is not allowed; allowed: {', '.join(BLOCKS)}"],
         ),
         (
             "{source: derived, options: {of: rain, statistic: spi-99}}",
@@ -247,6 +352,38 @@ RAIN = "rain: {type: collection, eo: {source: chirps3, periodType: monthly}}"
             ["periodType: 'daily' is not allowed; allowed: monthly, that of rain"],
         ),
         (
+            "{source: derived, options: {of: rain, statistic: rank, reference: 2001-2010, minYears: 11}}",
+            ["options.minYears: 11 of the 10 years 2001-2010 cannot be; allowed: 2 to 10"],
+        ),
+        ("{source: derived, options: {of: rain, statistic: rank, reference: 2001-2010}}", []),
+        ("{source: derived, options: {of: heat, statistic: anomaly}}", []),
+        (
+            "{source: derived, options: {of: heat, statistic: percent-of-normal}}",
+            ["options: heat is in degC, whose 0 is not nothing, so there is no percentage; allowed: anomaly"],
+        ),
+        *(
+            (
+                f"{{source: derived, options: {{of: {of}, statistic: spi-3}}}}",
+                [
+                    f"options: spi-3 is of amounts, and {of} may be below 0; allowed: a dataset of rain, or one with "
+                    "plausible: [0, null]"
+                ],
+            )
+            for of in ("heat", "own-rain", "anomaly")
+        ),
+        ("{source: derived, options: {of: own-rain-from-0, statistic: spi-3}}", []),
+        ("{source: derived, options: {of: era-rain, statistic: spi-3}}", []),
+        *(
+            (
+                f"{{source: derived, options: {{of: wind, statistic: {statistic}}}}}",
+                [
+                    "options: wind is a direction, and 350 and 10 degrees have no mean of numbers; allowed: other "
+                    "datasets"
+                ],
+            )
+            for statistic in ("anomaly", "normal", "percentile")
+        ),
+        (
             "{source: derived, periodType: yearly, options: {of: rain, statistic: spi-3}}",
             [
                 "periodType: 'yearly' is not allowed here; allowed: monthly, monthlyEthiopian, monthlyNepali",
@@ -260,6 +397,7 @@ RAIN = "rain: {type: collection, eo: {source: chirps3, periodType: monthly}}"
     ],
 )
 def test_a_mistake_is_said_with_its_path(block: str, expected: list[str]) -> None:
-    config = yaml.safe_load(f"resources: {{{RAIN}, x: {{type: collection, eo: {block}}}}}")
+    blocks = ", ".join(f"{id_}: {{type: collection, eo: {own}}}" for id_, own in (BLOCKS | {"x": block}).items())
+    config = yaml.safe_load(f"resources: {{{blocks}}}")
     found = [each.removeprefix("resources.x.eo.") for each in inspect_datasets(config, Path("/")).problems]
     assert found == expected

@@ -201,3 +201,33 @@ def test_what_a_driver_raises_becomes_our_error(source: str, error: type[SourceE
     with pytest.raises(error, match="cannot read the time steps 0 to 1: NetCDF: HDF error") as caught:
         list(blocks(grid, np.arange(4)))
     assert caught.type is error
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "steps"),
+    [
+        ("Asia/Beirut", "2025-03-29", 8),  # 22 UTC to 22 UTC
+        ("Asia/Beirut", "2025-03-30", 7),  # 22 to 21 UTC: 0, 3, …, 18
+        ("Africa/Cairo", "2025-04-25", 7),  # 22 to 21 UTC
+        ("Africa/Cairo", "2025-10-30", 9),  # 21 to 22 UTC: 21, 0, …, 21
+        ("Asia/Kathmandu", "2025-07-10", 8),  # 18:15 to 18:15 UTC
+        ("Africa/Freetown", "2025-07-10", 8),
+    ],
+)
+def test_a_day_of_23_or_25_hours_has_the_steps_of_three_hours_that_start_in_it(zone: str, day: str, steps: int) -> None:
+    wanted = periods(day, day, "daily")
+    begin = np.datetime64(day, "h") - 48
+    times = np.arange(begin, begin + 120, 3)
+    grid = made.grid(np.ones((times.size, 1, 1)), step="hour", times=times, step_hours=3.0)
+    values, _ = aggregated(grid, wanted, "sum", zone)
+    assert values.ravel().tolist() == [steps]
+    one_missing = grid.isel(time=grid["time"].dt.floor("h").values != np.datetime64(day, "h") + 6)
+    _, left_out = complete_periods(one_missing, wanted, zone)
+    assert [entry.reason for entry in left_out] == [f"incomplete: {steps - 1} of {steps} time steps"]
+
+
+def test_the_month_of_a_clock_that_is_put_forward_is_whole() -> None:
+    times = np.arange(np.datetime64("2025-02-27T00"), np.datetime64("2025-04-03T00"), 3)
+    grid = made.grid(np.ones((times.size, 1, 1)), step="hour", times=times, step_hours=3.0)
+    values, _ = aggregated(grid, periods("2025-03-01", "2025-03-31", "monthly"), "sum", "Asia/Beirut")
+    assert values.ravel().tolist() == [31 * 8 - 1]  # 28 February 22 UTC to 31 March 21 UTC

@@ -62,6 +62,26 @@ def test_groups_are_sums_of_bands_and_the_value_is_the_sum_of_groups(server: chc
     assert names == sorted(f"{band}_2026.tif" for bands in GROUPS.values() for band in bands)
 
 
+def test_groups_without_data_are_named_and_what_has_no_sum_is_listed() -> None:
+    block = {"id": "people", "source": "worldpop", "options": {"country": "SLE", "groups": ["f_0", "f_1", "m_0"]}}
+    dataset = Dataset.model_validate(block | WorldPopOptions.model_validate(block["options"]).defaults())
+    nan = float("nan")
+    grids = {"f_0": [[10.4, nan, nan]], "f_1": [[3.3, nan, nan]], "m_0": [[5.6, 7.0, nan]]}
+    times = np.array(["2025-01-01"], "M8[ns]")
+    found = aggregate_groups(
+        lambda group: made.grid(np.array(grids[group] * 2), step="year", times=times),
+        made.units({"all": box(0, 0, 1, 1), "boys": box(1, 0, 2, 1), "none": box(2, 0, 3, 1)}),
+        periods_in(Interval(start=date(2025, 1, 1), end=date(2025, 12, 31)), "yearly"),
+        dataset,
+    )
+    assert found.frame["value"].tolist() == pytest.approx([10 + 3 + 6, nan, nan], nan_ok=True)
+    assert [(entry.org_unit, entry.period, entry.reason) for entry in found.left_out] == [
+        ("boys", "", "f_0, f_1: no cell of it has data"),
+        ("none", "", "no cell of it has data"),
+        ("boys", "2025", "only m_0 have a value; the sum of the groups is null"),
+    ]
+
+
 def test_a_year_without_one_of_the_bands_is_left_out(server: chc.StandIn, tmp_path: Path) -> None:
     with pytest.raises(NoDataError, match="there is nothing for 2026"):
         extract_source_data(ask(server, tmp_path, 2026, groups=["f_0", "f_90"]))

@@ -118,6 +118,80 @@ def test_points_have_the_value_of_their_cell() -> None:
     assert values_of(aggregated({"clinic": shapely.Point(1.5, 1.5)})) == [24.0]
 
 
+def test_points_have_no_people_to_count() -> None:
+    units = {"clinic": shapely.Point(0.5, 1.5), "all": shapely.box(0, 0, 2, 2), "far": shapely.Point(5, 5)}
+    found = aggregated(units, exposure={"above": 19}, aggregation={})
+    assert values_of(found) == pytest.approx([np.nan, 500.0, np.nan], nan_ok=True)
+    assert reasons(found) == [
+        ("clinic", "is a point, and has no area in which people live"),
+        ("far", "lies outside the grid of the data"),
+    ]
+
+
+# of the coast's 400 people all live in its northern cell, which is sea
+COAST = np.array([[100.0, 0, 0, 0], [300, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 60]])
+WITH_SEA = [[np.nan, 24.0], [30.0, 36.0]]
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median", "p90"])
+def test_a_unit_whose_people_live_in_cells_without_data_has_the_value_of_its_area(statistic: str) -> None:
+    aggregation = {"spatial": statistic, "weight": "population"}
+    units = {"coast": shapely.box(0, 0, 1, 2), "sea": shapely.box(0, 1, 1, 2), "all": shapely.box(0, 0, 2, 2)}
+    found = aggregated(units, WITH_SEA, people(COAST), aggregation=aggregation)
+    assert values_of(found) == pytest.approx([30.0, np.nan, 36.0], nan_ok=True)
+    assert found.frame["validFraction"].tolist() == pytest.approx([0.5, 0.0, 60 / 460])
+    assert reasons(found) == [
+        ("coast", "all its people live in cells without data; its value is that of its area"),
+        ("sea", "no cell of it has data"),
+    ]
+
+
+def test_such_a_unit_has_it_in_those_periods_only_in_which_cells_lack() -> None:
+    days = np.stack([WITH_SEA, [[20.0, 24.0], [30.0, 36.0]]])
+    found = aggregated({"coast": shapely.box(0, 0, 1, 2)}, days, people(COAST))
+    assert values_of(found) == [30.0, 20.0]
+    assert [(entry.period, entry.reason) for entry in found.left_out] == [
+        ("20250701", "all its people live in cells without data; its value is that of its area")
+    ]
+
+
+def test_people_in_cells_without_data_are_not_counted_unsaid() -> None:
+    units = {
+        "all": shapely.box(0, 0, 2, 2),
+        "coast": shapely.box(0, 0, 1, 2),
+        "north": shapely.box(0, 1, 2, 2),
+        "south": shapely.box(0, 0, 2, 1),
+        "nobody": shapely.box(0, 0.5, 0.5, 1),
+    }
+    found = aggregated(units, WITH_SEA, people(COAST), exposure={"above": 29}, aggregation={})
+    assert values_of(found) == pytest.approx([60.0, np.nan, np.nan, 60.0, 0.0], nan_ok=True)
+    assert reasons(found) == [
+        ("nobody", "nobody lives in it in 2025 (WorldPop global2 SLE); its value is 0"),
+        ("coast", "all its people live in cells without data"),
+        ("north", "all its people live in cells without data"),
+        ("all", "its value counts only those 13 % of its people who live in cells with data"),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [-9999.0, -99999.0, -0.5, np.inf, -np.inf, 3.4e38, 1e20])
+def test_what_is_no_number_of_people_is_nobody_and_listed(wrong: float) -> None:
+    villages = VILLAGES.copy()
+    villages[2, 0] = wrong
+    units = {"all": shapely.box(0, 0, 2, 2), "south": shapely.box(0, 0, 2, 1), "north": shapely.box(0, 1, 2, 2)}
+    found = aggregated(units, of=people(villages))
+    assert values_of(found) == pytest.approx([22.72, 33.6, 20.0])
+    reason = "1 cells of its people in 2025 (WorldPop global2 SLE) hold less than 0 or a mark for missing data; nobody "
+    assert reasons(found) == [("all", f"{reason}is counted there"), ("south", f"{reason}is counted there")]
+    counted = aggregated(units, of=people(villages), exposure={"above": 10}, aggregation={})
+    assert values_of(counted) == [500.0, 100.0, 400.0]
+    assert reasons(counted) == reasons(found)
+
+
+def test_cells_without_a_number_of_people_are_nobody_and_not_listed() -> None:
+    villages = np.where(VILLAGES == 0, np.nan, VILLAGES)
+    assert aggregated({"all": shapely.box(0, 0, 2, 2)}, of=people(villages)).left_out == []
+
+
 @pytest.mark.parametrize(
     ("exposure", "expected"),
     [({"above": 29}, [100.0, 0.0, 60.0]), ({"below": 30}, [400.0, 0.0, 0.0]), ({"above": 36}, [0.0, 0.0, 0.0])],
@@ -206,6 +280,14 @@ def test_people_are_counted_once_and_kept() -> None:
     others = [people(VILLAGES[::-1], key=key) for key in ("a", "b")]
     again = [aggregated(units, of=each, means=Means(cache=WeightsCache(store))) for each in others]
     assert values_of(again[0]) == values_of(first) != values_of(again[1])
+    # and what the counted cells held is said again
+    marked = VILLAGES.copy()
+    marked[2, 0] = -9999.0
+    of_marked = [
+        aggregated(units, of=people(each, key="marked"), means=Means(cache=WeightsCache(store)))
+        for each in (marked, VILLAGES)
+    ]
+    assert len(reasons(of_marked[0])) == 1 and reasons(of_marked[0]) == reasons(of_marked[1])
     store.update(dict.fromkeys(store, b"damaged"))
     damaged = aggregated(units, of=people(key="a"), means=Means(cache=WeightsCache(store)))
     assert values_of(damaged) == values_of(first)

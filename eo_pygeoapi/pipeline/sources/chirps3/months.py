@@ -43,11 +43,11 @@ class Months:
     folder: ProductFolder
 
     @classmethod
-    def of(cls, cache: Path, days: chc.Served) -> "Months":
+    def of(cls, request: SourceRequest, days: chc.Served) -> "Months":
         """Return those of the same server and box as the days."""
         served = replace(days, flavor="months")
         key = {"address": served.base_url, "box": list(served.box)}
-        return cls(served, ProductFolder.of(cache, "chirps3", _PRODUCT, served.name, "M", key))
+        return cls(served, ProductFolder.of(request.cache, "chirps3", _PRODUCT, served.name, "M", key, request.shared))
 
     def fetch(
         self, wanted: Sequence[date], today: date, say: Callable[[str], None]

@@ -82,7 +82,7 @@ class Chirps3Source:
     def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
         """Return the days that are kept, of the first stage that has them."""
         if months.fits(request):
-            folder = months.Months.of(request.cache, _product(request, "final").served).folder
+            folder = months.Months.of(request, _product(request, "final").served).folder
             return folder.held(chc.VARIABLE, wanted, self.today())
         products = [_product(request, stage) for stage in _STAGES[cast(Chirps3Options, request.dataset.options).stage]]
         return set[date]().union(*(product.held(wanted, self.today()) for product in products))
@@ -139,13 +139,13 @@ def _product(request: SourceRequest, stage: str) -> _Product:
     box: Box = tuple(cell / _CELLS_PER_DEGREE for cell in centres)  # type: ignore[assignment]
     served = chc.Served(stage, flavor, options.base_url.rstrip("/") or PROVIDER, box)
     key = {"address": served.base_url, "box": list(served.box)}
-    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key)
+    folder = ProductFolder.of(request.cache, "chirps3", f"{stage}-{flavor}", served.name, "D", key, request.shared)
     return _Product(served, folder)
 
 
 def _of_months(request: SourceRequest, today: date) -> Extract | None:
     """Fetch months; None where the provider, or a mirror, lacks one that should be there: it may have its days."""
-    product = months.Months.of(request.cache, _product(request, "final").served)
+    product = months.Months.of(request, _product(request, "final").served)
     files, missing = product.fetch(days(request.interval), today, request.say)
     if not files or any(today >= published_whole(day) for day in missing):
         return None

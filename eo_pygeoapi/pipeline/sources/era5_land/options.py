@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import requests
 from pydantic import Field, model_validator
 
+from eo_pygeoapi.contract.day_statistics import day_statistic
 from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
@@ -108,6 +109,16 @@ class Era5LandOptions(SourceOptions):
             return -0.001, 10.0
         return None, None
 
+    def never_negative(self) -> bool:
+        """What accumulates without losses, and derived variables from 0 on."""
+        known = ERA5_LAND_VARIABLES.get(self.variable)
+        return super().never_negative() or (known is not None and known.kind == "amount")
+
+    def directions(self) -> bool:
+        """Those of the wind."""
+        derived = DERIVED_VARIABLES.get(self.variable)
+        return derived is not None and derived.vector
+
     def days(self) -> tuple[date, None]:
         """From 1950."""
         return date(1950, 1, 1), None
@@ -157,11 +168,14 @@ class Era5LandOptions(SourceOptions):
         return ""
 
     def refuses(self, aggregation: Aggregation) -> str:
-        """A direction has no sum and no extremes; it is that of the mean vector."""
-        derived, mean = DERIVED_VARIABLES.get(self.variable), Aggregation(weight=aggregation.weight)
-        if derived and derived.vector and aggregation != mean:
+        """A direction has no sum and no extremes, it is that of the mean vector; hours are no days."""
+        if self.directions() and aggregation != Aggregation(weight=aggregation.weight):
             return f"{self.variable} is the direction of the mean vector; allowed: spatial: mean, temporal: mean"
-        return refused_statistic(aggregation) if self.product == "daily" else ""
+        if self.product == "daily":
+            return refused_statistic(aggregation)
+        if day_statistic(aggregation.temporal) and not aggregation.daily:
+            return f"{aggregation.temporal} is of days, and these are hours; give daily too, such as daily: max"
+        return ""
 
     def refuses_zone(self, time_zone: str, year: int) -> str:
         """CDS has daily statistics of whole hours from UTC."""

@@ -97,7 +97,7 @@ class Era5LandSource:
         if daily := _daily(request.dataset, request.interval):
             key |= {"statistic": daily.statistic, "timeZone": daily.time_zone}
             product, step = f"{options.provider}-daily-{daily.statistic}", "D"
-        folder = ProductFolder.of(request.cache, "era5-land", product, name, step, key)
+        folder = ProductFolder.of(request.cache, "era5-land", product, name, step, key, request.shared)
         return _Fetching(request, provider, folder, self.today(), daily)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:

@@ -75,4 +75,5 @@ INFO = SourceInfo(
     licence="that of the files",
     citation="",
     across_180=True,
+    has_people=True,
 )

@@ -135,5 +135,6 @@ INFO = SourceInfo(
     licence="CC BY 4.0",
     citation="WorldPop, University of Southampton. https://www.worldpop.org",
     across_180=True,
+    has_people=True,
     resolution="100 m",
 )

@@ -82,7 +82,7 @@ class WorldPopSource:
 def _folder(request: SourceRequest) -> ProductFolder:
     options = cast(WorldPopOptions, request.dataset.options)
     product, key = f"{options.version}-{options.country}", {"address": options.base_url.rstrip("/") or PROVIDER}
-    return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key)
+    return ProductFolder.of(request.cache, "worldpop", product, _name(request), "", key, request.shared)
 
 
 def _name(request: SourceRequest) -> str:

@@ -1,0 +1,143 @@
+"""Downloads that workers of several hosts share in an object store; two folders stand for the disks of two hosts."""
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from eo_pygeoapi.errors import SourceUnavailableError
+from eo_pygeoapi.store.shared_cache import LOCK, Pace, SharedFolder, local_copies, prune_shared
+from eo_pygeoapi.store.store import ResultStore
+from tests.standins import s3
+
+PREFIX = "chirps3/final-rnl-0123456789abcdef"
+NAME = "precip_2025-07.nc"
+QUICK = Pace(written=0.1, looked_at=0.05, given_up=1)
+
+
+@pytest.fixture
+def url(s3_server: s3.StandIn) -> str:
+    return s3_server.new_bucket()
+
+
+@pytest.fixture
+def host(url: str, tmp_path: Path) -> Callable[[str], SharedFolder]:
+    def make(name: str) -> SharedFolder:
+        copies = tmp_path / name / PREFIX
+        copies.mkdir(parents=True)
+        return SharedFolder(ResultStore(url, "download cache"), PREFIX, copies, QUICK)
+
+    return make
+
+
+def stored(folder: SharedFolder, content: bytes, name: str = NAME) -> Path:
+    (path := folder.copies / name).write_bytes(content)
+    folder.push(path)
+    return path
+
+
+def test_what_one_host_has_fetched_another_reads_from_a_copy(host: Callable[[str], SharedFolder]) -> None:
+    one, two = host("one"), host("two")
+    stored(one, b"july")
+    stored(one, b"august", "precip_2025-08.nc")
+    two.pull(lambda file: file.first == date(2025, 7, 1), "precip")
+    assert [path.name for path in two.copies.iterdir()] == [NAME] and (two.copies / NAME).read_bytes() == b"july"
+
+    time.sleep(1.1)  # object stores know seconds
+    stored(one, b"july, anew")
+    two.pull(lambda _file: True, "precip")
+    assert (two.copies / NAME).read_bytes() == b"july, anew"
+    before = (one.copies / NAME).stat().st_mtime_ns
+    one.pull(lambda _file: True, "precip")
+    assert (one.copies / NAME).stat().st_mtime_ns == before  # its own is not copied back
+
+
+def test_the_store_loses_a_file_only_where_its_own_is_damaged(host: Callable[[str], SharedFolder]) -> None:
+    one, two = host("one"), host("two")
+    path = stored(one, b"good")
+    one.drop_damaged(path)
+    assert [file.path.name for file in two.files("precip").values()] == [NAME]
+    two.pull(lambda _file: True, "precip")
+    two.drop_damaged(two.copies / NAME)
+    assert two.files("precip") == {}
+
+
+def _hold(url: str, said: "multiprocessing.SimpleQueue[float]") -> None:
+    folder = SharedFolder(ResultStore(url), PREFIX, Path("/"), QUICK)
+    for _ in range(3):
+        with folder.locked(lambda: None, 60):
+            said.put(time.time())
+            time.sleep(0.2)
+            said.put(time.time())
+
+
+def test_hosts_hold_the_lock_one_after_the_other(url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    said: multiprocessing.SimpleQueue[float] = context.SimpleQueue()
+    workers = [context.Process(target=_hold, args=(url, said)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    times = []
+    while not said.empty():
+        times.append(said.get())
+    spans = sorted(zip(times[::2], times[1::2], strict=True))
+    assert [worker.exitcode for worker in workers] == [0, 0] and len(spans) == 6
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+    assert ResultStore(url).keys() == []
+
+
+def test_a_lock_whose_holder_is_lost_is_taken_over_and_one_that_is_kept_is_not(
+    host: Callable[[str], SharedFolder],
+) -> None:
+    one, words = host("one"), list[str]()
+    one.store.write_text(f"{PREFIX}/{LOCK}", "lost 7")
+    begun = time.monotonic()
+    with one.locked(lambda: words.append("waits"), 60):
+        assert 1 <= time.monotonic() - begun < 10 and words == ["waits"]
+        waiting: list[object] = []
+
+        def wait() -> None:
+            with pytest.raises(SourceUnavailableError, match="another worker has been fetching it") as raised:
+                with host("two").locked(lambda: None, 2):
+                    pass
+            waiting.append(raised.value)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        thread.join(30)
+        assert len(waiting) == 1
+
+
+def test_a_step_on_another_host_finds_what_the_step_before_has_fetched(
+    host: Callable[[str], SharedFolder], tmp_path: Path
+) -> None:
+    one = host("one")
+    path = stored(one, b"july")
+    here = tmp_path / "elsewhere"
+    moved = "/lost/host/cache/" + f"{PREFIX}/{NAME}"
+    assert local_copies([moved, str(path), "https://x.org/a.nc"], here, one.store) == [
+        str(here / PREFIX / NAME), str(path), "https://x.org/a.nc",
+    ]  # fmt: skip
+    assert (here / PREFIX / NAME).read_bytes() == b"july"
+
+
+def test_old_files_of_the_store_are_removed_but_for_those_that_are_needed(host: Callable[[str], SharedFolder]) -> None:
+    one = host("one")
+    stored(one, b"july")
+    stored(one, b"august", "precip_2025-08.nc")
+    later = time.time() + 60
+    assert prune_shared(one.store, later - 120, dry_run=False, spared=lambda *_: False) == (0, 0)
+
+    def spared(_source: str, file: object) -> bool:
+        return str(getattr(file, "first", "")) == "2025-08-01"
+
+    assert prune_shared(one.store, later, dry_run=True, spared=spared) == (1, 4)
+    assert prune_shared(one.store, later, dry_run=False, spared=spared) == (1, 4)
+    assert [file.first for file in one.files("precip").values()] == [date(2025, 8, 1)]
