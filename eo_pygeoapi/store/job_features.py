@@ -135,7 +135,7 @@ class JobFeatures:
 
     def counts_by_period(self) -> list[tuple[str, int]]:
         """Return (period, number of values that are not null), sorted."""
-        query = f"SELECT period, count(value) FROM read_parquet(?) GROUP BY ALL ORDER BY {BY_TIME}"
+        query = f"SELECT period, count(value) FROM read_parquet(?) GROUP BY period ORDER BY {BY_TIME}"
         return [(period, count) for period, count in self._rows(query, [str(self._values)])]
 
     def values_of_period(self, period: str) -> list[tuple[str, float | None]]:
