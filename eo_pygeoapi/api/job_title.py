@@ -18,6 +18,9 @@ from eo_pygeoapi.json_types import JsonMapping
 # how the message of a job that has ended counts: `finished: 434 values; in DHIS2: 403 new, 31 rejected`
 _VALUES = re.compile(r"finished: (\d+ values)")
 _IN_DHIS2 = re.compile(r"; in DHIS2: ([^;]+)")
+_MONTH = re.compile(r"\d{4}-\d{2}")
+_OF_DAYS = re.compile(r" of \d{4}-\d{2}-\d{2} to \d{4}-\d{2}-\d{2}")  # the title has said so
+_DRY = "a dry run, nothing is changed; "
 _AGAIN = "When that is done, run it again; runs of a schedule go on by themselves."
 
 
@@ -82,7 +85,10 @@ def _outcome(job: Job) -> str:
         name = job.process_id.removeprefix("eo-")
         kind = f"{name}, dry run" if kind == "dry run" and job.process_id != RECONCILE_ID else name
         if job.status == "successful":
-            return f"{name}: {job.message.removeprefix('finished: ')}"
+            said = job.message.removeprefix("finished: ")
+            about = "comparison" if job.process_id == RECONCILE_ID else name
+            about = f"{about}, dry run" if said.startswith(_DRY) else about
+            return f"{about}: {_OF_DAYS.sub('', said.removeprefix(_DRY))}"
     if job.status != "successful":
         return f"{kind} {_state(job)}"
     changed, values = _IN_DHIS2.search(job.message), _VALUES.search(job.message)
@@ -96,8 +102,9 @@ def _state(job: Job) -> str:
 
 
 def _day(text: str) -> str:
+    is_month = _MONTH.fullmatch(text)
     try:
-        day = date.fromisoformat(text)
+        day = date.fromisoformat(f"{text}-01" if is_month else text)
     except ValueError:
-        return text  # a month or a year
-    return f"{day.day} {day:%B %Y}"
+        return text  # a year
+    return f"{day:%B %Y}" if is_month else f"{day.day} {day:%B %Y}"
