@@ -1,10 +1,13 @@
-"""How fast a payload is built, compared and imported, and in how much memory, beside posting with httpx alone.
+"""How fast a payload is built, compared and imported, and in how much memory, beside bare requests.
 
-    uv run python -m bench.imports [--values 10000 100000 1000000] [--version 2.42]
+    uv run python -m bench.imports [--values 10000 100000 1000000] [--version 2.42] [--cost 1]
 
-Everything runs against the stand-in of the tests, in processes of their own, one after the other. `posting` is httpx
-alone with the same bodies; `import` is the whole step against an empty DHIS2, `again` the same against one that holds
-all values, which only reads and compares. Memory is what the process had at its peak, less what it had before.
+Everything runs against the stand-in of the tests, in processes of their own, one after the other. `bare` is httpx with
+one kept connection, which reads what DHIS2 holds, posts all values and does nothing else; `bare again` only reads, from
+a DHIS2 that holds all. `import` is the whole step against an empty DHIS2, `again` the same against one that holds all,
+which only reads and compares. Memory is what the process had at its peak, less what it had before. With `--cost 1` the
+stand-in takes the time for its values that was measured of DHIS2. `--millions 22` computes from those figures alone how
+long so many new values take.
 """
 
 import argparse
@@ -13,14 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import batched
 from pathlib import Path
 
 import httpx
 
+from eo_pygeoapi.pipeline.dhis2.batch_size import START, BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
-from eo_pygeoapi.pipeline.dhis2.data_values import Row, build_dhis2_payload, data_value_set
+from eo_pygeoapi.pipeline.dhis2.client import IDS_IN_URL
+from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from eo_pygeoapi.pipeline.intermediates import rows_by_period, save_values
@@ -30,6 +36,7 @@ from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.dhis2.imports import SUMMED, TARGET, big_metadata, connector
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running
+from tests.standins.dhis2.cost import NEW, READ, at
 
 VILLAGES = 1000
 TODAY = date(2026, 1, 1)
@@ -61,15 +68,30 @@ def build_payload(folder: Path, server: StandIn) -> None:
         )
 
 
-def post_alone(folder: Path, server: StandIn) -> None:
+def bare(folder: Path, server: StandIn, *, posts: bool = True) -> None:
     files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
     with (
         httpx.Client(base_url=server.url, auth=(server.username, server.password), timeout=300) as client,
         files.data_values() as values,
     ):
-        for batch in batches(values):
-            params = {"dryRun": "false", "strictPeriods": "true"}
-            client.post("/api/dataValueSets", params=params, json=data_value_set(batch, TARGET)).raise_for_status()
+        for batch in batches(values, BatchSizes(fixed=START)):
+            _read(client, batch)
+            if posts:
+                params = {"dryRun": "false", "strictPeriods": "true"}
+                client.post("/api/dataValueSets", params=params, json=data_value_set(batch, TARGET)).raise_for_status()
+
+
+def bare_again(folder: Path, server: StandIn) -> None:
+    bare(folder, server, posts=False)
+
+
+def _read(client: httpx.Client, batch: Sequence[DataValue]) -> None:
+    """Read what DHIS2 holds of a batch, as many units a request as fit into an address."""
+    days = sorted({value.period for value in batch})
+    first, last = (f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in (days[0], days[-1]))
+    for units in batched(sorted({value.org_unit for value in batch}), IDS_IN_URL):
+        params = {"dataSet": TARGET.data_set, "startDate": first, "endDate": last, "orgUnit": units}
+        client.get("/api/dataValueSets", params=params).raise_for_status().json()
 
 
 def do_import(folder: Path, server: StandIn) -> None:
@@ -83,7 +105,8 @@ def do_import(folder: Path, server: StandIn) -> None:
 
 STEPS: dict[str, Callable[[Path, StandIn], None]] = {
     "payload": build_payload,
-    "posting": post_alone,
+    "bare": bare,
+    "bare again": bare_again,
     "import": do_import,
     "again": do_import,
 }
@@ -109,26 +132,39 @@ def _megabytes(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
-def compare(count: int, version: str, repetitions: int) -> None:
+def compare(count: int, version: str, repetitions: int, cost: float) -> None:
     best: dict[str, tuple[float, float]] = {}
     for _ in range(repetitions):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             values_file(folder, count)
-            # two servers: posting alone must find an empty one too
-            for steps in (("payload", "posting"), ("import", "again")):
-                with running(version, big_metadata(VILLAGES), TODAY, forget_bodies=True) as server:
+            # two servers: the bare requests must find an empty one too
+            for steps in (("payload", "bare", "bare again"), ("import", "again")):
+                with running(version, big_metadata(VILLAGES), TODAY, forget_bodies=True, cost=cost) as server:
                     for step in steps:
                         found = measured(step, folder, server)
                         known = best.get(step, found)
                         best[step] = min(known[0], found[0]), max(known[1], found[1])
-    alone = best["posting"][0]
     for step, (seconds, megabytes) in best.items():
+        beside = best["bare again" if step.endswith("again") else "bare"][0]
         print(
-            f"| {count:>9,} | {step:7} | {seconds:7.2f} | {count / seconds:9,.0f} | {seconds / alone:5.2f} "
+            f"| {count:>9,} | {step:10} | {seconds:7.2f} | {count / seconds:9,.0f} | {seconds / beside:5.2f} "
             f"| {megabytes:6.0f} |",
             flush=True,
         )
+
+
+def expected(values: int) -> None:
+    """Print how long so many new values take DHIS2, in batches of the size that an import comes to, and of others."""
+    for version, is_new in (("2.42", False), ("2.43", True)):
+        sizes = BatchSizes()
+        for _ in range(20):
+            size = sizes.next().values
+            sizes.learn(size, at(NEW[is_new], size))
+        for some in (sizes.next().values, 2_500, 10_000):
+            # read before and after
+            hours = values / some * (at(NEW[is_new], some) + at(READ[is_new], 0) + at(READ[is_new], some)) / 3600
+            print(f"| DHIS2 {version} | {some:>6,} in a POST | {hours:5.1f} hours |")
 
 
 def main() -> None:
@@ -136,15 +172,19 @@ def main() -> None:
     parser.add_argument("--values", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--version", default="2.42")
     parser.add_argument("--repetitions", type=int, default=3, help="the best counts")
+    parser.add_argument("--cost", type=float, default=0.0, help="share of the time that a real server takes")
+    parser.add_argument("--millions", type=float, help="compute how long so many values take, and measure nothing")
     parser.add_argument("--step", nargs=3)
     options = parser.parse_args()
     if options.step:
         step, folder, server = options.step
         return run_step(step, Path(folder), StandIn(**json.loads(server)))
-    print("|    values | step    | seconds |  values/s | ratio | MB more |")
-    print("|----------:|---------|--------:|----------:|------:|-------:|")
+    if options.millions:
+        return expected(round(options.millions * 1e6))
+    print("|    values | step       | seconds |  values/s | ratio | MB more |")
+    print("|----------:|------------|--------:|----------:|------:|-------:|")
     for count in options.values:
-        compare(count, options.version, 1 if count > 100_000 else options.repetitions)
+        compare(count, options.version, 1 if count > 100_000 else options.repetitions, options.cost)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ def check(path: Path, settings: Settings) -> Report:
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
+    report.remarks += list(without_limits(report.datasets))
     return report
 
 
@@ -76,6 +77,23 @@ def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:
         names.setdefault(why, []).append(name)
     for why, found in names.items():
         yield f"schedule{'s' * (len(found) > 1)} {', '.join(found)} {'are' if len(found) > 1 else 'is'} paused: {why}"
+
+
+def without_limits(datasets: Mapping[str, Dataset]) -> Iterator[str]:
+    """Yield a sentence for all datasets whose values go into DHIS2 with nothing that says what they can be."""
+    open_ = [
+        id_
+        for id_, dataset in datasets.items()
+        if dataset.dhis2.data_element
+        and dataset.plausible is None
+        and dataset.options.plausible() == (None, None)
+        and not (dataset.options.taken_from() or dataset.exposure or dataset.aggregation.spatial in ("count", "std"))
+    ]
+    if open_:
+        yield (
+            f"{', '.join(open_)}: nothing but a standard name in the data says what the values can be; give plausible: "
+            "[low, high], such as [0, null] for rain, so that what cannot be is never imported"
+        )
 
 
 def channels_without_address(operations: Operations, settings: Settings) -> Iterator[str]:

@@ -6,11 +6,12 @@ writes it anew every few seconds, and whoever waits takes it over when it has no
 Where two workers hold it at once after all, both download the same files, and each file is whole.
 """
 
+import hashlib
 import logging
 import os
+import platform
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -80,9 +81,12 @@ class SharedFolder:
     def locked(self, say: Callable[[], None], seconds: float) -> Iterator[None]:
         """Hold the product's lock while the block runs; `say` is called once where it must be waited for.
 
+        The caller holds the lock of this machine's copies. So one that this machine is said to hold was left behind,
+        by a job that was killed or could not reach the store at its end, and is taken at once.
+
         Raises SourceUnavailableError where another worker holds it for so many seconds, and ResultsError.
         """
-        key, owner = f"{self.prefix}/{LOCK}", uuid.uuid4().hex
+        key, owner = f"{self.prefix}/{LOCK}", hashlib.sha256(f"{platform.node()} {self.copies}".encode()).hexdigest()
         self._take(key, owner, say, seconds)
         ended = threading.Event()
         keeping = threading.Thread(target=self._keep, args=(key, owner, ended), daemon=True)
@@ -101,6 +105,8 @@ class SharedFolder:
         seen = ""
         while not self.store.create_bytes(key, f"{owner} 0".encode()):
             holder, now = self._holder(key), time.monotonic()
+            if holder.startswith(owner):
+                return
             if holder != seen:
                 if not seen:
                     say()

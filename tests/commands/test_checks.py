@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems, paused_remarks
+from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems, paused_remarks, without_limits
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.settings import Settings
 
@@ -246,4 +247,18 @@ def test_a_separation_that_does_not_hold_is_said(tmp_path: Path) -> None:
     ]
     assert list(tenant_remarks(tenants, closed)) == [
         "token theirs is of the tenant 'south', which eo.tenants does not declare; it sees nothing"
+    ]
+
+
+def test_an_import_of_values_that_nothing_limits_is_said() -> None:
+    def dataset(id_: str, **eo: Any) -> Dataset:
+        block = {"source": "file", "options": {"href": "a.nc"}, "dhis2": {"dataElement": "A"}}
+        return Dataset.model_validate({"id": id_} | block | eo)
+
+    rain = {"source": "chirps3", "options": {}}
+    right = [dataset("b", plausible=[0, None]), dataset("c", dhis2={}), dataset("d", **rain)]
+    assert list(without_limits({each.id: each for each in right})) == []
+    assert list(without_limits({each.id: each for each in [dataset("a"), *right]})) == [
+        "a: nothing but a standard name in the data says what the values can be; give plausible: [low, high], such as "
+        "[0, null] for rain, so that what cannot be is never imported"
     ]

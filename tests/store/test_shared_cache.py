@@ -67,8 +67,8 @@ def test_the_store_loses_a_file_only_where_its_own_is_damaged(host: Callable[[st
     assert two.files("precip") == {}
 
 
-def _hold(url: str, said: "multiprocessing.SimpleQueue[float]") -> None:
-    folder = SharedFolder(ResultStore(url), PREFIX, Path("/"), QUICK)
+def _hold(url: str, copies: str, said: "multiprocessing.SimpleQueue[float]") -> None:
+    folder = SharedFolder(ResultStore(url), PREFIX, Path(copies), QUICK)
     for _ in range(3):
         with folder.locked(lambda: None, 60):
             said.put(time.time())
@@ -79,7 +79,7 @@ def _hold(url: str, said: "multiprocessing.SimpleQueue[float]") -> None:
 def test_hosts_hold_the_lock_one_after_the_other(url: str) -> None:
     context = multiprocessing.get_context("spawn")
     said: multiprocessing.SimpleQueue[float] = context.SimpleQueue()
-    workers = [context.Process(target=_hold, args=(url, said)) for _ in range(2)]
+    workers = [context.Process(target=_hold, args=(url, f"/{n}", said)) for n in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -113,6 +113,16 @@ def test_a_lock_whose_holder_is_lost_is_taken_over_and_one_that_is_kept_is_not(
         thread.start()
         thread.join(30)
         assert len(waiting) == 1
+
+
+def test_a_lock_that_this_host_has_left_behind_is_taken_at_once(host: Callable[[str], SharedFolder]) -> None:
+    one, words = host("one"), list[str]()
+    with one.locked(lambda: words.append("waits"), 60):
+        left = one.store.read_bytes(f"{PREFIX}/{LOCK}")
+    one.store.write_bytes(f"{PREFIX}/{LOCK}", left)
+    begun = time.monotonic()
+    with one.locked(lambda: words.append("waits"), 60):
+        assert time.monotonic() - begun < 0.9 and words == []
 
 
 def test_a_step_on_another_host_finds_what_the_step_before_has_fetched(

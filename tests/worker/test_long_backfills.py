@@ -25,7 +25,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.contract.status import RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.dates import days_of
-from eo_pygeoapi.pipeline.dhis2.batching import BATCH
+from eo_pygeoapi.pipeline.dhis2.batch_size import MOST
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.stack import collection
 from tests.standins import dhis2
@@ -194,7 +194,7 @@ def test_years_arrive_once_whatever_dies(backfills: BesideAStandIn, series: Seri
     begun, job, seen, peak, seconds = time.monotonic(), backfills.submit(**asked, dryRun=False), "", 0.0, {}
     chance = random.Random(series.units)
     deaths = [killer.job, killer.of_worker, killer.dhis2, killer.machine, killer.job]
-    some = said["values"] // BATCH // (len(deaths) + 1)  # imports between two of them
+    some = said["values"] // MOST // (len(deaths) + 1)  # imports between two of them
     killed = list[str]()
     while (found := backfills.job(job)).status not in ENDED:
         if found.message != seen:

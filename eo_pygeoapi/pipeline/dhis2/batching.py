@@ -4,17 +4,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import batched, groupby
+from itertools import islice
 from typing import Protocol
 
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.import_files import Row, digest_of
 from eo_pygeoapi.pipeline.dhis2.summary import BatchResult, Tally
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 
-# DHIS2 2.43 takes twice as long for 10,000 values in one POST as for four times 2,500; 2.42 takes 1 ms a value anyway
-BATCH = 2_500
 PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
 
 Report = Callable[[float], None]  # takes the fraction of the values that is done
@@ -31,20 +30,29 @@ class OfPeriod(Protocol):
     def period(self) -> str: ...  # noqa: D102
 
 
-def batches[V: OfPeriod](values: Iterable[V], size: int = BATCH, one_period: bool = False) -> Iterator[list[V]]:
-    """Yield the values, which come ordered by period, in lists of whole periods, at most `size` values each.
+def batches[V: OfPeriod](values: Iterable[V], sizes: BatchSizes, one_period: bool = False) -> Iterator[list[V]]:
+    """Yield the values, which come ordered by period, in lists of whole periods, of the sizes at most.
 
     Only a period that has more values than that is divided; with `one_period` no list has more than one.
     """
-    batch: list[V] = []
-    for _, of_period in groupby(values, key=lambda value: value.period):
-        for some in batched(of_period, size):
-            if batch and (one_period or len(batch) + len(some) > size):
-                yield batch
-                batch = []
-            batch += some
-    if batch:
-        yield batch
+    left = iter(values)
+    ahead = list(islice(left, 1))
+    while ahead:
+        size, exact = sizes.next()
+        ahead += islice(left, max(size + 1 - len(ahead), 0))
+        end = size if exact and not one_period else _end(ahead, size, one_period)
+        yield ahead[:end]
+        ahead = ahead[end:] or list(islice(left, 1))
+
+
+def _end(ahead: Sequence[OfPeriod], size: int, one_period: bool) -> int:
+    """Return how many of the values are a batch of at most `size`; `ahead` holds one more, where there is one."""
+    if one_period:
+        return next((n for n, value in enumerate(ahead[:size]) if value.period != ahead[0].period), size)
+    if len(ahead) <= size:
+        return size
+    # the period that goes on beyond the batch is the next one's, unless it is all of this
+    return next(n for n, value in enumerate(ahead) if value.period == ahead[size].period) or size
 
 
 def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
@@ -76,6 +84,7 @@ def in_batches[V: OfPeriod](
         digest = digest_of(values(batch))
         result = run.files.finished(number, digest)
         if result is None:
+            run.files.cut(number, len(batch))
             result, rows = send(number, batch)
             result = result.model_copy(update={"digest": digest})
             run.files.finish(number, result, rows)

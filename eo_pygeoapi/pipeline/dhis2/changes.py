@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple, Self
 
 from eo_pygeoapi.datasets.block import DatasetTarget
+from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, value_in
 from eo_pygeoapi.pipeline.dhis2.stored import same_number
@@ -97,11 +98,11 @@ class Changes:
         opened = [group.opened(users) for group in groups]
         return cls(target, total, list(units), list(periods), opened, list(jobs), users, of_others)
 
-    def batches(self, size: int, one_period: bool) -> Iterator[list[Change]]:
+    def batches(self, sizes: BatchSizes, one_period: bool) -> Iterator[list[Change]]:
         """Yield the cells in batches of whole periods."""
         for opens in self.opens:
             with opens() as cells:
-                yield from batches(cells, size, one_period)
+                yield from batches(cells, sizes, one_period)
 
 
 @dataclass

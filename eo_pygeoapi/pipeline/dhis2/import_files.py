@@ -18,7 +18,7 @@ from eo_pygeoapi.store.job_folder import JobFolder, batch_name
 from eo_pygeoapi.store.store import MissingResultError
 
 CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change", "storedBy", "group")
-BEGUN = "begun.csv"
+BEGUN, CUT = "begun.csv", "cut"
 Row = dict[str, str]  # a value beside what DHIS2 holds, by CHANGE_COLUMNS
 
 
@@ -74,6 +74,17 @@ class ImportFiles:
         except MissingResultError:
             return []
         return list(csv.DictReader(io.StringIO(text), CHANGE_COLUMNS))
+
+    def cut(self, number: int, values: int) -> None:
+        """Note how many values a batch holds, before it begins: a repetition cuts alike."""
+        self.folder.write_json(batch_name(number, CUT), values)
+
+    def cuts(self) -> list[int]:
+        """Return how many values the batches hold that have begun."""
+        found: list[int] = []
+        while (values := self.folder.read_json(batch_name(len(found), CUT), default=None)) is not None:
+            found.append(int(values))
+        return found
 
     def finish(self, number: int, result: BatchResult, changes: Sequence[Row]) -> None:
         """Keep the result of a batch, which is finished from now on."""

@@ -14,7 +14,8 @@ from functools import partial
 
 from eo_pygeoapi.contract.models import Difference, Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, batches, in_batches
+from eo_pygeoapi.pipeline.dhis2.batch_size import MOST, BatchSizes
+from eo_pygeoapi.pipeline.dhis2.batching import PAUSES, Done, Report, Turn, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, value_in
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
@@ -41,7 +42,7 @@ def import_to_dhis2(
     *,
     turn: Turn = nullcontext,
     report: Report = lambda _fraction: None,
-    batch_size: int = BATCH,
+    batch_size: int = 0,
     pauses: Sequence[float] = PAUSES,
     per_minute: int = 0,
 ) -> ImportSummary:
@@ -49,6 +50,8 @@ def import_to_dhis2(
 
     With `per_minute` it sends no more values in a minute, together with other jobs that have a limit and write to the
     data element, and gives the turn back while it waits.
+
+    A batch holds `batch_size` values at most, or with 0 as many as DHIS2 stores in some seconds.
 
     `connect` opens the dataset's connection; without one, without a data element or without values the import is
     SKIPPED and the summary says why. The summary holds rejected values and the errors of the check before the import.
@@ -92,16 +95,13 @@ def _all_batches(
 ) -> Tally:
     def send(number: int, batch: Sequence[DataValue]) -> Done:
         attempted = _attempted(run, number)
-        return pace.keep(partial(again, partial(_one_batch, run, number, batch, attempted), pauses), _count_sent)
+        one = sizes.timed(partial(_one_batch, run, number, batch, attempted))
+        return pace.keep(partial(again, one, pauses), lambda done: done[0].stored)
 
+    sizes = BatchSizes(run.files.cuts(), fixed=batch_size, most=pace.batch(batch_size or MOST))
     with run.files.data_values() as values:
-        found = batches(values, pace.batch(batch_size), run.one_period_at_a_time)
+        found = batches(values, sizes, run.one_period_at_a_time)
         return in_batches(run, found, lambda batch: batch, send, report)
-
-
-def _count_sent(done: Done) -> int:
-    """Return how many values a batch sent; those that DHIS2 held already are not sent."""
-    return sum(done[0].counts.get(name, 0) for name in ("imported", "updated"))
 
 
 def _attempted(run: Writing, number: int) -> Attempted:

@@ -8,7 +8,8 @@ from eo_pygeoapi.contract.models import Difference, Interval, Likely
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Report, again, batches
+from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
+from eo_pygeoapi.pipeline.dhis2.batching import PAUSES, Report, again, batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
@@ -19,6 +20,7 @@ from eo_pygeoapi.pipeline.dhis2.writing import in_uids, ledger_name
 from eo_pygeoapi.settings import no_connection
 from eo_pygeoapi.store.store import ResultStore
 
+READ = 2_500  # values that are compared at once
 Keep = Callable[[Sequence[Difference]], None]
 
 
@@ -39,7 +41,7 @@ def reconcile(
     keep: Keep,
     *,
     report: Report = lambda _fraction: None,
-    batch_size: int = BATCH,
+    batch_size: int = READ,
     pauses: Sequence[float] = PAUSES,
 ) -> Compared:
     """Ask DHIS2 for every value that was sent for periods within the interval; `keep` is given the differences.
@@ -62,7 +64,7 @@ def reconcile(
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0
-        for batch in batches(_sent(ledger, wanted), batch_size):
+        for batch in batches(_sent(ledger, wanted), BatchSizes(fixed=batch_size)):
             values = [one.last for one in batch]
             # DHIS2 shows nothing at all, or refuses, where one of the units is not for our user to see
             there = [v for v in values if v.org_unit in facts.units and facts.may_read(facts.units[v.org_unit])]

@@ -39,6 +39,11 @@ class BatchResult(Model):
     reasons: list[str] = []
     rows: list[dict[str, str]] = []
 
+    @property
+    def stored(self) -> int:
+        """How many values DHIS2 has stored or deleted; those that it held already were not sent."""
+        return sum(self.counts.get(name, 0) for name in ("imported", "updated", "deleted"))
+
 
 class Tally:
     """The sum of the results of an import's batches; of long lists it holds only the entries that are shown."""

@@ -13,7 +13,8 @@ from typing import Literal
 
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.dhis2.batching import BATCH, PAUSES, Done, Report, Turn, again, in_batches
+from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
+from eo_pygeoapi.pipeline.dhis2.batching import PAUSES, Done, Report, Turn, again, in_batches
 from eo_pygeoapi.pipeline.dhis2.changes import Change, Changes
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Cell, Payload, as_row, value_in
@@ -38,7 +39,7 @@ def undo_in_dhis2(
     *,
     turn: Turn = nullcontext,
     report: Report = lambda _fraction: None,
-    batch_size: int = BATCH,
+    batch_size: int = 0,
     pauses: Sequence[float] = PAUSES,
 ) -> ImportSummary:
     """Take the changes back, or with `dry_run` ask what that would do; `files` are those of the undo's own job.
@@ -81,9 +82,10 @@ def _notes(changes: Changes) -> list[str]:
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
     def send(number: int, batch: Sequence[Change]) -> Done:
         begun = {value_in(row).cell: row for row in run.files.begun(number)}
-        return again(partial(_one_batch, run, changes, number, batch, begun), pauses)
+        return again(sizes.timed(partial(_one_batch, run, changes, number, batch, begun)), pauses)
 
-    found = changes.batches(batch_size, run.one_period_at_a_time)
+    sizes = BatchSizes(run.files.cuts(), fixed=batch_size)
+    found = changes.batches(sizes, run.one_period_at_a_time)
     return in_batches(
         run, found, lambda batch: [change.ours for change in batch], send, lambda done: report(done / changes.count)
     )

@@ -40,6 +40,11 @@ def open_geotiff(place: str, source: str, bands: Bands) -> xr.DataArray:
         raise SourceError(f"{source}: holds several rasters; expected one")
     if data.rio.transform().is_identity or not data.rio.transform().is_rectilinear:
         raise SourceError(f"{source}: has no georeference, or is rotated; expected a north-up GeoTIFF")
+    return of_bands(data, source, bands)
+
+
+def of_bands(data: xr.DataArray, source: str, bands: Bands) -> xr.DataArray:
+    """Return the band of an opened raster that is asked for, or its bands as time steps; raises SourceError."""
     count = data.sizes["band"]
     if bands.band:
         if bands.band > count:

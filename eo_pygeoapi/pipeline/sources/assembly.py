@@ -9,9 +9,12 @@ from eo_pygeoapi.contract.periods import months_in
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids import grid as grids
 from eo_pygeoapi.pipeline.grids import time_axis
+from eo_pygeoapi.pipeline.grids.quantities import limits_of
 from eo_pygeoapi.pipeline.grids.temporal import utc_bounds
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.request import SourceRequest
+
+OPEN = (None, None)
 
 
 def assemble(
@@ -25,7 +28,8 @@ def assemble(
 
     `known` is the length of a time step where the source knows it; otherwise the times tell it. `made` turns the joined
     time steps into those of the grid, such as amounts since midnight into hourly amounts. The units are those of the
-    dataset's configuration, else the file's. Raises SourceError for grids or times that do not fit together, and
+    dataset's configuration, else the file's; the file's standard name tells the limits of the values where the source
+    does not. Raises SourceError for grids or times that do not fit together, and
     NoDataError where no time step lies in the interval; messages begin with `source`.
     """
     dataset, interval = request.dataset, request.interval
@@ -44,4 +48,9 @@ def assemble(
     units = dataset.units.from_ or str(data.attrs.get("units", ""))
     about = {name: data.attrs[name] for name in ("step", "step_hours", "least") if name in data.attrs}
     steps = data.isel(time=slice(int(first), int(stop)))
+    if (
+        dataset.options.plausible() == OPEN
+        and (limits := limits_of(data.attrs.get("standard_name", ""), units)) != OPEN
+    ):
+        about["plausible"] = limits
     return steps.drop_attrs(deep=False).assign_attrs(about, units=units, source=source)

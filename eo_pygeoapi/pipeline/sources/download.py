@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import requests
@@ -12,12 +14,21 @@ from eo_pygeoapi.files import replacing, write_whole
 
 Timeouts = tuple[float, float]
 TIMEOUTS: Timeouts = (15, 120)  # seconds to connect, and between two reads
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _PIECE = 2**20
 _NOT_THERE = (requests.codes.not_found, requests.codes.gone)
 
 
-def download(url: str, folder: Path, timeouts: Timeouts = TIMEOUTS) -> Path | None:
+def download(
+    url: str,
+    folder: Path,
+    timeouts: Timeouts = TIMEOUTS,
+    headers: Mapping[str, str] = NO_HEADERS,
+    query: str = "",
+) -> Path | None:
     """Return the file at `url`, kept in `folder`; None where the provider has none.
+
+    `headers` and `query` show who asks; the file is the same for all.
 
     Asks for a cached file with its validators (ETag, Last-Modified), and uses it only where the provider says that it
     is unchanged. Raises SourceUnavailableError where the provider does not answer or breaks off, and SourceError where
@@ -30,9 +41,9 @@ def download(url: str, folder: Path, timeouts: Timeouts = TIMEOUTS) -> Path | No
     except (OSError, ValueError):
         known = {}
     asked = {"If-None-Match": known.get("ETag"), "If-Modified-Since": known.get("Last-Modified")}
-    asked = {name: value for name, value in asked.items() if value}
+    sent = {**headers, **{name: value for name, value in asked.items() if value}}
     try:
-        with requests.get(url, headers=asked, stream=True, timeout=timeouts) as answer:
+        with requests.get(with_query(url, query), headers=sent, stream=True, timeout=timeouts) as answer:
             if answer.status_code == requests.codes.not_modified:
                 return path
             if answer.status_code in _NOT_THERE:
@@ -56,10 +67,15 @@ def cached(url: str, folder: Path) -> Path:
     return place / (PurePosixPath(urlsplit(url).path).name or "file")
 
 
-def exists(url: str) -> bool:
+def with_query(url: str, query: str) -> str:
+    """Return an address with more behind it in its query."""
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def exists(url: str, headers: Mapping[str, str] = NO_HEADERS) -> bool:
     """Return whether the provider has a file at `url`; SourceUnavailableError where it does not answer."""
     try:
-        with requests.head(url, allow_redirects=True, timeout=TIMEOUTS) as answer:
+        with requests.head(url, allow_redirects=True, timeout=TIMEOUTS, headers=dict(headers)) as answer:
             if answer.status_code in _NOT_THERE:
                 return False
             if answer.status_code != requests.codes.method_not_allowed:

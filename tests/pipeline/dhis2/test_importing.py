@@ -10,6 +10,7 @@ import pytest
 from eo_pygeoapi.contract.models import ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
@@ -424,11 +425,11 @@ def test_only_a_real_import_takes_its_turn(run: Importer, dhis2_242: StandIn, da
 
 def test_batches_are_whole_periods() -> None:
     values = [DataValue(unit, period, "1") for period in ("1", "2", "3", "4") for unit in "abc"]
-    sizes = [(len(batch), {value.period for value in batch}) for batch in batches(values, 7)]
+    sizes = [(len(batch), {value.period for value in batch}) for batch in batches(values, BatchSizes(fixed=7))]
     assert sizes == [(6, {"1", "2"}), (6, {"3", "4"})]
-    assert [len(batch) for batch in batches(values, 2)] == [2, 1, 2, 1, 2, 1, 2, 1]
-    assert [len(batch) for batch in batches(values, 100)] == [12]
-    assert list(batches([], 5)) == []
+    assert [len(batch) for batch in batches(values, BatchSizes(fixed=2))] == [2, 1, 2, 1, 2, 1, 2, 1]
+    assert [len(batch) for batch in batches(values, BatchSizes(fixed=100))] == [12]
+    assert list(batches([], BatchSizes(fixed=5))) == []
 
 
 def test_a_large_import_goes_in_batches_of_whole_periods(run: Importer) -> None:
@@ -439,7 +440,7 @@ def test_a_large_import_goes_in_batches_of_whole_periods(run: Importer) -> None:
     metadata["dataSets"][0]["organisationUnits"] += [{"id": uid} for uid in villages]
     cells = {(uid, period): 1.5 for uid in villages for period in [*JULY, *(f"202506{day:02}" for day in range(1, 21))]}
     with running("2.42", metadata, TODAY) as dhis2:
-        summary = run(dhis2, cells)
+        summary = run(dhis2, cells, batch_size=2500)
         assert (summary.status, summary.imported) == ("SUCCESS", 24_000)
         assert [len(entry["body"]["dataValues"]) for entry in dhis2.log("POST")] == 10 * [2400]
         assert {entry["status"] for entry in dhis2.log()} == {200}

@@ -9,7 +9,7 @@ from itertools import pairwise
 Curve = Sequence[tuple[int, float]]
 NEW: dict[bool, Curve] = {
     False: ((0, 0.2), (100, 0.4), (834, 1.1), (5000, 4.9), (10_000, 10.8)),
-    True: ((0, 0.2), (100, 0.3), (834, 1.0), (5000, 9.0), (10_000, 22.9)),
+    True: ((0, 0.2), (100, 0.3), (834, 1.0), (2500, 2.85), (5000, 9.0), (10_000, 22.9)),
 }
 SAME: dict[bool, Curve] = {False: ((0, 0.2), (100, 0.3), (834, 0.6), (5000, 2.7), (10_000, 6.3)), True: NEW[True]}
 CHANGED = 0.0021  # seconds for each value that another replaces, until 2.42

@@ -14,7 +14,7 @@ from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Credential, Limits, SourceInfo, SourceOptions, YamlText
 from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES
 from eo_pygeoapi.pipeline.sources.era5_land.statistics import COLLECTION, refused_statistic, refused_zone
-from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
+from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES, LIMITS
 
 _ENERGY = re.compile("radiation|heat_flux")  # J/m2; other accumulated variables are water, in m
 # the usual delay of the data of a day
@@ -99,7 +99,7 @@ class Era5LandOptions(SourceOptions):
         return self.base_url or own[self.provider]
 
     def plausible(self) -> Limits:
-        """Temperatures on the earth; amounts of water from 0 on, with room for packing; those of derived variables."""
+        """Temperatures on the earth; amounts from 0 on, with room for packing; those of derived and other variables."""
         if derived := DERIVED_VARIABLES.get(self.variable):
             return derived.limits
         known = ERA5_LAND_VARIABLES.get(self.variable)
@@ -107,7 +107,7 @@ class Era5LandOptions(SourceOptions):
             return 150.0, 400.0
         if known and known.kind == "amount" and not _ENERGY.search(self.variable):
             return -0.001, 10.0
-        return None, None
+        return next((limits for name, limits in LIMITS.items() if name in self.variable), (None, None))
 
     def never_negative(self) -> bool:
         """What accumulates without losses, and derived variables from 0 on."""

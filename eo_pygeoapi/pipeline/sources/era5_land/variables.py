@@ -6,6 +6,8 @@ From the tables of the data set's documentation (ECMWF, "ERA5-Land: data documen
 from dataclasses import dataclass
 from typing import Literal
 
+from eo_pygeoapi.datasets.source import Limits
+
 # instant: the state at the hour. amount: the total since 00 UTC, never below 0.
 # balance: the total of gains and losses since 00 UTC, of either sign
 Kind = Literal["instant", "amount", "balance"]
@@ -76,4 +78,21 @@ ERA5_LAND_VARIABLES: dict[str, Era5LandVariable] = {
     "lake_mix_layer_temperature": _V("lmlt"),
     "lake_shape_factor": _V("lshf"),
     "lake_total_layer_temperature": _V("ltlt"),
+}
+# physical limits by a part of the name, in the units of the files, with room for packing; amounts are those of a day
+LIMITS: dict[str, Limits] = {
+    "solar_radiation": (-1e5, 1e8),
+    "thermal_radiation_downwards": (-1e5, 1e8),
+    "component_of_wind": (-150.0, 150.0),
+    "surface_pressure": (20_000.0, 120_000.0),
+    "volumetric_soil_water": (-0.01, 1.01),
+    "leaf_area_index": (-0.01, 20.0),
+    "albedo": (-0.01, 1.01),
+    "snow_cover": (-0.1, 100.1),
+    "snow_density": (-1.0, 1000.0),
+    "snow_depth": (-0.01, None),
+    "skin_reservoir_content": (-0.001, 1.0),
+    "lake_ice_depth": (-0.01, None),
+    "depth": (-0.01, None),
+    "lake_shape_factor": (-0.01, 1.01),
 }

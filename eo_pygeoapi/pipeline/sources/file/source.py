@@ -35,7 +35,7 @@ _PRECISION: dict[int, Step] = {len("YYYY"): "year", len("YYYY-MM"): "month", len
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A file: path or URL, the name for messages, and its date by its name or the configuration.
 
     `date` is YYYY, YYYY-MM or YYYY-MM-DD, the first day of a week or dekad; `step` how long a step from there on is.
@@ -58,8 +58,8 @@ class FileSource:
 
     def extract(self, request: SourceRequest) -> Extract:
         """Download files that cannot be read in place, list missing ones, and check that the first file opens."""
-        parts = _parts(request)
-        missing, found = list[_Part](), list[_Part]()
+        parts = parts_of(request)
+        missing, found = list[Part](), list[Part]()
         for part in parts:
             if "://" not in part.href:
                 is_there = Path(part.href).exists()
@@ -90,7 +90,7 @@ class FileSource:
 
     def held(self, request: SourceRequest, wanted: Sequence[date]) -> set[date]:
         """Return the days whose file is downloaded."""
-        parts = _parts(request)
+        parts = parts_of(request)
         there = {part.date for part in parts if part.place(request.cache) != part.href and _is_here(part, request)}
         if len(parts) == 1 or not (step := parts[0].step):
             return set(wanted) if there else set()
@@ -99,14 +99,14 @@ class FileSource:
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the files as one normalised grid."""
         options = cast(FileOptions, request.dataset.options)
-        found = [part for part in _parts(request) if part.place(request.cache) in extract.files]
+        found = [part for part in parts_of(request) if part.place(request.cache) in extract.files]
         if not found:
             raise SourceError(f"{options.href}: none of its files is where it was found before; run the job anew")
         grids = [_opened(part, request) for part in found]
         # a file for each day that holds several steps holds hours
         single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
         known = options.step or (found[0].step if single else None)
-        dated = [_with_time(grid, part) for grid, part in zip(grids, found, strict=True)]
+        dated = [with_time(grid, part.date, part.name) for grid, part in zip(grids, found, strict=True)]
         return assemble(dated, request, options.href, known)
 
     def look(self, request: SourceRequest) -> None:
@@ -120,22 +120,22 @@ class FileSource:
         if not found:
             raise SourceError(f"there is no file {href}")
         dated = any_date != escape(href)
-        part = _Part(found[-1], found[-1], date.today().isoformat() if dated else options.time, None)
-        _with_time(_opened(part, request), part)
+        part = Part(found[-1], found[-1], date.today().isoformat() if dated else options.time, None)
+        with_time(_opened(part, request), part.date, part.name)
 
 
-def _is_here(part: _Part, request: SourceRequest) -> bool:
+def _is_here(part: Part, request: SourceRequest) -> bool:
     return Path(part.place(request.cache)).exists()
 
 
-def _opened(part: _Part, request: SourceRequest) -> xr.DataArray:
+def _opened(part: Part, request: SourceRequest) -> xr.DataArray:
     options = cast(FileOptions, request.dataset.options)
     bands = Bands(options.band, part.date, options.time.partition("/")[2])
     opened = open_variable(part.place(request.cache), options.variable, part.name, bands)
     return cut_to_box(opened, request.bbox, part.name)
 
 
-def _parts(request: SourceRequest) -> list[_Part]:
+def parts_of(request: SourceRequest) -> list[Part]:
     """Return the files that the interval asks for, in order."""
     options = cast(FileOptions, request.dataset.options)
     href = request.dataset.resolve(options.href)
@@ -143,14 +143,13 @@ def _parts(request: SourceRequest) -> list[_Part]:
     if scheme not in _SCHEMES:
         raise SourceError(f"{options.href}: cannot read {scheme} URLs; allowed: a path, {', '.join(_SCHEMES)}")
     href = href.removeprefix("file://")
-    step = next((step for placeholder, step in _STEPS.items() if placeholder in href), None)
-    if step is None:
+    if (step := step_of(href)) is None:
         start = options.time.partition("/")[0]
-        return [_Part(href, options.href, start, _PRECISION.get(len(start)))]
+        return [Part(href, options.href, start, _PRECISION.get(len(start)))]
     # local days of other time zones need the hours of the days beside them
     more = timedelta(0 if request.dataset.time_zone == "UTC" else 1)
     interval = Interval(start=request.interval.start - more, end=request.interval.end + more)
-    found: dict[str, _Part] = {}
+    found: dict[str, Part] = {}
     for day in days(interval):
         year, week = re.split(r"\D+", _week(day, request).id)
         values = {
@@ -161,9 +160,14 @@ def _parts(request: SourceRequest) -> list[_Part]:
             "K": str(min((day.day - 1) // 10, 2) + 1),
         }
         filled = partial(_PLACEHOLDER.sub, lambda match, values=values: values[match[1]])
-        part = _Part(filled(href), filled(options.href), _start(day, step, request), step)
+        part = Part(filled(href), filled(options.href), _start(day, step, request), step)
         found.setdefault(part.href, part)
     return list(found.values())
+
+
+def step_of(href: str) -> Step | None:
+    """Return how long a step of a file is by the placeholders in its address; None where there are none."""
+    return next((step for placeholder, step in _STEPS.items() if placeholder in href), None)
 
 
 def _week(day: date, request: SourceRequest) -> Period:
@@ -181,12 +185,13 @@ def _start(day: date, step: Step, request: SourceRequest) -> str:
     return day.isoformat()[: next(length for length, known in _PRECISION.items() if known == step)]
 
 
-def _with_time(grid: xr.DataArray, part: _Part) -> xr.DataArray:
+def with_time(grid: xr.DataArray, moment: str, name: str) -> xr.DataArray:
+    """Return a grid with a time axis: its own, else of this one time; SourceError where that is not given."""
     if "time" in grid.dims:
         return grid
-    if not part.date:
+    if not moment:
         raise SourceError(
-            f"{part.name}: has no time axis; set options.time (allowed: YYYY, YYYY-MM, YYYY-MM-DD), "
+            f"{name}: has no time axis; set options.time (allowed: YYYY, YYYY-MM, YYYY-MM-DD), "
             "or put {YYYY}, {MM}, {DD}, {WW} (week), {K} (dekad) into options.href"
         )
-    return grid.expand_dims(time=[np.datetime64(part.date, "ns")])
+    return grid.expand_dims(time=[np.datetime64(moment, "ns")])

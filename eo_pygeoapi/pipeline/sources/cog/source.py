@@ -1,0 +1,178 @@
+"""The source `cog`: rasters of a provider over HTTP, by a template of addresses or by a search of a STAC API.
+
+Of GeoTIFFs and Zarr stores only the window of the units is read; a NetCDF is downloaded whole, and kept. What is found
+stands in `Extract.files` as addresses without tokens, which are asked for again when the rasters are opened.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import groupby
+from typing import cast
+
+import xarray as xr
+
+from eo_pygeoapi.contract.intervals import days
+from eo_pygeoapi.contract.models import Interval, LeftOut
+from eo_pygeoapi.contract.periods import period_of
+from eo_pygeoapi.dates import days_of, end_of_month
+from eo_pygeoapi.errors import SourceCredentialError, SourceError
+from eo_pygeoapi.pipeline.formats.kinds import format_of
+from eo_pygeoapi.pipeline.formats.opening import open_variable
+from eo_pygeoapi.pipeline.grids.grid import cut_to_box
+from eo_pygeoapi.pipeline.grids.time_axis import Step
+from eo_pygeoapi.pipeline.sources.assembly import assemble
+from eo_pygeoapi.pipeline.sources.cog.options import RASTER_SERVER, CogOptions
+from eo_pygeoapi.pipeline.sources.cog.raster import Raster, Reading, spread
+from eo_pygeoapi.pipeline.sources.cog.stac import Search, token_for
+from eo_pygeoapi.pipeline.sources.download import cached, download, exists, with_query
+from eo_pygeoapi.pipeline.sources.file.source import parts_of, step_of, with_time
+from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
+from eo_pygeoapi.pipeline.sources.stale import no_data
+from eo_pygeoapi.wording import some
+
+_SIDE_FILES = ("/zarr.json", "/.zmetadata", "/.zgroup")
+
+
+@dataclass(frozen=True)
+class CogSource:
+    """Rasters over HTTP; `today` tells what may still come, `environ` has the token."""
+
+    today: Callable[[], date] = date.today
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def extract(self, request: SourceRequest) -> Extract:
+        """Find the rasters of the interval, and leave out the periods that lack any."""
+        options, token = _options(request), self._token(request)
+        if options.stac:
+            rasters = Search(options, token).rasters(request.interval, request.bbox)
+        else:
+            rasters = _of_template(request, token)
+        covered = {day for raster in rasters for day in _covered(raster, request)}
+        missing = [day for day in days(request.interval) if day not in covered]
+        name, today = options.collection or options.href, self.today()
+        if not rasters or len(missing) == len(days(request.interval)):
+            expected = options.expected(missing[-1])
+            until = f"; expected {expected}" if expected and expected > today else ""
+            said = f"{name}: nothing is there for {missing[0]} to {missing[-1]}{until}"
+            raise no_data(said, options, missing, today)
+        files = [raster.to_text() for raster in rasters]
+        _opened(rasters[:1], self._reading(request), request)
+        return Extract(files=files, left_out=_left_out(request, missing, today), note=name)
+
+    def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
+        """Open the rasters as one normalised grid, lazily; each day's tiles together."""
+        options, reading = _options(request), self._reading(request)
+        name = options.collection or options.href
+        rasters = [Raster.of_text(text) for text in extract.files]
+        grids = [
+            (day, _opened(list(same), reading, request)) for day, same in groupby(rasters, lambda raster: raster.day)
+        ]
+        if options.item_days:
+            return assemble([spread(grids, options.item_days)], request, name, "day")
+        single = all(grid.sizes.get("time", 1) == 1 for _, grid in grids)
+        is_dated = bool(options.stac or options.time or step_of(options.href))
+        dated = [with_time(grid, day.isoformat() if is_dated else "", name) for day, grid in grids]
+        return assemble(dated, request, name, _step(request) if single else None)
+
+    def _reading(self, request: SourceRequest) -> Reading:
+        options = _options(request)
+        return Reading(
+            options.band,
+            options.time.partition("/")[2],
+            options.nodata,
+            options.scale,
+            options.offset,
+            token_for(options.sign) if options.sign else "",
+            self._token(request),
+        )
+
+    def _token(self, request: SourceRequest) -> str:
+        if not _options(request).auth:
+            return ""
+        variable = RASTER_SERVER.variables["token"]
+        if token := self.environ.get(variable, ""):
+            return token
+        raise SourceCredentialError(
+            f"{_options(request).collection or _options(request).href}: no token; set {variable}"
+        )
+
+
+def _options(request: SourceRequest) -> CogOptions:
+    return cast(CogOptions, request.dataset.options)
+
+
+def _of_template(request: SourceRequest, token: str) -> list[Raster]:
+    """Return those of the addresses that the interval asks for at which there is a raster."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    query = token_for(sign) if (sign := _options(request).sign) else ""
+    found = []
+    for part in parts_of(request):
+        first = days_of(part.date)[0] if part.date else request.interval.start
+        raster = Raster(part.href, first)
+        href = with_query(part.href, query)
+        if "://" not in href:
+            there = os.path.exists(href)
+        elif kind := format_of(href, raster.name):
+            beside = ("",) if kind == "GeoTIFF" else _SIDE_FILES
+            there = any(exists(_beside(href, name), headers) for name in beside)
+        else:
+            there = download(part.href, request.cache, headers=headers, query=query) is not None
+        if there:
+            found.append(raster)
+    return found
+
+
+def _beside(href: str, name: str) -> str:
+    path, mark, query = href.partition("?")
+    return f"{path.rstrip('/')}{name}{mark}{query}"
+
+
+def _opened(rasters: Sequence[Raster], reading: Reading, request: SourceRequest) -> xr.DataArray:
+    """Open the rasters of one day, in whatever format they are."""
+    first = rasters[0]
+    kind = format_of(first.href, first.name)
+    if kind == "GeoTIFF" or _options(request).stac:
+        return reading.opened(rasters, request.bbox)
+    if kind == "Zarr" and reading.token:
+        raise SourceError(f"{first.name}: Zarr with a token is not read; put the login into a netrc of the worker")
+    place = first.href if kind or "://" not in first.href else str(cached(first.href, request.cache))
+    if kind == "Zarr" and reading.query:
+        place = with_query(place, reading.query)
+    data = open_variable(place, _options(request).variable, first.name)
+    return cut_to_box(data, request.bbox, first.name)
+
+
+def _step(request: SourceRequest) -> Step:
+    """Return how long a step of one raster is: by the options, else its address or its time, else a day."""
+    options = _options(request)
+    return options.step or (None if options.stac else parts_of(request)[0].step) or "day"
+
+
+def _covered(raster: Raster, request: SourceRequest) -> list[date]:
+    """Return the days that a raster stands for."""
+    first, step = raster.day, _step(request)
+    if not _options(request).stac and step_of(_options(request).href) is None:
+        return days(request.interval)  # one file of all times
+    if stands := _options(request).item_days:
+        last = first + timedelta(stands - 1)
+    elif step == "dekad":
+        last = first + timedelta(9) if first.day < 21 else end_of_month(first)
+    elif step in ("month", "year"):
+        last = end_of_month(first) if step == "month" else first.replace(month=12, day=31)
+    else:
+        last = first + timedelta(6 if step == "week" else 0)
+    return days(Interval(start=first, end=last))
+
+
+def _left_out(request: SourceRequest, missing: Sequence[date], today: date) -> list[LeftOut]:
+    """Return the periods that lack a day: not there yet where it may still come, else a gap."""
+    options, found = _options(request), dict[str, LeftOut]()
+    for id_, lacking in groupby(missing, lambda day: period_of(day, request.dataset.period_type).id):
+        these = list(lacking)
+        expected = options.expected(these[-1])
+        yet = expected is not None and expected > today
+        said = f"{'not there yet' if yet else 'no raster'}: {some([day.isoformat() for day in these])}"
+        found[id_] = LeftOut(period=id_, reason=said, expected=str(expected) if yet else "")
+    return list(found.values())
