@@ -62,7 +62,7 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
 
 def _columns(api: API, request: APIRequest, collection_id: str) -> str:
     """Return the first line of a table without rows, which pygeoapi does not write."""
-    (configured,) = [p for p in api.config["resources"][collection_id]["providers"] if p["type"] == "feature"]
+    configured = next(p for p in api.config["resources"][collection_id]["providers"] if p["type"] == "feature")
     asked = [name for name in request.params.get("properties", "").split(",") if name]
     wanted = asked or configured.get("properties") or FIELDS
     return ",".join(name for name in FIELDS if name in wanted) + "\r\n"
