@@ -8,6 +8,7 @@ from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.answers import answer_either, executions_of, headers_of, page_of, paging_links
 from eo_pygeoapi.api.datasets import dataset_of
+from eo_pygeoapi.api.job_title import dates_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.history import ImportHistory, ImportRecord
 from eo_pygeoapi.jobs.documents import CSV, HTML, JSON, link
@@ -19,7 +20,7 @@ COLUMNS = tuple(field.alias or name for name, field in ImportRecord.model_fields
 def get_history(api: API, request: APIRequest, dataset_id: str) -> Answer:
     """Return the imports of a dataset, the latest first; also those whose jobs are gone."""
     executions = executions_of(api)
-    dataset_of(executions, dataset_id)
+    dataset = dataset_of(executions, dataset_id)
     limit, offset = page_of(api, request)
     records, matched = History(executions.store, dataset_id).page(limit, offset)
     if request.format == "csv":
@@ -35,7 +36,8 @@ def get_history(api: API, request: APIRequest, dataset_id: str) -> Answer:
         *paging_links(request, url, limit, offset, matched, HTML if request.format == "html" else JSON),
     ]
     document = found.model_dump(mode="json", by_alias=True, exclude_none=True) | {"links": links}
-    return answer_either(api, request, document, "datasets/history.html")
+    shown = {"title": dataset.title or dataset_id, "days": dates_of}
+    return answer_either(api, request, document, "datasets/history.html", **shown)
 
 
 def as_csv(records: Sequence[ImportRecord]) -> str:

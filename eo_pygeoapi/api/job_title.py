@@ -3,15 +3,24 @@
 import re
 from collections.abc import Mapping
 from datetime import date
+from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
+from eo_pygeoapi.contract.intervals import resolve_interval
+from eo_pygeoapi.contract.models import DatedInputs
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping
 
 # how the message of a job that has ended counts: `finished: 434 values; in DHIS2: 403 new, 31 rejected`
 _VALUES = re.compile(r"finished: (\d+ values)")
 _IN_DHIS2 = re.compile(r"; in DHIS2: ([^;]+)")
+_MONTH = re.compile(r"\d{4}-\d{2}")
+_OF_DAYS = re.compile(r" of \d{4}-\d{2}-\d{2} to \d{4}-\d{2}-\d{2}")  # the title has said so
+_DRY = "a dry run, nothing is changed; "
 _AGAIN = "When that is done, run it again; runs of a schedule go on by themselves."
 
 
@@ -21,8 +30,22 @@ def title_of(job: Job, datasets: Mapping[str, Dataset]) -> str:
         return f"{job.process_id}: {_state(job)}"
     id_ = job.dataset or job.deployment
     dataset = datasets.get(id_)
-    about = [(dataset.title if dataset else "") or id_ or job.process_id, dates_of(job.inputs)]
+    about = [(dataset.title if dataset else "") or id_ or job.process_id, dates_of(_counted(job, dataset))]
     return f"{', '.join(filter(None, about))}: {_outcome(job)}"
+
+
+def _counted(job: Job, dataset: Dataset | None) -> JsonMapping:
+    """Return the dates of a job, those counted from its scheduled time (`-P30D`) as the days that these are."""
+    asked = {name: str(job.inputs[name]) for name in ("datetime", "start", "end") if job.inputs.get(name)}
+    if not any("P" in text for text in asked.values()):
+        return asked
+    inputs = asked | {"datasetId": job.dataset or job.process_id}
+    try:
+        today = job.created.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
+        interval = resolve_interval(DatedInputs.model_validate(inputs), today)
+    except (InputError, ValidationError):
+        return asked
+    return {"start": interval.start.isoformat(), "end": interval.end.isoformat()}
 
 
 def dates_of(inputs: JsonMapping) -> str:
@@ -62,7 +85,10 @@ def _outcome(job: Job) -> str:
         name = job.process_id.removeprefix("eo-")
         kind = f"{name}, dry run" if kind == "dry run" and job.process_id != RECONCILE_ID else name
         if job.status == "successful":
-            return f"{name}: {job.message.removeprefix('finished: ')}"
+            said = job.message.removeprefix("finished: ")
+            about = "comparison" if job.process_id == RECONCILE_ID else name
+            about = f"{about}, dry run" if said.startswith(_DRY) else about
+            return f"{about}: {_OF_DAYS.sub('', said.removeprefix(_DRY))}"
     if job.status != "successful":
         return f"{kind} {_state(job)}"
     changed, values = _IN_DHIS2.search(job.message), _VALUES.search(job.message)
@@ -76,8 +102,9 @@ def _state(job: Job) -> str:
 
 
 def _day(text: str) -> str:
+    is_month = _MONTH.fullmatch(text)
     try:
-        day = date.fromisoformat(text)
+        day = date.fromisoformat(f"{text}-01" if is_month else text)
     except ValueError:
-        return text  # a month, a year, or counted from when a schedule falls due
-    return f"{day.day} {day:%B %Y}"
+        return text  # a year
+    return f"{day:%B %Y}" if is_month else f"{day.day} {day:%B %Y}"

@@ -22,7 +22,7 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.relative_links import relative_asked
 from eo_pygeoapi.api.result_page import named_periods, numbers_of, result_page
 from eo_pygeoapi.api.value_info import MEMBER, describing_links, value_info
-from eo_pygeoapi.contract.status import FINAL
+from eo_pygeoapi.contract.status import COMPANIONS, FINAL
 from eo_pygeoapi.errors import QueryError, ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, status_document
@@ -51,7 +51,8 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
         shown = result_page(executions.store, job, request.params, dataset.period_type if dataset else None)
         shown |= {"number": numbers_of(dataset)}
         values = {id_: output.value for id_, output in outputs.items() if not isinstance(output.value, bytes)}
-        named = {"id": job.id, "title": title_of(job, executions.datasets())}
+        said = job.message if job.process_id in COMPANIONS else ""
+        named = {"id": job.id, "title": title_of(job, executions.datasets()), "message": said}
         unit = dataset.unit if dataset else ""
         data = {"jobs": status_document(job, links, details), "job": named, "result": values, "unit_of_values": unit}
         data |= shown

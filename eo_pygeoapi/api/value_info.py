@@ -9,7 +9,7 @@ from typing import Any
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest, itemtypes
 
-from eo_pygeoapi.api.answers import readable_dataset
+from eo_pygeoapi.api.answers import answer_page, readable_dataset
 from eo_pygeoapi.api.description import as_json
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.ucum import ucum
@@ -43,6 +43,7 @@ def value_info(dataset: Dataset) -> JsonObject:
         "timeZone": dataset.time_zone,
         "aggregation": {"spatial": dataset.aggregation.spatial, "temporal": dataset.aggregation.temporal},
         "decimals": dataset.decimals,
+        "groups": {group: dict(options) for group, options in dataset.options.divided_by().items()} or None,
         "source": info.title,
         "resolution": info.resolution,
         "licence": info.licence,
@@ -69,11 +70,14 @@ def info_of(api: API, collection_id: str) -> JsonObject | None:
 
 def get_schema(api: API, request: APIRequest, collection_id: str) -> Answer:
     """Return pygeoapi's schema of a collection with titles and the unit of the values."""
-    return _described(api, request, collection_id, core_api.get_collection_schema)
+    return _described(api, request, collection_id, core_api.get_collection_schema, with_groups=True)
 
 
 def get_queryables(api: API, request: APIRequest, collection_id: str) -> Answer:
-    """Return pygeoapi's queryables of a collection with titles and the unit of the values."""
+    """Return pygeoapi's queryables of a collection with titles and the unit of the values.
+
+    Groups are no properties of it, for items cannot be filtered by them.
+    """
     return _described(api, request, collection_id, itemtypes.get_collection_queryables)
 
 
@@ -95,24 +99,38 @@ def with_unit_column(text: str, unit: str) -> str:
     return written.getvalue()
 
 
-def _described(api: API, request: APIRequest, collection_id: str, core: Any) -> Answer:
+def _described(api: API, request: APIRequest, collection_id: str, core: Any, with_groups: bool = False) -> Answer:
     info = info_of(api, collection_id)
-    if request.format == "html" or info is None:
+    if info is None:
         answer: Answer = core(api, request, collection_id)
         return answer
     headers, status, content = core(api, as_json(request), collection_id)
     if status != 200:
         return headers, status, content
     document: JsonObject = json.loads(content)
+    _describe(document["properties"], info, with_groups)
+    document[MEMBER] = info
+    if request.format == "html":
+        return answer_page(
+            api, request, "collections/properties.html", document | {"id": collection_id, "schema": with_groups}
+        )
+    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+
+
+def _describe(properties: JsonObject, info: JsonObject, with_groups: bool) -> None:
+    """Give properties titles and units; with groups, add these as properties."""
     for name, (title, description) in _TITLES.items():
-        if name in document["properties"]:
-            document["properties"][name] |= {"title": title, "description": description}
-    if (value := document["properties"].get("value")) is not None:
+        if name in properties:
+            properties[name] |= {"title": title, "description": description}
+    if (value := properties.get("value")) is not None:
         value |= {"title": info["title"], "description": _in_words(info)}
         if info.get("ucum"):
             value |= {"x-ogc-unit": info["ucum"], "x-ogc-unitLang": "UCUM"}
-    document[MEMBER] = info
-    return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
+        if with_groups:
+            properties |= {
+                group: value | {"title": ", ".join(options.values()), "description": f"of a group: {_in_words(info)}"}
+                for group, options in info.get("groups", {}).items()
+            }
 
 
 def _in_words(info: JsonObject) -> str:

@@ -7,7 +7,8 @@ outline from another corner on, the other way round or as a collection of one pa
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
@@ -22,6 +23,9 @@ from eo_pygeoapi.json_types import JsonMapping
 COORDINATE_DECIMALS = 5
 _TEXT_COLUMNS = ("orgUnit", "period", "start", "end")
 _NUMBER_COLUMNS = ("value", "validFraction")
+# weeks and the like have no leading zero in DHIS2: `2026W2`, `2026BiW3`
+_ONE_DIGIT = re.compile(r"^(\d{4}[A-Za-z]+)(\d)$")
+BY_TIME = r"regexp_replace(period, '^([0-9]{4}[A-Za-z]+)([0-9])$', '\10\2')"  # the same in SQL
 GROUPS = "groups"  # the column of what values are divided by: JSON, a number or null for each group
 
 
@@ -116,3 +120,13 @@ def groups_of(row: JsonMapping) -> dict[str, float | None]:
     """Return what a row's value is divided by, by group; nothing for a value that is whole."""
     found: dict[str, float | None] = json.loads(row[GROUPS]) if GROUPS in row else {}
     return found
+
+
+def by_time(period: str) -> str:
+    """Return what periods of one type sort by: DHIS2 writes the second week as `2026W2`, before `2026W10`."""
+    return _ONE_DIGIT.sub(r"\g<1>0\2", period)
+
+
+def is_in_order(periods: Iterable[str]) -> bool:
+    """Return whether ids of periods sort as text as they do in time."""
+    return all(by_time(period) == period for period in periods)

@@ -16,7 +16,7 @@ import duckdb
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.duck import READER_MEMORY, connect, quoted
-from eo_pygeoapi.store.features import GROUPS, Table, Unit
+from eo_pygeoapi.store.features import BY_TIME, GROUPS, Table, Unit
 from eo_pygeoapi.store.job_folder import UNITS, VALUES, JobFolder
 from eo_pygeoapi.store.outlines import coarser
 
@@ -135,7 +135,7 @@ class JobFeatures:
 
     def counts_by_period(self) -> list[tuple[str, int]]:
         """Return (period, number of values that are not null), sorted."""
-        query = "SELECT period, count(value) FROM read_parquet(?) GROUP BY ALL ORDER BY period"
+        query = f"SELECT period, count(value) FROM read_parquet(?) GROUP BY period ORDER BY {BY_TIME}"
         return [(period, count) for period, count in self._rows(query, [str(self._values)])]
 
     def values_of_period(self, period: str) -> list[tuple[str, float | None]]:
@@ -145,7 +145,7 @@ class JobFeatures:
 
     def values_of_unit(self, org_unit: str) -> list[tuple[str, float | None]]:
         """Return (period, value), sorted."""
-        query = 'SELECT period, value FROM read_parquet(?) WHERE "orgUnit" = ? ORDER BY period'
+        query = f'SELECT period, value FROM read_parquet(?) WHERE "orgUnit" = ? ORDER BY {BY_TIME}'
         return [(period, value) for period, value in self._rows(query, [str(self._values), org_unit])]
 
     def _parameters(self) -> dict[str, Any]:

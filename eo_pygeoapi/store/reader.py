@@ -19,7 +19,7 @@ import shapely
 
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.duck import READER_MEMORY, connect
-from eo_pygeoapi.store.features import GROUPS
+from eo_pygeoapi.store.features import BY_TIME, GROUPS, by_time, is_in_order
 from eo_pygeoapi.store.outlines import Box, Kept, coarser, touching
 from eo_pygeoapi.store.published import LATEST, Files, local_paths, read_files
 from eo_pygeoapi.store.store import ResultStore
@@ -205,13 +205,18 @@ class _Query:
             ends = list(accumulate(count for _, count in counts))
             first = next(i for i, end in enumerate(ends) if end > offset)
             last = next((i for i, end in enumerate(ends) if end >= offset + limit), len(ends) - 1)
-            periods = sorted((counts[first][0], counts[last][0]))
-            conditions.append(Condition("period BETWEEN ? AND ?", tuple(periods), on_key=True))
+            periods = sorted(period for period, _ in counts[first : last + 1])
+            conditions.append(Condition("period BETWEEN ? AND ?", (periods[0], periods[-1]), on_key=True))
+            if not is_in_order(periods):
+                conditions.append(Condition("period IN (SELECT unnest(?::VARCHAR[]))", (periods,)))
             offset -= ends[first - 1] if first else 0
-            years = [year for year in self._files.values if periods[0][:4] <= year <= periods[1][:4]]
+            years = [year for year in self._files.values if periods[0][:4] <= year <= periods[-1][:4]]
         else:
             years = sorted({period[:4] for period, _ in counts})
-        by = ", ".join(f'"{o.name}" {"DESC" if o.descending else "ASC"} NULLS LAST' for o in order)
+        column = {} if is_in_order(period for period, _ in counts) else {"period": BY_TIME}
+        by = ", ".join(
+            f"{column.get(o.name, f'"{o.name}"')} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in order
+        )
         found = self._select(_COLUMNS, years, conditions, f"ORDER BY {by} LIMIT ? OFFSET ?", limit, offset)
         rows = [dict(zip((*PROPERTIES, "geometry", GROUPS), row, strict=True)) for row in found]
         for row in rows:
@@ -231,7 +236,7 @@ class _Query:
         for year, found in by_year.items():
             self._kept.counts.put(names[year], found, 1 + len(found))
         counts = [entry for year in names for entry in known[year] or by_year.get(year, [])]
-        return sorted(counts)
+        return sorted(counts, key=lambda count: by_time(count[0]))
 
     def outlines(self, keys: Collection[str]) -> dict[str, str]:
         """Return GeoJSON texts by their keys."""

@@ -27,9 +27,18 @@ JOB = Job("1", "eo-aggregate-import", "successful", "", 100, NOW, NOW, inputs=IN
          "rain, 2025 to 2026: import running"),
         ({"process_id": "eo-undo", "dataset": "rain", "deployment": "eo-undo", "message": "finished: 9 gone"},
          "rain, 1 to 31 July 2025: undo: 9 gone"),
+        ({"process_id": "eo-undo", "message": "finished: a dry run, nothing is changed; of 9 values: 9 go"},
+         "rain, 1 to 31 July 2025: undo, dry run: of 9 values: 9 go"),
+        ({"process_id": "eo-reconcile",
+          "message": "finished: DHIS2 holds 9 of 9 values of 2025-07-01 to 2025-07-31 as they were sent"},
+         "rain, 1 to 31 July 2025: comparison: DHIS2 holds 9 of 9 values as they were sent"),
         ({"process_id": "eo-backfill", "dataset": "rain", "status": "failed"},
          "rain, 1 to 31 July 2025: backfill, dry run failed"),
         ({"process_id": "echo", "status": "dismissed"}, "echo: dismissed"),
+        ({"inputs": {"start": "-P62D", "end": "-P3D"}, "status": "failed"},
+         "rain, 31 October 2025 to 29 December 2025: dry run failed"),
+        ({"inputs": {"datetime": "-P1D/P0D"}}, "rain, 31 December 2025 to 1 January 2026: dry run"),
+        ({"inputs": {"start": "-P999999Y", "end": "P0D"}}, "rain, -P999999Y to P0D: dry run"),
     ],
 )  # fmt: skip
 def test_a_title_says_the_dataset_the_dates_and_what_happened(changes: dict[str, Any], title: str) -> None:
@@ -38,6 +47,8 @@ def test_a_title_says_the_dataset_the_dates_and_what_happened(changes: dict[str,
 
 def test_dates_are_written_as_people_do() -> None:
     assert dates_of({"start": "2025-07-31", "end": "2025-08-02"}) == "31 July 2025 to 2 August 2025"
+    assert dates_of({"start": "2024-01", "end": "2025-03"}) == "January 2024 to March 2025"
+    assert dates_of({"start": "2025-13", "end": "2025"}) == "2025-13 to 2025"
     assert dates_of({"start": "-P40D", "end": "P0D"}) == "-P40D to P0D"
     assert dates_of({"datetime": "2025-07-01"}) == "1 July 2025" and dates_of({}) == ""
 

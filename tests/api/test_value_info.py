@@ -18,13 +18,18 @@ from tests.stack import base_config, collection
 from tests.store.results_data import daily, square, units
 from tests.web import web
 
+UNITS = {"source": "dhis2", "level": 2}
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API with published rain, beside a Prefect server that is away."""
     folder: Path = tmp_path_factory.mktemp("values")
     config = base_config()
-    config["resources"]["rain"] = collection("rain", source="chirps3", orgUnits={"source": "dhis2", "level": 2})
+    config["resources"]["rain"] = collection("rain", source="chirps3", orgUnits=UNITS)
+    config["resources"]["people"] = collection(
+        "people", source="worldpop", options={"country": "SLE", "groups": ["f_0", "m_0"]}, orgUnits=UNITS
+    )
     shapes = {"bo": square(-12, 8), "ken": square(-11, 8)}
     values = daily(list(shapes), date(2025, 7, 1), 3)
     results = JobResults(units=units(shapes), values=values, summary=SUMMARY, left_out=[], preview=PREVIEW)
@@ -59,6 +64,7 @@ def test_a_schema_has_titles_and_the_unit(url: str, document: str) -> None:
     assert properties["start"]["x-ogc-role"] == "primary-instant" and "geometry" in properties
     page = requests.get(f"{url}/collections/rain/{document}?f=html", timeout=60)
     assert page.headers["Content-Type"].startswith("text/html")
+    assert "Organisation unit: its UID in DHIS2" in page.text and ">mm<" in page.text
     assert requests.get(f"{url}/collections/nope/{document}?f=json", timeout=60).status_code == 404
 
 
@@ -107,3 +113,14 @@ def test_a_series_comes_without_outlines(url: str) -> None:
 
 def test_text_that_is_no_collection_stays_as_it_is() -> None:
     assert with_info('{"a": 1}', {"unit": "mm"}) == '{"a": 1}'
+
+
+def test_a_schema_has_the_groups_that_values_are_divided_by(url: str) -> None:
+    schema, queryables = (
+        requests.get(f"{url}/collections/people/{name}?f=json", timeout=60).json() for name in ("schema", "queryables")
+    )
+
+    girls = schema["properties"]["f_0"]
+    assert (girls["type"], girls["title"], girls["x-ogc-unit"]) == ("number", "Female, under 1 year", "1")
+    assert "m_0" in schema["properties"] and "f_0" not in queryables["properties"]
+    assert schema["valueInfo"]["groups"]["m_0"] == {"Sex": "Male", "Age": "under 1 year"}

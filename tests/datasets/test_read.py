@@ -181,6 +181,7 @@ def test_sources_give_defaults(
 
 def test_every_source_has_options_that_a_block_can_name() -> None:
     required = {"file": "{href: a.nc}", "worldpop": "{country: SLE}", "derived": "{of: other, statistic: anomaly}"}
+    required["cog"] = "{href: 'https://example.org/a.tif'}"
     other = "other: {type: collection, eo: {source: chirps3, periodType: monthly}}"
     for source, info in loadable_sources().items():
         block = f"{{source: {source}, options: {required.get(source, '{}')}}}"

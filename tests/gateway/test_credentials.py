@@ -83,6 +83,7 @@ def test_all_secrets_are_secret_to_prefect() -> None:
         "ClimateDataStore": {"key"},
         "DestinationEarth": {"key"},
         "NotificationChannel": {"url"},
+        "Rasterserver": {"token"},
     }
 
 

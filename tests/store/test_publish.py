@@ -176,6 +176,15 @@ def test_features_say_exactly_what_was_computed(org_unit: str, name: str, value:
     assert feature["properties"]["validFraction"] is None
 
 
+def test_the_periods_of_a_job_come_in_the_order_of_time(store: ResultStore) -> None:
+    columns = table([("OuA", f"202507{day:02}", float(day)) for day in (10, 2, 1)])
+    publish(store, "job-1", columns | {"period": np.array(["2026W10", "2026W2", "2026W1"], dtype=object)})
+
+    with closing(JobFeatures(JobFolder(store, "job-1"))) as features:
+        assert features.counts_by_period() == [("2026W1", 1), ("2026W2", 1), ("2026W10", 1)]
+        assert features.values_of_unit("OuA") == [("2026W1", 1.0), ("2026W2", 2.0), ("2026W10", 10.0)]
+
+
 def test_a_job_that_has_left_nothing_has_no_features(store: ResultStore) -> None:
     with pytest.raises(MissingResultError):
         JobFeatures(JobFolder(store, "job-1"))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -162,6 +163,20 @@ def test_every_page_is_the_slice_of_the_whole(store: ResultStore, descending: bo
         for offset in range(0, 44):
             page = reader.page("rain", [], order, offset, limit)
             assert (page.rows, page.matched) == (rows[offset : offset + limit], 42)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_weeks_come_in_the_order_of_time(store: ResultStore, descending: bool) -> None:
+    weeks = [f"2026W{number}" for number in range(1, 13)]
+    columns = daily(["OuA"], date(2026, 1, 5), len(weeks))
+    publish(store, "job-1", columns | {"period": np.array(weeks[::-1], dtype=object)})
+    reader, order = PublishedReader(store), [Order("period", descending)]
+    expected = weeks[::-1] if descending else weeks
+
+    for limit in (1, 2, 5, 12):
+        for offset in range(12):
+            rows = reader.page("rain", [], order, offset, limit).rows
+            assert [row["period"] for row in rows] == expected[offset : offset + limit]
 
 
 def test_sorts_by_anything_null_last(store: ResultStore) -> None:
