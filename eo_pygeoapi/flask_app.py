@@ -86,7 +86,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/jobs/<job_id>/results", "GET", results.get_results, ()),
     ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
     ("/jobs/<job_id>/payload-preview", "GET", results.get_payload_preview, ("csv",)),
-    ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ()),
+    ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ("csv",)),
     ("/datasets", "GET", datasets.get_datasets, ()),
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
     ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),

@@ -19,7 +19,7 @@ from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.contract.models import PERIOD_TYPES
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import EngineUnavailableError
+from eo_pygeoapi.errors import EngineUnavailableError, ResultNotReadyError
 from eo_pygeoapi.jobs.request import read_body
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -155,10 +155,38 @@ def test_references_are_relative_as_rfc_3986_says() -> None:
         )
 
 
+def test_servers_and_names_of_documents_are_relative_too() -> None:
+    text = '{"servers": [{"url": "http://a/b"}], "$id": "http://a/b/collections/x/schema", "@id": "http://a/b/c"}'
+
+    made = json.loads(made_relative(text, "http://a/b", "/openapi"))
+    assert made == {"servers": [{"url": "."}], "$id": "./collections/x/schema", "@id": "./c"}
+    for path, server in (("/openapi", "."), ("/openapi/", ".."), ("/collections/x/schema", "../..")):
+        assert f'"url": "{server}"' in made_relative(text, "http://a/b", path)
+
+
+@pytest.mark.parametrize(
+    "path", ["openapi?f=json", "collections/rain/schema?f=json", "collections/rain/queryables?f=json"]
+)
+def test_no_document_leads_past_the_route(client: Client, path: str) -> None:
+    answer = client.ask(f"{path}&links=relative")
+
+    assert answer.status_code == 200 and client.direct not in answer.text
+    if servers := answer.json().get("servers"):
+        assert urljoin(answer.url, f"{servers[0]['url']}/jobs") == f"{client.route}/jobs"
+
+
+def test_a_server_that_is_not_ready_says_in_the_body_when_to_ask_again(client: Client) -> None:
+    answer = client.ask("ready")  # there is no worker here
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["retryAfter"]) == (503, "unavailable", 10)
+
+
 def test_when_to_try_again_stands_in_the_body() -> None:
     headers, status, content = problem_of(EngineUnavailableError("Prefect does not answer"))
 
     assert status == 503 and json.loads(content)["retryAfter"] == int(headers["Retry-After"])
+    headers, status, content = problem_of(ResultNotReadyError("job 1 is running"))
+    assert status == 404 and json.loads(content)["retryAfter"] == int(headers["Retry-After"])
     assert "retryAfter" not in json.loads(problem_of(_OfARequest("x"))[2])
 
 
