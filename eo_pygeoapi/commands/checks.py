@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -14,6 +15,7 @@ from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
+from eo_pygeoapi.contract.calendars import SETTLED_NEPALI_YEARS
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config, yaml_path
 from eo_pygeoapi.datasets.missing import paused_schedules
@@ -67,6 +69,7 @@ def check(path: Path, settings: Settings) -> Report:
     report.remarks += tenant_remarks(tenants, settings)
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     report.remarks += list(without_limits(report.datasets))
+    report.remarks += list(of_projected_months(report.datasets, date.today()))
     return report
 
 
@@ -93,6 +96,16 @@ def without_limits(datasets: Mapping[str, Dataset]) -> Iterator[str]:
         yield (
             f"{', '.join(open_)}: nothing but a standard name in the data says what the values can be; give plausible: "
             "[low, high], such as [0, null] for rain, so that what cannot be is never imported"
+        )
+
+
+def of_projected_months(datasets: Mapping[str, Dataset], today: date) -> Iterator[str]:
+    """Yield a sentence for all datasets of Nepali periods, in years whose months differ between tables."""
+    nepali = [id_ for id_, dataset in datasets.items() if dataset.period_type.endswith("Nepali")]
+    if nepali and today.year > SETTLED_NEPALI_YEARS:
+        yield (
+            f"{', '.join(nepali)}: after {SETTLED_NEPALI_YEARS} the lengths of Nepali months are projections, in which "
+            "DHIS2 may differ from this service; compare the first days of months with DHIS2 before you import"
         )
 
 

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from eo_pygeoapi.errors import InputError
 
 _AFTER_COPTIC = 276  # years
+SETTLED_NEPALI_YEARS = 2030  # until then DHIS2's table has the months of ours; Gregorian
 
 
 @dataclass(frozen=True)

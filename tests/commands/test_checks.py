@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,15 @@ import pytest
 import yaml
 
 from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.checks import PROVIDER, Report, check, installation_problems, paused_remarks, without_limits
+from eo_pygeoapi.commands.checks import (
+    PROVIDER,
+    Report,
+    check,
+    installation_problems,
+    of_projected_months,
+    paused_remarks,
+    without_limits,
+)
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Tenant
@@ -261,4 +270,17 @@ def test_an_import_of_values_that_nothing_limits_is_said() -> None:
     assert list(without_limits({each.id: each for each in [dataset("a"), *right]})) == [
         "a: nothing but a standard name in the data says what the values can be; give plausible: [low, high], such as "
         "[0, null] for rain, so that what cannot be is never imported"
+    ]
+
+
+def test_nepali_months_of_years_that_tables_only_project_are_said() -> None:
+    def dataset(id_: str, period_type: str) -> Dataset:
+        return Dataset.model_validate({"id": id_, "source": "chirps3", "options": {}, "periodType": period_type})
+
+    found = {each.id: each for each in (dataset("a", "monthlyNepali"), dataset("b", "monthly"))}
+    assert list(of_projected_months(found, date(2030, 12, 31))) == []
+    assert list(of_projected_months({"b": found["b"]}, date(2031, 1, 1))) == []
+    assert list(of_projected_months(found, date(2031, 1, 1))) == [
+        "a: after 2030 the lengths of Nepali months are projections, in which DHIS2 may differ from this service; "
+        "compare the first days of months with DHIS2 before you import"
     ]
