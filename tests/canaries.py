@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 from tests.standins.cds import KEY as CDS_KEY
 from tests.standins.dhis2 import StandIn
 from tests.standins.dhis2_metadata import default_metadata
+from tests.standins.stac import TOKEN as RASTER_TOKEN
 
 TOKEN = "d2pat_CanaryTokenOfTheMinistry1"
 PASSWORD = 'Canary/Pass+"word" & ünïcode'
@@ -17,7 +18,7 @@ WRONG_PASSWORD = "CanaryPasswordThatIsWrong7"
 BLOCK_TOKEN = "d2pat_CanaryTokenOfABlock22222"
 DESTINE_KEY = "CanaryDestinationEarthKey88"
 AWS_KEY = "CanaryAwsSecretAccessKey9999"
-ALL = (TOKEN, PASSWORD, WRONG_PASSWORD, BLOCK_TOKEN, CDS_KEY, DESTINE_KEY, AWS_KEY)
+ALL = (TOKEN, PASSWORD, WRONG_PASSWORD, BLOCK_TOKEN, CDS_KEY, DESTINE_KEY, AWS_KEY, RASTER_TOKEN)
 USER, WRONG_USER = "admin", "nobody"
 
 
@@ -41,6 +42,7 @@ def environment(server: StandIn) -> dict[str, str]:
         "EO_DHIS2_WRONG_USERNAME": WRONG_USER,
         "EO_DHIS2_WRONG_PASSWORD": WRONG_PASSWORD,
         "EO_DESTINE_KEY": DESTINE_KEY,
+        "EO_COG_TOKEN": RASTER_TOKEN,
         "AWS_SECRET_ACCESS_KEY": AWS_KEY,
     }
 

@@ -4,6 +4,7 @@ import pyproj  # noqa: F401, I001
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.stack import (
     make_rain,
     up,
 )
-from tests.standins import cds, chc, dhis2, worldpop
+from tests.standins import cds, chc, dhis2, stac, worldpop
 
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
@@ -88,22 +89,48 @@ def cds_server() -> Iterator[cds.StandIn]:
 
 
 @pytest.fixture(scope="session")
+def raster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn]:
+    """Two composites of vegetation behind a token, and a STAC API that finds them."""
+    root = tmp_path_factory.mktemp("rasters-served")
+    stac.make_composite(root, date(2024, 1, 1), 16)
+    stac.make_composite(root, date(2024, 1, 17), 16)
+    with stac.running(root) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def stack(
     tmp_path_factory: pytest.TempPathFactory,
     dhis2_server: dhis2.StandIn,
     chc_server: chc.StandIn,
     cds_server: cds.StandIn,
+    raster_server: chc.StandIn,
 ) -> Iterator[Stack]:
     """`eo-pygeoapi up` with datasets for all end-to-end tests."""
     folder = tmp_path_factory.mktemp("stack")
     (folder / "no-raster.tif").write_text("this is no raster")
     config = base_config()
-    config["resources"] |= _datasets(folder, chc_server)
+    config["resources"] |= _datasets(folder, chc_server) | _greenness(raster_server)
     if SHARED.exists():
         config["resources"] |= documented_datasets()
     environment = canaries.environment(dhis2_server) | cds_server.environment | LOCAL_CALLBACKS
     with up(folder, config, environment) as running:
         yield running
+
+
+def _greenness(server: chc.StandIn) -> dict[str, object]:
+    search = {"stac": f"{server.url}/private/stac", "collection": "ndvi", "asset": "ndvi", "itemDays": 16}
+    return {
+        "greenness": collection(
+            "greenness",
+            source="cog",
+            options={**search, "auth": True},
+            periodType="monthly",
+            orgUnits={"source": "dhis2", "level": 2},
+            decimals=4,
+            dhis2={"connection": "national"},
+        )
+    }
 
 
 def _datasets(folder: Path, server: chc.StandIn) -> dict[str, object]:
@@ -135,6 +162,15 @@ def _datasets(folder: Path, server: chc.StandIn) -> dict[str, object]:
             )
             for name, variable, zone in ERA5_DATASETS
         },
+        "era5-highest": collection(
+            "era5-highest",
+            source="era5-land",
+            options={"variable": "2m_temperature", "product": "daily"},
+            aggregation={"temporal": "max"},
+            decimals=2,
+            orgUnits=units,
+            dhis2={"connection": "national"},
+        ),
         "people-in-warmth": collection(
             "people-in-warmth",
             source="era5-land",

@@ -1,5 +1,6 @@
 """Every source through the whole job over HTTP, beside stand-ins of the providers."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import requests
 
+from tests import canaries
 from tests.stack import Stack, make_rain
-from tests.standins import cds, chc, worldpop
+from tests.standins import cds, chc, stac, worldpop
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,35 @@ def test_datasets_share_requests_to_the_provider(stack: Stack, cds_server: cds.S
     assert cds_server.executions() == []
     (value,) = {f["properties"]["value"] for f in stack.features("era5-temperature")}
     assert value == pytest.approx(290 + 11.5 - 0.5 - 273.15, abs=0.051)
+
+
+def test_the_highest_of_a_day_is_the_providers_own_statistic(stack: Stack, cds_server: cds.StandIn) -> None:
+    cds_server.clear_log()
+    result = stack.result(datasetId="era5-highest", start="2024-07-05", end="2024-07-05")
+    (request,) = cds_server.executions()
+    assert (request["daily_statistic"], request["time_zone"], request["day"]) == ("daily_maximum", "utc+00:00", ["05"])
+    assert result["leftOut"] == []
+    (value,) = {f["properties"]["value"] for f in stack.features("era5-highest")}
+    assert value == pytest.approx(290 + 23 - 0.5 - 273.15, abs=0.006)
+
+
+def test_composites_behind_a_token_are_the_month_and_the_token_stays_with_the_worker(
+    stack: Stack, raster_server: chc.StandIn
+) -> None:
+    result = stack.result(datasetId="greenness", start="2024-01", end="2024-01")
+    assert (result["leftOut"], result["source"]) == ([], "ndvi")
+    (value,) = {f["properties"]["value"] for f in stack.features("greenness")}
+    assert value == stac.GREENNESS / 10_000
+    raster_server.faults({"path": "/private/*.tif", "status": 404})
+    try:
+        job = stack.submit(datasetId="greenness", start="2024-01", end="2024-01")
+        status, lines = stack.ended(job), stack.get(f"{job}/logs?f=json").text
+    finally:
+        raster_server.faults()
+    assert status["status"] == "failed", status
+    assert "/private/ndvi-2024-01-01.tif: does not exist any more" in status["message"]
+    said = json.dumps(status) + lines + stack.log("worker")
+    assert not [form for form in canaries.forms([stac.TOKEN]) if form.decode() in said]
 
 
 def test_a_job_says_that_it_waits_in_the_queue_of_the_provider(stack: Stack, cds_server: cds.StandIn) -> None:

@@ -13,16 +13,48 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import rasterio
+
 from tests.standins import chc
 
-TOKEN, SIGNATURE = "a-token-of-nobody", "sig=of-nobody"
+TOKEN, SIGNATURE = "a-token/of+nobody==", "sig=of-nobody%2B1"
 PAGE = 2
+GREENNESS = 4200  # in ten thousandths
+
+
+def make_composite(root: Path, first: date, days: int, below: str = "private") -> None:
+    """Write a composite of some days around Sierra Leone that is as green everywhere, and its item of `ndvi`."""
+    path = root / below / f"ndvi-{first}.tif"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = np.full((1, 70, 60), GREENNESS, "int16")
+    profile = {"driver": "GTiff", "count": 1, "height": 70, "width": 60, "dtype": "int16", "crs": "EPSG:4326"}
+    with rasterio.open(path, "w", transform=rasterio.transform.from_origin(-15, 12, 0.1, 0.1), **profile) as file:
+        file.write(cells)
+    items = root / "items.json"
+    known = json.loads(items.read_text()) if items.exists() else []
+    last = first + timedelta(days - 1)
+    item = {
+        "type": "Feature",
+        "id": f"MOD13Q1.{first}",
+        "collection": "ndvi",
+        "bbox": [-15, 5, -9, 12],
+        "properties": {"start_datetime": f"{first}T00:00:00Z", "end_datetime": f"{last}T23:59:59Z"},
+        "assets": {
+            "ndvi": {
+                "href": f"{{root}}/{path.relative_to(root)}",
+                "raster:bands": [{"scale": 0.0001, "nodata": -3000}],
+            }
+        },
+    }
+    items.write_text(json.dumps([*known, item]))
 
 
 def found(items: list[dict[str, Any]], asked: dict[str, Any]) -> list[dict[str, Any]]:
