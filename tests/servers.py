@@ -11,8 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from eo_pygeoapi.commands.empty_database import make_empty
+
+
+def patient() -> requests.Session:
+    """A client of Prefect's server that asks again while SQLite is locked, as it is now and then on a busy machine."""
+    session = requests.Session()
+    again = Retry(total=12, backoff_factor=0.2, backoff_max=5, status_forcelist=[503], allowed_methods=None)
+    session.mount("http://", HTTPAdapter(max_retries=again))
+    return session
 
 
 def free_port() -> int:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from eo_pygeoapi.gateway.credentials import Dhis2Connection
 from tests import canaries
+from tests.servers import patient
 from tests.stack import RAINY_MONTH, Stack
 from tests.standins import dhis2
 
@@ -91,13 +91,13 @@ def test_nothing_in_prefect(stack: Stack, jobs: list[str]) -> None:
     for kind in asked:
         body: dict[str, Any] = {"limit": 200, "offset": 0} if kind != "events" else {"limit": 50}
         while True:
-            answer = requests.post(f"{stack.prefect_api}/{kind}/filter", json=body, timeout=30)
+            answer = patient().post(f"{stack.prefect_api}/{kind}/filter", json=body, timeout=30)
             assert answer.ok, f"{kind}: {answer.text}"
             found += leaks(f"Prefect's {kind}", answer.content)
             if kind == "events" or len(answer.json()) < 200:
                 break
             body["offset"] += 200
-    blocks = requests.post(f"{stack.prefect_api}/block_documents/filter", json={}, timeout=30)
+    blocks = patient().post(f"{stack.prefect_api}/block_documents/filter", json={}, timeout=30)
     assert "vault" in blocks.text
     assert not found + leaks("Prefect's blocks", blocks.content)
 

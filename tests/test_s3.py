@@ -69,3 +69,27 @@ def test_s3_that_fails_for_a_while_is_tried_again(on_s3: OnS3, place: str, dhis2
     result = on_s3.stack.result(**DAYS)
     assert fault.used == 7 and result["importSummary"]["rejectedCount"] == 0
     assert shown(on_s3.stack) == {result["jobID"]}
+
+
+@pytest.mark.parametrize("place", ["cache", "ledger"])
+def test_s3_that_goes_on_failing_fails_the_job_and_nothing_is_half_published(
+    on_s3: OnS3, place: str, dhis2_server: dhis2.StandIn
+) -> None:
+    dhis2_server.reset()
+    before = shown(on_s3.stack)
+    values = {feature["id"]: feature["properties"]["value"] for feature in on_s3.stack.features("rain")}
+    fault = on_s3.proxy.fail(*PLACES[place])
+    try:
+        job = on_s3.stack.submit(**DAYS)
+        status = on_s3.stack.ended(job, 400)
+    finally:
+        on_s3.proxy.heal()
+    assert status["status"] == "failed" and fault.used > 7, status
+    called = "download cache" if place == "cache" else "results store"
+    assert f"{called}: cannot " in status["message"] and "Traceback" not in status["message"], status["message"]
+    assert shown(on_s3.stack) == before
+    assert {f["id"]: f["properties"]["value"] for f in on_s3.stack.features("rain")} == values
+    answer = on_s3.stack.get(f"{job}/results?f=json")
+    assert answer.status_code >= 400 and answer.json()["detail"]
+    again = on_s3.stack.result(**DAYS)
+    assert shown(on_s3.stack) == {again["jobID"]}

@@ -11,10 +11,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import requests
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from eo_pygeoapi.gateway.turns import limit_name, turn
+from tests.servers import patient
 
 Holder = Callable[[str, float], subprocess.Popen[str]]
 
@@ -69,7 +69,7 @@ def test_the_limit_is_made_when_it_is_needed_and_free_afterwards(prefect_api: st
     with temporary_settings({PREFECT_API_URL: prefect_api}), turn(str(uuid4()), "west.africa", "RainDaily01"):
         pass
     name = limit_name("west.africa", "RainDaily01")
-    found = requests.get(f"{prefect_api}/v2/concurrency_limits/{name}", timeout=30).json()
+    found = patient().get(f"{prefect_api}/v2/concurrency_limits/{name}", timeout=30).json()
     assert (found["name"], found["limit"], found["active_slots"]) == ("import-west-africa-RainDaily01", 1, 0)
 
 

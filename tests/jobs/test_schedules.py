@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import requests
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
@@ -18,7 +17,7 @@ from eo_pygeoapi.jobs.schedules import Schedules, schedule_document
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pause, Pauses
 from eo_pygeoapi.store.store import ResultStore
-from tests.servers import free_port
+from tests.servers import free_port, patient
 
 INPUTS = {"start": "-P3D", "end": "P0D", "dryRun": True}
 
@@ -60,7 +59,7 @@ class Feed:
         """Pause or resume it as Prefect's own pages do."""
         deployment = self.gateway.deployments.read()[self.id]
         url = f"{self.api}/deployments/{deployment.id}/schedules/{deployment.schedules[0].id}"
-        requests.patch(url, json={"active": active}, timeout=30).raise_for_status()
+        patient().patch(url, json={"active": active}, timeout=30).raise_for_status()
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ def test_a_pause_outlives_the_database_of_prefect(feed: Feed) -> None:
     feed.apply()
     feed.schedules.pause(feed.id, "daily", "", "")
     deployment = feed.gateway.deployments.read()[feed.id]
-    requests.delete(f"{feed.api}/deployments/{deployment.id}", timeout=30).raise_for_status()
+    patient().delete(f"{feed.api}/deployments/{deployment.id}", timeout=30).raise_for_status()
     feed.apply()
     assert not feed.active and feed.schedules.standing(feed.id, "daily").paused_by == "person"
 

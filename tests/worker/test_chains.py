@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
 import yaml
 
 from eo_pygeoapi.datasets.read import load_datasets
@@ -19,6 +18,7 @@ from eo_pygeoapi.jobs.documents import JobLinks, status_document
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
+from tests.servers import patient
 from tests.stack import CHIRPS_SHAPE, base_config, collection
 from tests.standins import chc, dhis2
 from tests.watch.receiver import Receiver
@@ -101,7 +101,7 @@ def test_an_import_is_followed_by_each_thing_once(
     until(lambda: get(other).status == "successful", 600)
     server.analytics_takes(0)
     now_due = {"state": {"type": "SCHEDULED", "name": "AwaitingAnalytics"}, "force": True}
-    requests.post(f"{work.prefect_api}/flow_runs/{job}/set_state", json=now_due, timeout=60).raise_for_status()
+    patient().post(f"{work.prefect_api}/flow_runs/{job}/set_state", json=now_due, timeout=60).raise_for_status()
     done = until(lambda: found if (found := get(job)).status not in ("accepted", "running") else None, 600)
     assert done.status == "successful" and "; visible in DHIS2 since " in done.message, done.message
     assert "after its next run" not in done.message

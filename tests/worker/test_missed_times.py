@@ -29,7 +29,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.worker.missed_times import Absence, MissedTimes
-from tests.servers import free_port, prefect_server
+from tests.servers import free_port, patient, prefect_server
 from tests.worker.farm import Farm, patiently, until
 
 NOW = datetime.now(UTC)
@@ -72,7 +72,7 @@ def runs(api: str, gateway: PrefectGateway, name: str) -> list[dict[str, Any]]:
         "flow_runs": {"expected_start_time": {"before_": NOW.isoformat()}},  # not the next hour's
         "sort": "EXPECTED_START_TIME_ASC",
     }
-    found: list[dict[str, Any]] = requests.post(f"{api}/flow_runs/filter", json=where, timeout=60).json()
+    found: list[dict[str, Any]] = patient().post(f"{api}/flow_runs/filter", json=where, timeout=60).json()
     return found
 
 

@@ -19,6 +19,7 @@ from eo_pygeoapi.gateway.job import SCHEDULE, Job
 from eo_pygeoapi.gateway.specs import import_spec
 from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options
 from eo_pygeoapi.settings import Settings
+from tests.servers import patient
 from tests.stack import CHIRPS_SHAPE, base_config, collection
 from tests.standins import chc
 from tests.worker.farm import Farm, Worker, lines, patiently, until
@@ -157,7 +158,7 @@ def test_a_job_that_waits_is_dismissed_and_outlives_its_worker(work: Farm, tmp_p
     assert job(work, kept).status == "accepted"
     work.worker(tmp_path / "data", PYGEOAPI_CONFIG=str(path))
     now_due = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
-    requests.post(f"{work.prefect_api}/flow_runs/{kept}/set_state", json=now_due, timeout=60).raise_for_status()
+    patient().post(f"{work.prefect_api}/flow_runs/{kept}/set_state", json=now_due, timeout=60).raise_for_status()
     assert ended(work, kept).status == "successful"
     assert lines(tmp_path / "kept") == ["began"] * 2
     time.sleep(1)
