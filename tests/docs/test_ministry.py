@@ -33,7 +33,7 @@ from eo_pygeoapi.store.reader import PublishedReader
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline import made
 from tests.stack import CHECKOUT, RAINY_MONTH, make_rain
-from tests.standins import cds, chc, worldpop
+from tests.standins import cds, chc, stac, worldpop
 from tests.store.results_data import square, units
 
 FILE = CHECKOUT / "docs" / "ministry.yml"
@@ -61,12 +61,22 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dat
     worldpop.make_year(root, "SLE", MONTH.year)
     for sex, age in itertools.product("fm", (0, 1, 5, *range(15, 50, 5))):
         worldpop.make_band(root, "SLE", MONTH.year, sex, age)
-    with chc.running(root) as static, cds.running() as store, pytest.MonkeyPatch.context() as environment:
+    for first in (MONTH, MONTH.replace(day=17)):
+        stac.make_composite(root, first, 16, below="signed")
+    with (
+        chc.running(root) as static,
+        stac.running(root) as rasters,
+        cds.running() as store,
+        pytest.MonkeyPatch.context() as environment,
+    ):
         for name, value in store.environment.items():
             environment.setenv(name, value)
         config: dict[str, Any] = yaml.safe_load(FILE.read_text())
         config["eo"]["defaults"]["population"]["options"]["baseUrl"] = static.url
         for resource in config["resources"].values():
+            if resource["eo"]["source"] == "cog":
+                search = {"stac": f"{rasters.url}/stac", "sign": f"{rasters.url}/sign"}
+                resource["eo"]["options"] |= search | {"collection": "ndvi", "asset": "ndvi"}
             if resource["eo"]["source"] in ("chirps3", "worldpop"):
                 resource["eo"]["options"] = {**resource["eo"].get("options", {}), "baseUrl": static.url}
         found = inspect_datasets(config, CHECKOUT)
@@ -160,3 +170,7 @@ def test_rain_of_a_period_is_the_sum_of_its_days(
     # rows 34 to 43 and columns 30 to 39 of what the stand-in makes up for a day
     rain = [day.day + day.month / 2 + 3.85 + 0.345 for day in days if day <= date.fromisoformat(last)]
     assert compute(datasets[id_], cache).frame["value"].item() == pytest.approx(sum(rain), abs=0.1)
+
+
+def test_vegetation_is_that_of_the_composites(datasets: dict[str, Dataset], cache: Path) -> None:
+    assert compute(datasets["vegetation-monthly"], cache).frame["value"].item() == pytest.approx(stac.GREENNESS / 1e4)
