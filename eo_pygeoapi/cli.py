@@ -296,8 +296,10 @@ def worker(
     settings = _settings(config, data_dir)
     os.environ["PYGEOAPI_CONFIG"] = str(settings.config.absolute())
     os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())
+    from eo_pygeoapi.commands.used_sample import make_used_sample
     from eo_pygeoapi.worker.environment import set_environment
 
+    make_used_sample(settings)
     set_environment(settings, os.environ)  # before Prefect reads it
     from eo_pygeoapi.worker.working import run_worker
 

@@ -86,7 +86,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/jobs/<job_id>/results", "GET", results.get_results, ()),
     ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
     ("/jobs/<job_id>/payload-preview", "GET", results.get_payload_preview, ("csv",)),
-    ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ()),
+    ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ("csv",)),
     ("/datasets", "GET", datasets.get_datasets, ()),
     ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
     ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),
@@ -181,11 +181,14 @@ def _with_links(response: Response) -> Response:
 
 
 def _secured(response: Response) -> Response:
-    """Tell browsers what to refuse, and caches that an answer to a token is nobody else's."""
+    """Tell browsers what to refuse, and caches what an answer depends on: one to a token is nobody else's."""
     templates = str(stock.api_.tpl_config["server"]["templates"]["path"])
     secured = with_security_headers(response, templates, forwarded.outside() or stock.api_.base_url)
+    secured.vary.update(("Accept", "Accept-Language", "Origin"))
     if process_settings().api_tokens_file:
-        secured.headers.setdefault("Cache-Control", "private")
+        secured.vary.update(("Authorization", "Cookie"))
+        is_page = secured.mimetype == "text/html"  # which "Back" would show to whom signs in next
+        secured.headers.setdefault("Cache-Control", "private, no-store" if is_page else "private")
     return secured
 
 

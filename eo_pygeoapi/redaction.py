@@ -34,6 +34,7 @@ _PATTERNS = (
     re.compile(r"(?i)(?P<before>\b(?:ApiToken|Bearer)\s+)(?:(?=[^\s\"']*\d)[^\s\"']{6,}|[^\s\"']{20,})"),
     re.compile(r"(?i)(?P<before>\bd2pat_)\w+"),
 )
+_ESCAPED = re.compile("%[0-9A-F]{2}")
 _BASIC = re.compile(r"(?i)(?<=\bBasic )[A-Za-z0-9+/]{4,}={0,2}")
 
 
@@ -110,10 +111,12 @@ def redact_logs(secrets: Iterable[str], loggers: Iterable[str]) -> None:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield the secret as plain text, URLs and JSON write it."""
+    """Yield the secret as plain text, URLs (with a slash as it is, in small hex digits, or twice) and JSON write it."""
     yield secret
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
+    for encoded in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield encoded
+        yield _ESCAPED.sub(lambda escape: escape[0].lower(), encoded)
+        yield quote(encoded, safe="")
     yield json.dumps(secret)[1:-1]
 
 

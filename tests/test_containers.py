@@ -216,7 +216,7 @@ class Image:
         kind, *command = service["healthcheck"]["test"]
         mapped = [self.mapped(part.replace("$$", "$")) for part in command]
         whole = ["sh", "-c", mapped[0]] if kind == "CMD-SHELL" else mapped
-        return subprocess.run(whole, env=self.environment, capture_output=True).returncode == 0
+        return subprocess.run(whole, env=self.command(service)[1], capture_output=True).returncode == 0
 
 
 def mounted(folder: Path) -> Path:
@@ -308,8 +308,9 @@ def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
         until(lambda: healthy("prefect"), 300)
         assert start("apply").wait(120) == 0, (tmp_path / "apply.log").read_text()
         worker, api = start("worker"), start("api")
+        start("watch")
         wait_for(f"http://127.0.0.1:{web}/conformance?f=json", api, tmp_path / "api.log", 180)
-        until(lambda: healthy("worker") and healthy("api"), 180)
+        until(lambda: healthy("worker") and healthy("api") and healthy("watch"), 180)
 
         def run_in_api(*arguments: str) -> subprocess.CompletedProcess[str]:
             """What `docker compose exec api …` does."""
@@ -325,6 +326,12 @@ def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
         answer = requests.post(**hello, headers=known, timeout=60)  # type: ignore[arg-type]
         assert answer.json()["value"] == "Hello Compose!", answer.text
         look_at_prefect(f"http://127.0.0.1:{prefect}")
+        import_ = f"{here}/processes/eo-aggregate-import"
+        example = requests.get(f"{import_}?f=json", headers=known, timeout=60).json()["example"]
+        answer = requests.post(f"{import_}/execution", json=example, headers=known, timeout=60)
+        job = f"{here}/jobs/{answer.json()['jobID']}?f=json"
+        until(lambda: requests.get(job, headers=known, timeout=60).json()["status"] not in ("accepted", "running"), 180)
+        assert requests.get(job, headers=known, timeout=60).json()["status"] == "successful"
         # an edit in the folder that is mounted, taken up by the one command
         content = yaml.safe_load(config.read_text())
         content["resources"]["hello-again"] = content["resources"]["hello-world"]

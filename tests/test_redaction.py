@@ -85,6 +85,14 @@ def test_known_secrets_are_masked_wherever_and_however_they_are_written() -> Non
     assert redact('a quo\\"te p\\u00e4ssw\\u00f6rd b', secrets) == f"a {MASK} {MASK} b"
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["a/b+c=d", "a%2Fb%2Bc%3Dd", "a%2fb%2bc%3dd", "a/b%2Bc%3Dd", "a/b%2bc%3dd", "a%252Fb%252Bc%253Dd"],
+)
+def test_a_known_secret_is_masked_however_an_address_writes_it(written: str) -> None:
+    assert redact(f"/vsicurl?url=x-{written}.tif", ["a/b+c=d"]) == f"/vsicurl?url=x-{MASK}.tif"
+
+
 def test_very_short_secrets_would_make_every_text_unreadable() -> None:
     assert redact("a cat sat", ["cat", "a", ""]) == "a cat sat"
     assert redact("some cats sat", ["cats"]) == f"some {MASK} sat"

@@ -1,7 +1,12 @@
-"""The datasets as DHIS2's Climate app asks its providers for them: an array of templates."""
+"""The datasets as DHIS2's Climate app asks its providers for them: an array of templates.
+
+The app knows days, months and years of the Gregorian calendar, and wants to know the first and the last day of each
+dataset: those with other periods, and those whose days are not known, are left out.
+"""
 
 from datetime import date
 
+from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.access import may_read
@@ -15,35 +20,44 @@ from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.newest_days import newest_day
 from eo_pygeoapi.store.store import ResultStore
 
+_PERIOD_TYPES = ("daily", "monthly", "yearly")
+
 
 def get_dataset_templates(api: API, request: APIRequest) -> Answer:
-    """Return a template for each dataset that the viewer sees."""
+    """Return a template for each dataset that the app can take and the viewer sees."""
     executions = executions_of(api)
     resources = api.config["resources"]
     templates = [
-        template_of(dataset, str(resources[id_].get("description") or ""), _days(executions.store, dataset))
+        template_of(dataset, _described(resources[id_]), _days(executions.store, dataset))
         for id_, dataset in executions.datasets().items()
         if id_ in resources
     ]
-    return answer_json(api, request, templates)
+    return answer_json(api, request, [template for template in templates if template])
 
 
-def template_of(dataset: Dataset, description: str, days: tuple[date | None, date | None]) -> JsonObject:
-    """Return the template of a dataset; `days` are the first and the last that there are values for."""
+def template_of(dataset: Dataset, description: str, days: tuple[date | None, date | None]) -> JsonObject | None:
+    """Return the template of a dataset, None where the app cannot take it; `days` are the first and the last one."""
+    begin, end = days
+    if not (begin and end) or dataset.period_type not in _PERIOD_TYPES:
+        return None
     info = source_info(dataset.source)
-    named = {name: day.isoformat() for name, day in zip(("begin", "end"), days, strict=True) if day}
     return {
         "id": dataset.id,
         "name": dataset.title or dataset.id,
         "short_name": dataset.id,
         "description": description,
-        "variable": dataset.options.variable_name(),
+        "variable": dataset.options.variable_name() or dataset.id,
         "units": dataset.unit,
-        "period_type": "weekly" if dataset.period_type.startswith("weekly") else dataset.period_type,
-        "resolution": info.resolution,
+        "period_type": dataset.period_type,
+        "resolution": info.resolution or "not stated",
         "source": info.title,
-        "extents": {"temporal": named},
+        "extents": {"temporal": {"begin": begin.isoformat(), "end": end.isoformat()}},
     }
+
+
+def _described(resource: JsonObject) -> str:
+    """Return the description of a resource, in English where it has several languages."""
+    return str(l10n.translate(resource.get("description") or "", l10n.str2locale("en")))
 
 
 def _days(store: ResultStore, dataset: Dataset) -> tuple[date | None, date | None]:

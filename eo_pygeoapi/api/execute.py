@@ -16,6 +16,7 @@ from eo_pygeoapi.api.answers import (
 )
 from eo_pygeoapi.api.prefer import parse_prefer
 from eo_pygeoapi.api.problems import Answer, problem_of
+from eo_pygeoapi.api.relative_links import relative_asked
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import EoError, InputError, MediaTypeError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job
@@ -47,7 +48,8 @@ def execute(api: API, request: APIRequest, process_id: str) -> Answer:
     if seconds := preferences.held_seconds(synchronous, LONGEST_WAIT_SECONDS):
         job = executions.wait(job, seconds)
     if synchronous and job.status in FINAL:
-        return _results(api, request, job)
+        by_route = relative_asked(request) or body.mode is not None or "mode" in request.params
+        return _results(api, request, job, by_route)
     headers = {"Preference-Applied": "respond-async"} if preferences.respond_async else {}
     links = links_of(api)
     return answer_json(api, request, status_document(job, links), 201, Location=links.job(job.id), **headers)
@@ -61,16 +63,20 @@ def _mode(named: object, controls: Sequence[str]) -> str:
     return str(named)
 
 
-def _results(api: API, request: APIRequest, job: Job) -> Answer:
-    """Answer with the results of a job that has ended; where it can be found is in the header `Link`."""
+def _results(api: API, request: APIRequest, job: Job, in_body: bool) -> Answer:
+    """Answer with the results of a job that has ended; where it can be found is in the header `Link`.
+
+    With `in_body`, references stand in the body, for clients that are given no headers.
+    """
     executions, links = executions_of(api), links_of(api)
     monitor = f'<{links.job(job.id)}>; rel="monitor"'
     try:
         executions.raise_unless_successful(job)
-        encoded = encode(read_outputs(executions.store, job), job.request, lambda id_: links.output(job.id, id_))
+        outputs = read_outputs(executions.store, job)
+        encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_), in_body)
     except ResultNotAvailableError as error:
         if job.status == "successful":  # the request asked for no outputs
-            if names_only_json(header_of(request, "Accept")):
+            if in_body or names_only_json(header_of(request, "Accept")):
                 return answer_json(api, request, {}, Link=monitor)
             return headers_of(api, request, Link=monitor), 204, ""
         return _with_link(problem_of(error, manager_of(api).secrets), monitor)

@@ -42,6 +42,7 @@ def ready(api: API, request: APIRequest) -> Answer:
         document["workers"] = signs_of_life(executions, datetime.now(UTC))
     if fine:
         return answer_json(api, request, document)
+    document["retryAfter"] = RETRY_AFTER_SECONDS
     return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

@@ -10,16 +10,23 @@ from pygeoapi.api import API, APIRequest, itemtypes
 from werkzeug.datastructures import MultiDict
 
 from eo_pygeoapi import provider
-from eo_pygeoapi.api.answers import answer_page, executions_of, page_of, paging_links, pairs
+from eo_pygeoapi.api.answers import (
+    answer_page,
+    executions_of,
+    page_of,
+    paging_links,
+    pairs,
+    readable_dataset,
+)
 from eo_pygeoapi.api.charts import Area, choropleth
 from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods, numbers_of
-from eo_pygeoapi.api.value_info import info_of, with_info, with_unit_column
+from eo_pygeoapi.api.value_info import describing_links, info_of, with_info, with_unit_column
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
-from eo_pygeoapi.store.item_filters import APOSTROPHE
+from eo_pygeoapi.store.item_filters import APOSTROPHE, FIELDS
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 
@@ -39,16 +46,26 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     if request.format not in (None, "json"):
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
         content = _as_asked(content)
-        if request.format == "csv" and status == 200 and (info := info_of(api, collection_id)):
+        if status != 200 or (dataset := readable_dataset(api, collection_id)) is None:
+            return headers, status, content
+        if request.format == "csv":
             text = content.decode() if isinstance(content, bytes) else content
-            content = with_unit_column(text, info.get("unit", ""))
-        return headers, status, content
+            content = with_unit_column(text or _columns(api, request, collection_id), dataset.unit)
+        return headers | describing_links(api, dataset), status, content
     with provider.outlines_by_reference() as outlines:
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
     content = _as_asked(content)
     if status == 200 and (info := info_of(api, collection_id)):
         content = with_info(content.decode() if isinstance(content, bytes) else content, info)
     return with_outlines(api, request, (headers, status, content), outlines) if outlines else (headers, status, content)
+
+
+def _columns(api: API, request: APIRequest, collection_id: str) -> str:
+    """Return the first line of a table without rows, which pygeoapi does not write."""
+    configured = next(p for p in api.config["resources"][collection_id]["providers"] if p["type"] == "feature")
+    asked = [name for name in request.params.get("properties", "").split(",") if name]
+    wanted = asked or configured.get("properties") or FIELDS
+    return ",".join(name for name in FIELDS if name in wanted) + "\r\n"
 
 
 def get_item(api: API, request: APIRequest, collection_id: str, item_id: str) -> Answer:

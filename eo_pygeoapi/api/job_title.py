@@ -3,9 +3,15 @@
 import re
 from collections.abc import Mapping
 from datetime import date
+from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
+from eo_pygeoapi.contract.intervals import resolve_interval
+from eo_pygeoapi.contract.models import DatedInputs
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping
 
@@ -24,8 +30,22 @@ def title_of(job: Job, datasets: Mapping[str, Dataset]) -> str:
         return f"{job.process_id}: {_state(job)}"
     id_ = job.dataset or job.deployment
     dataset = datasets.get(id_)
-    about = [(dataset.title if dataset else "") or id_ or job.process_id, dates_of(job.inputs)]
+    about = [(dataset.title if dataset else "") or id_ or job.process_id, dates_of(_counted(job, dataset))]
     return f"{', '.join(filter(None, about))}: {_outcome(job)}"
+
+
+def _counted(job: Job, dataset: Dataset | None) -> JsonMapping:
+    """Return the dates of a job, those counted from its scheduled time (`-P30D`) as the days that these are."""
+    asked = {name: str(job.inputs[name]) for name in ("datetime", "start", "end") if job.inputs.get(name)}
+    if not any("P" in text for text in asked.values()):
+        return asked
+    inputs = asked | {"datasetId": job.dataset or job.process_id}
+    try:
+        today = job.created.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
+        interval = resolve_interval(DatedInputs.model_validate(inputs), today)
+    except (InputError, ValidationError):
+        return asked
+    return {"start": interval.start.isoformat(), "end": interval.end.isoformat()}
 
 
 def dates_of(inputs: JsonMapping) -> str:
@@ -86,5 +106,5 @@ def _day(text: str) -> str:
     try:
         day = date.fromisoformat(f"{text}-01" if is_month else text)
     except ValueError:
-        return text  # a year, or counted from when a schedule falls due
+        return text  # a year
     return f"{day:%B %Y}" if is_month else f"{day.day} {day:%B %Y}"

@@ -35,7 +35,7 @@ def type_uri(code: str) -> str:
 
 
 def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return the answer for an error; a 503 says when to try again."""
+    """Return the answer for an error; a 503, and results that are not there yet, say when to try again."""
     phrase = HTTPStatus(status).phrase
     body: dict[str, object] = {
         "type": type_uri(code),
@@ -44,7 +44,7 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
         "detail": detail or phrase,
     }
     sent = {**(headers or {}), "Content-Type": MEDIA_TYPE}
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE or code == "ResultNotReady":
         sent.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
         body["retryAfter"] = int(sent["Retry-After"])
     return sent, int(status), json.dumps(body, ensure_ascii=False)

@@ -7,11 +7,19 @@ RFC 3986 says is right for every such client: `new URL(link.href, response.url)`
 import re
 
 from flask import Response, request
+from pygeoapi.api import APIRequest
 
 from eo_pygeoapi.errors import QueryError
 
 PARAMETER = "links"
+# links, the name of a JSON Schema, and of things in JSON-LD, and the servers of an OpenAPI document
+_REFERENCE = r'(?P<before>"(?P<name>href|\$id|@id|url)"\s*:\s*")'
 ASKED_PATH = "eo_pygeoapi.path"  # in the WSGI environment: the path with the slash that may end it
+
+
+def relative_asked(request: APIRequest) -> bool:
+    """Tell whether a request asks for relative links, and so is not given our headers."""
+    return bool(request.params.get(PARAMETER) == "relative")
 
 
 def is_asked() -> bool:
@@ -23,7 +31,7 @@ def is_asked() -> bool:
 
 
 def with_relative_links(response: Response, base_url: str) -> Response:
-    """Return a JSON answer with each `href` below `base_url` relative to the address that was asked for."""
+    """Return a JSON answer with each reference below `base_url` relative to the address that was asked for."""
     if response.direct_passthrough or not (response.mimetype or "").endswith("json"):
         return response
     path = str(request.environ.get(ASKED_PATH) or request.path)
@@ -34,4 +42,10 @@ def with_relative_links(response: Response, base_url: str) -> Response:
 def made_relative(text: str, base_url: str, path: str) -> str:
     """Return a JSON text whose references to addresses below `base_url` are relative to `path`."""
     to_root = "../" * (path.count("/") - 1) or "./"
-    return re.sub(rf'("href"\s*:\s*"){re.escape(base_url)}/?(?=["?#]|(?<=/))', rf"\g<1>{to_root}", text)
+
+    def relative(found: re.Match[str]) -> str:
+        # programs put a path behind the address of a server, which begins with a slash
+        is_server = found["name"] == "url" and text.startswith('"', found.end())
+        return found["before"] + (to_root.rstrip("/") if is_server else to_root)
+
+    return re.sub(rf'{_REFERENCE}{re.escape(base_url)}/?(?=["?#]|(?<=/))', relative, text)

@@ -19,10 +19,11 @@ from eo_pygeoapi.api.answers import (
 from eo_pygeoapi.api.job_page import names_of, values_page
 from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.relative_links import relative_asked
 from eo_pygeoapi.api.result_page import named_periods, numbers_of, result_page
-from eo_pygeoapi.api.value_info import MEMBER, value_info
+from eo_pygeoapi.api.value_info import MEMBER, describing_links, value_info
 from eo_pygeoapi.contract.status import COMPANIONS, FINAL
-from eo_pygeoapi.errors import ResultNotAvailableError, ResultNotReadyError
+from eo_pygeoapi.errors import QueryError, ResultNotAvailableError, ResultNotReadyError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, status_document
 from eo_pygeoapi.jobs.executions import Executions
@@ -43,7 +44,7 @@ def get_results(api: API, request: APIRequest, job_id: str) -> Answer:
     job = executions.gateway.runs.get(job_id)
     executions.raise_unless_successful(job)
     outputs = read_outputs(executions.store, job)
-    encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_))
+    encoded = encode(outputs, job.request, lambda id_: links.output(job.id, id_), relative_asked(request))
     if request.format == "html":
         details = executions.details(job)
         dataset = executions.datasets().get(job.dataset)
@@ -102,11 +103,16 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     job = executions.gateway.runs.get(job_id)
     if name not in FILES:
         raise ResultNotAvailableError(f"{name!r} is no file of a job; there may be: {', '.join(FILES)}")
-    headers, folder = headers_of(api, request, FILES[name][0]), JobFolder(executions.store, job.id)
+    media_type = FILES[name][0]
+    if request.params.get("f") == "csv" and media_type != CSV:
+        raise QueryError(f"f: 'csv' is not allowed; {name} is {media_type}")
+    headers, folder = headers_of(api, request, media_type), JobFolder(executions.store, job.id)
+    dataset = executions.datasets().get(job.dataset)
+    if media_type == CSV and dataset:
+        headers |= describing_links(api, dataset)
     # jobs of earlier versions have left the text itself
     if name == FEATURES and folder.exists(VALUES):
         simplify = parse_simplify(request.params.get("simplify", ""))
-        dataset = executions.datasets().get(job.dataset)
         features = JobFeatures(folder, {MEMBER: value_info(dataset)} if dataset else {})
         try:
             units = features.coarser_units(simplify) if simplify else features.units

@@ -19,6 +19,7 @@ from eo_pygeoapi.json_types import JsonObject
 
 MEMBER = "valueInfo"
 _TYPE = re.compile(r'"type"\s*:\s*"FeatureCollection"\s*,')  # clients look for it at the beginning
+_LICENCES = {"CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/"}
 _TITLES = {
     "orgUnit": ("Organisation unit", "its UID in DHIS2"),
     "name": ("Name", "of the organisation unit"),
@@ -50,6 +51,15 @@ def value_info(dataset: Dataset) -> JsonObject:
         "method": dataset.options.method(),
     }
     return {name: value for name, value in told.items() if value not in ("", None)}
+
+
+def describing_links(api: API, dataset: Dataset) -> dict[str, str]:
+    """Return the header that leads to what values are and who may use them, for answers that cannot hold it."""
+    links = [f'<{api.base_url}/collections/{dataset.id}?f=json>; rel="describedby"; type="application/json"']
+    licence = source_info(dataset.source).licence
+    if (address := _LICENCES.get(licence, licence)).startswith("https://"):
+        links.append(f'<{address}>; rel="license"')
+    return {"Link": ", ".join(links)}
 
 
 def info_of(api: API, collection_id: str) -> JsonObject | None:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import yaml
 from pygeoapi.openapi import generate_openapi_document
 
-from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, read_config
+from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, Filled, read_config
+from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.json_types import JsonObject
 
@@ -25,6 +26,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_implicit_resolver("!env", HAS_VARIABLE, None)
+_Dumper.add_representer(Filled, lambda dumper, text: dumper.represent_str(str(text)))
 
 
 def write_effective(edited: Path, folder: Path, port: int) -> Path:
@@ -51,7 +53,8 @@ def effective(config: Mapping[str, object], edited: Path, port: int) -> JsonObje
     server["bind"]["port"] = port
     if urlsplit(str(server["url"])).hostname in LOOPBACK:
         server["url"] = f"http://localhost:{port}"
-    changed["eo"] = {**(changed.get("eo") or {}), "origin": str(edited)}
+    versions = {id_: dataset.version for id_, dataset in inspect_datasets(config, edited.parent).right.items()}
+    changed["eo"] = {**(changed.get("eo") or {}), "origin": str(edited), "versions": versions}
     blocks = [r.get("eo") for r in changed["resources"].values() if isinstance(r, dict)]
     for block in [*blocks, changed["eo"].get("defaults")]:
         if isinstance(block, dict):

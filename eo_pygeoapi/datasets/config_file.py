@@ -41,6 +41,22 @@ _ALLOWED = {
 }
 
 
+class Filled(str):
+    """Text that variables were put into; `written` is as it stands in the file."""
+
+    written: str
+
+    def __new__(cls, text: str, written: str) -> "Filled":
+        """Make one of the text with the variables' values."""
+        made = super().__new__(cls, text)
+        made.written = written
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what a copy is made of."""
+        return str(self), self.written
+
+
 def read_config(path: Path) -> JsonObject:
     """Parse the configuration file at `path`.
 
@@ -87,7 +103,8 @@ def _loader(problems: list[str]) -> type[yaml.SafeLoader]:
     def replaced(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         unset = [m["name"] for m in _VARIABLE.finditer(node.value) if _value(m) is None]
         problems.extend(f"line {_line(node)}: uses ${{{name}}}, which the environment does not set" for name in unset)
-        return _typed(_VARIABLE.sub(lambda match: _value(match) or "", node.value))
+        found = _typed(_VARIABLE.sub(lambda match: _value(match) or "", node.value))
+        return Filled(found, node.value) if isinstance(found, str) else found
 
     def dated(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         try:

@@ -32,7 +32,7 @@ from eo_pygeoapi.json_types import JsonMapping, JsonObject
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "population", "timeZone")
 _BY_MEMBER = ("dhis2", "policy")  # of these a dataset may say a part
 _OPERATIONS = ("notify", "tenants", "retention")
-_OF_THE_FILE = ("defaults", *_OPERATIONS, "origin")  # `origin` is ours, see `effective_config.py`
+_OF_THE_FILE = ("defaults", *_OPERATIONS, "origin", "versions")  # the last two are ours, see `effective_config.py`
 _MERGED = ("units", "aggregation")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a path of URLs, a key of the store, a name in Prefect
 
@@ -88,7 +88,8 @@ def inspect_datasets(config: Mapping[str, object], base: Path) -> Inspected:
         problems += of_block
         if found is not None:
             said = {"block": blocks[id_], "defaults": defaults, "extents": resource.get("extents")}
-            found = found.model_copy(update={"version": version_of(said, _edited_in(config, base))})
+            version = _given_version(config, id_) or version_of(said, base)
+            found = found.model_copy(update={"version": version})
             (in_part if of_block else right)[id_] = found
     whole = with_others(right | in_part, operations, resources)
     for id_, dataset in whole.items():
@@ -127,11 +128,11 @@ def members_of(config: object, name: str) -> list[tuple[str, JsonMapping]]:
     return [(str(id_), m) for id_, m in found.items() if isinstance(m, dict)] if isinstance(found, dict) else []
 
 
-def _edited_in(config: Mapping[str, object], base: Path) -> Path:
-    """Return the folder of the file that people edit: `base`, unless `up` has made this configuration from theirs."""
+def _given_version(config: Mapping[str, object], id_: str) -> str:
+    """Return the version that a dataset has in the file that people edit, where `up` has made this one from theirs."""
     block = config.get("eo")
-    origin = block.get("origin") if isinstance(block, dict) else None
-    return Path(origin).parent if isinstance(origin, str) else base
+    versions = block.get("versions") if isinstance(block, dict) else None
+    return str(versions.get(id_) or "") if isinstance(versions, dict) else ""
 
 
 def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, object]:
@@ -140,7 +141,7 @@ def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, ob
     if not isinstance(block, dict) or not isinstance(defaults, dict):
         problems.append(f"eo{'.defaults' if isinstance(block, dict) else ''}: expected a mapping")
         return {}
-    allowed = ", ".join(_OF_THE_FILE[:-1])
+    allowed = ", ".join(_OF_THE_FILE[:-2])
     problems += [f"eo.{key}: is not known here; allowed: {allowed}" for key in block if key not in _OF_THE_FILE]
     for key in defaults:
         if key not in DEFAULTS:

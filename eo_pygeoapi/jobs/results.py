@@ -97,16 +97,19 @@ def read_output(store: ResultStore, job: Job, output_id: str) -> Output:
         return _read(store, job, wanted[output_id])
 
 
-def encode(outputs: Mapping[str, Output], request: JsonMapping, href: Callable[[str], str]) -> Encoded:
+def encode(
+    outputs: Mapping[str, Output], request: JsonMapping, href: Callable[[str], str], in_body: bool = False
+) -> Encoded:
     """Return outputs in the form that the execute request wants; `href` returns the address of an output.
 
+    With `in_body`, for clients that are given no headers, references make it a document.
     Raises ResultNotAvailableError if the request wants no outputs.
     """
     modes = request.get("outputs") or {}
     by_reference = {id_ for id_ in outputs if modes.get(id_) == "reference"}
     if not outputs:
         raise ResultNotAvailableError("the execution asked for no outputs")
-    if request.get("response") == "document":
+    if request.get("response") == "document" or (in_body and by_reference):
         document = {
             id_: {"href": href(id_), "type": output.media_type} if id_ in by_reference else output.in_document()
             for id_, output in outputs.items()

@@ -11,12 +11,15 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from eo_pygeoapi.api.dataset_templates import template_of
 from eo_pygeoapi.api.problems import problem_of
 from eo_pygeoapi.api.relative_links import made_relative
 from eo_pygeoapi.api.tokens import TokenFile
 from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.contract.models import PERIOD_TYPES
 from eo_pygeoapi.contract.operations import CoverageUnit
-from eo_pygeoapi.errors import EngineUnavailableError
+from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.errors import EngineUnavailableError, ResultNotReadyError
 from eo_pygeoapi.jobs.request import read_body
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -57,6 +60,9 @@ def client(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterat
     config = base_config()
     rain = collection("rain", source="chirps3", orgUnits={"source": "dhis2", "level": 2}, public=True)
     config["resources"]["rain"] = rain
+    config["resources"]["rain-of-weeks"] = collection("rain-of-weeks", **rain["eo"], periodType="weekly")
+    config["resources"]["heat"] = collection("heat", source="era5-land", options={"variable": "2m_temperature"})
+    rain["description"] = {"en": "Rain a day"}
     store = ResultStore(str(folder / "web" / "results"))
     shapes = {"bo": square(-12, 8), "ken": square(-11, 8)}
     values = daily(list(shapes), date(2025, 7, 1), 3)
@@ -149,10 +155,38 @@ def test_references_are_relative_as_rfc_3986_says() -> None:
         )
 
 
+def test_servers_and_names_of_documents_are_relative_too() -> None:
+    text = '{"servers": [{"url": "http://a/b"}], "$id": "http://a/b/collections/x/schema", "@id": "http://a/b/c"}'
+
+    made = json.loads(made_relative(text, "http://a/b", "/openapi"))
+    assert made == {"servers": [{"url": "."}], "$id": "./collections/x/schema", "@id": "./c"}
+    for path, server in (("/openapi", "."), ("/openapi/", ".."), ("/collections/x/schema", "../..")):
+        assert f'"url": "{server}"' in made_relative(text, "http://a/b", path)
+
+
+@pytest.mark.parametrize(
+    "path", ["openapi?f=json", "collections/rain/schema?f=json", "collections/rain/queryables?f=json"]
+)
+def test_no_document_leads_past_the_route(client: Client, path: str) -> None:
+    answer = client.ask(f"{path}&links=relative")
+
+    assert answer.status_code == 200 and client.direct not in answer.text
+    if servers := answer.json().get("servers"):
+        assert urljoin(answer.url, f"{servers[0]['url']}/jobs") == f"{client.route}/jobs"
+
+
+def test_a_server_that_is_not_ready_says_in_the_body_when_to_ask_again(client: Client) -> None:
+    answer = client.ask("ready")  # there is no worker here
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["retryAfter"]) == (503, "unavailable", 10)
+
+
 def test_when_to_try_again_stands_in_the_body() -> None:
     headers, status, content = problem_of(EngineUnavailableError("Prefect does not answer"))
 
     assert status == 503 and json.loads(content)["retryAfter"] == int(headers["Retry-After"])
+    headers, status, content = problem_of(ResultNotReadyError("job 1 is running"))
+    assert status == 404 and json.loads(content)["retryAfter"] == int(headers["Retry-After"])
     assert "retryAfter" not in json.loads(problem_of(_OfARequest("x"))[2])
 
 
@@ -180,15 +214,33 @@ def test_the_climate_app_finds_a_provider(client: Client) -> None:
     assert (rain["variable"], rain["units"], rain["period_type"], rain["resolution"]) == (
         "precipitation", "mm", "daily", "0.05°",
     )  # fmt: skip
+    assert rain["description"] == "Rain a day"
     assert rain["extents"] == {"temporal": {"begin": "1981-01-01", "end": "2025-07-03"}}
-    assert templates["sample-temperature"]["extents"] == {"temporal": {"begin": "2025-07-01", "end": "2025-07-03"}}
+    sample = templates["sample-temperature"]
+    assert sample["extents"] == {"temporal": {"begin": "2025-07-01", "end": "2025-07-03"}}
+    assert sample["resolution"] == "not stated"  # a file of one's own does not say it
+    assert sorted(templates) == ["rain", "sample-temperature"]  # no weeks, and none without days
 
 
-def test_who_has_no_token_is_told_of_datasets_but_not_of_their_values(client: Client) -> None:
+@pytest.mark.parametrize("period_type", PERIOD_TYPES)
+def test_the_climate_app_is_given_the_period_types_that_it_knows(period_type: str) -> None:
+    rain = Dataset.model_validate({"id": "rain", "source": "chirps3", "periodType": period_type})
+    template = template_of(rain, "", (date(1981, 1, 1), date(2025, 7, 3)))
+
+    known = period_type in ("daily", "monthly", "yearly")
+    assert (template and template["period_type"]) == (period_type if known else None)
+
+
+@pytest.mark.parametrize("days", [(None, None), (date(1981, 1, 1), None), (None, date(2025, 7, 3))])
+def test_the_climate_app_is_told_of_no_dataset_whose_days_are_not_known(days: tuple[date | None, date | None]) -> None:
+    assert template_of(Dataset.model_validate({"id": "rain", "source": "chirps3"}), "", days) is None
+
+
+def test_who_has_no_token_is_told_of_public_datasets(client: Client) -> None:
     templates = {each["id"]: each for each in requests.get(f"{client.direct}/dataset-templates", timeout=60).json()}
 
     assert templates["rain"]["extents"]["temporal"]["end"] == "2025-07-03"  # a public dataset
-    assert templates["sample-temperature"]["extents"] == {"temporal": {}}
+    assert list(templates) == ["rain"]  # the days of the other are not for all to know
 
 
 def test_maps_takes_the_newest_values_by_address(client: Client) -> None:

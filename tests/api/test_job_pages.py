@@ -100,6 +100,17 @@ def test_a_job_is_called_by_its_dataset_and_dates(job: str) -> None:
     assert title not in page(f"{listed}?f=html&dataset=other")
 
 
+def test_files_that_are_tables_may_be_asked_for_as_csv(job: str) -> None:
+    for asked in ("?f=csv", "?f=json", ""):
+        answer = requests.get(f"{job}/files/changes.csv{asked}", headers={"Accept": "*/*"}, timeout=60)
+        assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (200, "text/csv"), answer.text
+        assert answer.links["describedby"]["url"].endswith(f"/collections/{DATASET}?f=json")
+    named = requests.get(f"{job}/files/changes.csv", headers={"Accept": "text/csv"}, timeout=60)
+    assert named.status_code == 200, named.text
+    refused = requests.get(f"{job}/files/features.geojson?f=csv", timeout=60)
+    assert refused.status_code == 400 and "features.geojson is application/geo+json" in refused.json()["detail"]
+
+
 def test_the_list_is_cut_by_days(job: str) -> None:
     listed, today = job.rpartition("/")[0], date.today()
     id_ = job.rpartition("/")[2]

@@ -35,6 +35,10 @@ JOB = Job("1", "eo-aggregate-import", "successful", "", 100, NOW, NOW, inputs=IN
         ({"process_id": "eo-backfill", "dataset": "rain", "status": "failed"},
          "rain, 1 to 31 July 2025: backfill, dry run failed"),
         ({"process_id": "echo", "status": "dismissed"}, "echo: dismissed"),
+        ({"inputs": {"start": "-P62D", "end": "-P3D"}, "status": "failed"},
+         "rain, 31 October 2025 to 29 December 2025: dry run failed"),
+        ({"inputs": {"datetime": "-P1D/P0D"}}, "rain, 31 December 2025 to 1 January 2026: dry run"),
+        ({"inputs": {"start": "-P999999Y", "end": "P0D"}}, "rain, -P999999Y to P0D: dry run"),
     ],
 )  # fmt: skip
 def test_a_title_says_the_dataset_the_dates_and_what_happened(changes: dict[str, Any], title: str) -> None:

@@ -47,7 +47,11 @@ def test_a_refused_page_leads_to_itself_by_way_of_the_sign_in(server: tuple[str,
     cookie = signed_in.history[0].headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie and "Max-Age=43200" in cookie
     assert "Secure" not in cookie  # plain HTTP here
-    assert signed_in.headers["Cache-Control"] == "private"
+    assert signed_in.headers["Cache-Control"] == "private, no-store"
+    varies = {name.strip() for name in signed_in.headers["Vary"].split(",")}
+    assert varies >= {"Accept", "Accept-Language", "Authorization", "Cookie", "Origin"}
+    program = requests.get(f"{url}/jobs?f=json", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    assert program.headers["Cache-Control"] == "private"
 
     out = browser.post(f"{url}/sign-out?f=html", timeout=60)
     assert out.status_code == 200 and browser.get(f"{url}/jobs?f=html", timeout=60).status_code == 401

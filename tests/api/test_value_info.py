@@ -85,6 +85,23 @@ def test_the_last_column_of_a_table_is_the_unit(url: str) -> None:
     assert with_unit_column('name,value\n"a, ""b""\nc",1\n', "mm").splitlines()[0] == "name,value,unit"
 
 
+def test_a_table_names_its_columns_where_there_are_no_rows(url: str) -> None:
+    full = requests.get(f"{url}/collections/rain/items?f=csv", timeout=60).text.splitlines()
+    empty = requests.get(f"{url}/collections/rain/items?f=csv&datetime=1999", timeout=60)
+    some = requests.get(f"{url}/collections/rain/items?f=csv&datetime=1999&properties=period,value", timeout=60)
+
+    assert empty.status_code == 200 and empty.text.splitlines() == full[:1]
+    assert some.text.splitlines() == ["period,value,unit"]
+
+
+@pytest.mark.parametrize("path", ["items?f=csv", "items?f=csv&datetime=1999", "items?f=jsonld"])
+def test_an_answer_without_value_info_links_to_licence_and_description(url: str, path: str) -> None:
+    answer = requests.get(f"{url}/collections/rain/{path}", timeout=60)
+
+    assert answer.links["describedby"]["url"] == f"{url}/collections/rain?f=json"
+    assert answer.links["license"]["url"] == "https://creativecommons.org/licenses/by/4.0/"
+
+
 def test_a_series_comes_without_outlines(url: str) -> None:
     features = requests.get(f"{url}/collections/rain/items?f=json&skipGeometry=true", timeout=60).json()["features"]
     outlines = requests.get(f"{url}/datasets/rain/latest", timeout=60).json()["features"]

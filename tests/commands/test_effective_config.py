@@ -42,7 +42,7 @@ def test_the_file_that_was_read_is_remembered_and_not_changed() -> None:
     made = effective(given, EDITED, 8080)
     assert given == before
     assert made["eo"]["origin"] == str(EDITED) and made["eo"]["defaults"]["timeZone"] == "UTC"
-    assert effective(config(), EDITED, 8080)["eo"] == {"origin": str(EDITED)}
+    assert effective(config(), EDITED, 8080)["eo"] == {"origin": str(EDITED), "versions": {}}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shapely.geometry import box, shape
 
 from eo_pygeoapi.commands.sample import DAYS, make_sample, temperature
+from eo_pygeoapi.commands.used_sample import make_used_sample
 from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.config_file import read_config
+from eo_pygeoapi.settings import Settings
+from tests.stack import CHECKOUT
+
+PACKAGED = CHECKOUT / "pygeoapi-config.yml"
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +22,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "sample"
     make_sample(folder)
     return folder
+
+
+@pytest.mark.parametrize("folder", ["data", "elsewhere"])
+def test_a_worker_makes_it_where_the_file_names_it(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EO_DATA_DIR", str(tmp_path / folder))
+    settings = Settings(PYGEOAPI_CONFIG=PACKAGED, EO_DATA_DIR=tmp_path / "data")  # type: ignore[call-arg]
+    for _ in range(2):
+        make_used_sample(settings)
+        made = {path.name for path in (tmp_path / "data").rglob("*") if path.is_file()}
+        assert made == ({"temperature.nc", "districts.geojson"} if folder == "data" else set())
+
+
+def test_a_worker_goes_on_without_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = Settings(PYGEOAPI_CONFIG=tmp_path / "none.yml", EO_DATA_DIR=tmp_path)  # type: ignore[call-arg]
+    make_used_sample(nowhere)
+    assert "the synthetic sample was not looked for" in caplog.text
 
 
 def test_the_temperatures_are_those_of_the_formula() -> None:

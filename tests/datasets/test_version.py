@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.commands.effective_config import effective
+from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
 
 EDITED = Path("/srv/eo/pygeoapi-config.yml")
@@ -37,6 +38,33 @@ def test_a_version_is_that_of_the_edited_file_wherever_it_lies() -> None:
     made_by_up = effective(CONFIG, EDITED, 6000)
     assert made_by_up["resources"]["rain"]["eo"]["options"]["href"] == "/srv/eo/rain.nc"
     assert versions(made_by_up, Path("/var/lib/eo-pygeoapi")) == found
+
+
+def test_a_version_is_the_same_where_a_folder_that_the_file_names_by_a_variable_lies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pygeoapi-config.yml"
+    path.write_text(
+        """
+server: {bind: {port: 5000}, url: http://localhost:5000}
+resources:
+  rain:
+    type: collection
+    eo:
+      source: file
+      decimals: ${DECIMALS:-1}
+      options:
+        href: ${EO_DATA_DIR:-here}/rain.nc
+"""
+    )
+    found = set[str]()
+    for folder in ("/a", "b", str(tmp_path / "data")):
+        monkeypatch.setenv("EO_DATA_DIR", folder)
+        config = read_config(path)
+        found |= {*versions(config, tmp_path).values(), *versions(effective(config, path, 6000), Path("/c")).values()}
+    assert len(found) == 1
+    monkeypatch.setenv("DECIMALS", "2")
+    assert set(versions(read_config(path), tmp_path).values()) != found
 
 
 @pytest.mark.parametrize(

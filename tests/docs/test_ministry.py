@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from shapely.geometry import box
 
 from eo_pygeoapi.contract.models import ImportSummary, Interval
@@ -44,7 +45,9 @@ DAYS = {
     "monthly": (MONTH, date(MONTH.year, MONTH.month, 31)),
     "biWeekly": (MONTH, MONTH.replace(day=14)),
     "dekadal": (MONTH, MONTH.replace(day=10)),
+    "weekly": (MONTH, MONTH.replace(day=7)),
     "monthlyNepali": (date(MONTH.year - 1, 12, 17), MONTH.replace(day=14)),
+    "monthlyEthiopian": (date(MONTH.year - 1, 12, 11), MONTH.replace(day=9)),
     "yearly": (date(MONTH.year, 1, 1), date(MONTH.year, 12, 31)),
 }
 
@@ -91,6 +94,11 @@ def compute(dataset: Dataset, cache: Path) -> Aggregated:
     return aggregate_to_org_units(grid, UNITS, periods, dataset, people=people)
 
 
+def month_by_month() -> NDArray[np.float64]:
+    """The rain of the months of the reference years, of last year and of this."""
+    return 100 + 10 * np.sin(np.arange(12.0 * (len(YEARS) + 2)))
+
+
 def published(folder: Path) -> PublishedReader:
     """Thirty years of months and those of this year, as `rain-monthly` would have published them."""
     store = ResultStore(str(folder / "results"))
@@ -104,7 +112,7 @@ def published(folder: Path) -> PublishedReader:
         "period": np.array([period.id for period in months], dtype=object),
         "start": np.array([period.start.isoformat() for period in months], dtype=object),
         "end": np.array([period.end.isoformat() for period in months], dtype=object),
-        "value": np.array([100.0 + 10 * np.sin(n) for n in range(len(months))]),
+        "value": month_by_month(),
         "validFraction": np.ones(len(months)),
     }
     summary = ImportSummary(status="SKIPPED", dry_run=True)
@@ -120,3 +128,35 @@ def test_a_dataset_has_values(datasets: dict[str, Dataset], cache: Path, id_: st
     found = compute(datasets[id_], cache)
     assert found.left_out == []
     assert np.isfinite(found.frame["value"]).all() and len(found.frame) == 1
+
+
+def test_rain_against_what_is_normal_by_hand(datasets: dict[str, Dataset], cache: Path) -> None:
+    januaries = month_by_month()[::12]
+    reference, now = januaries[: len(YEARS)], januaries[-1]
+    expected = {
+        "rain-anomaly": now - reference.mean(),
+        "rain-percent-of-normal": 100 * now / reference.mean(),
+        "rain-percentile": 100 * np.mean(reference < now),
+        "rain-rank": 1 + np.sum(reference > now),
+    }
+    found = {id_: compute(datasets[id_], cache).frame["value"].item() for id_ in expected}
+    assert found == pytest.approx(expected, abs=5e-3)  # as it is rounded
+
+
+@pytest.mark.parametrize(
+    ("id_", "first", "last"),
+    [
+        ("rain-weekly", "2024-01-01", "2024-01-07"),
+        ("rain-by-two-weeks", "2024-01-01", "2024-01-14"),
+        ("rain-by-dekads", "2024-01-01", "2024-01-10"),
+        ("rain-monthly-ethiopian", "2023-12-11", "2024-01-09"),
+        ("rain-monthly-nepali", "2023-12-17", "2024-01-14"),
+    ],
+)
+def test_rain_of_a_period_is_the_sum_of_its_days(
+    datasets: dict[str, Dataset], cache: Path, id_: str, first: str, last: str
+) -> None:
+    days = [date.fromisoformat(first) + timedelta(n) for n in range(31)]
+    # rows 34 to 43 and columns 30 to 39 of what the stand-in makes up for a day
+    rain = [day.day + day.month / 2 + 3.85 + 0.345 for day in days if day <= date.fromisoformat(last)]
+    assert compute(datasets[id_], cache).frame["value"].item() == pytest.approx(sum(rain), abs=0.1)

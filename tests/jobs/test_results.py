@@ -98,6 +98,16 @@ def test_raw_by_reference_is_links_only() -> None:
     assert '<http://localhost/note>; rel="note"; type="text/plain"' in encoded.headers["Link"]
 
 
+@pytest.mark.parametrize("wanted", [dict.fromkeys(OUTPUTS, "reference"), {"data": "reference"}])
+def test_who_is_not_given_headers_finds_references_in_the_body(wanted: dict[str, str]) -> None:
+    encoded = encode(OUTPUTS, {"outputs": wanted}, href, in_body=True)
+
+    assert encoded.status == 200 and dict(encoded.headers) == {"Content-Type": "application/json"}
+    assert json.loads(encoded.body)["data"] == {"href": href("data"), "type": "application/json"}
+    bare = encode({"note": OUTPUTS["note"]}, {"outputs": {"note": "value"}}, href, in_body=True)
+    assert bare.body == "schön".encode()
+
+
 def test_a_document_holds_references_where_asked() -> None:
     encoded = encode(OUTPUTS, {"response": "document", "outputs": {"raw": "reference"}}, href)
     document = json.loads(encoded.body)

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes
 from email.message import Message
 from typing import Any, cast
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -80,6 +81,22 @@ def test_references_alone_are_links(stack: Stack, answers: dict[str, requests.Re
     assert requests.get(targets["note"], timeout=30).content == "schön".encode()
     for process in stack.get("/processes").json()["processes"]:
         assert process["outputTransmission"] == ["value", "reference"]
+
+
+def test_who_is_given_no_headers_finds_references_in_the_body(
+    stack: Stack, answers: dict[str, requests.Response]
+) -> None:
+    monitor = links(answers["links"])["monitor"]
+    later = requests.get(f"{monitor}/results?f=json&links=relative", timeout=30)
+    process, body = REQUESTS["links"]
+    at_once = taken(stack, {**body, "mode": "sync"}, process, "respond-sync")
+
+    for answer in (later, at_once):
+        assert answer.status_code == 200, answer.text
+        note = answer.json()["note"]
+        assert note["type"] == "text/plain"
+        assert requests.get(urljoin(answer.url, note["href"]), timeout=30).content == "schön".encode()
+    assert "://" not in later.json()["note"]["href"]
 
 
 @requirement("core/process-execute-sync-document", "core/process-execute-default-outputs")

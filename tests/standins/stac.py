@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.standins import chc
 
-TOKEN, SIGNATURE = "a-token-of-nobody", "sig=of-nobody"
+TOKEN, SIGNATURE = "a-token/of+nobody==", "sig=of-nobody%2B1"
 PAGE = 2
 
 

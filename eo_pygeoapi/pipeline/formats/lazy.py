@@ -1,6 +1,7 @@
-"""Decode the stored numbers of a variable when a block of it is read."""
+"""Decode the stored numbers of a variable, and translate the errors of drivers, when a block of it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -49,3 +50,26 @@ def decoded(
     }
     dimensions = tuple(names.get(str(name), str(name)) for name in raw.dims)
     return xr.Variable(dimensions, values, None, {"preferred_chunks": stored_together}, fastpath=True)
+
+
+class _Translated(BackendArray):
+    """Reads blocks of a lazy variable within a context that translates what its driver raises."""
+
+    def __init__(self, raw: xr.Variable, reading: Callable[[], AbstractContextManager[None]]) -> None:
+        self._raw, self._reading = raw, reading
+        self.shape, self.dtype = raw.shape, raw.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        with self._reading():
+            return np.asarray(self._raw[key].values)
+
+
+def translated(data: xr.DataArray, reading: Callable[[], AbstractContextManager[None]]) -> xr.DataArray:
+    """Return a lazy array each block of which is read within a context of `reading`, which can be pickled."""
+    raw = data.variable
+    values = indexing.LazilyIndexedArray(_Translated(raw, reading))
+    variable = xr.Variable(raw.dims, values, raw.attrs, raw.encoding, fastpath=True)
+    return xr.DataArray(variable, data.coords, name=data.name)

@@ -1,3 +1,4 @@
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -250,6 +251,22 @@ def test_what_dhis2_holds_as_ours_is_noted_as_ours(run: Importer, dhis2: StandIn
     put(dhis2, BO, JULY[0], "9", storedBy="admin")
     summary = run(dhis2, {cell: value + 1 for cell, value in july().items()})
     assert (summary.kept_count, summary.updated, stored(dhis2)[BO, JULY[0]]) == (1, 129, 9.0)
+
+
+def test_the_notes_of_what_was_sent_are_lost(run: Importer, dhis2: StandIn) -> None:
+    """The next import goes by who stored a value, sends what is lacking or computed anew, and notes all ours again."""
+    (lacking, _), (changed, _), (computed_anew, _), (equal, _), *_ = july().items()
+    run(dhis2, {cell: value for cell, value in july().items() if cell != lacking})
+    put(dhis2, *changed, "9", storedBy="jane")
+    shutil.rmtree(run.folder / "sent")
+    dhis2.clear_log()
+    summary = run(dhis2, july() | {computed_anew: 77.0})
+    assert (summary.imported, summary.updated, summary.unchanged, summary.kept_count) == (1, 1, 127, 1)
+    assert sorted(sent(dhis2)) == sorted([lacking, computed_anew])
+    assert stored(dhis2) == july() | {changed: 9.0, computed_anew: 77.0}
+    put(dhis2, *equal, "8", storedBy="admin")  # by a person with our account: the notes tell it again
+    summary = run(dhis2, {cell: value + 1 for cell, value in july().items()})
+    assert (summary.updated, summary.kept_count, stored(dhis2)[equal]) == (128, 2, 8.0)
 
 
 def test_our_own_values_follow_the_data(run: Importer, dhis2: StandIn) -> None:

@@ -1,7 +1,9 @@
 """Rasters over HTTP, by addresses and by a STAC search, beside a stand-in of their provider."""
 
 import json
+import pickle
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from math import cos, floor, radians
@@ -32,6 +34,7 @@ from eo_pygeoapi.pipeline.sources.cog.options import CogOptions
 from eo_pygeoapi.pipeline.sources.cog.source import CogSource
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.pipeline.zonal.step import Aggregated, aggregate_to_org_units
+from tests import canaries
 from tests.pipeline import made
 from tests.stack import CHECKOUT
 from tests.standins import chc, stac
@@ -360,6 +363,31 @@ def test_a_provider_that_fails(
         CogSource().extract(asked)
     server.faults()
     assert values(asked)[("west", "20240301")] == 1.0  # and a later run recovers
+
+
+@pytest.mark.parametrize("rule", [{"status": 500}, {"drop": 10}])
+@pytest.mark.parametrize("way", ["private", "signed"])
+def test_a_provider_that_fails_while_cells_are_aggregated(
+    server: chc.StandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: dict[str, Any],
+    way: str,
+) -> None:
+    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+    sinusoidal(server.root / f"{way}/late.tif", np.ones((120, 140), "int16"), -12.6, 9.6, nodata=-1)
+    shown = {"auth": True} if way == "private" else {"sign": f"{server.url}/sign"}
+    options = publish(server, [item("one", date(2024, 3, 1), 1, f"{way}/late.tif")]) | shown
+    asked = ask(dataset(options), "2024-03-01", "2024-03-01", tmp_path)
+    source = CogSource(environ={"EO_COG_TOKEN": stac.TOKEN})
+    grid = source.open(asked, source.extract(asked))
+    # what another process of a cluster gets
+    assert pickle.loads(pickle.dumps(grid)).chunks == grid.chunks
+    server.faults({"path": f"/{way}/*"} | rule)
+    with pytest.raises(SourceUnavailableError, match=rf"/{way}/late\.tif: cannot be read; try again later") as caught:
+        aggregate_to_org_units(grid, UNITS, periods_in(asked.interval, "daily"), asked.dataset)
+    said = "".join(traceback.format_exception(caught.value))
+    assert not [form for form in canaries.forms([stac.TOKEN, stac.SIGNATURE]) if form.decode() in said]
 
 
 def test_an_address_that_is_no_stac_api(server: chc.StandIn, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """WorldPop against a static server, with a small country in place of a real one."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -77,6 +78,17 @@ def test_a_year_is_downloaded_once(server: chc.StandIn, tmp_path: Path) -> None:
     assert extract_source_data(ask(server, tmp_path, 2026, 2026)) == extract
     assert server.log() == []
     assert kept(tmp_path) == ["population_2026.tif"]
+
+
+def test_a_lost_cache_is_downloaded_again(server: chc.StandIn, tmp_path: Path) -> None:
+    asked = ask(server, tmp_path, 2026, 2026)
+    extract = extract_source_data(asked)
+    before = open_source_data(asked, extract).values
+    shutil.rmtree(tmp_path / "cache")
+    server.clear_log()
+    assert extract_source_data(asked) == extract and server.log()
+    assert kept(tmp_path) == ["population_2026.tif"]
+    assert np.array_equal(open_source_data(asked, extract).values, before, equal_nan=True)
 
 
 def test_the_older_version_has_its_own_file_and_what_is_below_nobody_is_no_data(

@@ -4,12 +4,14 @@ A raster in another coordinate reference system becomes one of degrees while it 
 has the value of the raster's cell at its centre, in cells of about the raster's size.
 """
 
+import hashlib
 import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -19,12 +21,14 @@ import rioxarray
 import xarray as xr
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, of_bands
+from eo_pygeoapi.pipeline.formats.lazy import translated
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
 from eo_pygeoapi.pipeline.sources.download import with_query
 
@@ -94,8 +98,7 @@ class Reading:
         href = with_query(href, self.query)
         if not self.token:
             return f"/vsicurl/{href}"
-        header = quote(f"Bearer {self.token}", safe="")
-        return f"/vsicurl?header.Authorization={header}&url={quote(href, safe='')}"
+        return f"/vsicurl?header_file={_header_file(self.token).name}&url={quote(href, safe='')}"
 
     def opened(self, rasters: Sequence[Raster], box: Box) -> xr.DataArray:
         """Open the rasters of one day as one grid around the box; where several have a cell, the first one counts."""
@@ -126,6 +129,7 @@ class Reading:
             declared = file.nodata is not None or not file.crs.is_geographic or target is not None
         if not isinstance(data, xr.DataArray):
             raise SourceError(f"{raster.name}: holds several rasters; expected one")
+        data = translated(data, partial(_translated, raster.name, self.token))
         data = of_bands(data, raster.name, Bands(self.band, raster.day.isoformat(), self.every))
         # lazily: what comes before the cut would read all
         data = cut_to_box(data, box, raster.name)
@@ -136,9 +140,24 @@ class Reading:
         return data
 
 
+@cache
+def _header_file(token: str) -> MemoryFile:
+    """Return a file in GDAL's memory, for the life of this process, with the header that shows a token.
+
+    In a path the token itself would stand in each error of GDAL. The file has one name in all processes.
+    """
+    folder = hashlib.sha256(token.encode()).hexdigest()[:16]
+    return MemoryFile(f"Authorization: Bearer {token}\n".encode(), dirname=folder, filename="headers")
+
+
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
-    """Turn GDAL's errors into ours, with the name of the raster in place of its path, which may hold a token."""
+def _translated(name: str, token: str = "") -> Iterator[None]:
+    """Turn GDAL's errors into ours, with the name of the raster in place of its path, which may hold a signature.
+
+    Another process of a cluster needs its own file of the token's header.
+    """
+    if token:
+        _header_file(token)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", NotGeoreferencedWarning)
@@ -146,7 +165,7 @@ def _translated(name: str) -> Iterator[None]:
     except NotGeoreferencedWarning:
         raise SourceError(f"{name}: has no georeference; expected a GeoTIFF with one") from None
     except RasterioError as error:
-        words = str(error)
+        words = f"{error} {error.__cause__ or ''}"  # that a read failed is raised from what says why
         if said := next((said for code, said in _REASONS.items() if code in words), ""):
             raise SourceError(f"{name}: {said}") from None
         raise SourceUnavailableError(f"{name}: cannot be read; try again later") from None
