@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
 from pygeoapi.util import TEMPLATESDIR, render_j2_template
 
+from eo_pygeoapi.api.page_words import STEP_NAMES, words_of, written
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
@@ -89,6 +90,7 @@ def answer_json(api: API, request: APIRequest, document: object, status: int = 2
 def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, object], status: int = 200) -> Answer:
     """Return a page; the operators' own template of this name, where they have one, wins over ours."""
     config = {**api.tpl_config, "resources": {}}  # not shown, and large
+    data = {**data, "words": words_of, "written": written, "step_names": STEP_NAMES}
     if manager_of(api).settings.api_tokens_file:
         data = {**data, "viewer": {"name": viewer().name}}  # pygeoapi keeps `config` as it first was
     content = render_j2_template(config, template_folder(api, template), template, data, request.locale)

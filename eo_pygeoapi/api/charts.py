@@ -116,7 +116,8 @@ def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str
         return ""
     low, high = min(known), max(known)
     if low == high:
-        low, high = low - 1, high + 1
+        around = max(1.0, abs(low) / 20)
+        low, high = low - around, high + around
     steps = round_steps(low, high, _MOST_TICKS)
     low, high = steps[0], steps[-1]
     inner_width, inner_height = CHART_WIDTH - _LEFT - _RIGHT, CHART_HEIGHT - _TOP - _BOTTOM

@@ -117,12 +117,14 @@ def _named(api: API, collection_id: str) -> JsonObject:
     dataset = executions_of(api).datasets().get(collection_id)
     collection = api.config["resources"].get(collection_id, {})
     title = l10n.translate(collection.get("title", collection_id), l10n.str2locale("en"))
+    divided = dataset.options.divided_by() if dataset else {}
     return {
         "collection": collection_id,
         "title": title,
         "unit": dataset.unit if dataset else "",
         "period_name": named_periods(dataset),
         "number": numbers_of(dataset),
+        "groups": {group: ", ".join(options.values()) for group, options in divided.items()},
     }
 
 

@@ -16,6 +16,7 @@ from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.provider import REFERENCE, shared_reader
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.features import feature_id, groups_of
 from eo_pygeoapi.store.item_filters import parse_simplify
 from eo_pygeoapi.store.reader import PROPERTIES, Condition, Order, OutlinedPage, PublishedReader, Wanted
@@ -39,12 +40,16 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
         return with_outlines(api, request, (headers_of(api, request, GEOJSON), 200, text), page.outlines)
     period = page.rows[0]["period"] if page.rows else ""
     geometries = {key: json.loads(text) for key, text in page.outlines.items()}
+    found = [row["level"] for row in page.rows]
+    level = level if level is not None else max(found, key=found.count, default=None)  # levels lie over each other
     areas = [
         Area(row["orgUnit"], row["name"] or row["orgUnit"], geometries.get(row["geometry"]), row["value"])
         for row in page.rows
+        if row["level"] == level
     ]
     shown = {"dataset": dataset, "period": period and period_name(period, dataset.period_type), "level": level}
-    levels = sorted({row["level"] for row in page.rows} - {None})
+    known = CoverageTable(executions_of(api).store, dataset.id).units()
+    levels = sorted({each for each in (*found, *(unit.level for unit in known)) if each is not None})
     title = f"{dataset.title}, {shown['period']}"
     return answer_page(
         api,
@@ -57,10 +62,9 @@ def get_latest(api: API, request: APIRequest, dataset_id: str) -> Answer:
 def newest_page(reader: PublishedReader, dataset_id: str, conditions: list[Condition], simplify: float) -> OutlinedPage:
     """Return all rows of the newest period in which a row has a value."""
     wanted: list[Wanted] = [*conditions, HAS_VALUE]
-    # weeks are numbered without zeros in front, so that 2025W9 is behind 2025W52; to sort by days is slower
-    some = reader.outlined_page(dataset_id, wanted, [], 0, 1, with_geometry=False).rows
-    order = [Order("start" if some and "W" in some[0]["period"] else "period", descending=True)]
-    newest = reader.outlined_page(dataset_id, wanted, order, 0, 1, with_geometry=False).rows
+    newest = reader.outlined_page(
+        dataset_id, wanted, [Order("period", descending=True)], 0, 1, with_geometry=False
+    ).rows
     if not newest:
         return OutlinedPage([], 0, {})
     of_period = Condition("period = ?", (newest[0]["period"],), on_key=True)

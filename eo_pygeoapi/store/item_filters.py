@@ -28,7 +28,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "validFraction": {"type": "number"},
     "jobID": {"type": "string"},
 }
-_OF_KEY = ("orgUnit", "period", "start", "end")
+_OF_KEY = ("orgUnit", "period")  # not the days, which a row that takes others back has none of
 
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
@@ -53,7 +53,7 @@ def datetime_condition(text: str) -> Condition:
         raise _wrong("datetime", text, _DATETIME) from error
     if end < start:
         raise _wrong("datetime", text, "a start that is not after the end")
-    return Condition('start <= ? AND "end" >= ?', (end, start), on_key=True)
+    return Condition('start <= ? AND "end" >= ?', (end, start))
 
 
 def _days(text: str) -> tuple[date, date]:

@@ -37,7 +37,7 @@ _MOST_COUNTS = 500_000  # periods
 class Condition:
     """A piece of SQL that is true of the rows wanted, over `PROPERTIES`, with a `?` for each parameter.
 
-    `on_key` says that it depends on the unit, the period and its days only; then it is asked before the latest of
+    `on_key` says that it depends on the unit and the period only; then it is asked before the latest of
     several rows is chosen.
     """
 

@@ -79,6 +79,12 @@ def test_a_flat_line_is_drawn(values: list[float | None]) -> None:
     assert "nan" not in line_chart(["x"] * len(values), values, "")
 
 
+def test_the_axis_of_one_value_tells_its_steps_apart() -> None:
+    drawn = ET.fromstring(line_chart(["2026"], [126783.0], ""))
+    ticks = [text.text for text in drawn.iter("text")][:-1]
+    assert len(set(ticks)) == len(ticks) > 2 and all("." not in str(tick) for tick in ticks)
+
+
 def test_without_values_there_is_no_chart() -> None:
     assert line_chart([], [], "") == line_chart(["1"], [None], "") == ""
 

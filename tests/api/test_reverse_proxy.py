@@ -16,6 +16,7 @@ from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
 from tests.servers import free_port, running
 from tests.stack import CHECKOUT, base_config
+from tests.standins.dhis2_route import route
 from tests.web import web
 
 DOCUMENT = (CHECKOUT / "docs" / "reverse-proxy.md").read_text()
@@ -36,14 +37,24 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenFile:
+    return TokenFile(tmp_path_factory.mktemp("tokens") / "tokens.json")
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, tokens: TokenFile) -> Iterator[tuple[str, str]]:
     """The API as the proxies find it, and a token."""
     folder = tmp_path_factory.mktemp("api")
-    tokens = TokenFile(folder / "tokens.json")
     token = tokens.create("ada", ["read"])
     more = {"EO_API_TOKENS_FILE": str(tokens.path), "EO_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}
     with web(folder / "web", base_config(), "http://127.0.0.1:9/api", more) as url:
         yield url, token
+
+
+@pytest.fixture(scope="module")
+def more_tokens(tokens: TokenFile) -> dict[str, str]:
+    """Other tokens by the names of who has them; nobody has made the last one."""
+    return {"importer": tokens.create("importer", ["execute"]), "guessed": "eo_guessed"}
 
 
 def as_it_stands(language: str, folder: Path, tls: Path, port: int, api_port: str) -> Path:
@@ -145,6 +156,71 @@ def test_a_person_signs_in_over_tls(proxy: tuple[requests.Session, str], api: tu
     policy = answer.headers["Content-Security-Policy"]
     assert f"form-action 'self' {url.removesuffix('/climate')};" in policy
     session.cookies.clear()
+
+
+def _operations(api: str) -> list[tuple[str, str, bool]]:
+    """Every operation of the OpenAPI document: method, path of something that is not there, whether it is closed."""
+    paths = requests.get(f"{api}/openapi?f=json", timeout=60).json()["paths"]
+    ids = {"{jobId}": JOB.rpartition("/")[2], "{datasetId}": "sample-temperature"}
+    return [
+        (
+            method.upper(),
+            re.sub(r"\{\w+\}", lambda found: ids.get(found[0], "x"), path),
+            bool(operation.get("security")),
+        )
+        for path, found in paths.items()
+        for method, operation in found.items()
+        if method in ("get", "post", "put", "delete")
+    ]
+
+
+def _asked(
+    session: requests.Session, url: str, operations: list[tuple[str, str, bool]], token: str
+) -> list[tuple[str, str, int]]:
+    headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    found = []
+    for method, path, _ in operations:
+        answer = session.request(method, url + path, headers=headers, json={}, timeout=60, allow_redirects=False)
+        found.append((method, path, answer.status_code))
+    return found
+
+
+@pytest.fixture(scope="module")
+def directly(api: tuple[str, str], more_tokens: dict[str, str]) -> dict[str, list[tuple[str, str, int]]]:
+    """What every operation answers to each token, without a proxy."""
+    operations, direct = _operations(api[0]), requests.Session()
+    assert len(operations) >= 40
+    return {token: _asked(direct, api[0], operations, token) for token in ("", api[1], *more_tokens.values())}
+
+
+def test_every_route_of_the_document_needs_the_token_that_it_says(
+    directly: dict[str, list[tuple[str, str, int]]], api: tuple[str, str], more_tokens: dict[str, str]
+) -> None:
+    closed = {(method, path) for method, path, needs in _operations(api[0]) if needs}
+    refused = {
+        token: {(method, path) for method, path, status in found if status in (401, 403)}
+        for token, found in directly.items()
+    }
+    assert refused[""] == refused[more_tokens["guessed"]] == closed
+    assert {method for method, _ in refused[api[1]]} <= {"POST", "DELETE", "PUT"} and refused[api[1]]
+    assert not refused[more_tokens["importer"]]
+
+
+def test_every_route_answers_each_token_alike_by_a_proxy(
+    proxy: tuple[requests.Session, str], api: tuple[str, str], directly: dict[str, list[tuple[str, str, int]]]
+) -> None:
+    operations = _operations(api[0])
+    for token, expected in directly.items():
+        assert _asked(*proxy, operations, token) == expected
+
+
+def test_every_route_answers_each_token_alike_by_a_route_of_dhis2(
+    api: tuple[str, str], directly: dict[str, list[tuple[str, str, int]]]
+) -> None:
+    operations = _operations(api[0])
+    for token, expected in directly.items():
+        with route(api[0], {"Authorization": f"ApiToken {token}"} if token else {}) as url:
+            assert _asked(requests.Session(), url, operations, "a header that a Route drops") == expected
 
 
 def test_headers_count_from_trusted_addresses_alone(api: tuple[str, str], tmp_path: Path) -> None:

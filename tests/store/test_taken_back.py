@@ -14,6 +14,7 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import period_with_id
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.item_filters import datetime_condition, property_condition
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.published import compact
 from eo_pygeoapi.store.reader import DEFAULT_ORDER, PublishedReader
@@ -164,3 +165,12 @@ def test_jobs_that_published_the_same_cells_are_taken_back_in_order(store: Resul
     assert (shown(store), reasons(store, FIRST)) == (
         {}, dict.fromkeys(("OuA", "OuB"), "taken back by job undo")
     )  # fmt: skip
+
+
+def test_what_was_taken_back_is_not_found_by_its_days_either(store: ResultStore) -> None:
+    imported(store, "job-1", 0, {("OuA", FIRST): 1.0, ("OuA", SECOND): 2.0})
+    undone(store, "job-1", 1, {("OuA", FIRST): "deleted", ("OuA", SECOND): "deleted"})
+    reader = PublishedReader(store)
+
+    for condition in (datetime_condition("2025-07"), property_condition("start", "2025-07-01")):
+        assert reader.count("rain", [condition]) == 0

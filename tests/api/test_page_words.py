@@ -1,0 +1,30 @@
+"""What pages call members of documents, and how they write values."""
+
+import pytest
+
+from eo_pygeoapi.api.page_words import STEP_NAMES, words_of, written
+from eo_pygeoapi.gateway.job import IMPORT_STEPS
+
+
+def test_every_step_has_words() -> None:
+    assert tuple(STEP_NAMES) == IMPORT_STEPS
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("dryRun", "Dry run"), ("datasetId", "Dataset"), ("providerRequests", "Provider requests")]
+)
+def test_members_are_called_by_words(name: str, words: str) -> None:
+    assert words_of(name) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "yes"), (False, "no"), (None, "–"), (1234, "1,234"), (0.948366013322486, "0.948366"),
+        (1234567.8, "1,234,568"), ("-P62D", "62 days before it runs"), ("-P1M", "1 month before it runs"),
+        ("2026-11-30T06:43:12Z", "2026-11-30 06:43 UTC"), ("WARNING", "done, with warnings"), ("Bo", "Bo"),
+        ([2, 3], "2, 3"), ({"dataElement": "RAIN", "dryRun": True}, "data element RAIN, dry run yes"),
+    ],
+)  # fmt: skip
+def test_values_are_written_for_people(value: object, text: str) -> None:
+    assert written(value) == text
