@@ -4,8 +4,8 @@ Each is a word and a threshold in the dataset's units, such as `days-above-35`. 
 the Expert Team on Climate Change Detection and Indices (ETCCDI, Zhang et al. 2011, https://doi.org/10.1002/wcc.147):
 hot and cold days (SU, FD) are strictly above and below, a dry day is below and a wet day at or above the threshold
 (CDD, CWD). Spells are those within the period; `dry-spells-5-1` counts those of 5 days or more with less than 1, as
-xclim's `dry_spell_frequency` does. Degree days are the sum of what the days' values are above the threshold
-(McMaster and Wilhelm 1997, https://doi.org/10.1016/S0168-1923(97)00027-0).
+xclim's `dry_spell_frequency` does with `op="max"`. Degree days are the sum of what the days' values are above the
+threshold (McMaster and Wilhelm 1997, https://doi.org/10.1016/S0168-1923(97)00027-0).
 """
 
 import re

@@ -70,9 +70,14 @@ class DerivedOptions(SourceOptions):
         return wanted
 
     def defaults(self) -> dict[str, Any]:
-        """Monthly, with two decimals; percentages are so in their units."""
+        """Monthly, with two decimals, an SPI with three; percentages are so in their units."""
         percent = {"units": {"to": "percent"}} if self.statistic in ("percent-of-normal", "percentile") else {}
-        return {"periodType": "monthly", "decimals": 0 if self.statistic == "rank" else 2, **percent}
+        return {"periodType": "monthly", "decimals": self._decimals(), **percent}
+
+    def _decimals(self) -> int:
+        if self.statistic == "rank":
+            return 0
+        return 3 if self.months else 2
 
     def taken_from(self) -> str:
         """The dataset whose published values these are of."""
