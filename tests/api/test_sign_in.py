@@ -103,3 +103,11 @@ def test_with_tokens_only_named_sites_read_answers(server: tuple[str, TokenFile,
         answer = requests.get(f"{url}/collections?f=json", headers={"Origin": origin}, timeout=60)
         assert answer.headers.get("Access-Control-Allow-Origin") == allowed
         assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("path", [f"/processes/{PROCESS}", "/collections/sample-temperature"])
+def test_requests_that_pages_show_have_the_header_that_they_need(server: tuple[str, TokenFile, str], path: str) -> None:
+    url, _, token = server
+    page = requests.get(f"{url}{path}?f=html", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    shown = page.text.partition("<pre>curl")[2].partition("</pre>")[0]
+    assert '-H "Authorization: Bearer $TOKEN"' in shown and token not in page.text
