@@ -72,9 +72,15 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ),
         # the source
         ("{}", "source: is required"),
-        ("{source: chirps}", "source: 'chirps' is not allowed; allowed: chirps3, derived, era5-land, file, worldpop"),
-        ("{source: }", "source: null is not allowed; allowed: chirps3, derived, era5-land, file, worldpop"),
-        ("{source: [file]}", "source: ['file'] is not allowed; allowed: chirps3, derived, era5-land, file, worldpop"),
+        (
+            "{source: chirps}",
+            "source: 'chirps' is not allowed; allowed: chirps3, cog, derived, era5-land, file, worldpop",
+        ),
+        ("{source: }", "source: null is not allowed; allowed: chirps3, cog, derived, era5-land, file, worldpop"),
+        (
+            "{source: [file]}",
+            "source: ['file'] is not allowed; allowed: chirps3, cog, derived, era5-land, file, worldpop",
+        ),
         ("{source: chirps3, 5: x}", "[5]: 5 is not allowed; allowed: names that are strings; put it in quotes"),
         # options
         ("{source: file}", "options.href: is required"),
