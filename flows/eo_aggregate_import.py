@@ -47,12 +47,12 @@ from eo_pygeoapi.store import job_folder, publish, recording
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.reader import PublishedReader
+from eo_pygeoapi.store.shared_cache import CALLED
 from eo_pygeoapi.store.store import ResultStore
 from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
 from flows.surroundings import (
-    CACHE,
     connection_of,
     failed_for_now,
     of_one_download,
@@ -157,7 +157,7 @@ class Run:
         whole = periods.periods_in(execution.interval, dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
         frame, settings = self.kept.units().frame, self.settings
-        with zonal.means(ResultStore(settings.cache, CACHE), settings.memory_mib, settings.dask_scheduler) as means:
+        with zonal.means(ResultStore(settings.cache, CALLED), settings.memory_mib, settings.dask_scheduler) as means:
             if dataset.options.divided_by():
                 opens = partial(sources.open_group, request, extract)
                 aggregated = groups.aggregate_groups(opens, frame, wanted, dataset, report, means)

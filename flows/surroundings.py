@@ -29,10 +29,10 @@ from eo_pygeoapi.pipeline.dhis2 import client as dhis2
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.shared_cache import shared_store
 from eo_pygeoapi.store.store import ResultStore
 
 _log = logging.getLogger(__name__)
-CACHE = "download cache"
 
 
 @cache
@@ -49,8 +49,7 @@ def enabled_datasets() -> dict[str, Dataset]:
 
 def shared_cache() -> ResultStore | None:
     """Return the object store in which workers share their downloads, None where there is none."""
-    url = process_settings().shared_cache
-    return ResultStore(url, CACHE) if url else None
+    return shared_store(process_settings().shared_cache)
 
 
 def base_url() -> str:

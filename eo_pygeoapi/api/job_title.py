@@ -3,17 +3,12 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
-from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.models import DatedInputs
 from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping
+from eo_pygeoapi.watch.feed_jobs import days_asked
 
 # how the message of a job that has ended counts: `finished: 434 values; in DHIS2: 403 new, 31 rejected`
 _VALUES = re.compile(r"finished: (\d+ values)")
@@ -39,13 +34,8 @@ def _counted(job: Job, dataset: Dataset | None) -> JsonMapping:
     asked = {name: str(job.inputs[name]) for name in ("datetime", "start", "end") if job.inputs.get(name)}
     if not any("P" in text for text in asked.values()):
         return asked
-    inputs = asked | {"datasetId": job.dataset or job.process_id}
-    try:
-        today = job.created.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
-        interval = resolve_interval(DatedInputs.model_validate(inputs), today)
-    except (InputError, ValidationError):
-        return asked
-    return {"start": interval.start.isoformat(), "end": interval.end.isoformat()}
+    days = days_asked(asked, job.dataset or job.process_id, dataset.time_zone if dataset else "UTC", job.created)
+    return {"start": days.start.isoformat(), "end": days.end.isoformat()} if days else asked
 
 
 def dates_of(inputs: JsonMapping) -> str:

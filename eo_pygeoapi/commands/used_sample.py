@@ -16,8 +16,8 @@ def make_used_sample(settings: Settings) -> None:
     folder = (settings.data_dir / "sample").absolute()
     try:
         datasets = inspect_datasets(read_config(settings.config), settings.config.absolute().parent).right.values()
-        hrefs = [dataset.resolve(str(getattr(dataset.options, "href", ""))) for dataset in datasets]
-        if any(folder == Path(href).parent for href in hrefs) and not (folder / "districts.geojson").exists():
+        paths = [Path(dataset.resolve(path)) for dataset in datasets for path in dataset.options.local_paths()]
+        if any(path.parent == folder for path in paths) and not (folder / "districts.geojson").exists():
             from eo_pygeoapi.commands.sample import make_sample  # NetCDF's library takes memory, which a worker keeps
 
             make_sample(folder)

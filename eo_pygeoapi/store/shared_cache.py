@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from eo_pygeoapi.store.download_cache import CachedFile, parse
 from eo_pygeoapi.store.store import MissingResultError, ResultStore, StoredEntry
 
 LOCK = "lock"
+CALLED = "download cache"  # in messages
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,6 +34,11 @@ class Pace:
     written: float = 15
     looked_at: float = 1
     given_up: float = 120
+
+
+def shared_store(url: str) -> ResultStore | None:
+    """Return the object store at this address, None where workers share none."""
+    return ResultStore(url, CALLED) if url else None
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class SharedFolder:
         """Store a new file. Raises ResultsError."""
         key = f"{self.prefix}/{path.name}"
         with self.store.new_file(key) as draft:
-            draft.write_bytes(path.read_bytes())
+            shutil.copyfile(path, draft)
         self._copied.discard(path.name)
         for entry in self.store.stored(key):
             os.utime(path, (entry.written.timestamp(),) * 2)

@@ -86,15 +86,15 @@ def _holds(days: Interval | None, asked: Interval) -> bool:
 
 
 def _days(job: Job, dataset: Dataset) -> Interval | None:
-    return days_asked(job.inputs, dataset, job.created)
+    return days_asked(job.inputs, dataset.id, dataset.time_zone, job.created)
 
 
-def days_asked(inputs: JsonMapping, dataset: Dataset, moment: datetime) -> Interval | None:
+def days_asked(inputs: JsonMapping, dataset_id: str, time_zone: str, moment: datetime) -> Interval | None:
     """Return the days that the inputs of an import ask for at a moment; None where they do not say, which is checked
     elsewhere.
     """
     try:
-        asked = ImportInputs.model_validate({**inputs, "datasetId": dataset.id}, by_name=False)
-        return resolve_interval(asked, moment.astimezone(ZoneInfo(dataset.time_zone)).date())
+        asked = ImportInputs.model_validate({**inputs, "datasetId": dataset_id}, by_name=False)
+        return resolve_interval(asked, moment.astimezone(ZoneInfo(time_zone)).date())
     except (ValidationError, InputError):
         return None

@@ -166,7 +166,7 @@ def _asked_until(facts: Facts, today: date) -> date:
 def _last_day(dataset: Dataset, schedule: Schedule, today: date) -> date:
     """Return the last day that a schedule asked for when it ran last before today."""
     ran = latest_until(schedule, datetime.combine(today, time(), UTC))
-    asked = days_asked(schedule.inputs, dataset, ran) if ran else None
+    asked = days_asked(schedule.inputs, dataset.id, dataset.time_zone, ran) if ran else None
     return asked.end if asked else date.min
 
 

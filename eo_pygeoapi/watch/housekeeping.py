@@ -20,6 +20,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import published
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.history import History
+from eo_pygeoapi.store.shared_cache import shared_store
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.old_files import (
     remove_closed_problems,
@@ -83,8 +84,7 @@ class Housekeeping:
             removed.append(remove_dead_letters(folder / "prefect/dlq", retention.logs, now, dry_run=dry_run))
         if retention.downloads:
             cache, busy = self.settings.cache_folder(), running_sources(self.gateway, datasets)
-            url = self.settings.shared_cache
-            shared = ResultStore(url, "download cache") if url else None
+            shared = shared_store(self.settings.shared_cache)
             removed.append(
                 remove_downloads(cache, retention.downloads, now, datasets, busy, dry_run=dry_run, shared=shared)
             )

@@ -61,6 +61,11 @@ def download(
     return path
 
 
+def bearer(token: str) -> Mapping[str, str]:
+    """Return the header that shows a token; none where there is none."""
+    return {"Authorization": f"Bearer {token}"} if token else NO_HEADERS
+
+
 def cached(url: str, folder: Path) -> Path:
     """Return the path at which `download` keeps the file at `url`."""
     place = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]

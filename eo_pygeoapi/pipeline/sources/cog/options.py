@@ -54,6 +54,11 @@ class CogOptions(FileOptions):
             raise ValueError(f"{', '.join(named)}: only with stac, not with href")
         return self
 
+    @property
+    def called(self) -> str:
+        """What messages call the rasters."""
+        return self.collection or self.href
+
     def local_paths(self) -> list[str]:
         """Return the path, where `href` is one."""
         return super().local_paths() if self.href else []

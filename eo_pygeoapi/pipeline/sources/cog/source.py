@@ -26,7 +26,7 @@ from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.cog.options import RASTER_SERVER, CogOptions
 from eo_pygeoapi.pipeline.sources.cog.raster import Raster, Reading, spread
 from eo_pygeoapi.pipeline.sources.cog.stac import Search, token_for
-from eo_pygeoapi.pipeline.sources.download import cached, download, exists, with_query
+from eo_pygeoapi.pipeline.sources.download import bearer, cached, download, exists, with_query
 from eo_pygeoapi.pipeline.sources.file.source import parts_of, step_of, with_time
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.stale import no_data
@@ -44,27 +44,28 @@ class CogSource:
 
     def extract(self, request: SourceRequest) -> Extract:
         """Find the rasters of the interval, and leave out the periods that lack any."""
-        options, token = _options(request), self._token(request)
+        options, reading = _options(request), self._reading(request)
         if options.stac:
-            rasters = Search(options, token).rasters(request.interval, request.bbox)
+            rasters = Search(options, reading.token).rasters(request.interval, request.bbox)
         else:
-            rasters = _of_template(request, token)
-        covered = {day for raster in rasters for day in _covered(raster, request)}
+            rasters = _of_template(request, reading)
+        step = _step(request)
+        covered = {day for raster in rasters for day in _covered(raster, request, step)}
         missing = [day for day in days(request.interval) if day not in covered]
-        name, today = options.collection or options.href, self.today()
+        name, today = options.called, self.today()
         if not rasters or len(missing) == len(days(request.interval)):
             expected = options.expected(missing[-1])
             until = f"; expected {expected}" if expected and expected > today else ""
             said = f"{name}: nothing is there for {missing[0]} to {missing[-1]}{until}"
             raise no_data(said, options, missing, today)
         files = [raster.to_text() for raster in rasters]
-        _opened(rasters[:1], self._reading(request), request)
+        _opened(rasters[:1], reading, request)
         return Extract(files=files, left_out=_left_out(request, missing, today), note=name)
 
     def open(self, request: SourceRequest, extract: Extract) -> xr.DataArray:
         """Open the rasters as one normalised grid, lazily; each day's tiles together."""
         options, reading = _options(request), self._reading(request)
-        name = options.collection or options.href
+        name = options.called
         rasters = [Raster.of_text(text) for text in extract.files]
         grids = [
             (day, _opened(list(same), reading, request)) for day, same in groupby(rasters, lambda raster: raster.day)
@@ -94,19 +95,16 @@ class CogSource:
         variable = RASTER_SERVER.variables["token"]
         if token := self.environ.get(variable, ""):
             return token
-        raise SourceCredentialError(
-            f"{_options(request).collection or _options(request).href}: no token; set {variable}"
-        )
+        raise SourceCredentialError(f"{_options(request).called}: no token; set {variable}")
 
 
 def _options(request: SourceRequest) -> CogOptions:
     return cast(CogOptions, request.dataset.options)
 
 
-def _of_template(request: SourceRequest, token: str) -> list[Raster]:
+def _of_template(request: SourceRequest, reading: Reading) -> list[Raster]:
     """Return those of the addresses that the interval asks for at which there is a raster."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    query = token_for(sign) if (sign := _options(request).sign) else ""
+    headers, query = bearer(reading.token), reading.query
     found = []
     for part in parts_of(request):
         first = days_of(part.date)[0] if part.date else request.interval.start
@@ -150,9 +148,9 @@ def _step(request: SourceRequest) -> Step:
     return options.step or (None if options.stac else parts_of(request)[0].step) or "day"
 
 
-def _covered(raster: Raster, request: SourceRequest) -> list[date]:
+def _covered(raster: Raster, request: SourceRequest, step: Step) -> list[date]:
     """Return the days that a raster stands for."""
-    first, step = raster.day, _step(request)
+    first = raster.day
     if not _options(request).stac and step_of(_options(request).href) is None:
         return days(request.interval)  # one file of all times
     if stands := _options(request).item_days:

@@ -14,7 +14,7 @@ from eo_pygeoapi.errors import SourceCredentialError, SourceError, SourceUnavail
 from eo_pygeoapi.pipeline.grids.grid import Box
 from eo_pygeoapi.pipeline.sources.cog.options import CogOptions
 from eo_pygeoapi.pipeline.sources.cog.raster import Raster
-from eo_pygeoapi.pipeline.sources.download import TIMEOUTS
+from eo_pygeoapi.pipeline.sources.download import TIMEOUTS, bearer
 
 _PAGE, _MOST_PAGES = 250, 400
 _REFUSALS = (requests.codes.unauthorized, requests.codes.forbidden)
@@ -64,10 +64,9 @@ class Search:
         raise SourceError(f"{self.options.stac}: has more than {_MOST_PAGES} pages of items; ask for fewer days")
 
     def _asked(self, url: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             method = "GET" if body is None else "POST"
-            with requests.request(method, url, json=body, headers=headers, timeout=TIMEOUTS) as answer:
+            with requests.request(method, url, json=body, headers=dict(bearer(self.token)), timeout=TIMEOUTS) as answer:
                 status, text = answer.status_code, f"{self.options.stac}: answers {answer.status_code} {answer.reason}"
                 if status in _REFUSALS:
                     raise SourceCredentialError(f"{text}; it wants a token, or another one (EO_COG_TOKEN)")
