@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from eo_pygeoapi.contract.models import ImportSummary, Interval
+from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import inspect_datasets
@@ -27,14 +27,11 @@ from eo_pygeoapi.pipeline.sources.step import (
 )
 from eo_pygeoapi.pipeline.zonal.groups import aggregate_groups
 from eo_pygeoapi.pipeline.zonal.step import Aggregated, aggregate_to_org_units
-from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.reader import PublishedReader
-from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline import made
 from tests.stack import CHECKOUT, RAINY_MONTH, make_rain
 from tests.standins import cds, chc, stac, worldpop
-from tests.store.results_data import square, units
+from tests.store.series import publish_series
 
 FILE = CHECKOUT / "docs" / "ministry.yml"
 UNITS = made.units({"a": box(-12.0, 8.0, -11.5, 8.5)})
@@ -111,26 +108,14 @@ def month_by_month() -> NDArray[np.float64]:
 
 def published(folder: Path) -> PublishedReader:
     """Thirty years of months and those of this year, as `rain-monthly` would have published them."""
-    store = ResultStore(str(folder / "results"))
     months = [
         period
         for year in (*YEARS, MONTH.year - 1, MONTH.year)
         for period in periods_in(Interval(start=date(year, 1, 1), end=date(year, 12, 31)), "monthly")
     ]
-    values = {
-        "orgUnit": np.array(["a"] * len(months), dtype=object),
-        "period": np.array([period.id for period in months], dtype=object),
-        "start": np.array([period.start.isoformat() for period in months], dtype=object),
-        "end": np.array([period.end.isoformat() for period in months], dtype=object),
-        "value": month_by_month(),
-        "validFraction": np.ones(len(months)),
-    }
-    summary = ImportSummary(status="SKIPPED", dry_run=True)
-    results = JobResults(
-        units=units({"a": square(0, 0)}), values=values, summary=summary, left_out=[], preview={"dataValues": []}
-    )
-    publish_results(JobFolder(store, "a-job"), "rain-monthly", results)
-    return PublishedReader(store)
+    values = month_by_month().tolist()
+    rows = [("a", period, value) for period, value in zip(months, values, strict=True)]
+    return publish_series(folder, "rain-monthly", rows)
 
 
 @pytest.mark.parametrize("id_", yaml.safe_load(FILE.read_text())["resources"])

@@ -7,16 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eo_pygeoapi.contract.models import ImportSummary, Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval, PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.zonal.step import Aggregated
-from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.reader import PublishedReader
-from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.climatology.test_climatology import compared, dataset, values
-from tests.store.results_data import square, units
+from tests.store.series import publish_series
 
 
 def published(
@@ -24,24 +21,7 @@ def published(
 ) -> PublishedReader:
     """Publish a value of each period of these Gregorian years as those of `rain` in the unit `a`."""
     periods = periods_in(Interval(start=date(first, 1, 1), end=date(last, 12, 31)), period_type)
-    columns = {
-        "orgUnit": np.array(["a"] * len(periods), dtype=object),
-        "period": np.array([period.id for period in periods], dtype=object),
-        "start": np.array([period.start.isoformat() for period in periods], dtype=object),
-        "end": np.array([period.end.isoformat() for period in periods], dtype=object),
-        "value": np.array([value(period) for period in periods], dtype=np.float64),
-        "validFraction": np.ones(len(periods)),
-    }
-    store = ResultStore(str(folder / "results"))
-    results = JobResults(
-        units=units({"a": square(0, 0)}),
-        values=columns,
-        summary=ImportSummary(status="SKIPPED", dry_run=True),
-        left_out=[],
-        preview={"dataValues": [], "rows": []},
-    )
-    publish_results(JobFolder(store, "a-job"), "rain", results)
-    return PublishedReader(store)
+    return publish_series(folder, "rain", [("a", period, value(period)) for period in periods])
 
 
 def of_period(reader: PublishedReader, asked: Dataset, id_: str) -> Aggregated:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import ImportSummary, Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval, PeriodType
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import inspect_datasets
@@ -23,12 +23,9 @@ from eo_pygeoapi.pipeline.climatology.statistics import spi, statistic
 from eo_pygeoapi.pipeline.climatology.step import compare_with_normal
 from eo_pygeoapi.pipeline.sources.derived.options import DerivedOptions
 from eo_pygeoapi.pipeline.zonal.step import Aggregated
-from eo_pygeoapi.store.job_folder import JobFolder
-from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.reader import PublishedReader
-from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline import made
-from tests.store.results_data import square, units
+from tests.store.series import publish_series
 
 NAN = float("nan")
 
@@ -41,24 +38,7 @@ def published(
     last = first + -(-count // {"monthly": 12, "yearly": 1, "daily": 365}[period_type])
     periods = periods_in(Interval(start=date(first, 1, 1), end=date(last, 12, 31)), period_type)[:count]
     rows = [(unit, period, values[n]) for n, period in enumerate(periods) for unit, values in series.items()]
-    columns = {
-        "orgUnit": np.array([unit for unit, _, _ in rows], dtype=object),
-        "period": np.array([period.id for _, period, _ in rows], dtype=object),
-        "start": np.array([period.start.isoformat() for _, period, _ in rows], dtype=object),
-        "end": np.array([period.end.isoformat() for _, period, _ in rows], dtype=object),
-        "value": np.array([value for _, _, value in rows], dtype=np.float64),
-        "validFraction": np.full(len(rows), 0.9),
-    }
-    store = ResultStore(str(folder / "results"))
-    results = JobResults(
-        units=units({unit: square(n, 0) for n, unit in enumerate(series)}),
-        values=columns,
-        summary=ImportSummary(status="SKIPPED", dry_run=True),
-        left_out=[],
-        preview={"dataValues": [], "rows": []},
-    )
-    publish_results(JobFolder(store, "a-job"), "rain", results)
-    return PublishedReader(store)
+    return publish_series(folder, "rain", rows, 0.9)
 
 
 def dataset(statistic: str, **given: Any) -> Dataset:
