@@ -1,7 +1,8 @@
 """The commands `eo-pygeoapi cache …`: list, size, prune."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +12,10 @@ from rich.table import Table
 
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eo_pygeoapi.settings import Settings
+    from eo_pygeoapi.store.download_cache import Product
 
 app = typer.Typer(help="List, size and prune the cache of downloads.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -23,8 +28,17 @@ def list_(data_dir: DataDir = None) -> None:
     """List each product and box in the cache, with its days, files and size."""
     from eo_pygeoapi.store.download_cache import products
 
+    settings = _settings(data_dir)
+    if shared := _shared(settings):
+        out.print(f"in {settings.shared_cache}:", markup=False)
+        _print(shared)
+        out.print(f"copies on this machine, in {settings.cache_folder()}:", markup=False)
+    _print(products(settings.cache_folder()))
+
+
+def _print(products: Iterable["Product"]) -> None:
     table = Table("product", "days", "files", "size", "provisional", "box", box=None, pad_edge=False)
-    for product in products(_folder(data_dir)):
+    for product in products:
         box = ", ".join(f"{edge:g}" for edge in product.about.get("box", []))
         days = " to ".join(dict.fromkeys(str(day) for day in (product.first, product.last) if day))
         provisional = str(product.provisional or "")
@@ -37,13 +51,20 @@ def size(data_dir: DataDir = None) -> None:
     """Say how many bytes the cache holds, by source."""
     from eo_pygeoapi.store.download_cache import products
 
+    settings = _settings(data_dir)
+    if shared := _shared(settings):
+        _print_sizes(shared, settings.shared_cache)
+    _print_sizes(products(settings.cache_folder()), str(settings.cache_folder()))
+
+
+def _print_sizes(products: Iterable["Product"], where: str) -> None:
     sizes: dict[str, int] = {}
-    for product in products(_folder(data_dir)):
+    for product in products:
         source = product.name.partition("/")[0]
         sizes[source] = sizes.get(source, 0) + product.size
     for source, bytes_ in sizes.items():
         out.print(f"{source}: {decimal(bytes_)}")
-    out.print(f"total: {decimal(sum(sizes.values()))} in {_folder(data_dir)}")
+    out.print(f"total: {decimal(sum(sizes.values()))} in {where}", markup=False)
 
 
 @app.command("prune")
@@ -56,7 +77,7 @@ def prune_(
     """Remove old downloads, and what killed ones left; a run downloads again what it needs."""
     from eo_pygeoapi.store.download_cache import products, prune
 
-    folder = _folder(data_dir)
+    folder = _settings(data_dir).cache_folder()
     known = {found.name for found in products(folder)}
     known |= {name.partition("/")[0] for name in known}
     if unknown := [name for name in product or [] if name not in known]:
@@ -66,10 +87,16 @@ def prune_(
     out.print(f"{word} {done.files} files, {decimal(done.size)}")
 
 
-def _folder(data_dir: Path | None) -> Path:
+def _settings(data_dir: Path | None) -> "Settings":
     from eo_pygeoapi.settings import process_settings
 
     settings = process_settings()
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir})
-    return settings.cache_folder()
+    return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
+
+
+def _shared(settings: "Settings") -> list["Product"]:
+    """Return what workers share in an object store; nothing where they share none."""
+    from eo_pygeoapi.store.shared_cache import shared_products, shared_store
+
+    store = shared_store(settings.shared_cache)
+    return shared_products(store, settings.cache_folder()) if store else []

@@ -3,8 +3,8 @@
 `<cache>/<source>/<product>-<key>/<variable>_<dates>.nc` (or `.tif`) holds a variable of a product in a box, for the
 days in its name: a year, month or day, or two of these with `_` between. `.provisional` before the suffix marks data
 that the provider will replace. `<key>` is a hash of all that the content depends on; `about.json` beside them lists
-that. A job downloads into a folder `.unfinished-…`, whose name says which process it is, and moves the files when they
-are complete; meanwhile it holds `.lock` beside them.
+that. A job downloads into a folder `.unfinished-….PART`, whose name says which process it is and what it fetches,
+such as the month `2025-07`, and moves the files when they are complete; meanwhile it holds `.lock-PART` beside them.
 """
 
 import json
@@ -24,6 +24,7 @@ from eo_pygeoapi.json_types import JsonObject
 
 ABOUT = "about.json"
 LOCK = ".lock"
+SHARED = ".shared"  # in a folder of copies of what lies in an object store
 UNFINISHED = ".unfinished-"
 _DATE = r"\d{4}(?:-\d\d(?:-\d\d)?)?"
 _NAME = re.compile(
@@ -102,9 +103,6 @@ def products(cache: Path) -> list[Product]:
     for folder in [folder for source in _folders(cache) for folder in _folders(source)]:
         paths = list(_files(folder))
         known = [file for path in paths if (file := parse(path))]
-        about: JsonObject = {}
-        with suppress(OSError, ValueError):
-            about = json.loads((folder / ABOUT).read_text())
         found.append(
             Product(
                 folder=folder,
@@ -115,10 +113,18 @@ def products(cache: Path) -> list[Product]:
                 last=max((file.last for file in known), default=None),
                 provisional=sum(file.provisional for file in known),
                 unfinished=sum(1 for path in folder.iterdir() if path.name.startswith(UNFINISHED)),
-                about=about,
+                about=read_about(folder),
             )
         )
     return found
+
+
+def read_about(folder: Path) -> JsonObject:
+    """Return what a folder says of its product; nothing where it cannot be read."""
+    about: JsonObject = {}
+    with suppress(OSError, ValueError):
+        about = json.loads((folder / ABOUT).read_text())
+    return about
 
 
 @dataclass(frozen=True)
@@ -153,16 +159,16 @@ def prune(
             removed, size = removed + 1, size + _size(path)
             if not dry_run:
                 remove(path)
-        if not dry_run and not any(path.name not in (ABOUT, LOCK) for path in product.folder.iterdir()):
+        if not dry_run and all(_is_beside(path.name) for path in product.folder.iterdir()):
             shutil.rmtree(product.folder, ignore_errors=True)
     return Pruned(removed, size)
 
 
 def _leftovers(folder: Path) -> list[Path]:
-    """Return what killed downloads left: nobody holds the lock beside it, or where there is none, it is old."""
+    """Return what killed downloads left: nobody holds the part's lock beside it, or where there is none, it is old."""
     found = []
     for path in _unfinished(folder):
-        lock = path.parent / LOCK
+        lock = path.parent / lock_name(path.suffix.removeprefix("."))
         if lock.exists():  # a download may wait for hours for its provider, without writing anything
             with suppress(Timeout, OSError), FileLock(lock, timeout=0):
                 found.append(path)
@@ -179,10 +185,21 @@ def _unfinished(folder: Path) -> list[Path]:
     return [path for path in found if not any(part.name.startswith(UNFINISHED) for part in path.parents)]
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed downloads left in a folder whose lock the caller holds."""
+def _is_beside(name: str) -> bool:
+    """Tell whether it is the name of what lies beside the files of a product."""
+    return name in (ABOUT, SHARED) or name.startswith(LOCK)
+
+
+def lock_name(part: str) -> str:
+    """Return the name of the file that a job locks while it fetches a part of a product, such as a month."""
+    return f"{LOCK}-{part}"
+
+
+def sweep(folder: Path, part: str) -> None:
+    """Remove what killed downloads of a part left, whose lock the caller holds."""
     for path in _unfinished(folder):
-        remove(path)
+        if path.suffix == f".{part}":
+            remove(path)
 
 
 def sweep_cache(cache: Path) -> int:

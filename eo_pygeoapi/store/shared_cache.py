@@ -1,8 +1,9 @@
 """The cache of downloads in an object store, for workers that share no disk.
 
 Each worker reads copies on its own disk (`download_cache.py`). Before a job looks for files of a product it copies
-those that it lacks, and it stores there what it has downloaded. `lock` beside the files says who downloads: its holder
-writes it anew every few seconds, and whoever waits takes it over when it has not changed for two minutes.
+those that it lacks, and it stores there what it has downloaded. `lock-PART` beside the files says who downloads a part,
+such as a month: its holder writes it anew every few seconds, and whoever waits takes it over when it has not changed
+for two minutes.
 Where two workers hold it at once after all, both download the same files, and each file is whole.
 """
 
@@ -19,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eo_pygeoapi.errors import ResultsError, SourceUnavailableError
-from eo_pygeoapi.store.download_cache import CachedFile, parse
+from eo_pygeoapi.store.download_cache import SHARED, CachedFile, Product, parse, read_about, remove
 from eo_pygeoapi.store.store import MissingResultError, ResultStore, StoredEntry
 
 LOCK = "lock"
 CALLED = "download cache"  # in messages
+_JUST_FETCHED = 3600  # seconds within which a new file may not be in the store yet
 _LOG = logging.getLogger(__name__)
 
 
@@ -85,15 +87,16 @@ class SharedFolder:
             self.drop(path)
 
     @contextmanager
-    def locked(self, say: Callable[[], None], seconds: float) -> Iterator[None]:
-        """Hold the product's lock while the block runs; `say` is called once where it must be waited for.
+    def locked(self, say: Callable[[], None], seconds: float, part: str) -> Iterator[None]:
+        """Hold the lock of a part while the block runs; `say` is called once where it must be waited for.
 
-        The caller holds the lock of this machine's copies. So one that this machine is said to hold was left behind,
-        by a job that was killed or could not reach the store at its end, and is taken at once.
+        The caller holds the lock of this machine's copies of the part. So one that this machine is said to hold was
+        left behind, by a job that was killed or could not reach the store at its end, and is taken at once.
 
         Raises SourceUnavailableError where another worker holds it for so many seconds, and ResultsError.
         """
-        key, owner = f"{self.prefix}/{LOCK}", hashlib.sha256(f"{platform.node()} {self.copies}".encode()).hexdigest()
+        key = f"{self.prefix}/{LOCK}-{part}"
+        owner = hashlib.sha256(f"{platform.node()} {self.copies}".encode()).hexdigest()
         self._take(key, owner, say, seconds)
         ended = threading.Event()
         keeping = threading.Thread(target=self._keep, args=(key, owner, ended), daemon=True)
@@ -123,7 +126,7 @@ class SharedFolder:
                 self.store.delete(key)
                 continue
             if now - begun > seconds:
-                raise SourceUnavailableError(f"{self.prefix}: another worker has been fetching it for hours")
+                raise SourceUnavailableError(f"{key}: another worker has been fetching it for hours")
             time.sleep(self.pace.looked_at)
 
     def _keep(self, key: str, owner: str, ended: threading.Event) -> None:
@@ -161,6 +164,44 @@ def prune_shared(
             if not dry_run:
                 store.delete(entry.key)
     return removed, size
+
+
+def shared_products(store: ResultStore, cache: Path) -> list[Product]:
+    """Return the products in the object store; what copies in `cache` say of them is theirs. Raises ResultsError."""
+    found: dict[str, list[tuple[StoredEntry, CachedFile]]] = {}
+    for entry in store.stored():
+        if file := parse(cache / entry.key):
+            found.setdefault(entry.key.rpartition("/")[0], []).append((entry, file))
+    return [
+        Product(
+            folder=cache / name,
+            name=name,
+            files=len(files),
+            size=sum(entry.size for entry, _ in files),
+            first=min(file.first for _, file in files),
+            last=max(file.last for _, file in files),
+            provisional=sum(file.provisional for _, file in files),
+            unfinished=0,
+            about=read_about(cache / name),
+        )
+        for name, files in found.items()
+    ]
+
+
+def drop_copies(store: ResultStore, cache: Path, now: float | None = None) -> int:
+    """Remove copies of files that the object store no longer holds; returns their number. Raises ResultsError.
+
+    So what housekeeping removes there goes on every host, also where no watch runs.
+    """
+    now = now or time.time()
+    kept, removed = {entry.key for entry in store.stored()}, 0
+    for mark in cache.glob(f"*/*/{SHARED}"):
+        for path in filter(parse, mark.parent.iterdir()):
+            with suppress(FileNotFoundError):
+                if str(path.relative_to(cache)) not in kept and now - path.stat().st_ctime > _JUST_FETCHED:
+                    remove(path)
+                    removed += 1
+    return removed
 
 
 def local_copies(paths: list[str], cache: Path, store: ResultStore) -> list[str]:

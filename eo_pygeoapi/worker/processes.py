@@ -78,7 +78,7 @@ def end_tree(root: Process, seconds: float = 3.0) -> bool:
                 # what it writes to, or made beside its lock
                 for path in (Path(file.path) for file in process.open_files()):
                     unfinished |= {place for place in (path, *path.parents) if place.name.startswith(UNFINISHED)}
-                    if path.name == LOCK:
+                    if path.name.startswith(LOCK):
                         unfinished |= set(path.parent.glob(f"{UNFINISHED}{platform.node()}-{process.pid}-*"))
         _each(processes, psutil.Process.kill)
         if time.monotonic() > until:

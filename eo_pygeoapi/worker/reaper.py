@@ -12,7 +12,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 from prefect.utilities.engine import propose_state
 
+from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.store.download_cache import sweep_cache
+from eo_pygeoapi.store.shared_cache import drop_copies
+from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.worker.deaths import DeadRuns, Death
 from eo_pygeoapi.worker.processes import end_tree
 from eo_pygeoapi.worker.records import Records, RunRecord
@@ -69,6 +72,12 @@ class Reaper:
         return True
 
 
-def remove_old_unfinished(cache: Path) -> int:
-    """Remove unfinished downloads whose process is dead; returns their number."""
-    return sweep_cache(cache)
+def tidy_cache(cache: Path, shared: ResultStore | None) -> None:
+    """Remove unfinished downloads whose process is dead, and copies of what the object store no longer holds."""
+    sweep_cache(cache)
+    if shared:
+        try:
+            if count := drop_copies(shared, cache):
+                _log.info("removed %d copies of downloads that the shared cache no longer holds", count)
+        except ResultsError as error:
+            _log.warning("copies of downloads are not looked after: %s", error)

@@ -15,17 +15,19 @@ from eo_pygeoapi.errors import EngineUnavailableError, ResultsError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.wakeup import listen, stop_listening
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.store.shared_cache import shared_store
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.workers import forget_worker, note_worker
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
-from eo_pygeoapi.worker.reaper import Reaper, remove_old_unfinished
+from eo_pygeoapi.worker.reaper import Reaper, tidy_cache
 from eo_pygeoapi.worker.records import FOLDER, Records
 from eo_pygeoapi.worker.worker import AWAY, ImportWorker
 from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_environment
 
 _log = logging.getLogger(__name__)
 REAP_SECONDS = 10.0
+TIDY_SECONDS = 24 * 3600.0
 STOPPED = "the worker was stopped, and the run had not ended after the {:.0f} s that it was given"
 ZYGOTE_SECONDS = 20.0  # how long a run waits for a zygote that is loading
 SETTLE_SECONDS = 60.0  # for settling killed runs and calling hooks
@@ -62,7 +64,7 @@ class _Work:
         store = ResultStore(self._settings.results)
         await _if_the_store_answers(note_worker, store, name)
         serving = asyncio.create_task(self._serve())
-        parts = (self._reap, self.worker.watch, self.worker.take_when_woken)
+        parts = (self._tidy, self._reap, self.worker.watch, self.worker.take_when_woken)
         beside = [asyncio.create_task(_for_ever(part)) for part in parts]
         keeper = None
         if self._settings.use_zygote and can_fork():
@@ -134,8 +136,14 @@ class _Work:
         if self.worker.busy:
             _log.warning("Prefect could not be told of all runs that were ended; the next worker will")
 
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.to_thread(
+                tidy_cache, self._settings.cache_folder(), shared_store(self._settings.shared_cache)
+            )
+            await asyncio.sleep(TIDY_SECONDS)
+
     async def _reap(self) -> None:
-        await asyncio.to_thread(remove_old_unfinished, self._settings.cache_folder())
         while True:
             if self.worker.is_setup and not self.worker.draining:
                 try:

@@ -56,7 +56,7 @@ def cache(tmp_path: Path) -> Path:
     root = tmp_path / "cache"
     files = {
         "chirps3/final-rnl-0123456789abcdef/precip_2025-07.nc": (10, 5),
-        "chirps3/final-rnl-0123456789abcdef/.unfinished-abc/day.nc": (7, 3),
+        "chirps3/final-rnl-0123456789abcdef/.unfinished-abc.2025-07/day.nc": (7, 3),
         "era5-land/cds-0123456789abcdef/2m_temperature_2025-08-01_2025-08-09.provisional.nc": (100, 40),
         "era5-land/cds-0123456789abcdef/2m_temperature_2025-07.nc": (1000, 1),
     }
@@ -104,15 +104,15 @@ def test_only_the_named_products_are_pruned_and_empty_folders_go(cache: Path) ->
 
 
 def test_a_download_under_way_is_left_alone(cache: Path) -> None:
-    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc"
+    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc.2025-07"
     os.utime(unfinished)
     prune(cache, 0)
     assert unfinished.exists()
 
 
 def test_a_download_whose_lock_is_held_is_left_alone_however_long_it_waits(cache: Path) -> None:
-    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc"
-    with FileLock(unfinished.parent / ".lock"):
+    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc.2025-07"
+    with FileLock(unfinished.parent / ".lock-2025-07"):
         assert (prune(cache, 1000).files, sweep_cache(cache)) == (0, 0)
     os.utime(unfinished)
     (unfinished / "day.nc").touch()
@@ -120,7 +120,7 @@ def test_a_download_whose_lock_is_held_is_left_alone_however_long_it_waits(cache
 
 
 def test_what_is_written_where_there_is_no_lock_is_left_alone(cache: Path) -> None:
-    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc"
+    unfinished = cache / "chirps3/final-rnl-0123456789abcdef/.unfinished-abc.2025-07"
     (unfinished / "day.nc").touch()
     assert sweep_cache(cache) == 0
     os.utime(unfinished / "day.nc", (time.time() - 4000,) * 2)

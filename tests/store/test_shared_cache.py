@@ -9,14 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from eo_pygeoapi.cli import app
 from eo_pygeoapi.errors import SourceUnavailableError
-from eo_pygeoapi.store.shared_cache import LOCK, Pace, SharedFolder, local_copies, prune_shared
+from eo_pygeoapi.store.download_cache import SHARED
+from eo_pygeoapi.store.shared_cache import LOCK, Pace, SharedFolder, drop_copies, local_copies, prune_shared
 from eo_pygeoapi.store.store import ResultStore
 from tests.standins import s3
 
 PREFIX = "chirps3/final-rnl-0123456789abcdef"
-NAME = "precip_2025-07.nc"
+PART = "2025-07"
+NAME = f"precip_{PART}.nc"
 QUICK = Pace(written=0.1, looked_at=0.05, given_up=1)
 
 
@@ -70,7 +74,7 @@ def test_the_store_loses_a_file_only_where_its_own_is_damaged(host: Callable[[st
 def _hold(url: str, copies: str, said: "multiprocessing.SimpleQueue[float]") -> None:
     folder = SharedFolder(ResultStore(url), PREFIX, Path(copies), QUICK)
     for _ in range(3):
-        with folder.locked(lambda: None, 60):
+        with folder.locked(lambda: None, 60, PART):
             said.put(time.time())
             time.sleep(0.2)
             said.put(time.time())
@@ -93,19 +97,27 @@ def test_hosts_hold_the_lock_one_after_the_other(url: str) -> None:
     assert ResultStore(url).keys() == []
 
 
+def test_a_host_that_fetches_another_part_does_not_wait(host: Callable[[str], SharedFolder]) -> None:
+    words = list[str]()
+    one, two = host("one"), host("two")
+    with one.locked(lambda: None, 60, PART), two.locked(lambda: words.append("waits"), 2, "2025-08"):
+        assert words == []
+    assert one.store.keys() == []
+
+
 def test_a_lock_whose_holder_is_lost_is_taken_over_and_one_that_is_kept_is_not(
     host: Callable[[str], SharedFolder],
 ) -> None:
     one, words = host("one"), list[str]()
-    one.store.write_text(f"{PREFIX}/{LOCK}", "lost 7")
+    one.store.write_text(f"{PREFIX}/{LOCK}-{PART}", "lost 7")
     begun = time.monotonic()
-    with one.locked(lambda: words.append("waits"), 60):
+    with one.locked(lambda: words.append("waits"), 60, PART):
         assert 1 <= time.monotonic() - begun < 10 and words == ["waits"]
         waiting: list[object] = []
 
         def wait() -> None:
             with pytest.raises(SourceUnavailableError, match="another worker has been fetching it") as raised:
-                with host("two").locked(lambda: None, 2):
+                with host("two").locked(lambda: None, 2, PART):
                     pass
             waiting.append(raised.value)
 
@@ -117,11 +129,11 @@ def test_a_lock_whose_holder_is_lost_is_taken_over_and_one_that_is_kept_is_not(
 
 def test_a_lock_that_this_host_has_left_behind_is_taken_at_once(host: Callable[[str], SharedFolder]) -> None:
     one, words = host("one"), list[str]()
-    with one.locked(lambda: words.append("waits"), 60):
-        left = one.store.read_bytes(f"{PREFIX}/{LOCK}")
-    one.store.write_bytes(f"{PREFIX}/{LOCK}", left)
+    with one.locked(lambda: words.append("waits"), 60, PART):
+        left = one.store.read_bytes(f"{PREFIX}/{LOCK}-{PART}")
+    one.store.write_bytes(f"{PREFIX}/{LOCK}-{PART}", left)
     begun = time.monotonic()
-    with one.locked(lambda: words.append("waits"), 60):
+    with one.locked(lambda: words.append("waits"), 60, PART):
         assert time.monotonic() - begun < 0.9 and words == []
 
 
@@ -151,3 +163,27 @@ def test_old_files_of_the_store_are_removed_but_for_those_that_are_needed(host: 
     assert prune_shared(one.store, later, dry_run=True, spared=spared) == (1, 4)
     assert prune_shared(one.store, later, dry_run=False, spared=spared) == (1, 4)
     assert [file.first for file in one.files("precip").values()] == [date(2025, 8, 1)]
+
+
+def test_a_copy_goes_when_the_store_no_longer_holds_its_file(host: Callable[[str], SharedFolder]) -> None:
+    one, two = host("one"), host("two")
+    gone, kept = stored(one, b"july"), stored(one, b"august", "precip_2025-08.nc")
+    two.pull(lambda _file: True, "precip")
+    cache = two.copies.parents[1]
+    (own := cache / "file" / "rain" / NAME).parent.mkdir(parents=True)
+    own.touch()  # of a source that shares nothing
+    (two.copies / SHARED).touch()
+    one.drop(gone)
+    assert drop_copies(two.store, cache) == 0, "a new file may not be in the store yet"
+    assert drop_copies(two.store, cache, time.time() + 3700) == 1
+    assert [path.name for path in cache.rglob("*.nc")] == [own.name, kept.name]
+
+
+def test_the_commands_show_what_workers_share(
+    host: Callable[[str], SharedFolder], url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stored(host("one"), b"july")
+    monkeypatch.setenv("EO_CACHE_URL", url)
+    for command, words in (("list", [PREFIX, "2025-07-01 to 2025-07-31", "copies on this machine"]), ("size", [url])):
+        said = CliRunner().invoke(app, ["cache", command, "--data-dir", str(tmp_path / "none")])
+        assert said.exit_code == 0 and all(word in said.output for word in words), said.output

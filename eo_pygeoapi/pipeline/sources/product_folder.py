@@ -25,11 +25,12 @@ from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.store.download_cache import (
     ABOUT,
-    LOCK,
+    SHARED,
     UNFINISHED,
     CachedFile,
     dates_text,
     file_name,
+    lock_name,
     parse,
     remove,
     sweep,
@@ -39,6 +40,7 @@ from eo_pygeoapi.store.store import ResultStore
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 6 * 3600  # seconds for another job to fetch the same data
+ALL = "all"  # the part of a source that locks a product as a whole
 _ONLY = ""  # a file holds one variable of any name
 _RETRY_DAYS = 7  # between two requests for final data in place of provisional ones
 
@@ -86,53 +88,63 @@ class ProductFolder:
         path = self.path
         try:
             path.mkdir(parents=True, exist_ok=True)
+            if self.shared:
+                (path / SHARED).touch()
             for last in (False, False, True):
                 try:
                     if not (path / ABOUT).exists():
                         write_whole(path / ABOUT, self.about + "\n")
                     break
-                except FileNotFoundError:  # a job that locks the folder sweeps up drafts, this one too
+                except FileNotFoundError:  # housekeeping has removed the folder, which was empty
                     if last:
                         raise
         except OSError as error:
             raise SourceError(f"{self.name}: cannot keep downloads in {path}: {error.strerror}") from error
 
     @contextmanager
-    def locked(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Make and lock the folder, so that two jobs that need the same data fetch them once."""
+    def locked(self, say: Callable[[str], None], part: str = ALL) -> Iterator[None]:
+        """Make the folder and lock a part, such as the month `2025-07`: of two jobs that need it one fetches it.
+
+        Who has waited looks again whether it is there. Jobs that fetch other parts do not wait.
+        """
         self.make()
-        with self._locked_here(say):
-            sweep(self.path)
+        with self._locked_here(say, part):
+            sweep(self.path, part)
             if self.shared is None:
                 yield
                 return
-            with self.shared.locked(lambda: say(f"waits for another worker that fetches {self.name}"), _WAIT):
+            called = self._called(part)
+            with self.shared.locked(lambda: say(f"waits for another worker that fetches {called}"), _WAIT, part):
                 yield
 
+    def _called(self, part: str) -> str:
+        return self.name if part == ALL else f"{self.name} {part}"
+
     @contextmanager
-    def _locked_here(self, say: Callable[[str], None]) -> Iterator[None]:
-        lock = FileLock(self.path / LOCK)
+    def _locked_here(self, say: Callable[[str], None], part: str) -> Iterator[None]:
+        lock, called = FileLock(self.path / lock_name(part)), self._called(part)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"waits for another job that fetches {self.name}")
+            say(f"waits for another job that fetches {called}")
             try:
                 lock.acquire(timeout=_WAIT, poll_interval=0.5)
             except Timeout as error:
-                raise SourceUnavailableError(f"{self.name}: another job has been fetching it for hours") from error
+                raise SourceUnavailableError(f"{called}: another job has been fetching it for hours") from error
         try:
             yield
         finally:
             lock.release()
 
     @contextmanager
-    def unfinished(self) -> Iterator[Path]:
+    def unfinished(self, part: str = ALL) -> Iterator[Path]:
         """Make a folder on the same file system for a download, and remove it afterwards.
 
-        Its name holds the machine and the process, so that whoever kills the process can remove it.
+        Its name holds the machine, the process and the part, so that whoever kills the process, or fetches the part
+        next, can remove it.
         """
         prefix = f"{UNFINISHED}{platform.node()}-{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.path, ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(f".{part}", prefix, self.path, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def keep(self, unfinished: Path, variable: str, first: date, last: date, *, provisional: bool = False) -> Path:
@@ -156,11 +168,18 @@ class ProductFolder:
         return path
 
     def covering(
-        self, variable: str, wanted: Sequence[date], today: date, final_from: FinalFrom | None = None
+        self,
+        variable: str,
+        wanted: Sequence[date],
+        today: date,
+        final_from: FinalFrom | None = None,
+        *,
+        locked: bool = False,
     ) -> tuple[list[CachedFile], list[date]]:
         """Return the files with the wanted days, few and final ones first, and the days that no file holds.
 
-        Removes damaged files. Passes over provisional files when, by `final_from`, the provider has final data by now.
+        Passes over damaged files, which whoever holds the lock removes, and over provisional ones when, by
+        `final_from`, the provider has final data by now.
         """
         missing, files = set(wanted), []
         if self.shared:
@@ -179,8 +198,9 @@ class ProductFolder:
                 continue
             if version not in self.looked_at:
                 if problem := self._problem(file.path, file.first, file.last):
-                    _LOG.warning("%s: %s %s; it is fetched again", self.name, file.path.name, problem)
-                    self._remove_damaged(file.path)
+                    if locked:
+                        _LOG.warning("%s: %s %s; it is fetched again", self.name, file.path.name, problem)
+                        self._remove_damaged(file.path)
                     continue
                 self.looked_at.add(version)
             files.append(file)

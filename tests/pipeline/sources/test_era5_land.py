@@ -244,7 +244,7 @@ def test_two_jobs_that_need_the_same_fetch_it_once(ask: Ask, server: cds.StandIn
         first, second = list(jobs.map(lambda _: source().extract(asked), range(2)))
     assert first == second
     assert len(server.executions()) == 1
-    assert "waits for another job that fetches ERA5-Land of the Climate Data Store" in said
+    assert "waits for another job that fetches ERA5-Land of the Climate Data Store 2024-01" in said
 
 
 # Near real time

@@ -1,3 +1,4 @@
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -73,7 +74,6 @@ def test_a_file_that_was_put_in_the_place_of_another_is_looked_at_again(tmp_path
     assert made.covering("level", days(1, 3), date(2026, 3, 20))[1] == []
     path.write_bytes(path.read_bytes()[:-100])
     assert made.covering("level", days(1, 3), date(2026, 3, 20))[1] == days(1, 3)
-    assert not path.exists()
 
 
 def test_provisional_files_expire_when_final_ones_are_due_and_then_are_asked_for_once_a_week(tmp_path: Path) -> None:
@@ -94,3 +94,41 @@ def test_other_keys_are_other_folders_that_say_what_they_hold(tmp_path: Path) ->
     one, other = folder(tmp_path), folder(tmp_path, address="http://mirror")
     assert one.path != other.path and folder(tmp_path).path == one.path
     assert '"address": "http://mirror"' in (other.path / "about.json").read_text()
+
+
+def test_jobs_that_fetch_other_parts_do_not_wait_and_one_that_fetches_the_same_does(tmp_path: Path) -> None:
+    first, other, same = list[str](), list[str](), threading.Event()
+    made, held = folder(tmp_path), threading.Event()
+
+    def wait() -> None:
+        def say(words: str) -> None:
+            assert words == "waits for another job that fetches Made 2026-03"
+            same.set()
+
+        with folder(tmp_path).locked(say, "2026-03"):
+            assert same.is_set() and not held.is_set()
+
+    with made.locked(first.append, "2026-03"):
+        held.set()
+        with folder(tmp_path).locked(other.append, "2026-04"), folder(tmp_path).unfinished("2026-03") as unfinished:
+            assert unfinished.exists(), "of another part, and so not swept up"
+        (waiting := threading.Thread(target=wait)).start()
+        assert same.wait(10)
+        held.clear()
+    waiting.join(10)
+    assert not waiting.is_alive() and first == other == []
+
+
+def test_who_holds_the_lock_of_a_part_sweeps_up_after_those_before_it(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    for part in ("2026-03", "2026-04"):
+        (made.path / f".unfinished-lost-1-abc.{part}").mkdir()
+    with made.locked(print, "2026-03"):
+        assert [path.name for path in made.path.glob(".unfinished-*")] == [".unfinished-lost-1-abc.2026-04"]
+
+
+def test_a_damaged_file_is_passed_over_and_removed_by_who_holds_the_lock(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    (path := put(made, 1, 3, 1.0)).write_bytes(b"cut off")
+    assert made.covering("level", days(1, 3), date(2026, 3, 20)) == ([], days(1, 3)) and path.exists()
+    assert made.covering("level", days(1, 3), date(2026, 3, 20), locked=True) == ([], days(1, 3)) and not path.exists()

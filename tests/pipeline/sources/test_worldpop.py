@@ -147,7 +147,7 @@ def test_a_provider_that_falls_silent_is_given_up_in_time(
     assert time.monotonic() - began < 15
     # the other year is whole, and of this one nothing stays behind
     files = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}
-    assert files == {"population_2025.tif", "about.json", ".lock"}
+    assert files == {"population_2025.tif", "about.json", ".lock-2025", ".lock-2026"}
     server.faults()
     server.clear_log()
     grid = WorldPopSource().open(asked, WorldPopSource().extract(asked))

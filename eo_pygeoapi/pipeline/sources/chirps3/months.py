@@ -53,14 +53,19 @@ class Months:
         self, wanted: Sequence[date], today: date, say: Callable[[str], None]
     ) -> tuple[list[CachedFile], list[date]]:
         """Fetch the months of these days that are not kept; return the files, in order, and the days without one."""
-        with self.folder.locked(say):
-            _, missing = self.folder.covering(chc.VARIABLE, wanted, today)
-            for first in sorted({day.replace(day=1) for day in missing}):
-                if (last := end_of_month(first)) >= today:
-                    break
-                say(f"downloads {self.served.name} {first:%Y-%m}")
-                with self.folder.unfinished() as unfinished, suppress(chc.NotPublishedError):
-                    file = chc.download_sum(self.served, first, Path(unfinished, "month.nc"))
-                    self.folder.keep(file, chc.VARIABLE, first, last)
-            files, missing = self.folder.covering(chc.VARIABLE, wanted, today)
+        self.folder.make()
+        _, missing = self.folder.covering(chc.VARIABLE, wanted, today)
+        for first in sorted({day.replace(day=1) for day in missing}):
+            if end_of_month(first) >= today:
+                break
+            with self.folder.locked(say, part := f"{first:%Y-%m}"):
+                if self.folder.covering(chc.VARIABLE, [first], today, locked=True)[1]:
+                    say(f"downloads {self.served.name} {part}")
+                    self._download(first, part)
+        files, missing = self.folder.covering(chc.VARIABLE, wanted, today)
         return sorted(files, key=lambda file: file.first), missing
+
+    def _download(self, first: date, part: str) -> None:
+        with self.folder.unfinished(part) as unfinished, suppress(chc.NotPublishedError):
+            file = chc.download_sum(self.served, first, Path(unfinished, "month.nc"))
+            self.folder.keep(file, chc.VARIABLE, first, end_of_month(first))

@@ -55,8 +55,7 @@ class Chirps3Source:
         stages: dict[str, list[CachedFile]] = {}
         for stage in _STAGES[options.stage]:
             product = _product(request, stage)
-            with product.folder.locked(request.say):
-                files, missing = _fetch(product, missing, today, request.say)
+            files, missing = _fetch(product, missing, today, request.say)
             if files:
                 found += files
                 stages[product.name] = files
@@ -115,10 +114,10 @@ class _Product:
         """Return which of these days are kept, by the names of the files."""
         return self.folder.held(chc.VARIABLE, wanted, today, None if self.is_final else published_whole)
 
-    def kept(self, wanted: Sequence[date], today: date) -> tuple[list[CachedFile], list[date]]:
+    def kept(self, wanted: Sequence[date], today: date, *, locked: bool = False) -> tuple[list[CachedFile], list[date]]:
         """Return the kept files of these days, and the days that are missing."""
         final_from = None if self.is_final else published_whole
-        return self.folder.covering(chc.VARIABLE, wanted, today, final_from)
+        return self.folder.covering(chc.VARIABLE, wanted, today, final_from, locked=locked)
 
 
 def _product(request: SourceRequest, stage: str) -> _Product:
@@ -162,35 +161,40 @@ def _fetch(
     product: _Product, wanted: Sequence[date], today: date, say: Callable[[str], None]
 ) -> tuple[list[CachedFile], list[date]]:
     """Fetch those of these days that are not kept; return the files, in order, and the unpublished days."""
+    product.folder.make()
     _, missing = product.kept(wanted, today)
-    if not missing:
-        files, _ = product.kept(wanted, today)
-        return sorted(files, key=lambda file: file.first), []
     with chc.served_by(product.served.base_url):
         for _, month in groupby(missing, lambda day: (day.year, day.month)):
-            lacking = list(month)
-            say(f"downloads {product.name} {lacking[0]:%Y-%m}")
-            is_whole = today >= published_whole(lacking[0])
-            first = lacking[0].replace(day=1)
-            last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
-            whole_month = [first + timedelta(n) for n in range(last.day)]
-            # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
-            if is_whole and product.is_final and not product.kept(whole_month, today)[0]:
-                with product.folder.unfinished() as unfinished, suppress(chc.NotPublishedError):
-                    if file := chc.download_month(product.served, first, unfinished):
-                        product.folder.keep(file, chc.VARIABLE, first, last)
-                        continue
-            _fetch_days(product, lacking, today, in_order=not is_whole)
+            days_of_month = list(month)
+            with product.folder.locked(say, part := f"{days_of_month[0]:%Y-%m}"):
+                if lacking := product.kept(days_of_month, today, locked=True)[1]:
+                    say(f"downloads {product.name} {part}")
+                    _fetch_of_month(product, lacking, today, part)
     files, missing = product.kept(wanted, today)
     return sorted(files, key=lambda file: file.first), missing
 
 
-def _fetch_days(product: _Product, lacking: Sequence[date], today: date, *, in_order: bool) -> None:
+def _fetch_of_month(product: _Product, lacking: Sequence[date], today: date, part: str) -> None:
+    """Fetch these days of a month, whose lock is held: the whole month where it is published and nothing of it kept."""
+    is_whole = today >= published_whole(lacking[0])
+    first = lacking[0].replace(day=1)
+    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+    whole_month = [first + timedelta(n) for n in range(last.day)]
+    # kept days mean that the month was not whole at the last request; dhis2eo fetches no months of prelim
+    if is_whole and product.is_final and not product.kept(whole_month, today)[0]:
+        with product.folder.unfinished(part) as unfinished, suppress(chc.NotPublishedError):
+            if file := chc.download_month(product.served, first, unfinished):
+                product.folder.keep(file, chc.VARIABLE, first, last)
+                return
+    _fetch_days(product, lacking, today, part, in_order=not is_whole)
+
+
+def _fetch_days(product: _Product, lacking: Sequence[date], today: date, part: str, *, in_order: bool) -> None:
     """Fetch days one by one; where they are published `in_order`, stop at the first unpublished one."""
     for day in lacking:
         if day > today:
             return
-        with product.folder.unfinished() as unfinished:
+        with product.folder.unfinished(part) as unfinished:
             try:
                 file = chc.download_day(product.served, day, Path(unfinished, "day.nc"))
             except chc.NotPublishedError:

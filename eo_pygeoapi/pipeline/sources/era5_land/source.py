@@ -59,8 +59,7 @@ class Era5LandSource:
         fetching = self._fetching(request)
         provider, name = fetching.provider, fetching.folder.name
         own = _needed(request.dataset, request.interval, fetching.daily)
-        with fetching.folder.locked(request.say):
-            kept, missing = fetching.fetch_missing(_variables(request), own)
+        kept, missing = fetching.fetch_missing(_variables(request), own)
         fetching.raise_if_stale(own, missing)
         left_out = _left_out(request, set(missing), fetching.expected)
         if len(left_out) == len(periods_in(request.interval, request.dataset.period_type)):
@@ -198,9 +197,9 @@ class _Fetching:
         """The options of the dataset."""
         return cast(Era5LandOptions, self.request.dataset.options)
 
-    def kept(self, variable: str, days: Sequence[date]) -> tuple[list[CachedFile], list[date]]:
+    def kept(self, variable: str, days: Sequence[date], *, locked: bool = False) -> tuple[list[CachedFile], list[date]]:
         """Return the kept files of these days, and the days that are missing."""
-        return self.folder.covering(variable, days, self.today, self.options.final_from)
+        return self.folder.covering(variable, days, self.today, self.options.final_from, locked=locked)
 
     def own(self, days: Sequence[date]) -> tuple[list[CachedFile], list[date]]:
         """Return the kept files of all inputs of the dataset, and the days that any of them lacks."""
@@ -218,28 +217,36 @@ class _Fetching:
 
         Returns what `own` does afterwards.
         """
+        self.folder.make()
         if not (before := self.own(own))[1]:
             return before
-        missing = {variable: self.kept(variable, days)[1] for variable, days in variables.items()}
-        wanted = sorted({day for days in missing.values() for day in days if day <= self.today})
+        missing = {day for variable, days in variables.items() for day in self.kept(variable, days)[1]}
+        wanted = sorted(day for day in missing if day <= self.today)
         self._ask_for_newest(wanted)
         for _, month in groupby(wanted, lambda day: (day.year, day.month)):
-            days = [day for day in month if self.latest is None or day <= self.latest]
-            lacking = [variable for variable, lacks in missing.items() if set(lacks) & set(days)]
-            if not days:
-                continue
-            _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(lacking), days_text(days))
-            with self.folder.unfinished() as unfinished:
-                asked = Wanted(lacking, days, box_of(self.request.download_box), self.daily)
-                try:
-                    received = self.provider.fetch(asked, unfinished, self.request.say)
-                except NotPublishedError as error:
-                    self.latest = error.latest or self.latest
-                    _LOG.info("%s: %s", self.provider.name, error)
-                    continue
-                for variable in lacking:
-                    self._keep(read(received, variable, self.folder.name), variable, days, unfinished)
+            if days := [day for day in month if self.latest is None or day <= self.latest]:
+                with self.folder.locked(self.request.say, part := f"{days[0]:%Y-%m}"):
+                    self._fetch_of_month(variables, set(days), part)
         return self.own(own)
+
+    def _fetch_of_month(self, variables: Mapping[str, Sequence[date]], wanted: set[date], part: str) -> None:
+        """Fetch what is not kept of these days of a month, whose lock is held, in one request."""
+        needed = {variable: sorted(wanted.intersection(days)) for variable, days in variables.items()}
+        missing = {variable: self.kept(variable, days, locked=True)[1] for variable, days in needed.items()}
+        lacking, days = [variable for variable in missing if missing[variable]], sorted(set().union(*missing.values()))
+        if not days:  # another job has fetched them
+            return
+        _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(lacking), days_text(days))
+        with self.folder.unfinished(part) as unfinished:
+            asked = Wanted(lacking, days, box_of(self.request.download_box), self.daily)
+            try:
+                received = self.provider.fetch(asked, unfinished, self.request.say)
+            except NotPublishedError as error:
+                self.latest = error.latest or self.latest
+                _LOG.info("%s: %s", self.provider.name, error)
+                return
+            for variable in lacking:
+                self._keep(read(received, variable, self.folder.name), variable, days, unfinished)
 
     def _ask_for_newest(self, wanted: Sequence[date]) -> None:
         """Ask the provider how far its data go, where some of the days may not be there yet."""

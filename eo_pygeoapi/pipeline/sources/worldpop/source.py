@@ -44,8 +44,7 @@ class WorldPopSource:
         without_handlers()
         options, name, folder = cast(WorldPopOptions, request.dataset.options), _name(request), _folder(request)
         years = range(request.interval.start.year, request.interval.end.year + 1)
-        with folder.locked(request.say):
-            found = {year: files for year in years if (files := _fetch_all(request, folder, year, self.timeouts))}
+        found = {year: files for year in years if (files := _fetch_all(request, folder, year, self.timeouts))}
         if not found:
             first, last = YEARS[options.version]
             asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
@@ -100,10 +99,11 @@ def _sum(bands: list[xr.DataArray]) -> xr.DataArray:
 def _fetch_all(request: SourceRequest, folder: ProductFolder, year: int, timeouts: Timeouts) -> list[CachedFile]:
     """Return the kept files of a year, of each band, or download them; none where WorldPop lacks one."""
     found = []
-    for band in cast(WorldPopOptions, request.dataset.options).bands() or [""]:
-        if (file := _fetch(request, folder, year, band, timeouts)) is None:
-            return []
-        found.append(file)
+    with folder.locked(request.say, str(year)):
+        for band in cast(WorldPopOptions, request.dataset.options).bands() or [""]:
+            if (file := _fetch(request, folder, year, band, timeouts)) is None:
+                return []
+            found.append(file)
     return found
 
 
@@ -113,7 +113,7 @@ def _fetch(
     """Return the kept file of a year, or download it; None where WorldPop has none."""
     options = cast(WorldPopOptions, request.dataset.options)
     first, last, variable = date(year, 1, 1), date(year, 12, 31), band or _VARIABLE
-    files, _ = folder.covering(variable, [first], last)
+    files, _ = folder.covering(variable, [first], last, locked=True)
     if files:
         return files[0]
     begin, end = YEARS[options.version]
@@ -123,7 +123,7 @@ def _fetch(
     url = f"{options.base_url.rstrip('/') or PROVIDER}/{options.place(year, band) if band else known}"
     what = f"{folder.name} {year} {band}".strip()
     request.say(f"downloads {what}")
-    with folder.unfinished() as unfinished:
+    with folder.unfinished(str(year)) as unfinished:
         file = download(url, unfinished, timeouts)
         if file is None:
             return None
