@@ -27,7 +27,7 @@ from eo_pygeoapi.pipeline.sources.cog.options import RASTER_SERVER, CogOptions
 from eo_pygeoapi.pipeline.sources.cog.raster import Raster, Reading, spread
 from eo_pygeoapi.pipeline.sources.cog.stac import Search, token_for
 from eo_pygeoapi.pipeline.sources.download import bearer, cached, download, exists, with_query
-from eo_pygeoapi.pipeline.sources.file.source import parts_of, step_of, with_time
+from eo_pygeoapi.pipeline.sources.file.source import parts_of, step_of, vectors_of_directions, with_time
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.stale import no_data
 from eo_pygeoapi.wording import some
@@ -71,11 +71,11 @@ class CogSource:
             (day, _opened(list(same), reading, request)) for day, same in groupby(rasters, lambda raster: raster.day)
         ]
         if options.item_days:
-            return assemble([spread(grids, options.item_days)], request, name, "day")
+            return vectors_of_directions(assemble([spread(grids, options.item_days)], request, name, "day"), request)
         single = all(grid.sizes.get("time", 1) == 1 for _, grid in grids)
         is_dated = bool(options.stac or options.time or step_of(options.href))
         dated = [with_time(grid, day.isoformat() if is_dated else "", name) for day, grid in grids]
-        return assemble(dated, request, name, _step(request) if single else None)
+        return vectors_of_directions(assemble(dated, request, name, _step(request) if single else None), request)
 
     def _reading(self, request: SourceRequest) -> Reading:
         options = _options(request)

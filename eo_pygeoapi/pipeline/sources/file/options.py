@@ -36,10 +36,17 @@ class FileOptions(SourceOptions):
         "", description="how long a time step is, where each file holds one and its name does not say"
     )
     band: Annotated[int, Field(ge=0)] = Field(0, description="band of a GeoTIFF that has several, from 1 on")
+    direction: bool = Field(
+        False, description="values are directions in degrees, where no standard name in the file says so"
+    )
 
     def local_paths(self) -> list[str]:
         """Return the path, unless it is the URL of another machine."""
         return [] if "://" in self.href and not self.href.startswith("file://") else [self.href]
+
+    def directions(self) -> bool:
+        """As it is said; of files with a standard name only the job knows."""
+        return self.direction
 
     def nearest_year(self, year: int) -> int:
         """The year of a file that is of one time."""
