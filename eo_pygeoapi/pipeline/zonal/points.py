@@ -26,4 +26,6 @@ def without_sums_of_points(
         return found, []
     found.values[:, points] = np.nan
     listed = np.broadcast_to(points, found.values.shape)
-    return found._replace(listed=listed), [LeftOut(org_unit=ids[n], reason=_NO_SUM) for n in np.flatnonzero(points)]
+    return found._replace(listed=listed), [
+        LeftOut(org_unit=ids[n], reason=_NO_SUM) for n in np.flatnonzero(points).tolist()
+    ]
