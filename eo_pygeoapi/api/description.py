@@ -7,6 +7,7 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
+from eo_pygeoapi.api.allowed import lacking
 from eo_pygeoapi.api.answers import answer_page, executions_of, manager_of, page_of, paging_links, raise_unless_process
 from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
 from eo_pygeoapi.api.openapi_page import groups
@@ -90,12 +91,13 @@ def get_process(api: API, request: APIRequest, process_id: str) -> Answer:
         return answer
     _, status, content = processes_api.describe_processes(api, as_json(request), process_id)
     document = json.loads(content)
-    inputs = document.get("inputs", {})
+    inputs, datasets = document.get("inputs", {}), executions_of(api).datasets()
     given = {name: text for name, text in request.params.items() if name in inputs}
     shown = {
         "fields": fields_of(document, given),
         "example": {"inputs": inputs_of(document, given)} if given else document.get("example") or {"inputs": {}},
-        "datasets": executions_of(api).datasets(),
+        "datasets": datasets,
+        "not_permitted": [id_ for id_, dataset in datasets.items() if lacking(dataset.dhis2.connection)],
     }
     return answer_page(api, request, "processes/process.html", document | shown, status)
 

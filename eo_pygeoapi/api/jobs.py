@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from pygeoapi.api import API, APIRequest
 from werkzeug.datastructures import MultiDict
 
+from eo_pygeoapi.api.allowed import lacking
 from eo_pygeoapi.api.answers import (
     answer_either,
     answer_json,
@@ -70,7 +71,10 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
     executions = executions_of(api)
     job = executions.gateway.runs.get(job_id)
     document = status_document(job, links_of(api), executions.details(job))
-    shown = job_page(executions.store, job, executions.datasets()) if request.format == "html" else {}
+    shown = {}
+    if request.format == "html":
+        shown = job_page(executions.store, job, executions.datasets())
+        shown["refused"] = lacking(executions.connection_of(job))
     return answer_either(api, request, document, "jobs/job.html", jobs=document, **shown)
 
 

@@ -4,8 +4,7 @@ The cookie holds the token itself: it is sent to this address alone (path, `Same
 (`HttpOnly`), and it ends after twelve hours. What changes something is taken with a cookie from our own pages only.
 """
 
-from collections.abc import Collection
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from pygeoapi.api import API, APIRequest
 from werkzeug.http import dump_cookie
@@ -42,11 +41,6 @@ def sign_out(api: API, request: APIRequest) -> Answer:
     members_of(api, request)
     forgotten = {"Location": f"{api.base_url}?f=html", "Set-Cookie": _cookie(api, "", lasts=0)}
     return headers_of(api, request, HTML, **forgotten), 303, ""
-
-
-def where_to_sign_in(base_url: str, path: str, query: Collection[tuple[str, str]]) -> str:
-    """Return the address of the page that takes a token, and then shows this one."""
-    return f"{base_url}/sign-in?{urlencode({'f': 'html', 'next': f'{path}?{urlencode(list(query))}'})}"
 
 
 def _page(api: API, request: APIRequest, wanted: str, wrong: str, status: int = 200) -> Answer:
