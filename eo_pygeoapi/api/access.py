@@ -5,7 +5,7 @@ Without a file of tokens all is open, but to this machine alone.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from eo_pygeoapi.api.allowed import ALL, Rights, grant, in_words
+from eo_pygeoapi.api.allowed import ALL, NONE, Rights, grant, in_words
 from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import ANYBODY, OPERATOR, answer_to, viewer
@@ -29,7 +29,6 @@ OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
 _OF_ALL = ("/admin", "/asyncapi")
 
 Datasets = Callable[[], Mapping[str, Dataset]]
-_NO_TOKEN = "Sign in with a token that has the scope execute to do this."
 
 
 class Access:
@@ -48,7 +47,7 @@ class Access:
         and where there are no tokens and other machines can reach the server.
         """
         answer_to(ANYBODY)
-        grant(Rights(lacking=_NO_TOKEN))
+        grant(NONE)
         if self.tokens is None:
             self._without_tokens(self._needed(method, rule, collection) is not None, addresses)
             return

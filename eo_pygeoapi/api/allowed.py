@@ -11,14 +11,14 @@ from eo_pygeoapi.errors import ForbiddenError
 
 @dataclass(frozen=True)
 class Rights:
-    """Whether a viewer may be told of jobs and of what they left, and what it lacks to execute: nothing, or why not."""
+    """Whether a viewer may be told of jobs and of what they left, and why it may not execute: empty where it may."""
 
     read: bool = False
-    lacking: str = ""
+    lacking: str = "Sign in with a token that has the scope execute to do this."
 
 
-ALL = Rights(read=True)
-_rights: ContextVar[Rights] = ContextVar("rights", default=ALL)
+ALL, NONE = Rights(read=True, lacking=""), Rights()
+_rights: ContextVar[Rights] = ContextVar("rights", default=NONE)
 
 
 def grant(rights: Rights) -> None:
@@ -57,5 +57,9 @@ def sentence(said: str) -> str:
 
 def sign_in_address(base_url: str, path: str, query: Collection[tuple[str, str]]) -> str:
     """Return the address of the page that takes a token, and then shows the page at this path."""
-    wanted = f"{path}?{urlencode([('f', 'html'), *((name, text) for name, text in query if name != 'f')])}"
-    return f"{base_url}/sign-in?{urlencode({'f': 'html', 'next': wanted})}"
+    return f"{base_url}/sign-in?{urlencode({'f': 'html', 'next': page_path(path, query)})}"
+
+
+def page_path(path: str, query: Collection[tuple[str, str]]) -> str:
+    """Return a path with a query as a page."""
+    return f"{path}?{urlencode([('f', 'html'), *((name, text) for name, text in query if name != 'f')])}"

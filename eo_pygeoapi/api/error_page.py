@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.access import CHANGING
-from eo_pygeoapi.api.allowed import in_words, sentence, sign_in_address
+from eo_pygeoapi.api.allowed import in_words, page_path, sentence, sign_in_address
 from eo_pygeoapi.api.answers import answer_page, manager_of, pairs
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import (
@@ -51,6 +51,8 @@ _LISTS: Mapping[str, str] = {
     "collections": "All collections",
     "processes": "All processes",
 }
+# where the forms of pages are sent to; that of the sign-in is no such form, for a token belongs in no address
+_FORMS = ("/form", "/dismiss", "/pause", "/resume", "/run")
 _ONE = {"jobs": "The job", "datasets": "The dataset", "collections": "The collection", "processes": "The process"}
 
 
@@ -65,8 +67,12 @@ def error_page(
         "said": in_words(error) if isinstance(error, ForbiddenError) else sentence(str(document["detail"])),
         "onwards": [] if isinstance(error, UnauthorizedError) else _onwards(api.base_url, path),
     }
+    wanted = _wanted(request, method, path)
+    if method in CHANGING and path.endswith(_FORMS):
+        back = f"{api.base_url}{page_path(*wanted)}"
+        shown["onwards"] = [("Back, with what you filled in", back), *_onwards(api.base_url, path)[1:]]
     if isinstance(error, UnauthorizedError | ForbiddenError) and manager_of(api).settings.api_tokens_file:
-        shown["sign_in"] = sign_in_address(api.base_url, *_wanted(request, method, path))
+        shown["sign_in"] = sign_in_address(api.base_url, *wanted)
     return answer_page(api, request, "exception.html", {**document, **shown}, status)
 
 
@@ -74,7 +80,9 @@ def _wanted(request: APIRequest, method: str, path: str) -> tuple[str, list[tupl
     """Return path and query of the page to come back to: for a form that page which has it, filled as it was."""
     if method not in CHANGING:
         return path, pairs(request.params)
-    return path.rpartition("/")[0], parse_qsl(request.data.decode("utf-8", "replace"))
+    if path.endswith(_FORMS):
+        return path.rpartition("/")[0], parse_qsl(request.data.decode("utf-8", "replace"))
+    return "/", []
 
 
 def _onwards(base_url: str, path: str) -> list[tuple[str, str]]:

@@ -44,6 +44,7 @@ def get_schedule(api: API, request: APIRequest, dataset_id: str, name: str) -> A
     document = _document(api, standing, last)
     message = last.message if last else ""
     shown = {"title": standing.dataset.title or dataset_id, "message": message}
+    shown["typed"] = request.params.get("reason", "")  # in a pause that went wrong
     shown["refused"] = lacking(schedules.connection(dataset_id, name))
     return answer_either(api, request, document, "schedules/schedule.html", **shown)
 

@@ -18,6 +18,7 @@ from eo_pygeoapi.jobs.documents import HTML
 
 COOKIE = "eo_token"
 LASTS_SECONDS = 12 * 3600
+NOT_KNOWN = "This token is not known. Copy it whole, from eo_ to its end; it may have been revoked."
 
 
 def get_sign_in(api: API, request: APIRequest) -> Answer:
@@ -31,7 +32,13 @@ def sign_in(api: API, request: APIRequest) -> Answer:
     path = manager_of(api).settings.api_tokens_file
     token, wanted = given.get("token", "").strip(), given.get("next", "")
     if path is None or TokenFile(path).find(token) is None:
-        return _page(api, request, wanted, "This token is not known.", 401)
+        return _page(
+            api,
+            request,
+            wanted,
+            NOT_KNOWN,
+            401,
+        )
     location = f"{api.base_url}{wanted if _is_ours(wanted) else '?f=html'}"
     return headers_of(api, request, HTML, **{"Location": location, "Set-Cookie": _cookie(api, token)}), 303, ""
 
