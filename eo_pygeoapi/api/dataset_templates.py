@@ -9,7 +9,7 @@ from datetime import date
 from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.access import may_read
+from eo_pygeoapi.api.allowed import may_read
 from eo_pygeoapi.api.answers import answer_json, executions_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
