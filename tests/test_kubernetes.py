@@ -98,7 +98,7 @@ def test_what_pods_mount_and_name_is_the_same_everywhere() -> None:
         named = {next(iter(source.values()))["name"] for source in container["envFrom"]}
         assert named == {"eo-pygeoapi-environment", "eo-pygeoapi-secrets"}
         mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
-        assert {"/etc/eo-pygeoapi", "/var/cache/eo-pygeoapi", "/var/lib/eo-pygeoapi", "/tmp", "/home/eo"} <= mounted
+        assert {"/etc/eo-pygeoapi", "/var/lib/eo-pygeoapi", "/tmp", "/home/eo"} == mounted - {"/etc/eo-tokens"}
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
@@ -113,13 +113,14 @@ class Kubernetes:
     def __init__(self, folder: Path, api: str, home: Path) -> None:
         environment = documents("environment.yaml")[0]["data"]
         environment |= {"PREFECT_API_URL": api, "EO_RESULTS_URL": str(folder / "results"), "PYTHONPATH": str(CHECKOUT)}
+        environment |= {"EO_CACHE_URL": str(folder / "cache")}
         environment |= {"PYGEOAPI_CONFIG": str(home / CONFIG), "HOME": str(folder / "home")}
         (folder / "home").mkdir()
         self.folder = folder
         self.cluster = kubernetes.Cluster(
             folder,
             {("configMap", "eo-pygeoapi-environment"): environment, ("secret", "eo-pygeoapi-secrets"): {}},
-            {"/var/cache/eo-pygeoapi": str(folder / "cache"), "/var/lib/eo-pygeoapi": str(home)},
+            {"/var/lib/eo-pygeoapi": str(home)},
         )
 
     def said(self) -> str:

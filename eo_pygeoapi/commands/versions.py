@@ -6,6 +6,7 @@ from packaging.version import Version
 
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.work_pool import OWN_TYPE
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.workers import Release, release_of
@@ -28,7 +29,14 @@ def version_remarks(gateway: PrefectGateway, store: ResultStore, here: Release) 
     Raises EngineUnavailableError and ResultsError.
     """
     yield from _differs("the Prefect server has Prefect", gateway.server_version(), here.prefect, "the Prefect server")
-    for name in gateway.details.workers():
+    workers = gateway.details.workers()
+    if workers and (type_ := gateway.work_pool_type()) != OWN_TYPE:
+        yield (
+            f"the work pool is of type {type_}, whose workers are Prefect's own and do not say their release; the "
+            f"image of jobs should have eo-pygeoapi {here.version}, and that of the worker Prefect {here.prefect}"
+        )
+        return
+    for name in workers:
         release = release_of(store, name)
         if release is None:
             yield f"worker {name} does not say which release it is of; upgrade it to eo-pygeoapi {here.version}"

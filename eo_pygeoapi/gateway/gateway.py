@@ -50,6 +50,10 @@ class PrefectGateway:
         """Create our work pool and its queues where there are none yet, and those of the tenants."""
         work_pool.ensure_work_pool(self._client, tenants or {})
 
+    def work_pool_type(self) -> str:
+        """Return the type of the work pool, such as `process`. Raises Prefect's ObjectNotFound where there is none."""
+        return self._client.call(lambda client: client.read_work_pool(work_pool.WORK_POOL).type)
+
     def put_lost_runs(self, seconds: int) -> None:
         """Have the runs of a machine ended that is silent for so long, in place of what was set before."""
         self._client.call(lambda client: put_lost_runs(client, seconds))

@@ -14,6 +14,7 @@ from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.json_types import JsonObject
 
 WORK_POOL = "eo-pygeoapi"
+OWN_TYPE = "process"  # of a pool whose workers are ours; those of others are Prefect's own
 # work queues by priority: a person waits for an execution on demand, nobody waits for a backfill
 ON_DEMAND, SCHEDULED, BACKFILL = "on-demand", "scheduled", "backfill"
 PRIORITIES = {ON_DEMAND: 1, SCHEDULED: 2, BACKFILL: 3}
@@ -41,7 +42,7 @@ def ensure_work_pool(client: KeptClient, tenants: Mapping[str, Tenant]) -> None:
 
     Prefect hands out no more runs of a queue than the tenant runs at a time; over all three the workers look after it.
     """
-    pool = WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of eo_pygeoapi")
+    pool = WorkPoolCreate(name=WORK_POOL, type=OWN_TYPE, description="Runs of eo_pygeoapi")
     with suppress(ObjectAlreadyExists):
         client.call(lambda prefect: prefect.create_work_pool(pool))
     limits = {"": None, **{name: tenant.concurrency for name, tenant in tenants.items()}}
