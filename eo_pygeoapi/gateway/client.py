@@ -20,7 +20,7 @@ from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.gateway.patience import PatientTransport, ServerBusyError, certificates
 from eo_pygeoapi.redaction import redact
 
-LEAST_BUSY_SECONDS = 3.0
+LEAST_BUSY_SECONDS = 4.0  # below the 5 s after which DHIS2's Routes give up
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ class KeptClient:
     ) -> None:
         self.api_url = api_url
         self._secrets = tuple(secrets)
+        self.read_timeout = read_timeout
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
         self._busy_seconds = max(LEAST_BUSY_SECONDS, read_timeout)
         self._lock = threading.Lock()

@@ -14,8 +14,10 @@ from prefect.settings import PREFECT_API_SSL_CERT_FILE
 from tenacity import (
     AsyncRetrying,
     Retrying,
+    retry_if_exception,
     retry_if_exception_type,
     stop_after_delay,
+    stop_before_delay,
     wait_exponential,
     wait_random_exponential,
 )
@@ -71,6 +73,24 @@ class PatientAsyncTransport(httpx.AsyncHTTPTransport):
 def certificates() -> ssl.SSLContext:
     """Return the trusted certificate authorities, with those of Prefect's settings."""
     return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or None)
+
+
+def while_unsure(seconds: float) -> Retrying:
+    """Return what repeats a request whose outcome is not known; not one that was refused for long, or never arrived.
+
+    The request must do no more when it is repeated.
+    """
+
+    def is_unsure(error: BaseException) -> bool:
+        known = (ServerBusyError, httpx.ConnectError, httpx.ConnectTimeout)
+        return isinstance(error, EngineUnavailableError) and not isinstance(error.__cause__, known)
+
+    return Retrying(
+        retry=retry_if_exception(is_unsure),
+        wait=wait_random_exponential(multiplier=0.1, max=1.0),
+        stop=stop_before_delay(seconds),
+        reraise=True,
+    )
 
 
 def while_away(seconds: float, sleep: Callable[[float], None] = time.sleep) -> Retrying:

@@ -2,12 +2,14 @@
 
 import copy
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -39,6 +41,7 @@ from eo_pygeoapi.gateway.job import (
     reports_progress,
 )
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.gateway.patience import while_unsure
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
 from eo_pygeoapi.json_types import JsonMapping
@@ -74,7 +77,8 @@ class Runs:
     ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
-        There is only one run of a `key`: a repetition returns it.
+        There is only one run of a `key`: a repetition returns it. So the request is repeated for some seconds where
+        Prefect answers with an error, or not at all: a locked SQLite may have made the run all the same.
         Raises NotAppliedError if Prefect has no such deployment, EngineUnavailableError if Prefect is unreachable.
         """
         found = self._deployments.called(deployment)
@@ -90,15 +94,21 @@ class Runs:
         # one at a time: concurrent writes would lock each other out on SQLite
         free = self._submitting.acquire(timeout=1.0)
         try:
-            path = {"id": found.id}
-            answer = self._client.call(
-                lambda client: client.request("POST", "/deployments/{id}/create_flow_run", path_params=path, json=body)
-            )
+            seconds = 1.5 * self._client.read_timeout
+            answer = while_unsure(seconds)(self._create, found.id, body, time.monotonic() + seconds)
         finally:
             if free:
                 self._submitting.release()
         wake_workers(self._client.api_url)
         return self._job(FlowRun.model_validate(answer.json()), NO_PROGRESS)
+
+    def _create(self, deployment_id: UUID, body: JsonMapping, until: float) -> httpx.Response:
+        path, seconds = {"id": deployment_id}, max(0.5, min(self._client.read_timeout, until - time.monotonic()))
+        return self._client.call(
+            lambda client: client.request(
+                "POST", "/deployments/{id}/create_flow_run", path_params=path, json=body, timeout=seconds
+            )
+        )
 
     def get(self, job_id: str) -> Job:
         """Return the job; NoSuchJobError if none of our due runs has this id."""
