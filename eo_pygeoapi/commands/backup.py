@@ -198,9 +198,18 @@ def _restore_beside(archive: tarfile.TarFile, name: str, path: Path, replace: bo
     content = archive.extractfile(name)
     assert content is not None, "it is a file"
     text = content.read().decode()
-    if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
+    there = path.read_text(encoding="utf-8") if path.exists() else None
+    if there == text:
+        say(f"{path}: the same")
+        return
+    if there is not None and not replace:
         say(f"{path} is another one, and stays; --replace puts the backup's in its place")
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text, mode=0o600 if name == TOKENS else 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text, mode=0o600 if name == TOKENS else 0o644)
+    except PermissionError:
+        by_hand = f"tar --extract --to-stdout --file {archive.name!r} {name}"
+        say(f"{path} is not to be written by this user, and stays; `{by_hand}` prints the backup's")
+        return
     say(f"{path}")

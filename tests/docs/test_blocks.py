@@ -25,11 +25,15 @@ _STOCK = re.compile(r"/(collections|openapi|conformance|processes|jobs)\b")
 def blocks(language: str) -> list[Any]:
     """The fenced blocks of all pages in a language."""
     return [
-        pytest.param(match["text"], id=f"{page.stem}-{number}")
+        pytest.param(text, id=f"{page.stem}-{number}")
         for page in PAGES
-        for number, match in enumerate(_BLOCK.finditer(page.read_text()), start=1)
-        if match["language"] == language
+        for number, text in enumerate(blocks_of(page.read_text(), language), start=1)
     ]
+
+
+def blocks_of(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    return [match["text"] for match in _BLOCK.finditer(page) if match["language"] == language]
 
 
 def commands(text: str) -> Iterator[list[str]]:

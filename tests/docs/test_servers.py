@@ -16,7 +16,7 @@ ANALYZE = shutil.which("systemd-analyze")
 
 
 def test_there_are_units_for_what_runs() -> None:
-    assert set(UNITS) == {"eo-prefect.service", "eo-worker.service", "eo-api.service"}
+    assert set(UNITS) == {f"eo-{name}.service" for name in ("prefect", "worker", "api", "watch")}
     hardened = [
         {line for line in text.splitlines() if re.match("Protect|Private|Restrict|NoNew|Cap", line)}
         for text in UNITS.values()
