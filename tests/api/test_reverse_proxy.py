@@ -47,14 +47,21 @@ def api(tmp_path_factory: pytest.TempPathFactory, tokens: TokenFile) -> Iterator
     folder = tmp_path_factory.mktemp("api")
     token = tokens.create("ada", ["read"])
     more = {"EO_API_TOKENS_FILE": str(tokens.path), "EO_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}
-    with web(folder / "web", base_config(), "http://127.0.0.1:9/api", more) as url:
+    config = base_config()
+    config["eo"] = {"tenants": {"south": {"title": "Health in the South", "connections": ["south"]}}}
+    with web(folder / "web", config, "http://127.0.0.1:9/api", more) as url:
         yield url, token
 
 
 @pytest.fixture(scope="module")
 def more_tokens(tokens: TokenFile) -> dict[str, str]:
     """Other tokens by the names of who has them; nobody has made the last one."""
-    return {"importer": tokens.create("importer", ["execute"]), "guessed": "eo_guessed"}
+    return {
+        "importer": tokens.create("importer", ["execute"]),
+        "bound": tokens.create("bound", ["execute"], connection="south"),
+        "tenant": tokens.create("tenant", ["execute"], connection="south", tenant="south"),
+        "guessed": "eo_guessed",
+    }
 
 
 def as_it_stands(language: str, folder: Path, tls: Path, port: int, api_port: str) -> Path:
@@ -204,6 +211,19 @@ def test_every_route_of_the_document_needs_the_token_that_it_says(
     assert refused[""] == refused[more_tokens["guessed"]] == closed
     assert {method for method, _ in refused[api[1]]} <= {"POST", "DELETE", "PUT"} and refused[api[1]]
     assert not refused[more_tokens["importer"]]
+
+
+def test_a_token_of_a_tenant_finds_none_of_what_is_not_its_own(
+    directly: dict[str, list[tuple[str, str, int]]], api: tuple[str, str], more_tokens: dict[str, str]
+) -> None:
+    """The sample is of no tenant: a token that is only bound to a connection reads it, one of a tenant does not."""
+    of_the_sample = [
+        {path: status for method, path, status in directly[token] if method == "GET" and "/sample-temperature" in path}
+        for token in (api[1], more_tokens["bound"], more_tokens["tenant"])
+    ]
+    reader, bound, tenant = of_the_sample
+    assert reader == bound and 200 in reader.values() and len(tenant) > 3
+    assert set(tenant.values()) == {404}, tenant
 
 
 def test_every_route_answers_each_token_alike_by_a_proxy(
