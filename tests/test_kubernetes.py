@@ -98,7 +98,7 @@ def test_what_pods_mount_and_name_is_the_same_everywhere() -> None:
         named = {next(iter(source.values()))["name"] for source in container["envFrom"]}
         assert named == {"eo-pygeoapi-environment", "eo-pygeoapi-secrets"}
         mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
-        assert {"/etc/eo-pygeoapi", "/var/lib/eo-pygeoapi", "/tmp", "/home/eo"} == mounted - {"/etc/eo-tokens"}
+        assert {"/etc/eo-pygeoapi", "/var/lib/eo-pygeoapi", "/tmp", "/home/eo"} == mounted - {"/run/secrets/eo"}
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 

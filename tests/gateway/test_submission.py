@@ -43,13 +43,13 @@ def handler(between: Between) -> type[BaseHTTPRequestHandler]:
             if plan == "503":
                 return self.answer(503, b"{}")
             behind = http.client.HTTPConnection(urlsplit(between.behind).netloc, timeout=30)
-            behind.request(self.command, self.path, body, dict(self.headers.items()))
+            behind.request(self.command, self.path, body, {**self.headers, "Accept-Encoding": "identity"})
             made = behind.getresponse()
             content = made.read()
             behind.close()
             if plan == "passed on":
                 return self.answer(made.status, content)
-            assert made.status == 201, content
+            assert made.status in (200, 201), content  # 200: that run was there already
             self.close_connection = True
             if plan == "made, 500":
                 self.answer(500, b"{}")
