@@ -21,7 +21,7 @@ from pathlib import Path
 import requests
 from prefect.client.schemas.objects import StateType
 
-from bench.installation import BODY, processes, server_variables, states_of, used
+from bench.installation import BODY, processes, states_of, used, variables
 from eo_pygeoapi.gateway.specs import process_spec
 from tests.worker.farm import Farm, farm
 
@@ -39,12 +39,12 @@ def main() -> None:
     parser.add_argument("--all", nargs="*", default=[], metavar="VARIABLE=VALUE")
     parser.add_argument("--server", nargs="*", default=[], metavar="VARIABLE=VALUE")
     given = parser.parse_args()
-    os.environ |= dict(text.split("=", 1) for text in given.all)
+    os.environ |= variables() | dict(text.split("=", 1) for text in given.all)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # its log then has a line for each request
-        variables = server_variables(folder) | {"PREFECT_SERVER_LOGGING_LEVEL": "INFO"}
-        with farm(folder, variables | dict(text.split("=", 1) for text in given.server)) as work:
+        of_server = {"PREFECT_SERVER_LOGGING_LEVEL": "INFO"} | dict(text.split("=", 1) for text in given.server)
+        with farm(folder, of_server) as work:
             work.gateway.deployments.put(process_spec("hello-world"))
             work.worker(folder / "data", zygote=True, EO_CONCURRENCY="20", EO_RESULTS_URL=name)
             run(work, 3)  # what is imported once

@@ -14,10 +14,11 @@ BODY = {"inputs": {"name": "bench"}}
 States = Callable[[], dict[str, StateType]]
 
 
-def server_variables(folder: Path) -> dict[str, str]:
-    """Return the variables with which `up` starts its Prefect server."""
-    ours = child_environment({}, folder, "")
-    return {name: value for name, value in ours.items() if name.startswith(("PREFECT_SERVER_", "PYTHONTZPATH"))}
+def variables() -> dict[str, str]:
+    """Return the variables that `up` sets for all its processes, but for places and the level of logs."""
+    ours = child_environment({}, Path(), "")
+    named = ("PREFECT_SERVER_", "PREFECT_CLIENT_", "PYTHONTZPATH")
+    return {name: value for name, value in ours.items() if name.startswith(named) and "LOGGING" not in name}
 
 
 def states_of(api: str, runs: Sequence[str]) -> dict[str, StateType]:

@@ -24,7 +24,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 
-from bench.installation import BODY, server_variables, states_of
+from bench.installation import BODY, states_of, variables
 from eo_pygeoapi.gateway.deployments import PROCESS_FLOW, entrypoint_of
 from eo_pygeoapi.gateway.specs import process_spec
 from tests.servers import running
@@ -150,9 +150,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20)
     runs = parser.parse_args().runs
+    os.environ |= variables() | {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with farm(folder, server_variables(folder)) as work, stock_worker(work, folder) as (deployment, stock_pid):
+        with farm(folder) as work, stock_worker(work, folder) as (deployment, stock_pid):
             work.gateway.deployments.put(process_spec("hello-world"))
             worker = work.worker(folder / "data", zygote=True, EO_CONCURRENCY="20", EO_RESULTS_URL=str(folder))
 
