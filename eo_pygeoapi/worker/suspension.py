@@ -2,7 +2,7 @@
 
 Before a run is Running, the engine of Prefect 3.8 opens a WebSocket to the server for it and reads the run once more.
 That is a fifth of a start, and Prefect has no setting for it. Here it is done beside the run, once that has lasted for
-some seconds: the watch begins with reading the run's state, so a suspension in these seconds is seen then.
+two seconds: the watch begins with reading the run's state, so a suspension before that is seen then.
 """
 
 import contextvars
@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from prefect import flow_engine
 
 _NAME = "observe_flow_run_suspension"
-BEGIN_SECONDS = 5.0
+BEGIN_SECONDS = 2.0
 _LAST_SECONDS = 2.0  # the engine's own limit for its end
 
 
