@@ -80,6 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         answer = self._fault(rule) if "status" in rule else self._answer(method, url.path, query, content, entry)
+        self.dhis2.cost.take()
         entry["status"] = answer.status
         time.sleep(rule.get("storeThenStall", 0))
         if rule.get("storeThenReset"):
