@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from operator import itemgetter
 from pathlib import Path
 
 from eo_pygeoapi.contract.models import Model, Rejected
@@ -19,6 +20,7 @@ from eo_pygeoapi.store.store import MissingResultError
 
 CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change", "storedBy", "group")
 BEGUN, CUT = "begun.csv", "cut"
+_always = itemgetter(*CHANGE_COLUMNS[:-1])
 Row = dict[str, str]  # a value beside what DHIS2 holds, by CHANGE_COLUMNS
 
 
@@ -142,8 +144,7 @@ class ImportFiles:
 
     def _write_rows(self, name: str, rows: Sequence[Row]) -> None:
         text = io.StringIO()
-        columns = (tuple(row.get(name, "") for name in CHANGE_COLUMNS) for row in rows)
-        csv.writer(text, lineterminator="\n").writerows(columns)
+        csv.writer(text, lineterminator="\n").writerows((*_always(row), row.get("group", "")) for row in rows)
         self.folder.write_bytes(name, text.getvalue().encode())
 
     @contextmanager
