@@ -1,7 +1,8 @@
-# Two images from one file; docker-compose.yml says which command is run in which.
+# Images from one file; docker-compose.yml says which command is run in which.
 #
-#   docker build --target api --tag eo-pygeoapi:api .         # API, Prefect server, watch, Prefect's Kubernetes worker
-#   docker build --target worker --tag eo-pygeoapi:worker .   # all of that, and what jobs compute with
+#   docker build --target api --tag eo-pygeoapi:api .                 # API, Prefect server, watch
+#   docker build --target worker --tag eo-pygeoapi:worker .           # all of that, and what jobs compute with
+#   docker build --target kubernetes --tag eo-pygeoapi:kubernetes .   # Prefect's Kubernetes worker, see docs/kubernetes.md
 #
 # What changes seldom comes first: an edit of the code makes the last layers anew, of a few MB, and installs no library.
 # Versions are pinned, and pip checks the hash of every file. To hold the base image to one digest, too:
@@ -18,6 +19,10 @@ RUN python -m venv /opt/eo-pygeoapi \
 FROM libraries AS science
 COPY .ci/requirements.txt ./
 RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes --requirement requirements.txt
+
+FROM libraries AS cluster
+COPY .ci/requirements-kubernetes.txt ./
+RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes --requirement requirements-kubernetes.txt
 
 FROM libraries AS package
 COPY pyproject.toml README.md LICENSE pygeoapi-config.yml ./
@@ -50,6 +55,13 @@ COPY --from=package /wheels /wheels
 RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 USER eo
 CMD ["gunicorn", "eo_pygeoapi.flask_app:APP", "--bind=0.0.0.0:5000", "--worker-class=gthread", "--threads=8"]
+
+FROM system AS kubernetes
+COPY --from=cluster /opt/eo-pygeoapi /opt/eo-pygeoapi
+COPY --from=package /wheels /wheels
+RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
+USER eo
+CMD ["prefect", "worker", "start", "--pool", "eo-pygeoapi", "--type", "kubernetes"]
 
 FROM system AS worker
 COPY --from=science /opt/eo-pygeoapi /opt/eo-pygeoapi

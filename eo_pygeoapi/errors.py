@@ -85,14 +85,20 @@ class UnauthorizedError(EoError):
 
 
 class ForbiddenError(EoError):
-    """A token does not allow the request; `scope` is the one that would."""
+    """The request is not allowed; `scope` is that of a token which would be, `what_to_do` says how to have one."""
 
     status = HTTPStatus.FORBIDDEN
     code = "Forbidden"
 
-    def __init__(self, message: str, scope: str) -> None:
+    def __init__(self, message: str, scope: str, what_to_do: str = "") -> None:
         super().__init__(message)
         self.scope = scope
+        self.what_to_do = what_to_do or token_wanted(f"--scope {scope}")
+
+
+def token_wanted(options: str) -> str:
+    """Return who can make a token with these options, and how."""
+    return f"Whoever looks after this server can make a token for you: `eo-pygeoapi token create NAME {options}`."
 
 
 class MediaTypeError(EoError):

@@ -34,7 +34,7 @@ from eo_pygeoapi.api import (
     latest,
     metrics,
     problem_list,
-    process_form,
+    process_page,
     relative_links,
     results,
     schedules,
@@ -43,13 +43,13 @@ from eo_pygeoapi.api import (
 )
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import CHANGING, Access
-from eo_pygeoapi.api.answers import StoredFile, StreamedText, answer_page, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.answers import StoredFile, StreamedText, executions_of, manager_of, use_templates
 from eo_pygeoapi.api.compression import compress_answers
+from eo_pygeoapi.api.error_page import error_page
 from eo_pygeoapi.api.forms import refuse_other_sites
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.api.security_headers import with_security_headers
 from eo_pygeoapi.api.seen_config import show_by_viewer
-from eo_pygeoapi.api.sign_in import where_to_sign_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
@@ -69,9 +69,9 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/conformance", "GET", description.conformance, ()),
     ("/openapi", "GET", description.openapi, ()),
     ("/processes", "GET", description.get_processes, ()),
-    ("/processes/<process_id>", "GET", description.get_process, ()),
+    ("/processes/<process_id>", "GET", process_page.get_process, ()),
     ("/processes/<process_id>/execution", "POST", execute.execute, ()),
-    ("/processes/<process_id>/form", "POST", process_form.submit, ()),
+    ("/processes/<process_id>/form", "POST", process_page.submit, ()),
     ("/collections", "GET", collections.get_collections, ("jsonld",)),
     ("/collections/<path:collection_id>", "GET", collections.get_collection, ("jsonld",)),
     ("/collections/<path:collection_id>/schema", "GET", value_info.get_schema, ()),
@@ -211,6 +211,7 @@ def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Cal
 
 
 def _error_answer(error: EoError) -> Answer:
+    g.error = error
     secrets = manager_of(stock.api_).secrets
     if error.status >= 500 and not isinstance(error, JobFailedError):
         LOG.warning("%s: %s", type(error).__name__, error)
@@ -290,10 +291,8 @@ def _as_problem(response: Response) -> Response:
         g.shown = True
         api_request = APIRequest.from_flask(request, stock.api_.locales)
         document = json.loads(response.get_data())
-        if response.status_code == 401:
-            path = request.path.removeprefix(stock.API_RULES.get_url_prefix("flask"))
-            document["sign_in"] = where_to_sign_in(stock.api_.base_url, path, list(request.args.items(multi=True)))
-        page, _, content = answer_page(stock.api_, api_request, "exception.html", document)
+        path = request.path.removeprefix(stock.API_RULES.get_url_prefix("flask"))
+        page, _, content = error_page(stock.api_, api_request, document, g.get("error"), request.method, path)
         response.set_data(content)
         response.headers["Content-Type"] = page["Content-Type"]
         return response

@@ -88,7 +88,8 @@ def test_a_password_of_prefect_must_be_given() -> None:
     assert COMPOSE.read_text().count("${PREFECT_PASSWORD:?") == 2
 
 
-IMAGES = {"api": "requirements-api.txt", "worker": "requirements.txt"}  # the targets, and what each has installed
+COMPOSED = {"api": "requirements-api.txt", "worker": "requirements.txt"}  # the targets, and what each has installed
+IMAGES = {**COMPOSED, "kubernetes": "requirements-kubernetes.txt"}
 PINNED = (*IMAGES.values(), "requirements-build.txt")
 REQUIREMENTS = {name: (CHECKOUT / ".ci" / name).read_text() for name in PINNED}
 
@@ -121,16 +122,18 @@ def test_the_image_has_the_versions_that_were_tested() -> None:
         project = tomllib.load(file)
     tested = {r.name: str(r.specifier) for r in map(Requirement, project["tool"]["uv"]["constraint-dependencies"])}
     extras = project["project"]["optional-dependencies"]
-    wanted = [*project["project"]["dependencies"], *extras["s3"], *extras["kubernetes"]]
-    for name, more in (("requirements-api.txt", []), ("requirements.txt", extras["worker"])):
+    wanted = [*project["project"]["dependencies"], *extras["s3"]]
+    for target, more in (("api", []), ("worker", extras["worker"]), ("kubernetes", extras["kubernetes"])):
+        name = IMAGES[target]
         installed = {r.name: str(r.specifier) for r in pinned(name)}
         assert {n: version for n, version in installed.items() if tested[n] != version and n != "prefect"} == {}, name
         assert {Requirement(text).name for text in [*wanted, *more]} <= set(installed), name
 
 
 def test_the_image_of_the_api_is_the_worker_s_without_the_science() -> None:
-    api, worker = ({r.name for r in pinned(name)} for name in IMAGES.values())
+    api, worker = ({r.name for r in pinned(name)} for name in COMPOSED.values())
     assert api < worker
+    assert not [name for name in worker if name.startswith("prefect-")]  # each process of Prefect would import it
     science = {"xarray", "pandas", "geopandas", "rioxarray", "exactextract", "dhis2eo", "netcdf4", "scipy", "zarr"}
     assert science <= worker - api
 
@@ -240,7 +243,7 @@ def copy(source: Path, target: Path) -> None:
 def look_at_libraries(folder: Path) -> None:
     """The API's image has no science, and `eo-pygeoapi worker` in it says which extra is missing."""
     sizes = {}
-    for target in IMAGES:
+    for target in COMPOSED:
         packages = next((folder / target / "opt/eo-pygeoapi/lib").glob("python*/site-packages"))
         sizes[target] = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) / 2**20
         assert (packages / "xarray").exists() == (target == "worker")
@@ -269,7 +272,7 @@ def look_at_prefect(server: str) -> None:
 def test_every_command_of_the_two_files_runs(tmp_path: Path) -> None:
     services = compose(EO_PREFECT_PATH="/prefect", EO_PREFECT_URL="https://eo.example.org/prefect")["services"]
     hosts: dict[str, str] = {}
-    images = {f"eo-pygeoapi:{target}": Image(tmp_path, target, hosts) for target in IMAGES}
+    images = {f"eo-pygeoapi:{target}": Image(tmp_path, target, hosts) for target in COMPOSED}
     for built in images.values():
         built.build()
     config = mounted(tmp_path)

@@ -17,15 +17,15 @@ import requests
 import yaml
 from prefect.client.schemas.objects import FlowRun
 from prefect.utilities.templating import apply_values
-from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration  # type: ignore[import-untyped]
 
 from eo_pygeoapi.commands.sample import make_sample
 from tests.servers import prefect_server, running
 from tests.stack import CHECKOUT, PROCESS, base_config
-from tests.standins import kubernetes
 from tests.web import web
 from tests.worker.farm import ENDED, until
 
+WORKER = pytest.importorskip("prefect_kubernetes.worker", reason="it is in a group of its own, `kubernetes`")
+kubernetes = pytest.importorskip("tests.standins.kubernetes", reason="it needs the group `kubernetes`")
 FOLDER = CHECKOUT / "docs" / "kubernetes"
 MANIFESTS = ("environment.yaml", "api.yaml", "watch.yaml", "workers.yaml")
 PAGE = (CHECKOUT / "docs" / "kubernetes.md").read_text()
@@ -52,7 +52,7 @@ def rendered(**variables: Any) -> Manifest:
     """The Job that Prefect's worker makes for a run."""
     content = template()
     defaults = {name: v["default"] for name, v in content["variables"]["properties"].items() if "default" in v}
-    made = KubernetesWorkerJobConfiguration(**apply_values(content["job_configuration"], defaults | variables))
+    made = WORKER.KubernetesWorkerJobConfiguration(**apply_values(content["job_configuration"], defaults | variables))
     made.prepare_for_flow_run(FlowRun(id=uuid4(), name="amber-otter", flow_id=uuid4()))
     manifest: Manifest = made.job_manifest
     return manifest

@@ -12,6 +12,8 @@ import pytest
 import xarray as xr
 from shapely.geometry import box, mapping
 
+from eo_pygeoapi.contract.models import Model
+from eo_pygeoapi.datasets.source import SourceInfo, SourceOptions
 from tests.servers import free_port, running, wait_for
 from tests.stack import CHECKOUT, Stack, base_config, collection, up
 
@@ -29,6 +31,14 @@ def shown() -> tuple[str, str, str]:
     """Return the three files that the document shows."""
     toml, options, source = re.findall(r"```(?:toml|python)\n(.*?)```", DOCUMENT, re.DOTALL)
     return toml, options, source
+
+
+@pytest.mark.parametrize("name", [*vars(SourceOptions), *SourceInfo.__dataclass_fields__])
+def test_the_page_names_all_that_a_source_can_say_of_itself(name: str) -> None:
+    of_pydantic = name.startswith(("_", "model_")) or name in vars(Model)
+    assert (
+        of_pydantic or name in ("title", "source", "licence", "citation") or re.search(rf"`[^`]*\b{name}\b", DOCUMENT)
+    )
 
 
 def install(folder: Path) -> Path:

@@ -4,12 +4,12 @@ Without a file of tokens all is open, but to this machine alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 
-from eo_pygeoapi.api.tokens import Scope, TokenFile
+from eo_pygeoapi.api.allowed import ALL, NONE, Rights, grant, in_words
+from eo_pygeoapi.api.tokens import Scope, Token, TokenFile
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import ANYBODY, OPERATOR, answer_to, viewer
-from eo_pygeoapi.errors import ForbiddenError, UnauthorizedError
+from eo_pygeoapi.errors import ForbiddenError, UnauthorizedError, token_wanted
 from eo_pygeoapi.jobs.exposure import refuse_unprotected
 from eo_pygeoapi.settings import Settings
 
@@ -29,8 +29,6 @@ OF_JOBS = ("/jobs", "/datasets", "/problems", "/schedules", "/metrics")
 _OF_ALL = ("/admin", "/asyncapi")
 
 Datasets = Callable[[], Mapping[str, Dataset]]
-# whether the request that is being answered may be told of jobs and of what they left
-_may_read: ContextVar[bool] = ContextVar("may read", default=False)
 
 
 class Access:
@@ -49,14 +47,15 @@ class Access:
         and where there are no tokens and other machines can reach the server.
         """
         answer_to(ANYBODY)
-        _may_read.set(False)
+        grant(NONE)
         if self.tokens is None:
             self._without_tokens(self._needed(method, rule, collection) is not None, addresses)
             return
         scheme, _, presented = authorization.partition(" ")
         token = self.tokens.find(presented.strip()) if scheme.lower() in _SCHEMES else None
         answer_to(token.viewer if token else ANYBODY)
-        _may_read.set(bool(token and token.may("read")))
+        if token:
+            grant(Rights(token.may("read"), "" if token.may("execute") else in_words(_refused(token, "execute"))))
         scope = self._needed(method, rule, collection)
         if scope is None:
             return
@@ -64,22 +63,25 @@ class Access:
             why = "this token is not known" if authorization else "a bearer token is needed"
             raise UnauthorizedError(f"{why}; `eo-pygeoapi token create NAME --scope {scope}` makes one")
         if not token.may(scope):
-            raise ForbiddenError(
-                f"token {token.name!r} has the scope {', '.join(token.scopes)}; needed: {scope}", scope
-            )
+            raise _refused(token, scope)
         if self._shows_all(rule) and not token.viewer.operator:
-            raise ForbiddenError(f"token {token.name!r} is not the operator's; {rule} shows all tenants", "operator")
+            raise ForbiddenError(
+                f"token {token.name!r} is not the operator's; {rule} shows all tenants",
+                "operator",
+                token_wanted("--scope read --operator"),
+            )
 
     def _without_tokens(self, protected: bool, addresses: Sequence[str]) -> None:
         """Take who reaches a server without tokens for its operator, where nobody else can."""
         try:
             refuse_unprotected(addresses, self._settings, "set EO_API_TOKENS_FILE")
-        except ForbiddenError:
+        except ForbiddenError as error:
+            grant(Rights(lacking=in_words(error)))
             if protected:
                 raise
             return
         answer_to(OPERATOR)
-        _may_read.set(True)
+        grant(ALL)
 
     def _shows_all(self, rule: str) -> bool:
         """Return whether a route shows what several tenants have, whoever asks."""
@@ -103,6 +105,5 @@ class Access:
         return "read" if self._shows_all(rule) else None
 
 
-def may_read() -> bool:
-    """Tell whether the request that is being answered may be told of jobs, at an address that anybody may ask for."""
-    return _may_read.get()
+def _refused(token: Token, scope: Scope) -> ForbiddenError:
+    return ForbiddenError(f"token {token.name!r} has the scope {', '.join(token.scopes)}; needed: {scope}", scope)

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
-from pygeoapi.util import TEMPLATESDIR, render_j2_template
+from pygeoapi.util import TEMPLATESDIR, get_api_rules, render_j2_template
 
+from eo_pygeoapi.api.allowed import lacking, sign_in_address
 from eo_pygeoapi.api.page_words import STEP_NAMES, words_of, written
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
@@ -90,11 +91,18 @@ def answer_json(api: API, request: APIRequest, document: object, status: int = 2
 def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, object], status: int = 200) -> Answer:
     """Return a page; the operators' own template of this name, where they have one, wins over ours."""
     config = {**api.tpl_config, "resources": {}}  # not shown, and large
-    data = {**data, "words": words_of, "written": written, "step_names": STEP_NAMES}
+    data = {**data, "words": words_of, "written": written, "step_names": STEP_NAMES, "lacking": lacking}
     if manager_of(api).settings.api_tokens_file:
-        data = {**data, "viewer": {"name": viewer().name}}  # pygeoapi keeps `config` as it first was
+        # pygeoapi keeps `config` as it first was
+        data = {**data, "viewer": {"name": viewer().name}, "sign_in_here": _sign_in_here(api, request)}
     content = render_j2_template(config, template_folder(api, template), template, data, request.locale)
     return headers_of(api, request, HTML), status, content
+
+
+def _sign_in_here(api: API, request: APIRequest) -> str:
+    """Return the address that takes a token and then shows the page that this request asks for."""
+    path = f"/{request.path_info.strip('/')}".removeprefix(get_api_rules(api.config).get_url_prefix("flask"))
+    return sign_in_address(api.base_url, path, pairs(request.params))
 
 
 def answer_either(api: API, request: APIRequest, document: JsonObject, template: str, **data: object) -> Answer:

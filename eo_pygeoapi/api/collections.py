@@ -5,7 +5,7 @@ import json
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.access import may_read
+from eo_pygeoapi.api.allowed import may_read
 from eo_pygeoapi.api.answers import answer_page, executions_of
 from eo_pygeoapi.api.datasets import statuses
 from eo_pygeoapi.api.description import as_json

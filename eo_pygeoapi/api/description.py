@@ -1,4 +1,4 @@
-"""What the API says of itself: landing page, conformance, OpenAPI document, and the pages of the process list."""
+"""What the API says of itself: landing page, conformance, OpenAPI document, and the process list."""
 
 import json
 from collections.abc import Mapping
@@ -7,11 +7,10 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, executions_of, manager_of, page_of, paging_links, raise_unless_process
+from eo_pygeoapi.api.answers import answer_page, manager_of, page_of, paging_links
 from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
 from eo_pygeoapi.api.openapi_page import groups
 from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.process_form import fields_of, inputs_of
 from eo_pygeoapi.api.status_page import status_board
 from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link
@@ -80,24 +79,6 @@ def get_processes(api: API, request: APIRequest) -> Answer:
     document["links"] += paging_links(request, f"{api.base_url}/processes", limit, offset, len(known))
     document |= {"numberMatched": len(known), "numberReturned": len(document["processes"])}
     return headers, status, json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
-
-
-def get_process(api: API, request: APIRequest, process_id: str) -> Answer:
-    """Return a process description."""
-    raise_unless_process(api, process_id)
-    if request.format != "html":
-        answer: Answer = processes_api.describe_processes(api, request, process_id)
-        return answer
-    _, status, content = processes_api.describe_processes(api, as_json(request), process_id)
-    document = json.loads(content)
-    inputs = document.get("inputs", {})
-    given = {name: text for name, text in request.params.items() if name in inputs}
-    shown = {
-        "fields": fields_of(document, given),
-        "example": {"inputs": inputs_of(document, given)} if given else document.get("example") or {"inputs": {}},
-        "datasets": executions_of(api).datasets(),
-    }
-    return answer_page(api, request, "processes/process.html", document | shown, status)
 
 
 class _Unlimited:

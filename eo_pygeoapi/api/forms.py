@@ -49,4 +49,8 @@ def refuse_other_sites(headers: Mapping[str, str], base_url: str) -> None:
     site, origin = given.get("sec-fetch-site", ""), given.get("origin", "")
     ours = {given.get("host", "").lower(), *(urlsplit(url).netloc.lower() for url in (base_url, outside()))}
     if site not in ("", "same-origin", "none") or (origin and urlsplit(origin).netloc.lower() not in ours - {""}):
-        raise ForbiddenError(f"a page of another site cannot do this; programs send Content-Type: {JSON}", "execute")
+        raise ForbiddenError(
+            f"a page of another site cannot do this; programs send Content-Type: {JSON}",
+            "execute",
+            "Open the page of this server itself, and send its form.",
+        )

@@ -19,15 +19,18 @@ from eo_pygeoapi.api.answers import (
     readable_dataset,
 )
 from eo_pygeoapi.api.charts import Area, choropleth
+from eo_pygeoapi.api.mistakes import Mistakes
 from eo_pygeoapi.api.outlined import with_outlines
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.api.result_page import named_periods, numbers_of
 from eo_pygeoapi.api.value_info import describing_links, info_of, with_info, with_unit_column
+from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.item_filters import APOSTROPHE, FIELDS
 
+_FILTERS = ("from", "to", "orgUnit", "limit")  # the fields of the page's form
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -94,7 +97,7 @@ def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
     given.pop("f", None)
     json_request = _Json(request, given | {"skipGeometry": "true"})
     headers, status, content = itemtypes.get_collection_items(api, json_request, collection_id)
-    if status != 200:
+    if status not in (200, 400):
         return {**headers, "Content-Type": JSON}, status, content
     document: JsonObject = json.loads(_as_asked(content))
     table = CoverageTable(executions_of(api).store, collection_id)
@@ -105,11 +108,15 @@ def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
         "orgUnit": given.get("orgUnit", ""),
         "limit": given.get("limit", ""),
     }
+    shown = {"units": table.units(), "asked": asked, "mistakes": Mistakes()} | _named(api, collection_id)
+    if status == 400:
+        wrong = QueryError(str(document["description"]))
+        shown |= {"features": [], "links": [], "mistakes": Mistakes.of(wrong, _FILTERS, {"datetime": "from"})}
+        return answer_page(api, request, "collections/items/index.html", shown, status)
     limit, offset = page_of(api, request)
     url = f"{api.base_url}/collections/{collection_id}/items"
-    paging = paging_links(request, url, limit, offset, int(document.get("numberMatched", 0)), HTML)
-    shown = {"units": table.units(), "asked": asked, "paging": paging}
-    return answer_page(api, request, "collections/items/index.html", document | shown | _named(api, collection_id))
+    shown["paging"] = paging_links(request, url, limit, offset, int(document.get("numberMatched", 0)), HTML)
+    return answer_page(api, request, "collections/items/index.html", document | shown)
 
 
 def _named(api: API, collection_id: str) -> JsonObject:

@@ -7,9 +7,11 @@ from urllib.parse import urlencode
 from pygeoapi.api import API, APIRequest
 from werkzeug.datastructures import MultiDict
 
+from eo_pygeoapi.api.allowed import lacking
 from eo_pygeoapi.api.answers import (
     answer_either,
     answer_json,
+    answer_page,
     executions_of,
     headers_of,
     links_of,
@@ -20,22 +22,37 @@ from eo_pygeoapi.api.answers import (
 from eo_pygeoapi.api.forms import members_of
 from eo_pygeoapi.api.job_page import job_page
 from eo_pygeoapi.api.job_title import title_of
+from eo_pygeoapi.api.mistakes import Mistakes
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
 from eo_pygeoapi.gateway.runs import DURATIONS_LOOKED_AT
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
 from eo_pygeoapi.json_types import JsonObject
 
+FILTERS = ("status", "dataset", "processID", "from", "to", "limit")  # the fields of the page's form
 LOG_LINES = 199  # Prefect answers 200 in one call
 
 
 def get_jobs(api: API, request: APIRequest) -> Answer:
     """Return the job list."""
-    html = request.format == "html"
-    wanted = parse_job_filter(_with_days(request.params) if html else request.params)
-    limit, offset = page_of(api, request)
-    executions = executions_of(api)
+    html, executions = request.format == "html", executions_of(api)
+    shown = {
+        "asked": request.params,
+        "statuses": STATUSES,
+        "processes": list(api.manager.processes),
+        "datasets": executions.datasets(),
+        "mistakes": Mistakes(),
+    }
+    try:
+        wanted = parse_job_filter(_with_days(request.params) if html else request.params)
+        limit, offset = page_of(api, request)
+    except QueryError as error:
+        if not html:
+            raise
+        mistakes = Mistakes.of(error, FILTERS, {"datetime": "from"})
+        return answer_page(api, request, "jobs/index.html", shown | {"jobs": [], "mistakes": mistakes}, 400)
     jobs, matched = executions.gateway.runs.list(limit, offset, wanted)
     links, url = links_of(api), f"{api.base_url}/jobs"
     asked = urlencode([(n, v) for n, v in pairs(request.params) if n != "f"])
@@ -53,13 +70,8 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
     }
     if wanted.by_duration:
         document["durationsLookedAt"] = DURATIONS_LOOKED_AT
-    processes, datasets = list(api.manager.processes), executions.datasets()
-    shown = {
-        "asked": request.params,
-        "statuses": STATUSES,
-        "processes": processes,
-        "datasets": datasets,
-        "titles": {job.id: title_of(job, datasets) for job in jobs},
+    shown |= {
+        "titles": {job.id: title_of(job, executions.datasets()) for job in jobs},
         "durations": {job.id: _duration(job) for job in jobs},
     }
     return answer_either(api, request, document, "jobs/index.html", **shown)
@@ -70,7 +82,10 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
     executions = executions_of(api)
     job = executions.gateway.runs.get(job_id)
     document = status_document(job, links_of(api), executions.details(job))
-    shown = job_page(executions.store, job, executions.datasets()) if request.format == "html" else {}
+    shown = {}
+    if request.format == "html":
+        shown = job_page(executions.store, job, executions.datasets())
+        shown["refused"] = lacking(executions.connection_of(job))
     return answer_either(api, request, document, "jobs/job.html", jobs=document, **shown)
 
 

@@ -4,13 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from pygeoapi.api import API, APIRequest
-
-from eo_pygeoapi.api.answers import executions_of, headers_of, links_of, manager_of, raise_unless_process
-from eo_pygeoapi.api.forms import members_of
-from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.jobs.documents import HTML
-from eo_pygeoapi.jobs.request import ExecuteBody
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
 _SIMPLE = ("string", "number", "integer", "boolean")
@@ -26,15 +19,6 @@ class FormField:
     required: bool = False
     several: bool = False
     value: str = ""
-
-
-def submit(api: API, request: APIRequest, process_id: str) -> Answer:
-    """Make a job of a form, and send the browser to the job's page."""
-    raise_unless_process(api, process_id)
-    description = manager_of(api).get_processor(process_id).metadata
-    given = members_of(api, request, [field.id for field in fields_of(description, {})])
-    job = executions_of(api).submit(process_id, description, ExecuteBody(inputs_of(description, given)))
-    return headers_of(api, request, HTML, Location=f"{links_of(api).job(job.id)}?f=html"), 303, ""
 
 
 def fields_of(description: JsonMapping, given: Mapping[str, str]) -> list[FormField]:

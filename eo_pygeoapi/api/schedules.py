@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from pygeoapi.api import API, APIRequest
 
+from eo_pygeoapi.api.allowed import lacking
 from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, headers_of, links_of
 from eo_pygeoapi.api.forms import members_of
 from eo_pygeoapi.api.problems import Answer
@@ -31,7 +32,8 @@ def get_schedules(api: API, request: APIRequest) -> Answer:
         ],
     }
     messages = {name: job.message for name, job in last.items()}
-    return answer_either(api, request, document, "schedules/index.html", messages=messages)
+    refused = {one.name: lacking(schedules.connection(one.dataset.id, one.schedule.name)) for one in standings}
+    return answer_either(api, request, document, "schedules/index.html", messages=messages, refused=refused)
 
 
 def get_schedule(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:
@@ -41,9 +43,10 @@ def get_schedule(api: API, request: APIRequest, dataset_id: str, name: str) -> A
     last = schedules.last_runs(standing.dataset).get(name)
     document = _document(api, standing, last)
     message = last.message if last else ""
-    return answer_either(
-        api, request, document, "schedules/schedule.html", title=standing.dataset.title or dataset_id, message=message
-    )
+    shown = {"title": standing.dataset.title or dataset_id, "message": message}
+    shown["typed"] = request.params.get("reason", "")  # in a pause that went wrong
+    shown["refused"] = lacking(schedules.connection(dataset_id, name))
+    return answer_either(api, request, document, "schedules/schedule.html", **shown)
 
 
 def pause(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:

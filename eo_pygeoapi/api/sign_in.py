@@ -4,8 +4,7 @@ The cookie holds the token itself: it is sent to this address alone (path, `Same
 (`HttpOnly`), and it ends after twelve hours. What changes something is taken with a cookie from our own pages only.
 """
 
-from collections.abc import Collection
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from pygeoapi.api import API, APIRequest
 from werkzeug.http import dump_cookie
@@ -19,6 +18,7 @@ from eo_pygeoapi.jobs.documents import HTML
 
 COOKIE = "eo_token"
 LASTS_SECONDS = 12 * 3600
+NOT_KNOWN = "This token is not known. Copy it whole, from eo_ to its end; it may have been revoked."
 
 
 def get_sign_in(api: API, request: APIRequest) -> Answer:
@@ -32,7 +32,13 @@ def sign_in(api: API, request: APIRequest) -> Answer:
     path = manager_of(api).settings.api_tokens_file
     token, wanted = given.get("token", "").strip(), given.get("next", "")
     if path is None or TokenFile(path).find(token) is None:
-        return _page(api, request, wanted, "This token is not known.", 401)
+        return _page(
+            api,
+            request,
+            wanted,
+            NOT_KNOWN,
+            401,
+        )
     location = f"{api.base_url}{wanted if _is_ours(wanted) else '?f=html'}"
     return headers_of(api, request, HTML, **{"Location": location, "Set-Cookie": _cookie(api, token)}), 303, ""
 
@@ -42,11 +48,6 @@ def sign_out(api: API, request: APIRequest) -> Answer:
     members_of(api, request)
     forgotten = {"Location": f"{api.base_url}?f=html", "Set-Cookie": _cookie(api, "", lasts=0)}
     return headers_of(api, request, HTML, **forgotten), 303, ""
-
-
-def where_to_sign_in(base_url: str, path: str, query: Collection[tuple[str, str]]) -> str:
-    """Return the address of the page that takes a token, and then shows this one."""
-    return f"{base_url}/sign-in?{urlencode({'f': 'html', 'next': f'{path}?{urlencode(list(query))}'})}"
 
 
 def _page(api: API, request: APIRequest, wanted: str, wrong: str, status: int = 200) -> Answer:

@@ -2,7 +2,7 @@
 
 from pygeoapi.api import API
 
-from eo_pygeoapi.api.access import may_read
+from eo_pygeoapi.api.allowed import may_read
 from eo_pygeoapi.api.answers import executions_of
 from eo_pygeoapi.api.datasets import statuses
 from eo_pygeoapi.api.health import OF_PREFECT, outcomes

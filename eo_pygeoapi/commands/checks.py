@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,6 +34,8 @@ BAD_VERSIONS = (
     ("sqlalchemy", "2.1", "the Prefect scheduler fails in every loop, and schedules never fire"),
 )
 
+_EXAMPLE = re.compile(r"[a-z]+://([\w-]+\.)*example\.(org|com|net)([:/?]|$)", re.IGNORECASE)
+
 
 @dataclass
 class Report:
@@ -62,6 +65,7 @@ def check(path: Path, settings: Settings) -> Report:
     for id_, dataset in (inspected.right | inspected.in_part).items():
         if problem := units_problem(dataset.units.from_, dataset.units.to):
             report.problems.append(f"resources.{id_}.eo.units: {problem}")
+    report.problems += list(placeholders(inspected.right | inspected.in_part))
     operations = inspect_operations(config)[0]
     report.remarks += list(channels_without_address(operations, settings))
     tenants = operations.tenants
@@ -71,6 +75,18 @@ def check(path: Path, settings: Settings) -> Report:
     report.remarks += list(without_limits(report.datasets))
     report.remarks += list(of_projected_months(report.datasets, date.today()))
     return report
+
+
+def placeholders(datasets: Mapping[str, Dataset]) -> Iterator[str]:
+    """Yield a sentence for each address in options that nobody has filled in, of hosts for examples (RFC 2606)."""
+    for id_, dataset in datasets.items():
+        for name, value in dataset.options.to_json().items():
+            if isinstance(value, str) and _EXAMPLE.match(value):
+                path = yaml_path("resources", id_, "eo", "options", name)
+                yield (
+                    f"{path}: {value} is a placeholder, at which there is nothing; fill in the address at which you "
+                    "keep the files, or comment the dataset out"
+                )
 
 
 def paused_remarks(paused: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -6,7 +6,6 @@ Deterministic, so that everybody sees the same numbers, and placed around 0°N 0
 import json
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 
 from eo_pygeoapi.files import replacing
@@ -35,6 +34,8 @@ def temperature() -> np.ndarray:
 
 
 def _write_temperature(path: Path) -> None:
+    import netCDF4  # only the first start needs it
+
     with netCDF4.Dataset(path, "w") as file:
         file.title = "SYNTHETIC SAMPLE, not real data: daily mean temperature at 2 m"
         for name, size in (("time", DAYS), ("latitude", 20), ("longitude", 20)):

@@ -5,6 +5,7 @@ from datetime import date
 
 from pydantic import ValidationError
 
+from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.source import loadable_sources, source_info
@@ -12,7 +13,10 @@ from eo_pygeoapi.datasets.source import loadable_sources, source_info
 
 def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the key of the block that is to be changed, and what is wrong and allowed."""
-    if refused := dataset.options.refuses(dataset.aggregation):
+    how = dataset.aggregation
+    if dataset.options.directions() and how != Aggregation(weight=how.weight):
+        yield "aggregation", "directions have a mean alone, that of vectors; allowed: spatial: mean, temporal: mean"
+    elif refused := dataset.options.refuses(how):
         yield "aggregation", refused
     if refused := dataset.options.refuses_zone(dataset.time_zone, date.today().year):
         yield "timeZone", refused

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import ForbiddenError
+from eo_pygeoapi.errors import ForbiddenError, token_wanted
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Viewer:
         if self.connection and self.connection != connection:
             other = repr(connection) if connection else "one that is not known any more"
             bound = f"token {self.name!r} is for the DHIS2 connection {self.connection!r}, not {other}"
-            raise ForbiddenError(bound, "execute")
+            options = f"--scope execute --connection {connection}" if connection else "--scope execute"
+            raise ForbiddenError(bound, "execute", token_wanted(options))
 
 
 OPERATOR = Viewer(operator=True)

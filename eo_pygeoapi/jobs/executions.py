@@ -142,8 +142,7 @@ class Executions:
         The job's message says which of the two happened.
         """
         job = self.gateway.runs.get(job_id)
-        connection = connection_of(job, self._registry.datasets(), self.gateway.runs.get)
-        if connection is not None:
+        if (connection := self.connection_of(job)) is not None:
             self.viewer.permit(connection)
         if job.status not in FINAL and (stopped := self.gateway.runs.cancel(job_id)).status not in ENDED_FIRST:
             if job.process_id == BACKFILL_ID:
@@ -153,6 +152,10 @@ class Executions:
         return replace(
             job, status="dismissed", removed=True, message=f"removed, with its files and log; it was {job.status}"
         )
+
+    def connection_of(self, job: Job) -> str | None:
+        """Return the DHIS2 connection that a job is about, as `targets.connection_of`."""
+        return connection_of(job, self._registry.datasets(), self.gateway.runs.get)
 
     def details(self, job: Job) -> Details:
         """Return the details of one job; reads one short file of it at most."""
@@ -177,7 +180,7 @@ class Executions:
             message += f" (number {place} in the queue)" if place else ""
         return Details(
             message=message,
-            steps=self.gateway.details.steps(job.id) if begun and job.process_id == PROCESS_ID else (),
+            steps=self.gateway.details.steps(job) if begun and job.process_id == PROCESS_ID else (),
             import_summary=summary,
             files=[name for name in files if name != job_folder.AFTER],
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,

@@ -43,6 +43,7 @@ def refuse_unprotected(addresses: Iterable[str], settings: Settings, remedy: str
             f"other machines can reach this server, at {', '.join(exposed)}, and it asks for no token; {remedy}, "
             "or allow it with EO_INSECURE=true",
             "execute",
+            "Whoever looks after this server can do that; meanwhile it can be used on the machine that it runs on.",
         )
 
 

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from datetime import date
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from eo_pygeoapi.commands.checks import (
     installation_problems,
     of_projected_months,
     paused_remarks,
+    placeholders,
     without_limits,
 )
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
@@ -284,3 +286,31 @@ def test_nepali_months_of_years_that_tables_only_project_are_said() -> None:
         "a: after 2030 the lengths of Nepali months are projections, in which DHIS2 may differ from this service; "
         "compare the first days of months with DHIS2 before you import"
     ]
+
+
+def test_the_block_of_fine_dust_is_refused_until_its_address_is_filled_in(tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace("${EO_DATA_DIR:-.eo-pygeoapi}", "data")
+    start = text.index("  # cams-pm25-daily:")
+    path = tmp_path / "config.yml"
+    path.write_text(text[:start] + re.sub(r"^  # ", "  ", text[start:], flags=re.MULTILINE))
+    (said,) = check(path, SETTINGS).problems
+    assert said.startswith("resources.cams-pm25-daily.eo.options.href: https://example.org/cams/{YYYY}/{MM}/")
+    assert "is a placeholder, at which there is nothing; fill in the address at which you keep the files" in said
+    path.write_text(path.read_text().replace("https://example.org/cams", "/srv/cams"))
+    assert check(path, SETTINGS).problems == []
+
+
+@pytest.mark.parametrize(
+    ("href", "is_one"),
+    [
+        ("https://example.org/a.tif", True),
+        ("http://data.example.com:8080/a.tif", True),
+        ("https://EXAMPLE.net", True),
+        ("https://my-example.org/a.tif", False),
+        ("https://example.organisation.int/a.tif", False),
+        ("https://data.int/example.org/a.tif", False),
+    ],
+)
+def test_hosts_of_examples_are_placeholders(href: str, is_one: bool) -> None:
+    dataset = Dataset.model_validate({"id": "dust", "source": "cog", "options": {"href": href}})
+    assert bool(list(placeholders({"dust": dataset}))) == is_one

@@ -69,10 +69,7 @@ def problems(block: str, defaults: str = "{}") -> list[str]:
         ("{source: chirps3, periodType: monthly, aggregation: {temporal: longest-dry-spell-1}}", []),
         (
             "{source: era5-land, options: {variable: 10m_wind_direction}, aggregation: {temporal: max}}",
-            [
-                "aggregation: 10m_wind_direction is the direction of the mean vector; allowed: spatial: mean, "
-                "temporal: mean"
-            ],
+            ["aggregation: directions have a mean alone, that of vectors; allowed: spatial: mean, temporal: mean"],
         ),
     ],
 )

@@ -4,7 +4,7 @@
 
 serves the files below the root as the stand-in of CHC does, with its faults and log. `POST /stac/search` searches the
 items of `items.json`, two on a page. What lies below `/private` wants `Authorization: Bearer TOKEN`, what lies below
-`/signed` the query that `GET /sign` gives.
+`/signed` the query that `GET /sign` gives: SIGNATURE, or what a fault's rule says as `token`.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import rasterio
 
 from tests.standins import chc
 
-TOKEN, SIGNATURE = "a-token/of+nobody==", "sig=of-nobody%2B1"
+TOKEN, SIGNATURE, NEXT_SIGNATURE = "a-token/of+nobody==", "sig=of-nobody%2B1", "sig=of-nobody%2B2"
 PAGE = 2
 GREENNESS = 4200  # in ten thousandths
 
@@ -60,7 +60,7 @@ def make_composite(root: Path, first: date, days: int, below: str = "private") -
 def found(items: list[dict[str, Any]], asked: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the items that a search asks for: of its collections, its time and its box."""
     begin, end = asked["datetime"].split("/")
-    west, south, east, north = asked["bbox"]
+    west, south, east, north = asked.get("bbox") or (-180, -90, 180, 90)
 
     def is_there(item: dict[str, Any]) -> bool:
         about, (w, s, e, n) = item["properties"], item["bbox"]
@@ -76,7 +76,9 @@ class Handler(chc.Handler):
 
     def do_GET(self) -> None:
         if self.path == "/sign":
-            self._answer(HTTPStatus.OK, json.dumps({"token": SIGNATURE}).encode())
+            token = self.faults.take(self.command, self.path).get("token", SIGNATURE)
+            self._log(200)
+            self._answer(HTTPStatus.OK, json.dumps({"token": token}).encode())
         elif self._allowed():
             super().do_GET()
 
@@ -94,6 +96,8 @@ class Handler(chc.Handler):
             return self._answer(HTTPStatus(status))
         text = (self.root / "items.json").read_text().replace("{root}", f"http://{self.headers['Host']}")
         items, start = found(json.loads(text), asked), asked.get("after", 0)
+        if asked.get("sortby"):
+            items.sort(key=lambda item: item["properties"]["start_datetime"], reverse=True)
         page: dict[str, Any] = {"type": "FeatureCollection", "features": items[start : start + PAGE], "links": []}
         if start + PAGE < len(items):
             following = {"rel": "next", "href": self.path, "method": "POST", "merge": True}
@@ -106,7 +110,7 @@ class Handler(chc.Handler):
         status = None
         if path.startswith("/private") and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             status = HTTPStatus.UNAUTHORIZED
-        if path.startswith("/signed") and query != SIGNATURE:
+        if path.startswith("/signed") and query not in (SIGNATURE, NEXT_SIGNATURE):
             status = HTTPStatus.FORBIDDEN
         if status:
             self._log(status)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from aiohttp import ClientResponseError
 from rasterio.errors import RasterioError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
@@ -13,7 +14,7 @@ from eo_pygeoapi.pipeline.formats.attributes import text
 from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, open_geotiff
 from eo_pygeoapi.pipeline.formats.kinds import format_of
-from eo_pygeoapi.pipeline.formats.lazy import decoded
+from eo_pygeoapi.pipeline.formats.lazy import decoded, of_answer
 from eo_pygeoapi.pipeline.formats.stored import Stored, stored_as
 from eo_pygeoapi.pipeline.formats.time_values import times_of
 from eo_pygeoapi.pipeline.formats.unwritten import Unwritten, find_unwritten
@@ -42,6 +43,8 @@ def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BA
         return _open_gridded(place, kind, variable, source)
     except SourceError:
         raise
+    except ClientResponseError as error:
+        raise of_answer(error, source) from error
     except Exception as error:  # each driver raises its own
         words = " ".join(str(error).split())
         if "://" not in place:

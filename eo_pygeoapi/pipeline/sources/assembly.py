@@ -9,6 +9,7 @@ from eo_pygeoapi.contract.periods import months_in
 from eo_pygeoapi.errors import NoDataError
 from eo_pygeoapi.pipeline.grids import grid as grids
 from eo_pygeoapi.pipeline.grids import time_axis
+from eo_pygeoapi.pipeline.grids.directions import is_direction
 from eo_pygeoapi.pipeline.grids.quantities import limits_of
 from eo_pygeoapi.pipeline.grids.temporal import utc_bounds
 from eo_pygeoapi.pipeline.grids.time_axis import Step
@@ -28,9 +29,10 @@ def assemble(
 
     `known` is the length of a time step where the source knows it; otherwise the times tell it. `made` turns the joined
     time steps into those of the grid, such as amounts since midnight into hourly amounts. The units are those of the
-    dataset's configuration, else the file's; the file's standard name tells the limits of the values where the source
-    does not. Raises SourceError for grids or times that do not fit together, and
-    NoDataError where no time step lies in the interval; messages begin with `source`.
+    dataset's configuration, else the file's. The file's standard name tells the limits of the values where the source
+    does not, and whether they are directions, of which `as_vectors` makes vectors. Raises SourceError for grids or
+    times that do not fit together, and NoDataError where no time step lies in the interval; messages begin with
+    `source`.
     """
     dataset, interval = request.dataset, request.interval
     months = months_in(dataset.period_type)
@@ -48,9 +50,9 @@ def assemble(
     units = dataset.units.from_ or str(data.attrs.get("units", ""))
     about = {name: data.attrs[name] for name in ("step", "step_hours", "least") if name in data.attrs}
     steps = data.isel(time=slice(int(first), int(stop)))
-    if (
-        dataset.options.plausible() == OPEN
-        and (limits := limits_of(data.attrs.get("standard_name", ""), units)) != OPEN
-    ):
+    standard_name = data.attrs.get("standard_name", "")
+    if dataset.options.plausible() == OPEN and (limits := limits_of(standard_name, units)) != OPEN:
         about["plausible"] = limits
+    if is_direction(standard_name):
+        about["directions"] = True
     return steps.drop_attrs(deep=False).assign_attrs(about, units=units, source=source)

@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.left_out import Listed, between
 from eo_pygeoapi.pipeline.zonal.people import Weigher
+from eo_pygeoapi.pipeline.zonal.points import are_points
 from eo_pygeoapi.pipeline.zonal.streaming import Found, Means
 
 _ROUNDING = 1e-9
@@ -72,7 +72,7 @@ def aggregate_by_people(
     nobody, listed = np.stack([each.nobody for each in rows]), Listed(units.ids, complete)
     of_people = aggregation.spatial == "sum"
     left_out = list(_of_years(counted, units.ids, "its value is 0" if of_people else "its value is that of its area"))
-    unseen = (found.fractions == 0) & found.on_grid & ~nobody & ~_are_points(units)
+    unseen = (found.fractions == 0) & found.on_grid & ~nobody & ~are_points(units.geometries)
     if of_people:
         found, more = _numbers_of_people(found, units, nobody, unseen, listed)
     else:
@@ -85,7 +85,7 @@ def _numbers_of_people(
 ) -> tuple[Found, list[LeftOut]]:
     """Return the numbers of people without what is none, and the list of units that have none, or a part."""
     found.values[nobody & found.on_grid] = 0.0
-    points = np.broadcast_to(_are_points(units) & found.on_grid, nobody.shape)
+    points = np.broadcast_to(are_points(units.geometries) & found.on_grid, nobody.shape)
     found.values[points | unseen] = np.nan
     shares = found.fractions
     in_part = (shares > 0) & (shares < 1 - _ROUNDING) & ~nobody & ~points
@@ -122,10 +122,6 @@ def _with_values_of_area(
     return found._replace(fractions=fractions), Listed(units.ids, complete).of(
         instead.astype("int8"), lambda *_: reason
     )
-
-
-def _are_points(units: Units) -> NDArray[np.bool_]:
-    return np.asarray(shapely.get_type_id(units.geometries) == shapely.GeometryType.POINT)
 
 
 def _part(progress: Callable[[float], None], done: int, count: int, of_all: int) -> Callable[[float], None]:

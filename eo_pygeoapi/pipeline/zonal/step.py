@@ -28,6 +28,7 @@ from eo_pygeoapi.pipeline.zonal.by_people import Compute, Units, aggregate_by_pe
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
 from eo_pygeoapi.pipeline.zonal.left_out import ends_of, judged
+from eo_pygeoapi.pipeline.zonal.points import without_sums_of_points
 from eo_pygeoapi.pipeline.zonal.streaming import Means, aggregate_periods
 from eo_pygeoapi.pipeline.zonal.vectors import aggregate_directions
 from eo_pygeoapi.pipeline.zonal.weights_cache import Store, WeightsCache
@@ -63,7 +64,8 @@ def aggregate_to_org_units(
 
     `grid` is normalised (see `grids.py`) and covers the units as far as the source does; `units` has the columns
     `orgUnit` and `geometry` (valid Polygon, MultiPolygon or Point, EPSG:4326). Aggregates time before space. Values
-    with a valid fraction below the dataset's `minValidFraction`, or that are not `plausible`, are null and listed.
+    with a valid fraction below the dataset's `minValidFraction`, or that are not `plausible`, and sums of points are
+    null and listed.
     Calls `progress` with the share that is done; `means` are weights of before, memory and a cluster; `people` weigh
     cells, or are counted (`exposure`). Raises SourceError where steps are longer than periods, or units do not convert.
     """
@@ -80,6 +82,9 @@ def aggregate_to_org_units(
         left_out += more
     else:
         found = compute(grid, geometries, complete, how, means, progress)
+        if how.spatial == "sum":
+            found, more = without_sums_of_points(found, geometries, ids)
+            left_out += more
     values = found.values
     values *= finish.scale
     values += finish.offset

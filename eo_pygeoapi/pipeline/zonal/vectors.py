@@ -12,6 +12,8 @@ from eo_pygeoapi.pipeline.grids.temporal import PeriodSteps
 from eo_pygeoapi.pipeline.zonal.people import Weigher
 from eo_pygeoapi.pipeline.zonal.streaming import Found, Means, aggregate_periods
 
+_CALM = 1e-9  # what rounding leaves of vectors that cancel each other; it has no direction
+
 
 def aggregate_directions(
     grid: xr.DataArray,
@@ -34,5 +36,5 @@ def aggregate_directions(
         parts.append(aggregate_periods(component, geometries, complete, aggregation, means, share, weigher))
     east, north = parts
     found = np.asarray(wind.direction(east.values, north.values))
-    calm = (east.values == 0) & (north.values == 0)
+    calm = np.hypot(east.values, north.values) < _CALM
     return east._replace(values=np.where(calm, np.nan, found))

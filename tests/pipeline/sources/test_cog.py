@@ -299,8 +299,12 @@ def test_what_wants_a_token_gets_it_and_no_one_else_sees_it(server: chc.StandIn,
     extract, _ = computed(asked, source)
     assert values(asked, source)[("west", "20240301")] == 1.0
     assert stac.TOKEN not in extract.model_dump_json() and stac.SIGNATURE not in extract.model_dump_json()
-    with pytest.raises(SourceError, match=f"{way}/2024-03-01.tif: answers 40[13]"):
+    with pytest.raises(SourceError, match=f"{way}/2024-03-01.tif: answers 40[13]") as caught:
         CogSource().extract(ask(dataset({"href": href}), "2024-03-01", "2024-03-01", tmp_path))
+    assert not isinstance(caught.value, SourceCredentialError)  # nothing was shown
+    server.faults({"path": f"/{way}/*", "status": 403})
+    with pytest.raises(SourceCredentialError, match=r"answers 403 Forbidden; it wants another token$"):
+        source.extract(asked)
 
 
 def test_a_stac_api_that_wants_a_token(server: chc.StandIn, tmp_path: Path) -> None:
@@ -318,7 +322,123 @@ def test_a_stac_api_that_wants_a_token(server: chc.StandIn, tmp_path: Path) -> N
     assert "wrong-token" not in str(caught.value)
 
 
+@pytest.mark.parametrize("tiles", [1, 2])
+def test_a_signature_that_expires_is_asked_for_again(server: chc.StandIn, tmp_path: Path, tiles: int) -> None:
+    items = []
+    for n in range(tiles):
+        sinusoidal(server.root / f"signed/tile{n}.tif", np.full((120, 140), n + 1, "int16"), -12.6, 9.6, nodata=-1)
+        items.append(item(f"tile{n}", date(2024, 3, 1), 1, f"signed/tile{n}.tif"))
+    options = publish(server, items) | {"sign": f"{server.url}/sign"}
+    asked = ask(dataset(options), "2024-03-01", "2024-03-01", tmp_path)
+    expired = {"path": f"/signed/*{stac.SIGNATURE}", "status": 403}
+    anew = {"path": "/sign", "token": stac.NEXT_SIGNATURE}
+    extract = CogSource().extract(asked)
+    grid = pickle.loads(pickle.dumps(CogSource().open(asked, extract)))
+    server.clear_log()
+    server.faults(expired, anew)  # before cells are read
+    found = aggregate_to_org_units(grid, UNITS, periods_in(asked.interval, "daily"), asked.dataset)
+    assert list(found.frame["value"]) == [1.0, 1.0]
+    assert len([entry for entry in server.log() if entry["path"] == "/sign"]) == tiles
+    server.faults(expired, {"path": "/sign", "token": stac.SIGNATURE, "times": 1}, anew)  # before it is opened
+    assert CogSource().open(asked, extract).shape == grid.shape
+    server.faults(expired)  # for ever
+    with pytest.raises(SourceError, match=r"tile0\.tif: the server refuses; it wants a token") as caught:
+        CogSource().open(asked, extract)
+    assert stac.SIGNATURE not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("shown", [{"auth": True}, {"sign": "{url}/sign"}])
+def test_a_zarr_that_wants_a_token_is_refused(server: chc.StandIn, tmp_path: Path, shown: dict[str, Any]) -> None:
+    options = {"href": f"{server.url}/private/{{YYYY}}.zarr"}
+    options |= {
+        name: value.format(url=server.url) if isinstance(value, str) else value for name, value in shown.items()
+    }
+    source = CogSource(environ={"EO_COG_TOKEN": stac.TOKEN})
+    with pytest.raises(SourceError, match=r"2024\.zarr: Zarr is read without options\.auth and options\.sign alone"):
+        source.extract(ask(dataset(options), "2024-03-01", "2024-03-01", tmp_path))
+
+
+@pytest.mark.parametrize("part", [".z*", "pm/0.*"])
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (401, SourceError, r"2024-03\.zarr: the server answers 401 Unauthorized; it wants a login, which a netrc"),
+        (403, SourceError, r"2024-03\.zarr: the server answers 403 Forbidden; it wants a login, which a netrc"),
+        (503, SourceUnavailableError, r"2024-03\.zarr: the server answers 503 Service Unavailable; try again later"),
+    ],
+)
+def test_a_zarr_whose_server_refuses_or_fails(
+    server: chc.StandIn, tmp_path: Path, part: str, status: int, error: type[Exception], words: str
+) -> None:
+    days = np.array(["2024-03-01", "2024-03-02"], "M8[ns]")
+    axes = {"time": days, "lat": 9.45 - 0.1 * np.arange(20), "lon": -12.45 + 0.1 * np.arange(20)}
+    data = xr.DataArray(np.ones((2, 20, 20)), axes, ("time", "lat", "lon"), name="pm")
+    data.to_dataset().to_zarr(server.root / "2024-03.zarr", zarr_format=2, mode="w")
+    asked = ask(dataset({"href": f"{server.url}/{{YYYY}}-{{MM}}.zarr"}), "2024-03-01", "2024-03-02", tmp_path)
+    server.faults({"path": f"/2024-03.zarr/{part}", "status": status, "method": "GET"})
+    with pytest.raises(error, match=words) as caught:
+        values(asked)
+    assert type(caught.value) is error
+
+
+# How far the data go
+
+
+def test_the_newest_day_of_a_stac_collection_is_that_of_its_newest_item(server: chc.StandIn) -> None:
+    items = [
+        item(f"{name}.{first}", first, 16, f"{first}.tif")
+        for name, days in (("MOD13Q1", (1, 17)), ("MYD13Q1", (9, 25)))
+        for first in (date(2024, 3, day) for day in days)
+    ]
+    options = CogOptions.model_validate(publish(server, items) | {"itemDays": 16, "ids": "MOD13Q1.*"})
+    assert options.newest(date(2024, 6, 1), lambda _: "") == date(2024, 4, 1)  # 17 March and 15 days more
+    assert options.newest(date(2024, 3, 10), lambda _: "") == date(2024, 3, 10)  # of the item that has just begun
+    assert options.model_copy(update={"ids": "VNP13.*"}).newest(date(2024, 6, 1), lambda _: "") is None
+
+
+@pytest.mark.parametrize("way", ["", "private/", "signed/"])
+def test_the_newest_day_of_a_template_is_that_of_its_newest_file(server: chc.StandIn, way: str) -> None:
+    for day in (1, 2, 4):
+        degrees(server.root / f"{way}newest/2024-03-{day:02}.tif", 1.0, 2.0)
+    shown: dict[str, dict[str, Any]] = {"private/": {"auth": True}, "signed/": {"sign": f"{server.url}/sign"}}
+    options = CogOptions.model_validate(
+        {"href": f"{server.url}/{way}newest/{{YYYY}}-{{MM}}-{{DD}}.tif", "delay": 3, **shown.get(way, {})}
+    )
+    setting = {"EO_COG_TOKEN": stac.TOKEN}.__getitem__
+    assert options.newest(date(2024, 3, 6), setting) == date(2024, 3, 4)
+    server.clear_log()
+    assert options.newest(date(2024, 6, 1), setting) is None  # the last 40 days have none
+    assert len([entry for entry in server.log() if entry["method"] == "HEAD"]) == 40
+
+
+def test_the_newest_day_of_monthly_files_is_today_while_there_is_one_of_this_month(server: chc.StandIn) -> None:
+    degrees(server.root / "monthly/2024-03.tif", 1.0, 2.0)
+    options = CogOptions.model_validate({"href": f"{server.url}/monthly/{{YYYY}}-{{MM}}.tif"})
+    assert options.newest(date(2024, 3, 6), lambda _: "") == date(2024, 3, 6)
+    assert options.newest(date(2024, 5, 6), lambda _: "") == date(2024, 3, 31)
+
+
+def test_one_file_of_all_times_and_files_of_this_machine_are_not_asked() -> None:
+    for href in ("http://127.0.0.1:9/all.nc", "/data/{YYYY}.tif"):
+        assert CogOptions.model_validate({"href": href}).newest(date(2024, 3, 6), lambda _: "") is None
+
+
 # What can go wrong
+
+
+def test_a_search_is_tried_again(server: chc.StandIn, tmp_path: Path) -> None:
+    degrees(server.root / "again.tif", 1.0, 2.0)
+    options = publish(server, [item("one", date(2024, 3, 1), 1, "again.tif")])
+    asked = ask(dataset(options), "2024-03-01", "2024-03-01", tmp_path)
+    server.faults(
+        {"path": "/stac/search", "status": 503, "times": 2}, {"path": "/stac/search", "status": 429, "times": 1}
+    )
+    assert values(asked, CogSource(pauses=(0, 0, 0)))[("west", "20240301")] == 1.0
+    server.clear_log()
+    server.faults({"path": "/stac/search", "status": 503})
+    with pytest.raises(SourceUnavailableError, match="answers 503 Service Unavailable; try again later"):
+        CogSource(pauses=(0, 0, 0)).extract(asked)
+    assert len(server.log()) == 4
 
 
 def test_nothing_there_says_so_and_when_to_come_back(server: chc.StandIn, tmp_path: Path) -> None:
@@ -360,7 +480,7 @@ def test_a_provider_that_fails(
     )
     server.faults(rule)
     with pytest.raises(error, match=words):
-        CogSource().extract(asked)
+        CogSource(pauses=()).extract(asked)
     server.faults()
     assert values(asked)[("west", "20240301")] == 1.0  # and a later run recovers
 

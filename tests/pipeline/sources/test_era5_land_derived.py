@@ -173,7 +173,7 @@ def test_a_direction_has_no_other_statistics(aggregation: dict[str, str]) -> Non
 
     wind = dataset("10m_wind_direction", orgUnits={"source": "dhis2", "level": 2})
     inputs = {"datasetId": wind.id, "start": DAY, "end": DAY, "aggregation": aggregation}
-    message = "input aggregation: 10m_wind_direction is the direction of the mean vector; allowed: spatial: mean, "
+    message = "input aggregation: directions have a mean alone, that of vectors; allowed: spatial: mean, "
     with pytest.raises(InputError, match=message):
         validate_inputs(inputs, {wind.id: wind}, datetime(2026, 1, 1, tzinfo=UTC))
 

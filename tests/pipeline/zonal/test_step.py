@@ -101,6 +101,19 @@ def test_a_point_takes_the_value_of_its_cell(statistic: SpatialStatistic) -> Non
     assert of(NINE, Point(2.2, 1.9), "count") == (1.0, 1.0)
 
 
+def test_a_point_has_no_sum_and_is_listed() -> None:
+    grid, units = made.grid(NINE), made.units({"clinic": Point(2.2, 1.9), "all": box(0, 0, 3, 3), "far": Point(9, 9)})
+    periods = periods_in(Interval(start=date(2025, 7, 1), end=date(2025, 7, 1)), "daily")
+    summed = made.dataset(aggregation={"spatial": "sum"})
+    found = zonal.aggregate_to_org_units(grid, units, periods, summed)
+    clinic, everywhere, far = found.frame["value"]
+    assert np.isnan(clinic) and everywhere == 45 and np.isnan(far)
+    assert [(entry.org_unit, entry.reason) for entry in found.left_out] == [
+        ("clinic", "is a point, and has no area to sum over; with spatial: mean it has the value of its cell"),
+        ("far", "lies outside the grid of the data"),
+    ]
+
+
 def test_a_point_on_the_sea_takes_the_nearest_cell_with_data_but_none_farther_than_one() -> None:
     values = NINE.copy()
     values[1, 1] = NAN

@@ -1,5 +1,6 @@
 """Options of the source `cog`: rasters over HTTP, by a template of addresses or a search of a STAC API."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Self
 
@@ -7,7 +8,8 @@ from pydantic import Field, model_validator
 
 from eo_pygeoapi.datasets.cost import Cost, Needed
 from eo_pygeoapi.datasets.source import Credential, SourceInfo, YamlText
-from eo_pygeoapi.pipeline.sources.file.options import FileOptions
+from eo_pygeoapi.pipeline.sources.cog.newest import newest_address, newest_item
+from eo_pygeoapi.pipeline.sources.file.options import FileOptions, of_day
 
 RASTER_SERVER = Credential(
     title="Raster server",
@@ -19,6 +21,8 @@ RASTER_SERVER = Credential(
 
 class CogOptions(FileOptions):
     """Cloud-optimised GeoTIFFs, NetCDF or Zarr of a provider; only the window of the units is read of GeoTIFF and Zarr.
+
+    A NetCDF is downloaded whole.
 
     Either `href`, or `stac` with `collection` and `asset`.
     """
@@ -78,6 +82,17 @@ class CogOptions(FileOptions):
     def expected(self, day: date) -> date | None:
         """After the delay, where one is given."""
         return None if self.delay is None else day + timedelta(self.delay)
+
+    def newest(self, today: date, setting: Callable[[str], str]) -> date | None:
+        """Ask for the newest item of the STAC collection, or look for files at the newest addresses.
+
+        None for one file of all times, and for files on this machine.
+        """
+        token = setting(RASTER_SERVER.variables["token"]) if self.auth else ""
+        if self.stac:
+            return newest_item(self, token, today)
+        has_days = of_day(self.href, date.min) != of_day(self.href, date.max)
+        return newest_address(self, token, today) if has_days and "://" in self.href else None
 
     def cost(self, needed: Needed) -> Cost | None:
         """As of files; not known of a STAC API."""

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, partial
 from typing import Any
@@ -30,6 +30,7 @@ from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, of_bands
 from eo_pygeoapi.pipeline.formats.lazy import translated
 from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
+from eo_pygeoapi.pipeline.sources.cog.asking import token_for
 from eo_pygeoapi.pipeline.sources.download import with_query
 
 _METRES_A_DEGREE = 111_319.49  # of the equator of WGS 84
@@ -41,6 +42,10 @@ _REASONS = {
     "not recognized": "is no raster that can be read",
 }
 _NUMBERS = ("nodata", "scale", "offset")
+
+
+class RefusedError(SourceError):
+    """The server does not let this reader read a raster, or does not any more."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Reading:
     """How rasters are read: which band, what their numbers mean where they do not say, and what shows the reader.
 
     `every` is how far bands are apart that are time steps, such as P1M, the first of them on the raster's day. `query`
-    is put behind each address, and `token` sent with each request.
+    is put behind each address, and `token` sent with each request; `sign` gives another query when one has expired.
     """
 
     band: int = 0
@@ -87,6 +92,11 @@ class Reading:
     offset: float | None = None
     query: str = ""
     token: str = ""
+    sign: str = ""
+
+    def signed_anew(self) -> "Reading":
+        """Return the same with a new signature."""
+        return replace(self, query=token_for(self.sign))
 
     def place(self, raster: Raster) -> str:
         """Return the path by which GDAL reads a raster."""
@@ -103,6 +113,14 @@ class Reading:
     def opened(self, rasters: Sequence[Raster], box: Box) -> xr.DataArray:
         """Open the rasters of one day as one grid around the box; where several have a cell, the first one counts."""
         configure_gdal()
+        try:
+            return self._opened(rasters, box)
+        except RefusedError:
+            if not self.sign:
+                raise
+        return self.signed_anew()._opened(rasters, box)
+
+    def _opened(self, rasters: Sequence[Raster], box: Box) -> xr.DataArray:
         first, *others = rasters
         target = self._target(first, box) if others else None
         whole = self._one(first, box, target)
@@ -120,16 +138,13 @@ class Reading:
             if file.crs is None:
                 raise SourceError(f"{raster.name}: has no coordinate reference system; expected a GeoTIFF with one")
             nodata = _first(file.nodata, self.nodata, raster.nodata)
-            if file.crs.is_geographic and target is None:
-                data = rioxarray.open_rasterio(self.place(raster), mask_and_scale=True, lock=False)
-            else:
-                data = _warped(file, raster, nodata, target or _around(file, box))
+            cells = None if file.crs.is_geographic and target is None else target or _around(file, box)
+            data = self.lazy(raster, cells, nodata)
             at = min(max(self.band, 1), file.count) - 1
             stated = file.scales[at] != 1 or file.offsets[at] != 0
-            declared = file.nodata is not None or not file.crs.is_geographic or target is not None
-        if not isinstance(data, xr.DataArray):
-            raise SourceError(f"{raster.name}: holds several rasters; expected one")
-        data = translated(data, partial(_translated, raster.name, self.token))
+            declared = file.nodata is not None or cells is not None
+        again = partial(_read_anew, self, raster, cells, nodata) if self.sign else None
+        data = translated(data, partial(_translated, raster.name, self.token), RefusedError, again)
         data = of_bands(data, raster.name, Bands(self.band, raster.day.isoformat(), self.every))
         # lazily: what comes before the cut would read all
         data = cut_to_box(data, box, raster.name)
@@ -138,6 +153,22 @@ class Reading:
             scale, offset = _first(self.scale, raster.scale), _first(self.offset, raster.offset)
             data = data * (1.0 if scale is None else scale) + (0.0 if offset is None else offset)
         return data
+
+    def lazy(self, raster: Raster, cells: dict[str, Any] | None, nodata: float | None) -> xr.DataArray:
+        """Open a raster on these cells of degrees, which have no data beyond it, or on its own cells."""
+        if cells is None:
+            data = rioxarray.open_rasterio(self.place(raster), mask_and_scale=True, lock=False)
+        else:
+            with rasterio.open(self.place(raster)) as file:
+                data = _warped(file, raster, nodata, cells)
+        if not isinstance(data, xr.DataArray):
+            raise SourceError(f"{raster.name}: holds several rasters; expected one")
+        return data
+
+
+def _read_anew(reading: Reading, raster: Raster, cells: dict[str, Any] | None, nodata: float | None) -> xr.Variable:
+    """Open a raster again with a new signature, as the old one has expired."""
+    return reading.signed_anew().lazy(raster, cells, nodata).variable
 
 
 @cache
@@ -167,7 +198,7 @@ def _translated(name: str, token: str = "") -> Iterator[None]:
     except RasterioError as error:
         words = f"{error} {error.__cause__ or ''}"  # that a read failed is raised from what says why
         if said := next((said for code, said in _REASONS.items() if code in words), ""):
-            raise SourceError(f"{name}: {said}") from None
+            raise (RefusedError if said == _REFUSED else SourceError)(f"{name}: {said}") from None
         raise SourceUnavailableError(f"{name}: cannot be read; try again later") from None
 
 

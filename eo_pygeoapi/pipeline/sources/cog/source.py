@@ -23,30 +23,39 @@ from eo_pygeoapi.pipeline.formats.opening import open_variable
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.assembly import assemble
+from eo_pygeoapi.pipeline.sources.cog.asking import PAUSES, StacApi, token_for
 from eo_pygeoapi.pipeline.sources.cog.options import RASTER_SERVER, CogOptions
 from eo_pygeoapi.pipeline.sources.cog.raster import Raster, Reading, spread
-from eo_pygeoapi.pipeline.sources.cog.stac import Search, token_for
-from eo_pygeoapi.pipeline.sources.download import bearer, cached, download, exists, with_query
-from eo_pygeoapi.pipeline.sources.file.source import parts_of, step_of, with_time
+from eo_pygeoapi.pipeline.sources.cog.stac import Search
+from eo_pygeoapi.pipeline.sources.download import bearer, cached, download, exists
+from eo_pygeoapi.pipeline.sources.file.source import parts_of, step_of, vectors_of_directions, with_time
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 from eo_pygeoapi.pipeline.sources.stale import no_data
 from eo_pygeoapi.wording import some
 
+_ZARR_IS_OPEN = (
+    "Zarr is read without options.auth and options.sign alone; put a login into a netrc of the worker, or take GeoTIFF"
+)
 _SIDE_FILES = ("/zarr.json", "/.zmetadata", "/.zgroup")
 
 
 @dataclass(frozen=True)
 class CogSource:
-    """Rasters over HTTP; `today` tells what may still come, `environ` has the token."""
+    """Rasters over HTTP; `today` tells what may still come, `environ` has the token.
+
+    A search is tried again after `pauses`, in seconds.
+    """
 
     today: Callable[[], date] = date.today
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    pauses: Sequence[float] = PAUSES
 
     def extract(self, request: SourceRequest) -> Extract:
         """Find the rasters of the interval, and leave out the periods that lack any."""
         options, reading = _options(request), self._reading(request)
         if options.stac:
-            rasters = Search(options, reading.token).rasters(request.interval, request.bbox)
+            api = StacApi(options.stac, reading.token, self.pauses)
+            rasters = Search(options, api).rasters(request.interval, request.bbox)
         else:
             rasters = _of_template(request, reading)
         step = _step(request)
@@ -71,11 +80,11 @@ class CogSource:
             (day, _opened(list(same), reading, request)) for day, same in groupby(rasters, lambda raster: raster.day)
         ]
         if options.item_days:
-            return assemble([spread(grids, options.item_days)], request, name, "day")
+            return vectors_of_directions(assemble([spread(grids, options.item_days)], request, name, "day"), request)
         single = all(grid.sizes.get("time", 1) == 1 for _, grid in grids)
         is_dated = bool(options.stac or options.time or step_of(options.href))
         dated = [with_time(grid, day.isoformat() if is_dated else "", name) for day, grid in grids]
-        return assemble(dated, request, name, _step(request) if single else None)
+        return vectors_of_directions(assemble(dated, request, name, _step(request) if single else None), request)
 
     def _reading(self, request: SourceRequest) -> Reading:
         options = _options(request)
@@ -87,6 +96,7 @@ class CogSource:
             options.offset,
             token_for(options.sign) if options.sign else "",
             self._token(request),
+            options.sign,
         )
 
     def _token(self, request: SourceRequest) -> str:
@@ -109,12 +119,13 @@ def _of_template(request: SourceRequest, reading: Reading) -> list[Raster]:
     for part in parts_of(request):
         first = days_of(part.date)[0] if part.date else request.interval.start
         raster = Raster(part.href, first)
-        href = with_query(part.href, query)
-        if "://" not in href:
-            there = os.path.exists(href)
-        elif kind := format_of(href, raster.name):
+        if "://" not in part.href:
+            there = os.path.exists(part.href)
+        elif kind := format_of(part.href, raster.name):
+            if kind == "Zarr" and (headers or query):
+                raise SourceError(f"{raster.name}: {_ZARR_IS_OPEN}")
             beside = ("",) if kind == "GeoTIFF" else _SIDE_FILES
-            there = any(exists(_beside(href, name), headers) for name in beside)
+            there = any(exists(_beside(part.href, name), headers, query) for name in beside)
         else:
             there = download(part.href, request.cache, headers=headers, query=query) is not None
         if there:
@@ -133,11 +144,7 @@ def _opened(rasters: Sequence[Raster], reading: Reading, request: SourceRequest)
     kind = format_of(first.href, first.name)
     if kind == "GeoTIFF" or _options(request).stac:
         return reading.opened(rasters, request.bbox)
-    if kind == "Zarr" and reading.token:
-        raise SourceError(f"{first.name}: Zarr with a token is not read; put the login into a netrc of the worker")
     place = first.href if kind or "://" not in first.href else str(cached(first.href, request.cache))
-    if kind == "Zarr" and reading.query:
-        place = with_query(place, reading.query)
     data = open_variable(place, _options(request).variable, first.name)
     return cut_to_box(data, request.bbox, first.name)
 

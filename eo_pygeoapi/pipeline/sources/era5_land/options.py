@@ -168,9 +168,7 @@ class Era5LandOptions(SourceOptions):
         return ""
 
     def refuses(self, aggregation: Aggregation) -> str:
-        """A direction has no sum and no extremes, it is that of the mean vector; hours are no days."""
-        if self.directions() and aggregation != Aggregation(weight=aggregation.weight):
-            return f"{self.variable} is the direction of the mean vector; allowed: spatial: mean, temporal: mean"
+        """Hours are no days."""
         if self.product == "daily":
             return refused_statistic(aggregation)
         if day_statistic(aggregation.temporal) and not aggregation.daily:

@@ -8,6 +8,7 @@ variables that do not accumulate; no day that lacks an hour.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -66,8 +67,12 @@ def refused_zone(time_zone: str, year: int) -> str:
     return f"{time_zone!r} changes its clock, or is no whole hours from UTC; allowed: fixed ones from UTC-12 to UTC+14"
 
 
+@cache
 def _offset(time_zone: str, first: date, last: date) -> int | None:
-    """Return the offset of all midnights of these days in hours; None where it is not one, or CDS does not offer it."""
+    """Return the offset of all midnights of these days in hours; None where it is not one, or CDS does not offer it.
+
+    A job asks for it at each step, of the same days.
+    """
     zone = ZoneInfo(time_zone)
     count = (last - first).days + 2
     midnights = [datetime.combine(first + timedelta(n), time(), zone) for n in range(count)]

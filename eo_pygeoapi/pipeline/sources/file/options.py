@@ -36,10 +36,17 @@ class FileOptions(SourceOptions):
         "", description="how long a time step is, where each file holds one and its name does not say"
     )
     band: Annotated[int, Field(ge=0)] = Field(0, description="band of a GeoTIFF that has several, from 1 on")
+    direction: bool = Field(
+        False, description="values are directions in degrees, where no standard name in the file says so"
+    )
 
     def local_paths(self) -> list[str]:
         """Return the path, unless it is the URL of another machine."""
         return [] if "://" in self.href and not self.href.startswith("file://") else [self.href]
+
+    def directions(self) -> bool:
+        """As it is said; of files with a standard name only the job knows."""
+        return self.direction
 
     def nearest_year(self, year: int) -> int:
         """The year of a file that is of one time."""
@@ -49,14 +56,14 @@ class FileOptions(SourceOptions):
         """Nothing for files that are here; else each file once, all of about the size of the last."""
         if self.local_paths():
             return Cost()
-        places = list(dict.fromkeys(_of_day(self.href, day) for day in needed.days))
+        places = list(dict.fromkeys(of_day(self.href, day) for day in needed.days))
         if not places or (size := needed.size(places[-1])) is None:
             return None
         kept = 0 if places[-1].partition("?")[0].endswith((".tif", ".tiff", ".cog")) else len(places) * size
         return Cost(len(places) * size, kept, len(places), len(places) * size / _BYTES_A_SECOND)
 
 
-def _of_day(href: str, day: date) -> str:
+def of_day(href: str, day: date) -> str:
     """Return the address of the file that a day lies in; weeks as ISO 8601 counts them."""
     year, week, _ = day.isocalendar()
     return (

@@ -20,6 +20,7 @@ from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.geotiff import Bands
 from eo_pygeoapi.pipeline.formats.kinds import format_of
 from eo_pygeoapi.pipeline.formats.opening import open_variable
+from eo_pygeoapi.pipeline.grids.directions import as_vectors
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.assembly import assemble
@@ -107,7 +108,8 @@ class FileSource:
         single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
         known = options.step or (found[0].step if single else None)
         dated = [with_time(grid, part.date, part.name) for grid, part in zip(grids, found, strict=True)]
-        return assemble(dated, request, options.href, known)
+        grid = assemble(dated, request, options.href, known)
+        return vectors_of_directions(grid, request)
 
     def look(self, request: SourceRequest) -> None:
         """Open the dataset's file, or the last of many; SourceError says what is wrong. Skips URLs."""
@@ -122,6 +124,13 @@ class FileSource:
         dated = any_date != escape(href)
         part = Part(found[-1], found[-1], date.today().isoformat() if dated else options.time, None)
         with_time(_opened(part, request), part.date, part.name)
+
+
+def vectors_of_directions(grid: xr.DataArray, request: SourceRequest) -> xr.DataArray:
+    """Return a grid of vectors where the options or the file say that its values are directions, else the grid."""
+    if request.dataset.options.directions() or grid.attrs.get("directions"):
+        return as_vectors(grid, request.dataset.aggregation)
+    return grid
 
 
 def _is_here(part: Part, request: SourceRequest) -> bool:
