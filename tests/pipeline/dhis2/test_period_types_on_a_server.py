@@ -7,7 +7,6 @@ import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from eo_pygeoapi.contract.models import NOT_OF_DHIS2, PERIOD_TYPES, ImportSummary, Interval, PeriodType
 from eo_pygeoapi.contract.periods import Period, calendar_of, name_in_dhis2, periods_in
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from tests.pipeline.dhis2.imports import files
@@ -25,11 +25,14 @@ from tests.pipeline.dhis2.servers import REAL
 from tests.standins.dhis2_metadata import BO, COUNTRY
 
 KONO = "Vth0fbpFcsO"
-DECADE = Interval(start=date(2013, 1, 1), end=date(2023, 12, 31))
+# years of its own for each calendar: from 2.43 on DHIS2 keeps days with the id of the calendar that it met them in
+DAYS = {
+    "ethiopian": Interval(start=date(2013, 9, 1), end=date(2016, 12, 31)),
+    "nepali": Interval(start=date(2017, 4, 1), end=date(2020, 12, 31)),
+    "iso8601": Interval(start=date(2021, 1, 1), end=date(2025, 12, 31)),
+}
 LOCAL = [type_ for type_ in PERIOD_TYPES if calendar_of(type_) != "iso8601"]
 OF_DHIS2 = [type_ for type_ in PERIOD_TYPES if type_ not in (*NOT_OF_DHIS2, *LOCAL)]
-# what the versions before 2.43 do not have
-NEWER = ("weeklyFriday", "financialFeb", "financialAug")
 BANDS = ["f_0", "m_0", "f_1", "m_1"]
 HELD_PERIODS = """
     select distinct t.name, p.startdate, p.enddate from datavalue v join period p on p.periodid = v.periodid
@@ -45,18 +48,39 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def running_place() -> Iterator[Place]:
-    with real_server() as place:
+def place() -> Iterator[Place]:
+    with real_server() as place, calendar(place, "iso8601"):
         place.post(
             sqlViews=[{"id": "EoHeldPerio", "name": "EO held periods", "type": "QUERY", "sqlQuery": HELD_PERIODS}]
         )
         yield place
 
 
-@pytest.fixture
-def place(running_place: Place) -> Iterator[Place]:
-    with calendar(running_place, "iso8601"):
-        yield running_place
+@pytest.fixture(scope="module")
+def enabled(place: Place) -> dict[PeriodType, Dataset]:
+    """Return a dataset of rain by each period type, with what `dhis2 setup` has made for all of them."""
+    eo = {"defaults": {"orgUnits": {"source": "dhis2", "level": [2]}, "dhis2": {"connection": "national"}}}
+    types = [*LOCAL, *(type_ for type_ in OF_DHIS2 if type_ not in unknown(place))]
+    resources = {
+        f"rain-{type_.lower()}-{place.tag}": {
+            "type": "collection",
+            "title": f"Rain {type_} {place.tag}",
+            "eo": {"source": "chirps3", "periodType": type_},
+        }
+        for type_ in types
+    }
+    found = read_datasets({"eo": eo, "resources": resources}, Path("."))
+    made = place.set_up(found, apply=True)
+    assert made.problems == []
+    return {dataset.period_type: dataset for dataset in found.values()}
+
+
+def unknown(place: Place) -> list[str]:
+    """Return the period types that this version does not have, by what it says itself."""
+    with place.client() as client:
+        answer = client.get("/api/periodTypes", params={"fields": "name"})
+    names = {found["name"] for found in answer.json()["periodTypes"]}
+    return [type_ for type_ in OF_DHIS2 if name_in_dhis2(type_) not in names]
 
 
 @contextmanager
@@ -68,13 +92,6 @@ def calendar(place: Place, name: str) -> Iterator[None]:
             yield
         finally:
             client.post("/api/systemSettings/keyCalendar", params={"value": "iso8601"}).raise_for_status()
-
-
-def rain(place: Place, period_type: PeriodType) -> tuple[Place, Dataset]:
-    """Return a dataset of rain by these periods, with a user and a data element of its own."""
-    own = replace(place, tag=f"{place.tag}_{period_type}".lower())
-    (dataset,) = datasets(own, "rain", rain={"periodType": period_type}).values()
-    return own, dataset
 
 
 def run(folder: Path, place: Place, dataset: Dataset, periods: list[Period], add: float = 0) -> ImportSummary:
@@ -119,37 +136,40 @@ def held_ids(place: Place, dataset: Dataset, days: Interval) -> dict[tuple[str, 
     return {(value["orgUnit"], value["period"]): float(value["value"]) for value in found}
 
 
-def arrives(folder: Path, place: Place, period_type: PeriodType) -> None:
-    """Set up, import, read back, and import the same and others again."""
-    place, dataset = rain(place, period_type)
-    made = place.set_up({dataset.id: dataset}, apply=True)
-    assert made.problems == []
-    periods = periods_in(DECADE, period_type)[-3:]
+def arrives(folder: Path, place: Place, dataset: Dataset) -> None:
+    """Import, read back, and import the same and others again."""
+    periods = periods_in(DAYS[calendar_of(dataset.period_type)], dataset.period_type)[-3:]
     summary = run(folder, place, dataset, periods)
-    assert (summary.status, summary.imported, summary.findings, summary.rejected) == ("SUCCESS", 6, [], [])
+    assert (summary.reason, summary.findings, summary.rejected) == ("", [], [])
+    assert (summary.status, summary.imported) == ("SUCCESS", 2 * len(periods))
     days = Interval(start=periods[0].start, end=periods[-1].end)
-    ids = {(unit, p.id) for unit in (BO, KONO) for p in periods}
-    assert held_ids(place, dataset, days).keys() == ids
-    name = name_in_dhis2(period_type)
+    assert held_ids(place, dataset, days).keys() == {(unit, p.id) for unit in (BO, KONO) for p in periods}
+    name = name_in_dhis2(dataset.period_type)
     expected = {(name, period.start.isoformat(), period.end.isoformat()) for period in periods}
     assert held_periods(place, dataset.dhis2.data_element) == expected
     again = run(folder, place, dataset, periods)
-    assert (again.unchanged, again.imported, again.updated) == (6, 0, 0)
+    assert (again.unchanged, again.imported, again.updated) == (2 * len(periods), 0, 0)
     later = run(folder, place, dataset, periods, add=10)
-    assert (later.updated, later.kept_count) == (6, 0)
+    assert (later.updated, later.kept_count) == (2 * len(periods), 0)
 
 
 @pytest.mark.parametrize("period_type", LOCAL)
 def test_values_of_a_local_calendar_arrive_under_its_ids_and_of_the_same_days(
-    place: Place, tmp_path: Path, period_type: PeriodType
+    place: Place, enabled: dict[PeriodType, Dataset], tmp_path: Path, period_type: PeriodType
 ) -> None:
     with calendar(place, calendar_of(period_type)):
-        arrives(tmp_path, place, period_type)
+        arrives(tmp_path, place, enabled[period_type])
 
 
 @pytest.mark.parametrize("period_type", OF_DHIS2)
-def test_values_of_each_period_type_arrive(place: Place, tmp_path: Path, period_type: PeriodType) -> None:
-    arrives(tmp_path, place, period_type)
+def test_values_of_each_period_type_arrive(
+    place: Place, enabled: dict[PeriodType, Dataset], tmp_path: Path, period_type: PeriodType
+) -> None:
+    if period_type not in enabled:
+        made = place.set_up(datasets(place, "rain", rain={"periodType": period_type}), apply=True)
+        assert made.problems, f"this DHIS2 has no {period_type} periods, and the setup does not say so"
+        pytest.skip(f"this DHIS2 has no {period_type} periods; the setup says: {made.problems[0][:200]}")
+    arrives(tmp_path, place, enabled[period_type])
 
 
 @pytest.mark.parametrize(
@@ -157,27 +177,28 @@ def test_values_of_each_period_type_arrive(place: Place, tmp_path: Path, period_
     [("nepali", "monthly"), ("ethiopian", "monthlyNepali"), ("iso8601", "monthlyEthiopian")],
 )
 def test_periods_of_another_calendar_are_refused_before_anything_is_sent(
-    place: Place, tmp_path: Path, of_server: str, period_type: PeriodType
+    place: Place, enabled: dict[PeriodType, Dataset], tmp_path: Path, of_server: str, period_type: PeriodType
 ) -> None:
-    own, dataset = rain(place, period_type)
-    own.set_up({dataset.id: dataset}, apply=True)
     with calendar(place, of_server):
-        summary = run(tmp_path, own, dataset, periods_in(DECADE, period_type)[-3:])
+        periods = periods_in(DAYS[calendar_of(period_type)], period_type)[:3]
+        summary = run(tmp_path, place, enabled[period_type], periods)
     assert summary.status == "ERROR" and f"DHIS2 uses the calendar {of_server!r}" in summary.reason
 
 
-def test_values_of_months_are_in_the_analytics_of_their_calendar(place: Place, tmp_path: Path) -> None:
+def test_months_are_in_the_analytics_of_their_calendar(
+    place: Place, enabled: dict[PeriodType, Dataset], tmp_path: Path
+) -> None:
     types: tuple[PeriodType, ...] = ("monthlyEthiopian", "monthlyNepali")
     for period_type in types:
-        own, dataset = rain(place, period_type)
+        dataset, periods = enabled[period_type], periods_in(DAYS[calendar_of(period_type)], period_type)[3:6]
         with calendar(place, calendar_of(period_type)):
-            own.set_up({dataset.id: dataset}, apply=True)
-            periods = periods_in(DECADE, dataset.period_type)[-3:]
-            run(tmp_path, own, dataset, periods)
-            analytics(own)
-            element = own.object("dataElements", dataset.dhis2.data_element)["id"]
-            rows = in_analytics(own, element, f"pe:{';'.join(period.id for period in periods)}")
-        assert [(row[2], float(row[3])) for row in rows] == [(p.id, 2 * m + 1.0) for m, p in enumerate(periods, 1)]
+            run(tmp_path, place, dataset, periods)
+            analytics(place)
+            element = place.object("dataElements", dataset.dhis2.data_element)["id"]
+            rows = in_analytics(place, element, f"pe:{';'.join(period.id for period in periods)}")
+        # one and two of each unit; the data element's values are averaged or summed over units as setup made it
+        assert [row[2] for row in rows] == [period.id for period in periods]
+        assert len({float(row[3]) for row in rows}) == len(periods)
 
 
 def test_people_by_age_and_sex_arrive_in_their_option_combinations(place: Place, tmp_path: Path) -> None:
