@@ -10,7 +10,7 @@ from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.allowed import may_read
-from eo_pygeoapi.api.answers import answer_json, executions_of
+from eo_pygeoapi.api.answers import answer_json, answer_page, executions_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
@@ -32,7 +32,10 @@ def get_dataset_templates(api: API, request: APIRequest) -> Answer:
         for id_, dataset in executions.datasets().items()
         if id_ in resources
     ]
-    return answer_json(api, request, [template for template in templates if template])
+    known = [template for template in templates if template]
+    if request.format == "html":
+        return answer_page(api, request, "datasets/templates.html", {"templates": known})
+    return answer_json(api, request, known)
 
 
 def template_of(dataset: Dataset, description: str, days: tuple[date | None, date | None]) -> JsonObject | None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, headers_of
+from eo_pygeoapi.api.answers import answer_either, answer_json, answer_page, executions_of, headers_of
 from eo_pygeoapi.api.coverage_picture import Picture
+from eo_pygeoapi.api.mistakes import Mistakes
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.contract.models import Interval
@@ -16,6 +18,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
 from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
 from eo_pygeoapi.jobs.executions import Executions
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.boundaries import in_words
 from eo_pygeoapi.store.coverage import PERIODS_SHOWN, CoverageTable
 from eo_pygeoapi.store.coverage_csv import matrix_csv, reasons_csv
@@ -62,9 +65,11 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
 
 
 def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
-    """Return what there is for each period and unit of a dataset, as JSON or CSV; why not, as CSV of its own."""
+    """Return what there is for each period and unit of a dataset, as JSON, CSV or a page; why not, as another CSV."""
     executions = executions_of(api)
     dataset = dataset_of(executions, dataset_id)
+    if request.format == "html":
+        return _coverage_page(api, request, dataset)
     table, level = CoverageTable(executions.store, dataset.id), parse_level(request)
     periods = _asked_periods(request, dataset, table)
     if len(periods) * max(1, len(table.units(level))) > MOST_CELLS:
@@ -74,6 +79,29 @@ def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
         reasons = request.params.get("reasons") == "true"
         return headers_of(api, request, CSV), 200, reasons_csv(coverage) if reasons else matrix_csv(coverage)
     return answer_json(api, request, table.matrix(periods, level, MOST_REASONS).to_json())
+
+
+def _coverage_page(api: API, request: APIRequest, dataset: Dataset) -> Answer:
+    """Return the last of the periods that are asked for as a picture; with a mistake, the form as it was filled."""
+    table = CoverageTable(executions_of(api).store, dataset.id)
+    asked = {name: request.params.get(name, "") for name in ("start", "end", "level")}
+    query = urlencode([("f", "csv"), *((name, text) for name, text in asked.items() if text)])
+    shown: JsonObject = {
+        "id": dataset.id,
+        "title": dataset.title or dataset.id,
+        "asked": asked,
+        "levels": sorted({unit.level for unit in table.units() if unit.level is not None}),
+        "csv": f"{api.base_url}/datasets/{dataset.id}/coverage?{query}",
+        "mistakes": Mistakes(),
+    }
+    try:
+        level, periods = parse_level(request), _asked_periods(request, dataset, table)
+    except QueryError as error:
+        shown["mistakes"] = Mistakes.of(error, list(asked))
+        return answer_page(api, request, "datasets/coverage.html", shown, int(error.status))
+    shown["before"] = max(0, len(periods) - PERIODS_SHOWN)
+    shown["picture"] = Picture.of(table.matrix(periods[-PERIODS_SHOWN:], level))
+    return answer_page(api, request, "datasets/coverage.html", shown)
 
 
 def statuses(api: API, datasets: Sequence[Dataset], away: bool = False) -> list[DatasetStatus]:

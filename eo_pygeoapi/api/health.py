@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_json, executions_of
+from eo_pygeoapi.api.answers import answer_either, executions_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
@@ -29,7 +29,7 @@ class _NoWatchError(EoError):
 
 def health(api: API, request: APIRequest) -> Answer:
     """Say that this process answers; nothing else is asked."""
-    return answer_json(api, request, {"status": "ok"})
+    return answer_either(api, request, {"status": "ok"}, "health.html", heading="The service lives")
 
 
 def ready(api: API, request: APIRequest) -> Answer:
@@ -40,10 +40,13 @@ def ready(api: API, request: APIRequest) -> Answer:
     document: JsonObject = {"status": "ok" if fine else "unavailable", "checks": checks}
     with suppress(EoError):
         document["workers"] = signs_of_life(executions, datetime.now(UTC))
+    heading = "Everything is there" if fine else "Something is missing"
+    shown = {"heading": heading, "parts": {name: PARTS[name] for name in checks}}
     if fine:
-        return answer_json(api, request, document)
+        return answer_either(api, request, document, "health.html", **shown)
     document["retryAfter"] = RETRY_AFTER_SECONDS
-    return answer_json(api, request, document, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+    headers, _, content = answer_either(api, request, document, "health.html", **shown)
+    return {**headers, "Retry-After": str(RETRY_AFTER_SECONDS)}, 503, content
 
 
 def outcomes(executions: Executions) -> dict[str, dict[str, str]]:
@@ -95,6 +98,13 @@ CHECKS: dict[str, Callable[[Executions], object]] = {
     "worker": _worker,
     "datasets": lambda executions: executions.raise_unless_applied(),
     "watch": _watch,
+}
+PARTS = {
+    "prefect": "Prefect server",
+    "store": "Results store",
+    "worker": "Worker",
+    "datasets": "Configuration in force",
+    "watch": "Watch",
 }
 # what only Prefect knows
 OF_PREFECT = ("worker", "datasets")

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import executions_of, headers_of
+from eo_pygeoapi.api.answers import answer_page, executions_of, header_of, headers_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.operations import EVENTS
 from eo_pygeoapi.datasets.viewer import viewer
@@ -24,7 +24,7 @@ _ACTIVE = ("accepted", "running")
 
 
 def get_metrics(api: API, request: APIRequest) -> Answer:
-    """Return the numbers in the text format of Prometheus; of the server as a whole only to who sees all."""
+    """Return the numbers in the text format of Prometheus, or as a page; of the server as a whole to who sees all."""
     store, asking = executions_of(api).store, viewer()
     numbers, whole = last_numbers(store), asking.operator
     if numbers:
@@ -32,6 +32,8 @@ def get_metrics(api: API, request: APIRequest) -> Answer:
         seen = [dataset for dataset in numbers.datasets if asking.sees(dataset.tenant)]
         numbers = numbers.model_copy(update={"datasets": seen})
     feeds = _Feeds(numbers, Book(store).open(), datetime.now(UTC), whole=whole)
+    if request.format == "html" and "text/plain" not in header_of(request, "Accept"):
+        return answer_page(api, request, "metrics.html", {"metrics": list(feeds.collect()), "number": _for_people})
     registry = CollectorRegistry(auto_describe=False)
     registry.register(feeds)
     return headers_of(api, request, CONTENT_TYPE_LATEST), 200, generate_latest(registry).decode()
@@ -120,6 +122,15 @@ def _number(name: str, about: str, value: float) -> GaugeMetricFamily:
 
 def _name(name: str) -> str:
     return f"eo_pygeoapi_{name}"
+
+
+def _for_people(name: str, value: float) -> str:
+    """Write a number of a metric for people: moments as such, lengths of time in days."""
+    if name.endswith("_timestamp_seconds"):
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M} UTC"
+    if name.endswith("_seconds"):
+        return f"{value / 86400:,.1f} days"
+    return f"{value / 1e9:,.1f} GB" if name.endswith("_bytes") else f"{value:,.6g}"
 
 
 def _end(day: date) -> float:

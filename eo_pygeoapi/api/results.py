@@ -16,6 +16,7 @@ from eo_pygeoapi.api.answers import (
     page_of,
     paging_links,
 )
+from eo_pygeoapi.api.file_page import first_rows
 from eo_pygeoapi.api.job_page import names_of, values_page
 from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.problems import Answer
@@ -27,7 +28,7 @@ from eo_pygeoapi.errors import QueryError, ResultNotAvailableError, ResultNotRea
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.jobs.documents import CSV, FILES, status_document
 from eo_pygeoapi.jobs.executions import Executions
-from eo_pygeoapi.jobs.results import encode, read_output, read_outputs
+from eo_pygeoapi.jobs.results import RESULT, encode, read_output, read_outputs
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.item_filters import parse_simplify
 from eo_pygeoapi.store.job_features import JobFeatures
@@ -66,6 +67,11 @@ def get_output(api: API, request: APIRequest, job_id: str, output_id: str) -> An
     job = executions.gateway.runs.get(job_id)
     executions.raise_unless_successful(job)
     output = read_output(executions.store, job, output_id)
+    if request.format == "html":
+        value = None if isinstance(output.value, bytes) else output.value
+        title = "Result" if output_id == RESULT else f"Output {output_id}"
+        shown = {"output": {"title": title, "value": value, "type": output.media_type}}
+        return answer_page(api, request, "jobs/output.html", shown | _job_of_page(api, job))
     return headers_of(api, request, output.media_type), 200, output.body()
 
 
@@ -86,7 +92,7 @@ def get_payload_preview(api: API, request: APIRequest, job_id: str) -> Answer:
     values = values_page(folder, preview, differing, limit, offset)
     here = f"{links_of(api).job(job.id)}/payload-preview"
     shown = {
-        "job": {"id": job.id, "href": links_of(api).job(job.id), "title": title_of(job, executions.datasets())},
+        **_job_of_page(api, job),
         "period_name": named_periods(executions.datasets().get(job.dataset)),
         "values": values,
         "names": names_of(folder, job.dataset),
@@ -106,7 +112,10 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     media_type = FILES[name][0]
     if request.params.get("f") == "csv" and media_type != CSV:
         raise QueryError(f"f: 'csv' is not allowed; {name} is {media_type}")
+    if request.format == "html":
+        return _file_page(api, request, job, name)
     headers, folder = headers_of(api, request, media_type), JobFolder(executions.store, job.id)
+    headers["Content-Disposition"] = f'attachment; filename="{job.dataset or job.id}-{name}"'
     dataset = executions.datasets().get(job.dataset)
     if media_type == CSV and dataset:
         headers |= describing_links(api, dataset)
@@ -123,6 +132,17 @@ def get_file(api: API, request: APIRequest, job_id: str, name: str) -> Answer:
     return headers, 200, StoredFile(_key_of(executions, job, name))
 
 
+def _file_page(api: API, request: APIRequest, job: Job, name: str) -> Answer:
+    """Return the first rows of a file that is a table, and what leads to the file itself."""
+    executions, (media_type, title) = executions_of(api), FILES[name]
+    kept = VALUES if name == FEATURES and JobFolder(executions.store, job.id).exists(VALUES) else name
+    shown = {
+        "file": {"name": name, "title": title, "format": "csv" if media_type == CSV else "json"},
+        "first": first_rows(executions.store, _key_of(executions, job, kept), media_type),
+    }
+    return answer_page(api, request, "jobs/file.html", shown | _job_of_page(api, job))
+
+
 def to_csv(preview: JsonObject) -> str:
     """Write the data values of a preview as DHIS2 takes them in CSV: one column per dimension."""
     common = {name: preview.get(name, "") for name in CSV_COLUMNS}
@@ -131,6 +151,12 @@ def to_csv(preview: JsonObject) -> str:
     writer.writeheader()
     writer.writerows({**common, **value} for value in preview.get("dataValues", []))
     return text.getvalue()
+
+
+def _job_of_page(api: API, job: Job) -> JsonObject:
+    """Return what the pages below that of a job say of it."""
+    title = title_of(job, executions_of(api).datasets())
+    return {"job": {"id": job.id, "href": links_of(api).job(job.id), "title": title}}
 
 
 def _key_of(executions: Executions, job: Job, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from eo_pygeoapi.contract.status import StepStatus
-from eo_pygeoapi.gateway.job import IMPORT_STEPS, STATUS_BY_STATE
+from eo_pygeoapi.gateway.job import IMPORT_STEPS, STATUS_BY_STATE, Job
 from eo_pygeoapi.redaction import redact
 
 STEP_STATUS_BY_STATE: dict[StateType, StepStatus] = {
@@ -27,6 +28,7 @@ _LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"), (0, "
 # a worker is dead after so many of its own intervals without a heartbeat
 _HEARTBEATS = 3
 _WORKERS_TTL = 2.0
+_KEPT = 1_000  # jobs whose steps are kept, all of which have succeeded
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,26 @@ class RunDetails:
         self._lock = threading.Lock()
         self._workers: list[str] = []
         self._workers_read = float("-inf")
+        self._steps: OrderedDict[str, Sequence[Step]] = OrderedDict()
 
-    def steps(self, job_id: str) -> list[Step]:
-        """Return all steps of an import in their order, waiting ones too; of several attempts the last."""
+    def steps(self, job: Job) -> Sequence[Step]:
+        """Return all steps of an import in their order, waiting ones too; of several attempts the last.
+
+        Prefect is asked no more for those of a job that has succeeded, once it says that all of them have.
+        """
+        if job.status != "successful":
+            return self._read_steps(job.id)
+        if (kept := self._steps.get(job.id)) is not None:
+            return kept
+        steps = self._read_steps(job.id)
+        if all(step.status == "successful" for step in steps):  # Prefect hears of the last ones a little late
+            with self._lock:
+                self._steps[job.id] = steps
+                while len(self._steps) > _KEPT:
+                    self._steps.popitem(last=False)
+        return steps
+
+    def _read_steps(self, job_id: str) -> Sequence[Step]:
         where = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(job_id)]))
         order = TaskRunSort.EXPECTED_START_TIME_DESC
         runs: Sequence[TaskRun] = self._call(

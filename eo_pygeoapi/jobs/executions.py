@@ -180,7 +180,7 @@ class Executions:
             message += f" (number {place} in the queue)" if place else ""
         return Details(
             message=message,
-            steps=self.gateway.details.steps(job.id) if begun and job.process_id == PROCESS_ID else (),
+            steps=self.gateway.details.steps(job) if begun and job.process_id == PROCESS_ID else (),
             import_summary=summary,
             files=[name for name in files if name != job_folder.AFTER],
             results_type=results_media_type(self.store, job) if job.status == "successful" else JSON,

@@ -215,3 +215,62 @@ def test_the_page_of_a_process_says_what_is_allowed(job: str) -> None:
 
     assert "0 datasets" not in text and "anything, several" not in text and "`" not in text
     assert '<option value="true" selected>yes</option>' in text  # a dry run
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
+
+
+def test_every_address_is_a_page_in_a_browser(job: str) -> None:
+    url, _, id_ = job.partition("/jobs/")
+    described = requests.get(f"{url}/openapi?f=json", timeout=60).json()
+    stands_for = {"{jobId}": id_, "{outputId}": "result", "{name}": "changes.csv", "{datasetId}": DATASET}
+    looked_at = 0
+    for path, operations in described["paths"].items():
+        if "get" not in operations or path.startswith("/schedules/"):  # the sample has no schedule
+            continue
+        address = path.replace("{featureId}", "nothing")
+        for name, value in stands_for.items():
+            address = address.replace(name, value)
+        for asked, headers in (("", BROWSER), ("?f=html", {})):
+            answer = requests.get(f"{url}{address}{asked}", headers=headers, timeout=60)
+            assert answer.headers["Content-Type"].startswith("text/html"), (address, asked, answer.text[:200])
+            assert answer.status_code == (404 if address.endswith("/nothing") else answer.status_code)
+            assert answer.status_code in (200, 404, 503) and answer.text.count("<h1") == 1, address
+        looked_at += 1
+    assert looked_at > 30
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/dataset-templates"])
+def test_programs_are_answered_as_before(job: str, path: str) -> None:
+    url = job.partition("/jobs/")[0]
+    for headers in ({}, {"Accept": "*/*"}, {"Accept": "application/openmetrics-text,text/plain;q=0.5,*/*;q=0.1"}):
+        answer = requests.get(f"{url}{path}", headers=headers, timeout=60)
+        assert not answer.headers["Content-Type"].startswith("text/html"), (path, headers)
+
+
+def test_an_output_is_words_and_tables_and_the_json_is_a_link_away(job: str) -> None:
+    text = page(f"{job}/results/result?f=html")
+
+    assert "Daily temperature (synthetic sample), 1 to 31 July 2025: import, 6 values" in text
+    assert "<dt>Import summary</dt>" in text and ">the period &lt;is&gt; locked</td>" in text
+    assert "{" not in text.partition("</h1>")[2] and 'href="?f=json"' in text
+
+
+def test_a_file_shows_its_first_rows_and_is_downloaded_by_its_name(job: str) -> None:
+    text = page(f"{job}/files/changes.csv?f=html")
+    assert 'data-label="Stored">23.3</td>' in text and 'data-label="Change">kept</td>' in text
+    assert 'href="?f=csv">Download changes.csv' in text
+
+    file = requests.get(f"{job}/files/changes.csv?f=csv", timeout=60)
+    assert file.text.startswith("orgUnit,") and file.headers["Content-Disposition"] == (
+        f'attachment; filename="{DATASET}-changes.csv"'
+    )
+    assert "Download features.geojson" in page(f"{job}/files/features.geojson?f=html")
+
+
+def test_the_page_of_the_coverage_keeps_a_form_with_a_mistake(job: str) -> None:
+    url = job.partition("/jobs/")[0]
+    wrong = requests.get(f"{url}/datasets/{DATASET}/coverage?f=html&start=2025-07-31&end=2025-07-01", timeout=60)
+
+    assert wrong.status_code == 400 and 'name="start" type="date" value="2025-07-31" aria-invalid="true"' in wrong.text
+    assert "an end that is not before the start" in wrong.text

@@ -9,8 +9,9 @@ import pytest
 from prefect import states
 from prefect.client.schemas.objects import Log, State, StateType, TaskRun, Worker
 
+from eo_pygeoapi.contract.status import JobStatus
 from eo_pygeoapi.gateway.details import STEP_STATUS_BY_STATE, RunDetails, Step
-from eo_pygeoapi.gateway.job import IMPORT_STEPS
+from eo_pygeoapi.gateway.job import IMPORT_STEPS, Job
 from eo_pygeoapi.gateway.progress import STEPS
 
 NOW = datetime.now(UTC)
@@ -19,6 +20,10 @@ JOB = str(uuid4())
 
 def details(answer: Sequence[Any], secrets: Sequence[str] = ()) -> RunDetails:
     return RunDetails(lambda _: answer, "pool", secrets)
+
+
+def job(status: JobStatus = "running") -> Job:
+    return Job(JOB, "eo-aggregate-import", status, "", 0, NOW, NOW)
 
 
 def task(name: str, state: State[Any], began: int) -> TaskRun:
@@ -34,7 +39,7 @@ def test_the_steps_are_those_of_the_flow() -> None:
 
 def test_steps_stand_in_their_order_begun_or_not() -> None:
     runs = [task("load_org_units", states.Running(), 6), task("validate_inputs", states.Completed(), 0)]
-    steps = details(runs).steps(JOB)
+    steps = details(runs).steps(job())
     assert [step.name for step in steps] == list(IMPORT_STEPS)
     assert steps[0] == Step("validate_inputs", "successful", NOW, NOW + timedelta(seconds=5))
     assert (steps[1].status, steps[1].finished) == ("running", None)
@@ -44,7 +49,17 @@ def test_steps_stand_in_their_order_begun_or_not() -> None:
 def test_of_several_attempts_the_last_counts() -> None:
     runs = [task("validate_inputs", states.Crashed(), 0), task("validate_inputs", states.Completed(), 60)]
     for order in (runs, runs[::-1]):
-        assert details(order).steps(JOB)[0].status == "successful"
+        assert details(order).steps(job())[0].status == "successful"
+
+
+def test_steps_that_have_all_succeeded_are_read_once() -> None:
+    done = [task(name, states.Completed(), 0) for name in IMPORT_STEPS]
+    late = [*done[:-1], task(IMPORT_STEPS[-1], states.Running(), 0)]
+    answers = iter([done, late, done])
+    reader = RunDetails(lambda _: next(answers), "pool")
+    reader.steps(job("running"))
+    seen = [reader.steps(job("successful"))[-1].status for _ in range(3)]
+    assert seen == ["running", "successful", "successful"] and next(answers, None) is None
 
 
 @pytest.mark.parametrize(("level", "word"), [(10, "debug"), (20, "info"), (40, "error"), (50, "critical")])
