@@ -22,7 +22,7 @@ from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from tests.pipeline.dhis2.imports import files
 from tests.pipeline.dhis2.metadata.places import Place, datasets, real_server
 from tests.pipeline.dhis2.servers import REAL
-from tests.standins.dhis2_metadata import BO, COUNTRY
+from tests.standins.dhis2_metadata import BO
 
 KONO = "Vth0fbpFcsO"
 # years of its own for each calendar: from 2.43 on DHIS2 keeps days with the id of the calendar that it met them in
@@ -109,25 +109,6 @@ def held_periods(place: Place, code: str) -> set[tuple[str, str, str]]:
     return {(str(name), str(start)[:10], str(end)[:10]) for name, start, end in answer.json()["listGrid"]["rows"]}
 
 
-def analytics(place: Place) -> None:
-    """Have the server make its analytics tables anew."""
-    with place.client() as client:
-        task = client.post("/api/resourceTables/analytics").json()["response"]["relativeNotifierEndpoint"]
-        until = time.monotonic() + 600
-        while not any(note.get("completed") for note in client.get(task).json()):
-            assert time.monotonic() < until, "analytics does not end"
-            time.sleep(1)
-
-
-def in_analytics(place: Place, element: str, *dimensions: str) -> list[list[str]]:
-    """Return the rows that analytics shows of a data element, all of the country."""
-    params: list[tuple[str, str]] = [("dimension", f"dx:{element}"), ("dimension", f"ou:{COUNTRY}")]
-    with place.client() as client:
-        answer = client.get("/api/analytics", params=[*params, *(("dimension", name) for name in dimensions)])
-    answer.raise_for_status()
-    return sorted(answer.json()["rows"])
-
-
 def held_ids(place: Place, dataset: Dataset, days: Interval) -> dict[tuple[str, str], float]:
     """Return the values that we find again, as imports do, by unit and id of the period."""
     with connect(place.importer) as dhis2:
@@ -185,22 +166,6 @@ def test_periods_of_another_calendar_are_refused_before_anything_is_sent(
     assert summary.status == "ERROR" and f"DHIS2 uses the calendar {of_server!r}" in summary.reason
 
 
-def test_months_are_in_the_analytics_of_their_calendar(
-    place: Place, enabled: dict[PeriodType, Dataset], tmp_path: Path
-) -> None:
-    types: tuple[PeriodType, ...] = ("monthlyEthiopian", "monthlyNepali")
-    for period_type in types:
-        dataset, periods = enabled[period_type], periods_in(DAYS[calendar_of(period_type)], period_type)[3:6]
-        with calendar(place, calendar_of(period_type)):
-            run(tmp_path, place, dataset, periods)
-            analytics(place)
-            element = place.object("dataElements", dataset.dhis2.data_element)["id"]
-            rows = in_analytics(place, element, f"pe:{';'.join(period.id for period in periods)}")
-        # one and two of each unit; the data element's values are averaged or summed over units as setup made it
-        assert [row[2] for row in rows] == [period.id for period in periods]
-        assert len({float(row[3]) for row in rows}) == len(periods)
-
-
 def test_people_by_age_and_sex_arrive_in_their_option_combinations(place: Place, tmp_path: Path) -> None:
     block = {"options": {"country": "SLE", "groups": BANDS}}
     ((id_, dataset),) = datasets(place, "people", people=block).items()
@@ -219,9 +184,6 @@ def test_people_by_age_and_sex_arrive_in_their_option_combinations(place: Place,
     held = {(value["orgUnit"], combos[value["categoryOptionCombo"]]): float(value["value"]) for value in found}
     expected = {(unit, band): value for (unit, _, band), value in cells.items()}
     assert {(unit, band_of(name, names)): value for (unit, name), value in held.items()} == expected
-    analytics(place)
-    ((_, _, _, total),) = in_analytics(place, element, "pe:2023")
-    assert float(total) == sum(cells.values())
 
 
 def band_of(name: str, names: dict[str, tuple[str, str]]) -> str:
