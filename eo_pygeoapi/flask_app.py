@@ -44,6 +44,7 @@ from eo_pygeoapi.api import (
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import CHANGING, Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.compiled_templates import compile_once
 from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.error_page import error_page
 from eo_pygeoapi.api.forms import refuse_other_sites
@@ -110,6 +111,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
 
 def make_app() -> Flask:
     """Make the application: our routes, then pygeoapi's."""
+    compile_once()
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
     settings = process_settings()

@@ -11,7 +11,7 @@ from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
 from pygeoapi.util import TEMPLATESDIR, get_api_rules, render_j2_template
 
 from eo_pygeoapi.api.allowed import lacking, sign_in_address
-from eo_pygeoapi.api.page_words import STEP_NAMES, words_of, written
+from eo_pygeoapi.api.page_words import STEP_NAMES, worded, words_of, written
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
@@ -91,7 +91,14 @@ def answer_json(api: API, request: APIRequest, document: object, status: int = 2
 def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str, object], status: int = 200) -> Answer:
     """Return a page; the operators' own template of this name, where they have one, wins over ours."""
     config = {**api.tpl_config, "resources": {}}  # not shown, and large
-    data = {**data, "words": words_of, "written": written, "step_names": STEP_NAMES, "lacking": lacking}
+    data = {
+        **data,
+        "words": words_of,
+        "written": written,
+        "worded": worded,
+        "step_names": STEP_NAMES,
+        "lacking": lacking,
+    }
     if manager_of(api).settings.api_tokens_file:
         # pygeoapi keeps `config` as it first was
         data = {**data, "viewer": {"name": viewer().name}, "sign_in_here": _sign_in_here(api, request)}

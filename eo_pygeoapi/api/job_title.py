@@ -63,7 +63,7 @@ def what_to_do(job: Job, error: JsonMapping) -> str:
     if status == 404:
         return "Ask for days that the provider has; the page of the dataset says until when."
     if status == 400:
-        return "Correct the inputs that the message names, and run it again."
+        return "Correct the inputs or the setting that the message names, and run it again."
     if status == 502:
         return f"Mend what the message names, at the provider, in DHIS2 or in the dataset's block. {_AGAIN}"
     return "Look at the log: its last lines say what happened. `eo-pygeoapi check` finds mistakes of the installation."

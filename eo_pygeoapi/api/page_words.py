@@ -48,9 +48,16 @@ _VALUES: Mapping[str, str] = {
     "keep": "it is kept",
     "overwrite": "it is overwritten",
 }
+_AT_STEP = re.compile(r"(\w+)( \(step \d+ of \d+\))")
 _RELATIVE = re.compile(r"-P(\d+)([DMYW])")
 _UNITS = {"D": "day", "W": "week", "M": "month", "Y": "year"}
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[0-9:.]*(?:Z|\+00:00)")
+
+
+def worded(message: str) -> str:
+    """Return the message of a job for people: `Get the data (step 3 of 7)` for `extract_source_data (step 3 of 7)`."""
+    found = _AT_STEP.fullmatch(message)
+    return f"{STEP_NAMES.get(found[1], found[1])}{found[2]}" if found else message
 
 
 def words_of(name: str) -> str:

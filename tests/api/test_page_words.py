@@ -2,7 +2,7 @@
 
 import pytest
 
-from eo_pygeoapi.api.page_words import STEP_NAMES, words_of, written
+from eo_pygeoapi.api.page_words import STEP_NAMES, worded, words_of, written
 from eo_pygeoapi.gateway.job import IMPORT_STEPS
 
 
@@ -28,3 +28,8 @@ def test_members_are_called_by_words(name: str, words: str) -> None:
 )  # fmt: skip
 def test_values_are_written_for_people(value: object, text: str) -> None:
     assert written(value) == text
+
+
+def test_a_message_names_a_step_by_words() -> None:
+    assert worded("extract_source_data (step 3 of 7)") == "Get the data (step 3 of 7)"
+    assert worded("finished: 6 values") == "finished: 6 values"
