@@ -1,31 +1,33 @@
 """How fast a payload is built, compared and imported, and in how much memory, beside bare requests.
 
-    uv run python -m bench.imports [--values 10000 100000 1000000] [--version 2.42] [--cost 1]
+    uv run python -m bench.imports                 # all of PLAN, about a quarter of an hour on an idle machine
+    uv run python -m bench.imports --values 10000 100000 --version 2.43 --cost 1 --rounds 5
 
 Everything runs against the stand-in of the tests, in processes of their own, one after the other. `bare` is httpx with
-one kept connection, which reads what DHIS2 holds, posts all values and does nothing else; `bare again` only reads, from
-a DHIS2 that holds all. `import` is the whole step against an empty DHIS2, `again` the same against one that holds all,
-which only reads and compares. Memory is what the process had at its peak, less what it had before. With `--cost 1` the
-stand-in takes the time for its values that was measured of DHIS2. `--millions 22` computes from those figures alone how
-long so many new values take.
+one kept connection, which reads what DHIS2 holds of each 2,000 values, posts them and does nothing else; `bare again`
+only reads, from a DHIS2 that holds all. `import` is the whole step against an empty DHIS2, `again` the same against one
+that holds all, which only reads and compares. A ratio is of one round, to the bare requests beside it. Memory is what
+the process had at its peak, less what it had before. With `--cost 1` the stand-in takes the time for its values that
+was measured of DHIS2. `--millions 22` computes from those figures alone how long so many new values take.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
-from itertools import batched
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
+from eo_pygeoapi.pipeline.dhis2.addresses import addressable
 from eo_pygeoapi.pipeline.dhis2.batch_size import START, BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
-from eo_pygeoapi.pipeline.dhis2.client import IDS_IN_URL
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
@@ -36,10 +38,29 @@ from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.dhis2.imports import SUMMED, TARGET, big_metadata, connector
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running
-from tests.standins.dhis2.cost import NEW, READ, at
+from tests.standins.dhis2.cost import NEW, at
 
 VILLAGES = 1000
 TODAY = date(2026, 1, 1)
+
+
+class Plan(NamedTuple):
+    """What is measured: a version, the share of a real server's time, the number of values, and the rounds."""
+
+    version: str
+    cost: float
+    values: int
+    rounds: int
+
+
+PLAN = (
+    Plan("2.42", 1, 10_000, 3),
+    Plan("2.43", 1, 10_000, 3),
+    Plan("2.42", 1, 100_000, 1),
+    Plan("2.42", 0, 10_000, 5),
+    Plan("2.42", 0, 100_000, 3),
+    Plan("2.42", 0, 1_000_000, 1),
+)
 
 
 def rows(count: int) -> Iterator[Row]:
@@ -89,7 +110,7 @@ def _read(client: httpx.Client, batch: Sequence[DataValue]) -> None:
     """Read what DHIS2 holds of a batch, as many units a request as fit into an address."""
     days = sorted({value.period for value in batch})
     first, last = (f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in (days[0], days[-1]))
-    for units in batched(sorted({value.org_unit for value in batch}), IDS_IN_URL):
+    for units in addressable(sorted({value.org_unit for value in batch}), "&orgUnit="):
         params = {"dataSet": TARGET.data_set, "startDate": first, "endDate": last, "orgUnit": units}
         client.get("/api/dataValueSets", params=params).raise_for_status().json()
 
@@ -132,26 +153,34 @@ def _megabytes(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
-def compare(count: int, version: str, repetitions: int, cost: float) -> None:
-    best: dict[str, tuple[float, float]] = {}
-    for _ in range(repetitions):
+def compare(plan: Plan) -> None:
+    """Run the rounds of a plan, and print a row for each step: median, and least to most of all rounds."""
+    found: dict[str, list[tuple[float, float]]] = {step: [] for step in STEPS}
+    for _ in range(plan.rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            values_file(folder, count)
+            values_file(folder, plan.values)
             # two servers: the bare requests must find an empty one too
             for steps in (("payload", "bare", "bare again"), ("import", "again")):
-                with running(version, big_metadata(VILLAGES), TODAY, forget_bodies=True, cost=cost) as server:
+                metadata = big_metadata(VILLAGES)
+                with running(plan.version, metadata, TODAY, forget_bodies=True, cost=plan.cost) as server:
                     for step in steps:
-                        found = measured(step, folder, server)
-                        known = best.get(step, found)
-                        best[step] = min(known[0], found[0]), max(known[1], found[1])
-    for step, (seconds, megabytes) in best.items():
-        beside = best["bare again" if step.endswith("again") else "bare"][0]
+                        found[step].append(measured(step, folder, server))
+    for step, results in found.items():
+        beside = found["bare again" if step.endswith("again") else "bare"]
+        ratios = [seconds / bare for (seconds, _), (bare, _) in zip(results, beside, strict=True)]
+        megabytes = max(megabytes for _, megabytes in results)
         print(
-            f"| {count:>9,} | {step:10} | {seconds:7.2f} | {count / seconds:9,.0f} | {seconds / beside:5.2f} "
-            f"| {megabytes:6.0f} |",
+            f"| {plan.version} | {plan.cost:4g} | {plan.values:>9,} | {step:10} "
+            f"| {_spread([seconds for seconds, _ in results]):>20} | {_spread(ratios):>18} | {megabytes:6.0f} |",
             flush=True,
         )
+
+
+def _spread(figures: Sequence[float]) -> str:
+    """Return the median, and where there are several the least and the most."""
+    middle = f"{statistics.median(figures):.2f}"
+    return middle if len(figures) == 1 else f"{middle} ({min(figures):.2f} to {max(figures):.2f})"
 
 
 def expected(values: int) -> None:
@@ -162,16 +191,16 @@ def expected(values: int) -> None:
             size = sizes.next().values
             sizes.learn(size, at(NEW[is_new], size))
         for some in (sizes.next().values, 2_500, 10_000):
-            # read before and after
-            hours = values / some * (at(NEW[is_new], some) + at(READ[is_new], 0) + at(READ[is_new], some)) / 3600
+            # the readings before and after go on beside it
+            hours = values / some * at(NEW[is_new], some) / 3600
             print(f"| DHIS2 {version} | {some:>6,} in a POST | {hours:5.1f} hours |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--values", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--values", type=int, nargs="+", help="instead of the plan")
     parser.add_argument("--version", default="2.42")
-    parser.add_argument("--repetitions", type=int, default=3, help="the best counts")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cost", type=float, default=0.0, help="share of the time that a real server takes")
     parser.add_argument("--millions", type=float, help="compute how long so many values take, and measure nothing")
     parser.add_argument("--step", nargs=3)
@@ -181,10 +210,11 @@ def main() -> None:
         return run_step(step, Path(folder), StandIn(**json.loads(server)))
     if options.millions:
         return expected(round(options.millions * 1e6))
-    print("|    values | step       | seconds |  values/s | ratio | MB more |")
-    print("|----------:|------------|--------:|----------:|------:|-------:|")
-    for count in options.values:
-        compare(count, options.version, 1 if count > 100_000 else options.repetitions, options.cost)
+    print("| DHIS2 | cost |   values  | step       | seconds              | ratio              | MB more |")
+    print("|-------|-----:|----------:|------------|---------------------:|-------------------:|--------:|")
+    asked = [Plan(options.version, options.cost, values, options.rounds) for values in options.values or []]
+    for plan in asked or PLAN:
+        compare(plan)
 
 
 if __name__ == "__main__":

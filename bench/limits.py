@@ -22,7 +22,7 @@ import xarray as xr
 from shapely.geometry import box, mapping
 
 from bench.burst import wait
-from bench.cost import servers, used
+from bench.installation import processes, used
 from eo_pygeoapi.pipeline.zonal import aggregate, coverage_weights
 from eo_pygeoapi.store.store import ResultStore
 from tests.postgres import postgres, url
@@ -55,8 +55,8 @@ def of_runs(folder: Path, jobs: int) -> dict[str, float]:
         variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url(stack.enter_context(postgres(folder)))}
         database = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
         work = stack.enter_context(farm(folder, variables))
-        worker = work.worker(folder / "data", zygote=True, EO_CONCURRENCY="4")
-        pids = {**dict(servers(work)), "PostgreSQL": database, "worker and jobs": worker.process.pid}
+        work.worker(folder / "data", zygote=True, EO_CONCURRENCY="4")
+        pids = {**dict(processes(work)), "PostgreSQL": database}
         run(work, 4)  # what is imported once
         before, begun = {name: used(pid) for name, pid in pids.items()}, time.monotonic()
         run(work, jobs)

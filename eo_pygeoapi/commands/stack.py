@@ -240,6 +240,8 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_api_ur
         # Prefect lists all time zones each time it reads a schedule: from one file of `tzdata`, not from 1,800
         "PYTHONTZPATH": "",
     }
+    if not any(name.startswith("PREFECT_") and "_CSRF_PROTECTION_" in name for name in environ):
+        may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"  # else each client asks first whether it is needed
     ours = {
         "PREFECT_HOME": str(data_dir / "prefect"),
         "PREFECT_API_URL": prefect_api_url,

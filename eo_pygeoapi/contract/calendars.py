@@ -2,7 +2,7 @@
 
 Conversion is by `convertdate` (the Ethiopian calendar is the Coptic one, whose years have other numbers) and
 `nepali-datetime`; both are imported when they are needed only. DHIS2's Ethiopian year has twelve months of 30 days: the
-five or six days of the 13th month, Pagume, are in no period there.
+five or six days of the 13th month, Pagume, are in no period there, and in no year.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from eo_pygeoapi.errors import InputError
 
 _AFTER_COPTIC = 276  # years
+NOT_IN_DHIS2 = 13  # Pagume, the month of five or six days
 SETTLED_NEPALI_YEARS = 2030  # until then DHIS2's table has the months of ours; Gregorian
 
 
@@ -26,7 +27,10 @@ class LocalDay:
 
 @dataclass(frozen=True)
 class Calendar:
-    """A calendar by its name in DHIS2: how it calls a day, and which day a name means; ValueError for none."""
+    """A calendar by its name in DHIS2: how it calls a day, and which day a name means; ValueError for none.
+
+    `months` are those of a year, the last of which DHIS2 does not have where it is the 13th.
+    """
 
     name: str
     of: Callable[[date], LocalDay]
@@ -42,9 +46,10 @@ class Calendar:
         return first, self.day(local.year + 1, 1, 1) - timedelta(1)
 
     def year_of(self, day: date) -> tuple[date, date]:
-        """Return the first and the last day of the year of a day."""
+        """Return the first and the last day of DHIS2's year of a day, which is twelve months long."""
         year = self.of(day).year
-        return self.day(year, 1, 1), self.day(year + 1, 1, 1) - timedelta(1)
+        after = self.day(year, NOT_IN_DHIS2, 1) if self.months == NOT_IN_DHIS2 else self.day(year + 1, 1, 1)
+        return self.day(year, 1, 1), after - timedelta(1)
 
 
 def _ethiopian(day: date) -> LocalDay:
@@ -80,7 +85,6 @@ def _from_nepali(year: int, month: int, day: int) -> date:
 
 
 CALENDARS: Mapping[str, Calendar] = {
-    "Ethiopian": Calendar("ethiopian", _ethiopian, _from_ethiopian, 13),
+    "Ethiopian": Calendar("ethiopian", _ethiopian, _from_ethiopian, NOT_IN_DHIS2),
     "Nepali": Calendar("nepali", _nepali, _from_nepali),
 }
-NOT_IN_DHIS2 = 13  # Pagume, the month of five or six days

@@ -45,6 +45,7 @@ PeriodTypeName = Literal[
     "financialNov",
     "dailyEthiopian",
     "monthlyEthiopian",
+    "yearlyEthiopian",
     "dailyNepali",
     "monthlyNepali",
     "yearlyNepali",

@@ -122,7 +122,7 @@ def _local_period(day: date, calendar: Calendar, length: str) -> Period:
     local = calendar.of(day)
     if length == "daily":
         return Period(f"{local.year:04}{local.month:02}{local.day:02}", day, day)
-    if length == "monthly":
+    if length == "monthly" or local.month == NOT_IN_DHIS2:
         return Period(f"{local.year:04}{local.month:02}", *calendar.month_of(day))
     return Period(f"{local.year:04}", *calendar.year_of(day))
 

@@ -6,7 +6,9 @@
 
 import os
 import re
+import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +23,7 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 # what makes an unquoted scalar one with variables in it
 HAS_VARIABLE = re.compile(rf".*?{_VARIABLE.pattern}")
 _MERGE = "tag:yaml.org,2002:merge"
+_CONSTRUCTING = threading.Lock()
 # what is allowed, by pydantic's type of mistake
 _ALLOWED = {
     "bool_type": "a boolean, true or false",
@@ -72,7 +75,7 @@ def read_config(path: Path) -> JsonObject:
         raise ConfigError(f"{path}: not a UTF-8 text file") from error
     problems: list[str] = []
     try:
-        config = yaml.load(text, Loader=_loader(problems))
+        config = _parsed(text, problems)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -82,6 +85,29 @@ def read_config(path: Path) -> JsonObject:
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping with server, logging, metadata and resources")
     return config
+
+
+def _parsed(text: str, problems: list[str]) -> object:
+    """Parse YAML; replaces variables, and adds to `problems` what YAML would let pass."""
+    with _CONSTRUCTING:  # which changes the nodes where mappings are merged
+        document, found = _composed(text)
+        problems.extend(found)
+        return None if document is None else _loader(problems)("").construct_document(document)
+
+
+@lru_cache(maxsize=1)
+def _composed(text: str) -> tuple[yaml.Node | None, tuple[str, ...]]:
+    """Return the nodes of a text, and what is wrong with their keys.
+
+    Most of the time goes into this, and it does not depend on the environment. The zygote has read the file before it
+    forks, so that a run reads it anew and need not take it apart, unless it was edited.
+    """
+    problems: list[str] = []
+    loader = _loader(problems)(text)
+    try:
+        return loader.get_single_node(), tuple(problems)
+    finally:
+        loader.dispose()
 
 
 def _loader(problems: list[str]) -> type[yaml.SafeLoader]:

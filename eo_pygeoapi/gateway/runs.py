@@ -166,8 +166,8 @@ class Runs:
         A job that has ended, or ends at this moment, stays as it ended.
         """
         run = self._run(job_id)
-        if run.state and run.state.type == StateType.SCHEDULED and run.infrastructure_pid:
-            # it waits for another attempt; Prefect believes that it has a process and would wait for its end
+        if run.state and run.state.type == StateType.SCHEDULED and (run.run_count or run.infrastructure_pid):
+            # it waits for another attempt; where Prefect knows of a process it would wait for its end
             imported = run.state.name in (AWAITING_ANALYTICS, AWAITING_PARTS)
             said = "dismissed; what DHIS2 has taken stays there" if imported else "dismissed before its next attempt"
             self._set_state(run.id, Cancelled(message=said), force=True)

@@ -1,6 +1,7 @@
 """The worker's client of the Prefect server: it retries patiently, and caches what each step of a start reads again."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -39,6 +40,13 @@ class WorkerClient(PrefectClient):
     async def read_deployment(self, deployment_id: UUID | str) -> DeploymentResponse:
         """Return a deployment, from the cache if it is there."""
         return await _kept(self._deployments, UUID(str(deployment_id)), super().read_deployment)
+
+    async def update_flow_run(self, flow_run_id: UUID, *args: Any, **given: Any) -> httpx.Response:
+        """Do not write the number of a process: it is in the worker's records, and only they end it."""
+        given.pop("infrastructure_pid", None)
+        if not args and not given:
+            return httpx.Response(httpx.codes.NO_CONTENT)
+        return await super().update_flow_run(flow_run_id, *args, **given)
 
     async def read_flow(self, flow_id: UUID) -> Flow:
         """Return a flow, from the cache if it is there."""

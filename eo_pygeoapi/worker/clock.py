@@ -5,15 +5,13 @@ With a slow clock runs would be taken late, and count as lost while they work; w
 """
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx
-from prefect import flow_engine
 
 AHEAD = "EO_CLOCK_AHEAD"  # seconds, for the processes of runs
-_EMIT = "emit_event"  # with which the engine gives a sign of life, and nothing else
 TOLERATED = timedelta(minutes=1)
 SAID_EVERY = timedelta(hours=1)
 _log = logging.getLogger(__name__)
@@ -56,9 +54,6 @@ def in_words(ahead: timedelta) -> str:
     )
 
 
-def correct_signs_of_life(environ: MutableMapping[str, str]) -> None:
-    """Have Prefect's engine in this process date its signs of life by the server's clock, where ours is off."""
-    ahead = timedelta(seconds=float(environ.get(AHEAD) or 0))
-    if ahead:
-        emit = getattr(flow_engine, _EMIT)
-        setattr(flow_engine, _EMIT, lambda **event: emit(occurred=datetime.now(UTC) - ahead, **event))
+def ahead_of_server(environ: Mapping[str, str]) -> timedelta:
+    """Return how far the clock is off, as the worker told this process."""
+    return timedelta(seconds=float(environ.get(AHEAD) or 0))

@@ -1,7 +1,11 @@
 """The settings of Prefect in the environment of the worker and of its runs."""
 
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
+import certifi
+
+from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import Settings
 
 HEARTBEAT_SECONDS = 60
@@ -30,6 +34,17 @@ def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> No
         environ.setdefault(name, value)
     if "://" not in settings.results:
         environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", settings.results)
+    if (settings.prefect_api_url or "").startswith("http://"):
+        # each client of Prefect reads all authorities, which takes 25 ms, also where there is nothing to verify
+        environ.setdefault("PREFECT_API_SSL_CERT_FILE", str(one_authority(settings.data_dir.absolute())))
+
+
+def one_authority(folder: Path) -> Path:
+    """Write the first of the trusted certificate authorities to a file in the folder; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, end = folder / "one-authority.pem", "-----END CERTIFICATE-----"
+    write_whole(path, certifi.contents().partition(end)[0] + end + "\n")
+    return path
 
 
 def run_environment(environ: Mapping[str, str | None]) -> dict[str, str]:

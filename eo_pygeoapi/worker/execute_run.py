@@ -33,13 +33,14 @@ def execute_run(environ: MutableMapping[str, str]) -> None:
     if environ.pop(HOOKS_ONLY, ""):
         run_hooks(UUID(environ["PREFECT__FLOW_RUN_ID"]))
         return
-    from eo_pygeoapi.worker.clock import correct_signs_of_life  # not above: they load Prefect
+    from eo_pygeoapi.worker.clock import ahead_of_server  # not above: they load Prefect
+    from eo_pygeoapi.worker.run_client import one_client, plain_signs_of_life
     from eo_pygeoapi.worker.suspension import observe_beside
 
     observe_beside()
-    correct_signs_of_life(environ)
+    plain_signs_of_life(ahead_of_server(environ))
     sys.argv = ["prefect.engine", environ["PREFECT__FLOW_RUN_ID"]]
-    with warnings.catch_warnings():
+    with one_client(), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a preloaded library is imported already
         runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
 

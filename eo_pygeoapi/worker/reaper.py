@@ -16,13 +16,13 @@ from eo_pygeoapi.store.download_cache import sweep_cache
 from eo_pygeoapi.worker.deaths import DeadRuns, Death
 from eo_pygeoapi.worker.processes import end_tree
 from eo_pygeoapi.worker.records import Records, RunRecord
+from eo_pygeoapi.worker.taking import taken_by
 
 _log = logging.getLogger(__name__)
 WORKER_KILLED = Death("the worker was killed while the run was going on")
 PLACE_GONE = Death("the worker's machine or container was stopped while the run was going on")
 # another worker takes a run that a killed worker was about to take within seconds, or none does
 UNTAKEN_SECONDS = 30.0
-WORKER_NAME = "prefect.worker.name"  # a label of Prefect's
 
 
 class Reaper:
@@ -53,7 +53,7 @@ class Reaper:
                 record.forget()
                 return False
             pending = run.state is not None and run.state.type == StateType.PENDING
-            if run.id in taken or not pending or run.labels.get(WORKER_NAME, record.worker_name) != record.worker_name:
+            if run.id in taken or not pending or taken_by(run) not in (None, record.worker_name):
                 record.forget()
             elif run.state and (datetime.now(UTC) - run.state.timestamp).total_seconds() > UNTAKEN_SECONDS:
                 await propose_state(self._client, Scheduled(message="its worker was killed"), flow_run_id=run.id)

@@ -1,7 +1,8 @@
-"""Let a run begin while Prefect's engine opens its watch for suspensions, instead of after that.
+"""Let a run begin before Prefect's engine opens its watch for suspensions.
 
 Before a run is Running, the engine of Prefect 3.8 opens a WebSocket to the server for it and reads the run once more.
-That is a fifth of a start, and Prefect has no setting for it.
+That is a fifth of a start, and Prefect has no setting for it. Here it is done beside the run, once that has lasted for
+two seconds: the watch begins with reading the run's state, so a suspension before that is seen then.
 """
 
 import contextvars
@@ -12,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from prefect import flow_engine
 
 _NAME = "observe_flow_run_suspension"
+BEGIN_SECONDS = 2.0
 _LAST_SECONDS = 2.0  # the engine's own limit for its end
 
 
@@ -22,16 +24,19 @@ def observe_beside() -> None:
         setattr(flow_engine, _NAME, beside(observe))
 
 
-def beside(observe: Callable[..., AbstractContextManager[None]]) -> Callable[..., AbstractContextManager[None]]:
-    """Return a context manager that enters another one in a thread, without waiting for it."""
+def beside(
+    observe: Callable[..., AbstractContextManager[None]], after: float = BEGIN_SECONDS
+) -> Callable[..., AbstractContextManager[None]]:
+    """Return a context manager that enters another one in a thread after so many seconds, without waiting for it."""
 
     @contextmanager
     def entered_beside(*args: object, **kwargs: object) -> Iterator[None]:
         over = threading.Event()
 
         def hold() -> None:
-            with observe(*args, **kwargs):
-                over.wait()
+            if not over.wait(after):
+                with observe(*args, **kwargs):
+                    over.wait()
 
         thread = threading.Thread(target=contextvars.copy_context().run, args=(hold,), name="suspension", daemon=True)
         thread.start()

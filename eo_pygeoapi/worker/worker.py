@@ -1,6 +1,7 @@
 """Prefect's process worker on our work pool: it starts runs at once, watches them and settles their deaths."""
 
 import asyncio
+import copy
 import logging
 import shlex
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -19,13 +21,14 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
-from eo_pygeoapi.gateway.work_pool import WORK_POOL
+from eo_pygeoapi.gateway.work_pool import JOB_TEMPLATE, WORK_POOL
+from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.client import WorkerClient
 from eo_pygeoapi.worker.clock import ServerClock
@@ -37,6 +40,7 @@ from eo_pygeoapi.worker.missed_times import LATE_SECONDS, Absence, MissedTimes, 
 from eo_pygeoapi.worker.records import Records, RunRecord
 from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
 from eo_pygeoapi.worker.sharing import Shares
+from eo_pygeoapi.worker.taking import take
 
 _log = logging.getLogger(__name__)
 COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
@@ -49,13 +53,28 @@ LEAVE_SECONDS = 60.0
 HOOK_SECONDS = 120.0
 
 
+@cache
+def prefect_environment() -> Mapping[str, str]:
+    """Return the settings of Prefect as variables; a worker's do not change, and to write them takes 20 ms."""
+    return get_current_settings().to_environment_variables(exclude_unset=True)
+
+
 class ImportJobConfiguration(ProcessJobConfiguration):
     """Starts runs with our launcher, and with this interpreter by its full path."""
 
-    def prepare_for_flow_run(self, *args: Any, **kwargs: Any) -> None:
-        """Set the command if the deployment names none."""
+    @classmethod
+    def _base_environment(cls) -> dict[str, str]:
+        return dict(prefect_environment())
+
+    def prepare_for_flow_run(
+        self, flow_run: FlowRun, deployment: DeploymentResponse | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Set the command if the deployment names none, and name the flow, so that the run need not ask for it."""
         self.command = self.command or COMMAND
-        super().prepare_for_flow_run(*args, **kwargs)
+        super().prepare_for_flow_run(flow_run, deployment, *args, **kwargs)
+        # nothing is to be fetched before the import
+        if deployment and not (deployment.pull_steps or deployment.path or deployment.storage_document_id):
+            self.env["PREFECT__FLOW_ENTRYPOINT"] = deployment.entrypoint
 
 
 class ImportWorker(ProcessWorker):
@@ -112,6 +131,11 @@ class ImportWorker(ProcessWorker):
         finally:
             with suppress(OSError):
                 self._unused.parent.rmdir()
+
+    @classmethod
+    def get_default_base_job_template(cls) -> JsonObject:
+        """Return the template of our work pool, where Prefect has none yet."""
+        return copy.deepcopy(JOB_TEMPLATE)
 
     # Taking runs
 
@@ -194,7 +218,7 @@ class ImportWorker(ProcessWorker):
             return False
         # written before taking the run, so that another worker finds it if we die just then
         record = self.records.begin(flow_run.id, self.name)
-        if self.draining or not await super()._propose_pending_state(flow_run):
+        if self.draining or not await take(self.client, flow_run.id, self.name):
             record.forget()
             return False
         # a run that dies before its process starts has done nothing: it always gets another attempt
@@ -209,10 +233,10 @@ class ImportWorker(ProcessWorker):
                 record.forget()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
-        try:
-            await super()._give_worker_labels_to_flow_run(flow_run_id)
-        except AWAY as error:
-            _log.warning("run %s: Prefect cannot be told who has it: %s", flow_run_id, error)
+        """Write no labels: the run's state says who has taken it."""
+
+    def _emit_flow_run_submitted_event(self, configuration: object) -> None:
+        """Tell no event, and so none of the end either: each state of the run is one already."""
 
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Report nothing between taking a run and starting it: that would take longer than the start itself."""
@@ -259,7 +283,7 @@ class ImportWorker(ProcessWorker):
 
     def own_environment(self) -> dict[str, str]:
         """Return the environment of every run before its deployment adds variables."""
-        return {**self._environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+        return {**self._environ, **prefect_environment()}
 
     async def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {

@@ -25,6 +25,7 @@ import psutil
 
 from eo_pygeoapi.worker.execute_run import die_with, execute_run
 from eo_pygeoapi.worker.processes import Process, end_tree
+from eo_pygeoapi.worker.warming import warm
 
 PRELOADED = (
     "prefect.engine",
@@ -34,6 +35,9 @@ PRELOADED = (
     "flows.undo",
     "flows.reconcile",
     "eo_pygeoapi.pipeline.sources.preloaded",
+    "eo_pygeoapi.worker.clock",
+    "eo_pygeoapi.worker.run_client",
+    "eo_pygeoapi.worker.suspension",
 )
 READY = "zygote is ready"
 STALE = 76  # exit status of a zygote that should be replaced
@@ -159,6 +163,7 @@ def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[by
     settings = prefect_settings(dict(raw))
     for name in PRELOADED:
         importlib.import_module(name)
+    warm()
     if shared := unsafe_to_share():
         sys.exit(f"the zygote cannot be used, for a fork would share {', '.join(shared)}; runs start cold")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -27,6 +27,8 @@ from eo_pygeoapi.errors import InputError
         ("dailyEthiopian", "2023-09-12", "20160101", "2023-09-12", "2023-09-12"),
         ("monthlyEthiopian", "2024-10-10", "201701", "2024-09-11", "2024-10-10"),
         ("monthlyEthiopian", "2025-09-05", "201712", "2025-08-07", "2025-09-05"),
+        ("yearlyEthiopian", "2024-01-02", "2016", "2023-09-12", "2024-09-05"),
+        ("yearlyEthiopian", "2024-09-11", "2017", "2024-09-11", "2025-09-05"),
         ("dailyNepali", "2025-04-14", "20820101", "2025-04-14", "2025-04-14"),
         ("monthlyNepali", "2024-05-13", "208101", "2024-04-13", "2024-05-13"),
         ("monthlyNepali", "2024-07-15", "208103", "2024-06-15", "2024-07-15"),
@@ -52,6 +54,12 @@ def test_the_13th_ethiopian_month_is_in_no_period_of_dhis2_and_is_listed() -> No
     assert [period.id for period in periods_in(asked, "monthlyEthiopian")] == ["201512", "201601"]
     (pagume,) = partial_periods(asked, "monthlyEthiopian")
     assert (pagume.start, pagume.end) == (date(2023, 9, 6), date(2023, 9, 11))
+    years = Interval(start=date(2022, 9, 11), end=date(2024, 9, 10))
+    assert [period.id for period in periods_in(years, "yearlyEthiopian")] == ["2015", "2016"]
+    assert [(p.start, p.end) for p in partial_periods(years, "yearlyEthiopian")] == [
+        (date(2023, 9, 6), date(2023, 9, 11)),
+        (date(2024, 9, 6), date(2024, 9, 10)),
+    ]
     days = periods_in(asked, "dailyEthiopian")
     assert len(days) == 60 and not any(day.id[4:6] == "13" for day in days)
     assert period_with_id("201513", "monthlyEthiopian") is None

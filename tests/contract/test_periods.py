@@ -2,7 +2,7 @@ import itertools
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eo_pygeoapi.contract.models import PERIOD_TYPES, Interval, LeftOut, PeriodType
@@ -92,6 +92,7 @@ def test_iso_weeks_agree_with_the_standard_library_for_a_century() -> None:
 
 
 @pytest.mark.parametrize("period_type", PERIOD_TYPES)
+@settings(deadline=None)
 @given(data=st.data(), length=st.integers(0, 800))
 def test_periods_follow_each_other_and_make_up_the_interval(
     period_type: PeriodType, data: st.DataObject, length: int
@@ -108,6 +109,7 @@ def test_periods_follow_each_other_and_make_up_the_interval(
 
 
 @pytest.mark.parametrize("period_type", PERIOD_TYPES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_period_is_found_by_its_id_and_has_no_more_days_than_the_longest(
     period_type: PeriodType, data: st.DataObject

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from eo_pygeoapi.gateway.wakeup import is_private, listen, stop_listening, wake_folder, wake_workers
+from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.processes import Process, end_tree, place, resident_bytes, tree
 from eo_pygeoapi.worker.records import Records, said_path
 from eo_pygeoapi.worker.run_process import LAUNCHER
@@ -114,7 +115,7 @@ def test_a_datagram_wakes_and_what_is_stale_is_removed() -> None:
 
 @pytest.mark.parametrize("address", ["", "/nowhere/zygote.sock"])
 def test_without_a_zygote_the_launcher_becomes_the_run(tmp_path: Path, address: str) -> None:
-    environment = {**os.environ, "EO_ZYGOTE": address, "PREFECT__FLOW_RUN_ID": "no id"}
+    environment = run_environment({**os.environ, "EO_ZYGOTE": address, "PREFECT__FLOW_RUN_ID": "no id"})
     command = [sys.executable, "-I", "-S", str(LAUNCHER)]
     ended = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.PIPE, timeout=120

@@ -19,6 +19,7 @@ OVERRIDDEN = {
     "sync_with_backend": "self",
     "_submit_scheduled_flow_runs": "self, flow_run_response",
     "_propose_pending_state": "self, flow_run",
+    "_emit_flow_run_submitted_event": "self, configuration",
     "_submit_run_and_capture_errors": "self, flow_run, task_status",
     "_give_worker_labels_to_flow_run": "self, flow_run_id",
     "_propose_submitting_state": "self, flow_run",

@@ -41,8 +41,20 @@ def test_what_is_slow_to_begin_is_not_waited_for_and_ends_with_the_block() -> No
         yield
         seen.append(f"{name} ends")
 
-    with beside(slow)("it"):
+    with beside(slow, after=0.1)("it"):
         assert not seen
         begin.set()
         until(lambda: seen == ["it begins"])
     assert seen == ["it begins", "it ends"]
+
+
+def test_what_is_over_within_seconds_is_not_looked_after() -> None:
+    @contextmanager
+    def never() -> Iterator[None]:
+        raise AssertionError("it was begun")
+        yield
+
+    before = threading.active_count()
+    with beside(never)():
+        pass
+    until(lambda: threading.active_count() == before, 1)

@@ -2,17 +2,18 @@
 
 DHIS2 2.42 takes about 1 ms for each new value, however many come together; 2.43 takes twice as long for 10,000 in one
 POST as for four times 2,500. So a batch grows while DHIS2 answers soon and a value costs no more than in a smaller one.
-A batch that has begun keeps its cut: a repetition of an import that broke off cuts alike, and knows what is finished.
+Where DHIS2 holds nearly all values as they are, more are compared at once, for a reading costs by the request; what has
+to be sent of them goes in parts. A batch that has begun keeps its cut: a repetition of an import that broke off cuts
+alike, and knows what is finished.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
-
-from eo_pygeoapi.pipeline.dhis2.summary import BatchResult
 
 START, MOST, LEAST = 2_000, 10_000, 100
 SOON, AIM, LONG = 5.0, 7.0, 10.0  # seconds; proxies in front of DHIS2 often give up after 60
+FEW = 10  # one of so many values to send is few
 DEARER = 1.1  # times as long for a value: then the smaller batch was better
 
 
@@ -38,42 +39,48 @@ class BatchSizes:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begun = iter(begun)
-        self._fixed, self._most, self._clock = bool(fixed), most, clock
+        self._fixed, self._most, self._limit, self._clock = bool(fixed), most, most, clock
         self._size = min(fixed or START, most)
         self._smaller: tuple[int, float] | None = None  # the size before it grew, and the seconds for a value then
-        self._repeats = False
+        self._equal = 0  # as many are compared at once where DHIS2 holds nearly all
 
     def next(self) -> Cut:
         """Return the size of the next batch."""
         before = next(self._begun, None)
-        self._repeats = before is not None
-        return Cut(self._size) if before is None else Cut(before, exact=True)
+        return Cut(max(self._size, self._equal)) if before is None else Cut(before, exact=True)
 
-    def timed[T](self, send: Callable[[], tuple[BatchResult, T]]) -> Callable[[], tuple[BatchResult, T]]:
-        """Return what sends a batch and learns from the time; only a first attempt shows what a value costs."""
-        first = not self._repeats
+    def compared(self, values: int, to_send: int) -> None:
+        """Choose how many values are compared at once, after a batch of which so many have to be sent."""
+        few = not self._fixed and FEW * to_send <= values
+        self._equal = min(2 * max(self._equal, self._size), self._limit) if few else 0
 
-        def attempt() -> tuple[BatchResult, T]:
-            nonlocal first
-            begun, stored = self._clock(), 0
-            try:
-                done = send()
-                stored = done[0].stored if first else 0
-                return done
-            finally:
-                first = False
-                self.learn(stored, self._clock() - begun)
+    def parts[V](self, values: Sequence[V]) -> Iterator[Sequence[V]]:
+        """Yield the values in as many parts as DHIS2 is to get them in; each is cut when it is asked for."""
+        done = 0
+        while done < len(values):
+            part = values[done : done + self._size]
+            yield part
+            done += len(part)
 
-        return attempt
+    def timed[T](self, send: Callable[[], T], stored: Callable[[T], int]) -> T:
+        """Send, and learn from the time; `stored` counts what DHIS2 has stored."""
+        begun, count = self._clock(), 0
+        try:
+            sent = send()
+            count = stored(sent)
+            return sent
+        finally:
+            self.learn(count, self._clock() - begun)
 
     def learn(self, stored: int, seconds: float) -> None:
-        """Choose the size of the batches to come, after one that DHIS2 stored so many values of."""
+        """Choose the size of the batches to come, after DHIS2 has stored so many values at once."""
         if self._fixed:
             return
         if seconds > LONG:
             self._size = min(self._most, max(LEAST, self._size // 4, int(self._size * AIM / seconds)))
             self._smaller = None
-        elif 2 * stored >= self._size:  # what was only read says nothing about sending
+        # few values say nothing about many, nor does a batch that was cut before the size grew
+        elif 2 * stored >= self._size and stored > (self._smaller[0] if self._smaller else 0):
             self._compare(seconds / stored)
             if seconds < SOON and self._size < self._most:
                 self._smaller = self._size, seconds / stored

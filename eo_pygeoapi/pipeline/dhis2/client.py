@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from http import HTTPStatus
-from itertools import batched
 from typing import Any
 
 from dhis2_client import DHIS2Client
 from dhis2_client.errors import DHIS2HTTPError
 
 from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.pipeline.dhis2.addresses import COMMA, addressable
 from eo_pygeoapi.pipeline.dhis2.connection import open_client, secrets_of
 from eo_pygeoapi.pipeline.dhis2.errors import translating
 from eo_pygeoapi.pipeline.dhis2.import_report import import_report, messages
@@ -25,8 +25,6 @@ from eo_pygeoapi.settings import Dhis2Connection
 
 READ_TIMEOUT = 300.0  # an import that DHIS2 is still working on when the client gives up is stored nevertheless
 CONNECT_TIMEOUT = 15.0
-# Tomcat refuses requests whose head is over 8 KiB; a UID and its parameter's name are 20 bytes, a code up to 60
-IDS_IN_URL = 100
 ORG_UNIT_FIELDS = "id,code,name,level,path,geometry,openingDate,closedDate"
 # "at least one data element, data set … must be specified" and "at least one organisation unit …": none was found
 NOTHING_SELECTED = ("E2001", "E2006")
@@ -89,7 +87,7 @@ class Dhis2:
         together = [name for name in identifiers if not re.search(r"[,\[\]]", name)]
         alone = [[name] for name in identifiers if name not in set(together)]
         objects: list[Any] = []
-        for some in [*batched(together, IDS_IN_URL), *alone]:
+        for some in [*addressable(together, COMMA), *alone]:
             objects += self.matching(collection, _any_of(by, some), fields, as_is=as_is)
         return objects
 
@@ -149,7 +147,7 @@ class Dhis2:
         filters = [_any_of("level", [str(level) for level in levels])] if levels else []
         filters += [f"path:like:{parent}"] if parent else []
         filters += [f"organisationUnitGroups.id:eq:{group}"] if group else []
-        wanted = [[_any_of("id", some)] for some in batched(ids, IDS_IN_URL)] if ids else [[]]
+        wanted = [[_any_of("id", some)] for some in addressable(ids, COMMA)] if ids else [[]]
         units: list[dict[str, Any]] = []
         for some in wanted:
             params = {"filter": filters + some, "fields": fields, "paging": "false"}
@@ -177,8 +175,8 @@ class Dhis2:
         days |= {"includeDeleted": "true"} if deleted else {}
         selected = {"dataSet": [data_set]} if data_set else {"dataElement": [data_element]}
         values: list[dict[str, Any]] = []
-        for some in batched(org_units, IDS_IN_URL):
-            where = days | {"orgUnit": list(some)}
+        for some in addressable(org_units, "&orgUnit="):
+            where = days | {"orgUnit": some}
             answer = self._data_values(selected | where)
             if answer is None and "dataElement" in selected:  # a parameter since 2.43 only
                 found = self.matching("dataElements", f"id:eq:{data_element}", "dataSetElements[dataSet[id]]")
@@ -196,8 +194,8 @@ class Dhis2:
         Raises CollisionError if another request names one of them at the same moment.
         """
         selected = {"dataSet": data_set} if data_set else {"dataElement": data_element}
-        for some in batched(periods, IDS_IN_URL):
-            self._data_values({**selected, "period": list(some), "orgUnit": org_unit})
+        for some in addressable(periods, "&period="):
+            self._data_values({**selected, "period": some, "orgUnit": org_unit})
 
     def data_value_sets(
         self, data_value_set: Mapping[str, Any], *, dry_run: bool, import_strategy: str = "CREATE_AND_UPDATE"

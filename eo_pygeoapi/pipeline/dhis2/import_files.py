@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from operator import itemgetter
 from pathlib import Path
 
 from eo_pygeoapi.contract.models import Model, Rejected
@@ -19,6 +20,7 @@ from eo_pygeoapi.store.store import MissingResultError
 
 CHANGE_COLUMNS = ("orgUnit", "period", "value", "stored", "change", "storedBy", "group")
 BEGUN, CUT = "begun.csv", "cut"
+_always = itemgetter(*CHANGE_COLUMNS[:-1])
 Row = dict[str, str]  # a value beside what DHIS2 holds, by CHANGE_COLUMNS
 
 
@@ -104,7 +106,7 @@ class ImportFiles:
     def changes(self) -> Iterator[Iterator[Row]]:
         """Open the rows of what the import found, in the order of its batches, by period within each.
 
-        Of an import that broke off these are the rows of its finished batches, and of the one that was under way.
+        Of an import that broke off these are the rows of its finished batches, and of those that were under way.
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "changes.csv")
@@ -122,8 +124,9 @@ class ImportFiles:
                 text = self.folder.read_bytes(batch_name(number, "csv")).decode()
                 yield from csv.DictReader(io.StringIO(text), CHANGE_COLUMNS)
                 continue
+            if not self.folder.exists(batch_name(number, CUT)):
+                return
             yield from self.begun(number)
-            return
 
     def collect(self, count: int) -> None:
         """Write the rejected, kept and changed values of all batches, with one batch at a time in memory."""
@@ -141,7 +144,7 @@ class ImportFiles:
 
     def _write_rows(self, name: str, rows: Sequence[Row]) -> None:
         text = io.StringIO()
-        csv.DictWriter(text, CHANGE_COLUMNS, lineterminator="\n").writerows(rows)
+        csv.writer(text, lineterminator="\n").writerows((*_always(row), row.get("group", "")) for row in rows)
         self.folder.write_bytes(name, text.getvalue().encode())
 
     @contextmanager

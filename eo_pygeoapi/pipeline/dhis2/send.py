@@ -47,6 +47,18 @@ class Sent:
         if not counted:
             self.counts["ignored"] += len(found)
 
+    def add(self, other: "Sent") -> None:
+        """Add the result of sending more values."""
+        self.counts.update(other.counts)
+        self.rejected += other.rejected
+        self.statuses |= other.statuses
+        self.reasons += other.reasons
+
+    @property
+    def stored(self) -> int:
+        """How many values DHIS2 has stored or deleted."""
+        return sum(self.counts[name] for name in ("imported", "updated", "deleted"))
+
 
 class Sender:
     """Sends values through `post`, which returns DHIS2's import summary; it remembers refused units and periods.

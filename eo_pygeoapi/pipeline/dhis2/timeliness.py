@@ -7,6 +7,7 @@ where nobody sees them, and from 2.43 on it refuses a whole request for one such
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from eo_pygeoapi.contract.models import PeriodType
 from eo_pygeoapi.contract.periods import Period
@@ -68,6 +69,7 @@ def expired(facts: Facts, periods: Sequence[Period]) -> list[Period]:
     return [period for period in periods if datetime.combine(period.end, datetime.min.time()) <= first_open]
 
 
+@lru_cache(maxsize=1024)  # a few days of many units, asked for each of their values
 def _day(text: object) -> date | None:
     found = instant(text)
     return found.date() if found else None

@@ -82,7 +82,7 @@ def _notes(changes: Changes) -> list[str]:
 def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequence[float], report: Report) -> Tally:
     def send(number: int, batch: Sequence[Change]) -> Done:
         begun = {value_in(row).cell: row for row in run.files.begun(number)}
-        return again(sizes.timed(partial(_one_batch, run, changes, number, batch, begun)), pauses)
+        return again(partial(_one_batch, run, changes, number, batch, begun, sizes), pauses)
 
     sizes = BatchSizes(run.files.cuts(), fixed=batch_size)
     found = changes.batches(sizes, run.one_period_at_a_time)
@@ -91,7 +91,9 @@ def _all_batches(run: Writing, changes: Changes, batch_size: int, pauses: Sequen
     )
 
 
-def _one_batch(run: Writing, changes: Changes, number: int, batch: Sequence[Change], begun: dict[Cell, Row]) -> Done:
+def _one_batch(
+    run: Writing, changes: Changes, number: int, batch: Sequence[Change], begun: dict[Cell, Row], sizes: BatchSizes
+) -> Done:
     """Take one batch back; `begun` is what earlier attempts at it have tried, and may have done."""
     sendable, refused = run.screening.sort([change.ours for change in batch])
     held, senders, allowed = run.stored.of(sendable), run.sent.jobs(sendable), set(sendable)
@@ -108,7 +110,8 @@ def _one_batch(run: Writing, changes: Changes, number: int, batch: Sequence[Chan
     if not run.dry_run:
         begun |= {value_in(row).cell: row for row in rows if row["change"] in ("deleted", "restored")}
         run.files.begin(number, list(begun.values()))
-    results = _send_back(run, changes, back)
+    send_back = partial(_send_back, run, changes, back)
+    results = sizes.timed(send_back, lambda sent: sum(one.stored for one in sent))
     rejected = [entry for sent in results for entry in sent.rejected] + refused
     not_taken = {entry.cell for entry in rejected}
     # what an earlier attempt has taken back counts as that, and not as taken back before

@@ -3,9 +3,10 @@
 A normalised grid is a DataArray with the dimensions (time, y, x): time ascending, the start of each step in UTC; y
 descending, x ascending in -180..180 or, across these, on beyond 180, both regular and in degrees; NaN where there are
 no data. Its attributes are `units`, `step` (hour, day, month or year), `step_hours` (of hours only), `source` (for
-messages) and, where there is one, `least`: no sum of time steps can be less; `plausible`: what a time step can be; and
-`directions`: values are degrees of a circle. A grid of vectors holds complex numbers:
-what goes east, and i times what goes north.
+messages) and, where there is one, `least`: no sum of time steps can be less; `plausible`: what a time step can be;
+`directions`: values are degrees of a circle; and `of_own_year`: years of other calendars have the value of the
+Gregorian year that they belong to. A grid of vectors holds complex numbers: what goes east, and i times what goes
+north.
 """
 
 from collections.abc import Mapping, Sequence

@@ -24,6 +24,7 @@ from eo_pygeoapi.pipeline.grids.blocks import MEMORY, Block, blocks
 from eo_pygeoapi.pipeline.grids.plausible import Judge, Judged, Range
 from eo_pygeoapi.pipeline.grids.time_axis import next_starts, steps_between
 
+_NEARLY_A_YEAR = timedelta(350)  # as Ethiopian years of DHIS2 are
 # step of the source -> the period types that such steps make up
 _FILLS = {
     "hour": "all",
@@ -67,7 +68,10 @@ def complete_periods(
     times, step, hours = grid["time"].values, grid.attrs["step"], float(grid.attrs.get("step_hours", 1.0))
     complete, left_out = [], []
     for period in periods:
-        begin, end = utc_bounds(period.start, period.end, step, time_zone)
+        start, last = period.start, period.end
+        if grid.attrs.get("of_own_year") and last - start > _NEARLY_A_YEAR:
+            start, last = date(period.year, 1, 1), date(period.year, 12, 31)
+        begin, end = utc_bounds(start, last, step, time_zone)
         first, stop = (int(i) for i in np.searchsorted(times, [begin, end]))
         if step == "hour":
             expected = _starts_between(begin, end, times[0], hours)

@@ -10,20 +10,23 @@ from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.batch_size import MOST, BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.summary import BatchResult
 from tests.pipeline.dhis2.imports import BIG_METADATA, TODAY, Importer, big_cells, sent, stored
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2.cost import NEW, at
 
 
 class Clock:
-    """A clock that only the sending moves."""
+    """A clock that the sending moves, which asks it before and after."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now, self.then = 0.0, 0.0
+
+    def took(self, seconds: float) -> None:
+        self.then = self.now + seconds
 
     def __call__(self) -> float:
-        return self.now
+        now, self.now = self.now, self.then
+        return now
 
 
 def sizes_with(seconds: list[float], share: float = 1.0, *, fixed: int = 0, most: int = MOST) -> list[int]:
@@ -33,13 +36,8 @@ def sizes_with(seconds: list[float], share: float = 1.0, *, fixed: int = 0, most
     for took in seconds:
         size = sizes.next().values
         found.append(size)
-        result = BatchResult(counts={"imported": int(size * share)})
-
-        def send(took: float = took, result: BatchResult = result) -> tuple[BatchResult, None]:
-            clock.now += took
-            return result, None
-
-        sizes.timed(send)()
+        clock.took(took)
+        sizes.timed(lambda: int(size * share), int)  # noqa: B023  called at once
     return [*found, sizes.next().values]
 
 
@@ -72,19 +70,41 @@ def test_limits_hold() -> None:
     assert sizes_with([0.1, 100.0], fixed=50) == [50] * 3
 
 
-def test_a_second_attempt_shows_no_cost() -> None:
-    sizes, answers = BatchSizes(clock=Clock()), iter([Dhis2Error("away"), None])
+def test_what_fails_after_a_long_time_makes_batches_smaller() -> None:
+    clock = Clock()
+    sizes = BatchSizes(clock=clock)
 
-    def send() -> tuple[BatchResult, None]:
-        if error := next(answers):
-            raise error
-        return BatchResult(counts={"imported": 2000}), None  # the first attempt has stored them
+    def send() -> int:
+        raise Dhis2Error("away")
 
-    attempt = sizes.timed(send)
-    with pytest.raises(Dhis2Error):
-        attempt()
-    attempt()
-    assert sizes.next().values == 2000
+    for seconds, size in ((1.0, 2000), (60.0, 500)):
+        clock.took(seconds)
+        with pytest.raises(Dhis2Error):
+            sizes.timed(send, int)
+        assert sizes.next().values == size
+
+
+def test_a_batch_that_was_cut_before_says_nothing_about_the_size_after() -> None:
+    """Batches are cut while DHIS2 stores the one before: two of each size come one after the other."""
+    sizes = BatchSizes()
+    for count, seconds, size in ((2000, 2.2, 4000), (2000, 2.9, 4000), (4000, 6.5, 2000), (4000, 6.5, 2000)):
+        sizes.learn(count, seconds)
+        assert sizes.next().values == size
+
+
+def test_where_nearly_all_is_equal_more_is_compared_at_once_and_sent_in_parts() -> None:
+    sizes = BatchSizes()
+    found = [2000]
+    for _ in range(4):
+        sizes.compared(found[-1], found[-1] // 20)
+        found.append(sizes.next().values)
+    assert found == [2000, 4000, 8000, 10_000, 10_000]
+    parts = sizes.parts(range(10_000))
+    assert len(next(parts)) == 2000
+    sizes.learn(2000, 1.0)  # a part that is soon stored makes the next one larger
+    assert [len(part) for part in parts] == [4000, 4000]
+    sizes.compared(10_000, 5_000)
+    assert sizes.next().values == 4000
 
 
 def test_each_version_gets_the_batches_that_suit_it() -> None:
@@ -104,6 +124,10 @@ def test_what_has_begun_is_cut_alike() -> None:
     assert [len(batch) for batch in batches(values, BatchSizes([3, 6], fixed=5), one_period=True)] == [3, 1, 4, 4]
 
 
+def as_cell(value: dict[str, str]) -> tuple[str, str]:
+    return value["orgUnit"], value["period"]
+
+
 @pytest.fixture(scope="module")
 def dear() -> Iterator[StandIn]:
     """A DHIS2 that takes time for each value: a fiftieth of what a real one takes."""
@@ -117,10 +141,11 @@ def test_an_import_that_broke_off_knows_its_larger_batches(dear: StandIn, tmp_pa
     with pytest.raises(Dhis2Error):
         run(dear, cells)
     before = [len(entry["body"]["dataValues"]) for entry in dear.log("POST")]
-    assert before[:2] == [2000, 4000]
+    assert before == [2000, 2000, 4000]
     dear.faults()
     run.jobs -= 1  # the same job once more
     summary = run(dear, cells)
     assert (summary.imported, summary.unchanged, stored(dear)) == (20_000, 0, cells)
     assert Counter(Counter(sent(dear)).values()) == {1: 20_000 - before[2], 2: before[2]}  # the refused batch alone
-    assert len(dear.log("POST")[3]["body"]["dataValues"]) == before[2]
+    refused, *parts = ({as_cell(v) for v in entry["body"]["dataValues"]} for entry in dear.log("POST")[2:5])
+    assert [len(part) for part in parts] == [2000, 2000] and parts[0] | parts[1] == refused

@@ -251,7 +251,7 @@ def test_nothing_is_stored_for_units_that_do_not_exist(any_dhis2: StandIn) -> No
 
 def test_many_units_are_read_in_portions_and_many_periods_at_once(any_dhis2: StandIn) -> None:
     put(any_dhis2, RAIN, "20240229", BO, "29")
-    units = [f"Unknown{n:04}" for n in range(120)] + [BO]
+    units = [f"Unknown{n:04}" for n in range(400)] + [BO]
     with connect(login(any_dhis2)) as api:
         found = api.stored_values(RAIN, date(2023, 1, 1), date(2024, 12, 31), units, data_set=DAILY)
     assert [value["value"] for value in found] == ["29"]

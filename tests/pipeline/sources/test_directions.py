@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import circmean, directional_stats
 
@@ -91,6 +91,7 @@ def test_a_file_of_directions_has_no_other_statistics(tmp_path: Path, aggregatio
         computed(tmp_path, "wind.nc", end="2025-07-01", aggregation=aggregation)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 360), min_size=2, max_size=12))
 def test_it_is_the_mean_of_scipy(degrees: list[float]) -> None:
     radians = np.radians(degrees)

@@ -72,6 +72,35 @@ def test_people_are_summed_over_units_and_no_data_are_nobody(server: chc.StandIn
         assert values["north", str(year)] == round(0.5 * inside[5].sum())
 
 
+@pytest.mark.parametrize(
+    ("period_type", "id_", "first", "last", "year"),
+    [
+        ("yearlyNepali", "2081", "2024-04-13", "2025-04-13", 2024),
+        ("yearlyEthiopian", "2016", "2023-09-12", "2024-09-05", 2024),  # its middle is in March 2024
+        ("financialJuly", "2024July", "2024-07-01", "2025-06-30", 2024),
+        ("financialNov", "2024Nov", "2023-11-01", "2024-10-31", 2024),
+    ],
+)
+def test_years_of_other_calendars_have_the_people_of_their_gregorian_year(
+    server: chc.StandIn, tmp_path: Path, period_type: str, id_: str, first: str, last: str, year: int
+) -> None:
+    worldpop.make_year(server.root, "SLE", year)
+    options = {"country": "SLE", "baseUrl": server.url}
+    block = {"id": "people", "source": "worldpop", "options": options}
+    defaults = Dataset.model_validate(block).options.defaults()
+    dataset = Dataset.model_validate(block | defaults | {"periodType": period_type})
+    days = Interval(start=date.fromisoformat(first), end=date.fromisoformat(last))
+    asked = SourceRequest(dataset, days, (-12.0, 8.0, -11.5, 8.5), tmp_path)
+    extract = extract_source_data(asked)
+    assert extract.left_out == []
+    units = made.units({"a": box(-12.0, 8.0, -11.5, 8.5)})
+    periods = periods_in(days, dataset.period_type)
+    found = aggregate_to_org_units(open_source_data(asked, extract), units, periods, dataset)
+    by_hand = worldpop.people(year)[34:44, 30:40].sum(dtype="float64")
+    assert found.frame.loc[0, ["period", "start", "end"]].tolist() == [id_, first, last]
+    assert found.frame["value"].item() == pytest.approx(by_hand, abs=1)
+
+
 def test_a_year_is_downloaded_once(server: chc.StandIn, tmp_path: Path) -> None:
     extract = extract_source_data(ask(server, tmp_path, 2026, 2026))
     server.clear_log()

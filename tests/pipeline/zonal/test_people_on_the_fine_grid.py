@@ -114,28 +114,45 @@ def test_the_heat_of_real_districts_where_people_live(tmp_path: Path) -> None:
     first = found.frame[found.frame["period"] == "20250701"].set_index("orgUnit")["value"]
     assert len(first) == 13 and not found.left_out
 
-    expected = with_rasterio_and_numpy(grid.isel(time=0), districts)
+    expected, exposed = with_rasterio_and_numpy(districts, above=24.0)
     assert np.abs(first[list(expected)].to_numpy() - np.array(list(expected.values()))).max() < 1e-6
     plain = aggregate_to_org_units(grid, units, periods_in(day, "daily"), made.dataset(
         options=heat, units={"from": "K", "to": "degC"}
     )).frame["value"][:13]  # fmt: skip
     assert 0.05 < np.abs(first.to_numpy() - plain.to_numpy()).max() < 1.0
 
+    in_heat = made.dataset(
+        options=heat, population=population, units={"from": "K", "to": "degC"}, exposure={"above": 24}
+    )
+    counted = aggregate_to_org_units(
+        grid, units, periods_in(day, "daily"), in_heat, people=open_people_of(asked, extract)
+    ).frame  # fmt: skip
+    people_in_heat = counted[counted["period"] == "20250701"].set_index("orgUnit")["value"]
+    assert 10_000 < sum(exposed.values()) < 9_000_000
+    assert people_in_heat[list(exposed)].to_numpy() == pytest.approx(np.array(list(exposed.values())), rel=1e-6)
 
-def with_rasterio_and_numpy(kelvin: Any, districts: Any) -> dict[str, float]:
-    """Weigh the temperature at each cell of people by the people in the share of the cell that the district covers."""
+
+def with_rasterio_and_numpy(districts: Any, above: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Weigh the temperature at each cell of people by the people in the share of the cell that the district covers.
+
+    Return the mean temperature of the first day, and the people where it is above a threshold, of each district.
+    """
+    with rasterio.open(f"netcdf:{DATA / 'era5-land-t2m-daily-sierra-leone-2025-07.nc'}:t2m") as file:
+        celsius, cells_of = file.read(1).astype("float64") - 273.15, file.transform
+    lines, posts = np.arange(celsius.shape[0]), np.arange(celsius.shape[1])
+    south, east = cells_of.f + (lines + 0.5) * cells_of.e, cells_of.c + (posts + 0.5) * cells_of.a
     with rasterio.open(DATA / "worldpop-sierra-leone-2026-1km.tif") as file:
         counted, transform, nodata = file.read(1).astype("float64"), file.transform, file.nodata
     counted[counted == nodata] = 0.0
     rows, columns = np.indices(counted.shape)
     longitude, latitude = transform.c + (columns + 0.5) * transform.a, transform.f + (rows + 0.5) * transform.e
-    celsius = kelvin.values.astype("float64") - 273.15
-    down = shared(-latitude[:, 0], transform.a, -kelvin["y"].values)
-    along = shared(longitude[0], transform.a, kelvin["x"].values)
+    down = shared(-latitude[:, 0], transform.a, -south)
+    along = shared(longitude[0], transform.a, east)
     # where a cell of people lies across cells of the temperature, each counts by area; the sea has none
     heat = down @ np.nan_to_num(celsius) @ along.T
     there = down @ ~np.isnan(celsius) @ along.T
-    found = {}
+    hot = down @ (celsius > above) @ along.T
+    means, exposed = {}, {}
     for id_, unit in zip(districts["id"], districts.geometry, strict=True):
         touched = rasterio.features.rasterize([unit], counted.shape, transform=transform, all_touched=True) == 1
         touched &= (counted > 0) & (there > 0)
@@ -147,8 +164,9 @@ def with_rasterio_and_numpy(kelvin: Any, districts: Any) -> dict[str, float]:
         border = ~shapely.contains_properly(unit, cells)
         shares[border] = shapely.area(shapely.intersection(cells[border], unit)) / shapely.area(cells[border])
         by_people = counted[touched] * shares
-        found[id_] = float((by_people * heat[touched]).sum() / (by_people * there[touched]).sum())
-    return found
+        means[id_] = float((by_people * heat[touched]).sum() / (by_people * there[touched]).sum())
+        exposed[id_] = float((by_people * hot[touched]).sum())
+    return means, exposed
 
 
 def shared(centres: NDArray[np.float64], size: float, of: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """What an import and a reading cost, as it was measured on a quiet machine of two cores, the database beside it."""
 
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 # seconds of one request, by its number of values
@@ -18,20 +19,28 @@ READ: dict[bool, Curve] = {False: ((0, 0.05), (15_934, 0.8)), True: ((0, 0.05), 
 
 @dataclass(frozen=True)
 class Cost:
-    """How long the stand-in takes for its values, as a share of what DHIS2 takes; nothing unless it is asked for."""
+    """How long the stand-in takes for its values, as a share of what DHIS2 takes; nothing unless it is asked for.
+
+    It takes the time when it has done what was asked, so that other requests are answered meanwhile, as DHIS2 does.
+    """
 
     share: float = 0.0
+    _owed: threading.local = field(default_factory=threading.local)
 
     def import_(self, from_243: bool, new: int, same: int, changed: int) -> None:
         seconds = at(NEW[from_243], new) + at(SAME[from_243], same) * bool(same)
-        self._wait(seconds + (at(NEW[True], changed) if from_243 else CHANGED * changed))
+        self._owe(seconds + (at(NEW[True], changed) if from_243 else CHANGED * changed))
 
     def read(self, from_243: bool, count: int) -> None:
-        self._wait(at(READ[from_243], count))
+        self._owe(at(READ[from_243], count))
 
-    def _wait(self, seconds: float) -> None:
-        if self.share:
-            time.sleep(self.share * seconds)
+    def take(self) -> None:
+        """Take the time of what this thread has done."""
+        time.sleep(getattr(self._owed, "seconds", 0.0))
+        self._owed.seconds = 0.0
+
+    def _owe(self, seconds: float) -> None:
+        self._owed.seconds = getattr(self._owed, "seconds", 0.0) + self.share * seconds
 
 
 def at(curve: Curve, count: int) -> float:

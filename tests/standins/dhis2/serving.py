@@ -6,8 +6,8 @@ stored), of `/_later` (what a person changes in the metadata before the next imp
 and `dropZeros`, data elements), of `/_collide` (whether periods that are new collide, see `new_periods.py`), of
 `/_analytics` (how many seconds a run of analytics takes), of `/_faults` (a list of rules) and of `/_new` (everything as
 it was at the start).
-A rule has `path` (a shell pattern), may have `method`, `skip` (so many requests pass first) and `times` (default: for
-ever), and one or more of
+A rule has `path` (a shell pattern), may have `method`, `query` (a word of it), `skip` (so many requests pass first) and
+`times` (default: for ever), and one or more of
 
 - `status`, `body`, `contentType`: answer so instead; with `echo` the message says what headers came with the request;
 - `stall`: wait so many seconds before answering;
@@ -74,12 +74,13 @@ class Handler(BaseHTTPRequestHandler):
         entry: Object = {"method": method, "path": url.path, "query": query, "status": 0}
         entry["body"] = None if self.dhis2.forget_bodies else _json(content)
         self.dhis2.log.append(entry)
-        rule = self.dhis2.fault(method, url.path)
+        rule = self.dhis2.fault(method, url.path, url.query)
         time.sleep(rule.get("stall", 0))
         if rule.get("drop"):
             self.close_connection = True
             return None
         answer = self._fault(rule) if "status" in rule else self._answer(method, url.path, query, content, entry)
+        self.dhis2.cost.take()
         entry["status"] = answer.status
         time.sleep(rule.get("storeThenStall", 0))
         if rule.get("storeThenReset"):

@@ -87,11 +87,13 @@ class Server:
             if element["id"] in self.later.get("dropZeros", []):
                 element["zeroIsSignificant"] = False
 
-    def fault(self, method: str, path: str) -> Mapping[str, Any]:
+    def fault(self, method: str, path: str, query: str) -> Mapping[str, Any]:
         """Return the first rule that is in force for this request, or an empty one."""
         with self.lock:
             for number, rule in enumerate(self.rules):
                 if not fnmatch.fnmatch(path, rule["path"]) or rule.get("method", method) != method:
+                    continue
+                if rule.get("query", "") not in query:
                     continue
                 self.used[number] += 1
                 nth = self.used[number] - rule.get("skip", 0)

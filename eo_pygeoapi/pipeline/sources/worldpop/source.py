@@ -6,7 +6,7 @@ memory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import cast
@@ -17,7 +17,7 @@ import xarray as xr
 from dhis2eo.data.worldpop.pop_total import yearly
 from rasterio.errors import RasterioError
 
-from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.errors import NoDataError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.opening import open_variable
@@ -43,7 +43,8 @@ class WorldPopSource:
         """Download the years of the interval that exist; leave out the periods of the others."""
         without_handlers()
         options, name, folder = cast(WorldPopOptions, request.dataset.options), _name(request), _folder(request)
-        years = range(request.interval.start.year, request.interval.end.year + 1)
+        periods = periods_in(request.interval, request.dataset.period_type)
+        years = sorted({period.year for period in periods})
         with folder.locked(request.say):
             found = {year: files for year in years if (files := _fetch_all(request, folder, year, self.timeouts))}
         if not found:
@@ -51,9 +52,9 @@ class WorldPopSource:
             asked = f"{years[0]} to {years[-1]}" if len(years) > 1 else f"{years[0]}"
             raise NoDataError(f"{name}: there is nothing for {asked}; this version covers {first} to {last}")
         left_out = [
-            LeftOut(period=period.id, reason=f"{name} has no {period.start.year}")
-            for period in periods_in(request.interval, request.dataset.period_type)
-            if period.start.year not in found
+            LeftOut(period=period.id, reason=f"{name} has no {period.year}")
+            for period in periods
+            if period.year not in found
         ]
         paths = [str(file.path) for files in found.values() for file in files]
         return Extract(files=paths, left_out=left_out, note=name)
@@ -76,7 +77,10 @@ class WorldPopSource:
             # numbers below 0 are marks for missing data that the file does not declare
             years.setdefault(file.first, []).append(cells.where(cells >= 0))
         parts = [_sum(bands).expand_dims(time=[np.datetime64(first, "ns")]) for first, bands in years.items()]
-        return assemble(parts, request, name, "year")
+        first, last = min(years), max(years)
+        whole = Interval(start=first, end=last.replace(month=12, day=31))
+        # people are counted, and not summed: a year of another calendar has those of its own Gregorian year
+        return assemble(parts, replace(request, interval=whole), name, "year").assign_attrs(of_own_year=True)
 
 
 def _folder(request: SourceRequest) -> ProductFolder:
