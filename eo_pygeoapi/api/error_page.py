@@ -70,7 +70,7 @@ def error_page(
     wanted = _wanted(request, method, path)
     if method in CHANGING and path.endswith(_FORMS):
         back = f"{api.base_url}{page_path(*wanted)}"
-        shown["onwards"] = [("Back, with what you filled in", back), *_onwards(api.base_url, path)[1:]]
+        shown["onwards"] = [("Back to the form", back), *_onwards(api.base_url, path)[1:]]
     if isinstance(error, UnauthorizedError | ForbiddenError) and manager_of(api).settings.api_tokens_file:
         shown["sign_in"] = sign_in_address(api.base_url, *wanted)
     return answer_page(api, request, "exception.html", {**document, **shown}, status)

@@ -120,7 +120,7 @@ def test_a_form_of_another_site_is_refused_by_a_page(server: Server) -> None:
     refused = server.browser("importer").post(sent, headers={"Origin": "https://elsewhere.example.org"}, timeout=60)
 
     assert refused.status_code == 403 and "Open the page of this server itself" in refused.text
-    assert "token create" not in refused.text and f'{server.job}?f=html">The job</a>' in refused.text
+    assert "token create" not in refused.text and f'{server.job}?f=html">Back to the form</a>' in refused.text
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_form_of_another_site_is_refused_by_a_page(server: Server) -> None:
     [
         ("/jobs/nothing", 404, "There is no such job"),
         ("/nowhere", 404, "There is no such page"),
-        ("/jobs?limit=0", 400, "limit: &#39;0&#39; is not allowed"),
+        ("/problems?state=odd", 400, "state: &#39;odd&#39; is not allowed"),
         ("/datasets/nothing", 404, "All datasets"),
     ],
 )
