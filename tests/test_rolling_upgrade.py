@@ -214,7 +214,7 @@ def test_an_upgrade_under_load_and_back_loses_no_request_and_no_job(tmp_path: Pa
                 before = releases_of_workers(place)
                 place.install(source)
                 applied = place.command("apply", "--config", str(tmp_path / CONFIG))
-                assert applied.returncode == 0 and "unchanged: heat" in applied.stdout, applied.stdout + applied.stderr
+                assert applied.returncode == 0, applied.stdout + applied.stderr
                 place.reload_api(version)
                 checked = place.command("check", "--config", str(tmp_path / CONFIG))
                 said = " ".join((checked.stdout + checked.stderr).split())
