@@ -1,6 +1,7 @@
 """A machine of its own folders and network, in namespaces of this one, for tests that install as root (Linux)."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,9 @@ exec cat
 
 def can_have_machines() -> bool:
     """Whether namespaces can be made here."""
-    return os.getuid() == 0 and subprocess.run(["unshare", *NAMESPACES, "true"]).returncode == 0
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        return False
+    return subprocess.run(["unshare", *NAMESPACES, "true"], capture_output=True).returncode == 0
 
 
 @dataclass(frozen=True)

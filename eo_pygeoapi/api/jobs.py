@@ -25,6 +25,7 @@ from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.mistakes import Mistakes
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import QueryError
+from eo_pygeoapi.gateway.details import LogLine
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
 from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
 from eo_pygeoapi.gateway.runs import DURATIONS_LOOKED_AT
@@ -106,7 +107,7 @@ def dismiss_by_post(api: API, request: APIRequest, job_id: str) -> Answer:
 
 
 def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
-    """Return lines of a job's log, oldest first, redacted."""
+    """Return lines of a job's log, oldest first, redacted; a page leaves out what Prefect says of how it runs jobs."""
     executions = executions_of(api)
     gateway = executions.gateway
     job = gateway.runs.get(job_id)
@@ -117,7 +118,7 @@ def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
     url = f"{links_of(api).job(job.id)}/logs"
     document = {
         "jobID": job.id,
-        "logs": [{"timestamp": to_rfc3339(e.timestamp), "level": e.level, "message": e.message} for e in lines[:limit]],
+        "logs": [_log_line(line) for line in lines[:limit] if not (request.format == "html" and line.is_of_prefect)],
         "links": [
             link(f"{url}?f=json", "self", JSON, "This document"),
             link(f"{url}?f=html", "alternate", HTML, "This document as a page"),
@@ -126,6 +127,15 @@ def get_job_log(api: API, request: APIRequest, job_id: str) -> Answer:
         ],
     }
     return answer_either(api, request, document, "jobs/logs.html", title=title_of(job, executions.datasets()))
+
+
+def _log_line(line: LogLine) -> JsonObject:
+    return {
+        "timestamp": to_rfc3339(line.timestamp),
+        "level": line.level,
+        "logger": line.logger,
+        "message": line.message,
+    }
 
 
 def _with_days(params: Mapping[str, str]) -> Mapping[str, str]:

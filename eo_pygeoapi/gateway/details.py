@@ -43,11 +43,17 @@ class Step:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of a job's log, redacted."""
+    """A line of a job's log, redacted; `logger` is the name of what wrote it."""
 
     timestamp: datetime
     level: str
     message: str
+    logger: str
+
+    @property
+    def is_of_prefect(self) -> bool:
+        """Whether Prefect says how it runs the job, and nothing is wrong."""
+        return self.logger.startswith("prefect.") and self.level in ("debug", "info")
 
 
 class RunDetails:
@@ -109,7 +115,7 @@ class RunDetails:
         shown = []
         for line in lines:
             level = next(name for least, name in _LEVELS if line.level >= least)
-            shown.append(LogLine(line.timestamp, level, redact(line.message, self._secrets)))
+            shown.append(LogLine(line.timestamp, level, redact(line.message, self._secrets), line.name))
         return shown
 
     def workers(self) -> list[str]:

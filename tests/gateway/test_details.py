@@ -66,7 +66,13 @@ def test_steps_that_have_all_succeeded_are_read_once() -> None:
 def test_the_log_is_redacted(level: int, word: str) -> None:
     line = Log(name="x", level=level, message="token=abc and hunter2", timestamp=NOW, flow_run_id=uuid4())
     (shown,) = details([line], ["hunter2"]).log(JOB, 10, 0)
-    assert (shown.level, shown.message) == (word, "token=******** and ********")
+    assert (shown.level, shown.message, shown.logger) == (word, "token=******** and ********", "x")
+
+
+def test_lines_of_prefect_itself_are_known_unless_something_is_wrong() -> None:
+    written = [("prefect.flow_runs", 20), ("prefect.flow_runs", 40), ("flows.eo_aggregate_import", 20)]
+    lines = [Log(name=name, level=level, message="x", timestamp=NOW, flow_run_id=uuid4()) for name, level in written]
+    assert [line.is_of_prefect for line in details(lines).log(JOB, 10, 0)] == [True, False, False]
 
 
 @pytest.mark.parametrize(("silence", "alive"), [(0, True), (80, True), (100, False)])

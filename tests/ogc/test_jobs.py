@@ -235,13 +235,17 @@ def test_the_log_is_paged(stack: Stack, jobs: Jobs) -> None:
         assert time.monotonic() < until  # Prefect sends the last lines a little later than the state
         time.sleep(0.5)
     whole = stack.get(f"{jobs['import']}/logs").json()["logs"]
-    assert whole and {"timestamp", "level", "message"} == set(whole[0])
+    assert whole and {"timestamp", "level", "logger", "message"} == set(whole[0])
     seen, url = [], f"{stack.url}{jobs['import']}/logs?limit=4"
     while url:
         page = requests.get(url, timeout=30).json()
         seen += page["logs"]
         url = next(iter(hrefs(page, "next")), "")
     assert seen == whole
+    shown = stack.get(f"{jobs['import']}/logs?f=html").text
+    assert (
+        "validate_inputs: a dry run" in shown and "Beginning flow run" not in shown and "Finished in state" not in shown
+    )
 
 
 def test_the_log_tells_what_each_step_did(stack: Stack, jobs: Jobs) -> None:
