@@ -9,7 +9,6 @@ The clients are processes on the same machine; what they take of its processors 
 """
 
 import argparse
-import http.client
 import multiprocessing
 import os
 import random
@@ -23,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import urllib3
 
 from tests.stack import Stack, base_config, up
 
@@ -109,20 +110,17 @@ def clients(
 
 def one_client(url: str, calls: Mapping[str, str], until: float, pause: float, times: Times) -> None:
     """Ask by turns until the end; an answer that is not 200 ends the measurement with an error."""
-    where = urlsplit(url)
-    connection = http.client.HTTPConnection("127.0.0.1", where.port or 80, timeout=60)
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", urlsplit(url).port, maxsize=1, timeout=60, retries=False)
     time.sleep(random.uniform(0, pause))
     kinds = list(calls)
     random.shuffle(kinds)
     while True:
         for kind in kinds:
             if time.monotonic() >= until:
-                return connection.close()
+                return pool.close()
             began = time.perf_counter()
-            connection.request("GET", calls[kind])
-            answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == 200, body
+            answer = pool.request("GET", calls[kind])
+            assert answer.status == 200, answer.data
             times[kind].append(time.perf_counter() - began)
             time.sleep(random.uniform(0.5, 1.5) * pause)
 

@@ -514,7 +514,7 @@ def test_an_address_that_is_no_stac_api(server: chc.StandIn, tmp_path: Path) -> 
     asked = dataset({"stac": f"{server.url}/nothing", "collection": "a", "asset": "b"})
     (server.root / "items.json").unlink(missing_ok=True)
     with pytest.raises((SourceError, SourceUnavailableError)):
-        CogSource().extract(ask(asked, "2024-03-01", "2024-03-01", tmp_path))
+        CogSource(pauses=()).extract(ask(asked, "2024-03-01", "2024-03-01", tmp_path))
 
 
 @pytest.mark.parametrize(
