@@ -11,11 +11,18 @@ from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.source import loadable_sources, source_info
 
 
+def refused_for_directions(aggregation: Aggregation) -> str:
+    """Return what directions have, where this is another aggregation than theirs; nothing for theirs."""
+    if aggregation == Aggregation(weight=aggregation.weight):
+        return ""
+    return "have a mean alone, that of vectors; allowed: spatial: mean, temporal: mean"
+
+
 def combination_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """Yield the key of the block that is to be changed, and what is wrong and allowed."""
     how = dataset.aggregation
-    if dataset.options.directions() and how != Aggregation(weight=how.weight):
-        yield "aggregation", "directions have a mean alone, that of vectors; allowed: spatial: mean, temporal: mean"
+    if dataset.options.directions() and (refused := refused_for_directions(how)):
+        yield "aggregation", f"directions {refused}"
     elif refused := dataset.options.refuses(how):
         yield "aggregation", refused
     if refused := dataset.options.refuses_zone(dataset.time_zone, date.today().year):

@@ -20,7 +20,7 @@ from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.new_periods import pauses
 from eo_pygeoapi.pipeline.dhis2.refusals import ABOUT_ALL, ABOUT_PERIODS, ABOUT_UNITS, named_by, words_for
 from eo_pygeoapi.pipeline.dhis2.stored import Held, StoredValues, same_number
-from eo_pygeoapi.pipeline.dhis2.summary import Answer, Status, rejection
+from eo_pygeoapi.pipeline.dhis2.summary import Answer, Status, rejection, stored_of
 
 MORE_REQUESTS = 60  # to find what is refused, in one import
 NOTHING_STORED = "DHIS2 says that the import was successful, but stored nothing of it"
@@ -57,7 +57,7 @@ class Sent:
     @property
     def stored(self) -> int:
         """How many values DHIS2 has stored or deleted."""
-        return sum(self.counts[name] for name in ("imported", "updated", "deleted"))
+        return stored_of(self.counts)
 
 
 class Sender:

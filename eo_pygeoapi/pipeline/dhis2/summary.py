@@ -27,6 +27,11 @@ Status = Literal["SUCCESS", "WARNING", "ERROR"]
 STATUSES: dict[str, Status] = {"SUCCESS": "SUCCESS", "OK": "SUCCESS", "WARNING": "WARNING", "ERROR": "ERROR"}
 
 
+def stored_of(counts: Mapping[str, int]) -> int:
+    """Return how many values DHIS2 has stored or deleted, of its counts."""
+    return sum(counts.get(name, 0) for name in ("imported", "updated", "deleted"))
+
+
 class BatchResult(Model):
     """The result of one batch, kept so that a repetition does not send a finished batch again."""
 
@@ -42,7 +47,7 @@ class BatchResult(Model):
     @property
     def stored(self) -> int:
         """How many values DHIS2 has stored or deleted; those that it held already were not sent."""
-        return sum(self.counts.get(name, 0) for name in ("imported", "updated", "deleted"))
+        return stored_of(self.counts)
 
 
 class Tally:
@@ -194,7 +199,7 @@ class Answer:
     @property
     def stored(self) -> int:
         """How many values were stored, or would be."""
-        return sum(self.counts[name] for name in ("imported", "updated", "deleted"))
+        return stored_of(self.counts)
 
     @property
     def code(self) -> str:

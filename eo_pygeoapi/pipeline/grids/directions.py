@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import Aggregation
+from eo_pygeoapi.datasets.combinations import refused_for_directions
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.units import conversion
 
@@ -27,11 +28,8 @@ def as_vectors(grid: xr.DataArray, aggregation: Aggregation) -> xr.DataArray:
     aggregation leaves it out and lists it. Raises SourceError for a statistic that directions do not have.
     """
     source = grid.attrs["source"]
-    if aggregation != Aggregation(weight=aggregation.weight):
-        raise SourceError(
-            f"{source}: holds directions, which have a mean alone, that of vectors; "
-            "allowed: spatial: mean, temporal: mean"
-        )
+    if refused := refused_for_directions(aggregation):
+        raise SourceError(f"{source}: holds directions, which {refused}")
     degrees = conversion(str(grid.attrs["units"]) or "degree", "degree")
 
     def vectors(values: NDArray[np.floating]) -> NDArray[np.complex128]:

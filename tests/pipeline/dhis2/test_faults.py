@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,23 +65,6 @@ LASTING: dict[str, dict[str, Any]] = {
     "409 without a summary": {"status": 409, "body": json.dumps(CONFLICT)},
     "404, the address": {"status": 404, **HTML},
 }
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, StandIn]]:
-    with running("2.42", today=TODAY) as old, running("2.43", today=TODAY) as new:
-        yield {"2.42": old, "2.43": new}
-
-
-@pytest.fixture(params=["2.42", "2.43"])
-def dhis2(request: pytest.FixtureRequest, servers: dict[str, StandIn]) -> StandIn:
-    servers[request.param].reset()
-    return servers[request.param]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
 
 
 @pytest.mark.parametrize("fault", PASSING)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,14 @@ from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.in_flight import FRESH, Reading, one_beside
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
-from tests.pipeline.dhis2.imports import TODAY, Importer, files, july, sent, stored
+from tests.pipeline.dhis2.imports import Importer, files, july, sent, stored
 from tests.pipeline.dhis2.test_faults import CHECKOUT, IMPORT
-from tests.standins.dhis2 import StandIn, running
+from tests.standins.dhis2 import StandIn
 
 POST = {"path": "/api/dataValueSets", "method": "POST"}
 READ_BACK = {"path": "/api/dataValueSets", "method": "GET", "query": "includeDeleted"}
 IMPORT_52 = IMPORT.replace("StandIn(*server))", "StandIn(*server)), batch_size=52")
 BATCH = 52  # four days of 13 districts: 52, 52 and 26 values
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, StandIn]]:
-    with running("2.42", today=TODAY) as old, running("2.43", today=TODAY) as new:
-        yield {"2.42": old, "2.43": new}
-
-
-@pytest.fixture(params=["2.42", "2.43"])
-def dhis2(request: pytest.FixtureRequest, servers: dict[str, StandIn]) -> StandIn:
-    servers[request.param].reset()
-    return servers[request.param]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
 
 
 # what was read ahead
