@@ -34,6 +34,7 @@ NAMES = {
     "web": "the web process",
     "watch": "the watch",
 }
+_PREFECT_SERVER = [sys.executable, "-m", "eo_pygeoapi", "prefect-server"]
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 _WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PREFECT_PORT = 4200
@@ -81,9 +82,7 @@ class LocalStack:
         """Start all, at the same time where they do not need each other."""
         self._prepare_folder()
         self.running = running = self._choose_ports(checked)
-        port = str(running.prefect_port)
-        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-        self._spawn("prefect-server", server)
+        self._spawn("prefect-server", [*_PREFECT_SERVER, "--port", str(running.prefect_port)])
         preparation.write(running.port)
         self._spawn("worker", _WORKER)
         web = [
