@@ -47,7 +47,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that share servers: they take longest, and each group of them is one process's.
+
+    Those that share a worker, too, come one after the other, so that it is started once.
     """
+    items.sort(key=lambda item: "shared" not in getattr(item, "fixturenames", ()))
     items.sort(key=lambda item: group_of(item.nodeid.split("::", 1)[0]) not in SHARED_GROUPS)
 
 
