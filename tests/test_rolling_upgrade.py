@@ -17,7 +17,8 @@ import requests
 import yaml
 
 import eo_pygeoapi
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.store.store import ResultStore
 from tests.postgres import postgres, url
