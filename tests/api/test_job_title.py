@@ -28,7 +28,7 @@ JOB = Job("1", "eo-aggregate-import", "successful", "", 100, NOW, NOW, inputs=IN
         ({"process_id": "eo-undo", "dataset": "rain", "deployment": "eo-undo", "message": "finished: 9 gone"},
          "rain, 1 to 31 July 2025: undo: 9 gone"),
         ({"process_id": "eo-undo", "message": "finished: a dry run, nothing is changed; of 9 values: 9 go"},
-         "rain, 1 to 31 July 2025: undo, dry run: of 9 values: 9 go"),
+         "rain, 1 to 31 July 2025: undo, dry run of 9 values: 9 go"),
         ({"process_id": "eo-reconcile",
           "message": "finished: DHIS2 holds 9 of 9 values of 2025-07-01 to 2025-07-31 as they were sent"},
          "rain, 1 to 31 July 2025: comparison: DHIS2 holds 9 of 9 values as they were sent"),
