@@ -249,7 +249,7 @@ def test_the_history_by_the_page_as_json_csv_and_a_page(url: str) -> None:
     )
     page = get(url, "/datasets/rain/history?f=html").text
     assert "token &lt;ops&gt;" in page and "/jobs/job-2?f=html" in page
-    assert "There are none yet" in get(url, "/datasets/sample-temperature/history?f=html").text
+    assert "Nothing was sent to DHIS2 yet" in get(url, "/datasets/sample-temperature/history?f=html").text
     assert get(url, "/datasets/nope/history").status_code == 404
 
 

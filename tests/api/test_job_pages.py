@@ -148,7 +148,7 @@ def test_every_value_stands_beside_what_dhis2_holds(job: str) -> None:
     text = page(f"{job}/payload-preview?f=html")
 
     assert text.count('<tr class="change-') == 5 and "5 of 5" in text and "1 unchanged" in text
-    assert '<tr class="change-kept"><td>Unit ken</td><td>2 July 2025</td>' in text
+    assert '<tr class="change-kept"><td class="unit">Unit ken</td><td class="moment">2 July 2025</td>' in text
     differing = page(f"{job}/payload-preview?f=html&only=differing")
     assert differing.count('<tr class="change-') == 4 and '<tr class="change-unchanged"' not in differing
     second = page(f"{job}/payload-preview?f=html&only=differing&limit=3&offset=3")
