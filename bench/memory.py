@@ -35,7 +35,7 @@ SETTLE_SECONDS = 20.0
 LOOK_SECONDS = 0.25
 # what tells a process from the others: the first of these that its command has
 ROLES = {
-    "prefect server": "Prefect server",
+    "prefect-server": "Prefect server",
     "eo_pygeoapi worker": "worker",
     "eo_pygeoapi watch": "watch",
     "eo_pygeoapi up": "up",

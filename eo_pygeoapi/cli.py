@@ -306,6 +306,17 @@ def worker(
     run_worker(settings, name, os.environ)
 
 
+@app.command(rich_help_panel=RUNNING)
+def prefect_server(
+    host: Annotated[str, typer.Option(help="Address to listen at")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at")] = 4200,
+) -> None:
+    """Run Prefect's server, as `prefect server start` does; on SQLite its writers wait for each other."""
+    from eo_pygeoapi.commands.prefect_server import serve
+
+    serve(host, port)
+
+
 def main() -> None:
     """Run the command line; errors of ours are printed as sentences, one a line."""
     try:

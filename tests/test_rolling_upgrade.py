@@ -43,8 +43,9 @@ def release(folder: Path, version: str) -> Path:
     )
     health = folder / "eo_pygeoapi" / "api" / "health.py"
     text = health.read_text()
-    assert '{"status": "ok"})' in text
-    health.write_text(text.replace('{"status": "ok"})', f'{{"status": "ok", "release": "{version}"}})'))
+    says = '{"status": "ok"}, "health.html"'
+    assert says in text
+    health.write_text(text.replace(says, f'{{"status": "ok", "release": "{version}"}}, "health.html"'))
     return folder
 
 

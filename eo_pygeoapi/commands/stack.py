@@ -36,6 +36,7 @@ NAMES = {
     "web": "the web process",
     "watch": "the watch",
 }
+_PREFECT_SERVER = [sys.executable, "-m", "eo_pygeoapi", "prefect-server"]
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 _WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
 DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
@@ -86,9 +87,7 @@ class LocalStack:
         """
         self._prepare_folder()
         self.running = running = self._choose_ports()
-        port = str(running.prefect_port)
-        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-        self._spawn("prefect-server", server)
+        self._spawn("prefect-server", [*_PREFECT_SERVER, "--port", str(running.prefect_port)])
         effective = write_effective(self.config, self.data_dir, self.running.port)
         self._spawn("worker", _WORKER)
         web = [
