@@ -20,12 +20,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return how long something takes, in the largest unit that tells: `7 seconds`, `90 minutes`, `2.5 hours`."""
+    """Return how long something takes, in the largest unit that tells: `7 seconds`, `20 minutes`, `2.5 hours`."""
     if seconds < 1:
         return "less than a second"
     if seconds < 2 * MINUTE:
         return counted(round(seconds), "second")
-    if seconds < 2 * HOUR:
+    if seconds < 1.5 * HOUR:
         return counted(round(seconds / MINUTE), "minute")
     return f"{round(seconds / HOUR, 1):g} hours" if seconds < 2 * DAY else f"{round(seconds / DAY, 1):g} days"
 

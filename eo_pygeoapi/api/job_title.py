@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, RECONCILE_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping
@@ -77,7 +77,8 @@ def _outcome(job: Job) -> str:
         if job.status == "successful":
             said = job.message.removeprefix("finished: ")
             about = "comparison" if job.process_id == RECONCILE_ID else name
-            about = f"{about}, dry run" if said.startswith(_DRY) else about
+            only_estimated = job.process_id == BACKFILL_ID and job.inputs.get("dryRun", True) is not False
+            about = f"{about}, dry run" if only_estimated or said.startswith(_DRY) else about
             said = _OF_DAYS.sub("", said.removeprefix(_DRY))
             return f"{about} {said}" if said.startswith("of ") else f"{about}: {said}"
     if job.status != "successful":

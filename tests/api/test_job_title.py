@@ -34,6 +34,8 @@ JOB = Job("1", "eo-aggregate-import", "successful", "", 100, NOW, NOW, inputs=IN
          "rain, 1 to 31 July 2025: comparison: DHIS2 holds 9 of 9 values as they were sent"),
         ({"process_id": "eo-backfill", "dataset": "rain", "status": "failed"},
          "rain, 1 to 31 July 2025: backfill, dry run failed"),
+        ({"process_id": "eo-backfill", "message": "finished: 13 values in 1 job, about 2 minutes"},
+         "rain, 1 to 31 July 2025: backfill, dry run: 13 values in 1 job, about 2 minutes"),
         ({"process_id": "echo", "status": "dismissed"}, "echo: dismissed"),
         ({"inputs": {"start": "-P62D", "end": "-P3D"}, "status": "failed"},
          "rain, 31 October 2025 to 29 December 2025: dry run failed"),
