@@ -104,7 +104,7 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
     _need_worker()
-    from eo_pygeoapi.commands.local import run_demo
+    from eo_pygeoapi.commands.demo import run_demo
 
     run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 

@@ -16,7 +16,8 @@ import pytest
 import requests
 import yaml
 
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.deployments import DeploymentSpec
 from eo_pygeoapi.gateway.gateway import PrefectGateway
