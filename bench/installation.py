@@ -33,7 +33,7 @@ def processes(work: Farm) -> Iterator[tuple[str, int]]:
     """Yield the processes of the servers, and of the workers, that this process has started."""
     for child in psutil.Process().children():
         command = " ".join(child.cmdline())
-        if "prefect server" in command:
+        if "prefect-server" in command:
             yield "Prefect server", child.pid
         elif "gunicorn" in command:
             yield "API", child.pid

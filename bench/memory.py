@@ -21,9 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import requests
 import xarray as xr
 
 from bench.sizes import country
+from eo_pygeoapi.contract.status import FINAL
 from tests.stack import Stack, base_config, collection, up
 
 SHAPE, HOURS, UNITS = (200, 200), 744, 1500
@@ -35,7 +37,7 @@ SETTLE_SECONDS = 20.0
 LOOK_SECONDS = 0.25
 # what tells a process from the others: the first of these that its command has
 ROLES = {
-    "prefect server": "Prefect server",
+    "prefect-server": "Prefect server",
     "eo_pygeoapi worker": "worker",
     "eo_pygeoapi watch": "watch",
     "eo_pygeoapi up": "up",
@@ -110,13 +112,21 @@ def run_jobs(stack: Stack, count: int, at_once: int) -> None:
     """Run so many jobs of the sample, a few at a time, and look at their pages as people do."""
 
     def one(_: int) -> None:
-        while (answer := stack.execute({"inputs": SAMPLE})).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            time.sleep(1)  # SQLite was locked by the writes of other jobs
-        stack.ended(f"/jobs/{answer.json()['jobID']}")
-        stack.get("/jobs?f=html").raise_for_status()
+        job = answered(lambda: stack.execute({"inputs": SAMPLE})).json()["jobID"]
+        while answered(lambda: stack.get(f"/jobs/{job}?f=json")).json()["status"] not in FINAL:
+            time.sleep(0.5)
+        answered(lambda: stack.get("/jobs?f=html"))
 
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(one, range(count)))
+
+
+def answered(ask: Callable[[], requests.Response]) -> requests.Response:
+    """Ask until the answer is not that Prefect is too busy, or was not there in time."""
+    while (answer := ask()).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        time.sleep(1)
+    answer.raise_for_status()
+    return answer
 
 
 def a_month(stack: Stack) -> None:

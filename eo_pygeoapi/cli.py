@@ -104,7 +104,7 @@ def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = N
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
     _need_worker()
-    from eo_pygeoapi.commands.local import run_demo
+    from eo_pygeoapi.commands.demo import run_demo
 
     run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
@@ -304,6 +304,17 @@ def worker(
     from eo_pygeoapi.worker.working import run_worker
 
     run_worker(settings, name, os.environ)
+
+
+@app.command(rich_help_panel=RUNNING)
+def prefect_server(
+    host: Annotated[str, typer.Option(help="Address to listen at")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at")] = 4200,
+) -> None:
+    """Run Prefect's server, as `prefect server start` does; on SQLite its writers wait for each other."""
+    from eo_pygeoapi.commands.prefect_server import serve
+
+    serve(host, port)
 
 
 def main() -> None:

@@ -51,6 +51,7 @@ from eo_pygeoapi.api.forms import refuse_other_sites
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.api.security_headers import with_security_headers
 from eo_pygeoapi.api.seen_config import show_by_viewer
+from eo_pygeoapi.api.vain_warnings import leave_out_vain_warnings
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
@@ -111,6 +112,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
 
 def make_app() -> Flask:
     """Make the application: our routes, then pygeoapi's."""
+    leave_out_vain_warnings()
     compile_once()
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])

@@ -17,7 +17,9 @@ from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, group_of
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
+    FAR,
     SHARED,
+    YEARLY,
     Stack,
     base_config,
     collection,
@@ -25,7 +27,7 @@ from tests.stack import (
     make_rain,
     up,
 )
-from tests.standins import cds, chc, dhis2, stac, worldpop
+from tests.standins import cds, chc, dhis2, rivers, stac, worldpop
 
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
@@ -44,7 +46,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that share servers: they take longest, and each group of them is one process's."""
+    """Begin with the tests that share servers: they take longest, and each group of them is one process's.
+
+    Those that share a worker, too, come one after the other, so that it is started once.
+    """
+    items.sort(key=lambda item: "shared" not in getattr(item, "fixturenames", ()))
     items.sort(key=lambda item: group_of(item.nodeid.split("::", 1)[0]) not in SHARED_GROUPS)
 
 
@@ -78,8 +84,28 @@ def chc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chc.StandIn
     root = tmp_path_factory.mktemp("chc")
     make_rain(root)
     worldpop.make_year(root, "SLE", 2026)
+    rivers.make_levels(root / "rivers")
     with chc.running(root) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def scheduled(tmp_path_factory: pytest.TempPathFactory, chc_server: chc.StandIn) -> Iterator[Stack]:
+    """Another `eo-pygeoapi up`, with schedules and a source of another package; tests change and end parts of it."""
+    folder = tmp_path_factory.mktemp("scheduled")
+    config = base_config()
+    config["resources"]["sample-temperature"]["eo"]["schedules"] = [YEARLY]
+    config["resources"]["rain"] = collection(
+        "rain",
+        source="chirps3",
+        options={"stage": "final"},
+        orgUnits={"source": "dhis2", "level": 2},
+        dhis2={"connection": "far"},
+        schedules=[YEARLY],
+    )
+    config["resources"]["levels"] = collection("levels", **rivers.block(folder, f"{chc_server.url}/rivers"))
+    with up(folder, config, FAR | {"PYTHONPATH": str(rivers.install(folder / "site"))}) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,18 @@ USER, DATABASE = "prefect", "prefect"
 
 @contextmanager
 def postgres(folder: Path, password: str = "unsafe") -> Iterator[int]:
-    """Run PostgreSQL with its data in the folder; yields its port."""
-    programs, data, port = _programs(), folder / "postgres", free_port()
+    """Run PostgreSQL, with its log in the folder; yields its port."""
+    # not in a folder of pytest's, which nobody else gets to, and whose mode each pytest sets anew
+    with tempfile.TemporaryDirectory(prefix="eo-postgres-", dir="/var/tmp") as own:
+        Path(own).chmod(0o755)
+        with _running(Path(own), password) as port:
+            yield port
+        shutil.copy(Path(own, "data", "log"), folder / "postgres.log")
+
+
+@contextmanager
+def _running(folder: Path, password: str) -> Iterator[int]:
+    programs, data, port = _programs(), folder / "data", free_port()
     data.mkdir()
     secret = folder / "password.txt"
     secret.write_text(password)
@@ -24,9 +35,6 @@ def postgres(folder: Path, password: str = "unsafe") -> Iterator[int]:
         as_user = ["runuser", "-u", "postgres", "--"]
         shutil.chown(data, "postgres")
         secret.chmod(0o644)
-        for parent in (folder, *folder.parents):
-            if parent != Path("/") and parent != Path("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
     make = [f"{programs}/initdb", "-D", str(data), "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256", "-N"]
     subprocess.run([*as_user, *make], check=True, capture_output=True)
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"

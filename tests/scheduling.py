@@ -7,7 +7,7 @@ from pathlib import Path
 from xdist.scheduler import LoadScopeScheduling
 
 # session fixtures that start servers, and what the group of tests that use them is called
-SERVERS = {"stack": "stack", "jobs": "stack", "prefect_api": "prefect"}
+SERVERS = {"stack": "stack", "jobs": "stack", "scheduled": "scheduled", "prefect_api": "prefect"}
 FARM = "tests/worker/"  # the folder whose tests share the servers of `farm.py`
 SHARED_GROUPS = {FARM, *SERVERS.values()}
 
@@ -24,6 +24,9 @@ def group_of(file: str) -> str:
     """Return the group of a test file, which is the file itself where its tests share nothing with others."""
     if file.startswith(FARM):
         return FARM
-    functions = (node for node in ast.walk(ast.parse(Path(file).read_text())) if isinstance(node, ast.FunctionDef))
+    text = Path(file).read_text()
+    if not any(f"{fixture}: " in text for fixture in SERVERS):
+        return file
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
     used = {argument.arg for function in functions for argument in function.args.args}
     return next((group for fixture, group in SERVERS.items() if fixture in used), file)

@@ -75,7 +75,7 @@ def prefect_server(
 ) -> Iterator[str]:
     """Run a real Prefect server, on SQLite in the folder by default; yields the address of its API."""
     port, log = port or free_port(), folder / "prefect-server.log"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-m", "eo_pygeoapi", "prefect-server", "--host", host, "--port", str(port)]
     environment = {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -19,6 +19,7 @@ import numpy as np
 import requests
 import yaml
 
+from tests.command_line import eo_pygeoapi
 from tests.servers import running
 from tests.standins import chc
 
@@ -34,6 +35,10 @@ ERA5_DATASETS = (
     ("rain-lima", "total_precipitation", "America/Lima"),
     ("temperature", "2m_temperature", "UTC"),
 )
+# a connection that nobody asks, and a schedule that is due at New Year
+FAR = {"EO_DHIS2_FAR_URL": "https://far.example.org", "EO_DHIS2_FAR_TOKEN": "far-token"}
+SCHEDULED = {"start": "2025-07-01", "end": "2025-07-02", "dryRun": True}
+YEARLY = {"name": "yearly", "cron": "0 0 1 1 *", "timezone": "UTC", "active": True, "inputs": SCHEDULED}
 
 
 @dataclass
@@ -101,6 +106,10 @@ class Stack:
             text=True,
             timeout=120,
         )
+
+    def command_here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `eo-pygeoapi …` in this process, as if beside the stack: that is sooner done."""
+        return eo_pygeoapi(*arguments, environment=self.environment)
 
     def log(self, name: str) -> str:
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")[-4000:]

@@ -60,11 +60,11 @@ def test_a_second_one_from_the_same_folder_is_refused_and_harms_nothing(stack: S
 
 @pytest.mark.parametrize("arguments", [["up", "--port", "x"], ["nonsense"], ["check", "--nonsense"]])
 def test_a_wrong_call_is_a_usage_error(stack: Stack, arguments: list[str]) -> None:
-    assert stack.command(*arguments).returncode == 2
+    assert stack.command_here(*arguments).returncode == 2
 
 
 def test_what_is_enabled_is_listed_with_whole_names(stack: Stack) -> None:
-    listed = stack.command("datasets", "--config", str(CHECKOUT / "pygeoapi-config.yml"))
+    listed = stack.command_here("datasets", "--config", str(CHECKOUT / "pygeoapi-config.yml"))
     assert listed.returncode == 0 and "era5-land-precipitation-daily" in listed.stdout
 
 

@@ -17,7 +17,8 @@ import requests
 import yaml
 
 import eo_pygeoapi
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.store.store import ResultStore
 from tests.postgres import postgres, url
@@ -43,8 +44,9 @@ def release(folder: Path, version: str) -> Path:
     )
     health = folder / "eo_pygeoapi" / "api" / "health.py"
     text = health.read_text()
-    assert '{"status": "ok"})' in text
-    health.write_text(text.replace('{"status": "ok"})', f'{{"status": "ok", "release": "{version}"}})'))
+    says = '{"status": "ok"}, "health.html"'
+    assert says in text
+    health.write_text(text.replace(says, f'{{"status": "ok", "release": "{version}"}}, "health.html"'))
     return folder
 
 

@@ -5,7 +5,6 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,30 +16,10 @@ import pytest
 import requests
 import yaml
 
-from tests.stack import Stack, base_config, collection, up
+from tests.stack import FAR, SCHEDULED, Stack, base_config, up
 from tests.watch.conftest import receiver as receiver
 from tests.watch.receiver import Receiver
 from tests.worker.farm import until
-
-FAR = {"EO_DHIS2_FAR_URL": "https://far.example.org", "EO_DHIS2_FAR_TOKEN": "far-token"}
-INPUTS = {"start": "2025-07-01", "end": "2025-07-02", "dryRun": True}
-SCHEDULE = {"name": "yearly", "cron": "0 0 1 1 *", "timezone": "UTC", "active": True, "inputs": INPUTS}
-
-
-@pytest.fixture(scope="module")
-def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    config = base_config()
-    config["resources"]["sample-temperature"]["eo"]["schedules"] = [SCHEDULE]
-    config["resources"]["rain"] = collection(
-        "rain",
-        source="chirps3",
-        options={"stage": "final"},
-        orgUnits={"source": "dhis2", "level": 2},
-        dhis2={"connection": "far"},
-        schedules=[SCHEDULE],
-    )
-    with up(tmp_path_factory.mktemp("scheduled"), config, FAR) as running:
-        yield running
 
 
 def prefect(method: str, url: str, **kwargs: Any) -> Any:
@@ -55,7 +34,7 @@ def prefect(method: str, url: str, **kwargs: Any) -> Any:
 
 @pytest.mark.slow
 def test_a_schedule_that_was_paused_and_resumed_in_prefect_runs_with_its_inputs(scheduled: Stack) -> None:
-    api = scheduled.prefect_api
+    api, before = scheduled.prefect_api, {job["jobID"] for job in scheduled.jobs()}
     name = f"{api}/deployments/name/eo_aggregate_import_v1/sample-temperature"
     deployment = prefect("get", name)
     (schedule,) = deployment["schedules"]
@@ -68,13 +47,13 @@ def test_a_schedule_that_was_paused_and_resumed_in_prefect_runs_with_its_inputs(
     new_year = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
     fire = {"start_time": new_year.isoformat(), "end_time": (new_year + timedelta(hours=1)).isoformat()}
     prefect("post", f"{api}/deployments/{deployment['id']}/schedule", json=fire)
-    job = until(lambda: next(iter(scheduled.jobs()), None))
+    job = until(lambda: next((job for job in scheduled.jobs() if job["jobID"] not in before), None))
     ended = scheduled.ended(f"/jobs/{job['jobID']}")
     assert ended["status"] == "successful" and "values" in ended["message"], ended
     result = scheduled.get(f"/jobs/{job['jobID']}/results?f=json").json()
     assert result["rowCount"] == 12  # six units, two days
     run = prefect("get", f"{api}/flow_runs/{job['jobID']}")
-    assert run["parameters"]["inputs"] == {**INPUTS, "datasetId": "sample-temperature"}
+    assert run["parameters"]["inputs"] == {**SCHEDULED, "datasetId": "sample-temperature"}
 
     applied = scheduled.command("apply", "--data-dir", str(scheduled.folder))
     assert applied.returncode == 0, applied.stderr
@@ -82,12 +61,12 @@ def test_a_schedule_that_was_paused_and_resumed_in_prefect_runs_with_its_inputs(
         applied.stdout
     )
     (mended,) = prefect("get", name)["schedules"]
-    assert mended["parameters"] == {"inputs": {**INPUTS, "datasetId": "sample-temperature"}}
+    assert mended["parameters"] == {"inputs": {**SCHEDULED, "datasetId": "sample-temperature"}}
 
 
 def test_apply_in_another_terminal_pauses_nothing_and_says_what_was_taken_up(scheduled: Stack) -> None:
     assert "far-token" not in (scheduled.folder / "up.json").read_text()
-    other = replace(scheduled, environment=dict.fromkeys([*FAR, "EO_DATA_DIR"], ""))
+    other = replace(scheduled, environment=scheduled.environment | dict.fromkeys([*FAR, "EO_DATA_DIR"], ""))
     config = yaml.safe_load(scheduled.config.read_text())
     config["resources"]["rain"]["eo"]["decimals"] = 1
     config["eo"]["notify"] = {"ops": {}}
@@ -114,7 +93,7 @@ def test_a_prefect_server_that_is_killed_is_started_again_and_said(scheduled: St
     until(lambda: scheduled.get("/ready").status_code == 200, 200)
     said = (scheduled.folder.parent / "up.log").read_text()
     assert "the Prefect server ended with status -9; another is started" in said
-    assert scheduled.result(datasetId="sample-temperature", **INPUTS)["rowCount"] == 12
+    assert scheduled.result(datasetId="sample-temperature", **SCHEDULED)["rowCount"] == 12
 
 
 def test_a_web_process_that_is_killed_is_started_again_and_takes_nothing_else_with_it(scheduled: Stack) -> None:

@@ -12,7 +12,8 @@ import pytest
 import requests
 import yaml
 
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.commands.sample import make_sample
 from eo_pygeoapi.store.store import ResultStore
 from tests.servers import free_port, running, wait_for

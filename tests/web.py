@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from tests.servers import free_port, running, wait_for
 
 

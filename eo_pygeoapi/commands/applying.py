@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -75,6 +75,9 @@ def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
             out.print(f"{word}: {', '.join(names)}", markup=False)
     for name, changed in done.mended.items():
         out.print(f"mended {name}, for in Prefect somebody had changed {', '.join(changed)}", markup=False)
+    before, now = done.lost_after
+    if before != now:
+        out.print(f"note: a machine counts as lost after {now} s without a sign of life, and no more after {before} s")
     for name, pause in done.held.items():
         how = f"`eo-pygeoapi schedules resume {name}` resumes it"
         out.print(f"note: schedule {name} {in_words(pause)}; {how}", markup=False)
@@ -117,12 +120,25 @@ def apply_to_prefect(config: Path, settings: Settings) -> Applied:
         gateway.ping()  # it says within seconds that Prefect is away
         register(settings.prefect_api_url)
         settings = settings.with_blocks(read_blocks(settings.prefect_api_url))
-        gateway.put_lost_runs(settings.lost_after_seconds)
+        lost_after = agree_on_lost_runs(gateway, settings)
         datasets, operations = load_configuration(config)
         pauses = Pauses(ResultStore(settings.results))
-        return apply_deployments(gateway, datasets, processes, settings, pauses, operations.tenants)
+        done = apply_deployments(gateway, datasets, processes, settings, pauses, operations.tenants)
+        return replace(done, lost_after=lost_after)
     finally:
         gateway.close()
+
+
+def agree_on_lost_runs(gateway: PrefectGateway, settings: Settings) -> tuple[int, int]:
+    """Set after how many silent seconds a machine counts as lost; returns what that was, and what it is now.
+
+    What the installation has stays where this environment says nothing of it.
+    """
+    wanted, said = settings.lost_after_seconds, "lost_after_seconds" in settings.model_fields_set
+    before = gateway.ensure_lost_runs(wanted)
+    now = wanted if said else before
+    gateway.put_lost_runs(now)  # also where an earlier release has set the same number
+    return before, now
 
 
 def tell_web(file: Path) -> bool:

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 import yaml
 from pygeoapi.openapi import generate_openapi_document
 
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.datasets.config_file import HAS_VARIABLE, Filled, read_config
 from eo_pygeoapi.datasets.read import inspect_datasets
 from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.json_types import JsonObject
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-CONFIG = "pygeoapi-config.yml"
-OPENAPI = "openapi.yml"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,7 +8,9 @@ from pathlib import Path
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.worker.processes import Process
 
+# files of the data folder: what runs, and what its processes read
 STATE = "up.json"
+CONFIG, OPENAPI = "pygeoapi-config.yml", "openapi.yml"
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
 
-import requests
-
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
 from eo_pygeoapi.commands.empty_database import make_empty
 from eo_pygeoapi.commands.interrupts import deferred_interrupts
 from eo_pygeoapi.commands.left_over import born, end_left_over
+from eo_pygeoapi.commands.preparation import Checked, Preparation
 from eo_pygeoapi.commands.restarts import Restarts
-from eo_pygeoapi.commands.running import STATE, Running, read_state
-from eo_pygeoapi.commands.sample import make_sample
-from eo_pygeoapi.datasets.config_file import read_config
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI, STATE, Running, read_state
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import variables_for_jobs
@@ -36,9 +34,10 @@ NAMES = {
     "web": "the web process",
     "watch": "the watch",
 }
+_PREFECT_SERVER = [sys.executable, "-m", "eo_pygeoapi", "prefect-server"]
 _WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
 _WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
-DEFAULT_PORT, DEFAULT_PREFECT_PORT = 5000, 4200
+DEFAULT_PREFECT_PORT = 4200
 
 Say = Callable[[str], None]
 
@@ -79,17 +78,12 @@ class LocalStack:
         self.is_up = False
         self._begun = time.time()
 
-    def start(self, prepare: Callable[[], Callable[["Running", Path], None]]) -> Running:
-        """Start all, at the same time where they do not need each other.
-
-        Calls `prepare` while the Prefect server starts, and what it returns once Prefect answers.
-        """
+    def start(self, checked: Checked, preparation: Preparation) -> Running:
+        """Start all, at the same time where they do not need each other."""
         self._prepare_folder()
-        self.running = running = self._choose_ports()
-        port = str(running.prefect_port)
-        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-        self._spawn("prefect-server", server)
-        effective = write_effective(self.config, self.data_dir, self.running.port)
+        self.running = running = self._choose_ports(checked)
+        self._spawn("prefect-server", [*_PREFECT_SERVER, "--port", str(running.prefect_port)])
+        preparation.write(running.port)
         self._spawn("worker", _WORKER)
         web = [
             *(sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP"),
@@ -98,9 +92,8 @@ class LocalStack:
             *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
         ]
         self._spawn("web", web)
-        apply = prepare()
-        self._wait_for_answer("prefect-server", f"{self.running.prefect_api_url}/health")
-        apply(self.running, effective)
+        self._wait_for_answer("prefect-server", f"{running.prefect_api_url}/health")
+        preparation.apply(running.prefect_api_url)
         host = "127.0.0.1" if running.host in ("0.0.0.0", "") else running.host
         self._wait_for_answer("web", f"http://{host}:{running.port}/conformance?f=json")
         # before that the first job would be told that there is no worker
@@ -169,12 +162,10 @@ class LocalStack:
             )
         if earlier is not None and (ended := end_left_over(earlier.pids, earlier.births)):
             self._say(f"ended what an earlier run was killed without stopping: {', '.join(ended)}")
-        make_sample(self.data_dir / "sample")
 
-    def _choose_ports(self) -> Running:
-        bind = read_config(self.config)["server"]["bind"]
-        host = str(bind.get("host", "127.0.0.1"))
-        web = self._free_port("web", host, self._asked[0], int(bind.get("port", DEFAULT_PORT)))
+    def _choose_ports(self, checked: Checked) -> Running:
+        host = checked.host
+        web = self._free_port("web", host, self._asked[0], checked.port)
         prefect = self._free_port("Prefect", "127.0.0.1", self._asked[1], DEFAULT_PREFECT_PORT)
         births, variables = {"up": born(os.getpid())}, variables_for_jobs(self._environ)
         return Running(os.getpid(), str(self.config), host, web, prefect, {}, births, variables)
@@ -216,8 +207,9 @@ class LocalStack:
     def _wait_for_answer(self, name: str, url: str) -> None:
         def answers() -> bool:
             try:
-                return requests.get(url, timeout=5).ok
-            except requests.RequestException:
+                with urlopen(url, timeout=5):
+                    return True
+            except (OSError, HTTPException):  # also of an answer that is an error
                 return False
 
         self._wait_for(name, answers, f"{name} does not answer at {url}")

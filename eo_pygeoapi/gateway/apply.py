@@ -33,7 +33,8 @@ class Applied:
 
     `taken_up`: those of `updated` whose block has changed; `mended`: the changes in Prefect since the last `apply` that
     it undid; `paused`: the schedules that stay paused, and why; `stopped`: those of them that were active before;
-    `held`: the schedules that a person has paused; `resumed`: those that a person has resumed in Prefect.
+    `held`: the schedules that a person has paused; `resumed`: those that a person has resumed in Prefect; `lost_after`:
+    after how many silent seconds a machine counted as lost until now, and counts from now on.
     """
 
     created: list[str] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Applied:
     stopped: list[str] = field(default_factory=list)
     held: dict[str, Pause] = field(default_factory=dict)
     resumed: list[str] = field(default_factory=list)
+    lost_after: tuple[int, int] = (0, 0)
 
 
 def apply_deployments(

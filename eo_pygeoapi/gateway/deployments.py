@@ -88,12 +88,12 @@ class Deployments:
         self._client = client
         self._ttl = ttl
         self._known = _Known()
-        self._viewer = OPERATOR
+        self.viewer = OPERATOR
 
     def seen_by(self, viewer: Viewer) -> "Deployments":
         """Return the same for the deployments that a viewer sees; what is remembered is shared."""
         seen = copy.copy(self)
-        seen._viewer = viewer
+        seen.viewer = viewer
         return seen
 
     def read(self) -> dict[str, DeploymentResponse]:
@@ -116,7 +116,7 @@ class Deployments:
 
     def _seen(self) -> Mapping[UUID, DeploymentResponse]:
         known = self._known.deployments
-        return known if self._viewer.operator else {i: d for i, d in known.items() if self._viewer.sees(tenant_of(d))}
+        return known if self.viewer.operator else {i: d for i, d in known.items() if self.viewer.sees(tenant_of(d))}
 
     def recent(self) -> Mapping[UUID, DeploymentResponse]:
         """Return our deployments by id, from the cache if it has not expired."""
@@ -128,7 +128,7 @@ class Deployments:
         """Return the deployment with this id, from the cache or from Prefect; None if it is not ours."""
         if id_ is None:
             return None
-        if id_ not in self._known.deployments or not (self._viewer.operator or self._is_fresh):
+        if id_ not in self._known.deployments or not (self.viewer.operator or self._is_fresh):
             self._read()
         return self._seen().get(id_)
 
@@ -143,7 +143,7 @@ class Deployments:
 
         Raises NotAppliedError if Prefect has none, or it is retired.
         """
-        names = (name, of_tenant(name, self._viewer.tenant))
+        names = (name, of_tenant(name, self.viewer.tenant))
         found = next((d for d in self._seen().values() if d.name in names), None) if self._is_fresh else None
         found = found or next((d for d in self.read().values() if d.name in names), None)
         if found is None or RETIRED in found.tags:

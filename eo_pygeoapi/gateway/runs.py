@@ -26,6 +26,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Scheduled
 
 from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
+from eo_pygeoapi.datasets.viewer import Viewer, viewer
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
@@ -41,6 +42,7 @@ from eo_pygeoapi.gateway.job import (
     reports_progress,
 )
 from eo_pygeoapi.gateway.job_filter import JobFilter
+from eo_pygeoapi.gateway.joint_reads import JointReads
 from eo_pygeoapi.gateway.patience import while_unsure
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
@@ -60,6 +62,7 @@ class Runs:
         self._secrets = tuple(secrets)
         self._page = page
         self._submitting = threading.Lock()
+        self._joint = JointReads()
 
     def of(self, deployments: Deployments) -> "Runs":
         """Return the runs of these deployments alone."""
@@ -112,6 +115,9 @@ class Runs:
 
     def get(self, job_id: str) -> Job:
         """Return the job; NoSuchJobError if none of our due runs has this id."""
+        return self._joint.read((job_id, *self._asking), lambda: self._get(job_id))
+
+    def _get(self, job_id: str) -> Job:
         run = self._run(job_id)
         # the artifact says nothing about a run that waits or has succeeded
         wanted = [run.id] if reports_progress(run) else []
@@ -125,7 +131,11 @@ class Runs:
         The number of calls does not depend on the number of jobs, but for Prefect's pages of 200. Prefect has no
         filter for durations; a filter by duration looks only at the newest `DURATIONS_LOOKED_AT` runs that match else.
         """
-        now = now or datetime.now(UTC)
+        key = (limit, offset, wanted, now, *self._asking)
+        jobs, total = self._joint.read(key, lambda: self._list(limit, offset, wanted, now or datetime.now(UTC)))
+        return [*jobs], total
+
+    def _list(self, limit: int, offset: int, wanted: JobFilter, now: datetime) -> tuple[Sequence[Job], int]:
         counted = [(where, self._count(where)) for where in self._wheres(wanted, now)]
         total = sum(count for _, count in counted)
         runs: Sequence[FlowRun]
@@ -208,6 +218,11 @@ class Runs:
         """Delete the run of an ended job."""
         run = self._run(job_id)
         self._client.call(lambda client: client.delete_flow_run(run.id))
+
+    @property
+    def _asking(self) -> tuple[Viewer, Viewer]:
+        """For whom is read: who sees these deployments, and who is told of errors."""
+        return self._deployments.viewer, viewer()
 
     def _set_state(self, run_id: UUID, state: State[Any], *, force: bool) -> None:
         self._client.call(lambda client: client.set_flow_run_state(run_id, state, force=force))

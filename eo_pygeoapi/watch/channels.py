@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import apprise
 from pydantic import BaseModel
 
 from eo_pygeoapi.datasets.operations import Channel
@@ -66,6 +65,8 @@ class Channels:
         scheme, colon, rest = url.partition("://")
         if colon and scheme in _OF_THE_WEB:  # a webhook that gets JSON
             url = f"{_OF_THE_WEB[scheme]}://{rest}"
+        import apprise  # not above: who has no channels need not hold it
+
         notifier = apprise.Apprise()
         if not notifier.add(url):
             raise ConfigError(

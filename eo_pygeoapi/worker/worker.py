@@ -4,11 +4,10 @@ import asyncio
 import copy
 import logging
 import shlex
-import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -24,6 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runner import Runner
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
@@ -118,19 +118,20 @@ class ImportWorker(ProcessWorker):
         self._patient_client = WorkerClient(self.clock.heard) if given else None
 
     async def __aenter__(self) -> Self:
-        """Begin, without the folder for code from elsewhere that Prefect's worker makes and leaves: ours has none."""
-        await super().__aenter__()
-        self._unused = Path(self._runner._tmp_dir)
-        shutil.rmtree(self._unused, ignore_errors=True)
-        return self
+        """Begin as Prefect's worker does, but for its folder for code from elsewhere, of which ours has none.
 
-    async def __aexit__(self, *exc_info: Any) -> None:
-        """End, and remove the folder around those of all workers where no other has one in it."""
+        It would be in `runner_storage` among the temporary files, which belongs to the first user who runs a worker.
+        """
+        runner = Runner(pause_on_shutdown=False, limit=None)
+        runner._tmp_dir = unused = Path(tempfile.mkdtemp(prefix="eo-worker-"))
+        self._runner = await runner.__aenter__()
+        unused.rmdir()
         try:
-            await super().__aexit__(*exc_info)
-        finally:
-            with suppress(OSError):
-                self._unused.parent.rmdir()
+            await super(ProcessWorker, self).__aenter__()
+        except BaseException as error:
+            await runner.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
 
     @classmethod
     def get_default_base_job_template(cls) -> JsonObject:

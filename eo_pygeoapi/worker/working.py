@@ -110,10 +110,13 @@ class _Work:
         await self.worker.start()
 
     def _ensure_lost_runs(self, gateway: PrefectGateway) -> None:
-        wanted = self._settings.lost_after_seconds
-        if (counts := gateway.ensure_lost_runs(wanted)) != wanted:
-            _log.info(
-                "EO_LOST_AFTER_SECONDS is %d for all workers; `eo-pygeoapi apply` would make it %d", counts, wanted
+        wanted, said = self._settings.lost_after_seconds, "lost_after_seconds" in self._settings.model_fields_set
+        if (counts := gateway.ensure_lost_runs(wanted)) != wanted and said:
+            _log.warning(
+                "EO_LOST_AFTER_SECONDS is %d here, and %d counts, as `eo-pygeoapi apply` last found it; "
+                "set it to the same everywhere",
+                wanted,
+                counts,
             )
 
     def _stop(self) -> None:

@@ -1,9 +1,7 @@
 """Tokens over HTTP: a web process of its own beside a Prefect server without a worker."""
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.jobs.exposure import is_loopback, refuse_open_server
 from eo_pygeoapi.settings import Settings
+from tests.command_line import eo_pygeoapi
 from tests.stack import PROCESS, base_config
 from tests.web import web
 
@@ -172,8 +171,7 @@ def test_this_machine_alone_needs_none(host: str) -> None:
 
 def test_tokens_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
     def token(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "eo_pygeoapi", "token", *arguments]
-        return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+        return eo_pygeoapi("token", *arguments, environment=environment)
 
     own = {"EO_API_TOKENS_FILE": str(tmp_path / "tokens.json")}
     made = token("create", "maps", "--scope", "read", "--connection", "national", **own)

@@ -1,9 +1,7 @@
 """`eo-pygeoapi coverage`, as people call it, without Prefect."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import yaml
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.store import ResultStore
+from tests.command_line import eo_pygeoapi
 from tests.stack import base_config
 
 UNITS = [CoverageUnit(id="bo", name="Bo", level=2), CoverageUnit(id="k", name="Kenema [east]", level=3)]
@@ -33,8 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {"EO_DATA_DIR": str(folder), "PREFECT_API_URL": ""}
-    command = [sys.executable, "-m", "eo_pygeoapi", "coverage", *arguments, "--config", str(folder / "config.yml")]
-    return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=240)
+    return eo_pygeoapi("coverage", *arguments, "--config", str(folder / "config.yml"), environment=own)
 
 
 def test_each_unit_is_a_line_and_each_period_a_character(folder: Path) -> None:

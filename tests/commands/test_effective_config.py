@@ -7,7 +7,8 @@ import yaml
 from pygeoapi.config import validate_config
 from pygeoapi.util import yaml_load
 
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, effective, write_effective
+from eo_pygeoapi.commands.effective_config import effective, write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.datasets.registry import edited_file

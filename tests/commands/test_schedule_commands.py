@@ -1,9 +1,7 @@
 """`eo-pygeoapi schedules …`, as people call it, beside a Prefect server."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import yaml
 from eo_pygeoapi.commands.applying import apply_to_prefect
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
+from tests.command_line import eo_pygeoapi
 from tests.stack import base_config, collection
 
 INPUTS = {"start": "-P3D", "end": "P0D", "dryRun": True}
@@ -33,11 +32,7 @@ class Terminal:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         own = {"EO_DATA_DIR": str(self.folder / "data"), "PREFECT_API_URL": self.prefect_api}
-        command = [sys.executable, "-m", "eo_pygeoapi", *arguments]
-        environment = {**os.environ, **own}
-        return subprocess.run(
-            command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=240, check=False
-        )
+        return eo_pygeoapi(*arguments, environment=own, cwd=self.folder)
 
     def listed(self) -> dict[str, dict[str, Any]]:
         done = self.call("schedules", "list", "--json")

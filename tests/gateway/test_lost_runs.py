@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
+from eo_pygeoapi.commands.applying import agree_on_lost_runs
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.lost_runs import DISMISSED, SILENT, lost_runs
+from eo_pygeoapi.settings import Settings
 
 
 @pytest.fixture
@@ -43,6 +45,17 @@ def test_the_window_is_that_of_the_installation_whoever_starts_last(client: Kept
     assert known(client) == first
     gateway.put_lost_runs(540)
     assert {window for _, window in known(client).values()} == {540} and gateway.ensure_lost_runs(480) == 540
+    gateway.close()
+
+
+def test_apply_changes_the_window_only_where_its_environment_says_one(client: KeptClient, prefect_api: str) -> None:
+    client.call(remove)
+    gateway = PrefectGateway(prefect_api, read_timeout=30.0)
+    says_600, says_nothing = Settings(EO_LOST_AFTER_SECONDS=600), Settings()  # type: ignore[call-arg]
+    assert agree_on_lost_runs(gateway, says_nothing) == (480, 480)
+    assert agree_on_lost_runs(gateway, says_600) == (480, 600)
+    assert agree_on_lost_runs(gateway, says_nothing) == (600, 600)
+    assert {window for _, window in known(client).values()} == {600}
     gateway.close()
 
 

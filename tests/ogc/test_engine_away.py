@@ -1,9 +1,7 @@
 """Prefect refuses connections: job calls say so in time, and everything else goes on."""
 
-import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.problems import Book, Condition
+from tests.command_line import eo_pygeoapi
 from tests.ogc.uris import assert_problem
 from tests.stack import PROCESS, base_config, collection
 from tests.web import web
@@ -106,13 +105,7 @@ def test_until_when_values_are_right_is_known_all_the_same(url: str, folder: Pat
 
 def status(folder: Path) -> subprocess.CompletedProcess[str]:
     own = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "EO_DATA_DIR": str(folder)}
-    return subprocess.run(
-        [sys.executable, "-m", "eo_pygeoapi", "status", "--config", str(folder / "pygeoapi-config.yml")],
-        env=os.environ | own,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    return eo_pygeoapi("status", "--config", str(folder / "pygeoapi-config.yml"), environment=own)
 
 
 def test_readiness_says_what_is_missing(url: str) -> None:

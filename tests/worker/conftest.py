@@ -11,15 +11,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def shared(servers: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """A worker with a zygote, for tests that do not end it."""
-    yield servers.worker(tmp_path_factory.mktemp("shared") / "data", zygote=True)
-    servers.end_workers()
+@pytest.fixture
+def shared(servers: Farm, tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    """A worker with a zygote, for tests that do not end it; its dataset is tried again after two seconds, twice."""
+    return servers.shared_worker(tmp_path_factory)
 
 
 @pytest.fixture
 def work(servers: Farm) -> Iterator[Farm]:
-    """The servers; the workers that a test starts are stopped after it."""
+    """The servers without a worker; those that a test starts are stopped after it."""
+    servers.end_workers()
     yield servers
     servers.end_workers()

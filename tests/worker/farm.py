@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import yaml
 
-from eo_pygeoapi.commands.effective_config import CONFIG, OPENAPI, write_effective
+from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.deployments import DeploymentSpec
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -23,6 +25,7 @@ from eo_pygeoapi.gateway.work_pool import ON_DEMAND
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server, running, wait_for
 from tests.stack import CHECKOUT, base_config
+from tests.worker.policies import config_file
 
 # the flows of tests, and what their deployments say of attempts and memory
 FLOWS: dict[str, dict[str, str]] = {
@@ -79,6 +82,7 @@ class Farm:
     gateway: PrefectGateway
     environment: dict[str, str]
     workers: list[Worker] = field(default_factory=list)
+    shared: Worker | None = None
 
     def submit(self, flow: str, queue: str = ON_DEMAND, **parameters: Any) -> str:
         return patiently(lambda: self.gateway.runs.submit(f"test-{flow}", parameters, queue)).id
@@ -132,6 +136,14 @@ class Farm:
         assert process.poll() is None, worker.text()
         return worker
 
+    def shared_worker(self, folders: pytest.TempPathFactory) -> Worker:
+        """The worker that tests share, the same one until a test has the servers for itself."""
+        if self.shared is None:
+            folder = folders.mktemp("shared")
+            config = config_file(folder, retries=2, backoff="PT2S")
+            self.shared = self.worker(folder / "data", zygote=True, PYGEOAPI_CONFIG=str(config))
+        return self.shared
+
     def end_workers(self) -> None:
         for worker in self.workers:
             if worker.process.poll() is None:
@@ -143,18 +155,20 @@ class Farm:
                     end_tree(Process.of(worker.process.pid))
                     worker.process.wait()
         self.workers.clear()
+        self.shared = None
 
 
 ENDED = ("successful", "failed", "dismissed")
 
 
 def until[T](ask: Callable[[], T | None], seconds: float = 90) -> T:
-    """Ask until there is an answer."""
-    end = time.monotonic() + seconds
+    """Ask until there is an answer, ever less often: each question to a server takes time from what is waited for."""
+    end, pause = time.monotonic() + seconds, 0.05
     while time.monotonic() < end:
         if answer := ask():
             return answer
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(0.25, 1.2 * pause)
     raise AssertionError(f"nothing after {seconds} s")
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +30,7 @@ from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.pauses import Pauses
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.worker.missed_times import Absence, MissedTimes
-from tests.servers import free_port, patient, prefect_server
+from tests.servers import patient, prefect_server
 from tests.worker.farm import Farm, patiently, until
 
 NOW = datetime.now(UTC)
@@ -81,35 +82,41 @@ def times(found: list[dict[str, Any]], state: str) -> list[datetime]:
 
 
 @pytest.fixture(scope="module")
-def after_absence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, PrefectGateway]]:
-    """A server that was away since half past, five hours ago: three times were planned before, three were not."""
-    folder, port = tmp_path_factory.mktemp("away"), free_port()
-    with prefect_server(folder, port) as api:
-        gateway = PrefectGateway(api, read_timeout=60.0)
-        patiently(lambda: apply_deployments(gateway, DATASETS, {}, Settings(), PAUSES))
-        for name in DATASETS:
-            plan(api, gateway, name, SINCE, SINCE + timedelta(hours=3))
-        gateway.close()
-    with sqlite3.connect(folder / "prefect" / "prefect.db") as database:
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A Prefect server without a worker, and the file of its database."""
+    folder = tmp_path_factory.mktemp("away")
+    with prefect_server(folder) as api:
+        yield api, folder / "prefect" / "prefect.db"
+
+
+@pytest.fixture(scope="module")
+def after_absence(own_server: tuple[str, Path]) -> Iterator[tuple[str, PrefectGateway]]:
+    """A server as if away since half past, five hours ago: three times were planned before, three were not."""
+    api, file = own_server
+    gateway = PrefectGateway(api, read_timeout=60.0)
+    patiently(lambda: apply_deployments(gateway, DATASETS, {}, Settings(), PAUSES))
+    for name in DATASETS:
+        plan(api, gateway, name, SINCE, SINCE + timedelta(hours=3))
+    with closing(sqlite3.connect(file, timeout=60)) as database, database:
         begun = (SINCE - timedelta(days=2)).strftime("%Y-%m-%d %H:%M:%S.%f")
         database.execute("UPDATE deployment_schedule SET created = ?, updated = ?", (begun, begun))
-    with prefect_server(folder, port) as api:
-        gateway = PrefectGateway(api, read_timeout=60.0)
-        for _ in range(2):  # the second worker that comes back, or the same one again, changes nothing
-            asyncio.run(settle(api))
-        yield api, gateway
-        gateway.close()
+    for _ in range(2):  # the second worker that comes back, or the same one again, changes nothing
+        asyncio.run(settle(api))
+    yield api, gateway
+    gateway.close()
 
 
 @pytest.fixture(params=["latest", "all"])
-def in_cairo(request: pytest.FixtureRequest, prefect_api: str) -> Iterator[tuple[PrefectGateway, dict[str, Dataset]]]:
+def in_cairo(
+    request: pytest.FixtureRequest, own_server: tuple[str, Path]
+) -> Iterator[tuple[str, PrefectGateway, dict[str, Dataset]]]:
     """A dataset at 00:30 in Cairo, whose runs of three nights in spring Prefect has planned."""
-    name = f"cairo-{uuid4()}"
+    (api, _), name = own_server, f"cairo-{uuid4()}"
     enabled = read_datasets({"resources": {name: dataset(request.param, "30 0 * * *", "Africa/Cairo")}}, Path())
-    gateway = PrefectGateway(prefect_api, read_timeout=60.0)
-    patiently(lambda: apply_deployments(gateway, enabled, {}, Settings(), PAUSES))
-    plan(prefect_api, gateway, name, SPRING - timedelta(days=1), SPRING + timedelta(days=2))
-    yield gateway, enabled
+    gateway = PrefectGateway(api, read_timeout=60.0)
+    patiently(lambda: apply_deployments(gateway, DATASETS | enabled, {}, Settings(), PAUSES))
+    plan(api, gateway, name, SPRING - timedelta(days=1), SPRING + timedelta(days=2))
+    yield api, gateway, enabled
     gateway.close()
 
 
@@ -143,22 +150,22 @@ def test_no_missed_time_is_run(after_absence: tuple[str, PrefectGateway]) -> Non
 
 
 def test_a_night_without_the_time_of_a_schedule_has_its_run_all_the_same(
-    in_cairo: tuple[PrefectGateway, dict[str, Dataset]], prefect_api: str
+    in_cairo: tuple[str, PrefectGateway, dict[str, Dataset]],
 ) -> None:
-    gateway, enabled = in_cairo
+    api, gateway, enabled = in_cairo
     (name,) = enabled
     nights = [SPRING.replace(day=SPRING.day + n, hour=0, minute=30) for n in (-1, 1)]
-    planned = times(runs(prefect_api, gateway, name), "SCHEDULED")
+    planned = times(runs(api, gateway, name), "SCHEDULED")
     assert planned[1].astimezone(CAIRO).date() == nights[0].date()  # Prefect's own plan: a day twice, and one never
 
     async def take_all() -> None:
-        async with PrefectClient(prefect_api) as client:
+        async with PrefectClient(api) as client:
             for run in await client.read_flow_runs(deployment_filter=DeploymentFilter(name={"any_": [name]})):
                 await MissedTimes(client, lambda: enabled).put_right(run)
 
     for _ in range(2):  # however many workers see it
         asyncio.run(take_all())
-    found = runs(prefect_api, gateway, name)
+    found = runs(api, gateway, name)
     assert times(found, "SCHEDULED") == [nights[0], INSTEAD, nights[1]] and len(found) == 3
     assert found[1]["parameters"] == {"inputs": {**INPUTS, "datasetId": name}}
     assert found[1]["work_queue_name"] == "scheduled" and found[1]["labels"]["eo-pygeoapi.schedule"] == "hourly"

@@ -1,9 +1,7 @@
 """Runs of a schedule that fail for a reason that another try may mend, with a real Prefect server and real workers."""
 
-import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,56 +9,20 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import requests
-import yaml
 
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.datasets.read import load_datasets
 from eo_pygeoapi.gateway.job import SCHEDULE, Job
 from eo_pygeoapi.gateway.specs import import_spec
-from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options
 from eo_pygeoapi.settings import Settings
 from tests.servers import patient
-from tests.stack import CHIRPS_SHAPE, base_config, collection
+from tests.stack import CHIRPS_SHAPE
 from tests.standins import chc
 from tests.worker.farm import Farm, Worker, lines, patiently, until
+from tests.worker.policies import config_file, not_yet_published
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 600  # at most, on a busy machine
-SQUARE = [[-13.0, 7.0], [-12.0, 7.0], [-12.0, 8.0], [-13.0, 8.0], [-13.0, 7.0]]
-
-
-def config_file(folder: Path, provider: str = "", **policy: Any) -> Path:
-    """A configuration with one dataset, its schedule and this policy."""
-    unit = {"type": "Feature", "id": "A", "properties": {"name": "A"}}
-    unit["geometry"] = {"type": "Polygon", "coordinates": [SQUARE]}
-    (folder / "units.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [unit]}))
-    config = base_config()
-    day = not_yet_published().isoformat()
-    config["resources"]["rain"] = collection(
-        "rain",
-        source="chirps3",
-        options={"stage": "prelim", "baseUrl": provider},
-        orgUnits={"source": "geojson", "href": "units.geojson"},
-        policy=policy,
-        schedules=[
-            {
-                "name": "daily",
-                "cron": "0 6 * * *",
-                "timezone": "Africa/Freetown",
-                "inputs": {"start": day, "end": day},
-            }
-        ],
-    )
-    path = folder / "policies.yml"
-    path.write_text(yaml.safe_dump(config))
-    return path
-
-
-def not_yet_published() -> date:
-    """A day that was to be published by now, and of a provider that has not stopped."""
-    options, today = Chirps3Options(stage="prelim"), datetime.now(UTC).date()
-    days = [today - timedelta(n) for n in range(1, 12)]
-    return next(day for day in days if day + (today - day) / 2 <= options.expected(day) <= today)
 
 
 @pytest.fixture
@@ -68,15 +30,6 @@ def provider(tmp_path: Path) -> Iterator[chc.StandIn]:
     (tmp_path / "chc").mkdir()
     with chc.running(tmp_path / "chc") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def worker(servers: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """A worker whose dataset is tried again after two seconds, twice."""
-    folder = tmp_path_factory.mktemp("policies")
-    path = config_file(folder, retries=2, backoff="PT2S")
-    yield servers.worker(folder / "data", zygote=True, PYGEOAPI_CONFIG=str(path))
-    servers.end_workers()
 
 
 def scheduled(work: Farm, deployment: str, **parameters: Any) -> str:
@@ -109,10 +62,11 @@ def begun(work: Farm, job: str) -> list[str]:
     return [line.message for line in work.gateway.details.log(job, 200, 0) if "Beginning flow run" in line.message]
 
 
-def test_it_is_tried_again_as_the_same_job_and_no_process_waits(servers: Farm, worker: Worker, tmp_path: Path) -> None:
+def test_it_is_tried_again_as_the_same_job_and_no_process_waits(servers: Farm, shared: Worker, tmp_path: Path) -> None:
     id_ = unsure(servers, tmp_path / "said", fails=2)
     seen = [job(servers, id_)]
     while seen[-1].status not in FINAL:
+        time.sleep(0.1)
         seen.append(job(servers, id_))
     assert {found.status for found in seen} == {"accepted", "running", "successful"}
     assert (seen[-1].id, seen[-1].attempts) == (id_, 3)
@@ -124,7 +78,7 @@ def test_it_is_tried_again_as_the_same_job_and_no_process_waits(servers: Farm, w
     until(lambda: len(begun(servers, id_)) == 3)  # the logs of all attempts stay
 
 
-def test_after_the_last_attempt_it_has_failed(servers: Farm, worker: Worker, tmp_path: Path) -> None:
+def test_after_the_last_attempt_it_has_failed(servers: Farm, shared: Worker, tmp_path: Path) -> None:
     failed = ended(servers, unsure(servers, tmp_path / "said", fails=9))
     assert (failed.status, failed.attempts) == ("failed", 3)
     assert failed.message == "the provider is away (after 3 attempts)"
@@ -133,7 +87,7 @@ def test_after_the_last_attempt_it_has_failed(servers: Farm, worker: Worker, tmp
 
 @pytest.mark.parametrize(("error", "by_schedule"), [("wrong", True), ("away", False)])
 def test_what_no_try_can_mend_and_what_a_person_waits_for_is_not_tried(
-    servers: Farm, worker: Worker, tmp_path: Path, error: str, by_schedule: bool
+    servers: Farm, shared: Worker, tmp_path: Path, error: str, by_schedule: bool
 ) -> None:
     failed = ended(servers, unsure(servers, tmp_path / "said", 9, error, by_schedule))
     assert (failed.status, failed.message, failed.attempts) == ("failed", f"the provider is {error}", 1)
@@ -142,7 +96,6 @@ def test_what_no_try_can_mend_and_what_a_person_waits_for_is_not_tried(
 
 @pytest.mark.slow
 def test_a_job_that_waits_is_dismissed_and_outlives_its_worker(work: Farm, tmp_path: Path) -> None:
-    work.end_workers()  # the one of the other tests has another policy
     path = config_file(tmp_path, retries=3, backoff="PT1H")
     first = work.worker(tmp_path / "data", PYGEOAPI_CONFIG=str(path))
     kept, dismissed = (unsure(work, tmp_path / name, fails=1) for name in ("kept", "dismissed"))

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from eo_pygeoapi.commands.effective_config import CONFIG
+from eo_pygeoapi.commands.running import CONFIG
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.gateway.deployments import DeploymentSpec
 from eo_pygeoapi.gateway.job import Job

@@ -1,9 +1,7 @@
 """What a setup does with what DHIS2 has already, and with what it refuses."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from eo_pygeoapi.pipeline.dhis2.metadata.needs import Need, Needs
 from eo_pygeoapi.pipeline.dhis2.metadata.surveying import survey, today_of
 from eo_pygeoapi.pipeline.org_units.in_dhis2 import units_in_dhis2
 from eo_pygeoapi.settings import Dhis2Connection
+from tests.command_line import eo_pygeoapi
 from tests.pipeline.dhis2.metadata.places import PASSWORD, UNITS, Place, datasets, lines
 from tests.standins.dhis2_metadata import BO, COUNTRY, DEFAULT_CATEGORY_COMBO
 
@@ -234,9 +233,7 @@ def test_a_disaggregated_dataset_gets_its_category_combination(place: Place) -> 
 
 def call(place: Place, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     own = {f"EO_DHIS2_NATIONAL_{name}": value for name, value in environment.items()}
-    command = [sys.executable, "-m", "eo_pygeoapi", "dhis2", *arguments]
-    whole = {**os.environ, "EO_DHIS2_NATIONAL_URL": place.url, **own}
-    return subprocess.run(command, env=whole, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return eo_pygeoapi("dhis2", *arguments, environment={"EO_DHIS2_NATIONAL_URL": place.url, **own}, cwd=folder)
 
 
 LOGINS = {"USERNAME": "eo_importer", "PASSWORD": PASSWORD, "ADMIN_USERNAME": "admin", "ADMIN_PASSWORD": "district"}

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from eo_pygeoapi.commands.local import get
+from eo_pygeoapi.commands.demo import get
 from eo_pygeoapi.errors import EoError
 
 

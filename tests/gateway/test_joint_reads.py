@@ -1,0 +1,93 @@
+"""Threads that ask the same at the same time share reads, and nobody is given an answer older than his question."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from eo_pygeoapi.gateway import joint_reads
+from eo_pygeoapi.gateway.joint_reads import JointReads
+
+THREADS = 12
+
+
+class Server:
+    """Counts the reads of a value, each of which waits until it is let go on."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self.reads = 0
+        self.go_on = threading.Event()
+
+    def read(self) -> int:
+        self.reads += 1
+        found = self.value
+        assert self.go_on.wait(10)
+        return found
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def begun[T](pool: ThreadPoolExecutor, ask: Callable[[], T], server: Server) -> Future[T]:
+    """Ask in a thread; returns when its read has begun."""
+    known, asked = server.reads, pool.submit(ask)
+    while server.reads == known:
+        time.sleep(0.005)
+    return asked
+
+
+def test_all_who_wait_for_a_read_share_the_next_one(server: Server) -> None:
+    joint = JointReads()
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        first = begun(pool, lambda: joint.read("job", server.read), server)
+        server.value = 1  # is written while that read goes on
+        later = [pool.submit(joint.read, "job", server.read) for _ in range(THREADS)]
+        time.sleep(0.1)
+        assert server.reads == 1
+        server.go_on.set()
+        assert first.result() == 0
+        assert [asked.result() for asked in later] == [1] * THREADS
+    assert server.reads == 2
+
+
+def test_other_questions_do_not_wait(server: Server) -> None:
+    joint = JointReads()
+    with ThreadPoolExecutor(1) as pool:
+        first = begun(pool, lambda: joint.read("job", server.read), server)
+        assert joint.read("another", lambda: 5) == 5
+        server.go_on.set()
+        assert first.result() == 0
+
+
+def test_all_are_told_of_an_error_and_the_next_question_is_asked_anew(server: Server) -> None:
+    joint = JointReads()
+
+    def fail() -> int:
+        server.read()
+        raise LookupError("no such job")
+
+    with ThreadPoolExecutor(3) as pool:
+        asked = [begun(pool, lambda: joint.read("job", fail), server)]
+        asked += [pool.submit(joint.read, "job", fail) for _ in range(2)]
+        time.sleep(0.1)
+        server.go_on.set()
+        for one in asked:
+            with pytest.raises(LookupError, match="no such job"):
+                one.result()
+    assert server.reads == 2
+    assert joint.read("job", lambda: 7) == 7
+
+
+def test_a_read_that_hangs_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint_reads, "PATIENCE_SECONDS", 0.1)
+    joint = JointReads()
+    with ThreadPoolExecutor(1) as pool:
+        first = begun(pool, lambda: joint.read("job", server.read), server)
+        assert joint.read("job", lambda: 5) == 5
+        server.go_on.set()
+        assert first.result() == 0
