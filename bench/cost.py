@@ -18,10 +18,10 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import requests
 from prefect.client.schemas.objects import StateType
 
-from bench.installation import BODY, processes, states_of, used, variables
+from bench.installation import processes, states_of, used, variables
+from bench.start import ours
 from eo_pygeoapi.gateway.specs import process_spec
 from tests.worker.farm import Farm, farm
 
@@ -93,24 +93,9 @@ def requests_in(log: str) -> Counter[str]:
 
 def run(work: Farm, jobs: int) -> None:
     """Execute so many jobs at once, until all have succeeded."""
-    ids = [execute(work) for _ in range(jobs)]
+    ids = [ours(work) for _ in range(jobs)]
     while list(states_of(work.prefect_api, ids).values()).count(StateType.COMPLETED) < jobs:
         time.sleep(LOOK_SECONDS)
-
-
-def execute(work: Farm) -> str:
-    """Submit a job; again where SQLite was locked."""
-    while True:
-        answer = requests.post(
-            f"{work.url}/processes/hello-world/execution",
-            json=BODY,
-            headers={"Prefer": "respond-async"},
-            timeout=60,
-        )
-        if answer.status_code == 201:
-            return str(answer.json()["jobID"])
-        assert answer.status_code == 503, answer.text
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":

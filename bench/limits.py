@@ -53,7 +53,7 @@ def of_runs(folder: Path, jobs: int) -> dict[str, float]:
     """Return what runs and reads of the API cost, on PostgreSQL."""
     with ExitStack() as stack:
         variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url(stack.enter_context(postgres(folder)))}
-        database = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        database = int((folder / "postmaster.pid").read_text().split()[0])
         work = stack.enter_context(farm(folder, variables))
         work.worker(folder / "data", zygote=True, EO_CONCURRENCY="4")
         pids = {**dict(processes(work)), "PostgreSQL": database}

@@ -60,8 +60,11 @@ from flows.surroundings import (
     own_folder,
     own_run,
     shared_cache,
+    where_the_store_fails,
 )
 
+SENDS_THE_REST = "what DHIS2 has taken stays there, and the same request sends the rest once the store works again"
+WRITES_THEM = "results are missing, and the same request writes them once the store works again"
 MINUTE, HOUR = 60, 3600
 _log = logging.getLogger(__name__)
 
@@ -291,12 +294,12 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
     with progress.step("build_dhis2_payload"):
         payload = run.build_dhis2_payload(execution)
         _log.info(payload.in_words())
-    with progress.step("import_to_dhis2") as report:
+    with progress.step("import_to_dhis2") as report, where_the_store_fails(SENDS_THE_REST):
         summary = run.import_to_dhis2(execution, report)
         _log.info(in_words(payload.count, summary))
         show_payload(run.kept.preview)
         show_summary(summary)
-    with progress.step("publish_results"):
+    with progress.step("publish_results"), where_the_store_fails(f"{in_words(payload.count, summary)}; {WRITES_THEM}"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
         outputs = run.publish_results(execution, summary, left_out, extract.note_of_all)
         _log.info(outputs.not_published or f"{outputs.row_count} values are published")

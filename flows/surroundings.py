@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from prefect.states import Completed, Failed
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
-from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.errors import EoError, ResultsError
 from eo_pygeoapi.gateway.attempts import try_again
 from eo_pygeoapi.gateway.credentials import read_blocks, take_credentials
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -124,6 +124,15 @@ def outcome(
     except Exception as error:
         _log.exception("unexpected error")
         return failed(folder, EoError(f"unexpected {type(error).__name__}: {error}; see the logs of the run"))
+
+
+@contextmanager
+def where_the_store_fails(then: str) -> Iterator[None]:
+    """Say also what it leaves, and what to do, where the results store fails."""
+    try:
+        yield
+    except ResultsError as error:
+        raise type(error)(f"{error}; {then}") from error
 
 
 def connection_of(name: str) -> dhis2.Connect | None:

@@ -20,6 +20,7 @@ def postgres(folder: Path, password: str = "unsafe") -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="eo-postgres-", dir="/var/tmp") as own:
         Path(own).chmod(0o755)
         with _running(Path(own), password) as port:
+            shutil.copy(Path(own, "data", "postmaster.pid"), folder)
             yield port
         shutil.copy(Path(own, "data", "log"), folder / "postgres.log")
 

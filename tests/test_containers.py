@@ -84,6 +84,19 @@ def test_what_the_containers_promise() -> None:
     assert PASSWORD not in COMPOSE.read_text() and "PASSWORD: " not in COMPOSE.read_text()
 
 
+def test_a_backup_of_the_containers_names_what_they_have() -> None:
+    document = (CHECKOUT / "docs" / "operations.md").read_text()
+    (dump,) = re.findall(r"^docker compose exec --no-TTY (\S+) pg_dump (.*) > ", document, re.MULTILINE)
+    services, said = compose()["services"], shlex.split(dump[1])
+    environment = services[dump[0]]["environment"]
+    assert said[said.index("--username") + 1] == environment["POSTGRES_USER"] and said[-1] == environment["POSTGRES_DB"]
+    (kept,) = re.findall(
+        r"^docker compose exec api eo-pygeoapi backup --without-database (\S+)$", document, re.MULTILINE
+    )
+    assert f"docker compose cp api:{kept} " in document
+    assert not services["api"]["environment"]["EO_RESULTS_URL"].startswith(str(Path(kept).parent))
+
+
 def test_a_password_of_prefect_must_be_given() -> None:
     assert COMPOSE.read_text().count("${PREFECT_PASSWORD:?") == 2
 

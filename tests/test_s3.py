@@ -19,6 +19,11 @@ LEDGER = ("PUT", "*/eo/results/sent/*")
 PUBLISHED = ("PUT", "*/eo/results/published/*")
 RESULT = ("PUT", "*/eo/results/jobs/*/result.json")
 PLACES = {"cache": CACHE, "ledger": LEDGER, "published": PUBLISHED, "result": RESULT}
+# what Prefect keeps of a finished step
+STEPS = ("PUT", "*/eo/results/jobs/*/steps/*")
+# what a job says that cannot write its results any more, though DHIS2 has its values
+NOT_WRITTEN = "results are missing, and the same request writes them once the store works again"
+SENDS_THE_REST = "what DHIS2 has taken stays there, and the same request sends the rest once the store works again"
 
 
 @dataclass
@@ -93,3 +98,55 @@ def test_s3_that_goes_on_failing_fails_the_job_and_nothing_is_half_published(
     assert answer.status_code >= 400 and answer.json()["detail"]
     again = on_s3.stack.result(**DAYS)
     assert shown(on_s3.stack) == {again["jobID"]}
+
+
+@pytest.mark.parametrize(("place", "status"), [("published", 503), ("published", 403), ("result", 503)])
+def test_s3_that_fails_for_good_after_the_import_leaves_all_as_it_was_and_says_what_to_do(
+    on_s3: OnS3, place: str, status: int, dhis2_server: dhis2.StandIn
+) -> None:
+    dhis2_server.reset()
+    before = on_s3.stack.features("rain")
+    job, said = failing(on_s3, *PLACES[place], status=status)
+    assert "results store: cannot write" in said and NOT_WRITTEN in said and "in DHIS2: 403 new" in said
+    assert on_s3.stack.features("rain") == before
+    values = dhis2_server.values()
+    again = on_s3.stack.result(**DAYS)
+    assert (
+        again["importSummary"]["unchanged"] == again["rowCount"] > 0
+    )  # nothing is sent twice, nothing taken for theirs
+    assert dhis2_server.values() == values and shown(on_s3.stack) == {again["jobID"]} != {job}
+
+
+def test_s3_that_fails_between_the_answer_of_dhis2_and_its_note_loses_no_value(
+    on_s3: OnS3, dhis2_server: dhis2.StandIn
+) -> None:
+    dhis2_server.reset()
+    before = on_s3.stack.features("rain")
+    _, said = failing(on_s3, *LEDGER, after=1)  # the first of the month's notes is that the values are about to be sent
+    assert "results store: cannot write 'sent/" in said and SENDS_THE_REST in said
+    assert dhis2_server.values() and on_s3.stack.features("rain") == before
+    again = on_s3.stack.result(**DAYS)["importSummary"]
+    assert again["unchanged"] == 403 and not again.get("keptCount") and not again["rejectedCount"]
+
+
+def test_s3_that_keeps_no_steps_fails_the_job_and_not_silently(on_s3: OnS3, dhis2_server: dhis2.StandIn) -> None:
+    dhis2_server.reset()
+    before = on_s3.stack.features("rain")
+    _, said = failing(on_s3, *STEPS)
+    assert "results store" in said and "Traceback" not in said
+    assert on_s3.stack.features("rain") == before and not dhis2_server.values()
+
+
+def failing(on_s3: OnS3, method: str, pattern: str, status: int = 503, after: int = 0) -> tuple[str, str]:
+    """Run a job while requests fail; returns its id, and its message."""
+    fault = on_s3.proxy.fail(method, pattern, status=status, after=after)
+    try:
+        job = on_s3.stack.submit(**DAYS)
+        ended = on_s3.stack.ended(job, 500)
+    finally:
+        on_s3.proxy.heal()
+    print(ended["message"])
+    assert ended["status"] == "failed" and fault.used > 0, ended
+    answer = on_s3.stack.get(f"{job}/results?f=json")
+    assert answer.status_code >= 400 and answer.json()["detail"]
+    return str(ended["jobID"]), str(ended["message"])

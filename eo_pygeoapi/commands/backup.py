@@ -4,6 +4,7 @@ A system may run while it is written. The database is copied first, by its own m
 come later do no harm, for jobs that the copy knows as running are settled as if their machine had been lost.
 """
 
+import errno
 import importlib.metadata
 import io
 import os
@@ -27,6 +28,7 @@ from eo_pygeoapi.store.store import MissingResultError, ResultStore
 
 MANIFEST, DATABASE, RESULTS = "manifest.json", "database", "results/"
 CONFIG, TOKENS = "pygeoapi-config.yml", "tokens.json"
+NOT_TO_BE_WRITTEN = (errno.EACCES, errno.EPERM, errno.EROFS)  # not by this user, or by nobody, as in a container
 _ROUNDS = 10  # files that are merged while we look vanish, and others come
 
 Say = Callable[[str], None]
@@ -208,7 +210,9 @@ def _restore_beside(archive: tarfile.TarFile, name: str, path: Path, replace: bo
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text, mode=0o600 if name == TOKENS else 0o644)
-    except PermissionError:
+    except OSError as error:
+        if error.errno not in NOT_TO_BE_WRITTEN:
+            raise
         by_hand = f"tar --extract --to-stdout --file {archive.name!r} {name}"
         say(f"{path} is not to be written by this user, and stays; `{by_hand}` prints the backup's")
         return

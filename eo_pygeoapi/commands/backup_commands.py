@@ -27,7 +27,8 @@ def backup(
 
     manifest = write_backup(Settings().placed(config, data_dir), file, database)
     size = file.stat().st_size / 1e6
-    held = ", ".join([f"{manifest.database} database", f"{len(manifest.results)} results", *manifest.files])
+    kept = "no database" if manifest.database == "none" else f"{manifest.database} database"
+    held = ", ".join([kept, f"{len(manifest.results)} results", *manifest.files])
     out.print(f"wrote {file} ({size:.1f} MB): {held}; it holds secrets", markup=False)
 
 

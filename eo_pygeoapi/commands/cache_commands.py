@@ -1,5 +1,6 @@
 """The commands `eo-pygeoapi cache …`: list, size, prune."""
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,15 +77,22 @@ def prune_(
 ) -> None:
     """Remove old downloads, and what killed ones left; a run downloads again what it needs."""
     from eo_pygeoapi.store.download_cache import products, prune
+    from eo_pygeoapi.store.shared_cache import prune_shared, shared_store
 
-    folder = _settings(data_dir).cache_folder()
-    known = {found.name for found in products(folder)}
+    settings = _settings(data_dir)
+    folder = settings.cache_folder()
+    known = {found.name for found in (*products(folder), *_shared(settings))}
     known |= {name.partition("/")[0] for name in known}
     if unknown := [name for name in product or [] if name not in known]:
         raise ConfigError(f"cache: holds no {unknown[0]!r} (it holds: {', '.join(sorted(known)) or 'nothing'})")
     done = prune(folder, older_than, product or (), dry_run=dry_run)
     word = "would remove" if dry_run else "removed"
-    out.print(f"{word} {done.files} files, {decimal(done.size)}")
+    if store := shared_store(settings.shared_cache):
+        before = time.time() - older_than * 24 * 3600
+        files, size = prune_shared(store, before, product or (), dry_run=dry_run)
+        out.print(f"{word} {files} files, {decimal(size)}, in {settings.shared_cache}", markup=False)
+        out.print("other machines remove their copies of these within a day")
+    out.print(f"{word} {done.files} files, {decimal(done.size)}, in {folder}", markup=False)
 
 
 def _settings(data_dir: Path | None) -> "Settings":

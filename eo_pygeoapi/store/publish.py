@@ -45,10 +45,24 @@ def publish_results(
     """
     units, table = results.units, features.Table.of(results.values, results.units)
     write_features(folder, table, units)
-    not_published = _publish_in_collection(folder, dataset_id, results, table, units, now)
+    with published.all_or_none(folder.store) as keys:  # also where the documents cannot be written any more
+        not_published = _publish_in_collection(folder, dataset_id, results, table, units, keys, now)
+        outputs = _write_documents(folder, results, table, units, not_published)
+    published.tidy(folder.store, dataset_id)
     if results.all_units and not not_published:
         left_out = {entry.org_unit for entry in results.left_out}
         note_boundaries(folder.store, dataset_id, units, now().date(), left_out)
+    return outputs
+
+
+def _write_documents(
+    folder: JobFolder,
+    results: JobResults,
+    table: features.Table,
+    units: Mapping[str, features.Unit],
+    not_published: str,
+) -> ImportOutputs:
+    """Write the documents of a job, its output last, and return the output."""
     outputs = ImportOutputs(
         org_unit_count=len(units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
         row_count=table.not_null,
@@ -77,6 +91,7 @@ def _publish_in_collection(
     results: JobResults,
     table: features.Table,
     units: Mapping[str, features.Unit],
+    keys: list[str],
     now: Callable[[], datetime],
 ) -> str:
     """Publish the values of a job in its dataset's collection; returns why the collection does not show them, if so."""
@@ -92,6 +107,7 @@ def _publish_in_collection(
         dataset_id,
         table,
         units,
+        keys,
         job_id=folder.job_id,
         imported=imported,
         published=datetime.fromisoformat(folder.read_json(job_folder.PUBLISHED)["published"]),

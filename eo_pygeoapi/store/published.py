@@ -20,7 +20,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -128,13 +128,14 @@ def add(
     dataset_id: str,
     table: Table,
     units: Mapping[str, Unit],
+    keys: list[str],
     *,
     job_id: str,
     imported: bool,
     published: datetime,
     written: datetime,
 ) -> bool:
-    """Publish the values of a job; they count until a later job publishes others.
+    """Publish the values of a job; they count until a later job publishes others. `keys` are given those of the files.
 
     Later is the later `published` (UTC), then the higher job id, then the later `written`. Returns False, and
     publishes nothing, where this job has not `imported` them and another has imported some. Raises ResultsError.
@@ -158,12 +159,29 @@ def add(
                     {groups} $job::VARCHAR AS "jobID", geometry, $version::VARCHAR AS version
                 FROM rows JOIN units USING ("orgUnit") WHERE left(period, 4) = $year ORDER BY "orgUnit", period"""
             parameters = {"job": job_id, "version": version, "year": year}
-            save(connection, query, parameters, store, f"{folder_of(dataset_id)}/{kind}-{year}")
+            keys.append(save(connection, query, parameters, store, f"{folder_of(dataset_id)}/{kind}-{year}"))
+    return True
+
+
+def tidy(store: ResultStore, dataset_id: str) -> None:
+    """Merge the files of a dataset where they have become many; what cannot be merged now waits for the next job."""
     try:
         compact(store, dataset_id, FILES_BEFORE_MERGE)
     except ResultsError as error:
         logging.getLogger(__name__).warning("%s is published, its files are not merged: %s", dataset_id, error)
-    return True
+
+
+@contextmanager
+def all_or_none(store: ResultStore) -> Iterator[list[str]]:
+    """Yield a list for the keys that are written; where the store fails before the last, those there are deleted."""
+    keys: list[str] = []
+    try:
+        yield keys
+    except ResultsError:
+        for key in keys:
+            with suppress(ResultsError):
+                store.delete(key)
+        raise
 
 
 def stamp(moment: datetime) -> str:
@@ -270,11 +288,10 @@ def workshop(dataset_id: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]
             raise ResultsError(f"cannot publish values of {dataset_id!r}: {error}") from error
 
 
-def save(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: object, store: ResultStore, target: str
-) -> None:
-    """Write what a query finds to a new file, whose key begins with `target`."""
+def save(connection: duckdb.DuckDBPyConnection, query: str, parameters: object, store: ResultStore, target: str) -> str:
+    """Write what a query finds to a new file, whose key begins with `target`; returns the key."""
     size = _GEOMETRIES_PER_GROUP if target.endswith("/geometries") else _VALUES_PER_GROUP
-    with store.new_file(f"{target}-{uuid.uuid4().hex}.parquet") as path:
+    with store.new_file(key := f"{target}-{uuid.uuid4().hex}.parquet") as path:
         options = f"FORMAT parquet, ROW_GROUP_SIZE {size}, USE_TMP_FILE false"
         connection.execute(f"COPY ({query}) TO {quoted(path)} ({options})", parameters)
+    return key

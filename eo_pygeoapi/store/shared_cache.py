@@ -14,7 +14,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,12 +153,22 @@ def _is_as_new(path: Path, entry: StoredEntry) -> bool:
 
 
 def prune_shared(
-    store: ResultStore, before: float, *, dry_run: bool, spared: Callable[[str, CachedFile | None], bool]
+    store: ResultStore,
+    before: float,
+    names: Sequence[str] = (),
+    *,
+    dry_run: bool,
+    spared: Callable[[str, CachedFile | None], bool] = lambda _source, _file: False,
 ) -> tuple[int, int]:
-    """Remove files that were stored before this time; returns their number and bytes. Raises ResultsError."""
+    """Remove files that were stored before this time; returns their number and bytes. Raises ResultsError.
+
+    `names` are products or sources, none means all; `spared` gets the source and the file and tells whether it stays.
+    """
     removed = size = 0
     for entry in store.stored():
         source = entry.key.partition("/")[0]
+        if names and not any(entry.key.startswith(f"{name}/") for name in names):
+            continue
         if entry.written.timestamp() < before and not spared(source, parse(Path(entry.key))):
             removed, size = removed + 1, size + entry.size
             if not dry_run:

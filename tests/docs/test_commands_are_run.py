@@ -40,7 +40,11 @@ OURS = {
 CONTAINERS = {
     "docker compose up": "test_every_command_of_the_two_files_runs",
     "docker compose build": "test_all_that_is_installed_is_pinned_by_version_and_hash",
+    "docker compose cp": "test_every_command_of_the_two_files_runs",
+    "docker compose down": "test_what_the_containers_promise",
+    "docker compose exec --no-TTY postgres pg_dump": "test_a_backup_of_the_containers_names_what_they_have",
     "docker compose ps": "test_every_command_of_the_two_files_runs",
+    "docker compose run": "test_every_command_of_the_two_files_runs",
     "docker buildx imagetools inspect": "test_all_that_is_installed_is_pinned_by_version_and_hash",
 }
 OF_A_SHELL = {"export", "mkdir", "cp", "printf", "curl", "journalctl"}

@@ -167,7 +167,8 @@ def put(page: Page, text: str, path: str) -> None:
     page.also(f"cat {draft} > {path}")
 
 
-def start(page: Page, environment: str) -> None:
+def start(page: Page, environment: str) -> str:
+    """Start the services; returns the first token."""
     put(page, environment, "/etc/eo-pygeoapi/environment")
     put(page, configuration(), "/etc/eo-pygeoapi/pygeoapi-config.yml")
     for name, text in UNITS.items():
@@ -179,12 +180,17 @@ def start(page: Page, environment: str) -> None:
     assert "sample-temperature" in page.run("systemd-run")
     put(page, f'#!/bin/sh\nexec {as_eo} "$@"\n', f"{page.machine.programs}/eo-pygeoapi")  # the alias
     page.also(f"chmod 755 {page.machine.programs}/eo-pygeoapi")
+    return page.run("eo-pygeoapi token create").strip()
 
 
 def lose_and_restore(page: Page) -> None:
     assert "sqlite database" in page.run("eo-pygeoapi backup")
     page.also(f"systemctl stop {ALL}; rm -r /var/lib/eo-pygeoapi/results /var/lib/eo-pygeoapi/prefect")
     assert "restored" in page.run("eo-pygeoapi restore")
+    page.also("rm /var/backups/eo-pygeoapi/*")
+    (nightly,) = re.findall(r"^30 2 \* \* \* root (.*)$", DOCUMENT, re.MULTILINE)
+    page.also(nightly.replace("\\%", "%"))
+    assert len(page.also("ls /var/backups/eo-pygeoapi").split()) == 1
     page.also(f"systemctl start {ALL}")
     wait_until_ready(page)
 
@@ -207,8 +213,7 @@ def upgrade_and_go_back(page: Page) -> None:
 def test_every_command_of_the_page_does_what_it_says(page: Page, tmp_path: Path) -> None:
     with dhis2_on(page.machine, tmp_path) as dhis2:
         install(page)
-        start(page, environment_file(dhis2, "d2pat_expired"))
-        token = page.also("eo-pygeoapi token create me --scope execute").strip()
+        token = start(page, environment_file(dhis2, "d2pat_expired"))
         job = run_the_sample(page, token)
         lose_and_restore(page)
         assert ask(page, token, f"/jobs/{job}/results?f=json")["orgUnitCount"] == 6
@@ -221,5 +226,8 @@ def test_every_command_of_the_page_does_what_it_says(page: Page, tmp_path: Path)
         page.run("systemctl disable --now")
         assert page.also("pgrep -u eo || true") == ""
         page.run("rm -r")
+        page.run("rm /etc/systemd", 2)
+        page.run("systemctl daemon-reload")
         page.run("userdel")
+        assert page.also("ls /etc/systemd/system | grep eo- || true") == ""
     assert page.left == []

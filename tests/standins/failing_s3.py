@@ -19,12 +19,17 @@ _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
 @dataclass
 class Fault:
-    """Answer so many requests of this method whose path and query match the pattern with this status."""
+    """Answer so many requests of this method whose path and query match the pattern with this status.
+
+    The first ones, as many as `after`, are passed on.
+    """
 
     method: str
     pattern: str
     status: int
     times: int
+    after: int = 0
+    seen: int = 0
     used: int = 0
 
 
@@ -41,8 +46,8 @@ class FailingS3:
     def environment(self) -> dict[str, str]:
         return {**self.behind.environment, "AWS_ENDPOINT_URL": self.url}
 
-    def fail(self, method: str, pattern: str, *, status: int = 503, times: int = 10**6) -> Fault:
-        self.faults.append(fault := Fault(method, pattern, status, times))
+    def fail(self, method: str, pattern: str, *, status: int = 503, times: int = 10**6, after: int = 0) -> Fault:
+        self.faults.append(fault := Fault(method, pattern, status, times, after))
         return fault
 
     def heal(self) -> None:
@@ -51,8 +56,10 @@ class FailingS3:
     def fault_for(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
             if method == fault.method and fnmatch.fnmatch(path, fault.pattern) and fault.used < fault.times:
-                fault.used += 1
-                return fault
+                fault.seen += 1
+                if fault.seen > fault.after:
+                    fault.used += 1
+                    return fault
         return None
 
 

@@ -21,6 +21,7 @@ from eo_pygeoapi.store.job_features import JobFeatures, write_features
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.reader import DEFAULT_ORDER, PublishedReader
 from eo_pygeoapi.store.store import MissingResultError, ResultStore
+from tests.standins import failing_s3, s3
 from tests.store.results_data import publish, square, table, units
 
 IMPORTED = ImportSummary(status="SUCCESS", dry_run=False, imported=1)
@@ -142,6 +143,26 @@ def test_a_job_that_cannot_be_published_has_no_result(
         publish(store, "job-1", values)
     assert not store.exists("jobs/job-1/result.json")
     assert [key for key in store.keys() if "values-" in key] == []
+
+
+@pytest.mark.parametrize("place", ["*/published/rain/imported-2025*", "*/jobs/job-2/result.json"])
+def test_a_store_that_fails_while_a_job_is_published_leaves_the_collection_as_it_was(
+    s3_server: s3.StandIn, place: str
+) -> None:
+    rows = [("OuA", "20241231", 1.0), ("OuA", "20250101", 2.0)]  # two years are two files
+    with failing_s3.before(s3_server) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        store = ResultStore(s3_server.new_bucket())
+        publish(store, "job-1", table(rows), summary=IMPORTED)
+        before = published(store)
+        later = table([(unit, period, value + 1) for unit, period, value in rows])
+        proxy.fail("PUT", place, status=403)
+        with pytest.raises(ResultsError, match="results store: cannot write"):
+            publish(store, "job-2", later, summary=IMPORTED)
+        assert published(store) == before and not store.exists("jobs/job-2/result.json")
+        proxy.heal()
+        publish(store, "job-2", later, summary=IMPORTED)
+        assert {job for _, job in published(store).values()} == {"job-2"}
 
 
 def test_a_unit_is_kept_once_however_many_periods_it_has(store: ResultStore) -> None:

@@ -179,6 +179,19 @@ def test_a_copy_goes_when_the_store_no_longer_holds_its_file(host: Callable[[str
     assert [path.name for path in cache.rglob("*.nc")] == [own.name, kept.name]
 
 
+def test_the_command_removes_old_files_of_the_store_and_of_this_machine(
+    host: Callable[[str], SharedFolder], url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = host("one")
+    stored(one, b"july")
+    monkeypatch.setenv("EO_CACHE_URL", url)
+    prune = ["cache", "prune", "--data-dir", str(tmp_path / "none"), "--older-than", "0"]
+    for more, word in ((["--dry-run"], "would remove"), ([PREFIX], "removed"), ([], "removed 0 files")):
+        said = CliRunner().invoke(app, [*prune, *more])
+        assert said.exit_code == 0 and word in said.output and url in said.output, said.output
+    assert one.files("precip") == {}
+
+
 def test_the_commands_show_what_workers_share(
     host: Callable[[str], SharedFolder], url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """One batch of an import: what DHIS2 holds is read, what differs is sent, and what was taken is read back."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,8 +85,7 @@ class ImportSteps:
         differences = [] if run.dry_run else again(partial(_read_back, run, taken), self.pauses)
         sent.reject(answered.read.refused)
         # a value that an earlier attempt has stored counts as what it was then, not as unchanged
-        earlier = ((one, answered.attempted.get(one.ours.cell)) for one in answered.read.found)
-        found = [was if was and was.ours == one.ours and one.change == "unchanged" else one for one, was in earlier]
+        found = [was or one for one, was in _beside(answered.read, answered.attempted)]
         rows = [one.row() for one in found if one.ours.cell not in not_taken]
         rows += rejected_rows(sent.rejected)
         result = _result(run, found, answered.to_send, sent, not_taken, rows)
@@ -100,6 +99,7 @@ class ImportSteps:
             run.sent.begin(ours, {one.ours.cell: one.held.value for one in to_send if one.held})
         if ours and not run.facts.is_new:
             run.new_periods.announce({value.period for value in ours}, read.met)
+        arrived = [one.ours for one, was in _beside(read, attempted) if was]
         attempted |= {one.ours.cell: one for one in to_send}
         if not run.dry_run:
             run.files.begin(number, [one.row() for one in attempted.values()])
@@ -108,8 +108,16 @@ class ImportSteps:
             sent.add(self.sizes.timed(partial(run.sender.send, part), lambda sent: sent.stored))
         answered = Answered(read, to_send, attempted, sent)
         if not run.dry_run:
-            run.sent.confirm(ours, answered.not_taken, run.files.folder.job_id)
+            # with what an earlier attempt has sent, whose note may have been lost with it
+            run.sent.confirm([*ours, *arrived], answered.not_taken, run.files.folder.job_id)
         return answered
+
+
+def _beside(read: Read, attempted: Mapping[Cell, Compared]) -> Iterator[tuple[Compared, Compared | None]]:
+    """Yield each value beside what it was when an earlier attempt sent it, where DHIS2 has taken it from that."""
+    for one in read.found:
+        was = attempted.get(one.ours.cell)
+        yield one, was if was and was.ours == one.ours and one.change == "unchanged" else None
 
 
 def _attempted(run: Writing, number: int) -> Attempted:

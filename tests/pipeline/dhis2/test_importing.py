@@ -1,3 +1,5 @@
+import gzip
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
+from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.dhis2.imports import JULY, KONO, TARGET, TODAY, Importer, connector, files, july, put, sent, stored
 from tests.pipeline.made import dataset
 from tests.standins.dhis2 import StandIn, running
@@ -295,6 +298,21 @@ def test_a_value_whose_confirmation_was_lost_is_still_ours(run: Importer, dhis2:
     assert stored(dhis2) == later
     summary = run(dhis2, latest)
     assert (summary.updated, summary.kept_count, stored(dhis2)) == (130, 0, latest)
+
+
+def test_the_next_attempt_of_a_job_notes_what_dhis2_took_from_the_one_before(run: Importer, dhis2: StandIn) -> None:
+    run(dhis2, july())
+    later = {cell: value + 1 for cell, value in july().items()}
+    dhis2.faults({"path": "/api/dataValueSets", "method": "POST", "storeThenReset": True, "times": 1})
+    with pytest.raises(Dhis2Error):
+        run(dhis2, later)
+    run.jobs -= 1
+    assert run(dhis2, later).updated == 130
+    store = ResultStore(str(run.folder))
+    notes = [json.loads(gzip.decompress(store.read_bytes(key))) for key in store.keys("sent") if key.endswith(".gz")]
+    assert {job for note in notes for job in note["jobs"].values()} == {"job2"}
+    counts = {len(values) for note in notes for period in note["values"].values() for values in period.values()}
+    assert counts == {1}, "the value before is no longer taken for ours"
 
 
 # rejected
