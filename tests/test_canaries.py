@@ -104,7 +104,7 @@ def test_nothing_in_prefect(stack: Stack, jobs: list[str]) -> None:
 
 def test_nothing_in_what_commands_print(stack: Stack, jobs: list[str], tmp_path: Path) -> None:
     for arguments in (["check", "--config", str(stack.config)], ["datasets", "--config", str(stack.config)]):
-        done = stack.command(*arguments)
+        done = stack.command_here(*arguments)
         assert not leaks(" ".join(arguments), (done.stdout + done.stderr).encode())
 
 

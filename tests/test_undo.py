@@ -66,11 +66,11 @@ def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.St
     document, _ = outcome(stack, "eo-undo", jobId=second["jobID"], dryRun=False)
     assert document["message"] == "finished: of 13 values: 12 taken back before, 1 kept (changed since)"
 
-    compared = stack.command("reconcile", DATASET, "--start", "2024-01-02", "--end", "2024-01-03")
+    compared = stack.command_here("reconcile", DATASET, "--start", "2024-01-02", "--end", "2024-01-03")
     assert compared.returncode == 1, compared.stderr
     assert "DHIS2 holds 25 of 26 values of 2024-01-02 to 2024-01-03 as they were sent" in compared.stdout
     assert "it was changed by somebody at 20" in compared.stdout
-    undone = stack.command("undo", first["jobID"], "--apply")
+    undone = stack.command_here("undo", first["jobID"], "--apply")
     assert undone.returncode == 0, undone.stderr
     assert undone.stdout.splitlines()[:3] == [
         f"26 values were changed by {first['jobID']}", "      25 deleted", "       1 kept, for they have changed since"
@@ -81,7 +81,7 @@ def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.St
         ("eo-undo", False, 0, 25), ("eo-undo", False, 0, 0), ("eo-undo", False, 0, 12), ("eo-undo", True, 0, 12),
         ("", False, 13, 0), ("", False, 26, 0),
     ]  # fmt: skip
-    refused = stack.command("undo", "no-job")
+    refused = stack.command_here("undo", "no-job")
     assert (refused.returncode, refused.stderr) == (1, "error: input jobId: there is no job 'no-job'\n")
     assert held(dhis2_server) == {(BO, "20240102"): "999", (BO, "20240104"): "77"}
     assert shown(stack) == {}

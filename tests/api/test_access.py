@@ -209,8 +209,7 @@ def addresses_for_others() -> list[str]:
 def test_what_listens_for_others_executes_nothing_whatever_the_file_says(tmp_path: Path, app: str) -> None:
     config = base_config()
     assert config["server"]["bind"]["host"] == "127.0.0.1"
-    away = "http://127.0.0.1:9/api"
-    with web(tmp_path / "closed", config, away, app=app, host="0.0.0.0") as url:
+    with web(tmp_path, config, "http://127.0.0.1:9/api", app=app, host="0.0.0.0") as url:
         others = f"http://{addresses_for_others()[0]}:{url.rpartition(':')[2]}"
         assert requests.get(f"{others}/conformance?f=json", timeout=30).ok
         refused = requests.post(others + EXECUTION, json={"inputs": SAMPLE}, timeout=30)
@@ -221,6 +220,11 @@ def test_what_listens_for_others_executes_nothing_whatever_the_file_says(tmp_pat
         if app.startswith("eo_"):  # what reads is closed, too; at the loopback address everything is open
             assert requests.get(f"{others}/jobs?f=json", timeout=30).status_code == 403
             assert requests.get(f"{url}/jobs?f=json", timeout=30).status_code == 503  # Prefect is away
-    with web(tmp_path / "open", config, away, {"EO_INSECURE": "true"}, app=app, host="0.0.0.0") as url:
+
+
+@pytest.mark.skipif(not addresses_for_others(), reason="this machine has no address for others")
+def test_what_listens_for_others_executes_where_the_environment_says_so(tmp_path: Path) -> None:
+    away, open_to_all = "http://127.0.0.1:9/api", {"EO_INSECURE": "true"}
+    with web(tmp_path, base_config(), away, open_to_all, host="0.0.0.0") as url:
         others = f"http://{addresses_for_others()[0]}:{url.rpartition(':')[2]}"
         assert requests.post(others + EXECUTION, json={"inputs": SAMPLE}, timeout=30).status_code == 503

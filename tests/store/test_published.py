@@ -1,6 +1,7 @@
 import multiprocessing
 import tempfile
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -284,6 +285,7 @@ def test_readers_are_right_while_others_publish_and_merge(tmp_path: Path) -> Non
             if page.matched != 90 or len(firsts) != 1 or min(firsts) < lowest:
                 problems.append(f"{page.matched} rows, first value {firsts} after {lowest}")
             lowest = min(firsts)
+            time.sleep(0.01)  # the writers are to have some of the processors
 
     for writer in writers:
         writer.start()
