@@ -1,9 +1,10 @@
 """Memory of the whole stack: `uv run python -m bench.memory [--jobs 500] [--at-once 4]`.
 
 Starts `eo-pygeoapi up` and adds up the proportional set size (PSS: memory shared by several processes is divided among
-them) of all its processes: idle, after each fifth of so many jobs of the sample, idle again, and at the peak of a
-national month of hours (744 steps of 200 x 200 cells from one compressed file, 1,500 units of 385 points, to daily
-means), of which it prints the seconds from the POST to the results, and the steps they went by in.
+them, also where some are of another stack on this machine) of all its processes: idle, after each fifth of so many jobs
+of the sample, idle again, and at the peak of a national month of hours (744 steps of 200 x 200 cells from one
+compressed file, 1,500 units of 385 points, to daily means), of which it prints the seconds from the POST to the
+results, and the steps they went by in.
 """
 
 import argparse
