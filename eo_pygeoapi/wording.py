@@ -4,6 +4,7 @@ from collections.abc import Collection
 from itertools import islice
 
 LONGEST = 80
+MINUTE, HOUR, DAY = 60, 3600, 86400
 _JSON_WORDS = {None: "null", True: "true", False: "false"}
 
 
@@ -11,6 +12,27 @@ def shown(value: object) -> str:
     """Return a value as a message shows it: quoted if it is text, at most 80 characters."""
     text = _JSON_WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s: `1 job`, `12 jobs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def lasting(seconds: float) -> str:
+    """Return how long something takes, in the largest unit that tells: `7 seconds`, `20 minutes`, `2.5 hours`."""
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 2 * MINUTE:
+        return counted(round(seconds), "second")
+    if seconds < 1.5 * HOUR:
+        return counted(round(seconds / MINUTE), "minute")
+    return f"{round(seconds / HOUR, 1):g} hours" if seconds < 2 * DAY else f"{round(seconds / DAY, 1):g} days"
+
+
+def estimated(minutes: float) -> str:
+    """Return how long something will take about."""
+    return f"about {lasting(round(minutes) * MINUTE)}" if minutes >= 2 else "about a minute or less"
 
 
 def some(names: Collection[object], most: int = 5, separator: str = ", ") -> str:

@@ -40,6 +40,7 @@ from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.features import read_units
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.wording import counted, estimated
 from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import BACKFILL_HOOKS
@@ -102,7 +103,9 @@ class Run:
         )
         outputs = estimate(self.asked, self.dataset, plan, units, box, around, datetime.now(UTC))
         self.folder.write_json(job_folder.RESULT, outputs.to_json())
-        return f"{outputs.values} values in {len(plan.chunks)} jobs, about {outputs.minutes:.0f} minutes"
+        if not plan.chunks:
+            return "nothing to import: no value is missing that the provider has"
+        return f"{counted(outputs.values, 'value')} in {counted(len(plan.chunks), 'job')}, {estimated(outputs.minutes)}"
 
     def looked(self) -> str:
         """Look at the jobs and start more; ends the process, until it is to look again, or returns what came of all."""

@@ -49,6 +49,7 @@ from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.reader import PublishedReader
 from eo_pygeoapi.store.shared_cache import CALLED
 from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.wording import counted
 from flows.as_submitted import datasets_as_submitted
 from flows.following import begin, follow
 from flows.hooks import IMPORT_HOOKS
@@ -168,7 +169,8 @@ class Run:
                 grid, people = sources.open_source_data(request, extract), sources.open_people_of(request, extract)
                 aggregated = zonal.aggregate_to_org_units(grid, frame, wanted, dataset, report, means, people)
         self.kept.write_values(aggregated.frame)
-        _log.info("%d rows of %d organisation units and %d periods", len(aggregated.frame), len(frame), len(wanted))
+        of = f"{counted(len(frame), 'organisation unit')} and {counted(len(wanted), 'period')}"
+        _log.info("%s of %s", counted(len(aggregated.frame), "row"), of)
         return aggregated.left_out
 
     def _compare_with_normal(self, execution: Execution, report: Report) -> list[LeftOut]:
@@ -302,7 +304,7 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
     with progress.step("publish_results"), where_the_store_fails(f"{in_words(payload.count, summary)}; {WRITES_THEM}"):
         left_out = units.left_out + extract.left_out + without_values + payload.left_out
         outputs = run.publish_results(execution, summary, left_out, extract.note_of_all)
-        _log.info(outputs.not_published or f"{outputs.row_count} values are published")
+        _log.info(outputs.not_published or f"{counted(outputs.row_count, 'value')} published")
     words = in_words(outputs.row_count, summary)
     if imported_nothing(summary, payload.count):
         # a schedule must not stay green; the job keeps its values and documents

@@ -1,6 +1,6 @@
 import pytest
 
-from eo_pygeoapi.wording import shown, some
+from eo_pygeoapi.wording import counted, estimated, lasting, shown, some
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,25 @@ def test_a_long_value_is_cut() -> None:
 def test_of_many_names_the_first_are_named() -> None:
     assert some(["a", "b"], 2) == "a, b"
     assert some([1, 2, 3, 4], 2) == "1, 2 and 2 more"
+
+
+def test_one_has_no_plural() -> None:
+    assert [counted(count, "job") for count in (0, 1, 12)] == ["0 jobs", "1 job", "12 jobs"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "less than a second"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (5340, "89 minutes"),
+        (7199, "2 hours"), (9000, "2.5 hours"), (216_000, "2.5 days"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_said_in_the_largest_unit_that_tells(seconds: float, text: str) -> None:
+    assert lasting(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(0.0, "about a minute or less"), (2.4, "about 2 minutes"), (150, "about 2.5 hours")]
+)
+def test_an_estimate_is_no_more_exact_than_a_minute(minutes: float, text: str) -> None:
+    assert estimated(minutes) == text

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 from pygeoapi.api import API, SYSTEM_LOCALE, APIRequest, evaluate_limit
 from pygeoapi.util import TEMPLATESDIR, get_api_rules, render_j2_template
 
+from eo_pygeoapi.api import page_words
 from eo_pygeoapi.api.allowed import lacking, sign_in_address
-from eo_pygeoapi.api.page_words import STEP_NAMES, worded, words_of, written
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.datasets import cron_words
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import NoSuchProcessError, QueryError
@@ -93,10 +94,14 @@ def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str,
     config = {**api.tpl_config, "resources": {}}  # not shown, and large
     data = {
         **data,
-        "words": words_of,
-        "written": written,
-        "worded": worded,
-        "step_names": STEP_NAMES,
+        "words": page_words.words_of,
+        "written": page_words.written,
+        "worded": page_words.worded,
+        "day": page_words.day_in_words,
+        "besides_dhis2": page_words.besides_dhis2,
+        "step_names": page_words.STEP_NAMES,
+        "step_word": page_words.step_word,
+        "cron_words": cron_words.in_words,
         "lacking": lacking,
     }
     if manager_of(api).settings.api_tokens_file:

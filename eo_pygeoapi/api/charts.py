@@ -106,7 +106,8 @@ def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
         path += f"<title>{escape(said)}</title></path>"
         drawn += f'<a href="{escape(href + area.org_unit)}">{path}</a>' if href else path
     size = f"{width * scale + 2 * _POINT_RADIUS:.0f} {height * scale + 2 * _POINT_RADIUS:.0f}"
-    return f'<svg class="map" viewBox="0 0 {size}" role="img" aria-label="{escape(title)}">{drawn}</svg>'
+    role = "group" if href else "img"  # an image has no links in it
+    return f'<svg class="map" viewBox="0 0 {size}" role="{role}" aria-label="{escape(title)}">{drawn}</svg>'
 
 
 def line_chart(labels: Sequence[str], values: Sequence[float | None], title: str) -> str:

@@ -9,6 +9,7 @@ from eo_pygeoapi.store.coverage_reasons import causes_of
 
 UNITS_SHOWN, REASONS_SHOWN = 60, 20
 CELL, LINE, NAMES, TOP = 12, 16, 180, 20  # pixels
+LABEL = 72  # pixels of a day's
 BETWEEN_MARKS = 100  # pixels at least, so that labels do not touch
 # dark on light and light on dark differ in brightness too, so that the picture can be read in grey
 COLOURS: dict[CoverageCode, str] = {
@@ -97,6 +98,7 @@ class Picture:
             marks=[
                 Mark(NAMES + CELL * n, _label(coverage.periods[n]))
                 for n in range(0, len(coverage.periods), -(-BETWEEN_MARKS // CELL))
+                if n == 0 or (len(coverage.periods) - n) * CELL >= LABEL
             ],
             width=NAMES + CELL * len(coverage.periods),
             height=TOP + LINE * len(shown) + 4,

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
 
+from eo_pygeoapi.api.allowed import lacking
 from eo_pygeoapi.api.answers import answer_either, answer_json, answer_page, executions_of, headers_of
 from eo_pygeoapi.api.coverage_picture import Picture
 from eo_pygeoapi.api.mistakes import Mistakes
@@ -54,13 +55,22 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
         # up to the newest with values, and some beyond; none before the first
         days = longest(dataset.period_type)
         start = max(until - timedelta(days * PERIODS_SHOWN), table.summary()[0].start)
-        interval = Interval(start=start, end=until + timedelta(days * 5))
+        today = datetime.now(UTC).date()
+        interval = Interval(start=start, end=max(until, min(until + timedelta(days * 5), today)))
         periods = periods_in(interval, dataset.period_type)[-PERIODS_SHOWN - 5 :]
     coverage = table.matrix(periods, parse_level(request))
     levels = sorted({unit.level for unit in table.units() if unit.level is not None})
     picture = Picture.of(coverage)
     boundaries = in_words(document.boundaries or ())
-    more = {"picture": picture, "levels": levels, "boundary_words": boundaries}
+    more = {
+        "picture": picture,
+        "levels": levels,
+        "level": parse_level(request),
+        "boundary_words": boundaries,
+        "open": [problem for problem in Book(executions.store).open() if dataset.id in problem.datasets],
+        "times": dataset.schedules,
+        "refused": lacking(dataset.dhis2.connection),
+    }
     return answer_either(api, request, document.to_json(), "datasets/dataset.html", **more)
 
 

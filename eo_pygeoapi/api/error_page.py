@@ -12,7 +12,10 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.errors import (
     EoError,
     ForbiddenError,
+    NoSuchDatasetError,
     NoSuchJobError,
+    NoSuchProcessError,
+    NoSuchScheduleError,
     ResultNotAvailableError,
     ResultNotReadyError,
     UnauthorizedError,
@@ -39,6 +42,9 @@ _TITLES: Mapping[int, str] = {
 # by kind of error, where that says more than the status
 _TITLES_OF: Mapping[type[EoError], str] = {
     JobFailedError: "The job has failed, so it has no results",
+    NoSuchDatasetError: "There is no such dataset",
+    NoSuchProcessError: "There is no such process",
+    NoSuchScheduleError: "There is no such schedule",
     NoSuchJobError: "There is no such job",
     ResultNotReadyError: "The job has not ended yet",
     ResultNotAvailableError: "There is no such result",

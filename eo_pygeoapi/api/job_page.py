@@ -10,10 +10,11 @@ from typing import Any
 from eo_pygeoapi.api.job_title import title_of, what_to_do
 from eo_pygeoapi.api.process_form import query_of
 from eo_pygeoapi.api.result_page import named_periods
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.store import job_folder
+from eo_pygeoapi.store.backfills import Backfill
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_features import JobFeatures
 from eo_pygeoapi.store.job_folder import JobFolder
@@ -40,6 +41,8 @@ def job_page(store: ResultStore, job: Job, datasets: Mapping[str, Dataset]) -> d
     if job.process_id == PROCESS_ID and job.status in FINAL:
         shown["again"] = query_of(job.visible_inputs())
     folder = JobFolder(store, job.id)
+    if job.process_id == BACKFILL_ID and (backfill := Backfill.of(folder)):
+        shown["parts"] = backfill.parts
     if job.status == "failed":
         return shown | {"what_to_do": what_to_do(job, folder.read_json(job_folder.ERROR, default={}))}
     if not job.is_ours or job.status != "successful":

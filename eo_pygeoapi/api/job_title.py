@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from eo_pygeoapi.contract.status import FINAL, PROCESS_ID, RECONCILE_ID
+from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.watch.feed_jobs import days_asked
 
 # how the message of a job that has ended counts: `finished: 434 values; in DHIS2: 403 new, 31 rejected`
-_VALUES = re.compile(r"finished: (\d+ values)")
+_VALUES = re.compile(r"finished: (\d+ values?)")
 _IN_DHIS2 = re.compile(r"; in DHIS2: ([^;]+)")
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _OF_DAYS = re.compile(r" of \d{4}-\d{2}-\d{2} to \d{4}-\d{2}-\d{2}")  # the title has said so
@@ -77,8 +77,10 @@ def _outcome(job: Job) -> str:
         if job.status == "successful":
             said = job.message.removeprefix("finished: ")
             about = "comparison" if job.process_id == RECONCILE_ID else name
-            about = f"{about}, dry run" if said.startswith(_DRY) else about
-            return f"{about}: {_OF_DAYS.sub('', said.removeprefix(_DRY))}"
+            only_estimated = job.process_id == BACKFILL_ID and job.inputs.get("dryRun", True) is not False
+            about = f"{about}, dry run" if only_estimated or said.startswith(_DRY) else about
+            said = _OF_DAYS.sub("", said.removeprefix(_DRY))
+            return f"{about} {said}" if said.startswith("of ") else f"{about}: {said}"
     if job.status != "successful":
         return f"{kind} {_state(job)}"
     changed, values = _IN_DHIS2.search(job.message), _VALUES.search(job.message)

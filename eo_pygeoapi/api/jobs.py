@@ -31,6 +31,7 @@ from eo_pygeoapi.gateway.job_filter import STATUSES, parse_job_filter
 from eo_pygeoapi.gateway.runs import DURATIONS_LOOKED_AT
 from eo_pygeoapi.jobs.documents import HTML, JSON, link, status_document
 from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.wording import lasting
 
 FILTERS = ("status", "dataset", "processID", "from", "to", "limit")  # the fields of the page's form
 LOG_LINES = 199  # Prefect answers 200 in one call
@@ -87,6 +88,7 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
     if request.format == "html":
         shown = job_page(executions.store, job, executions.datasets())
         shown["refused"] = lacking(executions.connection_of(job))
+        shown["took"] = _duration(job)
     return answer_either(api, request, document, "jobs/job.html", jobs=document, **shown)
 
 
@@ -149,8 +151,7 @@ def _with_days(params: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _duration(job: Job) -> str:
-    """Return how long a job took, in whole seconds or minutes; nothing where it has not ended."""
+    """Return how long a job took; nothing where it has not ended."""
     if not (job.started and job.finished):
         return ""
-    seconds = round((job.finished - job.started).total_seconds())
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+    return lasting((job.finished - job.started).total_seconds())

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
+
+from eo_pygeoapi.contract.status import FINAL
 
 # what a step of an import does, by the name of its task
 STEP_NAMES: Mapping[str, str] = {
@@ -23,6 +26,7 @@ _WORDS: Mapping[str, str] = {
     "orgUnits": "Organisation units",
     "dhis2": "DHIS2",
     "jobId": "Job",
+    "undone": "Job undone",
     "status": "Outcome",
     "importStrategy": "What is sent",
     "onConflict": "Where somebody else stored a value",
@@ -48,16 +52,33 @@ _VALUES: Mapping[str, str] = {
     "keep": "it is kept",
     "overwrite": "it is overwritten",
 }
-_AT_STEP = re.compile(r"(\w+)( \(step \d+ of \d+\))")
+_AT_STEP = re.compile(rf"\b({'|'.join(STEP_NAMES)})( \(step \d+ of \d+\)|: )")
+_OF_ENDED: Mapping[str, str] = {"waiting": "not reached", "running": "broken off"}
 _RELATIVE = re.compile(r"-P(\d+)([DMYW])")
 _UNITS = {"D": "day", "W": "week", "M": "month", "Y": "year"}
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[0-9:.]*(?:Z|\+00:00)")
 
 
 def worded(message: str) -> str:
-    """Return the message of a job for people: `Get the data (step 3 of 7)` for `extract_source_data (step 3 of 7)`."""
-    found = _AT_STEP.fullmatch(message)
-    return f"{STEP_NAMES.get(found[1], found[1])}{found[2]}" if found else message
+    """Return the message of a job, or a line of its log, for people: `Get the data (step 3 of 7)`."""
+    return _AT_STEP.sub(lambda found: f"{STEP_NAMES[found[1]]}{found[2]}", message)
+
+
+def step_word(step: str, job: str) -> str:
+    """Return the status of a step for people: what a job that has ended did not come to waits for nothing."""
+    return _OF_ENDED.get(step, step) if job in FINAL else step
+
+
+def day_in_words(day: str) -> str:
+    """Return `1 July 2025` for `2025-07-01`."""
+    found = date.fromisoformat(day)
+    return f"{found.day} {found:%B %Y}"
+
+
+def besides_dhis2(summary: str) -> str:
+    """Return what the summary of a dataset says besides until when its values are in DHIS2, which stands beside it."""
+    first, _, rest = summary.partition("; ")
+    return rest if first.startswith("in DHIS2 until") else summary
 
 
 def words_of(name: str) -> str:

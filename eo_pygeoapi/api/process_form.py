@@ -11,7 +11,7 @@ _SIMPLE = ("string", "number", "integer", "boolean")
 
 @dataclass(frozen=True)
 class FormField:
-    """A field for one input: how it is called, what may be chosen, and what stands in it."""
+    """A field for one input: how it is called, what may be chosen, what stands in it, and what might."""
 
     id: str
     title: str
@@ -19,11 +19,13 @@ class FormField:
     required: bool = False
     several: bool = False
     value: str = ""
+    example: str = ""
 
 
 def fields_of(description: JsonMapping, given: Mapping[str, str]) -> list[FormField]:
     """Return the fields for the inputs of a process, with what was given in them, else the example or the default."""
-    example: JsonMapping = {} if given else (description.get("example") or {}).get("inputs", {})
+    examples: JsonMapping = (description.get("example") or {}).get("inputs", {})
+    example: JsonMapping = {} if given else examples
     inputs: JsonMapping = description.get("inputs", {})
     twice = {"datetime"} if "start" in inputs else set()
     return [
@@ -34,6 +36,7 @@ def fields_of(description: JsonMapping, given: Mapping[str, str]) -> list[FormFi
             required=described.get("minOccurs", 1) != 0,
             several=_is_several(described),
             value=given.get(id_, _text(example.get(id_, described["schema"].get("default", "")))),
+            example=_text(examples.get(id_, "")),
         )
         for id_, described in inputs.items()
         if described.get("schema", {}).get("type") in _SIMPLE and id_ not in twice

@@ -32,8 +32,11 @@ def get_schedules(api: API, request: APIRequest) -> Answer:
         ],
     }
     messages = {name: job.message for name, job in last.items()}
+    titles = {id_: dataset.title or id_ for id_, dataset in datasets.items()}
     refused = {one.name: lacking(schedules.connection(one.dataset.id, one.schedule.name)) for one in standings}
-    return answer_either(api, request, document, "schedules/index.html", messages=messages, refused=refused)
+    return answer_either(
+        api, request, document, "schedules/index.html", messages=messages, refused=refused, titles=titles
+    )
 
 
 def get_schedule(api: API, request: APIRequest, dataset_id: str, name: str) -> Answer:

@@ -14,6 +14,7 @@ from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.contract.status import BACKFILL_ID
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.json_types import JsonObject
+from eo_pygeoapi.wording import estimated
 
 if TYPE_CHECKING:
     from eo_pygeoapi.contract.backfill import BackfillOutputs
@@ -104,21 +105,14 @@ def in_words(found: "BackfillOutputs") -> dict[str, str]:
     """Return the numbers of an estimate in words."""
     ends = datetime.fromisoformat(found.ends)
     requests = f"{found.provider_requests} requests" if found.provider_requests else "none"
-    waits = f", usually {minutes_in_words(found.provider_minutes)}" if found.provider_minutes >= 1 else ""
+    waits = f", usually {estimated(found.provider_minutes)}" if found.provider_minutes >= 1 else ""
     return {
         "jobs": f"{found.chunks.total}",
         "values": f"{found.values:,} ({found.periods:,} periods, {found.org_units:,} organisation units)",
         "to download": f"{found.download_mi_b:,.1f} MiB",
         "to keep": f"{found.store_mi_b:,.1f} MiB",
         "of the provider": requests + waits,
-        "of DHIS2": minutes_in_words(found.dhis2_minutes),
-        "time": minutes_in_words(found.minutes),
+        "of DHIS2": estimated(found.dhis2_minutes),
+        "time": estimated(found.minutes),
         "ends": f"{ends:%Y-%m-%d %H:%M} UTC, begun now",
     }
-
-
-def minutes_in_words(minutes: float) -> str:
-    """Return a time in the unit that people say it in."""
-    if minutes < 90:
-        return f"about {max(round(minutes), 1)} min"
-    return f"about {minutes / 60:.1f} hours" if minutes < 48 * 60 else f"about {minutes / 1440:.1f} days"

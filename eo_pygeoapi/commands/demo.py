@@ -15,6 +15,7 @@ from eo_pygeoapi.contract.status import FINAL, PROCESS_ID
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.wording import counted
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 60.0  # with a server that is busy, as all are on a slow machine while they start
@@ -79,7 +80,7 @@ def _print_results(out: Console, running: Running, job: str, result: JsonObject)
     out.print(table)
     summary = result["importSummary"]
     out.print(
-        f"{result['orgUnitCount']} organisation units, {result['rowCount']} values; "
+        f"{counted(result['orgUnitCount'], 'organisation unit')}, {counted(result['rowCount'], 'value')}; "
         f"import into DHIS2: {summary['status']}{' - ' + summary['reason'] if summary.get('reason') else ''}",
         markup=False,
     )

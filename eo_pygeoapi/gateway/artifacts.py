@@ -4,6 +4,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.json_types import JsonMapping
+from eo_pygeoapi.wording import counted
 
 
 def show_payload(preview: JsonMapping) -> None:
@@ -12,7 +13,7 @@ def show_payload(preview: JsonMapping) -> None:
     create_table_artifact(
         key="payload-preview",
         table=rows,
-        description=f"The first {len(rows)} of {preview['count']} data values",
+        description=f"The first {len(rows)} of {counted(preview['count'], 'data value')}",
         _sync=True,  # type: ignore[call-arg]
     )
 

@@ -16,6 +16,7 @@ from prefect.events.schemas.events import ResourceSpecification
 
 from eo_pygeoapi.gateway.job import PUT_OFF
 from eo_pygeoapi.gateway.work_pool import WORK_POOL
+from eo_pygeoapi.wording import counted
 
 SILENT = "eo-pygeoapi: runs without a sign of life"
 DISMISSED = "eo-pygeoapi: dismissed runs without a sign of life"
@@ -50,7 +51,7 @@ def ensure_lost_runs(client: SyncPrefectClient, seconds: int) -> int:
 
 def lost_runs(seconds: int) -> Sequence[AutomationCore]:
     """Return the automations: after a sign of life another one or the run's end, and after a dismissal its end."""
-    silent = f"no sign of life for {seconds // 60} minutes: the machine of the run is lost or cut off"
+    silent = f"no sign of life for {counted(seconds // 60, 'minute')}: the machine of the run is lost or cut off"
     return (
         _automation(SILENT, silent, StateType.CRASHED, _ALIVE, _ALIVE | _ENDED | _LEFT, seconds),
         _automation(

@@ -25,6 +25,7 @@ from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.findings import error, warning
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight
 from eo_pygeoapi.settings import no_connection
+from eo_pygeoapi.wording import counted
 
 MIB = 2**20
 SECONDS_A_VALUE = 0.0011  # DHIS2 with its database beside it, new values
@@ -205,7 +206,7 @@ def _longer_than(window: Window, values: int, per_minute: int) -> Iterator[Findi
 
 def _not_there(count: int, code: str, why: str) -> Iterator[Finding]:
     if count:
-        yield warning(code, f"{count} periods are left out: {why}")
+        yield warning(code, f"{counted(count, 'period')} left out: {why}")
 
 
 def _days(first: date | None, last: date | None) -> str:

@@ -17,6 +17,7 @@ from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
 from eo_pygeoapi.pipeline.dhis2.findings import warning
 from eo_pygeoapi.pipeline.dhis2.refused_again import refused_again
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.wording import counted
 
 
 class Lacking(NamedTuple):
@@ -74,9 +75,10 @@ def refused_before(found: Sequence[Lacking]) -> Iterator[Finding]:
         first = refused[0]
         yield warning(
             "refused-again",
-            f"{len(refused)} values that DHIS2 refused do not count as missing, for it would refuse them again, such "
-            f"as {first.period} of {first.org_unit}: {first.reason}; when that is mended, the same backfill does them",
+            f"{counted(len(refused), 'refused value')} not counted as missing, for DHIS2 would refuse the same again, "
+            f"such as {first.period} of {first.org_unit}: {first.reason}; when that is mended, the same backfill does "
+            "what is left out now",
         )
     if again := sum(lacking.tried_again for lacking in found):
-        words = f"{again} of the values DHIS2 refused at the last try; they are tried again"
+        words = f"{counted(again, 'value')} that DHIS2 refused at the last try: tried again"
         yield warning("refused-before", words)

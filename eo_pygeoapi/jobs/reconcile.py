@@ -14,6 +14,7 @@ from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.reconciling import reconcile
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.wording import counted
 
 SHOWN = 100
 COLUMNS = ("orgUnit", "period", "sent", "held", "likely", "reason", "storedBy", "storedAt", "group")
@@ -61,6 +62,7 @@ def in_words(outputs: ReconcileOutputs) -> str:
     if not outputs.sent:
         return f"nothing was sent for {days}"
     listed = ", ".join(f"{count} {reason}" for reason, count in outputs.by_reason.items())
-    return f"DHIS2 holds {outputs.equal} of {outputs.sent} values of {days} as they were sent" + (
+    were = "it was" if outputs.sent == 1 else "they were"
+    return f"DHIS2 holds {outputs.equal} of {counted(outputs.sent, 'value')} of {days} as {were} sent" + (
         f"; {listed}" if listed else ""
     )

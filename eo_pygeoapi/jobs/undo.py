@@ -20,6 +20,7 @@ from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.taken_back import take_back
+from eo_pygeoapi.wording import counted
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def in_words(outputs: UndoOutputs) -> str:
     }
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
     begin = "a dry run, nothing is changed; of" if summary.dry_run else "of"
-    return f"{begin} {outputs.cell_count} values: {listed}"
+    return f"{begin} {counted(outputs.cell_count, 'value')}: {listed}"
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.connections import TokenFacts
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.problems import Condition, problem_id
-from eo_pygeoapi.wording import some
+from eo_pygeoapi.wording import counted, some
 
 NO_WORKER_AFTER = timedelta(minutes=10)
 LEAST_FREE, ENOUGH_FREE = 0.1, 0.12  # a disk that was nearly full is so until it has the second
@@ -146,8 +146,9 @@ def refusals(found: Iterable[Refusal]) -> Iterator[Condition]:
             event="refused",
             cause=dataset.id,
             since=refusal.at,
-            message=f"DHIS2 refused {refusal.count} values of {dataset.title}: {refusal.reason}",
-            what_to_do="The job lists every refused value with its reason.",
+            message=f"DHIS2 refused {counted(refusal.count, 'value')} of {dataset.title}: {refusal.reason}",
+            what_to_do="Mend in DHIS2 what the reason names, and import these days again. The job lists every refused "
+            "value with its reason.",
             datasets=(dataset.id,),
             tenant=dataset.tenant,
             job_id=refusal.job_id,

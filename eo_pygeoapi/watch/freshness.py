@@ -16,6 +16,7 @@ from eo_pygeoapi.jobs.documents import last_run
 from eo_pygeoapi.store import boundaries
 from eo_pygeoapi.store.coverage import PeriodSummary
 from eo_pygeoapi.watch.feed_jobs import CHOOSE_UNITS, OTHER_SETTINGS, days_asked
+from eo_pygeoapi.wording import counted
 
 LEAST_GRACE = timedelta(days=2)
 # of so many of the newest periods it is looked at how many units they usually have
@@ -240,7 +241,7 @@ def in_words(facts: Facts, today: date) -> str:
     elif any(schedule.active for schedule in facts.dataset.schedules):
         parts.append(f"when {_named(_following(facts, last), today)} comes is not known")
     if missing := len(gaps(facts)):
-        parts.append(f"{missing} {'period' if missing == 1 else 'periods'} missing before")
+        parts.append(f"{counted(missing, 'period')} missing before")
     return "; ".join([*parts, *boundaries.in_words(facts.boundaries, brief=True), *_pauses(facts, today)])
 
 

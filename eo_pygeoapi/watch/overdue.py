@@ -9,7 +9,7 @@ from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.freshness import Facts
 from eo_pygeoapi.watch.missed import Missed, Why
 from eo_pygeoapi.watch.problems import Condition
-from eo_pygeoapi.wording import some
+from eo_pygeoapi.wording import counted, some
 
 _SHOWN = 5
 _NOT_RUN_BECAUSE: dict[Why, str] = {
@@ -35,7 +35,7 @@ def late(found: Iterable[Facts], today: date, *, catching_up: bool = False) -> I
         if last is None or not freshness.is_late(facts, today):
             continue
         days, held, since = (today - last.end).days, freshness.newest_settled(facts), freshness.expected(facts, today)
-        message = f"{facts.dataset.title} is late: its newest values are of {last.end}, {days} days ago."
+        message = f"{facts.dataset.title} is late: its newest values are of {last.end}, {counted(days, 'day')} ago."
         what_to_do = (
             "Reports that need newer values lack them. Look at its last job: does the provider have newer data, and "
             "does the schedule run?"
@@ -75,8 +75,9 @@ def stale(found: Iterable[Facts], today: date) -> Iterator[Condition]:
             event="stale-provider",
             cause=f"{provider} final" if final else provider,
             since=datetime.combine(newest, time(), UTC),
-            message=f"{what} stopped: {'their' if final else 'its'} newest day is {newest}, {(today - newest).days} "
-            f"days ago.{' Preliminary values stay in their place.' if final else ''}",
+            message=f"{what} stopped: {'their' if final else 'its'} newest day is {newest}, "
+            f"{counted((today - newest).days, 'day')} ago."
+            f"{' Preliminary values stay in their place.' if final else ''}",
             what_to_do="Ask the provider, or set another provider or address in the datasets' options.",
             datasets=tuple(facts.dataset.id for facts in these),
             tenant=tenant,

@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from eo_pygeoapi.wording import lasting
+
 AHEAD = "EO_CLOCK_AHEAD"  # seconds, for the processes of runs
 TOLERATED = timedelta(minutes=1)
 SAID_EVERY = timedelta(hours=1)
@@ -47,10 +49,10 @@ class ServerClock:
 
 def in_words(ahead: timedelta) -> str:
     """Say that the clock of this machine is off, how much, and what to do."""
-    minutes, where = abs(ahead).total_seconds() / 60, "ahead of" if ahead > timedelta(0) else "behind"
+    off, where = lasting(abs(ahead).total_seconds()), "ahead of" if ahead > timedelta(0) else "behind"
     return (
-        f"the clock of this machine is {minutes:.0f} minutes {where} that of the Prefect server; runs are taken by the "
-        "server's. Set this machine's clock, by NTP"
+        f"the clock of this machine is {off} {where} that of the Prefect server; runs are taken by the server's. "
+        "Set this machine's clock, by NTP"
     )
 
 

@@ -210,8 +210,14 @@ def test_problems_are_listed(url: str) -> None:
         ("/datasets?f=html", "published until 3 July 2025, not in DHIS2"),
         ("/datasets/rain?f=html", "Kenema &lt;east&gt;, 20250702: left out"),
         ("/datasets/sample-temperature?f=html", "No job has published values yet."),
+        ("/datasets/rain?f=html", "rain failed: &lt;away&gt;"),
+        ("/datasets/rain?f=html", "/processes/eo-backfill?f=html&amp;datasetId=rain#execute"),
+        ("/datasets/sample-temperature?f=html", "nothing is in DHIS2"),
+        ("/datasets/sample-temperature/latest?f=html", "?f=html&amp;datasetId=sample-temperature#execute"),
+        ("/datasets/sample-temperature/history?f=html", "Nothing was sent to DHIS2 yet"),
         ("/problems?f=html", "rain failed: &lt;away&gt;"),
         ("/?f=html", "published until 3 July 2025, not in DHIS2"),
+        ("/?f=html", "<th>In DHIS2 until</th>"),
         ("/?f=html", "rain failed: &lt;away&gt;"),
         ("/collections?f=html", "2025-07-01 to 2025-07-03"),
         ("/collections/rain?f=html", "sum in time, mean in space, in mm"),
@@ -243,7 +249,7 @@ def test_the_history_by_the_page_as_json_csv_and_a_page(url: str) -> None:
     )
     page = get(url, "/datasets/rain/history?f=html").text
     assert "token &lt;ops&gt;" in page and "/jobs/job-2?f=html" in page
-    assert "There are none yet" in get(url, "/datasets/sample-temperature/history?f=html").text
+    assert "Nothing was sent to DHIS2 yet" in get(url, "/datasets/sample-temperature/history?f=html").text
     assert get(url, "/datasets/nope/history").status_code == 404
 
 

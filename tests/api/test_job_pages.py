@@ -131,11 +131,24 @@ def test_what_an_import_found_is_in_tables_with_names(job: str) -> None:
         assert said in rejected, said
 
 
+def test_an_import_leads_to_its_undo_and_its_links_name_pages_and_files(job: str) -> None:
+    text = page(f"{job}?f=html").partition("<main")[2]
+
+    assert f'/processes/eo-undo?f=html&amp;jobId={job.rpartition("/")[2]}#execute"' in text
+    assert f'<a href="{job}/logs?f=html"' in text and "(CSV)" in text and "application/json" not in text
+
+
+def test_the_page_of_a_process_leads_to_its_jobs(job: str) -> None:
+    text = page(f"{job.partition('/jobs/')[0]}/processes/{PROCESS}?f=html").partition("<main")[2]
+
+    assert f"/jobs?f=html&amp;processID={PROCESS}" in text and "as HTML" not in text and "as JSON" not in text
+
+
 def test_every_value_stands_beside_what_dhis2_holds(job: str) -> None:
     text = page(f"{job}/payload-preview?f=html")
 
     assert text.count('<tr class="change-') == 5 and "5 of 5" in text and "1 unchanged" in text
-    assert '<tr class="change-kept"><td>Unit ken</td><td>2 July 2025</td>' in text
+    assert '<tr class="change-kept"><td class="unit">Unit ken</td><td class="moment">2 July 2025</td>' in text
     differing = page(f"{job}/payload-preview?f=html&only=differing")
     assert differing.count('<tr class="change-') == 4 and '<tr class="change-unchanged"' not in differing
     second = page(f"{job}/payload-preview?f=html&only=differing&limit=3&offset=3")

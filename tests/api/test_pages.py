@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import requests
@@ -89,6 +89,10 @@ def test_a_page_can_be_read_by_everybody(url: str, path: str) -> None:
     fields = [field for field in page.all("input", "select", "textarea") if field.get("type") != "hidden"]
     assert {field.get("id") for field in fields} <= labels
     assert all(drawn.get("aria-label") or drawn.get("aria-hidden") for drawn in page.all("svg"))
+    assert page.all("a")[0] == {"class": "skip", "href": "#main"} and page.all("main")[0]["id"] == "main"
+    assert all(landmark.get("aria-label") for landmark in page.all("nav"))
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert all(lower - higher <= 1 for higher, lower in pairwise(headings)), headings
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
 

@@ -113,6 +113,7 @@ def test_a_person_pauses_resumes_and_runs_it(server: Server) -> None:
 def test_the_buttons_of_the_pages_are_plain_forms(server: Server) -> None:
     assert "daily" in (page := server.ask("GET", "/schedules?f=html").text) and "<script" not in page
     # on a narrow screen each row is a card, whose cells say what they are
+    assert 'title="30 0 * * *">every day at 00:30</span> (Africa/Cairo)' in page and "every Monday at 06:00" in page
     assert '<table class="stacked">' in page and 'data-label="Next"' in page and 'data-label="Last job"' in page
     own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
     sent = server.ask("POST", "/schedules/feed/daily/pause?f=html", data={"reason": "a & b"}, headers=own)

@@ -94,7 +94,7 @@ def test_parts_without_anything_missing_are_left_out(coverage: CoverageTable) ->
 def test_what_the_provider_does_not_have_is_left_out_and_said(coverage: CoverageTable) -> None:
     plan = planned(coverage, "1980-12-30", "1981-01-02")
     assert [period.id for period in plan.periods] == ["19810101", "19810102"]
-    assert [f.message for f in plan.findings] == ["2 periods are left out: the source has data from 1981-01-01 only"]
+    assert [f.message for f in plan.findings] == ["2 periods left out: the source has data from 1981-01-01 only"]
     young = planned(coverage, "2026-10-30", "2026-11-02")  # the month is published on the 21st of the next
     assert [period.id for period in young.periods] == ["20261030", "20261031"]
     assert [finding.code for finding in young.findings] == ["not-published-yet"]

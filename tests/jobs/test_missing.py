@@ -57,9 +57,9 @@ def test_what_dhis2_would_refuse_again_is_not_missing_but_said(coverage: Coverag
         assert plan.values == 5
         again, before = plan.findings
         assert again.code == "refused-again" and again.message.startswith(
-            "8 values that DHIS2 refused do not count as missing, for it would refuse them again, such as 20240101 of "
+            "8 refused values not counted as missing, for DHIS2 would refuse the same again, such as 20240101 of "
         )
-        assert (before.code, before.message.split(" of ")[0]) == ("refused-before", "3")
+        assert (before.code, before.message.split(" that ")[0]) == ("refused-before", "3 values")
         missing.lacking(DAYS[:2], UNITS)
         assert len(server.log()) == asks  # DHIS2 is asked once
 

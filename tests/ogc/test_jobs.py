@@ -256,10 +256,10 @@ def test_the_log_tells_what_each_step_did(stack: Stack, jobs: Jobs) -> None:
         "load_org_units: 6 organisation units",
         "extract_source_data: 1 file: temperature.nc",
         "aggregate_to_org_units: 18 rows of 6 organisation units and 3 periods",
-        "build_dhis2_payload: 18 data values; 0 rows have no value",
+        "build_dhis2_payload: 18 data values; 0 rows without a value",
     ]
     assert ours[5].startswith("import_to_dhis2: 18 values; nothing was sent to DHIS2")
-    assert ours[6:] == ["publish_results: 18 values are published"]
+    assert ours[6:] == ["publish_results: 18 values published"]
 
 
 @pytest.mark.parametrize("name", ["no-raster", "failed"])

@@ -19,7 +19,7 @@ from tests.worker.farm import Farm, lines
     [
         (timedelta(seconds=30), timedelta(0), ""),
         (timedelta(minutes=20), timedelta(minutes=20), "20 minutes ahead of that of the Prefect server"),
-        (-timedelta(hours=2), -timedelta(hours=2), "120 minutes behind that of the Prefect server"),
+        (-timedelta(hours=2), -timedelta(hours=2), "2 hours behind that of the Prefect server"),
     ],
 )
 def test_a_clock_that_is_off_by_more_than_a_minute_is_said_once(

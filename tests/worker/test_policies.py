@@ -131,4 +131,4 @@ def test_an_import_waits_for_data_that_are_not_published_yet(work: Farm, provide
     chc.make_day(provider.root, day, "prelim", "rnl", np.asarray(chc.rain(day, CHIRPS_SHAPE)))
     done = ended(work, id_)
     assert (done.status, done.attempts) == ("successful", 2), done
-    assert done.message.startswith("finished: 1 values")
+    assert done.message.startswith("finished: 1 value;")

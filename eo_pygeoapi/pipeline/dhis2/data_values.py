@@ -21,6 +21,7 @@ import numpy as np
 from eo_pygeoapi.contract.models import LeftOut, Model
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.wording import counted
 
 PREVIEW_ROWS = 100
 # the columns of DHIS2's own CSV, which it tells apart by their places
@@ -79,7 +80,8 @@ class Payload(Model):
 
     def in_words(self) -> str:
         """Return how many data values the payload holds, and how many rows have none."""
-        return f"{self.count} data values; {self.null_count + len(self.left_out)} rows have no value"
+        rows = counted(self.null_count + len(self.left_out), "row")
+        return f"{counted(self.count, 'data value')}; {rows} without a value"
 
 
 def build_dhis2_payload(rows: Iterable[Row], target: DatasetTarget, json_file: Path, csv_file: Path) -> Payload:

@@ -28,6 +28,7 @@ from eo_pygeoapi.pipeline.dhis2.summary import Tally
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.store.connections import note_token
+from eo_pygeoapi.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -113,12 +114,12 @@ def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool,
         notes.append(f"imported values show up in DHIS2 analytics after its next run; {last}")
     if total.kept_count:
         notes.append(
-            f"{total.kept_count} values that others stored in DHIS2 were kept; to overwrite such values set "
+            f"kept in DHIS2: {counted(total.kept_count, 'value')} that others stored; to overwrite such values set "
             "dhis2.onConflict: overwrite in the dataset's eo: block"
         )
     if total.difference_count:
         notes.append(
-            f"{total.difference_count} values are not in DHIS2 as it was sent them, though it said that it took them; "
-            "`differences` lists them with the likely reason"
+            f"{counted(total.difference_count, 'value')} not in DHIS2 as sent, though it said that it took everything; "
+            "`differences` lists each with the likely reason"
         )
     return total.model_copy(update={"findings": findings, "notes": notes})

@@ -15,6 +15,7 @@ from pydantic import Field
 from eo_pygeoapi.contract.models import Difference, ImportSummary, KeptValue, Model, PeriodType, Rejected
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.timeliness import left_out_words
+from eo_pygeoapi.wording import counted
 
 SHOWN = 100
 NAMED = 5  # so many of many names stand in a reason
@@ -124,7 +125,7 @@ def shortened(reason: str) -> str:
 def in_words(row_count: int, summary: ImportSummary) -> str:
     """Return in one sentence how many values a job computed, and what DHIS2 did with them."""
     if summary.status == "SKIPPED":
-        return f"{row_count} values; nothing was sent to DHIS2: {summary.reason}"
+        return f"{counted(row_count, 'value')}; nothing was sent to DHIS2: {summary.reason}"
     counts = {
         "new": summary.imported,
         "changed": summary.updated,
@@ -134,10 +135,10 @@ def in_words(row_count: int, summary: ImportSummary) -> str:
     }
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
     if summary.status == "ERROR" and summary.dry_run:
-        return f"an import would fail: {summary.reason}; a dry run of {row_count} values, nothing is stored"
+        return f"an import would fail: {summary.reason}; a dry run of {counted(row_count, 'value')}, nothing is stored"
     sent = "a dry run, nothing is stored; in DHIS2 they would be" if summary.dry_run else "in DHIS2"
     more = [summary.reason] if summary.status == "ERROR" and summary.reason else summary.notes[:1]
-    return "; ".join([f"{row_count} values", f"{sent}: {listed}", *more])
+    return "; ".join([counted(row_count, "value"), f"{sent}: {listed}", *more])
 
 
 def imported_nothing(summary: ImportSummary, count: int) -> bool:

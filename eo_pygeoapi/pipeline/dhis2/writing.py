@@ -15,6 +15,7 @@ from eo_pygeoapi.pipeline.dhis2.screening import Screening, unit_reason
 from eo_pygeoapi.pipeline.dhis2.send import Sender
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.pipeline.dhis2.stored import StoredValues
+from eo_pygeoapi.wording import counted
 
 Strategy = Literal["CREATE_AND_UPDATE", "DELETE"]
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Writing:
 
         def post(values: Sequence[DataValue], strategy: Strategy) -> Mapping[str, object]:
             doing = "deleting" if strategy == "DELETE" else "importing"
-            logger.info("%s %d data values", "asking DHIS2 about" if dry_run else doing, len(values))
+            logger.info("%s %s", "asking DHIS2 about" if dry_run else doing, counted(len(values), "data value"))
             body = data_value_set((value._replace(org_unit=uids[value.org_unit]) for value in values), target)
             # which values are new and which are changed was sorted out before
             return dhis2.data_value_sets(body, dry_run=dry_run, import_strategy=strategy)

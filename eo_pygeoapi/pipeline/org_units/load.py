@@ -24,7 +24,7 @@ from eo_pygeoapi.pipeline.grids.geometry import looks_swapped, usable_geometry
 from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
-from eo_pygeoapi.wording import some
+from eo_pygeoapi.wording import counted, some
 
 NAMED = 10  # a message names so many
 
@@ -58,7 +58,7 @@ class LoadedUnits(Model):
     def in_words(self) -> str:
         """Return how many units have a usable geometry, and how many were left out."""
         left_out = f"; left out: {some([entry.org_unit for entry in self.left_out])}" if self.left_out else ""
-        return f"{self.count} organisation units{left_out}"
+        return f"{counted(self.count, 'organisation unit')}{left_out}"
 
 
 def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:

@@ -497,4 +497,4 @@ def test_what_dhis2_holds_otherwise_right_after_the_import_is_listed(tmp_path: P
         KONO, JULY[3], "99", "changed"
     )  # fmt: skip
     assert difference.reason.startswith("it was changed by somebody at 20")
-    assert summary.notes[-1].startswith("1 values are not in DHIS2 as it was sent them")
+    assert summary.notes[-1].startswith("1 value not in DHIS2 as sent")

@@ -112,7 +112,7 @@ def test_a_job_says_in_a_sentence_what_came_of_its_values() -> None:
     done = ImportSummary(status="WARNING", dry_run=False, imported=3, unchanged=2, rejected_count=1, notes=["soon"])
     assert in_words(6, done) == "6 values; in DHIS2: 3 new, 2 unchanged, 1 rejected; soon"
     asked = ImportSummary(status="SUCCESS", dry_run=True, updated=1)
-    assert in_words(1, asked) == "1 values; a dry run, nothing is stored; in DHIS2 they would be: 1 changed"
+    assert in_words(1, asked) == "1 value; a dry run, nothing is stored; in DHIS2 they would be: 1 changed"
     would = ImportSummary(status="ERROR", dry_run=True, reason="the data set is closed")
     assert (
         in_words(4, would) == "an import would fail: the data set is closed; a dry run of 4 values, nothing is stored"
