@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -25,10 +26,12 @@ from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.store import job_folder, published
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.features import Unit
 from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
+from tests.store.results_data import units
 
 LOOKS_BACK = 40  # days that each run asks for, as the shipped schedules do
 CORNERS = 385  # of a unit's outline
@@ -42,11 +45,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         store, first = ResultStore(folder), date(2026, 1, 1)
-        units = outlines(asked.units)
+        districts = outlines(asked.units)
         for number in range(asked.days):
             today = first + timedelta(number)
             for n in range(asked.datasets):
-                job(store, f"rain-{n}", units, today)
+                job(store, f"rain-{n}", districts, today)
             merge(store, asked.datasets)
             if asked.keep and number >= asked.keep:
                 for n in range(asked.datasets):
@@ -60,10 +63,10 @@ def job_id(dataset: str, day: date) -> str:
     return f"{dataset}-{day:%Y%m%d}"
 
 
-def job(store: ResultStore, dataset: str, units: dict[str, object], today: date) -> None:
+def job(store: ResultStore, dataset: str, of: Mapping[str, Unit], today: date) -> None:
     """Write what a job of this day writes: the periods that are new, and those that it looks back at."""
     days = [today - timedelta(n) for n in reversed(range(LOOKS_BACK))]
-    ids = [feature["properties"]["orgUnit"] for feature in units["features"]]  # type: ignore[attr-defined]
+    ids = list(of)
     values = table(ids, days)
     folder, now = JobFolder(store, job_id(dataset, today)), datetime.combine(today, datetime.min.time(), UTC)
     rows = list(zip(values["orgUnit"], values["period"], values["value"], strict=True))
@@ -72,7 +75,7 @@ def job(store: ResultStore, dataset: str, units: dict[str, object], today: date)
     data_values = [{"orgUnit": unit, "period": period, "value": f"{value:.2f}"} for unit, period, value in rows]
     folder.write_json(job_folder.PAYLOAD_JSON, {"dataValues": data_values})
     summary = ImportSummary(status="SUCCESS", dry_run=False, imported=len(ids))
-    results = JobResults(units, values, summary, [], {"dataValues": data_values[:100], "rows": []})
+    results = JobResults(of, values, summary, [], {"dataValues": data_values[:100], "rows": []})
     publish_results(folder, dataset, results, lambda: now)
     coverage = CoverageTable(store, dataset)
     cells: dict[str, object] = {name: values[name] for name in ("orgUnit", "period", "start", "end")}
@@ -114,19 +117,13 @@ def texts(text: str, count: int) -> NDArray[np.object_]:
     return np.full(count, text, dtype=object)
 
 
-def outlines(count: int) -> dict[str, object]:
-    angles, features = np.linspace(0, 2 * np.pi, CORNERS), []
+def outlines(count: int) -> dict[str, Unit]:
+    angles, rings = np.linspace(0, 2 * np.pi, CORNERS), []
     for n in range(count):
         ring = np.column_stack([n % 20 + np.cos(angles) / 2, n // 20 + np.sin(angles) / 2]).round(5)
         ring[-1] = ring[0]
-        features.append(
-            {
-                "type": "Feature",
-                "geometry": {"type": "Polygon", "coordinates": [ring.tolist()]},
-                "properties": {"orgUnit": f"U{n:010}", "name": f"District {n}", "level": 2},
-            }
-        )
-    return {"type": "FeatureCollection", "features": features}
+        rings.append({"type": "Polygon", "coordinates": [ring.tolist()]})
+    return units({f"U{n:010}": ring for n, ring in enumerate(rings)})
 
 
 def shown(root: Path) -> str:

@@ -31,7 +31,7 @@ from eo_pygeoapi.pipeline.dhis2.batching import batches
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue, Row, build_dhis2_payload, data_value_set
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
-from eo_pygeoapi.pipeline.intermediates import rows_by_period, save_values
+from eo_pygeoapi.pipeline.intermediates import rows_by_period, save_table
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
@@ -74,7 +74,7 @@ def rows(count: int) -> Iterator[Row]:
 def values_file(folder: Path, count: int) -> None:
     import pandas as pd
 
-    save_values(
+    save_table(
         pd.DataFrame(rows(count), columns=["orgUnit", "period", "value", "none"]).drop(columns="none"),
         folder / "values.parquet",
     )

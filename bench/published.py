@@ -24,12 +24,14 @@ import requests
 from eo_pygeoapi.contract.models import ImportSummary, Interval
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.job_features import JobFeatures
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 from tests.stack import SHARED, base_config, collection
+from tests.store.results_data import units
 from tests.web import web
 
 YEAR = Interval(start=date(2025, 1, 1), end=date(2025, 12, 31))
@@ -148,12 +150,8 @@ def fill_values(store: ResultStore) -> None:
         "value": np.arange(len(rows), dtype=float),
         "validFraction": np.ones(len(rows)),
     }
-    features = [
-        {"type": "Feature", "geometry": geometry, "properties": {"orgUnit": id_, "name": id_, "level": 2}}
-        for id_, geometry in districts.items()
-    ]
     results = JobResults(
-        units={"type": "FeatureCollection", "features": features},
+        units=units(districts),
         values=values,
         summary=ImportSummary(status="SKIPPED", dry_run=True),
         left_out=[],
@@ -162,7 +160,7 @@ def fill_values(store: ResultStore) -> None:
     publish_results(JobFolder(store, "a-job"), "districts", results)
 
 
-def outlines() -> Iterator[tuple[str, object]]:
+def outlines() -> Iterator[tuple[str, JsonMapping]]:
     """Yield ids and geometries of 13 districts."""
     real = SHARED / "sierra-leone-districts.geojson"
     if real.exists():

@@ -27,6 +27,7 @@ from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
 from tests.stack import base_config, collection
+from tests.store.results_data import units
 from tests.web import web
 
 LAST = date(2025, 12, 31)
@@ -151,14 +152,6 @@ def publish_a_day(store: ResultStore, dataset: str, day: date) -> float:
     """Publish a day of all units as an import does; returns the seconds."""
     ids = [f"unit{n:07}" for n in range(UNITS)]
     ring = [[0.0, 0.0], [0.4, 0.0], [0.4, 0.4], [0.0, 0.0]]
-    features = [
-        {
-            "type": "Feature",
-            "geometry": {"type": "Polygon", "coordinates": [ring]},
-            "properties": {"orgUnit": id_, "name": id_, "level": 4},
-        }
-        for id_ in ids
-    ]
     values = {
         "orgUnit": np.array(ids, dtype=object),
         "period": np.array([f"{day:%Y%m%d}"] * UNITS, dtype=object),
@@ -168,7 +161,7 @@ def publish_a_day(store: ResultStore, dataset: str, day: date) -> float:
         "validFraction": np.ones(UNITS),
     }
     results = JobResults(
-        units={"type": "FeatureCollection", "features": features},
+        units=units({id_: {"type": "Polygon", "coordinates": [ring]} for id_ in ids}, level=4),
         values=values,
         summary=ImportSummary(status="SUCCESS", dry_run=False, imported=UNITS),
         left_out=[],

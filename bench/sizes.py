@@ -16,6 +16,7 @@ import tempfile
 import time
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,9 +26,10 @@ from bench.growth import job, merge
 from eo_pygeoapi.store.store import ResultStore
 from tests.servers import prefect_server
 from tests.stack import base_config, collection
+from tests.store.results_data import units
 
 COUNTRY, CELL = 8.0, 0.05  # degrees
-CORNERS = 96  # on each side of a unit: 385 points in all, as districts have
+CORNERS = 96  # on each side of a unit, if nothing else is said: 385 points in all, as districts have
 FIRST = date(2025, 1, 1)
 KEPT = ("published", "coverage", "history", "sent")  # that no retention removes
 RUN = """
@@ -62,21 +64,21 @@ def main() -> None:
             print(count, json.dumps({what: round(value, 1) for what, value in figures.items()}), flush=True)
 
 
-def write_grid(path: Path, days: int) -> None:
+def write_grid(path: Path, days: int, west: float = 0, south: float = 0) -> None:
     """Write days of made-up rain for the country, compressed as providers do."""
     centres = (np.arange(round(COUNTRY / CELL)) + 0.5) * CELL
     rain = np.random.default_rng(1).gamma(0.5, 8, (days, len(centres), len(centres))).astype("float32")
     times = np.datetime64(FIRST, "ns") + np.arange(days).astype("m8[D]")
-    coords = {"time": times, "latitude": centres[::-1], "longitude": centres}
+    coords = {"time": times, "latitude": south + centres[::-1], "longitude": west + centres}
     grid = xr.Dataset({"rain": (("time", "latitude", "longitude"), rain, {"units": "mm"})}, coords)
     grid.to_netcdf(path, encoding={"rain": {"zlib": True}})
 
 
-def country(count: int) -> dict[str, object]:
-    """Return the country, divided into so many rectangles of 385 points each."""
+def country(count: int, corners: int = CORNERS) -> dict[str, Any]:
+    """Return the country, divided into so many rectangles with so many corners on each side."""
     rows = max(row for row in range(1, math.isqrt(count) + 1) if count % row == 0)
     height, width = COUNTRY / rows, COUNTRY * rows / count
-    along, nothing = np.arange(CORNERS) / CORNERS, np.zeros(CORNERS)
+    along, nothing = np.arange(corners) / corners, np.zeros(corners)
     x = np.concatenate([along, nothing + 1, 1 - along, nothing, [0]]) * width
     y = np.concatenate([nothing, along, nothing + 1, 1 - along, [0]]) * height
     features = []
@@ -118,10 +120,11 @@ def of_a_job(folder: Path, api: str, units: dict[str, object], days: int) -> dic
 
 def of_a_year(folder: Path, count: int, days: int) -> dict[str, float]:
     """Let the results store grow for some days, and return what a year adds to it."""
-    store, units = ResultStore(str(folder / "growth")), country(count)
+    store = ResultStore(str(folder / "growth"))
+    of = units({feature["id"]: feature["geometry"] for feature in country(count)["features"]})
     sizes = []
     for number in range(days):
-        job(store, "rain-0", units, date(2026, 1, 1) + timedelta(number))
+        job(store, "rain-0", of, date(2026, 1, 1) + timedelta(number))
         merge(store, 1)
         sizes.append((size(folder / "growth", ("jobs",)), size(folder / "growth", KEPT)))
     a_year = 365 / (days - 1) / 2**20

@@ -38,7 +38,6 @@ from eo_pygeoapi.store.backfills import Backfill, KeptPart
 from eo_pygeoapi.store.boundaries import changed_units, note_boundaries
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.coverage import CoverageTable
-from eo_pygeoapi.store.features import read_units
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.wording import counted, estimated
 from flows.as_submitted import datasets_as_submitted
@@ -202,7 +201,7 @@ class Run:
         ids = [str(unit) for unit in found.frame["orgUnit"]]
         if self.asked.units == "changed":
             if not self.asked.names_units:  # as they are now, and not as the last import found them
-                now, unusable = read_units(org_units.to_geojson(found)), {left.org_unit for left in found.left_out}
+                now, unusable = org_units.to_publish(found.frame), {left.org_unit for left in found.left_out}
                 note_boundaries(self.folder.store, self.dataset.id, now, date.today(), unusable)
             changed = changed_units(self.folder.store, self.dataset.id)
             ids = [unit for unit in ids if unit in changed]

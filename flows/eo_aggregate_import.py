@@ -142,7 +142,7 @@ class Run:
         units = org_units.load_org_units(
             execution.with_features(whole.get("features", {})), connection_of(execution.dataset.dhis2.connection)
         )
-        self.kept.write_units(units)
+        self.kept.write_units(units.frame)
         return LoadedUnits.of(units)
 
     @_step(12 * HOUR)
@@ -160,7 +160,7 @@ class Run:
         request, dataset = self._source_request(execution, units), execution.dataset
         whole = periods.periods_in(execution.interval, dataset.period_type)
         wanted = periods.without(whole, extract.left_out)
-        frame, settings = self.kept.units().frame, self.settings
+        frame, settings = self.kept.units(), self.settings
         with zonal.means(ResultStore(settings.cache, CALLED), settings.memory_mib, settings.dask_scheduler) as means:
             if dataset.options.divided_by():
                 opens = partial(sources.open_group, request, extract)
@@ -176,7 +176,7 @@ class Run:
     def _compare_with_normal(self, execution: Execution, report: Report) -> list[LeftOut]:
         """Compute values of those that another dataset has published, and keep them."""
         wanted = periods.periods_in(execution.interval, execution.dataset.period_type)
-        frame, reader = self.kept.units().frame, PublishedReader(self.folder.store)
+        frame, reader = self.kept.units(), PublishedReader(self.folder.store)
         found = climatology.compare_with_normal(frame, wanted, execution.dataset, reader, report)
         self.kept.write_values(found.frame)
         return found.left_out
@@ -206,7 +206,7 @@ class Run:
     ) -> ImportOutputs:
         """Publish the values as features, write the job's result and record the dataset's coverage."""
         self.kept.export(execution.dataset)
-        units, values = self.kept.units_geojson(), self.kept.values()
+        units, values = org_units.to_publish(self.kept.units()), self.kept.values()
         results = publish.JobResults(
             units=units,
             values=values,

@@ -7,15 +7,16 @@ from itertools import islice
 from pathlib import Path
 
 import duckdb
+import geopandas as gpd
 import pandas as pd
+import shapely
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.json_types import Json, JsonMapping, JsonObject
+from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.pipeline import exports
 from eo_pygeoapi.pipeline.dhis2 import data_values
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload, Row
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
-from eo_pygeoapi.pipeline.org_units.load import OrgUnits, from_geojson, to_geojson
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.features import GROUPS
 from eo_pygeoapi.store.job_folder import JobFolder
@@ -33,36 +34,30 @@ class Intermediates:
     def __init__(self, folder: JobFolder, scratch: Path) -> None:
         self._folder, self._scratch = folder, scratch
         self.import_files = ImportFiles(folder)
-        self._units: OrgUnits | None = None
+        self._units: gpd.GeoDataFrame | None = None
 
-    def write_units(self, units: OrgUnits) -> None:
-        """Keep the organisation units."""
-        self._folder.write_json(job_folder.STEP_UNITS, to_geojson(units))
-        self._units = units
+    def write_units(self, frame: gpd.GeoDataFrame) -> None:
+        """Keep the organisation units, with their outlines as WKB."""
+        with self._folder.new_file(job_folder.STEP_UNITS) as path:
+            save_table(pd.DataFrame(frame).assign(geometry=frame.geometry.to_wkb()), path)
+        self._units = frame
 
-    def units(self) -> OrgUnits:
-        """Return the organisation units."""
+    def units(self) -> gpd.GeoDataFrame:
+        """Return the organisation units, with the columns of `OrgUnits`."""
         if self._units is None:
-            self._units = from_geojson(self.units_geojson())
+            found = self._read_table(job_folder.STEP_UNITS)
+            outlines = shapely.from_wkb([bytes(outline) for outline in found.pop("geometry")])
+            self._units = gpd.GeoDataFrame(found.astype({"level": "Int64"}), geometry=outlines, crs="EPSG:4326")
         return self._units
-
-    def units_geojson(self) -> dict[str, Json]:
-        """Return the organisation units as a FeatureCollection."""
-        collection: JsonObject = self._folder.read_json(job_folder.STEP_UNITS)
-        return collection
 
     def write_values(self, frame: pd.DataFrame) -> None:
         """Keep a table of values as Parquet, which keeps doubles exact."""
         with self._folder.new_file(job_folder.STEP_VALUES) as path:
-            save_values(frame, path)
+            save_table(frame, path)
 
     def values(self) -> pd.DataFrame:
         """Return the table of values."""
-        with duckdb.connect() as connection:
-            frame: pd.DataFrame = connection.execute(
-                "FROM read_parquet(?)", [str(self._file(job_folder.STEP_VALUES))]
-            ).df()
-        return frame
+        return self._read_table(job_folder.STEP_VALUES)
 
     def build_payload(self, dataset: Dataset) -> Payload:
         """Build the payload of the values, one by one, and keep it."""
@@ -85,10 +80,15 @@ class Intermediates:
         """Keep the values as tidy CSV, and also as CHAP's CSV for period types that CHAP knows."""
         values = self._file(job_folder.STEP_VALUES)
         with self._folder.new_file(job_folder.VALUES_CSV) as target:
-            exports.write_tidy_csv(values, self.units().frame, target, dataset.unit, list(dataset.options.divided_by()))
+            exports.write_tidy_csv(values, self.units(), target, dataset.unit, list(dataset.options.divided_by()))
         if dataset.period_type in exports.CHAP_FREQUENCIES:
             with self._folder.new_file(job_folder.CHAP_CSV) as target:
                 exports.write_chap_csv(values, dataset, target)
+
+    def _read_table(self, name: str) -> pd.DataFrame:
+        with duckdb.connect() as connection:
+            frame: pd.DataFrame = connection.execute("FROM read_parquet(?)", [str(self._file(name))]).df()
+        return frame
 
     def _file(self, name: str) -> Path:
         """Return the local file of this name: the store's own, or the copy of this process."""
@@ -102,8 +102,8 @@ class Intermediates:
         return copy
 
 
-def save_values(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table of values as Parquet."""
+def save_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet."""
     with duckdb.connect() as connection:
         connection.register("frame", frame)
         connection.execute(f"COPY frame TO '{exports.quoted(path)}' (FORMAT parquet, USE_TMP_FILE false)")

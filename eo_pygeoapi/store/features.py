@@ -9,13 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.errors import ResultsError
 from eo_pygeoapi.json_types import JsonMapping
@@ -81,34 +80,27 @@ class Table:
         return int(np.isfinite(self.columns["value"]).sum())
 
 
-def read_units(collection: JsonMapping) -> dict[str, Unit]:
-    """Return the units of a FeatureCollection (properties `orgUnit`, `name`, `level`) by their `orgUnit`.
-
-    Raises ResultsError for a geometry that is none.
-    """
+def units_of(
+    ids: Iterable[str], names: Iterable[str], levels: Iterable[int | None], shapes: NDArray[np.object_]
+) -> dict[str, Unit]:
+    """Return units by their ids; of `shapes` those are None or empty whose units have no geometry."""
+    there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    # + 0.0 makes -0.0 what it is
+    rounded = shapely.transform(shapes[there], lambda corners: np.round(corners, COORDINATE_DECIMALS) + 0.0)
+    texts, bounds = shapely.to_geojson(rounded), map(tuple, shapely.bounds(rounded).tolist())
+    outlines = zip(texts, bounds, _outline_keys(rounded), strict=True)
     units = {}
-    for feature in collection["features"]:
-        properties = feature["properties"]
-        org_unit, geometry = properties["orgUnit"], feature.get("geometry")
-        try:
-            shape = shapely.from_geojson(json.dumps(geometry)) if geometry else None
-        except shapely.GEOSException as error:
-            raise ResultsError(f"organisation unit {org_unit!r}: not a GeoJSON geometry: {error}") from error
-        unit = Unit(properties["name"], properties.get("level"), "", ())
-        if shape is not None and not shape.is_empty:
-            # + 0.0 makes -0.0 what it is
-            shape = shapely.transform(shape, lambda coordinates: np.round(coordinates, COORDINATE_DECIMALS) + 0.0)
-            key = _outline_key(shape)
-            unit = replace(unit, geometry=shapely.to_geojson(shape), bounds=tuple(shape.bounds), geometry_key=key)
-        units[org_unit] = unit
+    for org_unit, name, level, has_outline in zip(ids, names, levels, there, strict=True):
+        geometry, box, key = next(outlines) if has_outline else ("", (), None)
+        units[org_unit] = Unit(name, level, geometry, box, key)
     return units
 
 
-def _outline_key(shape: BaseGeometry) -> str:
-    one_order = shapely.normalize(shapely.force_2d(shape))
-    parts = shapely.get_parts(one_order)
-    outline = shapely.to_wkb(parts[0] if len(parts) == 1 else one_order, byte_order=1)
-    return hashlib.sha256(outline).hexdigest()[:32]
+def _outline_keys(shapes: NDArray[np.object_]) -> list[str]:
+    one_order = shapely.normalize(shapely.force_2d(shapes))
+    alone = shapely.get_num_geometries(one_order) == 1
+    one_order[alone] = shapely.get_geometry(one_order[alone], 0)
+    return [hashlib.sha256(outline).hexdigest()[:32] for outline in shapely.to_wkb(one_order, byte_order=1)]
 
 
 def feature_id(org_unit: str, period: str) -> str:

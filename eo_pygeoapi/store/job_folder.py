@@ -52,7 +52,7 @@ CHILDREN = "children.json"
 DIFFERENCES = "differences.csv"
 
 _STEPS = "steps"
-STEP_UNITS = f"{_STEPS}/org-units.json"
+STEP_UNITS = f"{_STEPS}/org-units.parquet"
 STEP_VALUES = f"{_STEPS}/values.parquet"
 STEP_PAYLOAD = f"{_STEPS}/payload.json"
 STEP_RESULTS = f"{_STEPS}/results"  # a folder: Prefect keeps the results of tasks there

@@ -19,13 +19,13 @@ _TRIED = "this job imported nothing, and the collection shows what was imported"
 class JobResults:
     """The results of a job, and the answer of DHIS2.
 
-    `units` is a FeatureCollection (longitude and latitude; properties `orgUnit`, `name`, `level`); `values` has the
-    columns `orgUnit`, `period`, `start`, `end` (ISO dates), `value` and `validFraction` (float64, NaN: null), one row
-    per unit and period. `source` says which data the values are of. `overridden` names the inputs of the request that
-    replaced the dataset's own settings. `all_units`: these are all of the dataset's units, and not a part of them.
+    `units` are those of the values, by their ids; `values` has the columns `orgUnit`, `period`, `start`, `end` (ISO
+    dates), `value` and `validFraction` (float64, NaN: null), one row per unit and period. `source` says which data the
+    values are of. `overridden` names the inputs of the request that replaced the dataset's own settings. `all_units`:
+    these are all of the dataset's units, and not a part of them.
     """
 
-    units: Mapping[str, object]
+    units: Mapping[str, features.Unit]
     values: features.Columns
     summary: ImportSummary
     left_out: Sequence[LeftOut]
@@ -43,8 +43,7 @@ def publish_results(
     The output says why the collection does not show the values, where it does not. A repetition for the same job
     changes nothing but what the values say. Raises ResultsError.
     """
-    units = features.read_units(results.units)
-    table = features.Table.of(results.values, units)
+    units, table = results.units, features.Table.of(results.values, results.units)
     write_features(folder, table, units)
     with published.all_or_none(folder.store) as keys:  # also where the documents cannot be written any more
         not_published = _publish_in_collection(folder, dataset_id, results, table, units, keys, now)

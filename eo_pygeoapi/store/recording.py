@@ -16,10 +16,9 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.source import SourceOptions
 from eo_pygeoapi.datasets.validate import Execution
-from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable, Dhis2State
-from eo_pygeoapi.store.features import Columns
+from eo_pygeoapi.store.features import Columns, Unit
 from eo_pygeoapi.store.job_folder import JobFolder
 
 # what `changes.csv` says of a value, and what DHIS2 then holds
@@ -43,10 +42,9 @@ class Asked:
     units: Sequence[CoverageUnit]
 
     @classmethod
-    def of(cls, execution: Execution, units: JsonMapping, left_out: Iterable[LeftOut]) -> Self:
-        """Return the periods of an execution, and the units of a FeatureCollection and of `left_out`."""
-        found = [feature["properties"] for feature in units["features"]]
-        known = {p["orgUnit"]: CoverageUnit(id=p["orgUnit"], name=p["name"], level=p.get("level")) for p in found}
+    def of(cls, execution: Execution, units: Mapping[str, Unit], left_out: Iterable[LeftOut]) -> Self:
+        """Return the periods of an execution, and the units with those of `left_out`."""
+        known = {id_: CoverageUnit(id=id_, name=unit.name, level=unit.level) for id_, unit in units.items()}
         for entry in left_out:
             if entry.org_unit and entry.org_unit not in known:
                 known[entry.org_unit] = CoverageUnit(id=entry.org_unit, name=entry.org_unit, level=None)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -52,8 +53,7 @@ def _publish_shapes(store: ResultStore) -> None:
         real = {feature["id"]: feature["geometry"] for feature in json.loads(file.read_text())["features"]}
         publish(store, "job-1", daily(list(real), date(2025, 1, 1), DAYS), of=units(real), dataset="districts")
     named = units({org_unit: square(0, 0) for org_unit in NAMES})
-    for feature in named["features"]:
-        feature["properties"]["name"] = NAMES[feature["id"]]
+    named = {org_unit: replace(unit, name=NAMES[org_unit]) for org_unit, unit in named.items()}
     publish(store, "job-1", daily(list(NAMES), date(2025, 1, 1), 1), of=named, dataset="named")
     shapes = units({"L": L_SHAPED, "Fiji": FIJI})
     publish(store, "job-1", daily(["L", "Fiji"], date(2025, 1, 1), 1), of=shapes, dataset="shapes")

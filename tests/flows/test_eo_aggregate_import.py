@@ -102,7 +102,7 @@ def test_a_second_attempt_takes_finished_steps_from_their_results(folder: Path, 
     assert [path.name for path in (folder / "results").iterdir() if path.is_file()] == ["published"]
     steps = sorted(path for path in results.parent.iterdir() if path.is_file())
     made = {path: path.stat().st_mtime_ns for path in steps}
-    assert {"org-units.json", "values.parquet", "payload.json"} <= {path.name for path in steps}
+    assert {"org-units.parquet", "values.parquet", "payload.json"} <= {path.name for path in steps}
 
     in_the_way.unlink()
     (folder / "config.yml").unlink()

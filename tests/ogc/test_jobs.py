@@ -244,7 +244,9 @@ def test_the_log_is_paged(stack: Stack, jobs: Jobs) -> None:
     assert seen == whole
     shown = stack.get(f"{jobs['import']}/logs?f=html").text
     assert (
-        "validate_inputs: a dry run" in shown and "Beginning flow run" not in shown and "Finished in state" not in shown
+        "Check the request: a dry run" in shown
+        and "Beginning flow run" not in shown
+        and "Finished in state" not in shown
     )
 
 

@@ -4,10 +4,9 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pytest
-from shapely.geometry import Point
+from shapely.geometry import Point, Polygon
 
 from eo_pygeoapi.pipeline.intermediates import Intermediates
-from eo_pygeoapi.pipeline.org_units.load import OrgUnits
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.store import ResultStore
 from tests.pipeline.made import dataset, units
@@ -23,13 +22,15 @@ FRAME = pd.DataFrame(
     }
 )
 
+UNITS = units({"a": Polygon([(0.1, 0.2), (1 / 3, 0.2), (0.3, 2 / 3)]), "b": Point(1, 1)}).assign(
+    name=["A", "B"], level=pd.array([2, pd.NA], dtype="Int64")
+)
+
 
 def taken(url: str, scratch: Path) -> Intermediates:
     """Take the steps up to the exports of a job, as one process after the other."""
-    frame = units({"a": Point(0, 0), "b": Point(1, 1)}).assign(name=["A", "B"])
-    frame["level"] = pd.array([2, pd.NA], dtype="Int64")
     first = Intermediates(JobFolder(ResultStore(url), "1"), scratch / "first")
-    first.write_units(OrgUnits(frame, []))
+    first.write_units(UNITS)
     first.write_values(FRAME)
     second = Intermediates(JobFolder(ResultStore(url), "1"), scratch / "second")
     second.build_payload(dataset(periodType="monthly"))
@@ -41,7 +42,7 @@ def taken(url: str, scratch: Path) -> Intermediates:
 def test_steps_read_what_the_ones_before_kept(tmp_path: Path, elsewhere: bool) -> None:
     folder = taken(f"memory://{uuid4()}" if elsewhere else str(tmp_path / "it's a store"), tmp_path / "scratch")
     pd.testing.assert_frame_equal(folder.values(), FRAME)
-    assert list(folder.units().frame["orgUnit"]) == ["a", "b"]
+    assert folder.units().equals(UNITS) and folder.units().crs == UNITS.crs
     rows = [(row["orgUnit"], row["period"], row["value"]) for row in folder.preview["rows"]]
     assert rows == [("a", "202501", "0.1"), ("a", "202502", "0.3333333333333333"), ("b", "202502", "4")]
     for name in ("values.csv", "chap.csv", "payload.json"):
@@ -54,7 +55,7 @@ def test_the_values_of_groups_go_into_the_payload_and_are_columns_of_the_table(t
     folder = Intermediates(JobFolder(ResultStore(str(tmp_path / "store")), "1"), tmp_path)
     frame = units({"a": Point(0, 0), "b": Point(1, 1)}).assign(name=["A", "B"])
     frame["level"] = pd.array([2, 2], dtype="Int64")
-    folder.write_units(OrgUnits(frame, []))
+    folder.write_units(frame)
     groups = ['{"f_0": 1.0, "m_0": 2.0}', '{"f_0": 5.0, "m_0": null}']
     folder.write_values(FRAME.iloc[:2].assign(period="2026", value=[3.0, np.nan], groups=groups))
     payload = folder.build_payload(people)
@@ -74,6 +75,6 @@ def test_nothing_is_copied_where_the_store_is_a_folder_and_each_file_once_elsewh
     assert not [path for path in (tmp_path / "here").rglob("*") if path.is_file()]
     folder = taken(f"memory://{uuid4()}", tmp_path / "there")
     copies = [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
-    assert [path.name for path in copies] == ["values.parquet"]
+    assert sorted(path.name for path in copies) == ["org-units.parquet", "values.parquet"]
     before = copies[0].stat().st_mtime_ns
     assert folder.values().shape == FRAME.shape and copies[0].stat().st_mtime_ns == before

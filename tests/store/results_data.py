@@ -1,12 +1,16 @@
 """Small units and values for the tests of what is published."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import shapely
 
 from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary
+from eo_pygeoapi.json_types import JsonMapping
+from eo_pygeoapi.store.features import Unit, units_of
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.publish import JobResults, publish_results
 from eo_pygeoapi.store.store import ResultStore
@@ -21,18 +25,11 @@ def square(west: float, south: float) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [[[west + x, south + y] for x, y in corners]]}
 
 
-def units(geometries: Mapping[str, dict[str, Any] | None], level: int | None = 2) -> dict[str, Any]:
-    """A FeatureCollection of units by their ids."""
-    features = [
-        {
-            "type": "Feature",
-            "id": org_unit,
-            "properties": {"orgUnit": org_unit, "name": f"Unit {org_unit}", "level": level},
-            "geometry": geometry,
-        }
-        for org_unit, geometry in geometries.items()
-    ]
-    return {"type": "FeatureCollection", "features": features}
+def units(geometries: Mapping[str, JsonMapping | None], level: int | None = 2) -> dict[str, Unit]:
+    """Units of GeoJSON geometries, by their ids."""
+    shapes = [shapely.from_geojson(json.dumps(shape)) if shape else None for shape in geometries.values()]
+    names = [f"Unit {org_unit}" for org_unit in geometries]
+    return units_of(geometries, names, [level] * len(shapes), np.array(shapes, dtype=object))
 
 
 def table(rows: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
@@ -63,7 +60,7 @@ def publish(
     job_id: str,
     values: Any,
     hours: float = 0,
-    of: dict[str, Any] = SQUARES,
+    of: Mapping[str, Unit] = SQUARES,
     dataset: str = "rain",
     **kwargs: Any,
 ) -> ImportOutputs:

@@ -8,7 +8,6 @@ import pytest
 
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.store.boundaries import boundary_changes, changed_units, in_words, note_boundaries
-from eo_pygeoapi.store.features import read_units
 from eo_pygeoapi.store.store import ResultStore
 from tests.store.results_data import publish, square, table, units
 
@@ -30,8 +29,8 @@ def store(tmp_path: Path) -> ResultStore:
 def job(store: ResultStore, number: int, squares: dict[str, float], days: tuple[str, ...] = DAYS) -> None:
     """Publish an import of these units, each a square at a place, on that day of August."""
     rows = [(unit, day, float(number)) for day in days for unit in squares]
-    collection = units({unit: square(x, 0) for unit, x in squares.items()})
-    publish(store, f"job-{number}", table(rows), 24 * (number - 1), collection, summary=IMPORTED, all_units=True)
+    of = units({unit: square(x, 0) for unit, x in squares.items()})
+    publish(store, f"job-{number}", table(rows), 24 * (number - 1), of, summary=IMPORTED, all_units=True)
 
 
 def found(store: ResultStore) -> list[tuple[str, str, date]]:
@@ -88,7 +87,7 @@ def test_a_unit_that_appears_is_named_until_it_has_all_periods_and_one_that_goes
     ],
 )
 def test_an_outline_that_is_written_another_way_is_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
-    known = read_units(units({"a": one, "b": other, "c": square(0.5, 0)}))
+    known = units({"a": one, "b": other, "c": square(0.5, 0)})
     assert known["a"].geometry_key == known["b"].geometry_key != known["c"].geometry_key
 
 
@@ -101,7 +100,7 @@ def test_a_unit_with_new_boundaries_that_lacks_a_period_has_only_values_of_them(
 
 def test_a_unit_whose_outline_cannot_be_used_is_not_gone(store: ResultStore) -> None:
     job(store, 1, {"OuA": 0, "OuB": 2})
-    now = read_units(units({"OuA": square(0, 0)}))
+    now = units({"OuA": square(0, 0)})
     note_boundaries(store, "rain", now, date(2025, 8, 2), unusable=["OuB"])
     assert found(store) == []
     note_boundaries(store, "rain", now, date(2025, 8, 3))

@@ -15,6 +15,7 @@ from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.coverage import CoverageTable
+from eo_pygeoapi.store.features import Unit
 from eo_pygeoapi.store.job_folder import JobFolder
 from eo_pygeoapi.store.recording import Asked, record
 from eo_pygeoapi.store.store import ResultStore
@@ -120,7 +121,7 @@ resources:
 
 
 def test_units_that_were_left_out_are_columns_too() -> None:
-    units = {"features": [{"properties": {"orgUnit": "b", "name": "Bo", "level": 2}}]}
+    units = {"b": Unit("Bo", 2, "", ())}
     asked = Asked.of(execution(), units, [LeftOut(org_unit="x", reason="has no geometry")])
 
     assert [(unit.id, unit.name) for unit in asked.units] == [("b", "Bo"), ("x", "x")]

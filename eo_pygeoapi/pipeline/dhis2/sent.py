@@ -55,6 +55,18 @@ class Noted:
         self.jobs[period] = by_unit if len(several) > 1 else several.pop() if several else ""
 
 
+@dataclass(frozen=True)
+class _File:
+    """A file as it was read or written: what its content says need not be read from it again while it is the same."""
+
+    key: str
+    content: bytes | None  # None where there is no file
+    noted: Noted
+
+
+_NOTHING = _File("", None, Noted())
+
+
 class SentValues:
     """The values sent to one data element of one connection.
 
@@ -73,6 +85,8 @@ class SentValues:
         self._combos = {"": "", **(groups or {})}
         self._folder = f"sent/{_safe(connection)}/{_safe('-'.join(part for part in dimensions if part))}"
         self._org_unit_count = org_unit_count
+        # a file has many batches: the one that was looked at last, and the one that was written last
+        self._looked_at = self._written = _NOTHING
 
     def known(self, values: Sequence[DataValue]) -> dict[Cell, list[str]]:
         """Return the values that we may have sent last to the cells of `values`."""
@@ -99,7 +113,7 @@ class SentValues:
         """Note that the values are about to be sent, in place of those `before`, which count as ours from now on."""
         replaced = before or {}
         for key, some in self._by_file(values):
-            noted = self._read(key)
+            noted = self._taken(key)
             for value in some:
                 of_unit = noted.of(value.period).setdefault(self._name(value), [])
                 old = replaced.get(value.cell)
@@ -113,7 +127,7 @@ class SentValues:
         """Note that DHIS2 has taken the values, but for those of some cells, and from which job, if from one."""
         refused = set(not_taken)
         for key, some in self._by_file(values):
-            noted = self._read(key)
+            noted = self._taken(key)
             for value in some:
                 of_period = noted.of(value.period)
                 if value.cell not in refused:
@@ -129,7 +143,7 @@ class SentValues:
     def forget(self, values: Sequence[DataValue]) -> None:
         """Note that DHIS2 holds nothing of ours any more in the cells of `values`."""
         for key, some in self._by_file(values):
-            noted = self._read(key)
+            noted = self._taken(key)
             for value in some:
                 noted.of(value.period).pop(self._name(value), None)
             self._write(key, noted, some)
@@ -190,25 +204,44 @@ class SentValues:
         return found
 
     def _read(self, key: str) -> Noted:
+        """Return what a file notes, which may not be changed."""
+        last, content = self._looked_at, self._content(key)
+        if (last.key, last.content) != (key, content):
+            self._looked_at = last = _File(key, content, _noted_in(key, content))
+        return last.noted
+
+    def _taken(self, key: str) -> Noted:
+        """Return what a file notes, to be changed and written."""
+        last, self._written = self._written, _NOTHING
+        content = self._content(key)
+        return last.noted if (last.key, last.content) == (key, content) else _noted_in(key, content)
+
+    def _content(self, key: str) -> bytes | None:
         try:
-            text = self._store.read_bytes(key)
+            return self._store.read_bytes(key)
         except MissingResultError:
-            return Noted()
-        try:
-            found = json.loads(gzip.decompress(text) if key.endswith(COMPRESSED) else text)
-        except (OSError, EOFError, ValueError) as error:
-            raise ResultsError(f"results store: {key!r} is damaged: {error}") from error
-        # files of before jobs were noted have the values alone
-        return Noted(**found) if "values" in found else Noted(values=found)
+            return None
 
     def _write(self, key: str, noted: Noted, changed: Sequence[DataValue], job: str = "") -> None:
         """Write a file in which some values are noted anew, which a job has sent, if one is known to have."""
         for period, of_period in groupby(changed, key=attrgetter("period")):
             noted.attribute(period, {self._name(value) for value in of_period} & noted.of(period).keys(), job)
-        text = json.dumps(vars(noted), separators=(",", ":")).encode()
-        self._store.write_bytes(
-            key, gzip.compress(text, compresslevel=1, mtime=0) if key.endswith(COMPRESSED) else text
-        )
+        content = json.dumps(vars(noted), separators=(",", ":")).encode()
+        if key.endswith(COMPRESSED):
+            content = gzip.compress(content, compresslevel=1, mtime=0)
+        self._store.write_bytes(key, content)
+        self._written = _File(key, content, noted)
+
+
+def _noted_in(key: str, content: bytes | None) -> Noted:
+    if content is None:
+        return Noted()
+    try:
+        found = json.loads(gzip.decompress(content) if key.endswith(COMPRESSED) else content)
+    except (OSError, EOFError, ValueError) as error:
+        raise ResultsError(f"results store: {key!r} is damaged: {error}") from error
+    # files of before jobs were noted have the values alone
+    return Noted(**found) if "values" in found else Noted(values=found)
 
 
 def _safe(name: str) -> str:

@@ -3,14 +3,15 @@
 Lists units without a usable geometry as left out; they never fail the others.
 """
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Self
 
 import geopandas as gpd
 import pandas as pd
 from pydantic import Field
-from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.contract.models import ImportInputs, LeftOut, Model
@@ -24,6 +25,7 @@ from eo_pygeoapi.pipeline.grids.geometry import looks_swapped, usable_geometry
 from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
 from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import how_to_connect
+from eo_pygeoapi.store.features import Unit, units_of
 from eo_pygeoapi.wording import counted, some
 
 NAMED = 10  # a message names so many
@@ -61,6 +63,19 @@ class LoadedUnits(Model):
         return f"{counted(self.count, 'organisation unit')}{left_out}"
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles: outlines are millions of lists, which it goes through."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_no_collection()
 def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
     """Load the units that the request names, or else the dataset's own.
 
@@ -87,30 +102,10 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
         return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")), [], box)
 
 
-def to_geojson(units: OrgUnits) -> dict[str, object]:
-    """Return the units as a FeatureCollection, with the units left out in its member `leftOut`."""
-    frame = units.frame
-    rows = zip(frame["orgUnit"], frame["name"], frame["level"], frame.geometry, strict=True)
-    return {
-        "type": "FeatureCollection",
-        "features": [
-            {
-                "type": "Feature",
-                "id": org_unit,
-                "properties": {"orgUnit": org_unit, "name": name, "level": None if pd.isna(level) else int(level)},
-                "geometry": mapping(geometry),
-            }
-            for org_unit, name, level, geometry in rows
-        ],
-        "leftOut": [entry.to_json() for entry in units.left_out],
-    }
-
-
-def from_geojson(document: JsonObject) -> OrgUnits:
-    """Return the units that `to_geojson` wrote."""
-    units = _org_units(*read_features(document, "organisation units", "orgUnit"), [])
-    left_out = [LeftOut.model_validate(entry) for entry in document.get("leftOut", [])]
-    return OrgUnits(units.frame, left_out + units.left_out)
+def to_publish(frame: gpd.GeoDataFrame) -> dict[str, Unit]:
+    """Return units by their ids, with their outlines as they are published."""
+    levels = (None if pd.isna(level) else int(level) for level in frame["level"])
+    return units_of(frame["orgUnit"], frame["name"], levels, frame.geometry.to_numpy())
 
 
 def bbox(units: OrgUnits) -> tuple[float, float, float, float]:

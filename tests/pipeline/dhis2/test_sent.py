@@ -14,6 +14,17 @@ def sent(folder: Path, units: int = 3, dimensions: tuple[str, ...] = ("RainDaily
     return SentValues(ResultStore(str(folder)), "national", dimensions, units)
 
 
+class Store(ResultStore):
+    """A store that may be full."""
+
+    is_full = False
+
+    def write_bytes(self, key: str, value: bytes) -> None:
+        if self.is_full:
+            raise ResultsError("the disk is full")
+        super().write_bytes(key, value)
+
+
 def test_nothing_is_known_and_nothing_written_before_the_first_import(tmp_path: Path) -> None:
     assert sent(tmp_path).known(VALUES) == {}
     assert list(sent(tmp_path).of_periods(["20250701"])) == []
@@ -31,6 +42,30 @@ def test_what_may_have_been_sent_is_known_until_it_is_certain(tmp_path: Path) ->
     assert sent(tmp_path).known(VALUES) == {
         ("a", "20250701", ""): ["9"], ("b", "20250701", ""): ["2"], ("a", "20250801", ""): ["3"]
     }  # fmt: skip
+
+
+def test_what_another_has_noted_meanwhile_is_kept(tmp_path: Path) -> None:
+    ours, other = sent(tmp_path), sent(tmp_path)
+    ours.begin(VALUES[:1])
+    other.confirm(VALUES[1:2])
+    assert ours.known(VALUES[:2]) == {("a", "20250701", ""): ["1"], ("b", "20250701", ""): ["2"]}
+    ours.confirm(VALUES[:1])
+    assert sent(tmp_path).known(VALUES[1:2])
+    other.forget(VALUES[1:2])
+    assert ours.known(VALUES[:2]) == sent(tmp_path).known(VALUES[:2]) == {("a", "20250701", ""): ["1"]}
+
+
+def test_what_could_not_be_written_is_not_noted(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    ours = SentValues(store, "national", ("RainDaily01",), 3)
+    ours.confirm(VALUES[:1])
+    store.is_full = True
+    with pytest.raises(ResultsError, match="full"):
+        ours.confirm(VALUES[1:2])
+    store.is_full = False
+    later = DataValue("c", "20250701", "4")
+    ours.confirm([later])
+    assert ours.known([*VALUES, later]).keys() == {("a", "20250701", ""), later.cell}
 
 
 def test_what_was_not_taken_is_forgotten(tmp_path: Path) -> None:

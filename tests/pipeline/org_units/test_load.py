@@ -14,7 +14,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2, connect
-from eo_pygeoapi.pipeline.org_units.load import OrgUnits, bbox, from_geojson, load_org_units, to_geojson
+from eo_pygeoapi.pipeline.org_units.load import OrgUnits, bbox, load_org_units, to_publish
 from eo_pygeoapi.settings import Dhis2Connection
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2_metadata import BO, CHIEFDOM_WITHOUT_GEOMETRY, COUNTRY, DISTRICTS, default_metadata
@@ -437,17 +437,11 @@ def test_a_country_of_many_units() -> None:
     assert ids(units) == [f"Village{n:04}" for n in range(1500)]
 
 
-# in the store
+# to publish
 
 
-def test_units_survive_the_store() -> None:
-    precise = mapping(Polygon([(0.1, 0.2), (1 / 3, 0.2), (0.3, 2 / 3)]))
-    features = collection(feature("a", precise, name="A", level=2), feature("b", name="B"), feature("c", None))
-    units = load_org_units(execution(features=features), None)
-    document = json.loads(json.dumps(to_geojson(units)))
-    again = from_geojson(document)
-    assert again.frame.equals(units.frame)
-    assert again.left_out == units.left_out
-    assert document["features"][0]["id"] == "a"
-    assert document["features"][0]["properties"] == {"orgUnit": "a", "name": "A", "level": 2}
-    assert document["features"][1]["properties"]["level"] is None
+def test_units_are_published_with_names_and_levels() -> None:
+    features = collection(feature("a", name="A", level=2), feature("b", name="B"), feature("c", None))
+    found = to_publish(load_org_units(execution(features=features), None).frame)
+    assert [(id_, unit.name, unit.level) for id_, unit in found.items()] == [("a", "A", 2), ("b", "B", None)]
+    assert all(json.loads(unit.geometry)["type"] == "Polygon" for unit in found.values())
