@@ -57,6 +57,7 @@ class Network:
         _ip("netns", "add", host.name)
         self.stack.callback(_ip, "netns", "delete", host.name)
         _ip("link", "add", host.name, "type", "veth", "peer", "name", inside, "netns", host.name)
+        self.stack.callback(_ip, "link", "delete", host.name)  # else it would go some time after its namespace
         _ip("link", "set", host.name, "master", self.bridge, "up")
         _ip("-n", host.name, "address", "add", f"{NETWORK}.{10 + self.hosts}/24", "dev", inside)
         for device in ("lo", inside):
