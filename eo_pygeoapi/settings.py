@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.model_copy(update={name: path for name, path in given.items() if path is not None})
 
     @property
+    def says_lost_after(self) -> bool:
+        """Tell whether EO_LOST_AFTER_SECONDS is set here; else what the installation has counts."""
+        return "lost_after_seconds" in self.model_fields_set
+
+    @property
     def results(self) -> str:
         """The results store as an fsspec URL or path; `results` in the data folder unless set."""
         return self.results_url or str(self.data_dir.absolute() / "results")

@@ -21,6 +21,7 @@ from eo_pygeoapi.jobs.documents import HTML, JSON, JobLinks, link
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.manager import PrefectManager
+from eo_pygeoapi.wording import counted
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -102,6 +103,7 @@ def answer_page(api: API, request: APIRequest, template: str, data: Mapping[str,
         "step_names": page_words.STEP_NAMES,
         "step_word": page_words.step_word,
         "cron_words": cron_words.in_words,
+        "counted": counted,
         "lacking": lacking,
     }
     if manager_of(api).settings.api_tokens_file:

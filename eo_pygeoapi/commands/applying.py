@@ -134,9 +134,9 @@ def agree_on_lost_runs(gateway: PrefectGateway, settings: Settings) -> tuple[int
 
     What the installation has stays where this environment says nothing of it.
     """
-    wanted, said = settings.lost_after_seconds, "lost_after_seconds" in settings.model_fields_set
+    wanted = settings.lost_after_seconds
     before = gateway.ensure_lost_runs(wanted)
-    now = wanted if said else before
+    now = wanted if settings.says_lost_after else before
     gateway.put_lost_runs(now)  # also where an earlier release has set the same number
     return before, now
 

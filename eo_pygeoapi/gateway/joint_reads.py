@@ -14,10 +14,11 @@ class JointReads:
 
     There is one read of a key at a time. Who asks while it goes on waits for the next one, which begins when it has
     ended: so nobody is given what was read before he asked, not even who has just written. A read that takes longer
-    than PATIENCE_SECONDS is not waited for.
+    than `patience` seconds is not waited for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
         self._lock = threading.Lock()
         self._next: dict[Hashable, Future[Any]] = {}
         self._turns: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
@@ -33,7 +34,7 @@ class JointReads:
         if joined is not None:
             result: T = joined.result()
             return result
-        waited = turn.acquire(timeout=PATIENCE_SECONDS)
+        waited = turn.acquire(timeout=self._patience)
         with self._lock:
             del self._next[key]  # who asks from now on waits for the next one
         try:

@@ -43,28 +43,24 @@ def publish_results(
     The output says why the collection does not show the values, where it does not. A repetition for the same job
     changes nothing but what the values say. Raises ResultsError.
     """
-    units, table = results.units, features.Table.of(results.values, results.units)
-    write_features(folder, table, units)
+    table = features.Table.of(results.values, results.units)
+    write_features(folder, table, results.units)
     with published.all_or_none(folder.store) as keys:  # also where the documents cannot be written any more
-        not_published = _publish_in_collection(folder, dataset_id, results, table, units, keys, now)
-        outputs = _write_documents(folder, results, table, units, not_published)
+        not_published = _publish_in_collection(folder, dataset_id, results, table, keys, now)
+        outputs = _write_documents(folder, results, table, not_published)
     published.tidy(folder.store, dataset_id)
     if results.all_units and not not_published:
         left_out = {entry.org_unit for entry in results.left_out}
-        note_boundaries(folder.store, dataset_id, units, now().date(), left_out)
+        note_boundaries(folder.store, dataset_id, results.units, now().date(), left_out)
     return outputs
 
 
 def _write_documents(
-    folder: JobFolder,
-    results: JobResults,
-    table: features.Table,
-    units: Mapping[str, features.Unit],
-    not_published: str,
+    folder: JobFolder, results: JobResults, table: features.Table, not_published: str
 ) -> ImportOutputs:
     """Write the documents of a job, its output last, and return the output."""
     outputs = ImportOutputs(
-        org_unit_count=len(units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
+        org_unit_count=len(results.units.keys() | {entry.org_unit for entry in results.left_out} - {""}),
         row_count=table.not_null,
         payload_preview_path=folder.key(job_folder.PREVIEW),
         import_summary=results.summary,
@@ -90,7 +86,6 @@ def _publish_in_collection(
     dataset_id: str,
     results: JobResults,
     table: features.Table,
-    units: Mapping[str, features.Unit],
     keys: list[str],
     now: Callable[[], datetime],
 ) -> str:
@@ -106,7 +101,7 @@ def _publish_in_collection(
         folder.store,
         dataset_id,
         table,
-        units,
+        results.units,
         keys,
         job_id=folder.job_id,
         imported=imported,

@@ -110,8 +110,8 @@ class _Work:
         await self.worker.start()
 
     def _ensure_lost_runs(self, gateway: PrefectGateway) -> None:
-        wanted, said = self._settings.lost_after_seconds, "lost_after_seconds" in self._settings.model_fields_set
-        if (counts := gateway.ensure_lost_runs(wanted)) != wanted and said:
+        wanted = self._settings.lost_after_seconds
+        if (counts := gateway.ensure_lost_runs(wanted)) != wanted and self._settings.says_lost_after:
             _log.warning(
                 "EO_LOST_AFTER_SECONDS is %d here, and %d counts, as `eo-pygeoapi apply` last found it; "
                 "set it to the same everywhere",

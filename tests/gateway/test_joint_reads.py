@@ -7,8 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from eo_pygeoapi.gateway import joint_reads
-from eo_pygeoapi.gateway.joint_reads import JointReads
+from eo_pygeoapi.gateway.joint_reads import PATIENCE_SECONDS, JointReads
 
 THREADS = 12
 
@@ -55,11 +54,14 @@ def test_all_who_wait_for_a_read_share_the_next_one(server: Server) -> None:
     assert server.reads == 2
 
 
-def test_other_questions_do_not_wait(server: Server) -> None:
-    joint = JointReads()
+@pytest.mark.parametrize(("patience", "key"), [(PATIENCE_SECONDS, "another"), (0.1, "job")])
+def test_other_questions_do_not_wait_and_none_waits_for_a_read_that_hangs(
+    server: Server, patience: float, key: str
+) -> None:
+    joint = JointReads(patience)
     with ThreadPoolExecutor(1) as pool:
         first = begun(pool, lambda: joint.read("job", server.read), server)
-        assert joint.read("another", lambda: 5) == 5
+        assert joint.read(key, lambda: 5) == 5
         server.go_on.set()
         assert first.result() == 0
 
@@ -81,13 +83,3 @@ def test_all_are_told_of_an_error_and_the_next_question_is_asked_anew(server: Se
                 one.result()
     assert server.reads == 2
     assert joint.read("job", lambda: 7) == 7
-
-
-def test_a_read_that_hangs_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joint_reads, "PATIENCE_SECONDS", 0.1)
-    joint = JointReads()
-    with ThreadPoolExecutor(1) as pool:
-        first = begun(pool, lambda: joint.read("job", server.read), server)
-        assert joint.read("job", lambda: 5) == 5
-        server.go_on.set()
-        assert first.result() == 0
