@@ -13,7 +13,7 @@ from xdist.remote import Producer
 from eo_pygeoapi.settings import process_settings
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
-from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, group_of
+from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, StopOfServers, group_of
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -32,8 +32,9 @@ from tests.standins import cds, chc, dhis2, rivers, stac, worldpop
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have the programs that tests start end on SIGINT, also where a shell has started pytest in its background."""
+    config.pluginmanager.register(StopOfServers())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -51,7 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Those that share a worker, too, come one after the other, so that it is started once.
     """
     items.sort(key=lambda item: "shared" not in getattr(item, "fixturenames", ()))
-    items.sort(key=lambda item: group_of(item.nodeid.split("::", 1)[0]) not in SHARED_GROUPS)
+    places = {group: place for place, group in enumerate(SHARED_GROUPS)}
+    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
 
 
 @pytest.hookimpl(optionalhook=True)
