@@ -11,6 +11,7 @@ import pytest
 from xdist.remote import Producer
 
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.worker.environment import one_authority
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
 from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, StopOfServers, group_of
@@ -60,6 +61,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedServersScheduling:
     """Keep tests that share servers in one process."""
     return SharedServersScheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have all clients trust one authority: each reads those that it trusts, and for all there are that takes 30 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(one_authority(tmp_path_factory.mktemp("trust"))))
+        yield
 
 
 @pytest.fixture(autouse=True)
