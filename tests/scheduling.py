@@ -61,5 +61,10 @@ def _group_of_file(file: str) -> str:
     if not any(f"{fixture}: " in text for fixture in SERVERS):
         return file
     functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
-    used = {argument.arg for function in functions for argument in function.args.args}
+    asks = (function for function in functions if function.name.startswith("test_") or _is_fixture(function))
+    used = {argument.arg for function in asks for argument in function.args.args}
     return next((group for fixture, group in SERVERS.items() if fixture in used), file)
+
+
+def _is_fixture(function: ast.FunctionDef) -> bool:
+    return any(ast.unparse(decorator).startswith("pytest.fixture") for decorator in function.decorator_list)
