@@ -14,7 +14,7 @@ from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.worker.environment import one_authority
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
-from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, StopOfServers, group_of
+from tests.scheduling import SharedServersScheduling, StopOfServers, place_of
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -48,13 +48,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that share servers: they take longest, and each group of them is one process's.
+    """Begin with what takes longest: the tests that share servers, of which each group is one process's.
 
     Those that share a worker, too, come one after the other, so that it is started once.
     """
     items.sort(key=lambda item: "shared" not in getattr(item, "fixturenames", ()))
-    places = {group: place for place, group in enumerate(SHARED_GROUPS)}
-    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
+    items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ Servers that tests share are stopped after the last of them: a stack that nobody
 """
 
 import ast
+import re
 from collections.abc import Callable, Generator
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ SERVERS = {"stack": "stack", "jobs": "stack", "scheduled": "scheduled", "prefect
 FARM = "tests/worker/"  # the folder whose tests share the servers of `farm.py`
 SHARED_GROUPS = ("stack", FARM, "prefect", "scheduled")  # in this order, the longest first
 SERVER_FIXTURES = {"servers", *SERVERS}  # the farm's and the others'
+STARTS = re.compile(r"\bwith .*\b(up|web|prefect_server)\(")  # what a file does that has servers of its own
 
 
 class SharedServersScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -46,6 +48,19 @@ class StopOfServers:
         if nextitem is None or group_of(nextitem.nodeid) != group_of(item.nodeid):
             while self._stops:
                 self._stops.pop()()
+
+
+def place_of(nodeid: str) -> int:
+    """Return when a test is run: groups first, then files with servers of their own; short files end the run."""
+    group = group_of(nodeid)
+    if group in SHARED_GROUPS:
+        return SHARED_GROUPS.index(group)
+    return len(SHARED_GROUPS) + (not _starts_servers(group))
+
+
+@cache
+def _starts_servers(file: str) -> bool:
+    return bool(STARTS.search(Path(file).read_text()))
 
 
 def group_of(nodeid: str) -> str:
