@@ -1,5 +1,6 @@
 """The part of `eo-pygeoapi check` that opens the files that the datasets name on this machine."""
 
+import pkgutil
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 from eo_pygeoapi.commands.extras import WORKER, missing_from
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
+from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.pipeline.org_units.geojson import read_features, read_geojson
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 
@@ -31,20 +34,12 @@ def _is_made_later(dataset: Dataset, sample: Path) -> bool:
 
 
 def _findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) -> tuple[list[str], list[str]]:
-    # the libraries that read data take a second to import
-    from eo_pygeoapi.pipeline.org_units.geojson import read_features, read_geojson
-    from eo_pygeoapi.pipeline.sources.request import LooksNear, SourceRequest
-    from eo_pygeoapi.pipeline.sources.step import source_for
-
     problems: list[str] = []
     left_out: list[str] = []
-    today = date.today()
     for id_, dataset in datasets.items():
         block = f"resources.{id_}.eo"
         try:
-            source = source_for(dataset)
-            if isinstance(source, LooksNear):
-                source.look(SourceRequest(dataset, Interval(start=today, end=today), WORLD, cache))
+            _look_at_data(dataset, cache)
         except EoError as error:
             problems.append(f"{block}.options: {error}")
         units = dataset.org_units
@@ -57,3 +52,23 @@ def _findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) -> tup
             continue
         left_out += [f"{block}.orgUnits: {f'{e.org_unit}: ' if e.org_unit else ''}{e.reason}" for e in entries]
     return [problem for problem in problems if str(sample) not in problem], left_out
+
+
+def _look_at_data(dataset: Dataset, cache: Path) -> None:
+    """Raise the EoError of a source that cannot be loaded, or that finds something wrong with local files.
+
+    Importing sources takes seconds, so files that are right at a glance, and sources of this package that have no
+    files here, are left at that.
+    """
+    info = source_info(dataset.source)
+    if info.glance and pkgutil.resolve_name(info.glance)(dataset):
+        return
+    if info.source.startswith("eo_pygeoapi.") and not dataset.options.local_paths():
+        return
+    from eo_pygeoapi.pipeline.sources.request import LooksNear, SourceRequest
+    from eo_pygeoapi.pipeline.sources.step import source_for
+
+    source = source_for(dataset)
+    if isinstance(source, LooksNear):
+        today = date.today()
+        source.look(SourceRequest(dataset, Interval(start=today, end=today), WORLD, cache))

@@ -214,6 +214,8 @@ class SourceInfo:
     arguments. We ask a source for a box across 180 degrees in two halves, unless it says `across_180`.
     `credentials` are all those that any of its options may need. `resolution` is the size of a cell, for
     people to read. `has_people` says that values may be numbers of people, by whom other datasets are weighed.
+    `glance` is `package.module:name` of a function that tells of a dataset, sooner than importing the source takes,
+    whether its local files are right; where it returns False the source itself looks.
     """
 
     title: str
@@ -225,6 +227,7 @@ class SourceInfo:
     across_180: bool = False
     has_people: bool = False
     resolution: str = ""
+    glance: str = ""
 
 
 def installed_sources() -> list[str]:

@@ -17,6 +17,7 @@ from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID, U
 from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import NotAppliedError
 from eo_pygeoapi.gateway.client import KeptClient
+from eo_pygeoapi.gateway.joint_reads import JointReads
 from eo_pygeoapi.gateway.work_pool import SCHEDULED, WORK_POOL, of_tenant
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
@@ -88,6 +89,7 @@ class Deployments:
         self._client = client
         self._ttl = ttl
         self._known = _Known()
+        self._joint = JointReads()
         self.viewer = OPERATOR
 
     def seen_by(self, viewer: Viewer) -> "Deployments":
@@ -100,6 +102,10 @@ class Deployments:
         """Read our deployments from Prefect; returns them by name, retired ones included."""
         self._read()
         return {deployment.name: deployment for deployment in self._seen().values()}
+
+    def _read_if_old(self) -> None:
+        if not self._is_fresh:
+            self._read()
 
     def _read(self) -> None:
         where = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
@@ -121,7 +127,7 @@ class Deployments:
     def recent(self) -> Mapping[UUID, DeploymentResponse]:
         """Return our deployments by id, from the cache if it has not expired."""
         if not self._is_fresh:
-            self._read()
+            self._joint.read("recent", self._read_if_old)
         return self._seen()
 
     def get(self, id_: UUID | None) -> DeploymentResponse | None:

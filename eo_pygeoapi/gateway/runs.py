@@ -30,6 +30,7 @@ from eo_pygeoapi.datasets.viewer import Viewer, viewer
 from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
+from eo_pygeoapi.gateway.ended_runs import EndedRuns
 from eo_pygeoapi.gateway.filters import ANY_JOB, dataset_tag, flow_run_filter
 from eo_pygeoapi.gateway.job import (
     AWAITING_ANALYTICS,
@@ -63,6 +64,7 @@ class Runs:
         self._page = page
         self._submitting = threading.Lock()
         self._joint = JointReads()
+        self._ended = EndedRuns(self._count)
 
     def of(self, deployments: Deployments) -> "Runs":
         """Return the runs of these deployments alone."""
@@ -118,7 +120,11 @@ class Runs:
         return self._joint.read((job_id, *self._asking), lambda: self._get(job_id))
 
     def _get(self, job_id: str) -> Job:
-        run = self._run(job_id)
+        if run := self._ended.get(job_id):
+            self._raise_unless_ours(run)
+        else:
+            run = self._run(job_id)
+            self._ended.keep(run)
         # the artifact says nothing about a run that waits or has succeeded
         wanted = [run.id] if reports_progress(run) else []
         return self._job(run, self._progress(wanted).get(run.id, NO_PROGRESS))
@@ -136,17 +142,29 @@ class Runs:
         return [*jobs], total
 
     def _list(self, limit: int, offset: int, wanted: JobFilter, now: datetime) -> tuple[Sequence[Job], int]:
-        counted = [(where, self._count(where)) for where in self._wheres(wanted, now)]
+        wheres = self._wheres(wanted, now)
+        if len(wheres) == 1 and not wanted.by_duration and 0 < limit <= self._page and offset % limit == 0:
+            runs, total = self._page_of(wheres[0], limit, offset // limit + 1)
+            return self._jobs(runs), total
+        counted = [(where, self._count(where)) for where in wheres]
         total = sum(count for _, count in counted)
-        runs: Sequence[FlowRun]
         if wanted.by_duration:
             looked_at = self._merged(counted, min(total, DURATIONS_LOOKED_AT), 0)
             fitting = [r for r in looked_at if wanted.duration_fits(self._job(r, NO_PROGRESS), now)]
-            runs, total = fitting[offset : offset + limit], len(fitting)
-        else:
-            runs = self._merged(counted, min(limit, total - offset), offset)
+            return self._jobs(fitting[offset : offset + limit]), len(fitting)
+        return self._jobs(self._merged(counted, min(limit, total - offset), offset)), total
+
+    def _page_of(self, where: FlowRunFilter, limit: int, number: int) -> tuple[Sequence[FlowRun], int]:
+        """Return a page of runs, newest first, and the number of all, by one question."""
+        order = FlowRunSort.EXPECTED_START_TIME_DESC.value
+        body = {"flow_runs": where.model_dump(mode="json"), "sort": order, "limit": limit, "page": number}
+        # the client has no method for it
+        answer = self._client.call(lambda client: client.request("POST", "/flow_runs/paginate", json=body)).json()
+        return FlowRun.model_validate_list(answer["results"]), int(answer["count"])
+
+    def _jobs(self, runs: Sequence[FlowRun]) -> Sequence[Job]:
         progress = self._progress([run.id for run in runs if reports_progress(run) and job_status(run) not in FINAL])
-        return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs], total
+        return [self._job(run, progress.get(run.id, NO_PROGRESS)) for run in runs]
 
     def known(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these ids Prefect has runs of, ours or not; what is no id of a run counts as known."""
@@ -236,10 +254,13 @@ class Runs:
             run = self._client.call(lambda client: client.read_flow_run(id_))
         except ObjectNotFound as error:
             raise NoSuchJobError(f"there is no job {job_id!r}") from error
+        self._raise_unless_ours(run)
+        return run
+
+    def _raise_unless_ours(self, run: FlowRun) -> None:
         due = run.expected_start_time is None or run.expected_start_time <= datetime.now(UTC)
         if self._deployments.get(run.deployment_id) is None or not due:
-            raise NoSuchJobError(f"there is no job {job_id!r}")
-        return run
+            raise NoSuchJobError(f"there is no job {str(run.id)!r}")
 
     def _job(self, run: FlowRun, progress: Progress) -> Job:
         deployment = self._deployments.get(run.deployment_id)

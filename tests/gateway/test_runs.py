@@ -305,3 +305,66 @@ def test_it_can_be_shared_between_threads(gateway: PrefectGateway, dataset: str)
     for thread in threads:
         thread.join()
     assert len(set(ids)) == 8
+
+
+def answered(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> str:
+    """Return a job that has succeeded and that the gateway has told once."""
+    job = gateway.runs.submit(dataset, {})
+    prefect.set_flow_run_state(UUID(job.id), Completed(message="3 values"), force=True)
+    assert gateway.runs.get(job.id).status == "successful"
+    return job.id
+
+
+def test_a_job_that_has_succeeded_is_told_from_memory_as_long_as_it_is_as_it_was(
+    gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
+) -> None:
+    job_id = answered(gateway, dataset, prefect)
+    reads: list[str] = []
+    prefect_client, _ = gateway._client._connected()
+    prefect_client._client.event_hooks["request"].append(lambda request: reads.append(request.url.path))
+    again = gateway.runs.get(job_id)
+    assert (again.status, again.message, again.progress) == ("successful", "3 values", 100)
+    assert [path for path in reads if "flow_runs" in path] == ["/api/flow_runs/count"]
+
+
+@pytest.mark.parametrize("state", [Scheduled(), Running(), Failed(), Cancelled(), Completed(name="Cached")])
+def test_a_job_that_is_run_again_after_its_success_is_told_as_it_is(
+    gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient, state: State[Any]
+) -> None:
+    job_id = answered(gateway, dataset, prefect)
+    prefect.set_flow_run_state(UUID(job_id), state, force=True)
+    found = gateway.runs.get(job_id)
+    assert found.state_name == state.name
+
+
+def test_a_job_that_has_succeeded_again_has_its_new_end(
+    gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
+) -> None:
+    job_id = answered(gateway, dataset, prefect)
+    prefect.set_flow_run_state(UUID(job_id), Running(), force=True)
+    prefect.set_flow_run_state(UUID(job_id), Completed(message="4 values"), force=True)
+    assert gateway.runs.get(job_id).message == "4 values"
+
+
+def test_a_job_that_another_process_has_removed_is_gone(
+    prefect_api: str, gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient
+) -> None:
+    job_id = answered(gateway, dataset, prefect)
+    other = PrefectGateway(prefect_api, read_timeout=30.0)
+    other.runs.delete(job_id)
+    other.close()
+    with pytest.raises(NoSuchJobError, match=job_id):
+        gateway.runs.get(job_id)
+
+
+def test_a_page_of_jobs_is_one_question(gateway: PrefectGateway, dataset: str) -> None:
+    ids = [gateway.runs.submit(dataset, {}).id for _ in range(5)]
+    reads: list[str] = []
+    prefect_client, _ = gateway._client._connected()
+    prefect_client._client.event_hooks["request"].append(lambda request: reads.append(request.url.path))
+    wanted = JobFilter(datasets=(dataset,), process_ids=(PROCESS_ID,))
+    pages = [gateway.runs.list(2, offset, wanted) for offset in (0, 2, 4, 6, 1)]
+    assert [[job.id for job in jobs] for jobs, _ in pages] == [ids[:2:-1], ids[2:0:-1], ids[:1], [], ids[3:1:-1]]
+    assert {total for _, total in pages} == {5}
+    runs = [path for path in reads if "flow_runs" in path]
+    assert runs == ["/api/flow_runs/paginate"] * 4 + ["/api/flow_runs/count", "/api/flow_runs/filter"]

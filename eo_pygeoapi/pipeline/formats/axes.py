@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.attributes import text
+from eo_pygeoapi.pipeline.formats.raw_types import RawDataset, RawVariable
 from eo_pygeoapi.pipeline.formats.times import are_times
 
 _NAMES = {
@@ -32,7 +32,7 @@ class Axis:
     values: str
 
 
-def axes_of(variable: xr.Variable, dataset: xr.Dataset) -> dict[str, Axis]:
+def axes_of(variable: RawVariable, dataset: RawDataset) -> dict[str, Axis]:
     """Return the dimensions of a variable that are its axes `y`, `x` and `time`, as far as it has them.
 
     A variable of the dimension's own name goes first among those with its coordinates; for times `valid_time` does.
@@ -56,7 +56,7 @@ def axes_of(variable: xr.Variable, dataset: xr.Dataset) -> dict[str, Axis]:
     return found
 
 
-def gridded(dataset: xr.Dataset) -> list[str]:
+def gridded(dataset: RawDataset) -> list[str]:
     """Return the names of the variables on a grid of latitudes and longitudes, without coordinates and cell bounds."""
     return [
         str(name)
@@ -68,7 +68,7 @@ def gridded(dataset: xr.Dataset) -> list[str]:
     ]
 
 
-def lead_dimension(variable: xr.Variable, dataset: xr.Dataset) -> str:
+def lead_dimension(variable: RawVariable, dataset: RawDataset) -> str:
     """Return the dimension of a forecast's lead times, '' where there is none."""
     for name in variable.dims:
         known = dataset.variables.get(name)
@@ -78,7 +78,7 @@ def lead_dimension(variable: xr.Variable, dataset: xr.Dataset) -> str:
     return ""
 
 
-def scalar_time(dataset: xr.Dataset) -> str:
+def scalar_time(dataset: RawDataset) -> str:
     """Return the scalar variable that holds the time of a file of one time step, '' where there is none."""
     for name in ("valid_time", "time"):
         for own, data in dataset.variables.items():
@@ -87,7 +87,7 @@ def scalar_time(dataset: xr.Dataset) -> str:
     return ""
 
 
-def refuse_others(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Dataset, source: str) -> None:
+def refuse_others(variable: RawVariable, axes: Mapping[str, Axis], dataset: RawDataset, source: str) -> None:
     """Raise SourceError for a dimension of several cells beside latitude, longitude and time; the message names it."""
     known = {axis.dimension for axis in axes.values()}
     shape = ", ".join(f"{name}: {size}" for name, size in variable.sizes.items())
@@ -105,7 +105,7 @@ def refuse_others(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.D
             )
 
 
-def _is(axis: str, name: str, data: xr.Variable) -> bool:
+def _is(axis: str, name: str, data: RawVariable) -> bool:
     """Return whether a variable holds the coordinates of an axis, by its name, standard name or units."""
     standard = text(data.attrs, "standard_name")
     if name.lower() in _FORECASTS or standard == "forecast_reference_time":

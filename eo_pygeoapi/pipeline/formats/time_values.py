@@ -5,19 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.attributes import text
 from eo_pygeoapi.pipeline.formats.axes import Axis, lead_dimension, scalar_time
+from eo_pygeoapi.pipeline.formats.raw_types import RawDataset, RawVariable
 from eo_pygeoapi.pipeline.formats.stored import stored_as
 from eo_pygeoapi.pipeline.formats.times import Times, are_times, times
 
 _STORED = ("_FillValue", "missing_value", "scale_factor", "add_offset")
 
 
-def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Dataset, source: str) -> Times | None:
+def times_of(variable: RawVariable, axes: Mapping[str, Axis], dataset: RawDataset, source: str) -> Times | None:
     """Return the times of a variable's steps, None where the file has none; raise SourceError for unreadable ones."""
     lead = lead_dimension(variable, dataset)
     if "time" not in axes:
@@ -25,16 +25,18 @@ def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Datase
         if not name:
             return None
         _refuse_lead(lead, name, dataset, source)
-        return _read(dataset.variables[name], source)
+        known = dataset.variables[name]
+        return _read(known.values, known.attrs, source)
     axis = axes["time"]
     valid = dataset.variables.get("valid_time")
     if lead and valid is not None and set(valid.dims) == {axis.dimension, lead}:
-        return _read(valid.isel({lead: 0}), source)  # of a forecast with one lead time
+        first = np.take(valid.values, 0, axis=valid.dims.index(lead))  # of a forecast with one lead time
+        return _read(first, valid.attrs, source)
     if not axis.values:
         raise SourceError(f"{source}: its dimension {axis.dimension} has no values; expected the times of its steps")
     _refuse_lead(lead, axis.values, dataset, source)
     coordinate = dataset.variables[axis.values]
-    found = _read(coordinate, source)
+    found = _read(coordinate.values, coordinate.attrs, source)
     bounds = dataset.variables.get(text(coordinate.attrs, "bounds"))
     if bounds is None or bounds.shape != (coordinate.size, 2):
         return found
@@ -42,7 +44,7 @@ def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Datase
     if not are_times(np.empty(0), own):
         own = {**own, **{n: coordinate.attrs[n] for n in ("units", "calendar") if n in coordinate.attrs}}
     try:
-        ends = _read(xr.Variable(("ends",), bounds.values.ravel(), own), source).labels.reshape(-1, 2)
+        ends = _read(bounds.values.ravel(), own, source).labels.reshape(-1, 2)
     except SourceError:
         return found  # the file declares bounds but holds none
     lower, upper = ends.min(axis=1), ends.max(axis=1)
@@ -50,7 +52,7 @@ def times_of(variable: xr.Variable, axes: Mapping[str, Axis], dataset: xr.Datase
     return replace(found, labels=lower) if of_steps.all() else found
 
 
-def _refuse_lead(lead: str, name: str, dataset: xr.Dataset, source: str) -> None:
+def _refuse_lead(lead: str, name: str, dataset: RawDataset, source: str) -> None:
     ahead = dataset.variables[lead].values if lead in dataset.variables else np.zeros(1)
     if lead and name.lower() != "valid_time" and (ahead != np.zeros(1, ahead.dtype)).any():
         raise SourceError(
@@ -59,10 +61,10 @@ def _refuse_lead(lead: str, name: str, dataset: xr.Dataset, source: str) -> None
         )
 
 
-def _read(variable: xr.Variable, source: str) -> Times:
-    values: NDArray[Any] = np.array(variable.values)
+def _read(stored: NDArray[Any], attributes: Mapping[Any, Any], source: str) -> Times:
+    values: NDArray[Any] = np.array(stored)
     if values.ndim == 0:
         values = values.reshape(1)
-    if values.dtype.kind in "iuf" and any(name in variable.attrs for name in _STORED):
-        values = stored_as(values.dtype, variable.attrs, source).decoded(values)
-    return times(values, variable.attrs, source)
+    if values.dtype.kind in "iuf" and any(name in attributes for name in _STORED):
+        values = stored_as(values.dtype, attributes, source).decoded(values)
+    return times(values, attributes, source)

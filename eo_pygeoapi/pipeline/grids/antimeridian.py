@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.grids.frames import Frame, cell_size
-from eo_pygeoapi.pipeline.grids.grid import Box
 
 
 def box_around(geometries: NDArray[np.object_]) -> Box:

@@ -9,10 +9,8 @@ Gregorian year that they belong to. A grid of vectors holds complex numbers: wha
 north.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 import rioxarray  # noqa: F401  registers `.rio`
@@ -22,14 +20,11 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from eo_pygeoapi.errors import SourceError
+from eo_pygeoapi.pipeline.grids.axis import Axis, Box, axes_in_degrees, cells_of_box
 from eo_pygeoapi.pipeline.grids.blocks import cells_at_once, steps_per_block
 from eo_pygeoapi.pipeline.grids.frames import cell_size
-from eo_pygeoapi.pipeline.grids.rounded import unrounded
-
-Box = tuple[float, float, float, float]
 
 _NAMES = {"y": ("y", "lat", "latitude"), "x": ("x", "lon", "longitude"), "time": ("time", "valid_time")}
-_ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not need the next cell
 _VERSION = "expver"  # of ECMWF, along which final and provisional values lie side by side
 _STANDARD_NAMES = {"y": "latitude", "x": "longitude", "time": "time"}
 
@@ -53,13 +48,7 @@ def cut_to_box(data: xr.DataArray, box: Box, source: str) -> xr.DataArray:
     is not regular in longitude and latitude, or does not reach the box; the message begins with `source`.
     """
     data, y, x = _with_axes(data, source)
-    west, south, east, north = box if box[0] <= box[2] else (-180, box[1], 180, box[3])
-    rows, columns = y.covering(-north, -south), x.covering(west, east)
-    if not rows or not columns:
-        raise SourceError(
-            f"{source}: covers {x.text(1)} and {y.text(-1)}; the organisation units lie in "
-            f"{west:g} to {east:g} and {south:g} to {north:g}, which is outside"
-        )
+    rows, columns = cells_of_box(y, x, box, source)
     return _cut(data, y, x, rows, columns)
 
 
@@ -69,7 +58,7 @@ def oriented(data: xr.DataArray, source: str) -> xr.DataArray:
     return _cut(data, y, x, slice(None), slice(None))
 
 
-def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, _Axis, _Axis]":
+def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, Axis, Axis]":
     """Return a grid with our dimensions, and its axes y and x; raise SourceError where it is not regular in degrees."""
     try:
         crs = data.rio.crs
@@ -80,14 +69,11 @@ def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, _Axis, _
         raise SourceError(f"{source}: is in {known.name}; expected longitudes and latitudes (EPSG:4326)")
     sizes = _sizes_of_single_cells(data, source)
     data = _only_our_dimensions(data, source)
-    latitudes, longitudes = data["y"].values, data["x"].values
-    y = _axis(latitudes.astype("float64"), latitudes.dtype, "latitudes", source, sizes)
-    degrees = longitudes.astype("float64")
-    x = _axis(np.where(degrees > 180, degrees - 360, degrees), longitudes.dtype, "longitudes", source, sizes)
-    return data.transpose(..., "y", "x"), y, x.around_the_earth()
+    y, x = axes_in_degrees(data["y"].values, data["x"].values, source, sizes)
+    return data.transpose(..., "y", "x"), y, x
 
 
-def _cut(data: xr.DataArray, y: "_Axis", x: "_Axis", rows: slice, columns: slice) -> xr.DataArray:
+def _cut(data: xr.DataArray, y: "Axis", x: "Axis", rows: slice, columns: slice) -> xr.DataArray:
     """Return these rows and columns as float, of several versions the final one where it has a value.
 
     The file is read as few contiguous boxes. A lazy file cannot be sliced backwards, so boxes become dask arrays before
@@ -161,75 +147,6 @@ def _only_our_dimensions(data: xr.DataArray, source: str) -> xr.DataArray:
     return data.rename({name: axis for axis, name in found.items() if name and name != axis})
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """A regular ascending axis (latitudes negated): centres of cells, their positions in the file, their size."""
-
-    centres: NDArray[np.float64]
-    positions: NDArray[np.integer]
-    size: float
-
-    def around_the_earth(self) -> "_Axis":
-        """Return longitudes around the whole earth with the cell across 180 degrees at both ends, others unchanged."""
-        west, east = self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2
-        if abs(east - west - 360) > 1e-3 * self.size:
-            return self
-        # repeat the last cell before the first, and the first after the last, where they reach across
-        last = [-1] if west > -180 + 1e-3 * self.size else []
-        first = [0] if east < 180 - 1e-3 * self.size else []
-        centres = [self.centres[last] - 360, self.centres, self.centres[first] + 360]
-        positions = [self.positions[last], self.positions, self.positions[first]]
-        return replace(self, centres=np.concatenate(centres), positions=np.concatenate(positions))
-
-    def covering(self, low: float, high: float) -> slice | None:
-        """Return the cells from `low` to `high` and one more on each side, None where the axis has none of them."""
-        first = (low - self.centres[0]) / self.size + 0.5
-        last = (high - self.centres[0]) / self.size + 0.5
-        if last <= 0 or first >= self.centres.size:
-            return None
-        return slice(
-            max(0, int(np.floor(first + _ROUNDING)) - 1), min(self.centres.size, int(np.ceil(last - _ROUNDING)) + 1)
-        )
-
-    def text(self, sign: int) -> str:
-        """Write the outer edges of the cells: `-13 to -10`."""
-        ends = sorted(sign * edge + 0.0 for edge in (self.centres[0] - self.size / 2, self.centres[-1] + self.size / 2))
-        return f"{ends[0]:g} to {ends[1]:g}"
-
-
-def _axis(
-    degrees: NDArray[np.float64], dtype: np.dtype[Any], what: str, source: str, sizes: Mapping[str, float]
-) -> _Axis:
-    """Return the axis of degrees that the file stores with this type, which says how exact they are."""
-    if what == "latitudes":
-        degrees = -degrees
-    if np.abs(degrees).max(initial=0) > 361:
-        raise SourceError(f"{source}: its {what} are not degrees; expected longitudes and latitudes (EPSG:4326)")
-    if degrees.size == 1 and what in sizes:
-        return _Axis(degrees, np.zeros(1, int), sizes[what])
-    if degrees.size < 2:
-        raise SourceError(f"{source}: has only one of its {what}; at least two are needed to know the size of a cell")
-    positions = np.argsort(degrees, kind="stable")
-    steps = np.diff(degrees[positions])
-    usual = float(np.median(steps))
-    twice = steps <= 1e-6 * usual
-    if twice.sum() > 1 or usual <= 0:
-        raise SourceError(f"{source}: holds several of its {what} twice, as coordinates that were rounded too much do")
-    # a global grid may hold both 0 and 360 degrees
-    positions = positions[np.concatenate(([True], ~twice))]
-    ends = degrees[positions[[0, -1]]]
-    regular = np.linspace(ends[0], ends[1], positions.size)
-    rounding = 4 * np.abs(degrees).max() * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
-    beside = float(np.abs(degrees[positions] - regular).max())
-    if beside > 1e-6 * usual + rounding:
-        try:
-            regular = unrounded(degrees[positions], rounding, f"{source}: its {what}")
-        except SourceError:
-            if beside > 1e-3 * usual + rounding:
-                raise
-    return _Axis(regular, positions, float(regular[-1] - regular[0]) / (regular.size - 1))
-
-
 def _runs(positions: NDArray[np.integer]) -> list[NDArray[np.integer]]:
     """Split into runs of neighbours: one, or two of columns where the box crosses the border of a 0..360 grid."""
     return np.split(positions, np.flatnonzero(np.abs(np.diff(positions)) != 1) + 1)
@@ -247,7 +164,7 @@ def within(grid: xr.DataArray, box: Box) -> xr.DataArray:
     """Return the part of a normalised grid that covers the box, with one more cell on each side where there is one."""
     west, south, east, north = box
     y, x = (
-        _Axis(sign * grid[axis].values, np.arange(grid.sizes[axis]), cell_size(grid, axis))
+        Axis(sign * grid[axis].values, np.arange(grid.sizes[axis]), cell_size(grid, axis))
         for axis, sign in (("y", -1), ("x", 1))
     )
     # outside the grid any cells will do

@@ -14,8 +14,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.grids.frames import Frame
-from eo_pygeoapi.pipeline.grids.grid import Box, within
+from eo_pygeoapi.pipeline.grids.grid import within
 from eo_pygeoapi.pipeline.zonal.statistics import quantile_of
 
 Positions = NDArray[np.intp]

@@ -19,7 +19,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import NoDataError, SourceError, SourceUnavailableError, StaleProviderError
-from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.sources.chirps3.source import Chirps3Source
 from eo_pygeoapi.pipeline.sources.step import Extract, SourceRequest
 from eo_pygeoapi.pipeline.zonal.step import aggregate_to_org_units

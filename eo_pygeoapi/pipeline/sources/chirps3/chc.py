@@ -14,7 +14,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rioxarray.exceptions import RioXarrayError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER
 from eo_pygeoapi.pipeline.sources.download import exists
 

@@ -21,7 +21,8 @@ from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
-from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
+from eo_pygeoapi.pipeline.grids.axis import Box
+from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.chirps3 import chc, months
 from eo_pygeoapi.pipeline.sources.chirps3.options import PROVIDER, Chirps3Options, published_whole

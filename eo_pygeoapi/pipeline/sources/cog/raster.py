@@ -29,7 +29,8 @@ from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, of_bands
 from eo_pygeoapi.pipeline.formats.lazy import translated
-from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
+from eo_pygeoapi.pipeline.grids.axis import Box
+from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.sources.cog.asking import token_for
 from eo_pygeoapi.pipeline.sources.download import with_query
 

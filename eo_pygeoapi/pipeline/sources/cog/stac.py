@@ -8,7 +8,7 @@ from typing import Any
 
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.sources.cog.asking import StacApi
 from eo_pygeoapi.pipeline.sources.cog.options import CogOptions
 from eo_pygeoapi.pipeline.sources.cog.raster import Raster

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from eo_pygeoapi.pipeline.grids.grid import Box
+from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.sources.era5_land.statistics import DailyStatistic
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from xarray.backends import NetCDF4BackendEntrypoint
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box, dimension
+from eo_pygeoapi.pipeline.grids.axis import Box
+from eo_pygeoapi.pipeline.grids.grid import cut_to_box, dimension
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
 from eo_pygeoapi.store.download_cache import days_text, file_name, runs
 

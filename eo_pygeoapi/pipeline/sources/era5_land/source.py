@@ -19,7 +19,8 @@ from eo_pygeoapi.contract.intervals import days as days_in
 from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.pipeline.grids.grid import Box, cut_to_box
+from eo_pygeoapi.pipeline.grids.axis import Box
+from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.era5_land.cds import ClimateDataStore
 from eo_pygeoapi.pipeline.sources.era5_land.derived import DERIVED_VARIABLES

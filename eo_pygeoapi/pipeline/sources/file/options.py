@@ -83,4 +83,5 @@ INFO = SourceInfo(
     citation="",
     across_180=True,
     has_people=True,
+    glance="eo_pygeoapi.pipeline.sources.file.near:seems_right",
 )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from glob import escape, glob
 from pathlib import Path
 from typing import cast
 
@@ -25,11 +24,11 @@ from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import cached, download, exists
+from eo_pygeoapi.pipeline.sources.file.near import PLACEHOLDER, local_file
 from eo_pygeoapi.pipeline.sources.file.options import FileOptions
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
 
 _SCHEMES = ("http", "https", "file")
-_PLACEHOLDER = re.compile(r"\{(YYYY|MM|DD|WW|K)\}")
 # from fine to coarse: the placeholder, and how long a time step of a file with it in its name is
 _STEPS: dict[str, Step] = {"{DD}": "day", "{WW}": "week", "{K}": "dekad", "{MM}": "month", "{YYYY}": "year"}
 _PRECISION: dict[int, Step] = {len("YYYY"): "year", len("YYYY-MM"): "month", len("YYYY-MM-DD"): "day"}
@@ -113,17 +112,10 @@ class FileSource:
 
     def look(self, request: SourceRequest) -> None:
         """Open the dataset's file, or the last of many; SourceError says what is wrong. Skips URLs."""
-        options = cast(FileOptions, request.dataset.options)
-        href = request.dataset.resolve(options.href).removeprefix("file://")
-        if "://" in href:
-            return
-        any_date = _PLACEHOLDER.sub(lambda match: "[0-9]" * len(match[1]), escape(href))
-        found = sorted(glob(any_date))
-        if not found:
-            raise SourceError(f"there is no file {href}")
-        dated = any_date != escape(href)
-        part = Part(found[-1], found[-1], date.today().isoformat() if dated else options.time, None)
-        with_time(_opened(part, request), part.date, part.name)
+        if found := local_file(request.dataset):
+            path, moment = found
+            part = Part(path, path, moment, None)
+            with_time(_opened(part, request), part.date, part.name)
 
 
 def vectors_of_directions(grid: xr.DataArray, request: SourceRequest) -> xr.DataArray:
@@ -168,7 +160,7 @@ def parts_of(request: SourceRequest) -> list[Part]:
             "WW": week.zfill(2),
             "K": str(min((day.day - 1) // 10, 2) + 1),
         }
-        filled = partial(_PLACEHOLDER.sub, lambda match, values=values: values[match[1]])
+        filled = partial(PLACEHOLDER.sub, lambda match, values=values: values[match[1]])
         part = Part(filled(href), filled(options.href), _start(day, step, request), step)
         found.setdefault(part.href, part)
     return list(found.values())
