@@ -38,12 +38,14 @@ SETTLE_SECONDS = 20.0
 LOOK_SECONDS = 0.25
 # what tells a process from the others: the first of these that its command has
 ROLES = {
-    "prefect-server": "Prefect server",
-    "eo_pygeoapi worker": "worker",
-    "eo_pygeoapi watch": "watch",
+    "eo-pygeoapi prefect-server": "Prefect server",
+    "libraries of jobs": "zygote",
+    "eo-pygeoapi worker": "worker",
+    "eo-pygeoapi watch": "watch",
+    "shared libraries": "shared libraries",
+    "resource_tracker": "up",
     "eo_pygeoapi up": "up",
     "gunicorn": "web",
-    "zygote": "zygote",
 }
 Sizes = dict[str, float]
 

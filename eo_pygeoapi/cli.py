@@ -303,7 +303,7 @@ def worker(
     set_environment(settings, os.environ)  # before Prefect reads it
     from eo_pygeoapi.worker.working import run_worker
 
-    run_worker(settings, name, os.environ)
+    run_worker(settings, name, os.environ, os.environb)
 
 
 @app.command(rich_help_panel=RUNNING)

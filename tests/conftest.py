@@ -11,9 +11,10 @@ import pytest
 from xdist.remote import Producer
 
 from eo_pygeoapi.settings import process_settings
+from eo_pygeoapi.worker.environment import one_authority
 from tests import canaries
 from tests.ogc.jobs import called, jobs  # noqa: F401
-from tests.scheduling import SHARED_GROUPS, SharedServersScheduling, group_of
+from tests.scheduling import SharedServersScheduling, StopOfServers, place_of
 from tests.servers import prefect_server
 from tests.stack import (
     ERA5_DATASETS,
@@ -32,8 +33,9 @@ from tests.standins import cds, chc, dhis2, rivers, stac, worldpop
 LOCAL_CALLBACKS = {"EO_ALLOW_PRIVATE_CALLBACKS": "true"}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have the programs that tests start end on SIGINT, also where a shell has started pytest in its background."""
+    config.pluginmanager.register(StopOfServers())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -46,18 +48,26 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that share servers: they take longest, and each group of them is one process's.
+    """Begin with what takes longest: the tests that share servers, of which each group is one process's.
 
     Those that share a worker, too, come one after the other, so that it is started once.
     """
     items.sort(key=lambda item: "shared" not in getattr(item, "fixturenames", ()))
-    items.sort(key=lambda item: group_of(item.nodeid.split("::", 1)[0]) not in SHARED_GROUPS)
+    items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedServersScheduling:
     """Keep tests that share servers in one process."""
     return SharedServersScheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have all clients trust one authority: each reads those that it trusts, and for all there are that takes 30 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(one_authority(tmp_path_factory.mktemp("trust"))))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from tests.stack import CHECKOUT
 
 PACKAGES = ("eo_pygeoapi", "flows")
 UV = shutil.which("uv") or ""
+OUTSIDE = dict(os.environ)  # as it is before tests, for uv asks the registry
 needs_uv = pytest.mark.skipif(not UV, reason="uv is not installed")
 
 
@@ -52,7 +53,7 @@ def test_every_imported_package_is_declared() -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [UV, "build", "--wheel", "--quiet", "--out-dir", str(folder), str(CHECKOUT)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    subprocess.run(command, check=True, env=OUTSIDE, capture_output=True, text=True)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -85,9 +86,9 @@ def test_an_installed_wheel_starts_in_an_empty_folder(wheel: Path, tmp_path: Pat
     script = [sys.executable, str(CHECKOUT / ".ci/constraints.py"), str(CHECKOUT / "pyproject.toml")]
     constraints.write_text(subprocess.run(script, check=True, capture_output=True, text=True).stdout)
     empty.mkdir()
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True, env=OUTSIDE)
     install = [UV, "pip", "install", "--quiet", "--constraint", str(constraints), "--python", str(venv / "bin/python")]
-    subprocess.run([*install, str(wheel)], check=True, cwd=empty)
+    subprocess.run([*install, str(wheel)], check=True, cwd=empty, env=OUTSIDE)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("EO_", "PYTHON", "PYGEOAPI"))}

@@ -38,31 +38,33 @@ def run_stack(
     Exits with the status of an interrupted command where Ctrl-C comes before the stack is up.
     """
     environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
-    with Preparation(settings, environ) as preparation:
-        checked = preparation.check()
-        if checked.remarks:  # a newcomer has no connection yet: one line, and where to read on
-            out.print(f"note: `eo-pygeoapi check` has {checked.remarks} remarks, such as on schedules that are paused")
-        stack = LocalStack(
-            settings.config, settings.data_dir, port, prefect_port, environ, lambda text: out.print(text, markup=False)
-        )
-        try:
-            raise_interrupts()
+    stack = LocalStack(
+        settings.config, settings.data_dir, port, prefect_port, environ, lambda text: out.print(text, markup=False)
+    )
+    try:
+        raise_interrupts()
+        stack.warm()
+        with Preparation(settings, stack.children) as preparation:
+            checked = preparation.check()
+            if checked.remarks:  # a newcomer has no connection yet: one line, and where to read on
+                noted = f"{checked.remarks} remarks, such as on schedules that are paused"
+                out.print(f"note: `eo-pygeoapi check` has {noted}")
             with out.status("starting Prefect, the worker and the API"):
                 running = stack.start(checked, preparation)
-            show(running)
-            out.print("\nRunning; Ctrl-C stops everything.")
-            stack.watch()
-        except KeyboardInterrupt:
-            out.print()
-            if not stack.is_up:
-                sys.exit(INTERRUPTED)
-        except ChildDiedError as error:
-            if stack.is_up:
-                _give_up(stack, settings, error)
-            raise
-        finally:
-            ignore_interrupts()
-            stack.stop()
+        show(running)
+        out.print("\nRunning; Ctrl-C stops everything.")
+        stack.watch()
+    except KeyboardInterrupt:
+        out.print()
+        if not stack.is_up:
+            sys.exit(INTERRUPTED)
+    except ChildDiedError as error:
+        if stack.is_up:
+            _give_up(stack, settings, error)
+        raise
+    finally:
+        ignore_interrupts()
+        stack.stop()
 
 
 def _give_up(stack: LocalStack, settings: Settings, error: ChildDiedError) -> None:

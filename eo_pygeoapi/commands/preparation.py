@@ -1,24 +1,20 @@
 """What `up` does once, in a process that ends: check the file, write the copy of it, bring Prefect in step.
 
 The libraries for that (pygeoapi, Prefect's client, NumPy) take 80 MiB, which `up` would hold as long as the stack runs.
-The two talk in lines of JSON: `up` says what the process waits for, which answers when it has done the next step.
+`up` says through a pipe what the process waits for, which answers when it has done the next step.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any, Self
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, Self
 
+from eo_pygeoapi.commands.children import Children
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.settings import Settings
 
 DEFAULT_PORT = 5000
-_MODULE = "eo_pygeoapi.commands.preparation"
 
 
 @dataclass(frozen=True)
@@ -30,18 +26,22 @@ class Checked:
     remarks: int
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """The error that a step ended with."""
+
+    kind: type[EoError]
+    said: str | list[str]
+
+
 class Preparation:
     """The process as `up` sees it; it does not outlive the block. Raises the EoError that a step ends with."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE, str(settings.config), str(settings.data_dir)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=dict(environ),
-            text=True,
-        )
-        self.pid = self._process.pid
+    def __init__(self, settings: Settings, children: Children) -> None:
+        self._end, there = Pipe()
+        self._process = children.start("eo-pygeoapi up: preparation", prepare, settings, there)
+        there.close()
+        self.pid = self._process.pid or 0
 
     def __enter__(self) -> Self:
         """Begin; the process runs already."""
@@ -49,67 +49,62 @@ class Preparation:
 
     def __exit__(self, *_: object) -> None:
         """End the process, if it has not ended."""
-        self._end()
+        self._process.kill()
 
     def check(self) -> Checked:
         """Check the file and the installation. Raises ConfigError with all mistakes."""
-        return Checked(**self._answer())
+        checked: Checked = self._heard()
+        return checked
 
     def write(self, port: int) -> None:
         """Write the sample, and the configuration of the stack's processes, whose API has this port."""
-        self._say(port)
-        self._answer()
+        self._after(port)
 
     def apply(self, prefect_api_url: str) -> None:
         """Bring Prefect, which answers there, in step with the file; it is the last step."""
-        self._say(prefect_api_url)
-        self._answer()
-        self._end()
-
-    def _end(self) -> None:
+        self._after(prefect_api_url)
         self._process.kill()  # it may take seconds to end by itself, and has nothing to do any more
-        self._process.communicate()
 
-    def _say(self, what: object) -> None:
-        assert self._process.stdin is not None
+    def _after(self, what: object) -> None:
+        with suppress(BrokenPipeError):  # the end of its answers says it
+            self._end.send(what)
+        self._heard()
+
+    def _heard(self) -> Any:
         try:
-            _write(self._process.stdin, what)
-        except BrokenPipeError:  # the end of its answers says it
-            pass
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        if not (line := self._process.stdout.readline()):
-            raise EoError(f"the process that prepares the start ended with status {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        if "mistakes" in answer:
-            raise ConfigError(answer["mistakes"])
-        if "error" in answer:
-            raise EoError(answer["error"])
+            answer = self._end.recv()
+        except (EOFError, ConnectionError) as error:
+            self._process.join()
+            ended = f"the process that prepares the start ended with status {self._process.exitcode}"
+            raise EoError(ended) from error
+        if isinstance(answer, Trouble):
+            raise answer.kind(answer.said)
         return answer
 
 
-def prepare(settings: Settings, said: IO[str], answers: IO[str]) -> None:
+def prepare(settings: Settings, up: Connection) -> None:
     """Do all steps, each when `up` has said what it needs; an error is the last answer."""
     try:
-        _write(answers, asdict(_check(settings)))
-        port = _hear(said)
+        up.send(_check(settings))
+        port = up.recv()
         from eo_pygeoapi.commands.effective_config import write_effective
         from eo_pygeoapi.commands.sample import make_sample
 
         folder = settings.data_dir.absolute()
         make_sample(folder / "sample")
         effective = write_effective(settings.config.absolute(), folder, port)
-        _write(answers, {})
-        from eo_pygeoapi.commands.applying import apply_to_prefect  # Prefect's client, while its server starts
+        up.send(None)
+        url = up.recv()
+        from eo_pygeoapi.commands.applying import apply_to_prefect
 
-        url = _hear(said)
         apply_to_prefect(effective, settings.model_copy(update={"prefect_api_url": url}))
-        _write(answers, {})
+        up.send(None)
     except ConfigError as error:
-        _write(answers, {"mistakes": error.problems})
+        up.send(Trouble(ConfigError, error.problems))
     except EoError as error:
-        _write(answers, {"error": str(error)})
+        up.send(Trouble(EoError, str(error)))
+    except EOFError:  # `up` has ended
+        return
 
 
 def _check(settings: Settings) -> Checked:
@@ -121,22 +116,3 @@ def _check(settings: Settings) -> Checked:
         raise ConfigError(report.problems)
     bind = read_config(settings.config)["server"]["bind"]
     return Checked(str(bind.get("host", "127.0.0.1")), int(bind.get("port", DEFAULT_PORT)), len(report.remarks))
-
-
-def _write(stream: IO[str], what: object) -> None:
-    print(json.dumps(what), file=stream, flush=True)
-
-
-def _hear(said: IO[str]) -> Any:
-    if not (line := said.readline()):
-        sys.exit(0)  # `up` has ended
-    return json.loads(line)
-
-
-if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the terminal's are for `up`, which ends this process
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
-    config, data_dir = map(Path, sys.argv[1:])
-    prepare(Settings().placed(config, data_dir), sys.stdin, answers)

@@ -34,11 +34,16 @@ class Running:
     @property
     def prefect_api_url(self) -> str:
         """Address of the Prefect API."""
-        return f"http://127.0.0.1:{self.prefect_port}/api"
+        return prefect_api_url(self.prefect_port)
 
     def is_alive(self) -> bool:
         """Return whether the process that started it still runs."""
         return Process(self.pid, self.births.get("up", 0.0)).is_alive()
+
+
+def prefect_api_url(port: int) -> str:
+    """Return the address of the API of a stack's Prefect."""
+    return f"http://127.0.0.1:{port}/api"
 
 
 def in_stack(settings: Settings, running: Running) -> Settings:

@@ -4,21 +4,21 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict
 from http.client import HTTPException
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from urllib.request import urlopen
 
+from eo_pygeoapi.commands.children import Children
 from eo_pygeoapi.commands.empty_database import make_empty
 from eo_pygeoapi.commands.interrupts import deferred_interrupts
 from eo_pygeoapi.commands.left_over import born, end_left_over
 from eo_pygeoapi.commands.preparation import Checked, Preparation
 from eo_pygeoapi.commands.restarts import Restarts
-from eo_pygeoapi.commands.running import CONFIG, OPENAPI, STATE, Running, read_state
+from eo_pygeoapi.commands.running import CONFIG, OPENAPI, STATE, Running, prefect_api_url, read_state
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import variables_for_jobs
@@ -34,9 +34,9 @@ NAMES = {
     "web": "the web process",
     "watch": "the watch",
 }
-_PREFECT_SERVER = [sys.executable, "-m", "eo_pygeoapi", "prefect-server"]
-_WORKER = [sys.executable, "-m", "eo_pygeoapi", "worker"]
-_WATCH = [sys.executable, "-m", "eo_pygeoapi", "watch"]
+_PREFECT_SERVER = ["eo-pygeoapi", "prefect-server"]
+_WORKER = ["eo-pygeoapi", "worker"]
+_WATCH = ["eo-pygeoapi", "watch"]
 DEFAULT_PREFECT_PORT = 4200
 
 Say = Callable[[str], None]
@@ -55,7 +55,10 @@ class ChildDiedError(StackError):
 
 
 class LocalStack:
-    """Prefect server, worker, web process and watch, as children of this process; each has a log file of its own."""
+    """Prefect server, worker, web process and watch, as children of this process; each has a log file of its own.
+
+    `environ` is the environment of this process, which they take over.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class LocalStack:
         data_dir: Path,
         port: int | None,
         prefect_port: int | None,
-        environ: Mapping[str, str],
+        environ: MutableMapping[str, str],
         say: Say,
     ) -> None:
         self.config = config.absolute()
@@ -71,22 +74,35 @@ class LocalStack:
         self._asked = (port, prefect_port)
         self._environ = environ
         self._say = say
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, BaseProcess] = {}
         self._commands: dict[str, Sequence[str]] = {}
         self._restarts = Restarts()
         self._due: dict[str, float] = {}  # when each child that has died is started again
         self.is_up = False
         self._begun = time.time()
+        self.children = Children(self.data_dir, self.log_file("up"))
+
+    def warm(self) -> None:
+        """Choose the port of Prefect, set the environment, and have the libraries loaded; StackError if one runs."""
+        self._prepare_folder()
+        self._prefect_port = self._free_port("Prefect", "127.0.0.1", self._asked[1], DEFAULT_PREFECT_PORT)
+        self._variables = variables_for_jobs(self._environ)
+        self._environ.update(child_environment(self._environ, self.data_dir, prefect_api_url(self._prefect_port)))
+        self.children.warm()
 
     def start(self, checked: Checked, preparation: Preparation) -> Running:
         """Start all, at the same time where they do not need each other."""
-        self._prepare_folder()
-        self.running = running = self._choose_ports(checked)
+        host = checked.host
+        port = self._free_port("web", host, self._asked[0], checked.port)
+        births = {"up": born(os.getpid())}
+        self.running = running = Running(
+            os.getpid(), str(self.config), host, port, self._prefect_port, {}, births, self._variables
+        )
         self._spawn("prefect-server", [*_PREFECT_SERVER, "--port", str(running.prefect_port)])
         preparation.write(running.port)
         self._spawn("worker", _WORKER)
         web = [
-            *(sys.executable, "-m", "gunicorn", "eo_pygeoapi.flask_app:APP"),
+            *("gunicorn", "eo_pygeoapi.flask_app:APP"),
             *("--bind", f"{running.host}:{running.port}", "--pid", str(self.data_dir / "web.pid")),
             *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
             *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
@@ -116,14 +132,14 @@ class LocalStack:
         worker, a child that does not come up the first time has died for good.
         """
         for name, child in list(self._children.items()):
-            if child.poll() is None:
+            if child.exitcode is None:
                 continue
             if name not in self._due:
                 again = self._restarts.after_death(name) if self.is_up or name == "worker" else None
-                said = f"{name} ended with status {child.returncode}"
+                said = f"{name} ended with status {child.exitcode}"
                 if again is None:
                     raise ChildDiedError(f"{said}; its log ends:\n{self._end_of_log(name)}", name)
-                self._say(f"{NAMES[name]} ended with status {child.returncode}; another is started")
+                self._say(f"{NAMES[name]} ended with status {child.exitcode}; another is started")
                 self._due[name] = time.monotonic() + again
             if self._due[name] <= time.monotonic():
                 del self._due[name]
@@ -135,13 +151,11 @@ class LocalStack:
     def stop(self) -> None:
         """Stop the children, the last one started first, and kill those that do not end in time."""
         for name, child in reversed(self._children.items()):
-            if child.poll() is None:
-                child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+            child.terminate()
+            child.join(STOP_SECONDS)
+            if child.exitcode is None:
+                os.killpg(child.pid or 0, signal.SIGKILL)
+                child.join()
             self._say(f"stopped {name}")
         if self._children:  # else the file, if there is one, is another stack's
             (self.data_dir / STATE).unlink(missing_ok=True)
@@ -163,13 +177,6 @@ class LocalStack:
         if earlier is not None and (ended := end_left_over(earlier.pids, earlier.births)):
             self._say(f"ended what an earlier run was killed without stopping: {', '.join(ended)}")
 
-    def _choose_ports(self, checked: Checked) -> Running:
-        host = checked.host
-        web = self._free_port("web", host, self._asked[0], checked.port)
-        prefect = self._free_port("Prefect", "127.0.0.1", self._asked[1], DEFAULT_PREFECT_PORT)
-        births, variables = {"up": born(os.getpid())}, variables_for_jobs(self._environ)
-        return Running(os.getpid(), str(self.config), host, web, prefect, {}, births, variables)
-
     def _free_port(self, what: str, host: str, asked: int | None, default: int) -> int:
         if asked is not None:
             if asked and not _is_free(host, asked):
@@ -183,16 +190,8 @@ class LocalStack:
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         self._commands[name] = command
-        with self.log_file(name).open("ab") as log, deferred_interrupts():  # `stop` must know of every child
-            self._children[name] = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=child_environment(self._environ, self.data_dir, self.running.prefect_api_url),
-                cwd=self.data_dir,
-                start_new_session=True,  # Ctrl-C is for us; we stop the children in order
-            )
+        with deferred_interrupts():  # `stop` must know of every child
+            self._children[name] = self.children.run(command, self.log_file(name))
         self._remember()
 
     def _wait_for(self, name: str, ready: Callable[[], bool], trouble: str) -> None:
@@ -215,7 +214,7 @@ class LocalStack:
         self._wait_for(name, answers, f"{name} does not answer at {url}")
 
     def _remember(self) -> None:
-        pids = {name: child.pid for name, child in self._children.items()}
+        pids = {name: child.pid or 0 for name, child in self._children.items()}
         births = self.running.births | {name: born(pid) for name, pid in pids.items()}
         state = asdict(self.running) | {"pids": pids, "births": births}
         write_whole(self.data_dir / STATE, json.dumps(state, indent=1))
@@ -225,7 +224,7 @@ class LocalStack:
         return "\n".join(lines[-15:])
 
 
-def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_api_url: str) -> dict[str, str]:
+def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_url: str) -> dict[str, str]:
     """Return the environment of a process of the stack: what `environ` says, which wins where it may, and ours."""
     may_differ = {
         "EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS,
@@ -236,7 +235,7 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_api_ur
         may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"  # else each client asks first whether it is needed
     ours = {
         "PREFECT_HOME": str(data_dir / "prefect"),
-        "PREFECT_API_URL": prefect_api_url,
+        "PREFECT_API_URL": prefect_url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
@@ -248,6 +247,7 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_api_ur
         "PYGEOAPI_CONFIG": str(data_dir / CONFIG),
         "PYGEOAPI_OPENAPI": str(data_dir / OPENAPI),
         "PYTHONUNBUFFERED": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
     }
     return {**may_differ, **environ, **ours}
 

@@ -84,15 +84,16 @@ class KeptClient:
             settings = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})  # this takes 70 ms
             self._context = SettingsContext(profile=context.profile, settings=settings)
             # Prefect's own transport would try to connect four times
+            trusted = certificates()
             transport = PatientTransport(
                 self._busy_seconds,
-                verify=certificates(),
+                verify=trusted,
                 limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=25),
             )
             client = SyncPrefectClient(
                 self.api_url,
                 auth_string=PREFECT_API_AUTH_STRING.value(),
-                httpx_settings={"timeout": self._timeout, "transport": transport},
+                httpx_settings={"timeout": self._timeout, "transport": transport, "verify": trusted},
             )
             self._client, self._pid = client.__enter__(), os.getpid()
             return self._client, self._context

@@ -26,11 +26,13 @@ class WorkerClient(PrefectClient):
 
     def __init__(self, heard: Heard | None = None) -> None:
         """Make one; `heard` is given every answer."""
+        trusted = certificates()
         super().__init__(
             PREFECT_API_URL.value() or "",
             auth_string=PREFECT_API_AUTH_STRING.value(),
             httpx_settings={
-                "transport": PatientAsyncTransport(verify=certificates()),
+                "verify": trusted,
+                "transport": PatientAsyncTransport(verify=trusted),
                 "event_hooks": {"response": [heard] if heard else []},
             },
         )

@@ -1,5 +1,6 @@
 """The settings of Prefect in the environment of the worker and of its runs."""
 
+import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def set_environment(settings: Settings, environ: MutableMapping[str, str]) -> No
     if (settings.prefect_api_url or "").startswith("http://"):
         # each client of Prefect reads all authorities, which takes 25 ms, also where there is nothing to verify
         environ.setdefault("PREFECT_API_SSL_CERT_FILE", str(one_authority(settings.data_dir.absolute())))
+    if "prefect" in sys.modules:  # as in the local stack, whose processes share what they load
+        have_prefect_read_again()
+
+
+def have_prefect_read_again() -> None:
+    """Have Prefect read its settings from the environment once more, also those of its logging."""
+    from prefect.context import refresh_global_settings_context
+    from prefect.logging.configuration import setup_logging
+
+    refresh_global_settings_context()
+    setup_logging(incremental=False)
 
 
 def one_authority(folder: Path) -> Path:

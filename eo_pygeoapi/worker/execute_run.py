@@ -4,7 +4,6 @@ It ends by itself or by SIGKILL. It blocks SIGTERM and SIGINT, which systemd or 
 once: the worker handles them and gives its runs time to end.
 """
 
-import ctypes
 import logging
 import os
 import random
@@ -16,19 +15,21 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from uuid import UUID
 
+import setproctitle
+
 from eo_pygeoapi.files import write_whole
-from eo_pygeoapi.worker.processes import Process
+from eo_pygeoapi.worker.processes import Process, die_with
 from eo_pygeoapi.worker.records import said_path
 
 RECORD = "EO_RUN_RECORD"
 PARENT = "EO_RUN_PARENT"
 HOOKS_ONLY = "EO_RUN_HOOKS_ONLY"
-_PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
 
 
 def execute_run(environ: MutableMapping[str, str]) -> None:
     """Execute the flow run that PREFECT__FLOW_RUN_ID names; exits the interpreter as Prefect's engine does."""
+    setproctitle.setproctitle(f"eo-pygeoapi job {environ['PREFECT__FLOW_RUN_ID']}")
     prepare(environ.get(RECORD))
     if environ.pop(HOOKS_ONLY, ""):
         run_hooks(UUID(environ["PREFECT__FLOW_RUN_ID"]))
@@ -75,15 +76,6 @@ def run_hooks(run_id: UUID) -> None:
             hook(flow=flow, flow_run=run, state=state)
         except Exception:
             _log.exception("the hook %s failed", getattr(hook, "__name__", hook))
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, where it can (Linux)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 A number and a start time identify a process, for the system uses numbers again.
 """
 
+import ctypes
 import os
 import platform
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +18,7 @@ from pathlib import Path
 import psutil
 
 UNFINISHED, LOCK = ".unfinished-", ".lock"  # as in the cache of downloads
+_PR_SET_PDEATHSIG = 1
 _LATER_SECONDS = 0.02  # two of the kernel's ticks: no number is used again so soon
 
 
@@ -98,6 +102,20 @@ def end_politely(roots: list[Process], seconds: float) -> None:
     _each(family, psutil.Process.terminate)
     _, alive = psutil.wait_procs(family, timeout=seconds)
     _each(alive, psutil.Process.kill)
+
+
+def can_fork() -> bool:
+    """Return whether a process of this system can be forked after it has loaded libraries."""
+    return hasattr(os, "fork") and sys.platform == "linux"
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, where it can (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def place() -> str:

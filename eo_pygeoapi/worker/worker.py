@@ -59,6 +59,11 @@ def prefect_environment() -> Mapping[str, str]:
     return get_current_settings().to_environment_variables(exclude_unset=True)
 
 
+def environment_of_runs(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of every run before its deployment adds variables, given that of the worker."""
+    return {**environ, **prefect_environment()}
+
+
 class ImportJobConfiguration(ProcessJobConfiguration):
     """Starts runs with our launcher, and with this interpreter by its full path."""
 
@@ -282,10 +287,6 @@ class ImportWorker(ProcessWorker):
         """Return who settles deaths."""
         return DeadRuns(self.client, self._run_hooks)
 
-    def own_environment(self) -> dict[str, str]:
-        """Return the environment of every run before its deployment adds variables."""
-        return {**self._environ, **prefect_environment()}
-
     async def _environment(self, given: Mapping[str, str | None], run_id: UUID) -> dict[str, str]:
         own = {
             "PREFECT__FLOW_RUN_ID": str(run_id),
@@ -296,7 +297,7 @@ class ImportWorker(ProcessWorker):
 
     async def _run_hooks(self, run: FlowRun, state: State[Any]) -> None:
         """Call the flow's hooks in a process of its own, for the worker does not load the flow."""
-        environment = await self._environment(self.own_environment(), run.id) | {HOOKS_ONLY: "true"}
+        environment = await self._environment(environment_of_runs(self._environ), run.id) | {HOOKS_ONLY: "true"}
         record = self.records.begin(run.id, self.name, "hooks")
         process = await RunProcess.start(record, COMMAND, environment)
         try:

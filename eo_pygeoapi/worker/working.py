@@ -5,7 +5,7 @@ import logging
 import os
 import platform
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,10 +20,11 @@ from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.workers import forget_worker, note_worker
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
+from eo_pygeoapi.worker.processes import can_fork
 from eo_pygeoapi.worker.reaper import Reaper, tidy_cache
 from eo_pygeoapi.worker.records import FOLDER, Records
-from eo_pygeoapi.worker.worker import AWAY, ImportWorker
-from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, can_fork, zygote_environment
+from eo_pygeoapi.worker.worker import AWAY, ImportWorker, environment_of_runs
+from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, zygote_environment
 
 _log = logging.getLogger(__name__)
 REAP_SECONDS = 10.0
@@ -33,20 +34,32 @@ ZYGOTE_SECONDS = 20.0  # how long a run waits for a zygote that is loading
 SETTLE_SECONDS = 60.0  # for settling killed runs and calling hooks
 
 
-def run_worker(settings: Settings, name: str | None, environ: Mapping[str, str]) -> None:
-    """Run jobs, with this environment, until SIGTERM or SIGINT; a second signal kills the running ones at once."""
+def run_worker(
+    settings: Settings, name: str | None, environ: MutableMapping[str, str], raw: MutableMapping[bytes, bytes]
+) -> None:
+    """Run jobs until SIGTERM or SIGINT; a second signal kills the running ones at once.
+
+    `environ` and `raw` are the environment of this process.
+    """
     if not settings.prefect_api_url:
         raise EngineUnavailableError("PREFECT_API_URL is not set, so there is no Prefect server to take jobs from")
     logging.getLogger("eo_pygeoapi").setLevel(logging.INFO)
-    asyncio.run(_Work(settings, name, environ).until_stopped())
+    keeper = None
+    if settings.use_zygote and can_fork():
+        keeper = ZygoteKeeper(zygote_environment(run_environment(environment_of_runs(environ))))
+        keeper.fork_first(environ, raw)  # while there are no threads and connections
+    asyncio.run(_Work(settings, name, environ, keeper).until_stopped())
 
 
 class _Work:
     """One worker and all that runs beside its loops."""
 
-    def __init__(self, settings: Settings, name: str | None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, name: str | None, environ: Mapping[str, str], keeper: ZygoteKeeper | None
+    ) -> None:
         self._settings = settings
         self._environ = environ
+        self._keeper = keeper
         self._records = Records(settings.data_dir.absolute() / FOLDER)
         self._name = name
         self._stops = 0
@@ -66,9 +79,7 @@ class _Work:
         serving = asyncio.create_task(self._serve())
         parts = (self._tidy, self._reap, self.worker.watch, self.worker.take_when_woken)
         beside = [asyncio.create_task(_for_ever(part)) for part in parts]
-        keeper = None
-        if self._settings.use_zygote and can_fork():
-            keeper = ZygoteKeeper(zygote_environment(run_environment(self.worker.own_environment())))
+        if keeper := self._keeper:
             beside.append(asyncio.create_task(_for_ever(keeper.keep)))
             self.worker.zygote_address = partial(keeper.ready_address, ZYGOTE_SECONDS)
         socket_path = self._listen(loop)

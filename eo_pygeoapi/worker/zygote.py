@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import cast
 
 import psutil
+import setproctitle
 
-from eo_pygeoapi.worker.execute_run import die_with, execute_run
-from eo_pygeoapi.worker.processes import Process, end_tree
+from eo_pygeoapi.worker.execute_run import execute_run
+from eo_pygeoapi.worker.loaded_code import is_newer_on_disk
+from eo_pygeoapi.worker.processes import Process, die_with, end_tree
 from eo_pygeoapi.worker.warming import warm
 
 PRELOADED = (
@@ -42,7 +44,6 @@ PRELOADED = (
 READY = "zygote is ready"
 STALE = 76  # exit status of a zygote that should be replaced
 _REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork
-_OWN_PACKAGES = ("eo_pygeoapi", "flows")
 _REQUEST_SECONDS = 5.0
 
 
@@ -66,7 +67,6 @@ class Zygote:
 
     listener: socket.socket
     settings: dict[bytes, bytes]
-    fingerprint: dict[Path, float]
     _launchers: dict[int, socket.socket] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _stale: bool = False
@@ -103,7 +103,7 @@ class Zygote:
             request = _receive(connection)
             differing = {name.decode() for name, _ in self.settings.items() ^ request.settings.items()}
             reason = f"other settings of Prefect: {', '.join(sorted(differing))}" if differing else ""
-            if self._stale or modified(self.fingerprint) != self.fingerprint:
+            if self._stale or is_newer_on_disk():
                 self._stale, reason = True, "the code on disk is newer than what is loaded"
             if reason:
                 print(f"the zygote refuses a run: {reason}; it starts cold", file=sys.stderr, flush=True)
@@ -160,6 +160,7 @@ def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[by
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    setproctitle.setproctitle("eo-pygeoapi worker: libraries of jobs")
     settings = prefect_settings(dict(raw))
     for name in PRELOADED:
         importlib.import_module(name)
@@ -172,7 +173,7 @@ def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[by
     gc.collect()
     gc.freeze()
     print(READY, flush=True)
-    request = Zygote(listener, settings, modified(own_files())).serve()
+    request = Zygote(listener, settings).serve()
     if request is not None:
         # take the environment, folder and output of the run; its standard input is empty
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -192,23 +193,6 @@ def main(address: str, environ: MutableMapping[str, str], raw: MutableMapping[by
 def prefect_settings(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """Return the part of an environment that Prefect reads as settings; its internals begin with two underscores."""
     return {k: v for k, v in environment.items() if k.startswith(b"PREFECT_") and not k.startswith(b"PREFECT__")}
-
-
-def own_files() -> list[Path]:
-    """Return the files of our loaded modules, and the package folders of the others."""
-    own, folders = set(), set()
-    for name, module in list(sys.modules.items()):
-        if file := getattr(module, "__file__", None):
-            if name.split(".")[0] in _OWN_PACKAGES:
-                own.add(Path(file))
-            elif "site-packages" in file:
-                folders.add(Path(file.split("site-packages")[0]) / "site-packages")
-    return sorted(own | folders)
-
-
-def modified(files: "list[Path] | dict[Path, float]") -> dict[Path, float]:
-    """Return the time of each file's last change; 0 if it is gone."""
-    return {file: file.stat().st_mtime if file.exists() else 0.0 for file in files}
 
 
 def unsafe_to_share() -> list[str]:

@@ -1,6 +1,7 @@
 """What `up` does once at its start, in a process that ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eo_pygeoapi.commands.children import Children
 from eo_pygeoapi.commands.preparation import Preparation
 from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.errors import ConfigError, EoError
@@ -26,9 +28,14 @@ def settings(folder: Path, **server: object) -> Settings:
     return Settings().placed(path, folder / "data")
 
 
-def test_it_says_where_the_api_listens_and_writes_what_the_processes_read(tmp_path: Path) -> None:
+@pytest.fixture
+def children(tmp_path: Path) -> Children:
+    return Children(tmp_path, tmp_path / "log")
+
+
+def test_it_says_where_the_api_listens_and_writes_what_the_processes_read(tmp_path: Path, children: Children) -> None:
     given = settings(tmp_path, bind={"host": "127.0.0.1", "port": 5999})
-    with Preparation(given, os.environ) as preparation:
+    with Preparation(given, children) as preparation:
         checked = preparation.check()
         assert (checked.host, checked.port) == ("127.0.0.1", 5999)
         preparation.write(6001)
@@ -36,25 +43,25 @@ def test_it_says_where_the_api_listens_and_writes_what_the_processes_read(tmp_pa
     assert (given.data_dir / OPENAPI).exists() and (given.data_dir / "sample" / "temperature.nc").exists()
 
 
-def test_all_mistakes_are_raised(tmp_path: Path) -> None:
+def test_all_mistakes_are_raised(tmp_path: Path, children: Children) -> None:
     given = settings(tmp_path, bind={"host": "127.0.0.1", "port": "none"}, url=5)
-    with Preparation(given, os.environ) as preparation, pytest.raises(ConfigError) as raised:
+    with Preparation(given, children) as preparation, pytest.raises(ConfigError) as raised:
         preparation.check()
     assert len(raised.value.problems) == 2, raised.value.problems
 
 
-def test_an_error_of_prefect_is_raised(tmp_path: Path) -> None:
-    with Preparation(settings(tmp_path), os.environ) as preparation:
+def test_an_error_of_prefect_is_raised(tmp_path: Path, children: Children) -> None:
+    with Preparation(settings(tmp_path), children) as preparation:
         preparation.check()
         preparation.write(6001)
         with pytest.raises(EoError, match=r"the Prefect server at http://127\.0\.0\.1:9/api cannot be reached"):
             preparation.apply("http://127.0.0.1:9/api")
 
 
-def test_a_process_that_is_killed_is_an_error(tmp_path: Path) -> None:
-    with Preparation(settings(tmp_path), os.environ) as preparation:
+def test_a_process_that_is_killed_is_an_error(tmp_path: Path, children: Children) -> None:
+    with Preparation(settings(tmp_path), children) as preparation:
         preparation.check()
-        os.kill(preparation.pid, 9)
+        os.kill(preparation.pid, signal.SIGKILL)
         with pytest.raises(EoError, match=r"the process that prepares the start ended with status -9"):
             preparation.write(6001)
 

@@ -319,11 +319,11 @@ JOBS = st.lists(
 @given(JOBS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_published_is_the_latest_of_all_jobs(
-    jobs: list[tuple[int, int, dict[tuple[str, str], int], bool]],
+    done: list[tuple[int, int, dict[tuple[str, str], int], bool]],
 ) -> None:
     store = ResultStore(f"memory://{uuid.uuid4()}")
     expected: dict[tuple[str, str], tuple[int, str, float]] = {}
-    for job, hours, rows, merged in jobs:
+    for job, hours, rows, merged in done:
         publish(
             store, f"job-{job}", table([(unit, period, value) for (unit, period), value in rows.items()]), hours=hours
         )

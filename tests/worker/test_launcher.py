@@ -14,10 +14,11 @@ import pytest
 
 from eo_pygeoapi.gateway.wakeup import is_private, listen, stop_listening, wake_folder, wake_workers
 from eo_pygeoapi.worker.environment import run_environment
+from eo_pygeoapi.worker.loaded_code import modified
 from eo_pygeoapi.worker.processes import Process, end_tree, place, resident_bytes, tree
 from eo_pygeoapi.worker.records import Records, said_path
 from eo_pygeoapi.worker.run_process import LAUNCHER
-from eo_pygeoapi.worker.zygote import modified, prefect_settings, unsafe_to_share
+from eo_pygeoapi.worker.zygote import prefect_settings, unsafe_to_share
 from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, zygote_environment
 from tests.worker.farm import until
 
@@ -150,7 +151,7 @@ def test_newer_code_and_what_a_fork_would_share_is_seen(tmp_path: Path) -> None:
     file.write_text("1")
     before = modified([file])
     os.utime(file, (time.time() + 5, time.time() + 5))
-    assert modified(before) != before
+    assert modified([file]) != before
     file.unlink()
     assert modified([file]) == {file: 0.0}
     with (tmp_path / "open").open("w"):

@@ -27,8 +27,8 @@ def test_a_run_s_client_repeats_at_once_and_leaves_a_server_that_stays_busy_to_p
         assert client.post(url, json={}).status_code == 503
 
 
-def test_all_that_asks_in_a_run_shares_its_client(prefect_api: str) -> None:
-    with temporary_settings({PREFECT_API_URL: prefect_api}), one_client() as context:
+def test_all_that_asks_in_a_run_shares_its_client(servers: Farm) -> None:
+    with temporary_settings({PREFECT_API_URL: servers.prefect_api}), one_client() as context:
         assert get_client(sync_client=True) is context.client
         with get_client(sync_client=True) as client:
             assert client is context.client

@@ -3,6 +3,8 @@
 import base64
 import logging
 import ssl
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +18,14 @@ from eo_pygeoapi.settings import Dhis2Connection
 
 
 class _Client(DHIS2Client):
-    """dhis2-client, which raises LoginPageError for a redirect to the login page."""
+    """dhis2-client with the certificate authorities it is given; raises LoginPageError for a redirect to the login."""
+
+    def __init__(self, *arguments: Any, trust: ssl.SSLContext, **named: Any) -> None:
+        self._trust = trust
+        super().__init__(*arguments, **named)
 
     def _build_client(self) -> httpx.Client:
+        self.verify_ssl = self._trust  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
         made = super()._build_client()
         made.event_hooks = {"response": [_refuse_login_page]}
         return made
@@ -32,13 +39,7 @@ def open_client(connection: Dhis2Connection, read_timeout: float, connect_timeou
     client_log = logging.getLogger("dhis2_client")
     if not client_log.handlers:  # Python prints records of whole answers that no handler takes
         client_log.addHandler(logging.NullHandler())
-    own_trust = None
-    if connection.ca_file:
-        try:
-            own_trust = ssl.create_default_context(cafile=connection.ca_file)
-        except OSError as error:  # also where it holds no certificate
-            said = f"cannot read the certificate authorities of DHIS2 in {connection.ca_file}: {error}"
-            raise Dhis2Error(said) from error
+    trust = _own_trust(connection.ca_file) if connection.ca_file else _public_trust()
     address = _base_url(connection)
     login: dict[str, Any]
     if connection.token:  # alone: with a user name beside it, dhis2-client would log in by that
@@ -50,17 +51,27 @@ def open_client(connection: Dhis2Connection, read_timeout: float, connect_timeou
             f"nothing to log in with at the DHIS2 at {address}; "
             "set EO_DHIS2_<NAME>_TOKEN, or EO_DHIS2_<NAME>_USERNAME and _PASSWORD"
         )
-    client = _Client(
+    return _Client(
         address,
+        trust=trust,
         **login,
         timeout=read_timeout,
         connect_timeout=connect_timeout,
         retries=0,  # dhis2-client tries again at once; the task tries again later
     )
-    if own_trust:
-        client.close()  # its HTTP client is made again, now with this, at the first request
-        client.verify_ssl = own_trust  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
-    return client
+
+
+def _own_trust(file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:  # also where it holds no certificate
+        raise Dhis2Error(f"cannot read the certificate authorities of DHIS2 in {file}: {error}") from error
+
+
+@cache
+def _public_trust() -> ssl.SSLContext:
+    """Return the authorities that all trust, read once in a process, for that takes 30 ms."""
+    return httpx.create_ssl_context()
 
 
 def secrets_of(connection: Dhis2Connection) -> list[str]:

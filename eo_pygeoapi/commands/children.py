@@ -1,0 +1,99 @@
+"""The processes of the local stack: forks of one process that has loaded the libraries which several of them need.
+
+So these are imported once at a start, and are in memory once. That process is the fork server of Python's
+multiprocessing: it has one thread, takes over the environment that this process has when it starts it, and ends with
+the last child. Where a system cannot fork safely, and when the code on disk is newer than what is loaded, a child
+imports for itself.
+"""
+
+import multiprocessing
+import os
+import pkgutil
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import setproctitle
+
+from eo_pygeoapi.worker.loaded_code import is_newer_on_disk
+from eo_pygeoapi.worker.processes import can_fork, die_with
+
+_LIBRARIES = "eo_pygeoapi.commands.shared_libraries"
+# the functions of console scripts
+_SCRIPTS = {"eo-pygeoapi": "eo_pygeoapi.__main__:main", "gunicorn": "gunicorn.app.wsgiapp:run"}
+
+
+class Children:
+    """Starts processes, scripts in a folder; `log` has what the fork server prints, and those without a log."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self._folder = folder
+        self._log = log
+
+    @property
+    def context(self) -> ForkServerContext | SpawnContext:
+        """How a process is started now."""
+        if not can_fork() or is_newer_on_disk():
+            return multiprocessing.get_context("spawn")
+        return multiprocessing.get_context("forkserver")
+
+    def warm(self) -> None:
+        """Start the fork server, unless it runs; it loads the libraries by itself."""
+        if isinstance(self.context, ForkServerContext):
+            self.context.set_forkserver_preload([_LIBRARIES])
+            with _printing_to(self._log):  # else what it loads would believe to write to a terminal
+                forkserver.ensure_running()
+
+    def start(self, title: str, work: Callable[..., None], *given: object, log: Path | None = None) -> BaseProcess:
+        """Start a process that does this work and ends; lists of processes show the title."""
+        self.warm()
+        process = self.context.Process(target=_work, args=(title, log or self._log, work, *given))
+        process.start()
+        return process
+
+    def run(self, command: Sequence[str], log: Path) -> BaseProcess:
+        """Start a process that runs a console script with its arguments, in the folder."""
+        return self.start(" ".join(command), _run, self._folder, command, log=log)
+
+
+def _work(title: str, log: Path, work: Callable[..., None], *given: object) -> None:
+    setproctitle.setproctitle(title)
+    if can_fork():
+        os.setsid()  # Ctrl-C is for `up`, which stops its children in order
+        die_with(os.getppid())  # `up` would not hear of its end
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    _print_to(log)
+    work(*given)
+
+
+def _run(folder: Path, command: Sequence[str]) -> None:
+    os.chdir(folder)
+    sys.argv = list(command)
+    pkgutil.resolve_name(_SCRIPTS[command[0]])()
+
+
+def _print_to(log: Path) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    with log.open("ab") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+
+
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Have processes that are started in this block print to the log."""
+    kept = {number: os.dup(number) for number in (1, 2)}
+    try:
+        _print_to(log)
+        yield
+    finally:
+        for number, copy in kept.items():
+            os.dup2(copy, number)
+            os.close(copy)

@@ -1,0 +1,27 @@
+"""What several processes of the local stack load: the process that they are forks of imports this, once.
+
+No module of it may start a thread, or open a file or a connection, when it is imported: the forks would share it.
+"""
+
+import gc
+import importlib
+import signal
+import sys
+
+import setproctitle
+
+LIBRARIES = (
+    "eo_pygeoapi.worker.loaded_code",  # before the others
+    "eo_pygeoapi.worker.working",
+    "eo_pygeoapi.commands.applying",
+    "eo_pygeoapi.commands.watching",
+)
+
+sys.dont_write_bytecode = False  # as `up` has it, whose option says otherwise where the environment did
+for library in LIBRARIES:
+    importlib.import_module(library)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)  # it ends with its last fork
+setproctitle.setproctitle("eo-pygeoapi up: shared libraries")
+gc.collect()
+gc.freeze()  # else the garbage collector of each fork would write to what they share, and so copy it
