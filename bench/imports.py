@@ -20,11 +20,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.addresses import addressable
 from eo_pygeoapi.pipeline.dhis2.batch_size import START, BatchSizes
 from eo_pygeoapi.pipeline.dhis2.batching import batches
@@ -117,11 +119,21 @@ def _read(client: httpx.Client, batch: Sequence[DataValue]) -> None:
 
 def do_import(folder: Path, server: StandIn) -> None:
     files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
+    summary = import_to_dhis2(files, _dataset(), False, connector(server, read_timeout=300))
+    assert summary.imported + summary.unchanged == files.payload().count, summary
+
+
+@cache
+def _dataset() -> Dataset:
+    return dataset(dhis2=TARGET.to_json(), aggregation=SUMMED)
+
+
+def _prepare(folder: Path) -> None:
+    """Have what a job has before this step: its dataset, and no batches of an import before it."""
+    _dataset()
+    files = ImportFiles(JobFolder(ResultStore(str(folder)), "job"))
     for key in files.folder.store.keys(files.folder.key("steps/import")):
         files.folder.store.delete(key)
-    made = dataset(dhis2=TARGET.to_json(), aggregation=SUMMED)
-    summary = import_to_dhis2(files, made, False, connector(server, read_timeout=300))
-    assert summary.imported + summary.unchanged == files.payload().count, summary
 
 
 STEPS: dict[str, Callable[[Path, StandIn], None]] = {
@@ -142,6 +154,7 @@ def measured(step: str, folder: Path, server: StandIn) -> tuple[float, float]:
 
 
 def run_step(step: str, folder: Path, server: StandIn) -> None:
+    _prepare(folder)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before, begun = _megabytes("VmRSS"), time.perf_counter()
     STEPS[step](folder, server)

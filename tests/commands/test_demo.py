@@ -28,8 +28,10 @@ def answering(*statuses: int) -> Iterator[tuple[str, list[int]]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/jobs/1", given
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/jobs/1", given
+        finally:  # else the thread asks its closed socket for ever
+            server.shutdown()
 
 
 def test_a_busy_server_is_asked_again() -> None:

@@ -31,6 +31,8 @@ NOTHING_SELECTED = ("E2001", "E2006")
 # members that answers are looked up by; a password may be a word that a code has in it
 COMMON = ("period", "orgUnit", "attributeOptionCombo")
 IDENTIFIERS = ("id", "code", "path", "dataElement", "orgUnit", "period", "categoryOptionCombo", "attributeOptionCombo")
+# members of a data value that hold free text, or what a person has set
+SAID = ("value", "storedBy", "lastUpdated", "comment")
 # of the user: whom the values are compared with, and which units may be written to and read
 USER_FIELDS = "username,authorities,organisationUnits[id],dataViewOrganisationUnits[id]"
 
@@ -183,10 +185,15 @@ class Dhis2:
                 members = [member for element in found for member in element.get("dataSetElements", [])]
                 selected = {"dataSet": [member["dataSet"]["id"] for member in members]}
                 answer = self._data_values(selected | where)
+            found = (answer or {}).get("dataValues", [])
             # what the values have in common, 2.43 says once, beside them
             common = {name: answer[name] for name in COMMON if name in answer} if answer else {}
-            values += [common | value for value in (answer or {}).get("dataValues", [])]
-        return [value for value in values if value.get("dataElement") == data_element]
+            values += [common | value for value in found] if common else found
+        ours = [value for value in values if value.get("dataElement") == data_element]
+        # nearly never has one a secret of ours in it, and they may be many
+        said = " ".join([str(value.get(name, "")) for value in ours for name in SAID])
+        free = without_known(said, self._secrets) == said
+        return ours if free else without_known(ours, self._secrets, but=IDENTIFIERS)
 
     def name_periods(self, periods: Sequence[str], data_element: str, org_unit: str, *, data_set: str = "") -> None:
         """Read values of periods, so that DHIS2 creates the periods that it does not have; it does so until 2.42.
@@ -271,7 +278,7 @@ class Dhis2:
         raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without an {kind}")
 
     def _data_values(self, params: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the answer, or None if nothing that the request names exists."""
+        """Return the answer as it is, or None if nothing that the request names exists."""
         path = "/api/dataValueSets"
 
         def get() -> Any:
@@ -282,7 +289,7 @@ class Dhis2:
                     raise
                 return None
 
-        answer = self._ask(f"GET {path}", get)
+        answer = self._ask(f"GET {path}", get, as_is=True)
         return None if answer is None else self._object(answer, f"GET {path}")
 
     def _get(self, path: str, params: dict[str, Any] | None = None, *, as_is: bool = False) -> dict[str, Any]:

@@ -131,15 +131,24 @@ def read_data_values(stream: TextIO, target: DatasetTarget) -> Iterator[DataValu
         yield DataValue(org_unit, period, value, groups.get(combo, ""))
 
 
-def data_value_set(values: Iterable[DataValue], target: DatasetTarget) -> dict[str, Any]:
-    """Return the values as the JSON that DHIS2 imports."""
+def data_value_set(
+    values: Iterable[DataValue], target: DatasetTarget, uids: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the values as the JSON that DHIS2 imports, with the `uids` of the units in place of their names."""
     common = dimensions(target)
     of_group = {group: {"categoryOptionCombo": combo} for group, combo in target.disaggregation.items()} | {"": {}}
     data_set = {"dataSet": target.data_set} if target.data_set else {}
     return {
         **data_set,
         "dataValues": [
-            {**common, "period": v.period, "orgUnit": v.org_unit, **of_group[v.group], "value": v.value} for v in values
+            {
+                **common,
+                "period": v.period,
+                "orgUnit": uids[v.org_unit] if uids else v.org_unit,
+                **of_group[v.group],
+                "value": v.value,
+            }
+            for v in values
         ],
     }
 

@@ -1,10 +1,12 @@
 """Facts of a DHIS2 that an import reads once, before it sends values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 from eo_pygeoapi.contract.models import PeriodType
@@ -29,6 +31,7 @@ DATA_SET_FIELDS = (
     "id,code,name,periodType,openFuturePeriods,expiryDays,access[data[write]],dataInputPeriods[period[id],openingDate,"
     f"closingDate],{COMBINATION},dataSetElements[dataElement[id],{COMBINATION}],organisationUnits[id]"
 )
+AT_ONCE = 3  # so many readings are under way
 UNIT_FIELDS = "id,code,name,level,path,openingDate,closedDate"
 
 
@@ -165,33 +168,27 @@ def read_facts(
 ) -> Facts:
     """Read the facts for an import of these units' values; an object that does not exist is None, or missing.
 
-    Where the target names no data set and the data element is in several, those of the period type come into question,
-    and of them the one with the usual code.
+    After the first reading three are under way at once. Where the target names no data set and the data element is in
+    several, those of the period type come into question, and of them the one with the usual code.
     """
-    system, user = dhis2.system_info(), dhis2.me()
+    user = dhis2.me()  # alone, for DHIS2 locks out a user who fails to log in some times
+    with ThreadPoolExecutor(AT_ONCE - 1, "facts") as threads:
+
+        def soon[T](read: Callable[[], T]) -> Future[T]:
+            return threads.submit(copy_context().run, read)
+
+        reading_units = soon(partial(look_up, dhis2, "organisationUnits", org_units, UNIT_FIELDS))
+        reading_system, reading_combos = soon(dhis2.system_info), soon(partial(_default_combos, dhis2))
+        elements = look_up(dhis2, "dataElements", [target.data_element], ELEMENT_FIELDS)
+        element = elements.objects.get(target.data_element)
+        given_sets = look_up(dhis2, "dataSets", [target.data_set], DATA_SET_FIELDS) if target.data_set else Found()
+        data_sets: Sequence[Object] = list(given_sets.objects.values())
+        if not target.data_set:
+            data_sets = _data_sets_of(dhis2, element, period_type)
+        combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
+        option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
+        units, system, default_combos = reading_units.result(), reading_system.result(), reading_combos.result()
     last = str(system.get("lastAnalyticsTableSuccess") or "")  # 1970-01-01 if analytics never ran
-    elements = look_up(dhis2, "dataElements", [target.data_element], ELEMENT_FIELDS)
-    element = elements.objects.get(target.data_element)
-    given_sets = look_up(dhis2, "dataSets", [target.data_set], DATA_SET_FIELDS) if target.data_set else Found()
-    data_sets: Sequence[Object] = list(given_sets.objects.values())
-    if not target.data_set:
-        ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
-        data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
-        if period_type:
-            fitting = [found for found in data_sets if found.get("periodType") == name_in_dhis2(period_type)]
-            data_sets = fitting or data_sets
-        own = data_set_code(period_type or "")
-        usual = [s for s in data_sets if s.get("code") in (own, data_set_code(str(s.get("periodType", ""))))]
-        data_sets = usual or data_sets
-    combos = [name for name in (target.category_option_combo, target.attribute_option_combo) if name]
-    option_combos = look_up(dhis2, "categoryOptionCombos", combos, OPTION_COMBO_FIELDS) if combos else Found()
-    units = look_up(dhis2, "organisationUnits", org_units, UNIT_FIELDS)
-    try:
-        default_combos = dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
-    except Dhis2Error as error:
-        if error.transient:
-            raise
-        default_combos = []  # not every user may list them
     facts = Facts(
         version=version_of(system),
         calendar=str(system.get("calendar", "iso8601")),
@@ -207,6 +204,26 @@ def read_facts(
         ambiguous={**elements.ambiguous, **given_sets.ambiguous, **option_combos.ambiguous, **units.ambiguous},
     )
     return replace(facts, groups=option_combos_of(dhis2, target, facts.category_combination()))
+
+
+def _data_sets_of(dhis2: Dhis2, element: Object | None, period_type: PeriodType | None) -> Sequence[Object]:
+    ids = [member["dataSet"]["id"] for member in (element or {}).get("dataSetElements", [])]
+    data_sets = dhis2.found("dataSets", ids, DATA_SET_FIELDS) if ids else []
+    if period_type:
+        fitting = [found for found in data_sets if found.get("periodType") == name_in_dhis2(period_type)]
+        data_sets = fitting or data_sets
+    own = data_set_code(period_type or "")
+    usual = [s for s in data_sets if s.get("code") in (own, data_set_code(str(s.get("periodType", ""))))]
+    return usual or data_sets
+
+
+def _default_combos(dhis2: Dhis2) -> Sequence[Object]:
+    try:
+        return dhis2.matching("categoryOptionCombos", "name:eq:default", OPTION_COMBO_FIELDS)
+    except Dhis2Error as error:
+        if error.transient:
+            raise
+        return []  # not every user may list them
 
 
 def version_of(system: Object) -> tuple[int, ...]:

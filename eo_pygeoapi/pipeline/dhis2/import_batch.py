@@ -86,7 +86,7 @@ class ImportSteps:
         sent.reject(answered.read.refused)
         # a value that an earlier attempt has stored counts as what it was then, not as unchanged
         found = [was or one for one, was in _beside(answered.read, answered.attempted)]
-        rows = [one.row() for one in found if one.ours.cell not in not_taken]
+        rows = [one.row() for one in found if not not_taken or one.ours.cell not in not_taken]
         rows += rejected_rows(sent.rejected)
         result = _result(run, found, answered.to_send, sent, not_taken, rows)
         return result.model_copy(update={"differences": differences}), rows
@@ -116,7 +116,7 @@ class ImportSteps:
 def _beside(read: Read, attempted: Mapping[Cell, Compared]) -> Iterator[tuple[Compared, Compared | None]]:
     """Yield each value beside what it was when an earlier attempt sent it, where DHIS2 has taken it from that."""
     for one in read.found:
-        was = attempted.get(one.ours.cell)
+        was = attempted.get(one.ours.cell) if attempted else None
         yield one, was if was and was.ours == one.ours and one.change == "unchanged" else None
 
 

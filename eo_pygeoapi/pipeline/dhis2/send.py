@@ -192,6 +192,8 @@ class Sender:
                 self._refused.setdefault(entry.period, entry)
 
     def _without_refused(self, values: Sequence[DataValue], sent: Sent) -> list[DataValue]:
+        if not self._refused:
+            return list(values)
         left = []
         for value in values:
             known = self._refused.get(value.org_unit) or self._refused.get(value.period)

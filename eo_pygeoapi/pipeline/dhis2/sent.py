@@ -1,7 +1,8 @@
 """The values that we sent last, by cell, and the job that sent them: they tell a person's or a later job's from ours.
 
 The results store keeps them under `sent/{connection}/{data element}/…`, a compressed file for each month, or for each
-period if there are very many units: forty years are some hundreds of files. Before the import sends a batch it notes
+period if there are very many units: forty years are some hundreds of files. Each period is compressed by itself, so a
+batch does that with its own periods alone. Before the import sends a batch it notes
 the values beside the earlier ones, and after the answer of DHIS2 in place of them: an import that dies in between
 leaves both, either counts as ours, and of no job is known that it sent them.
 """
@@ -10,9 +11,9 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from operator import attrgetter
 
@@ -28,6 +29,9 @@ MONTH = 6  # characters of `202507`; it divides the ids of all period types well
 
 BETWEEN = "\t"  # the unit and the option combination of a group
 GIVEN_UP = ""  # in place of a value: what DHIS2 holds there is not ours
+
+ByPeriod = list[tuple[str, list[DataValue]]]
+_PERIOD = attrgetter("period")
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,12 @@ class Noted:
         found = self.jobs.get(period, "")
         return found if isinstance(found, str) else found.get(unit, "")
 
-    def attribute(self, period: str, units: Iterable[str], job: str) -> None:
-        """Note which job has sent the values of some units."""
+    def attribute(self, period: str, units: Collection[str], job: str) -> None:
+        """Note which job has sent the values of some units, each of which the period has."""
         found, every = self.jobs.get(period, ""), self.values.get(period, {})
+        if found == job or len(units) == len(every):
+            self.jobs[period] = job
+            return
         by_unit = dict.fromkeys(every, found) if isinstance(found, str) else found
         by_unit = {unit: by_unit.get(unit, "") for unit in every} | dict.fromkeys(units, job)
         several = set(by_unit.values())
@@ -62,6 +69,7 @@ class _File:
     key: str
     content: bytes | None  # None where there is no file
     noted: Noted
+    pieces: dict[str, bytes] = field(default_factory=dict)  # of periods, as the file has them
 
 
 _NOTHING = _File("", None, Noted())
@@ -90,13 +98,20 @@ class SentValues:
 
     def known(self, values: Sequence[DataValue]) -> dict[Cell, list[str]]:
         """Return the values that we may have sent last to the cells of `values`."""
-        found = ((v, noted.values.get(v.period, {}).get(self._name(v))) for v, noted in self._noted(values))
-        return {value.cell: last for value, last in found if last}
+        found: dict[Cell, list[str]] = {}
+        for noted, period, some in self._noted(values):
+            of_period = noted.values.get(period, {})
+            found |= {value.cell: last for value in some if (last := of_period.get(self._name(value)))}
+        return found
 
     def jobs(self, values: Sequence[DataValue]) -> dict[Cell, str]:
         """Return the jobs that have sent what DHIS2 holds of us in the cells of `values`, where that is known."""
-        found = ((value, noted.job(value.period, self._name(value))) for value, noted in self._noted(values))
-        return {value.cell: job for value, job in found if job}
+        return {
+            value.cell: job
+            for noted, period, some in self._noted(values)
+            for value in some
+            if (job := noted.job(period, self._name(value)))
+        }
 
     def of_periods(self, periods: Iterable[str]) -> Iterator[tuple[str, Mapping[tuple[str, str], Sequence[str]]]]:
         """Yield each of these periods, in order, with the values that we may have sent last, by unit and group."""
@@ -112,29 +127,33 @@ class SentValues:
     def begin(self, values: Sequence[DataValue], before: Mapping[Cell, str] | None = None) -> None:
         """Note that the values are about to be sent, in place of those `before`, which count as ours from now on."""
         replaced = before or {}
-        for key, some in self._by_file(values):
-            noted = self._taken(key)
-            for value in some:
-                of_unit = noted.of(value.period).setdefault(self._name(value), [])
-                old = replaced.get(value.cell)
-                if not of_unit and old is not None:
-                    of_unit.append(old)
-                if value.value not in of_unit:
-                    of_unit.append(value.value)
-            self._write(key, noted, some)
+        for key, by_period in self._by_file(values):
+            file = self._taken(key)
+            for period, some in by_period:
+                of_period = file.noted.of(period)
+                for value in some:
+                    of_unit = of_period.setdefault(self._name(value), [])
+                    old = replaced.get(value.cell)
+                    if not of_unit and old is not None:
+                        of_unit.append(old)
+                    if value.value not in of_unit:
+                        of_unit.append(value.value)
+            self._write(file, by_period)
 
     def confirm(self, values: Sequence[DataValue], not_taken: Iterable[Cell] = (), job: str = "") -> None:
         """Note that DHIS2 has taken the values, but for those of some cells, and from which job, if from one."""
         refused = set(not_taken)
-        for key, some in self._by_file(values):
-            noted = self._taken(key)
-            for value in some:
-                of_period = noted.of(value.period)
-                if value.cell not in refused:
-                    of_period[self._name(value)] = [value.value]
-                elif value.value in (before := of_period.get(self._name(value), [])):
-                    before.remove(value.value)
-            self._write(key, noted, [value for value in some if value.cell not in refused], job)
+        for key, by_period in self._by_file(values):
+            file = self._taken(key)
+            for period, some in by_period:
+                of_period = file.noted.of(period)
+                for value in some:
+                    if value.cell not in refused:
+                        of_period[self._name(value)] = [value.value]
+                    elif value.value in (before := of_period.get(self._name(value), [])):
+                        before.remove(value.value)
+            taken = [(period, [value for value in some if value.cell not in refused]) for period, some in by_period]
+            self._write(file, taken, job)
 
     def give_up(self, values: Sequence[DataValue]) -> None:
         """Note that what DHIS2 holds in the cells of `values` is not ours, whoever it says has stored it."""
@@ -142,19 +161,20 @@ class SentValues:
 
     def forget(self, values: Sequence[DataValue]) -> None:
         """Note that DHIS2 holds nothing of ours any more in the cells of `values`."""
-        for key, some in self._by_file(values):
-            noted = self._taken(key)
-            for value in some:
-                noted.of(value.period).pop(self._name(value), None)
-            self._write(key, noted, some)
+        for key, by_period in self._by_file(values):
+            file = self._taken(key)
+            for period, some in by_period:
+                for value in some:
+                    file.noted.of(period).pop(self._name(value), None)
+            self._write(file, by_period)
 
-    def _noted(self, values: Sequence[DataValue]) -> Iterator[tuple[DataValue, Noted]]:
-        """Yield each value with the file that it is noted in; none before the first import."""
+    def _noted(self, values: Sequence[DataValue]) -> Iterator[tuple[Noted, str, list[DataValue]]]:
+        """Yield each period and its values, with the file that they are noted in; none before the first import."""
         if not self._store.exists(self._layout_key):  # to read decides nothing
             return
-        for key, some in self._by_file(values):
+        for key, by_period in self._by_file(values):
             noted = self._read(key)
-            yield from ((value, noted) for value in some)
+            yield from ((noted, period, some) for period, some in by_period)
 
     def _name(self, value: DataValue) -> str:
         """Return the name of a value among those of its period."""
@@ -170,14 +190,11 @@ class SentValues:
                 found[unit, groups[combo]] = values
         return found
 
-    def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, list[DataValue]]]:
+    def _by_file(self, values: Sequence[DataValue]) -> Iterable[tuple[str, ByPeriod]]:
         length = (int(self._layout["periodCharacters"]) or None) if values else None
-
-        def shard(value: DataValue) -> str:
-            return value.period[:length]
-
-        for name, some in groupby(sorted(values, key=shard), key=shard):
-            yield f"{self._folder}/{_safe(name)}{self._suffix}", list(some)
+        by_period = [(period, list(some)) for period, some in groupby(sorted(values, key=_PERIOD), key=_PERIOD)]
+        for name, periods in groupby(by_period, key=lambda found: found[0][:length]):
+            yield f"{self._folder}/{_safe(name)}{self._suffix}", list(periods)
 
     def _files(self) -> list[str]:
         """Return the keys of the files, which are in the order of their periods; none before the first import."""
@@ -210,11 +227,11 @@ class SentValues:
             self._looked_at = last = _File(key, content, _noted_in(key, content))
         return last.noted
 
-    def _taken(self, key: str) -> Noted:
+    def _taken(self, key: str) -> _File:
         """Return what a file notes, to be changed and written."""
         last, self._written = self._written, _NOTHING
         content = self._content(key)
-        return last.noted if (last.key, last.content) == (key, content) else _noted_in(key, content)
+        return last if (last.key, last.content) == (key, content) else _File(key, content, _noted_in(key, content))
 
     def _content(self, key: str) -> bytes | None:
         try:
@@ -222,15 +239,26 @@ class SentValues:
         except MissingResultError:
             return None
 
-    def _write(self, key: str, noted: Noted, changed: Sequence[DataValue], job: str = "") -> None:
-        """Write a file in which some values are noted anew, which a job has sent, if one is known to have."""
-        for period, of_period in groupby(changed, key=attrgetter("period")):
-            noted.attribute(period, {self._name(value) for value in of_period} & noted.of(period).keys(), job)
-        content = json.dumps(vars(noted), separators=(",", ":")).encode()
+    def _write(self, file: _File, changed: ByPeriod, job: str = "") -> None:
+        """Write a file in which values of some periods are noted anew, and the job that sent them, if that is known."""
+        key, noted, pieces = file.key, file.noted, file.pieces
+        for period, some in changed:
+            pieces.pop(period, None)
+            if some:
+                noted.attribute(period, {self._name(value) for value in some} & noted.of(period).keys(), job)
+        pack: Callable[[bytes], bytes] = bytes
         if key.endswith(COMPRESSED):
-            content = gzip.compress(content, compresslevel=1, mtime=0)
+            pack = partial(gzip.compress, compresslevel=1, mtime=0)  # several one after the other are a gzip file too
+        for period in noted.values.keys() - pieces.keys():
+            pieces[period] = pack(_json(period) + b":" + _json(noted.values[period]))
+        values = pack(b",").join(pieces[period] for period in noted.values)
+        content = pack(b'{"values":{') + values + pack(b'},"jobs":' + _json(noted.jobs) + b"}")
         self._store.write_bytes(key, content)
-        self._written = _File(key, content, noted)
+        self._written = _File(key, content, noted, pieces)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _noted_in(key: str, content: bytes | None) -> Noted:

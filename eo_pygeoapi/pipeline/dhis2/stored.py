@@ -1,7 +1,6 @@
 """The values that DHIS2 holds in the cells of a batch, and how each of our values compares with them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -32,8 +31,7 @@ class Held(NamedTuple):
         return bool(self.stored_by) and self.stored_by not in users
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(NamedTuple):
     """One of our values beside what DHIS2 holds in its cell."""
 
     ours: DataValue

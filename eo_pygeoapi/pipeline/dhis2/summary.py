@@ -181,6 +181,8 @@ class Answer:
         if self.status == "SUCCESS" and not self.stored and not self._conflicts:
             return Answer([], {**self._summary, "importCount": {}}), list(self.values)
         apart = {i for i, conflict in self._conflict_of.items() if conflict.get("errorCode") == NEW_PERIOD}
+        if not apart:
+            return self, []
         left = [i for i in range(len(self.values)) if i not in apart]
         now = {before: i for i, before in enumerate(left)}
         conflicts = [
@@ -190,7 +192,7 @@ class Answer:
         ]
         rest = {
             **self._summary,
-            "status": self.status if conflicts or not apart else "SUCCESS",
+            "status": self.status if conflicts else "SUCCESS",
             "importCount": {**self.counts, "ignored": max(self.counts["ignored"] - len(apart), 0)},
             "conflicts": conflicts,
             "rejectedIndexes": [now[i] for i in self._summary.get("rejectedIndexes") or [] if i in now],

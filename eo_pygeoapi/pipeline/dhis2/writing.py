@@ -49,7 +49,7 @@ class Writing:
         def post(values: Sequence[DataValue], strategy: Strategy) -> Mapping[str, object]:
             doing = "deleting" if strategy == "DELETE" else "importing"
             logger.info("%s %s", "asking DHIS2 about" if dry_run else doing, counted(len(values), "data value"))
-            body = data_value_set((value._replace(org_unit=uids[value.org_unit]) for value in values), target)
+            body = data_value_set(values, target, uids)
             # which values are new and which are changed was sorted out before
             return dhis2.data_value_sets(body, dry_run=dry_run, import_strategy=strategy)
 

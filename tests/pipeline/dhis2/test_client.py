@@ -232,6 +232,17 @@ def test_one_cell_has_its_period_and_unit(any_dhis2: StandIn) -> None:
     assert (found["orgUnit"], found["period"], found["value"]) == (BO, "20250801", "1.5")
 
 
+@pytest.mark.parametrize("member", ["value", "storedBy", "comment"])
+def test_stored_values_repeat_no_secret_and_keep_their_identifiers(dhis2: StandIn, member: str) -> None:
+    cell = {"dataElement": RAIN, "period": "20250801", "orgUnit": BO, "value": "1.5"}
+    there = [cell | {"orgUnit": KONO}, cell | {member: f"so said {dhis2.password}"}]
+    dhis2.faults({"path": "/api/dataValueSets", "method": "GET", "status": 200, "body": {"dataValues": there}})
+    with connect(login(dhis2)) as api:
+        first, second = api.stored_values(RAIN, FIRST, FIRST, [BO, KONO], data_set=DAILY)
+    dhis2.faults()
+    assert (first, second) == (there[0], cell | {member: "so said ********"})
+
+
 @pytest.mark.parametrize("data_element", [RAIN, IN_TWO_SETS])
 def test_stored_values_where_no_data_set_is_known(any_dhis2: StandIn, data_element: str) -> None:
     put(any_dhis2, data_element, "20250901", BO, "1.5")

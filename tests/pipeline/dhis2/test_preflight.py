@@ -1,10 +1,13 @@
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time
+from time import sleep
 from typing import Any
 
 import pytest
 
 from eo_pygeoapi.datasets.block import DatasetTarget
+from eo_pygeoapi.errors import Dhis2CredentialError, Dhis2UnavailableError
 from eo_pygeoapi.pipeline.dhis2.checks_of_server import check_calendar
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
@@ -42,6 +45,25 @@ def facts_of(made: Payload, version: str = "2.42", change: Change | None = None,
         change(metadata)
     with running(version, metadata, TODAY) as dhis2, connector(dhis2, **login)() as api:
         return read_facts(api, made.target, made.org_units)
+
+
+def test_the_facts_are_read_after_a_login_and_then_several_at_once() -> None:
+    made = payload()
+    with running("2.42", default_metadata(), TODAY) as dhis2:
+        with connector(dhis2, password="wrong")() as api, pytest.raises(Dhis2CredentialError):
+            read_facts(api, made.target, made.org_units)
+        assert [entry["path"] for entry in dhis2.log()] == ["/api/me"]  # DHIS2 locks a user out after some failures
+        dhis2.faults({"path": "/api/system/info", "stall": 4})
+        with connector(dhis2)() as api, ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(read_facts, api, made.target, made.org_units)
+            while not (element := dhis2.log(path="/api/dataElements")) or not element[0]["status"]:
+                sleep(0.05)
+            assert [entry["status"] for entry in dhis2.log(path="/api/system/info")] == [0]  # not answered yet
+            facts = reading.result()
+        assert (len(facts.units), facts.version[:2]) == (13, (2, 42))
+        dhis2.faults({"path": "/api/organisationUnits", "status": 503, "body": "away"})
+        with connector(dhis2)() as api, pytest.raises(Dhis2UnavailableError):
+            read_facts(api, made.target, made.org_units)
 
 
 def found(

@@ -103,8 +103,10 @@ def redirecting(location: str) -> Iterator[str]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:  # else the thread asks its closed socket for ever
+            server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,22 @@ def test_there_is_a_file_for_a_month_or_for_a_period_of_many_units(tmp_path: Pat
     sent(tmp_path, units).begin(VALUES)
     sent(tmp_path, 3).begin(VALUES)  # as it was decided at first
     assert {path.name.split(".")[0] for path in tmp_path.glob("sent/national/*/2025*.json.gz")} == files
+
+
+def test_a_file_is_one_gzip_file_in_which_periods_that_nothing_was_noted_of_stay_byte_by_byte(tmp_path: Path) -> None:
+    ours = sent(tmp_path)
+    ours.confirm([DataValue(unit, f"202507{day:02}", f"{day}") for day in range(1, 31) for unit in "abc"], job="one")
+    (path,) = tmp_path.glob("sent/national/*/202507.json.gz")
+    before = path.read_bytes()
+    ours.confirm([DataValue("a", "20250715", "99")], job="two")
+    (ours_now, theirs), after = (ours, sent(tmp_path)), path.read_bytes()
+    found = json.loads(gzip.decompress(after))
+    assert found["values"]["20250715"] == {"a": ["99"], "b": ["15"], "c": ["15"]}
+    assert (found["jobs"]["20250714"], found["jobs"]["20250715"]) == ("one", {"a": "two", "b": "one", "c": "one"})
+    alike = next(n for n, (one, other) in enumerate(zip(before, after, strict=False)) if one != other)
+    assert alike > len(before) / 3  # the first fourteen days
+    days = [f"202507{day:02}" for day in range(1, 31)]
+    assert dict(ours_now.of_periods(days)) == dict(theirs.of_periods(days))
 
 
 def test_dimensions_stay_apart(tmp_path: Path) -> None:
