@@ -105,7 +105,7 @@ class LocalStack:
             *("gunicorn", "eo_pygeoapi.flask_app:APP"),
             *("--bind", f"{running.host}:{running.port}", "--pid", str(self.data_dir / "web.pid")),
             *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
-            *("--timeout", "120", "--graceful-timeout", "30", "--log-level", "warning"),
+            *("--timeout", "120", "--graceful-timeout", "30", "--keep-alive", "30", "--log-level", "warning"),
         ]
         self._spawn("web", web)
         self._wait_for_answer("prefect-server", f"{running.prefect_api_url}/health")
