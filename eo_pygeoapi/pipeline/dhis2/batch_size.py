@@ -81,13 +81,20 @@ class BatchSizes:
             self._smaller = None
         # few values say nothing about many, nor does a batch that was cut before the size grew
         elif 2 * stored >= self._size and stored > (self._smaller[0] if self._smaller else 0):
-            self._compare(seconds / stored)
+            if self._was_dearer(seconds / stored):
+                return
             if seconds < SOON and self._size < self._most:
                 self._smaller = self._size, seconds / stored
                 self._size = min(2 * self._size, self._most)
 
-    def _compare(self, cost: float) -> None:
-        """Go back to the smaller size, and stay there, where a value costs more than it did then."""
-        if self._smaller and cost > DEARER * self._smaller[1]:
-            self._size = self._most = self._smaller[0]
-        self._smaller = None
+    def _was_dearer(self, cost: float) -> bool:
+        """Return whether a value costs more than in the smaller batches before; then these are for good.
+
+        But for those below the first size: there DHIS2 was busy with something else when it was measured.
+        """
+        smaller, self._smaller = self._smaller, None
+        if smaller is None or cost <= DEARER * smaller[1]:
+            return False
+        self._size = smaller[0]
+        self._most = max(self._size, min(START, self._limit))
+        return True

@@ -61,6 +61,11 @@ def test_a_batch_shrinks_where_dhis2_takes_long() -> None:
     assert sizes_with([4000.0] * 5)[-1] == 100
 
 
+def test_what_dhis2_took_when_it_was_busy_does_not_keep_batches_small() -> None:
+    # 700 after a slow batch; 1,400 cost more when they were measured, and do not in the end
+    assert sizes_with([20.0, 0.7, 3.0, 0.7, 1.4, 2.0]) == [2000, 700, 1400, 700, 1400, 2000, 2000]
+
+
 def test_what_is_only_read_says_nothing_about_sending() -> None:
     assert sizes_with([0.1] * 3, share=0.2) == [2000] * 4
 
