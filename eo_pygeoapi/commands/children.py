@@ -66,8 +66,8 @@ def _work(title: str, log: Path, work: Callable[..., None], *given: object) -> N
     if can_fork():
         os.setsid()  # Ctrl-C is for `up`, which stops its children in order
         die_with(os.getppid())  # `up` would not hear of its end
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     _print_to(log)
     work(*given)
 

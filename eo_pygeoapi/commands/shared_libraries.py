@@ -21,8 +21,8 @@ gc.disable()  # what is imported stays
 sys.dont_write_bytecode = False  # as `up` has it, whose option says otherwise where the environment did
 for library in LIBRARIES:
     importlib.import_module(library)
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, signal.SIG_IGN)  # it ends with its last fork
+# it ends with its last fork; a fork unblocks them, so that it misses none that comes before it can take it
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 setproctitle.setproctitle("eo-pygeoapi up: shared libraries")
 gc.enable()
 gc.freeze()  # else the garbage collector of each fork would write to what they share, and so copy it

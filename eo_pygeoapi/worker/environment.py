@@ -1,5 +1,6 @@
 """The settings of Prefect in the environment of the worker and of its runs."""
 
+import logging
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -47,8 +48,11 @@ def have_prefect_read_again() -> None:
     """Have Prefect read its settings from the environment once more, also those of its logging."""
     from prefect.context import refresh_global_settings_context
     from prefect.logging.configuration import setup_logging
+    from prefect.settings import PREFECT_LOGGING_EXTRA_LOGGERS
 
     refresh_global_settings_context()
+    for name in PREFECT_LOGGING_EXTRA_LOGGERS.value():
+        logging.getLogger(name).handlers.clear()  # Prefect adds them each time
     setup_logging(incremental=False)
 
 

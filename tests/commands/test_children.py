@@ -67,3 +67,12 @@ def test_a_child_ends_with_the_fork_server_and_the_next_has_another(children: Ch
     again = children.start("eo-pygeoapi test", exec, SAY, log=tmp_path / "log")
     again.join(60)
     assert (again.exitcode, (tmp_path / "log").read_text()) == (0, "True True\n")
+
+
+def test_a_child_misses_no_signal_that_comes_before_it_works(children: Children) -> None:
+    children.start("eo-pygeoapi test", exec, SAY).join(60)  # the libraries are loaded
+    for _ in range(20):
+        child = children.start("eo-pygeoapi test", time.sleep, 600)
+        child.terminate()
+        child.join(10)
+        assert child.exitcode == -15
