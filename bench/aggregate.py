@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.zonal import CELL, as_grid, usual_units, values
+from eo_pygeoapi.pipeline.zonal import aggregate, coverage_weights
 
 STEPS = (1, 31, 744, 8760)
 
@@ -69,8 +70,6 @@ def measured(variant: Callable[[Any, Any], int], steps: int) -> dict[str, float]
 
 def ours(array: Any, frame: Any) -> int:
     """Aggregate with the public functions; returns the bytes of the values."""
-    from eo_pygeoapi.pipeline.zonal import aggregate, coverage_weights
-
     grid = as_grid(array)
     found = aggregate(grid, coverage_weights(grid, frame), "mean")
     return int(found.values.nbytes)
