@@ -60,22 +60,21 @@ def in_a_process(variant: str, steps: int) -> dict[str, float]:
 
 def measured(variant: Callable[[Any, Any], int], steps: int) -> dict[str, float]:
     """Return the seconds, and the growth of memory in MiB beyond the results."""
-    frame, array = usual_units(), values(steps)
+    frame, grid = usual_units(), as_grid(values(steps))
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    result_bytes = variant(array, frame)
+    result_bytes = variant(grid, frame)
     seconds = time.perf_counter() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return {"seconds": seconds, "memory": grown - result_bytes / 2**20}
 
 
-def ours(array: Any, frame: Any) -> int:
+def ours(grid: Any, frame: Any) -> int:
     """Aggregate with the public functions; returns the bytes of the values."""
-    grid = as_grid(array)
     found = aggregate(grid, coverage_weights(grid, frame), "mean")
     return int(found.values.nbytes)
 
 
-def sparse(array: Any, frame: Any) -> int:
+def sparse(grid: Any, frame: Any) -> int:
     """Aggregate with one sparse product; returns the bytes of the values."""
     import scipy.sparse
     from exactextract import exact_extract
@@ -83,6 +82,7 @@ def sparse(array: Any, frame: Any) -> int:
 
     from eo_pygeoapi.pipeline.zonal.coverage import as_wkb, units_source
 
+    array = grid.values
     rows, columns = array.shape[1:]
     whole = NumPyRasterSource(np.broadcast_to(np.float32(1), (rows, columns)), 0, 0, columns * CELL, rows * CELL)
     units = units_source(as_wkb(frame.geometry.to_numpy()).tolist())
