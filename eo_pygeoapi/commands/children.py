@@ -31,28 +31,24 @@ _SCRIPTS = {"eo-pygeoapi": "eo_pygeoapi.__main__:main", "gunicorn": "gunicorn.ap
 class Children:
     """Starts processes, scripts in a folder; `log` has what the fork server prints, and those without a log."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, is_newer: Callable[[], bool] = is_newer_on_disk) -> None:
         self._folder = folder
         self._log = log
+        self._is_newer = is_newer
 
-    @property
-    def context(self) -> ForkServerContext | SpawnContext:
-        """How a process is started now."""
-        if not can_fork() or is_newer_on_disk():
+    def warm(self) -> ForkServerContext | SpawnContext:
+        """Return how a process is started now; where that is by the fork server, it runs and loads the libraries."""
+        if not can_fork() or self._is_newer():
             return multiprocessing.get_context("spawn")
-        return multiprocessing.get_context("forkserver")
-
-    def warm(self) -> None:
-        """Start the fork server, unless it runs; it loads the libraries by itself."""
-        if isinstance(self.context, ForkServerContext):
-            self.context.set_forkserver_preload([_LIBRARIES])
-            with _printing_to(self._log):  # else what it loads would believe to write to a terminal
-                forkserver.ensure_running()
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([_LIBRARIES])
+        with _printing_to(self._log):  # else what it loads would believe to write to a terminal
+            forkserver.ensure_running()
+        return context
 
     def start(self, title: str, work: Callable[..., None], *given: object, log: Path | None = None) -> BaseProcess:
         """Start a process that does this work and ends; lists of processes show the title."""
-        self.warm()
-        process = self.context.Process(target=_work, args=(title, log or self._log, work, *given))
+        process = self.warm().Process(target=_work, args=(title, log or self._log, work, *given))
         process.start()
         return process
 

@@ -10,9 +10,8 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.datasets.block import Dataset, OrgUnitsFromGeoJSON
 from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.errors import EoError
+from eo_pygeoapi.pipeline.grids.axis import WORLD
 from eo_pygeoapi.pipeline.org_units.geojson import read_features, read_geojson
-
-WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 
 def near_findings(datasets: Mapping[str, Dataset], cache: Path, sample: Path) -> tuple[list[str], list[str]]:

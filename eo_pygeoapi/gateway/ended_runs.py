@@ -1,9 +1,9 @@
 """Runs that have succeeded, kept in memory: Prefect is asked only whether they are as they were."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
+from cachetools import LRUCache
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterEndTime,
@@ -26,9 +26,8 @@ class EndedRuns:
 
     def __init__(self, count: Callable[[FlowRunFilter], int], most: int = KEPT) -> None:
         self._count = count
-        self._most = most
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, FlowRun] = OrderedDict()
+        self._kept: MutableMapping[str, FlowRun] = LRUCache(most)
 
     def keep(self, run: FlowRun) -> None:
         """Keep a run if it has succeeded."""
@@ -36,19 +35,12 @@ class EndedRuns:
             return
         with self._lock:
             self._kept[str(run.id)] = run
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
 
     def get(self, run_id: str) -> FlowRun | None:
         """Return a kept run that Prefect still has as it was; None for any other."""
         with self._lock:
             run = self._kept.get(run_id)
-        if run is None:
-            return None
-        if self._count(_as_it_was(run)):
-            with self._lock:
-                if run_id in self._kept:
-                    self._kept.move_to_end(run_id)
+        if run is None or self._count(_as_it_was(run)):
             return run
         with self._lock:
             self._kept.pop(run_id, None)

@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from eo_pygeoapi.commands import children as module
 from eo_pygeoapi.commands.children import Children
 from tests.worker.farm import until
 
@@ -34,10 +33,8 @@ def test_forks_share_no_thread_and_no_open_file() -> None:
 
 
 @pytest.mark.parametrize("newer", [False, True])
-def test_a_child_has_the_libraries_unless_the_code_on_disk_is_newer(
-    children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newer: bool
-) -> None:
-    monkeypatch.setattr(module, "is_newer_on_disk", lambda: newer)
+def test_a_child_has_the_libraries_unless_the_code_on_disk_is_newer(tmp_path: Path, newer: bool) -> None:
+    children = Children(tmp_path, tmp_path / "libraries.log", is_newer=lambda: newer)
     child = children.start("eo-pygeoapi test", exec, SAY, log=tmp_path / "log")
     child.join(60)
     assert child.exitcode == 0

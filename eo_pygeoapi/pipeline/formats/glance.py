@@ -23,9 +23,7 @@ from eo_pygeoapi.pipeline.formats.stored import stored_as
 from eo_pygeoapi.pipeline.formats.time_values import times_of
 from eo_pygeoapi.pipeline.formats.unwritten import find_unwritten
 from eo_pygeoapi.pipeline.formats.whole import check_whole
-from eo_pygeoapi.pipeline.grids.axis import axes_in_degrees, cells_of_box
-
-_WORLD = (-180.0, -90.0, 180.0, 90.0)
+from eo_pygeoapi.pipeline.grids.axis import WORLD, axes_in_degrees, cells_of_box
 
 
 def is_right(path: str, variable: str, band: int, dated: bool) -> bool:
@@ -161,4 +159,4 @@ def _is_right_raster(path: str, band: int) -> bool:
 def _covers_some(latitudes: NDArray[Any], longitudes: NDArray[Any], path: str) -> bool:
     """Return whether coordinates are regular and on the earth."""
     y, x = axes_in_degrees(latitudes, longitudes, path, {})
-    return bool(cells_of_box(y, x, _WORLD, path))
+    return bool(cells_of_box(y, x, WORLD, path))

@@ -11,6 +11,7 @@ from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.rounded import unrounded
 
 Box = tuple[float, float, float, float]
+WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 _ROUNDING = 1e-6  # of a cell: a box that ends on the edge of a cell does not need the next cell
 
