@@ -263,20 +263,20 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
 
 def _import(folder: JobFolder, inputs: JsonObject, request: JsonObject) -> str:
     """Import, and do what follows an import; returns in words what came of it."""
-    progress = RunProgress()
-    # of a job that was put off, for DHIS2's analytics takes long, all steps are done
-    if (chain := Chain.of(folder)) is None:
-        with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
-            own = own_run()
-            # of a run that a schedule made, the inputs are those that the configuration file gives it
-            given = schedules.inputs_of(own, inputs, datasets_as_submitted)
-            schedules.keep_inputs(own, given)
-            run = Run(folder, given, request, process_settings(), Path(scratch))
-            words, chain = _run_steps(run, progress)
-    if chain is not None:
-        words = follow(chain, folder.store, progress)
-    progress.end()
-    return words
+    with RunProgress() as progress:
+        # of a job that was put off, for DHIS2's analytics takes long, all steps are done
+        if (chain := Chain.of(folder)) is None:
+            with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:
+                own = own_run()
+                # of a run that a schedule made, the inputs are those that the configuration file gives it
+                given = schedules.inputs_of(own, inputs, datasets_as_submitted)
+                schedules.keep_inputs(own, given)
+                run = Run(folder, given, request, process_settings(), Path(scratch))
+                words, chain = _run_steps(run, progress)
+        if chain is not None:
+            words = follow(chain, folder.store, progress)
+        progress.end()
+        return words
 
 
 def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:

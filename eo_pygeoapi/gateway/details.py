@@ -18,7 +18,9 @@ from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from eo_pygeoapi.contract.status import StepStatus
-from eo_pygeoapi.gateway.job import IMPORT_STEPS, STATUS_BY_STATE, Job
+from eo_pygeoapi.gateway.job import STATUS_BY_STATE, Job
+from eo_pygeoapi.gateway.progress_artifacts import NO_PROGRESS, read_progress
+from eo_pygeoapi.gateway.steps import IMPORT_STEPS, Step
 from eo_pygeoapi.redaction import redact
 
 STEP_STATUS_BY_STATE: dict[StateType, StepStatus] = {
@@ -29,16 +31,6 @@ _LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"), (0, "
 _HEARTBEATS = 3
 _WORKERS_TTL = 2.0
 _KEPT = 1_000  # jobs whose steps are kept, all of which have succeeded
-
-
-@dataclass(frozen=True)
-class Step:
-    """One of the steps of an import."""
-
-    name: str
-    status: StepStatus = "waiting"
-    started: datetime | None = None
-    finished: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -73,13 +65,16 @@ class RunDetails:
     def steps(self, job: Job) -> Sequence[Step]:
         """Return all steps of an import in their order, waiting ones too; of several attempts the last.
 
+        The progress of the job says them. That of jobs of earlier releases does not, so their task runs are read.
         Prefect is asked no more for those of a job that has succeeded, once it says that all of them have.
         """
         if job.status != "successful":
-            return self._read_steps(job.id)
+            return job.steps or self._of_task_runs(job.id)
         if (kept := self._steps.get(job.id)) is not None:
             return kept
-        steps = self._read_steps(job.id)
+        run_id = UUID(job.id)
+        progress = read_progress(self._call, [run_id], 1).get(run_id, NO_PROGRESS)
+        steps = progress.steps or self._of_task_runs(job.id)
         if all(step.status == "successful" for step in steps):  # Prefect hears of the last ones a little late
             with self._lock:
                 self._steps[job.id] = steps
@@ -87,7 +82,7 @@ class RunDetails:
                     self._steps.popitem(last=False)
         return steps
 
-    def _read_steps(self, job_id: str) -> Sequence[Step]:
+    def _of_task_runs(self, job_id: str) -> Sequence[Step]:
         where = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(job_id)]))
         order = TaskRunSort.EXPECTED_START_TIME_DESC
         runs: Sequence[TaskRun] = self._call(

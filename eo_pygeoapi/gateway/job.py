@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID, JobStatus
+from eo_pygeoapi.gateway.steps import Step
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.redaction import redact, redact_json
 
@@ -30,17 +31,6 @@ HAS_PARTS = "eo-pygeoapi.has-parts"  # label of a run whose parts go on between 
 IMPORTED = "imported; "  # how the message of a run begins whose values DHIS2 has
 PUT_OFF = (AWAITING_RETRY, AWAITING_ANALYTICS, AWAITING_PARTS)
 SCHEDULE = "eo-pygeoapi.schedule"  # label: the schedule of a run that Prefect's scheduler has not made itself
-# the tasks of the import flow, in their order
-IMPORT_STEPS = (
-    "validate_inputs",
-    "load_org_units",
-    "extract_source_data",
-    "aggregate_to_org_units",
-    "build_dhis2_payload",
-    "import_to_dhis2",
-    "publish_results",
-)
-
 
 STATUS_BY_STATE: dict[StateType, JobStatus] = {
     StateType.SCHEDULED: "accepted",
@@ -69,10 +59,11 @@ _PREFECT_SAYS_NOTHING = ("", "All states completed.")
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a run: percent, and the step in words."""
+    """The progress of a run: percent, the step in words, and of an import all its steps, where the run keeps them."""
 
     percent: int = 0
     step: str = ""
+    steps: Sequence[Step] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +89,7 @@ class Job:
     parent: str = ""
     schedule: str = ""  # the name of the schedule that it was made by
     dataset: str = ""  # whose values it imports, takes back or looks at
+    steps: Sequence[Step] = ()  # of an import that has begun and not succeeded, as far as its progress says them
     removed: bool = False  # this request has deleted the job, so that nothing answers at its addresses any more
 
     def __post_init__(self) -> None:
@@ -144,6 +136,7 @@ class Job:
             parent=str(run.labels.get(STARTED_BY, "")),
             schedule=schedule_of(run),
             dataset=dataset_of(parameters) if process_id in COMPANIONS else "",
+            steps=progress.steps if process_id == PROCESS_ID else (),
         )
 
     @property

@@ -12,9 +12,6 @@ from uuid import UUID, uuid4
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
-    ArtifactFilterType,
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterIdempotencyKey,
@@ -45,13 +42,13 @@ from eo_pygeoapi.gateway.job import (
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.joint_reads import JointReads
 from eo_pygeoapi.gateway.patience import while_unsure
+from eo_pygeoapi.gateway.progress_artifacts import NO_PROGRESS, read_progress
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
 from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
 FEW, NEWEST_LOOKED_AT = 20, 1_000
-NO_PROGRESS = Progress()
 
 
 class Runs:
@@ -313,17 +310,7 @@ class Runs:
         return runs
 
     def _progress(self, run_ids: Sequence[UUID]) -> dict[UUID, Progress]:
-        found: dict[UUID, Progress] = {}
-        for start in range(0, len(run_ids), self._page):
-            where = ArtifactFilter(
-                flow_run_id=ArtifactFilterFlowRunId(any_=list(run_ids[start : start + self._page])),
-                type=ArtifactFilterType(any_=["progress"]),
-            )
-            read = partial(SyncPrefectClient.read_artifacts, artifact_filter=where, limit=PAGE)
-            for artifact in self._client.call(read):
-                if artifact.flow_run_id and isinstance(artifact.data, int | float):
-                    found[artifact.flow_run_id] = Progress(int(artifact.data), artifact.description or "")
-        return found
+        return read_progress(self._client.call, run_ids, self._page)
 
 
 def _moment(run: FlowRun) -> datetime:

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from eo_pygeoapi.contract.operations import LastRun
 from eo_pygeoapi.contract.status import PROCESS_ID
-from eo_pygeoapi.gateway.details import Step
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
+from eo_pygeoapi.gateway.steps import Step
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.store import job_folder
 

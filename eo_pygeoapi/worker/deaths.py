@@ -9,7 +9,6 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Abort, ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed, Failed, Scheduled
@@ -17,6 +16,7 @@ from prefect.utilities.engine import propose_state
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from eo_pygeoapi.gateway.job import ATTEMPTS_ALLOWED, DEATHS, attempts, number_of
+from eo_pygeoapi.gateway.progress_artifacts import progress_of
 from eo_pygeoapi.worker.launcher import LOST_ZYGOTE
 
 _log = logging.getLogger(__name__)
@@ -74,10 +74,7 @@ class DeadRuns:
 
     async def dismiss(self, run: FlowRun) -> None:
         """Mark a run that was dismissed, and whose process has ended; the message names the step."""
-        where = ArtifactFilter(
-            flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), type=ArtifactFilterType(any_=["progress"])
-        )
-        found = await self._client.read_artifacts(artifact_filter=where, limit=1)
+        found = await self._client.read_artifacts(artifact_filter=progress_of([run.id]), limit=1)
         step = str(found[0].description or "") if found else ""
         stays = "; what DHIS2 has taken until then stays there" if "import" in step else ""
         state: State[Any] = Cancelled(message=f"dismissed during {step}{stays}" if step else "dismissed")

@@ -11,7 +11,7 @@ from eo_pygeoapi.api.page_words import (
     words_of,
     written,
 )
-from eo_pygeoapi.gateway.job import IMPORT_STEPS
+from eo_pygeoapi.gateway.steps import IMPORT_STEPS
 
 
 def test_every_step_has_words() -> None:

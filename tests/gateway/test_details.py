@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import states
-from prefect.client.schemas.objects import Log, State, StateType, TaskRun, Worker
+from prefect.client.schemas.objects import Artifact, Log, State, StateType, TaskRun, Worker
 
 from eo_pygeoapi.contract.status import JobStatus
-from eo_pygeoapi.gateway.details import STEP_STATUS_BY_STATE, RunDetails, Step
-from eo_pygeoapi.gateway.job import IMPORT_STEPS, Job
-from eo_pygeoapi.gateway.progress import STEPS
+from eo_pygeoapi.gateway.details import STEP_STATUS_BY_STATE, RunDetails
+from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.gateway.steps import IMPORT_STEPS, Step, to_metadata
 
 NOW = datetime.now(UTC)
 JOB = str(uuid4())
@@ -22,8 +22,8 @@ def details(answer: Sequence[Any], secrets: Sequence[str] = ()) -> RunDetails:
     return RunDetails(lambda _: answer, "pool", secrets)
 
 
-def job(status: JobStatus = "running") -> Job:
-    return Job(JOB, "eo-aggregate-import", status, "", 0, NOW, NOW)
+def job(status: JobStatus = "running", steps: Sequence[Step] = ()) -> Job:
+    return Job(JOB, "eo-aggregate-import", status, "", 0, NOW, NOW, steps=steps)
 
 
 def task(name: str, state: State[Any], began: int) -> TaskRun:
@@ -32,8 +32,7 @@ def task(name: str, state: State[Any], began: int) -> TaskRun:
     return TaskRun(name=f"{name}-abc", task_key=name, dynamic_key="0", flow_run_id=uuid4(), state=state, **times)
 
 
-def test_the_steps_are_those_of_the_flow() -> None:
-    assert IMPORT_STEPS == tuple(STEPS)
+def test_a_task_run_in_any_state_is_a_step() -> None:
     assert set(STEP_STATUS_BY_STATE) == set(StateType)
 
 
@@ -55,11 +54,21 @@ def test_of_several_attempts_the_last_counts() -> None:
 def test_steps_that_have_all_succeeded_are_read_once() -> None:
     done = [task(name, states.Completed(), 0) for name in IMPORT_STEPS]
     late = [*done[:-1], task(IMPORT_STEPS[-1], states.Running(), 0)]
-    answers = iter([done, late, done])
+    answers = iter([done, (), late, (), done])  # two are of progress that says nothing
     reader = RunDetails(lambda _: next(answers), "pool")
     reader.steps(job("running"))
     seen = [reader.steps(job("successful"))[-1].status for _ in range(3)]
     assert seen == ["running", "successful", "successful"] and next(answers, None) is None
+
+
+def test_steps_that_the_progress_says_are_not_asked_for_again() -> None:
+    done = [Step(name, "successful", NOW, NOW) for name in IMPORT_STEPS]
+    running = [*done[:3], Step(IMPORT_STEPS[3], "running", NOW), *map(Step, IMPORT_STEPS[4:])]
+    artifact = Artifact(type="progress", data=100.0, flow_run_id=UUID(JOB), metadata_=to_metadata(done))
+    answers = iter([[artifact]])
+    reader = RunDetails(lambda _: next(answers), "pool")
+    assert reader.steps(job(steps=running)) == running
+    assert [reader.steps(job("successful")) for _ in range(2)] == [done, done] and next(answers, None) is None
 
 
 @pytest.mark.parametrize(("level", "word"), [(10, "debug"), (20, "info"), (40, "error"), (50, "critical")])

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from eo_pygeoapi.contract.documents import json_schema
-from eo_pygeoapi.gateway.job import IMPORT_STEPS
+from eo_pygeoapi.gateway.steps import IMPORT_STEPS
 from tests.ogc.jobs import REASON, Jobs, taken
 from tests.ogc.test_description import Page
 from tests.ogc.uris import assert_problem, href, hrefs, relation
