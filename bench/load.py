@@ -9,7 +9,8 @@ The clients are processes on the same machine. What they cost by themselves is m
 which answers the same bytes at once from files. Each round has all three in turn: nobody asks, nginx is asked, we are.
 
 `--cost CALLS` only says what one call takes of the processor in the web process and in Prefect's server: so many calls
-of each kind, one after the other, in so many rounds. That holds on a busy machine, too.
+of each kind, one after the other, in so many rounds. That holds on a busy machine, too. One of the kinds is the status
+of a job whose processes are stopped in the middle of a step; Prefect takes it for lost after eight minutes.
 """
 
 import argparse
@@ -22,13 +23,14 @@ import statistics
 import tempfile
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import requests
 import urllib3
 
@@ -39,6 +41,8 @@ from tests.stack import Stack, base_config, up
 SAMPLE = {"datasetId": "sample-temperature", "start": "2025-07-01", "end": "2025-07-02"}
 PROCESSES = 2  # that the clients are threads of
 WORKERS = (1, 4)
+SERVERS = ("web", "prefect-server")
+APART = 0.3  # seconds of rest after a call whose cost is measured: longer than ours makes the same question wait
 ALONE = 3  # jobs of a round while nobody asks
 Times = dict[str, list[float]]
 
@@ -60,7 +64,8 @@ def main() -> None:
             "jobs": "/jobs?f=json&limit=10",
         }
         if asked.cost:
-            cost(stack, calls, asked.cost, asked.rounds)
+            with held_job(stack) as held:
+                cost(stack, calls | {"running": f"{held}?f=json"}, asked.cost, asked.rounds)
             return
         with same_bytes(stack, calls, Path(name)) as (url, of_files):
             asking = 1
@@ -74,14 +79,15 @@ def main() -> None:
 def cost(stack: Stack, calls: Mapping[str, str], count: int, rounds: int) -> None:
     """Print the milliseconds of processor time that a call of each kind takes: least, median and most of the rounds."""
     pids = json.loads((stack.folder / "up.json").read_text())["pids"]
-    found = {(kind, who): list[float]() for kind in calls for who in ("web", "prefect-server")}
-    idle = {who: list[float]() for who in ("web", "prefect-server")}
+    found = {(kind, who): list[float]() for kind in calls for who in SERVERS}
+    idle = {who: list[float]() for who in SERVERS}
     with requests.Session() as session:
         for _ in range(rounds):
             for kind, path in [("", ""), *calls.items()]:
                 before, began = {who: used(pids[who]) for who in idle}, time.monotonic()
                 for _ in range(count if kind else 0):
                     assert session.get(stack.url + path, timeout=60).ok
+                    time.sleep(APART)
                 if not kind:
                     time.sleep(5)
                 seconds = time.monotonic() - began
@@ -94,6 +100,29 @@ def cost(stack: Stack, calls: Mapping[str, str], count: int, rounds: int) -> Non
                         idle[who].append(took / seconds)
     for (kind, who), values in found.items():
         print(f"  {kind:8}{who:16}{min(values):6.1f} {statistics.median(values):6.1f} {max(values):6.1f} ms")
+
+
+@contextmanager
+def held_job(stack: Stack) -> Iterator[str]:
+    """Yield the path of a job whose processes are stopped after its first step; they are ended afterwards."""
+    up = psutil.Process(stack.process.pid)
+    while True:
+        before = set(up.children(recursive=True))
+        job, status = stack.submit(**SAMPLE), {"status": "accepted", "progress": 0}
+        while status["status"] in ("accepted", "running") and not status["progress"]:
+            status = stack.get(f"{job}?f=json").json()
+        own = [process for process in up.children(recursive=True) if process not in before]
+        with suppress(psutil.NoSuchProcess):
+            for process in own:
+                process.suspend()
+            break
+    time.sleep(1)  # until Prefect has all that was said
+    assert stack.get(f"{job}?f=json").json()["status"] == "running"
+    try:
+        yield job
+    finally:
+        for process in own:
+            process.kill()
 
 
 @contextmanager
@@ -118,7 +147,7 @@ def same_bytes(stack: Stack, calls: Mapping[str, str], folder: Path) -> Iterator
 def in_turns(stack: Stack, asked_of: Mapping[str, tuple[str, Mapping[str, str]]], asked: argparse.Namespace) -> None:
     """Print for each of those who are asked what clients and jobs find, and how many times as long jobs take for it."""
     times = {who: defaultdict[str, list[float]](list) for who in asked_of}
-    delays, used_by_clients = {who: list[float]() for who in asked_of}, dict.fromkeys(asked_of, 0.0)
+    delays, took = {who: list[float]() for who in asked_of}, {who: Counter[str]() for who in asked_of}
     alone = list[float]()
     for _ in range(asked.rounds):
         usual = statistics.median(seconds_of_a_job(stack) for _ in range(ALONE))
@@ -126,12 +155,12 @@ def in_turns(stack: Stack, asked_of: Mapping[str, tuple[str, Mapping[str, str]]]
         for who, (url, calls) in asked_of.items():
             found, jobs, used_by = under_load(stack, url, calls, asked)
             delays[who].append(statistics.median(jobs) / usual)
-            used_by_clients[who] += used_by
+            took[who].update(used_by)
             for kind, seconds in found.items():
                 times[who][kind] += seconds
     print(f"  a job while nobody asks: {spread(alone)} s; load {os.getloadavg()[0]:.1f}")
     for who in asked_of:
-        report(who, times[who], delays[who], used_by_clients[who], asked.seconds * asked.rounds)
+        report(who, times[who], delays[who], took[who], asked.seconds * asked.rounds)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -149,8 +178,9 @@ def more_workers(stack: Stack, count: int) -> None:
 
 def under_load(
     stack: Stack, url: str, calls: Mapping[str, str], asked: argparse.Namespace
-) -> tuple[Times, list[float], float]:
-    """Return the seconds of each kind of request, those of jobs meanwhile, and the processor time of the clients."""
+) -> tuple[Times, list[float], Counter[str]]:
+    """Return the seconds of each kind of request, those of jobs meanwhile, and processor seconds by process."""
+    pids = json.loads((stack.folder / "up.json").read_text())["pids"]
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     share = asked.clients // PROCESSES
@@ -160,19 +190,20 @@ def under_load(
     for process in processes:
         process.start()
     ready.wait(60)
+    before = {who: used(pids[who]) for who in SERVERS}
     jobs, until = [], time.monotonic() + asked.seconds
     while time.monotonic() < until:
         jobs.append(seconds_of_a_job(stack))
+    took = Counter({who: used(pids[who]) - before[who] for who in SERVERS})
     times: Times = defaultdict(list)
-    used_by_clients = 0.0
     for _ in processes:
         found, cpu = answers.get(timeout=120)
-        used_by_clients += cpu
+        took["clients"] += cpu
         for kind, seconds in found.items():
             times[kind] += seconds
     for process in processes:
         process.join()
-    return times, jobs, used_by_clients
+    return times, jobs, took
 
 
 def clients(
@@ -227,10 +258,11 @@ def seconds_of_a_job(stack: Stack) -> float:
     return time.monotonic() - began
 
 
-def report(who: str, times: Times, delays: Sequence[float], used_by_clients: float, seconds: float) -> None:
+def report(who: str, times: Times, delays: Sequence[float], took: Mapping[str, float], seconds: float) -> None:
     """Print a line for each kind of request, and one for the jobs."""
     again = len(times.pop("again", ()))
-    print(f"  {who}: the clients took {used_by_clients / seconds:.2f} of a processor; {again} requests were sent again")
+    of_a_processor = ", ".join(f"{name} {used_by / seconds:.2f}" for name, used_by in took.items())
+    print(f"  {who}: of a processor took {of_a_processor}; {again} requests were sent again")
     for kind, found in sorted({**times, "all": list(chain.from_iterable(times.values()))}.items()):
         middle, p99 = statistics.median(found), statistics.quantiles(found, n=100)[-1]
         rate = len(found) / seconds

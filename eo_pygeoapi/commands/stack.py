@@ -230,6 +230,9 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_url: s
         "EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS,
         # Prefect lists all time zones each time it reads a schedule: from one file of `tzdata`, not from 1,800
         "PYTHONTZPATH": "",
+        # steps in Prefect's pages come a second late; Prefect itself writes each change of one alone
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     }
     if not any(name.startswith("PREFECT_") and "_CSRF_PROTECTION_" in name for name in environ):
         may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"  # else each client asks first whether it is needed

@@ -1,6 +1,6 @@
 """From the jobs that a client wants to Prefect's filters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,8 +17,10 @@ from prefect.client.schemas.filters import (
     Operator,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.responses import DeploymentResponse
 
-from eo_pygeoapi.contract.status import JobStatus
+from eo_pygeoapi.contract.status import COMPANIONS, JobStatus
+from eo_pygeoapi.gateway.deployments import process_of
 from eo_pygeoapi.gateway.job import AWAITING_PARTS, STATUS_BY_STATE
 from eo_pygeoapi.gateway.job_filter import JobFilter
 
@@ -28,6 +30,23 @@ ANY_JOB = JobFilter()
 def dataset_tag(dataset_id: str) -> str:
     """Return the tag of a companion's run that is about a dataset: those of all datasets share a deployment."""
     return f"dataset:{dataset_id}"
+
+
+def flow_run_filters(
+    wanted: JobFilter, deployments: Mapping[UUID, DeploymentResponse], now: datetime
+) -> Sequence[FlowRunFilter]:
+    """Return the filters for the wanted runs of these deployments, which have no run in common; none for no run."""
+    if not wanted.ours:
+        return []
+    processes = {id_: process_of(deployment) for id_, deployment in deployments.items()}
+    ids = [id_ for id_, process in processes.items() if not wanted.process_ids or process in wanted.process_ids]
+    if not wanted.datasets:
+        return [flow_run_filter(wanted, ids, now)] if ids else []
+    own = [id_ for id_ in ids if deployments[id_].name in wanted.datasets]
+    about = [id_ for id_ in ids if processes[id_] in COMPANIONS and id_ not in own]
+    found = [flow_run_filter(wanted, own, now)] if own else []
+    tags = [dataset_tag(dataset) for dataset in wanted.datasets]
+    return [*found, flow_run_filter(wanted, about, now, tags)] if about else found
 
 
 def flow_run_filter(

@@ -1,16 +1,12 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
 import copy
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
@@ -18,7 +14,6 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateName,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Scheduled
 
@@ -28,7 +23,7 @@ from eo_pygeoapi.errors import NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
 from eo_pygeoapi.gateway.ended_runs import EndedRuns
-from eo_pygeoapi.gateway.filters import ANY_JOB, dataset_tag, flow_run_filter
+from eo_pygeoapi.gateway.filters import ANY_JOB, dataset_tag, flow_run_filters
 from eo_pygeoapi.gateway.job import (
     AWAITING_ANALYTICS,
     AWAITING_PARTS,
@@ -41,14 +36,16 @@ from eo_pygeoapi.gateway.job import (
 )
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.joint_reads import JointReads
-from eo_pygeoapi.gateway.patience import while_unsure
 from eo_pygeoapi.gateway.progress_artifacts import NO_PROGRESS, read_progress
+from eo_pygeoapi.gateway.run_pages import RunPages
+from eo_pygeoapi.gateway.submissions import Submissions
 from eo_pygeoapi.gateway.wakeup import wake_workers
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND, of_tenant
 from eo_pygeoapi.json_types import JsonMapping
 
 DURATIONS_LOOKED_AT = 5_000
-FEW, NEWEST_LOOKED_AT = 20, 1_000
+REST = 2.0  # so many times as long as a read has taken the same is not read again
+NEWEST_LOOKED_AT = 1_000
 
 
 class Runs:
@@ -59,9 +56,10 @@ class Runs:
         self._deployments = deployments
         self._secrets = tuple(secrets)
         self._page = page
-        self._submitting = threading.Lock()
-        self._joint = JointReads()
-        self._ended = EndedRuns(self._count)
+        self._submissions = Submissions(client)
+        self._pages = RunPages(client, page)
+        self._joint = JointReads(rest=REST)
+        self._ended = EndedRuns(self._pages.count)
 
     def of(self, deployments: Deployments) -> "Runs":
         """Return the runs of these deployments alone."""
@@ -79,8 +77,7 @@ class Runs:
     ) -> Job:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
-        There is only one run of a `key`: a repetition returns it. So the request is repeated for some seconds where
-        Prefect answers with an error, or not at all: a locked SQLite may have made the run all the same.
+        There is only one run of a `key`: a repetition returns it.
         Raises NotAppliedError if Prefect has no such deployment, EngineUnavailableError if Prefect is unreachable.
         """
         found = self._deployments.called(deployment)
@@ -93,24 +90,9 @@ class Runs:
             "labels": dict(labels or {}),
             "tags": [dataset_tag(about)] if about else [],
         }
-        # one at a time: concurrent writes would lock each other out on SQLite
-        free = self._submitting.acquire(timeout=1.0)
-        try:
-            seconds = 1.5 * self._client.read_timeout
-            answer = while_unsure(seconds)(self._create, found.id, body, time.monotonic() + seconds)
-        finally:
-            if free:
-                self._submitting.release()
+        run = self._submissions.make(found.id, body)
         wake_workers(self._client.api_url)
-        return self._job(FlowRun.model_validate(answer.json()), NO_PROGRESS)
-
-    def _create(self, deployment_id: UUID, body: JsonMapping, until: float) -> httpx.Response:
-        path, seconds = {"id": deployment_id}, max(0.5, min(self._client.read_timeout, until - time.monotonic()))
-        return self._client.call(
-            lambda client: client.request(
-                "POST", "/deployments/{id}/create_flow_run", path_params=path, json=body, timeout=seconds
-            )
-        )
+        return self._job(run, NO_PROGRESS)
 
     def get(self, job_id: str) -> Job:
         """Return the job; NoSuchJobError if none of our due runs has this id."""
@@ -140,24 +122,12 @@ class Runs:
 
     def _list(self, limit: int, offset: int, wanted: JobFilter, now: datetime) -> tuple[Sequence[Job], int]:
         wheres = self._wheres(wanted, now)
-        if len(wheres) == 1 and not wanted.by_duration and 0 < limit <= self._page and offset % limit == 0:
-            runs, total = self._page_of(wheres[0], limit, offset // limit + 1)
-            return self._jobs(runs), total
-        counted = [(where, self._count(where)) for where in wheres]
-        total = sum(count for _, count in counted)
         if wanted.by_duration:
-            looked_at = self._merged(counted, min(total, DURATIONS_LOOKED_AT), 0)
-            fitting = [r for r in looked_at if wanted.duration_fits(self._job(r, NO_PROGRESS), now)]
+            looked_at, _ = self._pages.merged(wheres, DURATIONS_LOOKED_AT, 0)
+            fitting = [run for run in looked_at if wanted.duration_fits(self._job(run, NO_PROGRESS), now)]
             return self._jobs(fitting[offset : offset + limit]), len(fitting)
-        return self._jobs(self._merged(counted, min(limit, total - offset), offset)), total
-
-    def _page_of(self, where: FlowRunFilter, limit: int, number: int) -> tuple[Sequence[FlowRun], int]:
-        """Return a page of runs, newest first, and the number of all, by one question."""
-        order = FlowRunSort.EXPECTED_START_TIME_DESC.value
-        body = {"flow_runs": where.model_dump(mode="json"), "sort": order, "limit": limit, "page": number}
-        # the client has no method for it
-        answer = self._client.call(lambda client: client.request("POST", "/flow_runs/paginate", json=body)).json()
-        return FlowRun.model_validate_list(answer["results"]), int(answer["count"])
+        runs, total = self._pages.merged(wheres, limit, offset)
+        return self._jobs(runs), total
 
     def _jobs(self, runs: Sequence[FlowRun]) -> Sequence[Job]:
         progress = self._progress([run.id for run in runs if reports_progress(run) and job_status(run) not in FINAL])
@@ -173,19 +143,14 @@ class Runs:
                 found.add(job_id)
         for start in range(0, len(ids), self._page):
             where = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + self._page]))
-            found |= {str(run.id) for run in self._runs(where, self._page, 0)}
+            found |= {str(run.id) for run in self._pages.part(where, self._page)[0]}
         return found
 
     def newest(self, deployment: str, most: int = NEWEST_LOOKED_AT) -> Iterator[Job]:
         """Yield the imports of a dataset, newest first; Prefect is asked for more of them as they are wanted."""
-        size, offset = FEW, 0
         wheres = self._wheres(JobFilter(datasets=(deployment,), process_ids=(PROCESS_ID,)), datetime.now(UTC))
-        while wheres and offset < most:
-            page = self._client.call(partial(_read_runs, where=wheres[0], limit=size, offset=offset))
-            yield from (self._job(run, NO_PROGRESS) for run in page)
-            if len(page) < size:
-                return
-            size, offset = self._page, offset + size
+        for where in wheres:
+            yield from (self._job(run, NO_PROGRESS) for run in islice(self._pages.each(where), most))
 
     def place_in_queue(self, job: Job) -> int:
         """Return the number of waiting jobs up to and with this one."""
@@ -193,7 +158,7 @@ class Runs:
         for where in wheres:
             if where.state:
                 where.state.name = FlowRunFilterStateName(not_any_=list(PUT_OFF))  # their time has not come
-        return sum(map(self._count, wheres))
+        return sum(map(self._pages.count, wheres))
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job: Prefect never starts one that waits, the worker kills one that it runs.
@@ -217,7 +182,7 @@ class Runs:
         if not keys:
             return []
         where = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=list(keys)))
-        return [str(run.id) for run in self._runs(where, len(keys), 0)]
+        return [str(run.id) for run in self._pages.part(where, len(keys))[0]]
 
     def wake(self, job_id: str) -> None:
         """Have a job go on now that waits for the jobs that it has started; nothing for one that does not wait."""
@@ -266,58 +231,7 @@ class Runs:
         return Job.from_flow_run(run, name, process, progress, self._secrets, flow_of(process))
 
     def _wheres(self, wanted: JobFilter, now: datetime) -> Sequence[FlowRunFilter]:
-        """Return Prefect's filters for the wanted jobs, which have no job in common; none when no run can match."""
-        if not wanted.ours:
-            return []
-        deployments = self._deployments.recent()
-        processes = {id_: process_of(deployment) for id_, deployment in deployments.items()}
-        ids = [id_ for id_, process in processes.items() if not wanted.process_ids or process in wanted.process_ids]
-        if not wanted.datasets:
-            return [flow_run_filter(wanted, ids, now)] if ids else []
-        own = [id_ for id_ in ids if deployments[id_].name in wanted.datasets]
-        about = [id_ for id_ in ids if processes[id_] in COMPANIONS and id_ not in own]
-        found = [flow_run_filter(wanted, own, now)] if own else []
-        tags = [dataset_tag(dataset) for dataset in wanted.datasets]
-        return [*found, flow_run_filter(wanted, about, now, tags)] if about else found
-
-    def _count(self, where: FlowRunFilter) -> int:
-        return self._client.call(lambda client: client.count_flow_runs(flow_run_filter=where))
-
-    def _merged(self, counted: Sequence[tuple[FlowRunFilter, int]], limit: int, offset: int) -> Sequence[FlowRun]:
-        """Return the runs of these filters, with their numbers, as if they were of one, newest first.
-
-        Of all but the first filter, which may have many more runs, all that may be newer are read.
-        """
-        if len(counted) < 2:
-            return self._runs(counted[0][0], limit, offset) if counted else []
-        if limit <= 0:
-            return []
-        (first, _), *others = counted
-        few = [run for where, count in others for run in self._runs(where, min(count, offset + limit), 0)]
-        begin = max(offset - len(few), 0)  # so many of the first filter's are newer than those that are wanted
-        found = [*self._runs(first, offset + limit - begin, begin), *few]
-        found.sort(key=_moment, reverse=True)
-        return found[offset - begin :][:limit]
-
-    def _runs(self, where: FlowRunFilter, limit: int, offset: int) -> Sequence[FlowRun]:
-        runs: list[FlowRun] = []
-        while len(runs) < limit:
-            size, start = min(self._page, limit - len(runs)), offset + len(runs)
-            page = self._client.call(partial(_read_runs, where=where, limit=size, offset=start))
-            runs += page
-            if len(page) < size:
-                break
-        return runs
+        return flow_run_filters(wanted, self._deployments.recent(), now)
 
     def _progress(self, run_ids: Sequence[UUID]) -> dict[UUID, Progress]:
         return read_progress(self._client.call, run_ids, self._page)
-
-
-def _moment(run: FlowRun) -> datetime:
-    return run.expected_start_time or datetime.max.replace(tzinfo=UTC)
-
-
-def _read_runs(client: SyncPrefectClient, where: FlowRunFilter, limit: int, offset: int) -> Sequence[FlowRun]:
-    return client.read_flow_runs(
-        flow_run_filter=where, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=limit, offset=offset
-    )

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from eo_pygeoapi.gateway.joint_reads import PATIENCE_SECONDS, JointReads
+from eo_pygeoapi.gateway.joint_reads import PATIENCE_SECONDS, REST_SECONDS, JointReads
 
 THREADS = 12
 
@@ -83,3 +83,30 @@ def test_all_are_told_of_an_error_and_the_next_question_is_asked_anew(server: Se
                 one.result()
     assert server.reads == 2
     assert joint.read("job", lambda: 7) == 7
+
+
+def test_a_question_rests_for_as_long_as_is_set_and_those_who_ask_meanwhile_share_the_next_read() -> None:
+    begun: list[float] = []
+
+    def read() -> float:
+        begun.append(time.monotonic())
+        time.sleep(0.05)
+        return begun[-1]
+
+    joint = JointReads(rest=2.0)
+    with ThreadPoolExecutor(THREADS) as pool:
+        joint.read("job", read)
+        asked = time.monotonic()
+        answers = [answer.result() for answer in [pool.submit(joint.read, "job", read) for _ in range(THREADS)]]
+    assert len(begun) == 2 and answers == [begun[1]] * THREADS
+    assert begun[1] > asked and 0.15 <= begun[1] - begun[0] < 1  # 0.05 s of reading, and twice that
+
+
+def test_a_long_read_rests_no_longer_than_a_short_one_and_others_do_not_wait_for_its_rest() -> None:
+    joint = JointReads(rest=100.0)
+    joint.read("job", lambda: time.sleep(0.1))
+    began = time.monotonic()
+    assert joint.read("another", lambda: 5) == 5
+    assert time.monotonic() - began < REST_SECONDS / 2
+    joint.read("job", lambda: 0)
+    assert 0.9 * REST_SECONDS <= time.monotonic() - began < 1
