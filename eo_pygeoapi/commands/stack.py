@@ -230,6 +230,7 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_url: s
         "EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS,
         # Prefect lists all time zones each time it reads a schedule: from one file of `tzdata`, not from 1,800
         "PYTHONTZPATH": "",
+        "MALLOC_ARENA_MAX": "2",  # else glibc keeps what each thread has freed for that thread
     }
     if not any(name.startswith("PREFECT_") and "_CSRF_PROTECTION_" in name for name in environ):
         may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"  # else each client asks first whether it is needed
