@@ -39,6 +39,7 @@ PRELOADED = (
     "eo_pygeoapi.pipeline.sources.preloaded",
     "eo_pygeoapi.worker.clock",
     "eo_pygeoapi.worker.run_client",
+    "eo_pygeoapi.worker.run_log",
     "eo_pygeoapi.worker.suspension",
 )
 READY = "zygote is ready"
@@ -106,7 +107,8 @@ class Zygote:
             if self._stale or is_newer_on_disk():
                 self._stale, reason = True, "the code on disk is newer than what is loaded"
             if reason:
-                print(f"the zygote refuses a run: {reason}; it starts cold", file=sys.stderr, flush=True)
+                run = request.environment.get(b"PREFECT__FLOW_RUN_ID", b"").decode()
+                print(f"the zygote refuses run {run}: {reason}; it starts cold", file=sys.stderr, flush=True)
                 connection.sendall(b"n")
                 _close(request, connection)
                 return None
