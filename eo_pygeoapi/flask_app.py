@@ -57,6 +57,7 @@ from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
+from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Network, process_settings
 
 LOG = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def make_app() -> Flask:
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
     settings = process_settings()
+    redact_logs(settings.secrets(), ["gunicorn.error"])
 
     def all_datasets() -> Mapping[str, Dataset]:
         return manager_of(stock.api_).executions.datasets()

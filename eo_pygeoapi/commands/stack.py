@@ -22,6 +22,7 @@ from eo_pygeoapi.commands.running import CONFIG, OPENAPI, STATE, Running, prefec
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import variables_for_jobs
+from eo_pygeoapi.worker.environment import DAY_AND_TIME, LOG_DATES
 from eo_pygeoapi.worker.records import has_polled
 
 START_SECONDS = 120.0
@@ -230,6 +231,7 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_url: s
         "EO_STOP_GRACE_SECONDS": WORKER_GRACE_SECONDS,
         # Prefect lists all time zones each time it reads a schedule: from one file of `tzdata`, not from 1,800
         "PYTHONTZPATH": "",
+        LOG_DATES: DAY_AND_TIME,
     }
     if not any(name.startswith("PREFECT_") and "_CSRF_PROTECTION_" in name for name in environ):
         may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"  # else each client asks first whether it is needed
