@@ -25,7 +25,7 @@ import psutil
 import setproctitle
 
 from eo_pygeoapi.worker.execute_run import execute_run
-from eo_pygeoapi.worker.loaded_code import is_newer_on_disk
+from eo_pygeoapi.worker.loaded_code import STALE, is_newer_on_disk
 from eo_pygeoapi.worker.processes import Process, die_with, end_tree
 from eo_pygeoapi.worker.warming import warm
 
@@ -43,7 +43,6 @@ PRELOADED = (
     "eo_pygeoapi.worker.suspension",
 )
 READY = "zygote is ready"
-STALE = 76  # exit status of a zygote that should be replaced
 _REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork
 _REQUEST_SECONDS = 5.0
 
