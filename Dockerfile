@@ -40,6 +40,7 @@ ENV PATH=/opt/eo-pygeoapi/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \
     PYTHONTZPATH= \
+    MALLOC_ARENA_MAX=2 \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \
     EO_DATA_DIR=/var/lib/eo-pygeoapi \
     PYGEOAPI_CONFIG=/etc/eo-pygeoapi/pygeoapi-config.yml \

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.zonal import CELL, as_grid, usual_units, values
+from bench.zonal import CELL, as_grid, usual_units, values, wkb_features
 from eo_pygeoapi.pipeline.zonal import aggregate, coverage_weights
 
 STEPS = (1, 31, 744, 8760)
@@ -80,13 +80,10 @@ def sparse(grid: Any, frame: Any) -> int:
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
 
-    from eo_pygeoapi.pipeline.zonal.coverage import as_wkb, units_source
-
     array = grid.values
     rows, columns = array.shape[1:]
     whole = NumPyRasterSource(np.broadcast_to(np.float32(1), (rows, columns)), 0, 0, columns * CELL, rows * CELL)
-    units = units_source(as_wkb(frame.geometry.to_numpy()).tolist())
-    found = [one["properties"] for one in exact_extract(whole, units, ["cell_id", "coverage"])]
+    found = [one["properties"] for one in exact_extract(whole, wkb_features(frame), ["cell_id", "coverage"])]
     ends = np.r_[0, np.cumsum([len(one["cell_id"]) for one in found])]
     parts = (np.concatenate([one[name] for one in found]) for name in ("coverage", "cell_id"))
     matrix = scipy.sparse.csr_array((*parts, ends), shape=(len(found), rows * columns))

@@ -17,6 +17,8 @@ from eo_pygeoapi.commands.backfill_command import backfill
 from eo_pygeoapi.commands.backup_commands import backup, restore
 from eo_pygeoapi.commands.cache_commands import app as cache_app
 from eo_pygeoapi.commands.dhis2_commands import app as dhis2_app
+from eo_pygeoapi.commands.looking_after import coverage, history, prune, reconcile, status, undo
+from eo_pygeoapi.commands.options import Config, placed_settings
 from eo_pygeoapi.commands.schedule_commands import app as schedules_app
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.commands.token_commands import app as token_app
@@ -39,9 +41,8 @@ app.add_typer(cache_app, name="cache", rich_help_panel=LOOKING_AFTER)
 app.add_typer(dhis2_app, name="dhis2", rich_help_panel=LOOKING_AFTER)
 app.add_typer(schedules_app, name="schedules", rich_help_panel=LOOKING_AFTER)
 app.add_typer(token_app, name="token", rich_help_panel=LOOKING_AFTER)
-app.command(rich_help_panel=LOOKING_AFTER)(backfill)
-app.command(rich_help_panel=LOOKING_AFTER)(backup)
-app.command(rich_help_panel=LOOKING_AFTER)(restore)
+for command in (backfill, backup, restore, status, coverage, prune, history, undo, reconcile):
+    app.command(rich_help_panel=LOOKING_AFTER)(command)
 notify_app = typer.Typer(help="The channels of eo.notify.", no_args_is_help=True)
 app.add_typer(notify_app, name="notify", rich_help_panel=LOOKING_AFTER)
 out = Console(highlight=False, soft_wrap=True)
@@ -56,13 +57,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
-]
-DataDir = Annotated[
+OwnDataDir = Annotated[
     Path | None, typer.Option(help="Folder for results, cache, logs and Prefect [default: .eo-pygeoapi]")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 Port = Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free one [default: the file's, 5000]")]
 PrefectPort = Annotated[int | None, typer.Option(help="Port of Prefect; 0 takes a free one [default: 4200]")]
 
@@ -84,35 +81,37 @@ def init(
     """Write a configuration file to edit, with a block for each dataset and what it means."""
     from eo_pygeoapi.commands.packaged import write_packaged
 
-    target = _settings(config).config
+    target = placed_settings(config).config
     write_packaged(target, force)
     out.print(f"wrote {target}; edit it, then `eo-pygeoapi check`, then `eo-pygeoapi up`", markup=False)
 
 
 @app.command(rich_help_panel=RUNNING)
-def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
+def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: OwnDataDir = None) -> None:
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
     _keep_compiled_code()
     _need_worker()
     from eo_pygeoapi.commands.local import run_up
 
-    run_up(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
+    run_up(_runnable(placed_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
 @app.command(rich_help_panel=RUNNING)
-def demo(config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: DataDir = None) -> None:
+def demo(
+    config: Config = None, port: Port = None, prefect_port: PrefectPort = None, data_dir: OwnDataDir = None
+) -> None:
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
     _need_worker()
     from eo_pygeoapi.commands.demo import run_demo
 
-    run_demo(_runnable(_settings(config, data_dir)), port, prefect_port, os.environ, out)
+    run_demo(_runnable(placed_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
 
 @app.command(rich_help_panel=EDITING)
 def check(
     config: Config = None,
-    data_dir: DataDir = None,
+    data_dir: OwnDataDir = None,
     online: Annotated[
         bool, typer.Option("--online", help="Also ask each DHIS2 and provider whether it answers")
     ] = False,
@@ -121,7 +120,7 @@ def check(
     from eo_pygeoapi.commands.blocks import with_known_blocks
     from eo_pygeoapi.commands.checks import check as check_file
 
-    given = _settings(config, data_dir)
+    given = placed_settings(config, data_dir)
     os.environ["EO_DATA_DIR"] = str(given.data_dir.absolute())  # the file may name it
     settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
@@ -155,111 +154,19 @@ def datasets(config: Config = None) -> None:
     table.add_column("dataset", no_wrap=True)  # what people copy
     for title in ("source", "periods", "in space", "in time", "schedules", "title"):
         table.add_column(title, overflow="fold")
-    for id_, dataset in load_datasets(_settings(config).config).items():
+    for id_, dataset in load_datasets(placed_settings(config).config).items():
         how = dataset.aggregation
         schedules = ", ".join(f"{s.cron} {s.timezone}{'' if s.active else ' (off)'}" for s in dataset.schedules)
         table.add_row(id_, dataset.source, dataset.period_type, how.spatial, how.temporal, schedules, dataset.title)
     print_table(table)
 
 
-@app.command(rich_help_panel=LOOKING_AFTER)
-def status(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Say for each dataset until when its values are right, and which problems are open (exit status 1 if any is)."""
-    from eo_pygeoapi.commands.feeds import print_status
-
-    if not print_status(_settings(config, data_dir), out, as_json):
-        raise typer.Exit(1)
-
-
-@app.command(rich_help_panel=LOOKING_AFTER)
-def coverage(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id of a dataset")],
-    start: Annotated[str | None, typer.Option(help="First day [default: that of the last 60 periods]")] = None,
-    end: Annotated[str | None, typer.Option(help="Last day [default: the last of which something is known]")] = None,
-    level: Annotated[int | None, typer.Option(min=1, help="Only units of this level")] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the codes as CSV")] = False,
-    reasons: Annotated[bool, typer.Option("--reasons", help="Print why values are not there, as CSV")] = False,
-    config: Config = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show for each unit and period what there is, and why not, from what the jobs have left."""
-    from eo_pygeoapi.commands.coverage_command import Form, print_coverage
-
-    if as_csv + reasons + as_json > 1:
-        raise typer.BadParameter("--csv, --reasons and --json exclude each other")
-    settings, days = _settings(config, data_dir), (start, end)
-    form: Form = "csv" if as_csv else "reasons" if reasons else "json" if as_json else "table"
-    print_coverage(settings, dataset, days, level, form, out)
-
-
-@app.command(rich_help_panel=LOOKING_AFTER)
-def prune(
-    config: Config = None,
-    data_dir: DataDir = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and how many bytes")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Remove what `eo.retention` does not keep: old jobs, results, logs and downloads; the watch does it daily."""
-    from eo_pygeoapi.commands.pruning import prune as prune_old
-
-    prune_old(_settings(config, data_dir), out, dry_run=dry_run, as_json=as_json)
-
-
-@app.command(rich_help_panel=LOOKING_AFTER)
-def history(
-    dataset: Annotated[str | None, typer.Argument(help="Id of a dataset [default: all that have one]")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many of the latest imports")] = 20,
-    config: Config = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say who sent what to DHIS2 and when, also of jobs that are removed."""
-    from eo_pygeoapi.commands.past_imports import print_history
-
-    print_history(_settings(config, data_dir), dataset, limit, out, as_json)
-
-
-@app.command(rich_help_panel=LOOKING_AFTER)
-def undo(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of an import or a backfill, as `/jobs` shows it")],
-    apply: Annotated[
-        bool, typer.Option("--apply/--dry-run", help="Take it back, or only say what that would do")
-    ] = False,
-    config: Config = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take back what a job changed in DHIS2, where that still holds what it sent (exit status 1 if some is refused)."""
-    from eo_pygeoapi.commands.undoing import run_undo
-
-    if not run_undo(job, apply, config, data_dir, out, as_json):
-        raise typer.Exit(1)
-
-
-@app.command(rich_help_panel=LOOKING_AFTER)
-def reconcile(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id of a dataset")],
-    start: Annotated[str, typer.Option(help="First period: YYYY, YYYY-MM, YYYY-MM-DD or a duration such as -P30D")],
-    end: Annotated[str, typer.Option(help="Last period, included")],
-    config: Config = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare what DHIS2 holds with what it was sent, and list each difference (exit status 1 where there is one)."""
-    from eo_pygeoapi.commands.undoing import run_reconcile
-
-    inputs = {"datasetId": dataset, "start": start, "end": end}
-    if not run_reconcile(inputs, config, data_dir, out, as_json):
-        raise typer.Exit(1)
-
-
 @app.command(rich_help_panel=RUNNING)
-def watch(config: Config = None, data_dir: DataDir = None) -> None:
+def watch(config: Config = None, data_dir: OwnDataDir = None) -> None:
     """Look after the feeds: see every minute what is wrong, and tell the channels of `eo.notify`, until Ctrl-C."""
     from eo_pygeoapi.commands.watching import run_watch
 
-    run_watch(_settings(config, data_dir))
+    run_watch(placed_settings(config, data_dir))
 
 
 @notify_app.command("test")
@@ -269,17 +176,17 @@ def notify_test(
     """Send one message to a channel, and say whether it was taken."""
     from eo_pygeoapi.commands.watching import send_test
 
-    send_test(_settings(config), name)
+    send_test(placed_settings(config), name)
     out.print(f"{name}: taken", markup=False)
 
 
 @app.command(rich_help_panel=EDITING)
-def apply(config: Config = None, data_dir: DataDir = None) -> None:
+def apply(config: Config = None, data_dir: OwnDataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
     from eo_pygeoapi.commands.applying import apply as apply_file
     from eo_pygeoapi.commands.applying import print_outcome
 
-    settings = _settings(config, data_dir)
+    settings = placed_settings(config, data_dir)
     os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
     outcome = apply_file(settings)
     print_outcome(outcome, out, err)
@@ -289,11 +196,11 @@ def apply(config: Config = None, data_dir: DataDir = None) -> None:
 def worker(
     name: Annotated[str | None, typer.Option(help="Name of this worker in the Prefect UI")] = None,
     config: Config = None,
-    data_dir: DataDir = None,
+    data_dir: OwnDataDir = None,
 ) -> None:
     """Run a worker: it takes jobs from Prefect (PREFECT_API_URL) and executes them, until Ctrl-C."""
     _need_worker()
-    settings = _settings(config, data_dir)
+    settings = placed_settings(config, data_dir)
     os.environ["PYGEOAPI_CONFIG"] = str(settings.config.absolute())
     os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())
     from eo_pygeoapi.commands.used_sample import make_used_sample
@@ -340,12 +247,6 @@ def _need_worker() -> None:
     from eo_pygeoapi.commands.extras import need_worker
 
     need_worker()
-
-
-def _settings(config: Path | None = None, data_dir: Path | None = None) -> "Settings":
-    from eo_pygeoapi.settings import Settings
-
-    return Settings().placed(config, data_dir)
 
 
 def _runnable(settings: "Settings") -> "Settings":

@@ -20,27 +20,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import (
-    collections,
-    dataset_templates,
-    datasets,
-    description,
-    execute,
-    forwarded,
-    health,
-    history,
-    items,
-    jobs,
-    latest,
-    metrics,
-    problem_list,
-    process_page,
-    relative_links,
-    results,
-    schedules,
-    sign_in,
-    value_info,
-)
+from eo_pygeoapi.api import forwarded, relative_links, sign_in
 from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.access import CHANGING, Access
 from eo_pygeoapi.api.answers import StoredFile, StreamedText, executions_of, manager_of, use_templates
@@ -49,6 +29,7 @@ from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.error_page import error_page
 from eo_pygeoapi.api.forms import refuse_other_sites
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api.routes import ROUTES
 from eo_pygeoapi.api.security_headers import with_security_headers
 from eo_pygeoapi.api.seen_config import show_by_viewer
 from eo_pygeoapi.api.vain_warnings import leave_out_vain_warnings
@@ -57,6 +38,7 @@ from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
+from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Network, process_settings
 
 LOG = logging.getLogger(__name__)
@@ -64,50 +46,6 @@ _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
 LARGEST_BODY = 32 * 1024 * 1024
 
 BLUEPRINT = Blueprint("eo_pygeoapi", __name__, url_prefix=stock.API_RULES.get_url_prefix("flask"))
-
-# path, methods, function, further formats; None where the function itself knows them
-ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ...] = (
-    ("/", "GET", description.landing_page, ()),
-    ("/conformance", "GET", description.conformance, ()),
-    ("/openapi", "GET", description.openapi, ()),
-    ("/processes", "GET", description.get_processes, ()),
-    ("/processes/<process_id>", "GET", process_page.get_process, ()),
-    ("/processes/<process_id>/execution", "POST", execute.execute, ()),
-    ("/processes/<process_id>/form", "POST", process_page.submit, ()),
-    ("/collections", "GET", collections.get_collections, ("jsonld",)),
-    ("/collections/<path:collection_id>", "GET", collections.get_collection, ("jsonld",)),
-    ("/collections/<path:collection_id>/schema", "GET", value_info.get_schema, ()),
-    ("/collections/<path:collection_id>/queryables", "GET", value_info.get_queryables, ()),
-    ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
-    ("/collections/<path:collection_id>/items/<path:item_id>", "GET", items.get_item, None),
-    ("/jobs", "GET", jobs.get_jobs, ()),
-    ("/jobs/<job_id>", "GET", jobs.get_job, ()),
-    ("/jobs/<job_id>", "DELETE", jobs.dismiss_job, ()),
-    ("/jobs/<job_id>/dismiss", "POST", jobs.dismiss_by_post, ()),
-    ("/jobs/<job_id>/logs", "GET", jobs.get_job_log, ()),
-    ("/jobs/<job_id>/results", "GET", results.get_results, ()),
-    ("/jobs/<job_id>/results/<output_id>", "GET", results.get_output, ()),
-    ("/jobs/<job_id>/payload-preview", "GET", results.get_payload_preview, ("csv",)),
-    ("/jobs/<job_id>/files/<name>", "GET", results.get_file, ("csv",)),
-    ("/datasets", "GET", datasets.get_datasets, ()),
-    ("/datasets/<dataset_id>", "GET", datasets.get_dataset, ()),
-    ("/datasets/<dataset_id>/latest", "GET", latest.get_latest, ()),
-    ("/datasets/<dataset_id>/coverage", "GET", datasets.get_coverage, ("csv",)),
-    ("/datasets/<dataset_id>/history", "GET", history.get_history, ("csv",)),
-    ("/dataset-templates", "GET", dataset_templates.get_dataset_templates, ()),
-    ("/schedules", "GET", schedules.get_schedules, ()),
-    ("/schedules/<dataset_id>/<name>", "GET", schedules.get_schedule, ()),
-    ("/schedules/<dataset_id>/<name>/pause", "POST", schedules.pause, ()),
-    ("/schedules/<dataset_id>/<name>/resume", "POST", schedules.resume, ()),
-    ("/schedules/<dataset_id>/<name>/run", "POST", schedules.run, ()),
-    ("/problems", "GET", problem_list.get_problems, ()),
-    ("/sign-in", "GET", sign_in.get_sign_in, ()),
-    ("/sign-in", "POST", sign_in.sign_in, ()),
-    ("/sign-out", "POST", sign_in.sign_out, ()),
-    ("/metrics", "GET", metrics.get_metrics, None),
-    ("/health", "GET", health.health, ()),
-    ("/ready", "GET", health.ready, ()),
-)
 
 
 def make_app() -> Flask:
@@ -117,6 +55,7 @@ def make_app() -> Flask:
     for config in (stock.api_.config, stock.api_.tpl_config):
         use_templates(config["server"])
     settings = process_settings()
+    redact_logs(settings.secrets(), ["gunicorn.error"])
 
     def all_datasets() -> Mapping[str, Dataset]:
         return manager_of(stock.api_).executions.datasets()

@@ -287,6 +287,7 @@ def _run_steps(run: Run, progress: RunProgress) -> tuple[str, Chain | None]:
         _log.info(execution.in_words())
     with progress.step("load_org_units"):
         units = run.load_org_units(execution)
+        execution = execution.with_other_units(units.others)
         _log.info(units.in_words())
     with progress.step("extract_source_data") as report:
         extract = run.extract_source_data(execution, units, report)

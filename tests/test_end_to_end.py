@@ -125,6 +125,21 @@ def test_units_can_be_given_in_the_request(stack: Stack) -> None:
     assert stack.result(**inputs)["rowCount"] == 1
 
 
+def test_a_part_of_the_dataset_s_units_is_published_and_other_units_are_not(stack: Stack) -> None:
+    day = {"start": "2025-07-01", "end": "2025-07-01"}
+    stack.result(**SAMPLE | day)
+    unit = str(stack.features("sample-temperature")[0]["properties"]["orgUnit"])
+    part = stack.result(**SAMPLE | day, orgUnitIds=[unit])
+    assert (part["orgUnitCount"], part.get("notPublished")) == (1, None)
+    shown = stack.features("sample-temperature", datetime="2025-07-01")
+    assert [f["properties"]["orgUnit"] for f in shown if f["properties"]["jobID"] == part["jobID"]] == [unit]
+
+    others = stack.result(
+        datasetId="rain", start="2024-01-01", end="2024-01-01", orgUnitIds=["O6uvpzGd5pu", "YuQRtpLP10I"]
+    )
+    assert "orgUnitIds to units that are not the dataset's (YuQRtpLP10I)" in others["notPublished"]
+
+
 # Jobs
 
 

@@ -81,12 +81,14 @@ def round_steps(low: float, high: float, most: int) -> list[float]:
 def choropleth(areas: Sequence[Area], title: str, href: str) -> str:
     """Draw the areas, coloured by value; each links to its chart at `href` with the unit's id appended.
 
-    Without `href` the areas are no links.
+    Without `href` the areas are no links. There is no map of a single point.
     """
     shapes = {area.org_unit: shape for area in areas if (shape := _shape(area.geometry)) is not None}
     if not shapes:
         return ""
     west, south, east, north = shapely.total_bounds(np.array(list(shapes.values())))
+    if (west, south) == (east, north):
+        return ""
     narrow = math.cos(math.radians((south + north) / 2)) or 1.0
     width, height = max((east - west) * narrow, 1e-6), max(north - south, 1e-6)
     scale = (MAP_SIZE - 2 * _POINT_RADIUS) / max(width, height)

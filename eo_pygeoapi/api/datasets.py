@@ -23,6 +23,7 @@ from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.boundaries import in_words
 from eo_pygeoapi.store.coverage import PERIODS_SHOWN, CoverageTable
 from eo_pygeoapi.store.coverage_csv import matrix_csv, reasons_csv
+from eo_pygeoapi.store.history import History
 from eo_pygeoapi.watch import freshness
 from eo_pygeoapi.watch.problems import Book
 from eo_pygeoapi.watch.survey import survey_or_store, while_prefect_is_away
@@ -35,11 +36,12 @@ def get_datasets(api: API, request: APIRequest) -> Answer:
     """Return all datasets, the worst first."""
     executions = executions_of(api)
     documents = freshness.worst_first(statuses(api, list(executions.datasets().values())))
+    more = {"in_part": made_in_part(executions, documents)} if request.format == "html" else {}
     document = {
         "datasets": [document.to_json() for document in documents],
         "links": [_link(f"{api.base_url}/datasets", "self", "This document").model_dump()],
     }
-    return answer_either(api, request, document, "datasets/index.html")
+    return answer_either(api, request, document, "datasets/index.html", **more)
 
 
 def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
@@ -63,6 +65,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     picture = Picture.of(coverage)
     boundaries = in_words(document.boundaries or ())
     more = {
+        "in_part": made_in_part(executions, [document]),
         "picture": picture,
         "levels": levels,
         "level": parse_level(request),
@@ -145,6 +148,16 @@ def statuses(api: API, datasets: Sequence[Dataset], away: bool = False) -> list[
         ]
         found.append(document.model_copy(update={"links": links}))
     return found
+
+
+def made_in_part(executions: Executions, documents: Sequence[DatasetStatus]) -> dict[str, int]:
+    """Return how many values DHIS2 holds of datasets of which it holds no period as a whole, where it holds any.
+
+    They come of jobs for some units, or with other settings than the dataset's. Raises ResultsError.
+    """
+    without = [document.id for document in documents if document.imported_until is None]
+    made = {id_: History(executions.store, id_).values_made() for id_ in without}
+    return {id_: count for id_, count in made.items() if count}
 
 
 def dataset_of(executions: Executions, dataset_id: str) -> Dataset:

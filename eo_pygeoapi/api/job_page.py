@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from eo_pygeoapi.api.result_page import named_periods
 from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.gateway.job import Job
+from eo_pygeoapi.json_types import JsonMapping, JsonObject
 from eo_pygeoapi.store import job_folder
 from eo_pygeoapi.store.backfills import Backfill
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -50,9 +51,23 @@ def job_page(store: ResultStore, job: Job, datasets: Mapping[str, Dataset]) -> d
     shown["period_name"] = named_periods(datasets.get(job.dataset))
     result = folder.read_json(job_folder.RESULT, default={})
     summary = result.get("importSummary") or {}
-    lists = {name: summary.get(name, []) for name in ("rejected", "kept")}
+    lists = {"rejected": by_reason(summary.get("rejected", [])), "kept": summary.get("kept", [])}
     lists |= {name: result.get(name, []) for name in ("differences", "different")}
     return shown | lists | {"names": names_of(folder, job.dataset) if any(lists.values()) else {}}
+
+
+def by_reason(rejected: Sequence[JsonMapping]) -> list[JsonObject]:
+    """Return rejected values with one row for those of a unit that have the same reason; DHIS2 often refuses all alike.
+
+    A row has `orgUnit`, `code`, `reason`, `count`, the `value` of the first, and the periods of the `first` and `last`.
+    """
+    rows: dict[tuple[object, ...], JsonObject] = {}
+    for entry in rejected:
+        key = tuple(entry.get(name, "") for name in ("orgUnit", "code", "reason"))
+        period = entry.get("period", "")
+        row = rows.setdefault(key, {**entry, "first": period, "count": 0})
+        row |= {"last": period, "count": row["count"] + 1}
+    return list(rows.values())
 
 
 def names_of(folder: JobFolder, dataset_id: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from eo_pygeoapi.api.job_page import job_page
 from eo_pygeoapi.api.job_title import title_of
 from eo_pygeoapi.api.mistakes import Mistakes
 from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.details import LogLine
 from eo_pygeoapi.gateway.job import Job, to_rfc3339
@@ -89,6 +90,8 @@ def get_job(api: API, request: APIRequest, job_id: str) -> Answer:
         shown = job_page(executions.store, job, executions.datasets())
         shown["refused"] = lacking(executions.connection_of(job))
         shown["took"] = _duration(job)
+        # whoever goes through the page by keyboard, or has it read, would begin anew each time
+        shown["renews"] = job.status not in FINAL and request.params.get("renew") != "no"
     return answer_either(api, request, document, "jobs/job.html", jobs=document, **shown)
 
 

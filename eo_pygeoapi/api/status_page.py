@@ -4,7 +4,7 @@ from pygeoapi.api import API
 
 from eo_pygeoapi.api.allowed import may_read
 from eo_pygeoapi.api.answers import executions_of
-from eo_pygeoapi.api.datasets import statuses
+from eo_pygeoapi.api.datasets import made_in_part, statuses
 from eo_pygeoapi.api.health import OF_PREFECT, outcomes
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -37,6 +37,7 @@ def status_board(api: API) -> dict[str, object]:
         board["problems"] = Book(executions.store).open()
         documents = freshness.worst_first(statuses(api, list(executions.datasets().values()), away))
         board["datasets"] = [document.to_json() for document in documents]
+        board["in_part"] = made_in_part(executions, documents)
         if not away:
             board["running"] = executions.gateway.runs.list(1, 0, JobFilter(statuses=("running", "accepted")))[1]
     except EoError as error:  # `wrong` says it, and the page is to come all the same

@@ -2,13 +2,13 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from eo_pygeoapi.commands.options import Config, DataDir
 from eo_pygeoapi.commands.process_commands import execute, executions, followed, result_of
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.contract.status import BACKFILL_ID
@@ -19,10 +19,6 @@ from eo_pygeoapi.wording import estimated
 if TYPE_CHECKING:
     from eo_pygeoapi.contract.backfill import BackfillOutputs
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
-]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of `eo-pygeoapi up` [default: .eo-pygeoapi]")]
 Dataset = Annotated[str, typer.Argument(help="Id of a dataset, as `eo-pygeoapi datasets` shows it")]
 Date = "YYYY, YYYY-MM, YYYY-MM-DD or a duration such as -P30D"
 out = Console(highlight=False, soft_wrap=True)

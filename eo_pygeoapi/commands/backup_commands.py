@@ -6,10 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder of `eo-pygeoapi up` [default: .eo-pygeoapi]")]
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
-]
+from eo_pygeoapi.commands.options import Config, DataDir
+
 out = Console(highlight=False, soft_wrap=True)
 
 

@@ -61,11 +61,19 @@ def _work(title: str, log: Path, work: Callable[..., None], *given: object) -> N
     setproctitle.setproctitle(title)
     if can_fork():
         os.setsid()  # Ctrl-C is for `up`, which stops its children in order
-        die_with(os.getppid())  # `up` would not hear of its end
+        die_with(_parent())  # `up` would not hear of its end
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     _print_to(log)
     work(*given)
+
+
+def _parent() -> int:
+    """Return the process that started this one, which may have ended since: the fork server or, without one, `up`."""
+    if _LIBRARIES in sys.modules:
+        return int(sys.modules[_LIBRARIES].PID)
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent and parent.pid else os.getppid()
 
 
 def _run(folder: Path, command: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from eo_pygeoapi.commands.options import Config, DataDir
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.redaction import redact, redact_json
 
@@ -21,10 +22,6 @@ out = Console(highlight=False, soft_wrap=True)
 ACTIONS = {"make": "make   ", "add": "add to ", "change": "differs"}
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Ids; all without any")]
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
-]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of `eo-pygeoapi up` [default: .eo-pygeoapi]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines")]
 
 

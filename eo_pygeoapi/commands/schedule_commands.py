@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eo_pygeoapi.commands.options import AsJson, Config, DataDir
 from eo_pygeoapi.commands.process_commands import executions
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
@@ -26,11 +27,6 @@ out = Console(highlight=False, soft_wrap=True)
 
 Name = Annotated[str, typer.Argument(metavar="DATASET/NAME", help="The schedule, as `schedules list` shows it")]
 Reason = Annotated[str, typer.Option(help="Why, for those who see it paused")]
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file [default: pygeoapi-config.yml]")
-]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of `eo-pygeoapi up` [default: .eo-pygeoapi]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 
 
 @app.command("list")

@@ -5,6 +5,7 @@ No module of it may start a thread, or open a file or a connection, when it is i
 
 import gc
 import importlib
+import os
 import signal
 import sys
 
@@ -17,6 +18,7 @@ LIBRARIES = (
     "eo_pygeoapi.commands.watching",
 )
 
+PID = os.getpid()  # of the process that its forks end with
 gc.disable()  # what is imported stays
 sys.dont_write_bytecode = False  # as `up` has it, whose option says otherwise where the environment did
 for library in LIBRARIES:

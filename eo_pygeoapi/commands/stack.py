@@ -22,6 +22,8 @@ from eo_pygeoapi.commands.running import CONFIG, OPENAPI, STATE, Running, prefec
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import variables_for_jobs
+from eo_pygeoapi.worker.environment import DAY_AND_TIME, LOG_DATES
+from eo_pygeoapi.worker.loaded_code import STALE
 from eo_pygeoapi.worker.records import has_polled
 
 START_SECONDS = 120.0
@@ -36,6 +38,7 @@ NAMES = {
 }
 _PREFECT_SERVER = ["eo-pygeoapi", "prefect-server"]
 _WORKER = ["eo-pygeoapi", "worker"]
+_WEB = ["gunicorn", "--config", "python:eo_pygeoapi.commands.web_process"]
 _WATCH = ["eo-pygeoapi", "watch"]
 DEFAULT_PREFECT_PORT = 4200
 
@@ -101,13 +104,8 @@ class LocalStack:
         self._spawn("prefect-server", [*_PREFECT_SERVER, "--port", str(running.prefect_port)])
         preparation.write(running.port)
         self._spawn("worker", _WORKER)
-        web = [
-            *("gunicorn", "eo_pygeoapi.flask_app:APP"),
-            *("--bind", f"{running.host}:{running.port}", "--pid", str(self.data_dir / "web.pid")),
-            *("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
-            *("--timeout", "120", "--graceful-timeout", "30", "--keep-alive", "30", "--log-level", "warning"),
-        ]
-        self._spawn("web", web)
+        address = f"{running.host}:{running.port}"
+        self._spawn("web", [*_WEB, "--bind", address, "--pid", str(self.data_dir / "web.pid")])
         self._wait_for_answer("prefect-server", f"{running.prefect_api_url}/health")
         preparation.apply(running.prefect_api_url)
         host = "127.0.0.1" if running.host in ("0.0.0.0", "") else running.host
@@ -139,7 +137,10 @@ class LocalStack:
                 said = f"{name} ended with status {child.exitcode}"
                 if again is None:
                     raise ChildDiedError(f"{said}; its log ends:\n{self._end_of_log(name)}", name)
-                self._say(f"{NAMES[name]} ended with status {child.exitcode}; another is started")
+                why = (
+                    "has older code than the disk" if child.exitcode == STALE else f"ended with status {child.exitcode}"
+                )
+                self._say(f"{NAMES[name]} {why}; another is started")
                 self._due[name] = time.monotonic() + again
             if self._due[name] <= time.monotonic():
                 del self._due[name]
@@ -233,6 +234,8 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_url: s
         # steps in Prefect's pages come a second late; Prefect itself writes each change of one alone
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        "MALLOC_ARENA_MAX": "2",  # else glibc keeps what each thread has freed for that thread
+        LOG_DATES: DAY_AND_TIME,
     }
     if not any(name.startswith("PREFECT_") and "_CSRF_PROTECTION_" in name for name in environ):
         may_differ["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"  # else each client asks first whether it is needed

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from collections.abc import Iterable
 
 from eo_pygeoapi.commands.blocks import with_known_blocks
 from eo_pygeoapi.datasets.config_file import read_config
@@ -19,10 +20,7 @@ from eo_pygeoapi.watch.loop import Watch
 def run_watch(settings: Settings) -> None:
     """Watch until SIGTERM or SIGINT."""
     settings, remarks = with_known_blocks(settings)
-    handler = logging.StreamHandler()
-    handler.addFilter(RedactingFilter(settings.secrets()))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    begin_log(settings.secrets())
     for remark in remarks:
         logging.getLogger(__name__).warning(remark)
     stop = threading.Event()
@@ -30,6 +28,15 @@ def run_watch(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
     Watch(settings, gateway, ResultStore(settings.results)).run(stop)
+
+
+def begin_log(secrets: Iterable[str]) -> None:
+    """Write what this process logs to standard error, without secrets, also where Prefect has set up its own log."""
+    handler = logging.StreamHandler()
+    handler.addFilter(RedactingFilter(secrets))
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def send_test(settings: Settings, name: str) -> None:

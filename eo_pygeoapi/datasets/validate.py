@@ -15,6 +15,7 @@ from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.json_types import JsonMapping
+from eo_pygeoapi.wording import some
 
 _OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs that may be empty objects
 
@@ -35,6 +36,13 @@ class Execution(Model):
     def with_features(self, features: Mapping[str, object]) -> "Execution":
         """Return the same with these areas of the request; they may be large, so only `load_org_units` is given any."""
         return self.model_copy(update={"inputs": self.inputs.model_copy(update={"features": features})})
+
+    def with_other_units(self, others: Sequence[str]) -> "Execution":
+        """Return the same, after a look at its units, of which these are not among the dataset's own."""
+        if not others:
+            return self
+        asked = f"orgUnitIds to units that are not the dataset's ({some(others)})"
+        return self.model_copy(update={"overridden": [asked, *self.overridden]})
 
 
 def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: datetime) -> Execution:

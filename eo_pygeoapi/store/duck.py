@@ -21,6 +21,7 @@ def connect(spill: Path, memory: str) -> duckdb.DuckDBPyConnection:
             "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "allocator_background_threads": True,  # gives the system back what a query has used, within seconds
         }
     )
 

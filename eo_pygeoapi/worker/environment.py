@@ -11,6 +11,7 @@ from eo_pygeoapi.files import write_whole
 from eo_pygeoapi.settings import Settings
 
 HEARTBEAT_SECONDS = 60
+LOG_DATES, DAY_AND_TIME = "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT", "%Y-%m-%d %H:%M:%S"  # Prefect's own has no day
 _IN_WORKER = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_WORKER_PREFETCH_SECONDS": "0",
@@ -18,7 +19,7 @@ _IN_WORKER = {
     "PREFECT_CLIENT_MAX_RETRIES": "2",  # the next poll is the retry
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "eo_pygeoapi,flows,dhis2eo",
-    "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%Y-%m-%d %H:%M:%S",  # Prefect's own has no day
+    LOG_DATES: DAY_AND_TIME,
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",

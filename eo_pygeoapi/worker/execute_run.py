@@ -29,18 +29,21 @@ _log = logging.getLogger(__name__)
 
 def execute_run(environ: MutableMapping[str, str]) -> None:
     """Execute the flow run that PREFECT__FLOW_RUN_ID names; exits the interpreter as Prefect's engine does."""
-    setproctitle.setproctitle(f"eo-pygeoapi job {environ['PREFECT__FLOW_RUN_ID']}")
+    run_id = environ["PREFECT__FLOW_RUN_ID"]
+    setproctitle.setproctitle(f"eo-pygeoapi job {run_id}")
     prepare(environ.get(RECORD))
-    if environ.pop(HOOKS_ONLY, ""):
-        run_hooks(UUID(environ["PREFECT__FLOW_RUN_ID"]))
-        return
     from eo_pygeoapi.worker.clock import ahead_of_server  # not above: they load Prefect
     from eo_pygeoapi.worker.run_client import one_client, plain_signs_of_life
+    from eo_pygeoapi.worker.run_log import name_job
     from eo_pygeoapi.worker.suspension import observe_beside
 
+    name_job(run_id)
+    if environ.pop(HOOKS_ONLY, ""):
+        run_hooks(UUID(run_id))
+        return
     observe_beside()
     plain_signs_of_life(ahead_of_server(environ))
-    sys.argv = ["prefect.engine", environ["PREFECT__FLOW_RUN_ID"]]
+    sys.argv = ["prefect.engine", run_id]
     with one_client(), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a preloaded library is imported already
         runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)

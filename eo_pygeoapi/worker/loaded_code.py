@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+STALE = 76  # exit status of a process that ends because of it, and is to be replaced
 _OWN_PACKAGES = ("eo_pygeoapi", "flows")
 
 

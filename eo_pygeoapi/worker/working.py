@@ -14,6 +14,7 @@ from uuid import uuid4
 from eo_pygeoapi.errors import EngineUnavailableError, ResultsError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.wakeup import listen, stop_listening
+from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.shared_cache import shared_store
 from eo_pygeoapi.store.store import ResultStore
@@ -48,6 +49,7 @@ def run_worker(
     if settings.use_zygote and can_fork():
         keeper = ZygoteKeeper(zygote_environment(run_environment(environment_of_runs(environ))))
         keeper.fork_first(environ, raw)  # while there are no threads and connections
+    redact_logs(settings.secrets(), [])  # not before: a run redacts after it has looked at what is logged
     asyncio.run(_Work(settings, name, environ, keeper).until_stopped())
 
 

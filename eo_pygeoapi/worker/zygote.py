@@ -25,7 +25,7 @@ import psutil
 import setproctitle
 
 from eo_pygeoapi.worker.execute_run import execute_run
-from eo_pygeoapi.worker.loaded_code import is_newer_on_disk
+from eo_pygeoapi.worker.loaded_code import STALE, is_newer_on_disk
 from eo_pygeoapi.worker.processes import Process, die_with, end_tree
 from eo_pygeoapi.worker.warming import warm
 
@@ -39,10 +39,10 @@ PRELOADED = (
     "eo_pygeoapi.pipeline.sources.preloaded",
     "eo_pygeoapi.worker.clock",
     "eo_pygeoapi.worker.run_client",
+    "eo_pygeoapi.worker.run_log",
     "eo_pygeoapi.worker.suspension",
 )
 READY = "zygote is ready"
-STALE = 76  # exit status of a zygote that should be replaced
 _REOPENED = ("proj.db",)  # PROJ opens its database anew after a fork
 _REQUEST_SECONDS = 5.0
 
@@ -106,7 +106,8 @@ class Zygote:
             if self._stale or is_newer_on_disk():
                 self._stale, reason = True, "the code on disk is newer than what is loaded"
             if reason:
-                print(f"the zygote refuses a run: {reason}; it starts cold", file=sys.stderr, flush=True)
+                run = request.environment.get(b"PREFECT__FLOW_RUN_ID", b"").decode()
+                print(f"the zygote refuses run {run}: {reason}; it starts cold", file=sys.stderr, flush=True)
                 connection.sendall(b"n")
                 _close(request, connection)
                 return None

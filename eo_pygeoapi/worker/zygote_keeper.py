@@ -9,7 +9,8 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
-from eo_pygeoapi.worker.zygote import READY, STALE
+from eo_pygeoapi.worker.loaded_code import STALE
+from eo_pygeoapi.worker.zygote import READY
 from eo_pygeoapi.worker.zygote_process import ZygoteProcess
 
 _log = logging.getLogger(__name__)

@@ -8,13 +8,33 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Self
 
 from eo_pygeoapi.worker import zygote
 from eo_pygeoapi.worker.environment import have_prefect_read_again
 from eo_pygeoapi.worker.processes import Process, end_tree
+
+
+@dataclass(frozen=True)
+class Pipes:
+    """The ends of its standard input and of its standard output, in the order in which `os.pipe` returns both."""
+
+    own_input: int
+    ours: int
+    printed: int
+    own_output: int
+
+    @property
+    def streams(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Its own ends, each with the number that it has there."""
+        return (self.own_input, 0), (self.own_output, 1)
+
+    def close_own(self) -> None:
+        """Close its own ends here, once it has them: what it prints ends with it."""
+        for own, _ in self.streams:
+            os.close(own)
 
 
 @dataclass
@@ -29,15 +49,14 @@ class ZygoteProcess:
     @classmethod
     def start(cls, address: Path, environment: Mapping[str, str]) -> Self:
         """Start one with this environment that loads everything itself."""
-        own_input, ours, printed, own_output = (*os.pipe(), *os.pipe())
-        streams = [(os.POSIX_SPAWN_DUP2, own_input, 0), (os.POSIX_SPAWN_DUP2, own_output, 1)]
+        pipes = Pipes(*os.pipe(), *os.pipe())
+        streams = [(os.POSIX_SPAWN_DUP2, own, number) for own, number in pipes.streams]
         command = [sys.executable, "-m", "eo_pygeoapi.worker.zygote", str(address)]
         try:
             pid = os.posix_spawn(command[0], command, environment, file_actions=streams, setsid=True)
         finally:
-            os.close(own_input)
-            os.close(own_output)
-        return cls(pid, ours, printed)
+            pipes.close_own()
+        return cls(pid, pipes.ours, pipes.printed)
 
     @classmethod
     def fork(
@@ -53,22 +72,21 @@ class ZygoteProcess:
         """
         if zygote.unsafe_to_share():
             return None
-        own_input, ours, printed, own_output = (*os.pipe(), *os.pipe())
+        pipes = Pipes(*os.pipe(), *os.pipe())
         sys.stdout.flush()
         if (pid := os.fork()) == 0:
             os.setsid()
-            for source, target in ((own_input, 0), (own_output, 1)):
-                os.dup2(source, target)
-            for descriptor in (own_input, ours, printed, own_output):
+            for own, number in pipes.streams:
+                os.dup2(own, number)
+            for descriptor in astuple(pipes):
                 os.close(descriptor)
             environ.clear()
             environ.update(environment)
             have_prefect_read_again()
             zygote.main(str(address), environ, raw)
             sys.exit()
-        os.close(own_input)
-        os.close(own_output)
-        return cls(pid, ours, printed)
+        pipes.close_own()
+        return cls(pid, pipes.ours, pipes.printed)
 
     async def lines(self) -> AsyncIterator[str]:
         """Yield the lines that it prints."""

@@ -62,8 +62,11 @@ def test_points_are_circles() -> None:
     assert "a5 5" in choropleth([Area("a", "A", point, 1.0), Area("b", "B", square(3, 3), 2.0)], "", "")
 
 
-@pytest.mark.parametrize("areas", [[], [Area("a", "A", None, 1.0)]])
-def test_without_geometry_there_is_no_map(areas: list[Area]) -> None:
+POINT = {"type": "Point", "coordinates": [1, 1]}
+
+
+@pytest.mark.parametrize("areas", [[], [Area("a", "A", None, 1.0)], [Area("a", "A", POINT, 1.0)]])
+def test_without_geometry_or_of_a_single_point_there_is_no_map(areas: list[Area]) -> None:
     assert choropleth(areas, "", "") == ""
 
 

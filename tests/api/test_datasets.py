@@ -213,6 +213,11 @@ def test_problems_are_listed(url: str) -> None:
         ("/datasets/rain?f=html", "rain failed: &lt;away&gt;"),
         ("/datasets/rain?f=html", "/processes/eo-backfill?f=html&amp;datasetId=rain#execute"),
         ("/datasets/sample-temperature?f=html", "nothing is in DHIS2"),
+        # jobs for some units, or with other settings, are in the history, and not in the coverage
+        ("/datasets/rain?f=html", "not as a whole</strong>; imports for some units, or with other settings, made"),
+        ("/datasets/rain?f=html", '/datasets/rain/history?f=html">3 values</a>'),
+        ("/datasets?f=html", '/datasets/rain/history?f=html">not as a whole</a>'),
+        ("/?f=html", '/datasets/rain/history?f=html">not as a whole</a>'),
         ("/datasets/sample-temperature/latest?f=html", "?f=html&amp;datasetId=sample-temperature#execute"),
         ("/datasets/sample-temperature/history?f=html", "Nothing was sent to DHIS2 yet"),
         ("/problems?f=html", "rain failed: &lt;away&gt;"),

@@ -1,5 +1,6 @@
 """The pages of an import's job, from a store that is filled by hand."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,10 +36,19 @@ SUMMARY = ImportSummary(
     status="WARNING",
     dry_run=False,
     imported=2,
-    rejected_count=1,
-    rejected=[Rejected(org_unit="bo", period="20250703", value="3", code="E7641", reason="the period <is> locked")],
-    kept_count=1,
-    kept=[KeptValue(org_unit="ken", period="20250702", value="23", stored="23.3", stored_by="aminata")],
+    rejected_count=32,
+    rejected=[
+        Rejected(org_unit="bo", period="20250703", value="3", code="E7641", reason="the period <is> locked"),
+        *(
+            Rejected(org_unit="ken", period=f"202507{day:02}", value="3", code="E8022", reason="ken is not assigned")
+            for day in range(1, 32)
+        ),
+    ],
+    kept_count=12,
+    kept=[
+        KeptValue(org_unit="ken", period=f"202507{day:02}", value="23", stored="23.3", stored_by="aminata")
+        for day in range(2, 14)
+    ],
     findings=[Finding(severity="warning", code="analytics", message="analytics never ran")],
 )
 PREVIEW: Any = {
@@ -129,6 +139,32 @@ def test_what_an_import_found_is_in_tables_with_names(job: str) -> None:
         assert said in kept, said
     for said in ("Unit bo", "3 July 2025", "the period &lt;is&gt; locked (E7641)"):
         assert said in rejected, said
+
+
+def test_long_lists_are_short_at_first(job: str) -> None:
+    kept, rejected = page(f"{job}?f=html").partition("Kept: values")[2].split("Rejected by DHIS2")
+
+    shown, _, more = kept.partition('<details class="more"><summary>2 more</summary>')
+    assert (shown.count("aminata"), more.count("aminata")) == (10, 2)
+    assert "32 of 32" in rejected and rejected.count("ken is not assigned (E8022)") == 1
+    row = re.sub(r"\s*<.*?>\s*", "|", rejected.partition("Unit ken")[2])
+    assert re.match(r"\|+1 July 2025 to 31 July 2025\|+31 values\|+ken is not assigned", row), row
+
+
+def test_a_page_that_renews_itself_can_be_stopped(job: str) -> None:
+    url = job.partition("/jobs/")[0]
+    waiting = requests.post(f"{url}/processes/{PROCESS}/execution", json={"inputs": INPUTS}, timeout=60).json()["jobID"]
+
+    renewed, stopped = (page(f"{url}/jobs/{waiting}?f=html{query}") for query in ("", "&renew=no"))
+    assert 'http-equiv="refresh"' in renewed and 'href="?f=html&amp;renew=no">stop that</a>' in renewed
+    assert 'http-equiv="refresh"' not in stopped and 'href="?f=html">have this page renew itself</a>' in stopped
+    assert 'http-equiv="refresh"' not in page(f"{job}?f=html")
+
+
+def test_regions_that_scroll_have_names(job: str) -> None:
+    for address in (f"{job}?f=html", f"{job}/payload-preview?f=html", f"{job}/results?f=html"):
+        regions = re.findall(r"<[^>]*tabindex=\"0\"[^>]*>", page(address))
+        assert regions and all('role="region"' in region and "aria-label=" in region for region in regions), address
 
 
 def test_an_import_leads_to_its_undo_and_its_links_name_pages_and_files(job: str) -> None:

@@ -64,6 +64,15 @@ def test_totals_leave_dry_runs_out_of_the_values(store: ResultStore) -> None:
     assert History(store, "heat").totals().jobs == {}
 
 
+def test_values_that_were_taken_back_are_not_made_any_more(store: ResultStore) -> None:
+    history = History(store, "rain")
+    assert history.values_made() == 0
+    history.add(record(1, imported=10, updated=5), ENDED)
+    history.add(record(2, imported=100, dry_run=True), ENDED)
+    history.add(record(3, process="eo-undo", deleted=4), ENDED)
+    assert history.values_made() == 6
+
+
 def test_datasets_have_histories_of_their_own_whatever_they_are_called(store: ResultStore) -> None:
     for id_ in ("rain", "rain daily/ü"):
         History(store, id_).add(record(dataset=id_), ENDED)

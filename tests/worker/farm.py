@@ -37,6 +37,7 @@ FLOWS: dict[str, dict[str, str]] = {
     "hungry": {"EO_MEMORY_LIMIT_MIB": "600"},
     "exits": {"EO_RESUME": "0"},
     "unsure": {},
+    "warns": {},
 }
 
 

@@ -1,9 +1,11 @@
 """Flows that are run by real workers in tests; each says what it does in the file that it is given."""
 
 import hashlib
+import logging
 import os
 import subprocess
 import time
+import warnings
 from pathlib import Path
 
 from prefect import flow, task
@@ -28,6 +30,18 @@ def say(path: str, words: str) -> None:
 @flow(persist_result=False)
 def empty() -> None:
     """End at once."""
+
+
+@flow(persist_result=False)
+def warns(words: str) -> None:
+    """Log a warning of two lines and an error with its traceback, and warn as a library does."""
+    log = logging.getLogger("eo_pygeoapi.tests")
+    log.warning("%s\n%s", words, words)
+    try:
+        raise ValueError(words)
+    except ValueError:
+        log.exception("%s failed", words)
+    warnings.warn(words, UserWarning, stacklevel=1)
 
 
 @flow(persist_result=False)

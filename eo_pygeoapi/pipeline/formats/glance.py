@@ -143,7 +143,7 @@ def _is_right_raster(path: str, band: int) -> bool:
 
     configure_gdal()
     with warnings.catch_warnings():
-        warnings.simplefilter("error", NotGeoreferencedWarning)
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # its place is then the identity
         with rasterio.open(path) as raster:
             place = raster.transform
             north_up = not (place.b or place.d)

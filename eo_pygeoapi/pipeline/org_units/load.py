@@ -6,7 +6,7 @@ Lists units without a usable geometry as left out; they never fail the others.
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
 import geopandas as gpd
@@ -36,11 +36,13 @@ class OrgUnits:
     """Organisation units with a geometry, and a list of those without.
 
     `frame` has the columns `orgUnit` (str), `name` (str), `level` (Int64, may be NA) and `geometry` (valid Polygon,
-    MultiPolygon or Point, EPSG:4326), and the index 0..n-1. No `orgUnit` occurs twice.
+    MultiPolygon or Point, EPSG:4326), and the index 0..n-1. No `orgUnit` occurs twice. `others` are the ids that the
+    request names and that are not among the dataset's own units.
     """
 
     frame: gpd.GeoDataFrame
     left_out: list[LeftOut]
+    others: list[str] = field(default_factory=list)
 
 
 class LoadedUnits(Model):
@@ -51,11 +53,12 @@ class LoadedUnits(Model):
     )
     left_out: list[LeftOut]
     count: int = 0
+    others: list[str] = Field([], description="ids in the request that are not among the dataset's own units")
 
     @classmethod
     def of(cls, units: OrgUnits) -> Self:
         """Return the box of these units, their number, and those left out."""
-        return cls(bbox=bbox(units), left_out=units.left_out, count=len(units.frame))
+        return cls(bbox=bbox(units), left_out=units.left_out, count=len(units.frame), others=units.others)
 
     def in_words(self) -> str:
         """Return how many units have a usable geometry, and how many were left out."""
@@ -98,8 +101,10 @@ def load_org_units(execution: Execution, connect: Connect | None) -> OrgUnits:
             f"the organisation units of dataset {execution.dataset.id!r} come from the DHIS2 connection {name!r}, "
             f"which this server does not have; {how_to_connect(name)}"
         )
+    own = source or OrgUnitsFromDhis2(source="dhis2")
     with connect() as dhis2:
-        return _org_units(_asked_of(dhis2, inputs, source or OrgUnitsFromDhis2(source="dhis2")), [], box)
+        units = _org_units(_asked_of(dhis2, inputs, own), [], box)
+        return replace(units, others=_others(dhis2, inputs.org_unit_ids, own))
 
 
 def to_publish(frame: gpd.GeoDataFrame) -> dict[str, Unit]:
@@ -183,6 +188,14 @@ def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> 
     if empty or not found:
         raise _none(empty, parent, source.group, "DHIS2")
     return _areas(found)
+
+
+def _others(dhis2: Dhis2, ids: Sequence[str], own: OrgUnitsFromDhis2) -> list[str]:
+    """Return which of these units are not among the dataset's own; it has none of its own that says nothing of them."""
+    if not ids or not (own.level or own.parent or own.group):
+        return []
+    among = {unit["id"] for unit in dhis2.org_units(own.level, own.parent, own.group, list(dict.fromkeys(ids)), "id")}
+    return sorted(set(ids) - among)
 
 
 def _areas(found: Sequence[JsonObject]) -> list[Area]:

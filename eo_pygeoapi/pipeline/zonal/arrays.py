@@ -8,6 +8,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import geopandas as gpd
@@ -22,9 +23,9 @@ from eo_pygeoapi.errors import OrgUnitsError, SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, blocks, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.grids.geometry import usable_geometry
-from eo_pygeoapi.pipeline.grids.grid import oriented
+from eo_pygeoapi.pipeline.grids.grid import dimension, oriented
 from eo_pygeoapi.pipeline.zonal.accumulation import Accumulated
-from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
+from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, as_wkb
 from eo_pygeoapi.pipeline.zonal.statistics import BlockStatistics
 from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache
 
@@ -54,22 +55,39 @@ def coverage_weights(
     weigh by their area on the sphere. Weights of the same grid and geometries come from a cache. Raises
     SourceError for a grid that is not regular, OrgUnitsError for coordinates that are not on the earth.
     """
-    frame = Frame.of(_normalised(grid))
+    frame = _frame_of(grid)
     if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
         units = units.to_crs("EPSG:4326")
     geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
     bounds = shapely.bounds(geometries)
     if bool((np.abs(bounds[:, [0, 2]]) > 360).any() or (np.abs(bounds[:, [1, 3]]) > 90).any()):
         raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
-    usual = shapely.is_valid(geometries) & (shapely.get_type_id(geometries) != -1)
-    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    usual[owner[shapely.is_empty(parts)]] = False  # valid, but exactextract fails on them
-    for n in np.flatnonzero(~usual):
+    with ThreadPoolExecutor(1) as beside:
+        usual = beside.submit(_are_usual, geometries, bounds)
+        wkb = as_wkb(geometries)
+    for n in np.flatnonzero(~usual.result()):
         usable = usable_geometry(geometries[n])
         geometries[n] = None if isinstance(usable, str) else usable
-    found = (cache or _CACHE).weights(frame, geometries)
+        wkb[n : n + 1] = as_wkb(geometries[n : n + 1])
+    found = (cache or _CACHE).weights(frame, geometries, wkb)
     return found.by_area() if weight == "area" else found
+
+
+def _frame_of(grid: xr.DataArray) -> Frame:
+    """Return where the cells of a grid lie; of its values one step is enough."""
+    time = dimension(grid, "time")
+    return Frame.of(oriented(grid.isel({time: slice(1)}) if time else grid, _NAME))
+
+
+def _are_usual(geometries: NDArray[np.object_], bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which geometries exactextract can take as they are."""
+    usual: NDArray[np.bool_] = shapely.is_valid(geometries)  # first, for it lets other threads compute
+    kinds = shapely.get_type_id(geometries)
+    usual &= np.isin(kinds, (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
+    several = np.flatnonzero(kinds == shapely.GeometryType.MULTIPOLYGON)
+    parts, owner = shapely.get_parts(geometries[several], return_index=True)
+    usual[several[owner[shapely.is_empty(parts)]]] = False  # valid, but exactextract fails on them
+    return usual
 
 
 def aggregate(

@@ -1,26 +1,19 @@
-"""Compute the share of each cell that every unit covers, exactly, by exactextract, once for a grid and its units.
-
-exactextract gets geometries as WKB. It would turn those of a GeoDataFrame into GeoJSON and parse that, which takes ten
-times as long as the coverage itself.
-"""
+"""Compute the share of each cell that every unit covers, exactly, by exactextract, once for a grid and its units."""
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import shapely
-from exactextract import exact_extract
-from exactextract.feature import FeatureSource, JSONFeature
-from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from eo_pygeoapi.pipeline.grids.frames import Frame
+from eo_pygeoapi.pipeline.zonal.exact import Covered, covered_cells
 
 # smaller shares of the unit or of a cell come from rounding, where the border of a unit runs along the edge of a cell;
 # they would give `min` and `max` a cell that the unit does not have
@@ -120,7 +113,7 @@ def weights_of(
     is_point = (kinds == shapely.GeometryType.POINT) & ~shapely.is_empty(geometries)
     areal = np.flatnonzero((kinds >= 0) & ~is_point & ~shapely.is_empty(geometries))
     least = SLIVER * np.minimum(1.0, shapely.area(geometries[areal]) / frame.cell_area)
-    covered = _covered_cells(frame, wkb[areal].tolist(), least, processes)
+    covered = _covered_by_all(frame, wkb[areal].tolist(), least, processes)
     lengths = np.zeros(len(geometries), "int64")
     lengths[areal] = covered.lengths
     nearest = frame.around(shapely.get_coordinates(geometries[is_point]))
@@ -167,77 +160,15 @@ def _in_use(
     return np.flatnonzero(used), position
 
 
-class Covered(NamedTuple):
-    """The cells of many units in a row: the number of cells of each unit, the ids and the shares."""
-
-    lengths: NDArray[np.int64]
-    ids: NDArray[np.int32]
-    shares: NDArray[np.float32]
-
-
-def _covered_cells(frame: Frame, wkb: list[bytes], least: Floats, processes: int | None) -> Covered:
-    """Return the cells that each Polygon or MultiPolygon covers to more than its `least` share, by exactextract."""
+def _covered_by_all(frame: Frame, wkb: list[bytes], least: Floats, processes: int | None) -> Covered:
+    """Return the cells that each Polygon or MultiPolygon covers to more than its `least` share."""
     groups = [(wkb[n : n + _TOGETHER], least[n : n + _TOGETHER]) for n in range(0, len(wkb), _TOGETHER)]
     processes = processes or (os.cpu_count() or 1 if len(wkb) >= MANY_UNITS else 1)
     if processes == 1 or len(groups) == 1:
-        found = [_covered_by_group(frame, *group) for group in groups]
+        found = [covered_cells(frame, *group) for group in groups]
     else:
         # a process with threads must not fork
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-            found = list(pool.map(partial(_covered_by_group, frame), *zip(*groups, strict=True)))
+            found = list(pool.map(partial(covered_cells, frame), *zip(*groups, strict=True)))
     empty = Covered(np.empty(0, "int64"), np.empty(0, "int32"), np.empty(0, "float32"))
     return Covered(*(np.concatenate(parts) for parts in zip(empty, *found, strict=True)))
-
-
-def _covered_by_group(frame: Frame, wkb: Sequence[bytes], least: Floats) -> Covered:
-    # one number for all cells takes no memory, and has no gaps that exactextract would skip
-    constant = np.broadcast_to(np.float32(1), frame.shape)
-    ids, shares = [np.empty(0, "int32")], [np.empty(0, "float32")]
-    lengths = np.zeros(len(wkb), "int64")
-    raster, units = raster_source(frame, constant), units_source(wkb)
-    for n, feature in enumerate(exact_extract(raster, units, ["cell_id", "coverage"], include_cols=["unit"])):
-        values = feature["properties"]
-        assert values["unit"] == n, "exactextract changed the order of the units"
-        kept = values["coverage"] > least[n]
-        ids.append(values["cell_id"][kept].astype("int32"))
-        shares.append(values["coverage"][kept].astype("float32"))  # exactextract's own precision
-        lengths[n] = ids[-1].size
-    return Covered(lengths, np.concatenate(ids), np.concatenate(shares))
-
-
-def raster_source(frame: Frame, values: NDArray[Any], **about: object) -> NumPyRasterSource:
-    """Hand values of shape (y, x) to exactextract."""
-    return NumPyRasterSource(values, frame.west, frame.south, frame.east, frame.north, **about)
-
-
-def units_source(wkb: Sequence[bytes]) -> FeatureSource:
-    """Hand geometries to exactextract, numbered in the column `unit`."""
-    return _WkbFeatures(wkb)
-
-
-class _WkbFeature(JSONFeature):  # type: ignore[misc]
-    """A unit with a geometry as WKB. exactextract would return row numbers for a column called `id`."""
-
-    def __init__(self, number: int, wkb: bytes) -> None:
-        super().__init__({"type": "Feature", "properties": {"unit": number}})
-        self.wkb = wkb
-
-    def geometry(self) -> bytes:
-        return self.wkb
-
-
-class _WkbFeatures(FeatureSource):  # type: ignore[misc]
-    """Units for exactextract."""
-
-    def __init__(self, wkb: Sequence[bytes]) -> None:
-        super().__init__()
-        self.wkb = wkb
-
-    def count(self) -> int:
-        return len(self.wkb)
-
-    def __iter__(self) -> Iterator[_WkbFeature]:
-        return (_WkbFeature(number, wkb) for number, wkb in enumerate(self.wkb))
-
-    def srs_wkt(self) -> None:
-        return None

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.models import SpatialStatistic
 from eo_pygeoapi.pipeline.grids.frames import Frame
-from eo_pygeoapi.pipeline.zonal.coverage import SLIVER, Floats, raster_source, units_source
+from eo_pygeoapi.pipeline.zonal.coverage import SLIVER, Floats
+from eo_pygeoapi.pipeline.zonal.exact import Units, raster_source
 from eo_pygeoapi.pipeline.zonal.statistics import Partial, quantile_of
 
 # the parts of our statistics as exactextract's operations; those with `min_coverage_frac` skip cells that a unit covers
@@ -30,7 +31,7 @@ _PARTS = {
 def area_of(frame: Frame, cells: NDArray[np.bool_], wkb: Sequence[bytes]) -> Floats:
     """Return the area of these cells (y, x) in each Polygon or MultiPolygon, shape (unit, 1)."""
     raster = raster_source(frame, cells.astype("float64"))
-    found = exact_extract(raster, units_source(wkb), ["sum"], include_cols=["unit"])
+    found = exact_extract(raster, Units(wkb), ["sum"], include_cols=["unit"])
     return np.array([feature["properties"]["sum"] or 0.0 for feature in found], "float64").reshape(-1, 1)
 
 
@@ -45,7 +46,7 @@ def statistics_of(
     if gaps:
         ops.append("inside=count(default_value=0)")
     raster = raster_source(frame, values, **({"nodata": np.nan} if gaps else {}))
-    extracted = exact_extract(raster, units_source(wkb), ops, include_cols=["unit"])
+    extracted = exact_extract(raster, Units(wkb), ops, include_cols=["unit"])
     found = [feature["properties"] for feature in extracted]
     assert [row["unit"] for row in found] == list(range(len(found))), "exactextract changed the order of the units"
 

@@ -8,6 +8,7 @@ import io
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from importlib.metadata import version
 from typing import Protocol
@@ -22,6 +23,7 @@ from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, as_wkb, weights
 KEPT_BYTES = 32 * 2**20  # of memory, for the latest weights
 SLOW = 1_000_000  # cells of a grid whose weights are worth a file, as computing them takes seconds
 SLOW_UNITS = 10_000
+_HASHED_TOGETHER = 1000  # geometries: other threads compute meanwhile, and each turn is waited for
 _FORM = f"1 {version('exactextract')}"  # of the file; change it when older versions would misread the file
 
 _ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")
@@ -42,8 +44,8 @@ class Store(Protocol):
 def content_key(frame: Frame, wkb: NDArray[np.object_]) -> str:
     """Return a hash of a grid and of geometries `as_wkb`, in their order."""
     digest = hashlib.sha256(f"{_FORM} {frame!r} {len(wkb)}".encode())
-    for geometry in wkb:
-        digest.update(b"none" if geometry is None else geometry)
+    for n in range(0, len(wkb), _HASHED_TOGETHER):
+        digest.update(b"".join(b"none" if one is None else one for one in wkb[n : n + _HASHED_TOGETHER]))
     return digest.hexdigest()
 
 
@@ -85,8 +87,10 @@ class WeightsCache:
         self, key: str, frame: Frame, geometries: NDArray[np.object_], wkb: NDArray[np.object_]
     ) -> CoverageWeights:
         """Compute the weights and cache them."""
-        weights = weights_of(frame, geometries, wkb)
-        if self.store and _is_slow(frame, len(geometries)):
+        return self._kept(key, weights_of(frame, geometries, wkb))
+
+    def _kept(self, key: str, weights: CoverageWeights) -> CoverageWeights:
+        if self.store and _is_slow(weights.frame, len(weights.area)):
             file = io.BytesIO()
             arrays = {name: getattr(weights, name) for name in _ARRAYS}
             arrays["weights"] = arrays["weights"].astype("float32")  # exactextract's own precision
@@ -133,12 +137,19 @@ class WeightsCache:
         except EoError as error:  # the values do not depend on the cache
             _logger.warning("weights %s cannot be kept: %s", file, error)
 
-    def weights(self, frame: Frame, geometries: NDArray[np.object_]) -> CoverageWeights:
-        """Return the weights from the cache, or compute them."""
-        wkb = as_wkb(geometries)
-        key = content_key(frame, wkb)
-        found = self.find(key, frame, len(geometries))
-        return self.computed(key, frame, geometries, wkb) if found is None else found
+    def weights(
+        self, frame: Frame, geometries: NDArray[np.object_], wkb: NDArray[np.object_] | None = None
+    ) -> CoverageWeights:
+        """Return the weights from the cache, or compute them while their key is made."""
+        wkb = as_wkb(geometries) if wkb is None else wkb
+        with ThreadPoolExecutor(1) as beside:
+            key = beside.submit(content_key, frame, wkb)
+            if self.may_have(frame, len(geometries)):
+                found = self.find(key.result(), frame, len(geometries))
+                if found is not None:
+                    return found
+            weights = weights_of(frame, geometries, wkb)
+            return self._kept(key.result(), weights)
 
 
 def _is_slow(frame: Frame, units: int) -> bool:

@@ -10,7 +10,8 @@ import rioxarray  # noqa: F401  registers `.rio`
 import xarray as xr
 
 from eo_pygeoapi.pipeline.formats.glance import is_right
-from tests.pipeline.made_files import LONGITUDES, cube, geotiff, numbers, written
+from tests.pipeline.formats.test_unwritten import hdf5
+from tests.pipeline.made_files import LATITUDES, LONGITUDES, cube, geotiff, numbers, written
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -45,6 +46,14 @@ def _levels(data: xr.Dataset) -> xr.Dataset:
     return data.expand_dims(level=[1, 2])
 
 
+def _north_of_the_pole(data: xr.Dataset) -> xr.Dataset:
+    return data.assign_coords(lat=data["lat"] + 100)
+
+
+def _two_grids(data: xr.Dataset) -> xr.Dataset:
+    return data.assign(d2m=data["t2m"])
+
+
 def _no_times(data: xr.Dataset) -> xr.Dataset:
     return data.drop_vars("time")
 
@@ -59,7 +68,7 @@ def _packed_by_words(data: xr.Dataset) -> xr.Dataset:
 
 @pytest.mark.parametrize(
     "made",
-    [_uneven, _off_the_earth, _levels, _no_times, _numbers_for_times, _packed_by_words],
+    [_uneven, _off_the_earth, _north_of_the_pole, _two_grids, _levels, _no_times, _numbers_for_times, _packed_by_words],
     ids=lambda made: made.__name__,
 )
 def test_what_a_job_cannot_read(tmp_path: Path, made: Callable[[xr.Dataset], xr.Dataset]) -> None:
@@ -76,6 +85,61 @@ def test_files_that_are_not_whole_or_not_there(tmp_path: Path) -> None:
     for name in ("half.nc", "t2m.zarr", "nowhere.nc"):
         assert not is_right(str(tmp_path / name), "", 0, dated=False)
     assert not is_right(str(tmp_path / "t2m.nc"), "rain", 0, dated=False)
+
+
+def test_a_grid_of_one_day_needs_its_date_from_elsewhere(tmp_path: Path) -> None:
+    path = str(written(cube().isel(time=0, drop=True), tmp_path / "t2m.nc"))
+    assert is_right(path, "", 0, dated=True) and not is_right(path, "", 0, dated=False)
+
+
+def test_a_file_with_groups_is_left_to_who_opens_it(tmp_path: Path) -> None:
+    path = written(cube(), tmp_path / "t2m.nc")
+    cube().to_netcdf(path, mode="a", group="more", engine="netcdf4")
+    assert not is_right(str(path), "", 0, dated=False)
+
+
+def test_values_that_were_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "t2m.nc"
+    cube().fillna(0.0).to_netcdf(path, engine="netcdf4", format="NETCDF3_CLASSIC", unlimited_dims=["time"])
+    assert is_right(str(path), "", 0, dated=False)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert not is_right(str(path), "", 0, dated=False)
+
+
+def test_a_date_that_nobody_wrote(tmp_path: Path) -> None:
+    netcdf, zarr = tmp_path / "t2m.nc", tmp_path / "t2m.zarr"
+    for version in ("earliest", "latest"):
+        hdf5(netcdf, version, times=1)
+        assert is_right(str(netcdf), "", 0, dated=False)
+        hdf5(netcdf, version, "time", times=1)
+        assert not is_right(str(netcdf), "", 0, dated=False)
+    cube(1).to_zarr(zarr, consolidated=False)
+    assert is_right(str(zarr), "", 0, dated=False)
+    (zarr / "time" / "c" / "0").unlink()  # as it would be read, 1 January 2025
+    assert not is_right(str(zarr), "", 0, dated=False)
+
+
+def test_coordinates_are_decoded_once(tmp_path: Path) -> None:
+    packed = {"lat": {"dtype": "i2", "scale_factor": 10.0, "_FillValue": -999}}
+    path = written(cube().assign_coords(lat=60.0 - 10 * np.arange(12)), tmp_path / "t2m.nc", **packed)
+    assert is_right(str(path), "", 0, dated=False)
+
+
+def test_a_latitude_that_is_the_mark_for_none(tmp_path: Path) -> None:
+    cube().to_zarr(tmp_path / "t2m.zarr", zarr_format=2, encoding={"lat": {"_FillValue": LATITUDES[3]}})
+    assert not is_right(str(tmp_path / "t2m.zarr"), "", 0, dated=False)
+
+
+def test_a_raster_that_says_not_where_it_lies_or_holds_several(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "people.tif"
+    geotiff(path, numbers(1)[0], transform=None)
+    recwarn.clear()
+    assert not is_right(str(path), "", 0, dated=True) and not recwarn.list
+    geotiff(path, numbers(1)[0])
+    geotiff(path, numbers(1)[0], append_subdataset=True)
+    assert not is_right(str(path), "", 0, dated=True)
 
 
 def test_coordinates_that_nobody_wrote(tmp_path: Path) -> None:

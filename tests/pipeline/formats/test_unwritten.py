@@ -23,15 +23,15 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def hdf5(path: Path, version: str, absent: str = "", **layout: Any) -> Path:
-    """Write an HDF5 file of three days without the values of `v`, nor of the coordinate `absent`."""
+def hdf5(path: Path, version: str, absent: str = "", times: int = 3, **layout: Any) -> Path:
+    """Write an HDF5 file of so many days without the values of `v`, nor of the coordinate `absent`."""
     with h5py.File(path, "w", libver=version) as file:
-        for name, values in {"time": np.arange(3.0), "lat": LATITUDES, "lon": LONGITUDES}.items():
+        for name, values in {"time": np.arange(float(times)), "lat": LATITUDES, "lon": LONGITUDES}.items():
             file.create_dataset(name, values.shape, "f8").make_scale(name)
             if name != absent:
                 file[name][:] = values
         file["time"].attrs["units"] = "days since 2024-01-01"
-        data = file.create_dataset("v", (3, 3, 4), "f4", **layout)
+        data = file.create_dataset("v", (times, 3, 4), "f4", **layout)
         for n, name in enumerate(("time", "lat", "lon")):
             data.dims[n].attach_scale(file[name])
     return path

@@ -14,7 +14,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.validate import Execution, validate_inputs
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2, connect
-from eo_pygeoapi.pipeline.org_units.load import OrgUnits, bbox, load_org_units, to_publish
+from eo_pygeoapi.pipeline.org_units.load import LoadedUnits, OrgUnits, bbox, load_org_units, to_publish
 from eo_pygeoapi.settings import Dhis2Connection
 from tests.standins.dhis2 import StandIn, running
 from tests.standins.dhis2_metadata import BO, CHIEFDOM_WITHOUT_GEOMETRY, COUNTRY, DISTRICTS, default_metadata
@@ -397,6 +397,26 @@ def test_ids_are_asked_for_in_portions(connector: Connector, standin: StandIn) -
     with pytest.raises(OrgUnitsError, match=r"DHIS2 has no organisation unit Unknown0000, .* and 640 more"):
         load_org_units(execution(orgUnitIds=[BO, *unknown]), connector)
     assert [entry["status"] for entry in standin.log()] == [200] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "others"),
+    [
+        ({"level": 2}, ["YuQRtpLP10I"]),
+        ({"level": [2, 3]}, []),
+        ({"level": 3, "parent": BO}, [BO, "TEQlaapDQoK"]),
+        ({"group": "GroupSouth1"}, ["TEQlaapDQoK", "YuQRtpLP10I"]),
+        ({}, []),
+    ],
+)
+def test_ids_that_are_not_among_the_dataset_s_units_are_told(
+    connector: Connector, source: dict[str, Any], others: list[str]
+) -> None:
+    asked = execution({"source": "dhis2", **source}, orgUnitIds=["TEQlaapDQoK", BO, "YuQRtpLP10I"])
+    units = load_org_units(asked, connector)
+    assert LoadedUnits.of(units).others == others
+    overridden = asked.with_other_units(units.others).overridden
+    assert overridden == [f"orgUnitIds to units that are not the dataset's ({', '.join(others)})"] * bool(others)
 
 
 def test_levels_that_do_not_exist_and_those_that_do(connector: Connector) -> None:
