@@ -82,11 +82,7 @@ def _frame_of(grid: xr.DataArray) -> Frame:
 def _are_usual(geometries: NDArray[np.object_], bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which geometries exactextract can take as they are."""
     usual: NDArray[np.bool_] = shapely.is_valid(geometries)  # first, for it lets other threads compute
-    kinds = shapely.get_type_id(geometries)
-    usual &= np.isin(kinds, (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
-    several = np.flatnonzero(kinds == shapely.GeometryType.MULTIPOLYGON)
-    parts, owner = shapely.get_parts(geometries[several], return_index=True)
-    usual[several[owner[shapely.is_empty(parts)]]] = False  # valid, but exactextract fails on them
+    usual &= np.isin(shapely.get_type_id(geometries), (0, 3, 6)) & (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1)
     return usual
 
 

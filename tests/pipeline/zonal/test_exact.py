@@ -1,11 +1,16 @@
 """The cells of units, as exactextract finds them."""
 
+import geopandas as gpd
 import numpy as np
-from shapely.geometry import box
+import pytest
+import xarray as xr
+from shapely.geometry import MultiPolygon, Polygon, box
 
 from eo_pygeoapi.pipeline.grids.frames import Frame
+from eo_pygeoapi.pipeline.zonal import coverage_weights
 from eo_pygeoapi.pipeline.zonal.coverage import as_wkb
 from eo_pygeoapi.pipeline.zonal.exact import covered_cells
+from eo_pygeoapi.pipeline.zonal.weights_cache import WeightsCache
 
 
 def test_cells_of_large_and_small_units_stay_with_their_units() -> None:
@@ -30,3 +35,19 @@ def test_cells_that_a_unit_covers_to_its_least_share_are_left_out() -> None:
     assert found.lengths.tolist() == [2, 3]
     assert found.ids.tolist() == [1, 2, 0, 1, 2]
     assert found.shares.tolist() == [1.0, 0.5, 0.25, 1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        Polygon([(0, 0), (4, 4), (4, 0), (0, 4)]),  # crosses itself
+        MultiPolygon([box(0, 0, 2, 4), Polygon()]),  # has an empty part
+    ],
+    ids=["crossed", "empty part"],
+)
+def test_the_public_function_repairs_outlines(outline: Polygon | MultiPolygon) -> None:
+    cells = xr.DataArray(np.ones((4, 4)), dims=("y", "x"), coords={"y": 3.5 - np.arange(4), "x": 0.5 + np.arange(4)})
+    units = gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1), outline, box(3, 3, 4, 4)], crs="EPSG:4326")
+    weights = coverage_weights(cells, units, cache=WeightsCache())
+    assert weights.inside.tolist() == [1.0, 8.0, 1.0]
+    assert weights.area.tolist() == [1.0, 8.0, 1.0]
