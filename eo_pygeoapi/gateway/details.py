@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from cachetools import LRUCache
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import Log, StateType, TaskRun, Worker
@@ -60,7 +60,7 @@ class RunDetails:
         self._lock = threading.Lock()
         self._workers: list[str] = []
         self._workers_read = float("-inf")
-        self._steps: OrderedDict[str, Sequence[Step]] = OrderedDict()
+        self._steps: MutableMapping[str, Sequence[Step]] = LRUCache(_KEPT)
 
     def steps(self, job: Job) -> Sequence[Step]:
         """Return all steps of an import in their order, waiting ones too; of several attempts the last.
@@ -70,7 +70,9 @@ class RunDetails:
         """
         if job.status != "successful":
             return job.steps or self._of_task_runs(job.id)
-        if (kept := self._steps.get(job.id)) is not None:
+        with self._lock:
+            kept = self._steps.get(job.id)
+        if kept is not None:
             return kept
         run_id = UUID(job.id)
         progress = read_progress(self._call, [run_id], 1).get(run_id, NO_PROGRESS)
@@ -78,8 +80,6 @@ class RunDetails:
         if all(step.status == "successful" for step in steps):  # Prefect hears of the last ones a little late
             with self._lock:
                 self._steps[job.id] = steps
-                while len(self._steps) > _KEPT:
-                    self._steps.popitem(last=False)
         return steps
 
     def _of_task_runs(self, job_id: str) -> Sequence[Step]:
