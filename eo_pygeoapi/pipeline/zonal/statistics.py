@@ -89,8 +89,10 @@ class BlockStatistics:
             return found[0]
 
         def joined(arrays: list[Floats]) -> Floats:
-            if all(array is arrays[0] for array in arrays):
-                return arrays[0]  # the mask is the same in all
+            one = arrays[0]
+            # the mask is the same in all; two threads that look at it first each have an array of it
+            if one.shape[1] == 1 and all(array is one or np.array_equal(array, one) for array in arrays):
+                return one
             whole = np.empty((len(arrays[0]), len(block)))
             for piece, array in zip(pieces, arrays, strict=True):
                 whole[:, piece] = array
