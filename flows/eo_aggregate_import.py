@@ -25,6 +25,7 @@ from eo_pygeoapi.contract.models import ImportOutputs, ImportSummary, LeftOut
 from eo_pygeoapi.datasets import validate
 from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import Dhis2Error, EoError
+from eo_pygeoapi.garbage import collected_here
 from eo_pygeoapi.gateway import schedules, turns
 from eo_pygeoapi.gateway.artifacts import show_payload, show_summary
 from eo_pygeoapi.gateway.job import FOLLOWED, VALUES_PER_MINUTE, number_of
@@ -263,7 +264,7 @@ def eo_aggregate_import_v1(inputs: JsonObject, request: JsonObject | None = None
 
 def _import(folder: JobFolder, inputs: JsonObject, request: JsonObject) -> str:
     """Import, and do what follows an import; returns in words what came of it."""
-    with RunProgress() as progress:
+    with collected_here(), RunProgress() as progress:
         # of a job that was put off, for DHIS2's analytics takes long, all steps are done
         if (chain := Chain.of(folder)) is None:
             with tempfile.TemporaryDirectory(prefix="eo-pygeoapi-") as scratch:

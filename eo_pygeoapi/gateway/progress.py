@@ -17,6 +17,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 
+from eo_pygeoapi import garbage
 from eo_pygeoapi.contract.status import StepStatus
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.job_log import CURRENT_STEP
@@ -47,6 +48,7 @@ class RunProgress:
 
     A thread of its own sends it to Prefect, so that a slow or unreachable server neither slows nor ends the work. It
     sends the begin of each step at once and the rest once a second, and skips updates that newer ones have overtaken.
+    What reports collects garbage as often, where it is the thread that may.
     Whoever leaves it as a context waits until all is sent.
     """
 
@@ -90,17 +92,20 @@ class RunProgress:
         names = list(self._steps)
         begin = self._steps[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
+        garbage.collect()
         self._begun[name] = Step(name, "running", datetime.now(UTC))
         self._tell(begin, words)
         CURRENT_STEP.set(name)
 
         def report(fraction: float) -> None:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
+                garbage.collect()
                 self._tell(begin + fraction * (self._steps[name] - begin), words)
 
         def say(more: str) -> None:
             _log.info(more)
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
+                garbage.collect()
                 self._tell(begin, f"{words}: {more}")
 
         try:
