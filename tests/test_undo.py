@@ -5,6 +5,7 @@ from typing import Any
 from tests.stack import Stack
 from tests.standins import dhis2
 from tests.standins.dhis2_metadata import BO, IN_TWO_SETS
+from tests.worker.farm import until
 
 DATASET = "rain-undone"
 DAYS = {"datasetId": DATASET, "start": "2024-01-02", "end": "2024-01-04"}
@@ -25,6 +26,13 @@ def outcome(stack: Stack, process: str, **inputs: Any) -> tuple[dict[str, Any], 
     assert document["status"] == "successful", f"{document}\n{stack.log('worker')}"
     result: dict[str, Any] = stack.get(f"{job}/results?f=json").json()
     return document, result
+
+
+def history(stack: Stack, count: int) -> list[tuple[str, bool, int, int]]:
+    """The imports of the dataset; the line of each is written a moment after its job's end."""
+    until(lambda: len(stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]) == count)
+    lines = stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]
+    return [(line["process"], line["dryRun"], line["imported"], line["deleted"]) for line in lines]
 
 
 def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.StandIn) -> None:
@@ -75,9 +83,7 @@ def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.St
     assert undone.stdout.splitlines()[:3] == [
         f"26 values were changed by {first['jobID']}", "      25 deleted", "       1 kept, for they have changed since"
     ]  # fmt: skip
-    history = stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]
-    lines = [(line["process"], line["dryRun"], line["imported"], line["deleted"]) for line in history]
-    assert lines == [
+    assert history(stack, 6) == [
         ("eo-undo", False, 0, 25), ("eo-undo", False, 0, 0), ("eo-undo", False, 0, 12), ("eo-undo", True, 0, 12),
         ("", False, 13, 0), ("", False, 26, 0),
     ]  # fmt: skip
