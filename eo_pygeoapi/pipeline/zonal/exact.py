@@ -116,20 +116,27 @@ class _Cells(Writer):  # type: ignore[misc]
         return Covered(*(np.concatenate(parts) for parts in zip(*self._parts, strict=True)))
 
     def _narrow(self) -> None:
-        """Drop slivers, and keep numbers in exactextract's own precision."""
+        """Drop slivers, and keep numbers in exactextract's own precision; a large unit by itself, to copy it once."""
         ids, shares = self._row.take()
-        lengths = np.array([len(each) for each in ids], "int64")
-        first = self._written - len(lengths)
-        share = np.concatenate([np.empty(0), *shares])
-        kept = share > np.repeat(self._least[first : self._written], lengths)
-        unit = np.repeat(np.arange(len(lengths)), lengths)[kept]
-        self._parts.append(
-            Covered(
-                np.bincount(unit, minlength=len(lengths)),
-                np.concatenate([np.empty(0, "int64"), *ids])[kept].astype("int32"),
-                share[kept].astype("float32"),
-            )
-        )
+        first = self._written - len(ids)
+        if len(ids) > 1 and len(ids[-1]) >= _PENDING:
+            self._parts.append(_narrowed(ids[:-1], shares[:-1], self._least[first : self._written - 1]))
+            ids, shares, first = ids[-1:], shares[-1:], self._written - 1
+        self._parts.append(_narrowed(ids, shares, self._least[first : self._written]))
+
+
+def _narrowed(ids: list[NDArray[Any]], shares: list[NDArray[Any]], least: NDArray[np.float64]) -> Covered:
+    """Return the cells of units, each a list of arrays, of which the unit covers more than its `least` share."""
+    if len(ids) == 1:
+        kept = shares[0] > least[0]
+        lengths = np.array([np.count_nonzero(kept)], "int64")
+        return Covered(lengths, ids[0][kept].astype("int32"), shares[0][kept].astype("float32"))
+    found = np.array([len(each) for each in ids], "int64")
+    share = np.concatenate([np.empty(0), *shares])
+    kept = share > np.repeat(least, found)
+    lengths = np.bincount(np.repeat(np.arange(len(found)), found)[kept], minlength=len(found))
+    cells = np.concatenate([np.empty(0, "int64"), *ids])
+    return Covered(lengths, cells[kept].astype("int32"), share[kept].astype("float32"))
 
 
 class _Row(Feature):  # type: ignore[misc]
