@@ -10,33 +10,42 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-SECONDS_BETWEEN_WHOLE = 10.0
-_collector: int | None = None  # the thread that may collect
-_whole_at = 0.0
+
+@dataclass
+class _Turn:
+    """The thread that may collect, and when it collected all garbage last."""
+
+    thread: int
+    seconds_between_whole: float
+    whole_at: float
+
+
+_turn: _Turn | None = None
 
 
 @contextmanager
-def collected_here() -> Iterator[None]:
+def collected_here(seconds_between_whole: float = 10.0) -> Iterator[None]:
     """Have no thread collect garbage while the block runs but this one, where it calls `collect`."""
-    global _collector, _whole_at
-    was_enabled, before = gc.isenabled(), _collector
+    global _turn
+    was_enabled, before = gc.isenabled(), _turn
     gc.disable()
-    _collector, _whole_at = threading.get_ident(), time.monotonic()
+    _turn = _Turn(threading.get_ident(), seconds_between_whole, time.monotonic())
     try:
         yield
     finally:
-        _collector = before
+        _turn = before
         if was_enabled:
             gc.enable()
 
 
 def collect() -> None:
     """Collect the latest garbage, and all of it now and then, in the thread of `collected_here`; nothing elsewhere."""
-    global _whole_at
-    if threading.get_ident() != _collector:
+    turn, now = _turn, time.monotonic()
+    if turn is None or turn.thread != threading.get_ident():
         return
-    whole = time.monotonic() - _whole_at >= SECONDS_BETWEEN_WHOLE
+    whole = now - turn.whole_at >= turn.seconds_between_whole
     if whole:
-        _whole_at = time.monotonic()
+        turn.whole_at = now
     gc.collect(2 if whole else 1)

@@ -11,6 +11,7 @@ import requests
 
 from tests.stack import PROCESS, RAINY_MONTH, SHARED, Stack
 from tests.standins import dhis2
+from tests.worker.farm import until
 
 SAMPLE = {"datasetId": "sample-temperature", "start": "2025-07-01", "end": "2025-07-31"}
 
@@ -103,9 +104,7 @@ def test_without_a_connection_only_the_import_is_skipped(stack: Stack) -> None:
     assert json.loads((stack.folder / "results" / result["payloadPreviewPath"]).read_text())
     assert len(stack.get(f"/jobs/{job}/files/features.geojson").json()["features"]) == 6 * 31
     folder = stack.folder / "results" / "jobs" / job
-    deadline = time.monotonic() + 30
-    while (folder / "steps").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)  # they are deleted once the job is successful, which may be seen before
+    until(lambda: not (folder / "steps").exists())  # they are deleted once the job is successful, which is seen before
     left = {path.name for path in folder.iterdir()}
     assert {"values.parquet", "units.parquet", "result.json"} <= left and "steps" not in left
     assert {f["properties"]["jobID"] for f in stack.features("sample-temperature")} == {job}
@@ -278,13 +277,12 @@ def test_what_only_the_worker_can_know_fails_with_what_to_do(stack: Stack) -> No
 
 def noted(stack: Stack, dataset: str, job: str) -> dict[str, Any]:
     """Return the line of a job in the import history, which is written a moment after the job's end."""
-    until = time.monotonic() + 30
-    while True:
+
+    def line() -> dict[str, Any] | None:
         lines = stack.get(f"/datasets/{dataset}/history?limit=10").json()["imports"]
-        if found := [line for line in lines if line["jobID"] == job]:
-            return dict(found[0])
-        assert time.monotonic() < until, lines
-        time.sleep(0.2)
+        return next((dict(line) for line in lines if line["jobID"] == job), None)
+
+    return until(line)
 
 
 def test_an_import_that_could_not_be_made_is_a_failed_job_with_its_documents(stack: Stack) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from eo_pygeoapi import garbage
 from eo_pygeoapi.garbage import collect, collected_here
 
 
@@ -51,14 +50,14 @@ def test_no_other_thread_collects(said: list[int]) -> None:
         assert len(said) == 100_000 and set(said) == {threading.get_ident()}
 
 
-def test_what_has_survived_is_collected_now_and_then(said: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_survived_is_collected_now_and_then(said: list[int]) -> None:
     with collected_here():
         old = Cycle(said)
         collect()
         del old
         collect()
         assert said == []  # a look at all objects takes time
-        monkeypatch.setattr(garbage, "SECONDS_BETWEEN_WHOLE", 0.0)
+    with collected_here(seconds_between_whole=0):
         collect()
         assert said == [threading.get_ident()]
 

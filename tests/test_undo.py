@@ -30,9 +30,12 @@ def outcome(stack: Stack, process: str, **inputs: Any) -> tuple[dict[str, Any], 
 
 def history(stack: Stack, count: int) -> list[tuple[str, bool, int, int]]:
     """The imports of the dataset; the line of each is written a moment after its job's end."""
-    until(lambda: len(stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]) == count)
-    lines = stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]
-    return [(line["process"], line["dryRun"], line["imported"], line["deleted"]) for line in lines]
+
+    def all_lines() -> list[dict[str, Any]] | None:
+        lines: list[dict[str, Any]] = stack.get(f"/datasets/{DATASET}/history?f=json").json()["imports"]
+        return lines if len(lines) >= count else None
+
+    return [(line["process"], line["dryRun"], line["imported"], line["deleted"]) for line in until(all_lines)]
 
 
 def test_an_import_is_reconciled_and_undone(stack: Stack, dhis2_server: dhis2.StandIn) -> None:

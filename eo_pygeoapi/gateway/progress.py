@@ -92,20 +92,17 @@ class RunProgress:
         names = list(self._steps)
         begin = self._steps[names[names.index(name) - 1]] if name != names[0] else 0
         words = f"{name} (step {names.index(name) + 1} of {len(names)})"
-        garbage.collect()
         self._begun[name] = Step(name, "running", datetime.now(UTC))
         self._tell(begin, words)
         CURRENT_STEP.set(name)
 
         def report(fraction: float) -> None:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
-                garbage.collect()
                 self._tell(begin + fraction * (self._steps[name] - begin), words)
 
         def say(more: str) -> None:
             _log.info(more)
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
-                garbage.collect()
                 self._tell(begin, f"{words}: {more}")
 
         try:
@@ -145,6 +142,7 @@ class RunProgress:
         self._teller.join(LAST_SECONDS)
 
     def _tell(self, percent: float, words: str) -> None:
+        garbage.collect()
         self._told_at = time.monotonic()
         with self._changed:
             self._percent = max(self._percent, min(percent, 100.0))
