@@ -19,7 +19,8 @@ def shared(servers: Farm, tmp_path_factory: pytest.TempPathFactory) -> Worker:
 
 @pytest.fixture
 def work(servers: Farm) -> Iterator[Farm]:
-    """The servers without a worker; those that a test starts are stopped after it."""
+    """The servers without a worker and without jobs that wait; workers that a test starts are stopped after it."""
     servers.end_workers()
+    servers.dismiss_waiting()
     yield servers
     servers.end_workers()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.deployments import DeploymentSpec
 from eo_pygeoapi.gateway.gateway import PrefectGateway
+from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.gateway.work_pool import ON_DEMAND
 from eo_pygeoapi.worker.processes import Process, end_tree
 from tests.servers import free_port, prefect_server, running, wait_for
@@ -144,6 +146,12 @@ class Farm:
             config = config_file(folder, retries=2, backoff="PT2S")
             self.shared = self.worker(folder / "data", zygote=True, PYGEOAPI_CONFIG=str(config))
         return self.shared
+
+    def dismiss_waiting(self) -> None:
+        """Dismiss the jobs that earlier tests have left for a worker: they would take its places."""
+        waiting, _ = patiently(lambda: self.gateway.runs.list(1000, 0, JobFilter(statuses=("accepted",))))
+        for job in waiting:
+            patiently(partial(self.gateway.runs.cancel, job.id))
 
     def end_workers(self) -> None:
         for worker in self.workers:
