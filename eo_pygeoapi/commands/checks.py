@@ -25,8 +25,11 @@ from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, memb
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
+from eo_pygeoapi.process import OurProcessor
 from eo_pygeoapi.settings import Settings, notify_variable
+from eo_pygeoapi.wording import shown
 
+MANAGER = "eo_pygeoapi.manager.PrefectManager"
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)
 BAD_VERSIONS = (
@@ -58,7 +61,7 @@ def check(path: Path, settings: Settings) -> Report:
     except ConfigError as error:
         report.problems += error.problems
         return report
-    report.problems += schema_problems(config) + _access_problems(config, settings)
+    report.problems += schema_problems(config) + _manager_problems(config) + _access_problems(config, settings)
     inspected = inspect_datasets(config, path.absolute().parent)
     report.datasets = inspected.right
     report.problems += inspected.problems + _provider_problems(config) + _process_problems(config)
@@ -194,7 +197,18 @@ def _process_problems(config: Mapping[str, object]) -> list[str]:
         if not isinstance(processor, dict) or "name" not in processor:
             continue
         try:
-            load_plugin("process", processor)
+            plugin = load_plugin("process", processor)
         except Exception as error:  # a plugin of others, which may raise anything while it is imported and made
             problems.append(f"resources.{id_}.processor.name: cannot load {processor['name']!r}: {error}")
+            continue
+        if isinstance(plugin, OurProcessor) and id_ != plugin.process_id:
+            allowed = f"the id of {processor['name']}; allowed: {plugin.process_id}"
+            problems.append(f"resources.{id_}: {id_!r} is not allowed as {allowed}")
     return problems
+
+
+def _manager_problems(config: Mapping[str, object]) -> list[str]:
+    server = config.get("server")
+    manager = server.get("manager") if isinstance(server, dict) else None
+    name = manager.get("name") if isinstance(manager, dict) else None
+    return [] if name == MANAGER else [f"server.manager.name: {shown(name)} is not allowed; allowed: {MANAGER}"]

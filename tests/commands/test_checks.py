@@ -129,6 +129,33 @@ def test_processors_that_cannot_be_loaded_are_named(checked: Callable[[Edit], Re
     assert problem.startswith(f"resources.x.processor.name: cannot load {name!r}: ") and reason in problem
 
 
+def test_a_manager_that_runs_no_jobs_is_named(checked: Callable[[Edit], Report]) -> None:
+    def none(config: dict[str, Any]) -> None:
+        del config["server"]["manager"]
+
+    for edit, said in (
+        (
+            lambda config: config["server"]["manager"].update(name="eo_pygeoapi.manager.Manager"),
+            "'eo_pygeoapi.manager.Manager'",
+        ),
+        (lambda config: config["server"]["manager"].update(name="TinyDB"), "'TinyDB'"),
+        (none, "null"),
+    ):
+        assert checked(edit).problems == [
+            f"server.manager.name: {said} is not allowed; allowed: eo_pygeoapi.manager.PrefectManager"
+        ]
+
+
+def test_a_process_of_ours_under_another_id_is_named(checked: Callable[[Edit], Report]) -> None:
+    def renamed(config: dict[str, Any]) -> None:
+        config["resources"]["eo-agregate-import"] = config["resources"].pop("eo-aggregate-import")
+
+    assert checked(renamed).problems == [
+        "resources.eo-agregate-import: 'eo-agregate-import' is not allowed as the id of "
+        "eo_pygeoapi.process.AggregateImportProcessor; allowed: eo-aggregate-import"
+    ]
+
+
 def test_processors_of_pygeoapi_are_loaded(checked: Callable[[Edit], Report]) -> None:
     hello = {"type": "process", "processor": {"name": "HelloWorld"}}
     assert checked(lambda config: config["resources"].update(hello=hello)).problems == []
