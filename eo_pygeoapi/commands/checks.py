@@ -15,6 +15,7 @@ from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
+from eo_pygeoapi.commands.environment_checks import unread_variables, wrong_values
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.contract.calendars import SETTLED_NEPALI_YEARS
 from eo_pygeoapi.datasets.block import Dataset
@@ -53,10 +54,6 @@ def check(path: Path, settings: Settings) -> Report:
     """Check the configuration file at `path` against pygeoapi's schema and ours, and the installation."""
     report = Report(problems=installation_problems())
     try:
-        settings.cache_folder()
-    except ConfigError as error:
-        report.problems += error.problems
-    try:
         config = read_config(path)
     except ConfigError as error:
         report.problems += error.problems
@@ -74,6 +71,8 @@ def check(path: Path, settings: Settings) -> Report:
     tenants = operations.tenants
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
+    report.problems += list(wrong_values(settings, report.datasets))
+    report.remarks += list(unread_variables(settings.variables(), report.datasets))
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     report.remarks += list(without_limits(report.datasets))
     report.remarks += list(of_projected_months(report.datasets, date.today()))

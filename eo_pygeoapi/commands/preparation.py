@@ -75,7 +75,9 @@ class Preparation:
             answer = self._end.recv()
         except (EOFError, ConnectionError) as error:
             self._process.join()
-            ended = f"the process that prepares the start ended with status {self._process.exitcode}"
+            ended = (
+                f"the process that prepares the start ended with status {self._process.exitcode}; logs/up.log says why"
+            )
             raise EoError(ended) from error
         if isinstance(answer, Trouble):
             raise answer.kind(answer.said)

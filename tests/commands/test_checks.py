@@ -23,6 +23,7 @@ from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.settings import Settings
+from tests.command_line import eo_pygeoapi
 
 SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
 # what a machine lacks or has is no matter of these tests
@@ -264,6 +265,30 @@ def test_versions_that_break_prefect_are_named() -> None:
     assert installation_problems(bad) == [
         f"pytest {version('pytest')} is installed: it breaks; install pytest<1.0",
     ]
+
+
+# The environment
+
+
+@pytest.mark.parametrize("command", ["check", "status", "datasets", "history", "up", "worker", "watch"])
+def test_a_variable_that_cannot_be_read_is_one_line_of_every_command(tmp_path: Path, command: str) -> None:
+    ended = eo_pygeoapi(command, environment={"EO_CONCURRENCY": "many"}, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "error: EO_CONCURRENCY: 'many' is not allowed; allowed: a whole number\n"
+
+
+def test_a_folder_that_nobody_can_write_to_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = eo_pygeoapi("up", "--data-dir", str(tmp_path / "file" / "data"), cwd=tmp_path)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert f"error: {tmp_path}/file/data/logs: Not a directory" in ended.stderr.replace("\n", "")
+
+
+def test_what_the_environment_gets_wrong_is_said(tmp_path: Path) -> None:
+    environment = {"EO_TRUSTED_PROXIES": "proxy", "EO_CONCURENCY": "3", "EO_DATA_DIR": str(tmp_path)}
+    ended = eo_pygeoapi("check", "--config", str(SHIPPED), environment=environment, cwd=tmp_path)
+    assert ended.returncode == 1 and "error: EO_TRUSTED_PROXIES: 'proxy' does not appear to be" in ended.stderr
+    assert "note: EO_CONCURENCY is set, and nothing reads it; did you mean EO_CONCURRENCY?" in ended.stdout
 
 
 # Tenants
