@@ -62,18 +62,15 @@ class Dhis2Connection(BaseModel):
 
     def address_problem(self) -> str:
         """Say why the address is not one of a DHIS2; nothing where it is."""
-        allowed = "allowed: http(s)://host/path, without /api"
-        try:
-            parts = urlsplit(self.url)
-            is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:  # of brackets without an end, and of a port that is no number
-            return f"{redact(self.url)!r} is no address of a DHIS2; {allowed}"
+        if not is_web_address(self.url):
+            return f"{redact(self.url)!r} is no address of a DHIS2; allowed: http(s)://host/path, without /api"
+        parts = urlsplit(self.url)
         if "@" in parts.netloc:
             return (
                 f"the address of the DHIS2 at {parts.hostname} holds a user name or password; "
                 "set EO_DHIS2_<NAME>_USERNAME and _PASSWORD, or _TOKEN, instead"
             )
-        return "" if is_address else f"{redact(self.url)!r} is no address of a DHIS2; {allowed}"
+        return ""
 
 
 class Settings(BaseSettings):
@@ -236,6 +233,15 @@ def variables_for_jobs(environ: Mapping[str, str]) -> list[str]:
 def process_settings() -> Settings:
     """Return the settings of this process: what the environment says at the first call."""
     return Settings()
+
+
+def is_web_address(text: str) -> bool:
+    """Return whether a text is an address of http or https, with a host."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets without an end, and of a port that is no number
+        return False
 
 
 def connection_prefix(name: str) -> str:

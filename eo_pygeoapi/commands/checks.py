@@ -27,7 +27,7 @@ from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
 from eo_pygeoapi.process import OurProcessor
-from eo_pygeoapi.settings import Settings, notify_variable
+from eo_pygeoapi.settings import Settings, is_web_address, notify_variable
 from eo_pygeoapi.wording import shown
 
 MANAGER = "eo_pygeoapi.manager.PrefectManager"
@@ -58,7 +58,7 @@ def check(path: Path, settings: Settings) -> Report:
     except ConfigError as error:
         report.problems += error.problems
         return report
-    report.problems += schema_problems(config) + _manager_problems(config) + _access_problems(config, settings)
+    report.problems += schema_problems(config) + _server_problems(config) + _access_problems(config, settings)
     inspected = inspect_datasets(config, path.absolute().parent)
     report.datasets = inspected.right
     report.problems += inspected.problems + _provider_problems(config) + _process_problems(config)
@@ -206,8 +206,14 @@ def _process_problems(config: Mapping[str, object]) -> list[str]:
     return problems
 
 
-def _manager_problems(config: Mapping[str, object]) -> list[str]:
-    server = config.get("server")
-    manager = server.get("manager") if isinstance(server, dict) else None
+def _server_problems(config: Mapping[str, object]) -> list[str]:
+    """Return what pygeoapi's schema lets pass: a manager that runs no jobs, an address that no link can begin with."""
+    if not isinstance(server := config.get("server"), dict):
+        return []
+    manager, url, problems = server.get("manager"), server.get("url"), []
     name = manager.get("name") if isinstance(manager, dict) else None
-    return [] if name == MANAGER else [f"server.manager.name: {shown(name)} is not allowed; allowed: {MANAGER}"]
+    if name != MANAGER:
+        problems.append(f"server.manager.name: {shown(name)} is not allowed; allowed: {MANAGER}")
+    if isinstance(url, str) and not is_web_address(url):
+        problems.append(f"server.url: {shown(url)} is not allowed; allowed: http(s)://host/path")
+    return problems

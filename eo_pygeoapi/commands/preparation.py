@@ -75,10 +75,8 @@ class Preparation:
             answer = self._end.recv()
         except (EOFError, ConnectionError) as error:
             self._process.join()
-            ended = (
-                f"the process that prepares the start ended with status {self._process.exitcode}; logs/up.log says why"
-            )
-            raise EoError(ended) from error
+            ended = f"the process that prepares the start ended with status {self._process.exitcode}"
+            raise EoError(f"{ended}; logs/up.log in the data folder says why") from error
         if isinstance(answer, Trouble):
             raise answer.kind(answer.said)
         return answer

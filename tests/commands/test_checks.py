@@ -147,6 +147,13 @@ def test_a_manager_that_runs_no_jobs_is_named(checked: Callable[[Edit], Report])
         ]
 
 
+@pytest.mark.parametrize("url", ["localhost:5000", "", "ftp://host", "http://[", "http://host:port", "/eo"])
+def test_an_address_that_no_link_can_begin_with_is_named(checked: Callable[[Edit], Report], url: str) -> None:
+    assert checked(lambda config: config["server"].update(url=url)).problems == [
+        f"server.url: {url!r} is not allowed; allowed: http(s)://host/path"
+    ]
+
+
 def test_a_process_of_ours_under_another_id_is_named(checked: Callable[[Edit], Report]) -> None:
     def renamed(config: dict[str, Any]) -> None:
         config["resources"]["eo-agregate-import"] = config["resources"].pop("eo-aggregate-import")
