@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-FOR_SOME_JOBS = ("zarr", "aiohttp", "scipy.special")
+FOR_SOME_JOBS = ("zarr", "aiohttp")
 
 
 def test_libraries_that_few_jobs_need_are_not_loaded_for_all() -> None:
