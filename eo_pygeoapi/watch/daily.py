@@ -41,7 +41,7 @@ class DailyHousekeeping:
 
     def begin_if_due(self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime) -> None:
         """Begin it beside the watch where a day has gone by since the last time; the first may take long."""
-        if now < self._not_before or (self._process and self._process.is_alive()):
+        if (self._process and self._process.is_alive()) or now < self._not_before:
             return
         try:
             done = datetime.fromisoformat(self.store.read_json(DONE, default={})["at"])
