@@ -225,13 +225,15 @@ def prefect_server(
 
 
 def main() -> None:
-    """Run the command line; errors of ours are printed as sentences, one a line."""
+    """Run the command line; errors of ours and of the system are printed as sentences, one a line."""
     try:
         app(standalone_mode=True)
     except ConfigError as error:
         _fail(error.problems)
     except EoError as error:
         _fail([str(error)])
+    except OSError as error:  # a folder that nobody can write to, a disk that is full
+        _fail([f"{error.filename or 'the file system'}: {error.strerror or error}"])
 
 
 def _keep_compiled_code() -> None:
@@ -260,9 +262,9 @@ def _runnable(settings: "Settings") -> "Settings":
 
 
 def _fail(problems: list[str]) -> NoReturn:
-    from eo_pygeoapi.settings import process_settings
+    from eo_pygeoapi.settings import secrets_of
 
-    secrets = process_settings().secrets()
+    secrets = secrets_of()
     for problem in problems:
         err.print(f"[red]error:[/red] {escape(redact(problem, secrets))}")
     sys.exit(1)

@@ -28,6 +28,7 @@ from eo_pygeoapi.api.compiled_templates import compile_once
 from eo_pygeoapi.api.compression import compress_answers
 from eo_pygeoapi.api.error_page import error_page
 from eo_pygeoapi.api.forms import refuse_other_sites
+from eo_pygeoapi.api.parameters import refuse_unknown
 from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.api.routes import ROUTES
 from eo_pygeoapi.api.security_headers import with_security_headers
@@ -40,6 +41,7 @@ from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.jobs.exposure import reached_at, refuse_open_server
 from eo_pygeoapi.redaction import redact_logs
 from eo_pygeoapi.settings import Network, process_settings
+from eo_pygeoapi.wording import nearest
 
 LOG = logging.getLogger(__name__)
 _ITEMS = re.compile(r"/collections/[^/]+/items(/[^/]+)?$")
@@ -68,7 +70,7 @@ def make_app() -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     for path, method, function, formats in ROUTES:
         endpoint = f"{function.__name__}_{method.lower()}"
-        BLUEPRINT.add_url_rule(path, endpoint, _view(function, formats), methods=[method])
+        BLUEPRINT.add_url_rule(path, endpoint, _view(path, function, formats), methods=[method])
     app.register_blueprint(BLUEPRINT)
     app.register_blueprint(stock.BLUEPRINT)
     if stock.CONFIG["server"].get("admin"):
@@ -135,7 +137,7 @@ def _secured(response: Response) -> Response:
     return secured
 
 
-def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
+def _view(path: str, function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
         request.get_data()  # so that a form comes as it was sent, too
         api_request = APIRequest.from_flask(request, stock.api_.locales)
@@ -145,6 +147,7 @@ def _view(function: Callable[..., Answer], formats: Iterable[str] | None) -> Cal
                 raise QueryError(
                     f"f: {asked!r} is not allowed; allowed: json, html{''.join(f', {f}' for f in formats)}"
                 )
+            refuse_unknown(path, api_request)
             answer = function(stock.api_, api_request, **arguments)
         except EoError as error:
             answer = _error_answer(error)
@@ -221,12 +224,13 @@ def _as_problem(response: Response) -> Response:
         response.headers["Content-Type"] = "application/geo+json"  # as for those who ask for f=json
     if response.status_code < 400 or request.path.endswith("/ready"):
         return response
-    if response.mimetype == "application/json" and not response.direct_passthrough:
+    # pygeoapi's errors come with the media type of what was asked for
+    if response.mimetype not in (MEDIA_TYPE, "text/html") and not response.direct_passthrough:
         try:
             body = json.loads(response.get_data())
         except ValueError:
             body = None
-        headers, _, content = problem_of_pygeoapi(response.status_code, body, manager_of(stock.api_).secrets)
+        headers, _, content = problem_of_pygeoapi(response.status_code, _named(body), manager_of(stock.api_).secrets)
         response.set_data(content)
         response.headers.extend({k: v for k, v in headers.items() if k not in response.headers})
         response.headers["Content-Type"] = MEDIA_TYPE
@@ -242,6 +246,16 @@ def _as_problem(response: Response) -> Response:
     if response.mimetype == MEDIA_TYPE and names_only_json(request.headers.get("Accept", "")):
         response.headers["Content-Type"] = "application/json"
     return response
+
+
+def _named(error: object) -> object:
+    """Return an error of pygeoapi; one of a collection that does not exist names it, and those that there are."""
+    asked = (request.view_args or {}).get("collection_id")
+    if not (isinstance(error, dict) and error.get("description") == "Collection not found" and asked):
+        return error
+    known = [id_ for id_, resource in stock.api_.config["resources"].items() if resource["type"] == "collection"]
+    said = f"there is no collection {asked!r} (there are: {', '.join(known) or 'none'}){nearest(asked, known)}"
+    return error | {"description": said}
 
 
 def _wants_page() -> bool:

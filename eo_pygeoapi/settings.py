@@ -12,18 +12,41 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.redaction import redact
 
 Network = IPv4Network | IPv6Network
 DEFAULT_CONNECTION = "default"
 DEFAULT_CONFIG = Path("pygeoapi-config.yml")
 # names of variables whose values are secrets, of whatever source, store or service
 _SECRET = re.compile(r"\w+_(TOKEN|PASSWORD|KEY|SECRET|AUTH_STRING)|EO_NOTIFY_\w+_URL")
+
+
+# what a number or a yes can be, by what pydantic finds wrong with the text of a variable
+_ALLOWED = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_parsing": "true or false",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} or less",
+}
 
 
 class Dhis2Connection(BaseModel):
@@ -36,6 +59,18 @@ class Dhis2Connection(BaseModel):
     username: str | None = None
     password: SecretStr | None = None
     ca_file: Path | None = None
+
+    def address_problem(self) -> str:
+        """Say why the address is not one of a DHIS2; nothing where it is."""
+        if not is_web_address(self.url):
+            return f"{redact(self.url)!r} is no address of a DHIS2; allowed: http(s)://host/path, without /api"
+        parts = urlsplit(self.url)
+        if "@" in parts.netloc:
+            return (
+                f"the address of the DHIS2 at {parts.hostname} holds a user name or password; "
+                "set EO_DHIS2_<NAME>_USERNAME and _PASSWORD, or _TOKEN, instead"
+            )
+        return ""
 
 
 class Settings(BaseSettings):
@@ -71,6 +106,15 @@ class Settings(BaseSettings):
     allow_private_callbacks: bool = Field(False, validation_alias="EO_ALLOW_PRIVATE_CALLBACKS")
     _blocks: dict[str, str] = PrivateAttr(default_factory=dict)
     _set_elsewhere: frozenset[str] | None = PrivateAttr(None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _named(cls, given: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """Have ConfigError name every variable whose value is not allowed."""
+        try:
+            return read(given)
+        except ValidationError as error:
+            raise ConfigError([_sentence(dict(entry)) for entry in error.errors()]) from error
 
     def placed(self, config: Path | None = None, data_dir: Path | None = None) -> Self:
         """Return the settings with another configuration file or data folder, where one is given."""
@@ -148,6 +192,10 @@ class Settings(BaseSettings):
         """Return what the environment, or a Prefect block, says for a variable; nothing where neither does."""
         return os.environ.get(variable) or self._blocks.get(variable, "")
 
+    def variables(self) -> list[str]:
+        """Return the names of all variables of the environment that say something."""
+        return [name for name, value in os.environ.items() if value]
+
     def has_dhis2_connection(self, name: str) -> bool:
         """Return whether jobs have an address for the DHIS2 connection called `name`."""
         variables = [f"{connection_prefix(name)}URL", *(["DHIS2_BASE_URL"] if name == DEFAULT_CONNECTION else [])]
@@ -172,8 +220,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Return every secret value this process knows, for `redaction.redact`."""
-        known = [*os.environ.items(), *self._blocks.items()]
-        return list(dict.fromkeys(value for name, value in known if value and is_secret(name)))
+        return list(dict.fromkeys([*secrets_of(os.environ), *secrets_of(self._blocks)]))
 
 
 def variables_for_jobs(environ: Mapping[str, str]) -> list[str]:
@@ -186,6 +233,15 @@ def variables_for_jobs(environ: Mapping[str, str]) -> list[str]:
 def process_settings() -> Settings:
     """Return the settings of this process: what the environment says at the first call."""
     return Settings()
+
+
+def is_web_address(text: str) -> bool:
+    """Return whether a text is an address of http or https, with a host."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets without an end, and of a port that is no number
+        return False
 
 
 def connection_prefix(name: str) -> str:
@@ -223,6 +279,16 @@ def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection |
     if "url" not in found:
         return None
     return Dhis2Connection.model_validate({k: v for k, v in found.items() if v})
+
+
+def secrets_of(variables: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the values of variables that are secrets."""
+    return [value for name, value in variables.items() if value and is_secret(name)]
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    allowed = _ALLOWED.get(entry["type"], entry["msg"]).format(**entry.get("ctx", {}))
+    return f"{entry['loc'][0]}: {entry['input']!r} is not allowed; allowed: {allowed}"
 
 
 def is_secret(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Write values and lists for messages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from itertools import islice
 
 LONGEST = 80
@@ -39,3 +40,14 @@ def some(names: Collection[object], most: int = 5, separator: str = ", ") -> str
     """Return the first names and how many more there are: `a, b and 3 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{separator.join(map(str, islice(names, most)))}{more}"
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """Return the end of a sentence that asks whether one of the known names was meant; nothing where none is near."""
+    by_letters = {_letters(name): name for name in known}
+    found = get_close_matches(_letters(str(given)), by_letters, 1, 0.8)
+    return f"; did you mean {by_letters[found[0]]}?" if found else ""
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()

@@ -213,3 +213,25 @@ def test_a_cache_on_s3_has_its_copies_in_the_data_folder(monkeypatch: pytest.Mon
     assert (settings.cache_folder(), settings.shared_cache) == (tmp_path / "cache", "s3://bucket/cache")
     monkeypatch.setenv("EO_CACHE_URL", "/srv/cache")
     assert Settings().shared_cache == ""
+
+
+def test_every_value_that_is_not_allowed_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "EO_CONCURRENCY": "abc",
+        "EO_RESUME": "11",
+        "EO_LOST_AFTER_SECONDS": "1",
+        "EO_WATCH_SECONDS": "0",
+        "EO_STOP_GRACE_SECONDS": "long",
+        "EO_INSECURE": "yess",
+    }
+    set_all(monkeypatch, wrong)
+    with pytest.raises(ConfigError) as caught:
+        Settings()
+    assert sorted(caught.value.problems) == [
+        "EO_CONCURRENCY: 'abc' is not allowed; allowed: a whole number",
+        "EO_INSECURE: 'yess' is not allowed; allowed: true or false",
+        "EO_LOST_AFTER_SECONDS: '1' is not allowed; allowed: 90 or more",
+        "EO_RESUME: '11' is not allowed; allowed: 10 or less",
+        "EO_STOP_GRACE_SECONDS: 'long' is not allowed; allowed: a number",
+        "EO_WATCH_SECONDS: '0' is not allowed; allowed: more than 0",
+    ]

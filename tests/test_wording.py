@@ -1,6 +1,6 @@
 import pytest
 
-from eo_pygeoapi.wording import counted, estimated, lasting, shown, some
+from eo_pygeoapi.wording import counted, estimated, lasting, nearest, shown, some
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,21 @@ def test_a_duration_is_said_in_the_largest_unit_that_tells(seconds: float, text:
 )
 def test_an_estimate_is_no_more_exact_than_a_minute(minutes: float, text: str) -> None:
     assert estimated(minutes) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("timezone", "timeZone"),
+        ("period_type", "periodType"),
+        ("agregation", "aggregation"),
+        ("PERIODTYPE", "periodType"),
+        ("colour", None),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_a_name_that_is_nearly_a_known_one_is_asked_for(given: object, meant: str | None) -> None:
+    known = ["timeZone", "periodType", "aggregation", "units"]
+    assert nearest(given, known) == (f"; did you mean {meant}?" if meant else "")
+    assert nearest(given, []) == ""

@@ -16,7 +16,8 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.contract.periods import Period, longest, periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.errors import NoSuchDatasetError, QueryError
+from eo_pygeoapi.datasets.validate import no_such_dataset
+from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
 from eo_pygeoapi.jobs.executions import Executions
 from eo_pygeoapi.json_types import JsonObject
@@ -162,10 +163,10 @@ def made_in_part(executions: Executions, documents: Sequence[DatasetStatus]) -> 
 
 def dataset_of(executions: Executions, dataset_id: str) -> Dataset:
     """Return a dataset by its id, or raise NoSuchDatasetError."""
-    dataset = executions.datasets().get(dataset_id)
-    if dataset is None:
-        raise NoSuchDatasetError(f"there is no dataset {dataset_id!r}")
-    return dataset
+    datasets = executions.datasets()
+    if dataset_id not in datasets:
+        raise no_such_dataset(dataset_id, datasets)
+    return datasets[dataset_id]
 
 
 def _link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:

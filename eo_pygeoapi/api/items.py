@@ -13,6 +13,7 @@ from eo_pygeoapi import provider
 from eo_pygeoapi.api.answers import (
     answer_page,
     executions_of,
+    header_of,
     page_of,
     paging_links,
     pairs,
@@ -21,16 +22,18 @@ from eo_pygeoapi.api.answers import (
 from eo_pygeoapi.api.charts import Area, choropleth
 from eo_pygeoapi.api.mistakes import Mistakes
 from eo_pygeoapi.api.outlined import with_outlines
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.parameters import check_item_names, check_item_values, is_dataset
+from eo_pygeoapi.api.problems import Answer, in_our_words
 from eo_pygeoapi.api.result_page import named_periods, numbers_of
 from eo_pygeoapi.api.value_info import describing_links, info_of, with_info, with_unit_column
-from eo_pygeoapi.errors import QueryError
+from eo_pygeoapi.errors import MediaTypeError, QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.item_filters import APOSTROPHE, FIELDS
 
 _FILTERS = ("from", "to", "orgUnit", "limit")  # the fields of the page's form
+_FEATURE = "application/geo+json"
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -44,8 +47,12 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
         request._args = MultiDict(
             [(name, text if name == "filter" else value) for name, value in pairs(request.params)]
         )
+    if request.data and request.format == "html":  # a page has a form in place of a filter in a body
+        request = _Json(request, request.params)
     if request.format == "html":
         return _page(api, request, collection_id)
+    check_item_names(api, request, collection_id)
+    check_item_values(api, request, collection_id)
     if request.format not in (None, "json"):
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
         content = _as_asked(content)
@@ -58,9 +65,34 @@ def get_items(api: API, request: APIRequest, collection_id: str) -> Answer:
     with provider.outlines_by_reference() as outlines:
         headers, status, content = itemtypes.get_collection_items(api, request, collection_id)
     content = _as_asked(content)
+    if status == 200 and request.data:
+        content = _without_addresses(api, content)
     if status == 200 and (info := info_of(api, collection_id)):
         content = with_info(content.decode() if isinstance(content, bytes) else content, info)
     return with_outlines(api, request, (headers, status, content), outlines) if outlines else (headers, status, content)
+
+
+def search_items(api: API, request: APIRequest, collection_id: str) -> Answer:
+    """Return a page of the items that a filter in the body means (CQL2 as JSON); other bodies raise MediaTypeError."""
+    media_type = header_of(request, "Content-Type").partition(";")[0].strip()
+    if not is_dataset(api, collection_id):
+        if media_type == _FEATURE:
+            answer: Answer = itemtypes.manage_collection_item(api, request, "create", collection_id)
+            return answer
+        return get_items(api, request, collection_id)
+    if media_type == _FEATURE or not request.data:
+        raise MediaTypeError(
+            f"{'an empty body' if media_type != _FEATURE else f'a body of type {media_type}'} is not allowed; allowed: "
+            "a filter as CQL2 JSON (Content-Type: application/json); the values of a dataset come from jobs alone"
+        )
+    return get_items(api, request, collection_id)
+
+
+def _without_addresses(api: API, content: str) -> str:
+    """Leave out the links of an answer to a filter in a body: their addresses lack it, and would lead to all items."""
+    document: JsonObject = json.loads(content)
+    document["links"] = [found for found in document["links"] if found["rel"] == "collection"]
+    return json.dumps(document, ensure_ascii=False, indent=4 if api.pretty_print else None)
 
 
 def _columns(api: API, request: APIRequest, collection_id: str) -> str:
@@ -96,10 +128,18 @@ def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
         given["datetime"] = f"{first or '..'}/{last or '..'}"
     given.pop("f", None)
     json_request = _Json(request, given | {"skipGeometry": "true"})
-    headers, status, content = itemtypes.get_collection_items(api, json_request, collection_id)
-    if status not in (200, 400):
-        return {**headers, "Content-Type": JSON}, status, content
-    document: JsonObject = json.loads(_as_asked(content))
+    wrong: QueryError | None = None
+    document: JsonObject = {}
+    try:
+        check_item_values(api, json_request, collection_id)
+        headers, status, content = itemtypes.get_collection_items(api, json_request, collection_id)
+        if status not in (200, 400):
+            return {**headers, "Content-Type": JSON}, status, content
+        document = json.loads(_as_asked(content))
+        if status == 400:
+            raise QueryError(in_our_words(str(document["description"])))
+    except QueryError as error:
+        wrong = error
     table = CoverageTable(executions_of(api).store, collection_id)
     first, _, last = given.get("datetime", "").partition("/")
     asked = {
@@ -109,10 +149,9 @@ def _page(api: API, request: APIRequest, collection_id: str) -> Answer:
         "limit": given.get("limit", ""),
     }
     shown = {"units": table.units(), "asked": asked, "mistakes": Mistakes()} | _named(api, collection_id)
-    if status == 400:
-        wrong = QueryError(str(document["description"]))
+    if wrong:
         shown |= {"features": [], "links": [], "mistakes": Mistakes.of(wrong, _FILTERS, {"datetime": "from"})}
-        return answer_page(api, request, "collections/items/index.html", shown, status)
+        return answer_page(api, request, "collections/items/index.html", shown, 400)
     limit, offset = page_of(api, request)
     url = f"{api.base_url}/collections/{collection_id}/items"
     shown["paging"] = paging_links(request, url, limit, offset, int(document.get("numberMatched", 0)), HTML)

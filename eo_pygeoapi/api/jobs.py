@@ -58,16 +58,15 @@ def get_jobs(api: API, request: APIRequest) -> Answer:
         return answer_page(api, request, "jobs/index.html", shown | {"jobs": [], "mistakes": mistakes}, 400)
     jobs, matched = executions.gateway.runs.list(limit, offset, wanted)
     links, url = links_of(api), f"{api.base_url}/jobs"
-    asked = urlencode([(n, v) for n, v in pairs(request.params) if n != "f"])
-    query = f"&{asked}" if asked else ""
+    asked, as_program = _query(request.params), _query(_with_days(request.params))
     document: JsonObject = {
         "jobs": [status_document(job, links) for job in jobs],
         "numberMatched": matched,
         "numberReturned": len(jobs),
         "timeStamp": to_rfc3339(datetime.now(UTC)),
         "links": [
-            link(f"{url}?f=json{query}", "alternate" if html else "self", JSON, "This document"),
-            link(f"{url}?f=html{query}", "self" if html else "alternate", HTML, "This document as a page"),
+            link(f"{url}?f=json{as_program}", "alternate" if html else "self", JSON, "This document"),
+            link(f"{url}?f=html{asked}", "self" if html else "alternate", HTML, "This document as a page"),
             *paging_links(request, url, limit, offset, matched, HTML if html else JSON),
         ],
     }
@@ -141,6 +140,11 @@ def _log_line(line: LogLine) -> JsonObject:
         "logger": line.logger,
         "message": line.message,
     }
+
+
+def _query(params: Mapping[str, str]) -> str:
+    """Return parameters as the rest of an address that has a format."""
+    return "".join(f"&{urlencode([(name, text)])}" for name, text in pairs(params) if name != "f" and text)
 
 
 def _with_days(params: Mapping[str, str]) -> Mapping[str, str]:

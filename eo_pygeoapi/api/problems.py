@@ -24,6 +24,15 @@ OGC_TYPE_BY_CODE: Mapping[str, str] = {
     "InvalidQueryParameterValue": "invalid-query-parameter-value",
 }
 
+# what pygeoapi says without saying what is allowed, and the same in our words
+_IN_OUR_WORDS: Mapping[str, str] = {
+    "Bad CQL text": "filter: not understood; allowed: CQL2 text such as value > 30 AND name LIKE 'B%'",
+    "Bad CQL JSON": "the filter in the body is not understood; allowed: CQL2 as JSON such as "
+    '{"op": ">", "args": [{"property": "value"}, 30]}',
+    "Invalid filter language": "filter-lang: not known; allowed: cql2-text, cql2-json",
+    "Collection is not editable": "the values of a dataset come from jobs alone: here nobody can change or delete them",
+}
+
 Answer = tuple[dict[str, str], int, Any]
 
 
@@ -63,4 +72,9 @@ def problem_of_pygeoapi(status: int, body: object, secrets: Iterable[str] = ()) 
     described = body if isinstance(body, Mapping) else {}
     code = str(described.get("code") or HTTPStatus(status).phrase.title().replace(" ", ""))
     detail = str(described.get("description") or HTTPStatus(status).phrase)
-    return problem(status, code, redact(detail, secrets))
+    return problem(status, code, redact(in_our_words(detail), secrets))
+
+
+def in_our_words(detail: str) -> str:
+    """Return what pygeoapi says of a mistake, with what is allowed where it does not say so."""
+    return _IN_OUR_WORDS.get(detail, detail)

@@ -37,6 +37,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ..
     ("/collections/<path:collection_id>/schema", "GET", value_info.get_schema, ()),
     ("/collections/<path:collection_id>/queryables", "GET", value_info.get_queryables, ()),
     ("/collections/<path:collection_id>/items", "GET", items.get_items, None),
+    ("/collections/<path:collection_id>/items", "POST", items.search_items, None),
     ("/collections/<path:collection_id>/items/<path:item_id>", "GET", items.get_item, None),
     ("/jobs", "GET", jobs.get_jobs, ()),
     ("/jobs/<job_id>", "GET", jobs.get_job, ()),

@@ -6,6 +6,7 @@ from pygeoapi.api import API, APIRequest
 
 from eo_pygeoapi.api.allowed import lacking
 from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, headers_of, links_of
+from eo_pygeoapi.api.datasets import dataset_of
 from eo_pygeoapi.api.forms import members_of
 from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.documents import Link
@@ -20,6 +21,8 @@ from eo_pygeoapi.json_types import JsonObject
 def get_schedules(api: API, request: APIRequest) -> Answer:
     """Return the schedules of all datasets, or of the one that `dataset` names."""
     schedules, wanted = executions_of(api).schedules, request.params.get("dataset")
+    if wanted:
+        dataset_of(executions_of(api), wanted)
     standings = [one for one in schedules.standings() if not wanted or one.dataset.id == wanted]
     datasets = {standing.dataset.id: standing.dataset for standing in standings}
     last = {f"{id_}/{name}": job for id_, d in datasets.items() for name, job in schedules.last_runs(d).items()}

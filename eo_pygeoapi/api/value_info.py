@@ -15,6 +15,7 @@ from eo_pygeoapi.api.problems import Answer
 from eo_pygeoapi.contract.ucum import ucum
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
+from eo_pygeoapi.jobs.documents import JSON
 from eo_pygeoapi.json_types import JsonObject
 
 MEMBER = "valueInfo"
@@ -101,12 +102,12 @@ def with_unit_column(text: str, unit: str) -> str:
 
 def _described(api: API, request: APIRequest, collection_id: str, core: Any, with_groups: bool = False) -> Answer:
     info = info_of(api, collection_id)
-    if info is None:
+    if info is None and collection_id in api.config["resources"]:
         answer: Answer = core(api, request, collection_id)
         return answer
     headers, status, content = core(api, as_json(request), collection_id)
-    if status != 200:
-        return headers, status, content
+    if status != 200 or info is None:
+        return {**headers, "Content-Type": JSON}, status, content
     document: JsonObject = json.loads(content)
     _describe(document["properties"], info, with_groups)
     document[MEMBER] = info

@@ -15,6 +15,7 @@ from pygeoapi.config import load_schema
 from pygeoapi.plugin import load_plugin
 from pygeoapi.util import to_json
 
+from eo_pygeoapi.commands.environment_checks import unread_variables, wrong_values
 from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.contract.calendars import SETTLED_NEPALI_YEARS
 from eo_pygeoapi.datasets.block import Dataset
@@ -25,8 +26,11 @@ from eo_pygeoapi.datasets.read import inspect_datasets, inspect_operations, memb
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.jobs.exposure import refuse_open_server
 from eo_pygeoapi.pipeline.grids.units import units_problem
-from eo_pygeoapi.settings import Settings, notify_variable
+from eo_pygeoapi.process import OurProcessor
+from eo_pygeoapi.settings import Settings, is_web_address, notify_variable
+from eo_pygeoapi.wording import shown
 
+MANAGER = "eo_pygeoapi.manager.PrefectManager"
 PROVIDER = "eo_pygeoapi.provider.ResultsProvider"
 # with these versions the Prefect 3.8 server misbehaves: (package, first bad version, what happens)
 BAD_VERSIONS = (
@@ -50,15 +54,11 @@ def check(path: Path, settings: Settings) -> Report:
     """Check the configuration file at `path` against pygeoapi's schema and ours, and the installation."""
     report = Report(problems=installation_problems())
     try:
-        settings.cache_folder()
-    except ConfigError as error:
-        report.problems += error.problems
-    try:
         config = read_config(path)
     except ConfigError as error:
         report.problems += error.problems
         return report
-    report.problems += schema_problems(config) + _access_problems(config, settings)
+    report.problems += schema_problems(config) + _server_problems(config) + _access_problems(config, settings)
     inspected = inspect_datasets(config, path.absolute().parent)
     report.datasets = inspected.right
     report.problems += inspected.problems + _provider_problems(config) + _process_problems(config)
@@ -71,6 +71,8 @@ def check(path: Path, settings: Settings) -> Report:
     tenants = operations.tenants
     report.problems += tenant_problems(tenants, settings)
     report.remarks += tenant_remarks(tenants, settings)
+    report.problems += list(wrong_values(settings, report.datasets))
+    report.remarks += list(unread_variables(settings.variables(), report.datasets))
     report.remarks += list(paused_remarks(paused_schedules(report.datasets, settings)))
     report.remarks += list(without_limits(report.datasets))
     report.remarks += list(of_projected_months(report.datasets, date.today()))
@@ -194,7 +196,24 @@ def _process_problems(config: Mapping[str, object]) -> list[str]:
         if not isinstance(processor, dict) or "name" not in processor:
             continue
         try:
-            load_plugin("process", processor)
+            plugin = load_plugin("process", processor)
         except Exception as error:  # a plugin of others, which may raise anything while it is imported and made
             problems.append(f"resources.{id_}.processor.name: cannot load {processor['name']!r}: {error}")
+            continue
+        if isinstance(plugin, OurProcessor) and id_ != plugin.process_id:
+            allowed = f"the id of {processor['name']}; allowed: {plugin.process_id}"
+            problems.append(f"resources.{id_}: {id_!r} is not allowed as {allowed}")
+    return problems
+
+
+def _server_problems(config: Mapping[str, object]) -> list[str]:
+    """Return what pygeoapi's schema lets pass: a manager that runs no jobs, an address that no link can begin with."""
+    if not isinstance(server := config.get("server"), dict):
+        return []
+    manager, url, problems = server.get("manager"), server.get("url"), []
+    name = manager.get("name") if isinstance(manager, dict) else None
+    if name != MANAGER:
+        problems.append(f"server.manager.name: {shown(name)} is not allowed; allowed: {MANAGER}")
+    if isinstance(url, str) and not is_web_address(url):
+        problems.append(f"server.url: {shown(url)} is not allowed; allowed: http(s)://host/path")
     return problems

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.files import replacing
 
 _TEXT = Path(__file__).with_name("empty_prefect.sql")
@@ -26,7 +27,7 @@ def make_empty(prefect_home: Path, environ: Mapping[str, str], migrations: Path 
     """Make the database of a Prefect server in its folder; return whether that was to do, and could be done.
 
     Nothing is made where there is a database, where the environment names another, or where the installed Prefect,
-    whose files are in `migrations`, does not know the last migration of ours.
+    whose files are in `migrations`, does not know the last migration of ours. EoError where it cannot be written.
     """
     if (prefect_home / _DATABASE).exists() or any(n.startswith("PREFECT_") and "_DATABASE_" in n for n in environ):
         return False
@@ -36,9 +37,12 @@ def make_empty(prefect_home: Path, environ: Mapping[str, str], migrations: Path 
         ((last,),) = database.execute("SELECT version_num FROM alembic_version")
         if not list((migrations or _installed()).glob(f"*_{last}_*.py")):
             return False
-        with replacing(prefect_home / _DATABASE, mode=0o600) as draft, closing(sqlite3.connect(draft)) as target:
-            database.backup(target)
-            target.execute("PRAGMA journal_mode=WAL")  # as Prefect sets it
+        try:
+            with replacing(prefect_home / _DATABASE, mode=0o600) as draft, closing(sqlite3.connect(draft)) as target:
+                database.backup(target)
+                target.execute("PRAGMA journal_mode=WAL")  # as Prefect sets it
+        except sqlite3.Error as error:
+            raise EoError(f"{prefect_home / _DATABASE} cannot be written: {error}") from error
     return True
 
 

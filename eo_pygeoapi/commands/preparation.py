@@ -76,7 +76,7 @@ class Preparation:
         except (EOFError, ConnectionError) as error:
             self._process.join()
             ended = f"the process that prepares the start ended with status {self._process.exitcode}"
-            raise EoError(ended) from error
+            raise EoError(f"{ended}; logs/up.log in the data folder says why") from error
         if isinstance(answer, Trouble):
             raise answer.kind(answer.said)
         return answer

@@ -12,6 +12,7 @@ from eo_pygeoapi.errors import InputError
 
 ALLOWED = "allowed: YYYY, YYYY-MM, YYYY-MM-DD, or an ISO 8601 duration of days, weeks, months or years such as -P30D"
 MOST_DAYS = 100_000
+FIRST_YEAR, LAST_YEAR = 1700, 2200  # times in nanoseconds, as files have them, reach from 1678 to 2262
 _DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 
 
@@ -60,14 +61,14 @@ def _day(name: str, text: str, today: date, problems: list[str], *, last: bool) 
     if not text:
         return None
     try:
-        if _DURATION.fullmatch(text):
-            moment: date = today + isodate.parse_duration(text)
-            return moment
-        return days_of(text)[1 if last else 0]
+        moment = today + isodate.parse_duration(text) if _DURATION.fullmatch(text) else days_of(text)[1 if last else 0]
     except (ValueError, OverflowError):
-        pass
-    problems.append(f"input {name}: {text!r} is no date; {ALLOWED}")
-    return None
+        problems.append(f"input {name}: {text!r} is no date; {ALLOWED}")
+        return None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        problems.append(f"input {name}: {text!r} is not allowed; allowed: years from {FIRST_YEAR} to {LAST_YEAR}")
+        return None
+    return date(moment.year, moment.month, moment.day)
 
 
 def days(interval: Interval) -> list[date]:

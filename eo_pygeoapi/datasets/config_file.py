@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
-from eo_pygeoapi.wording import shown
+from eo_pygeoapi.wording import nearest, shown
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 # what makes an unquoted scalar one with variables in it
@@ -190,9 +190,11 @@ def _sentence(name: str, entry: JsonMapping, model: type[BaseModel]) -> str:
         case "missing":
             return f"{name}: is required"
         case "extra_forbidden":
-            return f"{name}: is not known here; allowed: {', '.join(_members(model, entry['loc'][:-1]))}"
+            known = _members(model, entry["loc"][:-1])
+            return f"{name}: is not known here; allowed: {', '.join(known)}{nearest(entry['loc'][-1], known)}"
         case "literal_error":
-            return f"{refused}; allowed: {context['expected'].replace(' or ', ', ').replace("'", '')}"
+            allowed = context["expected"].replace(" or ", ", ").replace("'", "")
+            return f"{refused}; allowed: {allowed}{nearest(entry['input'], allowed.split(', '))}"
         case "union_tag_invalid":
             allowed = context["expected_tags"].replace("'", "")
             return f"{name}.source: {shown(entry['input']['source'])} is not allowed; allowed: {allowed}"
@@ -201,8 +203,8 @@ def _sentence(name: str, entry: JsonMapping, model: type[BaseModel]) -> str:
         case "value_error":
             message = str(context["error"])
             return f"{name}: {message}" if name else message
-        case known if known in _ALLOWED:
-            return f"{refused}; allowed: {_ALLOWED[known].format(**context)}"
+        case kind if kind in _ALLOWED:
+            return f"{refused}; allowed: {_ALLOWED[kind].format(**context)}"
         case _:
             return f"{refused}; {entry['msg'][0].lower()}{entry['msg'][1:]}"
 

@@ -1,6 +1,6 @@
 """Check the inputs of a request against the contract and the enabled datasets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,9 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.combinations import combination_problems
 from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.overridden import overridden
-from eo_pygeoapi.errors import InputError
+from eo_pygeoapi.errors import InputError, NoSuchDatasetError
 from eo_pygeoapi.json_types import JsonMapping
-from eo_pygeoapi.wording import some
+from eo_pygeoapi.wording import nearest, some
 
 _OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs that may be empty objects
 
@@ -61,7 +61,7 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     wanted = inputs.get("datasetId")
     dataset = datasets.get(wanted) if isinstance(wanted, str) else None
     if isinstance(wanted, str) and dataset is None:
-        problems.append(f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})")
+        problems.append(_unknown(wanted, datasets))
     problems += _empty_inputs(inputs)
     today = now.astimezone(ZoneInfo(dataset.time_zone if dataset else "UTC")).date()
     interval = None
@@ -102,8 +102,19 @@ def parsed_inputs[M: Model](inputs: object, model: type[M]) -> M:
 def enabled_dataset(wanted: str, datasets: Mapping[str, Dataset]) -> Dataset:
     """Return the enabled dataset that a request names; InputError where there is none."""
     if (dataset := datasets.get(wanted)) is None:
-        raise InputError(f"input datasetId: unknown dataset {wanted!r} (enabled: {', '.join(datasets) or 'none'})")
+        raise InputError(_unknown(wanted, datasets))
     return dataset
+
+
+def no_such_dataset(wanted: str, datasets: Collection[str]) -> NoSuchDatasetError:
+    """Return the error of an address that names none of the datasets that the viewer sees."""
+    known = ", ".join(datasets) or "none"
+    return NoSuchDatasetError(f"there is no dataset {wanted!r} (there are: {known}){nearest(wanted, datasets)}")
+
+
+def _unknown(wanted: str, datasets: Collection[str]) -> str:
+    enabled = ", ".join(datasets) or "none"
+    return f"input datasetId: unknown dataset {wanted!r} (enabled: {enabled}){nearest(wanted, datasets)}"
 
 
 def _input_name(loc: Sequence[str | int]) -> str:

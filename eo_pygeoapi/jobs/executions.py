@@ -32,7 +32,7 @@ from eo_pygeoapi.jobs.companions import Seen, accept
 from eo_pygeoapi.jobs.documents import FILES, Details
 from eo_pygeoapi.jobs.held_parts import delete_held, hold_features, hold_subscriber
 from eo_pygeoapi.jobs.removal import remove_job
-from eo_pygeoapi.jobs.request import ExecuteBody, parse_request
+from eo_pygeoapi.jobs.request import ExecuteBody, misplaced, parse_request
 from eo_pygeoapi.jobs.results import JSON, results_media_type
 from eo_pygeoapi.jobs.schedules import Schedules
 from eo_pygeoapi.jobs.targets import connection_of
@@ -86,10 +86,12 @@ class Executions:
     def submit(self, process_id: str, description: JsonMapping, body: ExecuteBody) -> Job:
         """Check a request against the process description and make it a job; a refused one leaves nothing behind."""
         check_url = partial(outbound.check_url, allow_private=self._settings.allow_private_callbacks)
+        described = description.get("inputs", {})
+        if mistakes := misplaced(body.others, described):
+            raise InputError(mistakes)
         request = parse_request(body, list(description.get("outputs", {})), check_url)
         if self.viewer.name:
             request[BY] = f"token {self.viewer.name}"
-        described = description.get("inputs", {})
         inputs = described_inputs.resolve(described, body.inputs, self._fetch)
         if process_id in COMPANIONS:
             accepted = accept(process_id, inputs, Seen(self.datasets(), self.gateway.runs.get, self._may_run))

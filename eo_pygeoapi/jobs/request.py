@@ -1,7 +1,7 @@
 """The members of an execute request besides its inputs: outputs, response and subscriber."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from eo_pygeoapi.errors import EoError, InputError, NoSuchOutputError
 from eo_pygeoapi.wording import shown
 
 TRANSMISSION_MODES = ("value", "reference")
+MEMBERS = ("inputs", "outputs", "response", "subscriber", "mode")
 SUBSCRIBER_URIS = ("successUri", "inProgressUri", "failedUri")
 
 
@@ -21,12 +22,13 @@ class ExecuteBody:
     response: Any = "raw"
     subscriber: Any = None
     mode: Any = None
+    others: tuple[str, ...] = ()  # the names of members that no execute request has
 
 
 def read_body(text: bytes) -> ExecuteBody:
-    """Read the body of an execute request; InputError when it is no JSON object."""
+    """Read the body of an execute request; InputError when it is no JSON object, or says something twice."""
     try:
-        body = json.loads(text, parse_constant=_no_json)
+        body = json.loads(text, parse_constant=_no_json, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InputError("the body is not JSON; expected an object with the member inputs") from error
     if not isinstance(body, dict):
@@ -37,7 +39,17 @@ def read_body(text: bytes) -> ExecuteBody:
         body.get("response", "raw"),
         body.get("subscriber"),
         body.get("mode"),
+        tuple(name for name in body if name not in MEMBERS),
     )
+
+
+def misplaced(others: Sequence[str], described: Collection[str]) -> list[str]:
+    """Say which unknown members of a body are inputs, or members that are written otherwise; clients send others."""
+    found = [f"{name}: stands beside `inputs`; allowed: within `inputs`" for name in others if name in described]
+    written = {member.lower(): member for member in MEMBERS}
+    return found + [
+        f"{name}: is not known here; did you mean {meant}?" for name in others if (meant := written.get(name.lower()))
+    ]
 
 
 def parse_request(
@@ -98,6 +110,16 @@ def _subscriber_problems(subscriber: object, check_url: Callable[[Any], object])
         except EoError as error:
             problems.append(f"subscriber.{name}: {error}")
     return problems
+
+
+def _once(members: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object; InputError for one with a member twice, of which nobody knows which one counts."""
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"the body has the member {shown(twice)} twice in one object")
+    return found
 
 
 def _no_json(constant: str) -> float:

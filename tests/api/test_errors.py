@@ -26,9 +26,11 @@ ERRORS = [
     ("POST", "/processes/nope/execution", 404, "there is no process 'nope'"),
     ("POST", "/processes/echo/execution", 400, "the body is not JSON"),
     ("GET", "/datasets/nope", 404, "there is no dataset 'nope'"),
-    ("GET", "/collections/nope", 404, "Collection not found"),
-    ("GET", "/collections/nope/items", 404, "Collection not found"),
-    ("GET", "/collections/rain/items?limit=-1", 400, "limit"),
+    ("GET", "/collections/nope", 404, "there is no collection 'nope' (there are: sample-temperature, rain)"),
+    ("GET", "/collections/nope/items", 404, "there is no collection 'nope' (there are: sample-temperature, rain)"),
+    ("GET", "/collections/nope/schema", 404, "there is no collection 'nope'"),
+    ("POST", "/collections/nope/items", 404, "there is no collection 'nope'"),
+    ("GET", "/collections/rain/items?limit=-1", 400, "1 or more"),
     ("GET", "/collections/rain/items?bbox=1,2,3", 400, "bbox"),
     ("GET", "/collections/rain/items?level=x", 400, "level"),
     ("GET", "/collections/rain/items?crs=http://[", 400, "http://["),
@@ -64,6 +66,99 @@ def test_clients_that_take_json_alone_get_errors_as_json(
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert says in answer.json()["detail"] and answer.json()["status"] == status
+
+
+# what pygeoapi overlooks, or refuses without saying what is allowed; their pages say it beside the field
+WRONG_ITEMS = [
+    ("DELETE", "/collections/rain/items/x", 400, "the values of a dataset come from jobs alone"),
+    ("GET", "/collections/rain/items?limit=-1", 400, "limit: '-1' is not allowed"),
+    ("GET", "/collections/rain/items?limit=x", 400, "limit: 'x' is not allowed; allowed: 1 or more"),
+    ("GET", "/collections/rain/items?offset=-1", 400, "offset: '-1' is not allowed; allowed: 0 or more"),
+    ("GET", "/collections/rain/items?bbox=1,2,3", 400, "bbox: '1,2,3' is not allowed; allowed: west,south,east,north"),
+    ("GET", "/collections/rain/items?bbox=1,9,3,2", 400, "bbox: '1,9,3,2' is not allowed"),
+    ("GET", "/collections/rain/items?properties=colour", 400, "properties: 'colour' is not allowed; allowed: orgUnit"),
+    ("GET", "/collections/rain/items?sortby=-colour", 400, "sortby: '-colour' is not allowed; allowed: orgUnit"),
+    (
+        "GET",
+        "/collections/rain/items?resulttype=some",
+        400,
+        "resulttype: 'some' is not allowed; allowed: results",
+    ),
+    ("GET", "/collections/rain/items?skipGeometry=maybe", 400, "skipGeometry: 'maybe' is not allowed"),
+    ("GET", "/collections/rain/items?filter=value >", 400, "filter: not understood; allowed: CQL2 text such as"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "says"), WRONG_ITEMS)
+def test_what_is_wrong_with_a_request_for_items_is_said_with_what_is_allowed(
+    url: str, method: str, path: str, status: int, says: str
+) -> None:
+    answer = requests.request(method, url + path, timeout=60)
+
+    assert (answer.status_code, says in answer.json()["detail"]) == (status, True)
+
+
+MISSPELT = [
+    ("GET", "/collections/rain/items?orgunit=x", "'orgunit'; allowed: limit, offset, bbox"),
+    ("GET", "/collections/rain/items?date=2025", "'date'; allowed: limit"),
+    ("GET", "/jobs?Status=failed", "'Status'; allowed: limit, offset, status"),
+    ("GET", "/jobs?dataset=rain&since=2025", "'since'; allowed: limit"),
+    ("GET", "/processes?page=2", "'page'; allowed: limit, offset, f, lang, l, links"),
+    ("POST", "/processes/echo/execution?Mode=async", "'Mode'; allowed: mode"),
+    ("GET", "/jobs/1/logs?Limit=1", "'Limit'; allowed: limit"),
+    ("GET", "/jobs/1/files/features.geojson?level=1", "'level'; allowed: simplify"),
+    ("GET", "/datasets/rain/latest?Level=1", "'Level'; allowed: level"),
+    ("GET", "/datasets/rain/coverage?begin=2025-01-01", "'begin'; allowed: start"),
+    ("GET", "/datasets/rain/history?since=2025", "'since'; allowed: limit"),
+    ("GET", "/schedules?datasets=rain", "'datasets'; allowed: dataset"),
+    ("GET", "/problems?State=open", "'State'; allowed: state"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "says"), MISSPELT)
+def test_a_parameter_that_is_misspelt_is_refused(url: str, method: str, path: str, says: str) -> None:
+    answer = requests.request(method, url + path, timeout=60)
+
+    assert answer.status_code == 400 and answer.json()["detail"].startswith(f"unknown parameter {says}")
+
+
+@pytest.mark.parametrize("asked", ["f=xml", "f=png", "f=jsonld", "f=csv"])
+@pytest.mark.parametrize("path", ["/collections/nope", "/collections/nope/items", "/collections/rain/items/nothing"])
+def test_an_error_is_a_problem_document_whatever_was_asked_for(url: str, path: str, asked: str) -> None:
+    for answer in (
+        requests.get(f"{url}{path}?{asked}", timeout=60),
+        requests.get(url + path, headers={"Accept": "image/png"}, timeout=60),
+    ):
+        assert answer.status_code in (400, 404)
+        assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["detail"]
+
+
+def test_items_are_asked_for_in_the_formats_that_they_have(url: str) -> None:
+    answer = requests.get(f"{url}/collections/rain/items?f=xml", timeout=60)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "f: 'xml' is not allowed; allowed: json, html, jsonld, csv"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "status", "says"),
+    [
+        (None, b"", 415, "an empty body is not allowed; allowed: a filter as CQL2 JSON"),
+        ("application/json", b"", 415, "an empty body is not allowed"),
+        ("application/geo+json", b"{}", 415, "a body of type application/geo+json is not allowed"),
+        ("application/json", b"[1", 400, "the filter in the body is not understood; allowed: CQL2 as JSON such as"),
+        ("text/plain", b"\xff", 400, "the body is not UTF-8 text"),
+    ],
+)
+def test_a_filter_in_a_body_that_is_none_is_refused(
+    url: str, media_type: str | None, body: bytes, status: int, says: str
+) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    for accept in ("*/*", CHROME.replace("text/html", "text/x")):
+        answer = requests.post(
+            f"{url}/collections/rain/items", data=body, headers={**headers, "Accept": accept}, timeout=60
+        )
+        assert (answer.status_code, says in answer.json()["detail"]) == (status, True)
 
 
 @pytest.mark.parametrize("browser", [CHROME, FIREFOX, "text/html"])

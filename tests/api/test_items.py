@@ -173,3 +173,29 @@ def test_compressed_items_are_the_same(url: str) -> None:
     assert "Content-Encoding" not in plain.headers and int(small.headers["Content-Length"]) < len(plain.content)
     without_time = [{k: v for k, v in answer.json().items() if k != "timeStamp"} for answer in (plain, small)]
     assert without_time[0] == without_time[1] and without_time[0]["features"]
+
+
+def test_a_filter_in_a_body_gives_items_as_one_in_the_address_does(url: str) -> None:
+    body = {"op": "=", "args": [{"property": "name"}, "Côte d'Ivoire"]}
+    posted = requests.post(f"{url}/named/items", json=body, params={"limit": 1}, timeout=60)
+    asked = answer(f"{url}/named", filter="name = 'Côte d''Ivoire'", limit=1).json()
+
+    found = posted.json()
+    assert posted.headers["Content-Type"] == "application/geo+json" and found["numberMatched"] == 1
+    assert {key: found[key] for key in ("features", "valueInfo")} == {
+        key: asked[key] for key in ("features", "valueInfo")
+    }
+
+
+def test_an_answer_to_a_filter_in_a_body_has_no_address_that_lacks_the_filter(url: str) -> None:
+    body = {"op": "like", "args": [{"property": "orgUnit"}, "Ou%"]}
+    pages = [
+        requests.post(f"{url}/named/items", json=body, params={"limit": 2, "offset": offset}, timeout=60).json()
+        for offset in (0, 2)
+    ]
+
+    assert [[link["rel"] for link in page["links"]] for page in pages] == [["collection"], ["collection"]]
+    assert [page["numberMatched"] for page in pages] == [3, 3]
+    assert [feature["properties"]["orgUnit"] for page in pages for feature in page["features"]] == ["OuA", "OuB", "OuC"]
+    browser = requests.post(f"{url}/named/items", json=body, headers={"Accept": "text/html"}, timeout=60)
+    assert browser.json()["numberMatched"] == 3

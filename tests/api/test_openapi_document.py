@@ -1,9 +1,11 @@
 import json
+import re
 from typing import Any
 
 from openapi_spec_validator import validate
 
 from eo_pygeoapi.api.openapi_document import with_our_operations
+from eo_pygeoapi.api.parameters import COMMON, TAKEN
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import FILES
 
@@ -67,3 +69,20 @@ def test_each_call_gives_a_fresh_copy() -> None:
         definition.clear()
     assert json.dumps(with_our_operations(stock(), ["echo"])) == kept
     assert EXECUTION not in with_our_operations(stock(), [])["paths"]  # type: ignore[operator]
+
+
+def test_the_parameters_that_are_described_are_those_that_are_taken() -> None:
+    document: Any = with_our_operations(stock(), ["echo"])
+    described = {}
+    for path, operations in document["paths"].items():
+        for method in {"get", "post"} & operations.keys():
+            named = [p["name"] for p in operations[method].get("parameters", []) if p.get("in") == "query"]
+            described[_shape(path.replace("/echo", "/{id}"))] = {name for name in named if name not in COMMON}
+    taken = {_shape(path): set(names) for path, names in TAKEN.items()}
+
+    assert {path: names for path, names in described.items() if names} == taken
+
+
+def _shape(path: str) -> str:
+    """Return a path without the names of its variables, which OpenAPI and Flask write differently."""
+    return re.sub(r"[{<][^}>]+[}>]", "*", path)

@@ -85,7 +85,10 @@ def test_each_schedule_says_when_it_runs_next_and_what_paused_it(server: Server)
     assert len(times) == 5 and times == sorted(times) and times[0] > datetime.now(UTC)
     assert all(time.utcoffset() is not None and (time.hour, time.minute) in ((0, 30), (1, 30)) for time in times)
     assert off["reason"] == "the configuration file says `active: false`" and off["catchUp"] == "none"
-    assert server.ask("GET", "/schedules?f=json&dataset=nothing").json()["schedules"] == []
+    nothing = server.ask("GET", "/schedules?f=json&dataset=nothing")
+    assert nothing.status_code == 404 and nothing.json()["detail"].startswith(
+        "there is no dataset 'nothing' (there are:"
+    )
     for link in daily["links"]:
         assert requests.get(link["href"], timeout=30).ok, link
 

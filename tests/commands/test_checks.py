@@ -23,6 +23,7 @@ from eo_pygeoapi.commands.tenant_checks import tenant_problems, tenant_remarks
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.settings import Settings
+from tests.command_line import eo_pygeoapi
 
 SHIPPED = Path(__file__).parents[2] / "pygeoapi-config.yml"
 # what a machine lacks or has is no matter of these tests
@@ -127,6 +128,40 @@ def test_processors_that_cannot_be_loaded_are_named(checked: Callable[[Edit], Re
     report = checked(lambda config: config["resources"].update(x={"type": "process", "processor": {"name": name}}))
     (problem,) = report.problems
     assert problem.startswith(f"resources.x.processor.name: cannot load {name!r}: ") and reason in problem
+
+
+def test_a_manager_that_runs_no_jobs_is_named(checked: Callable[[Edit], Report]) -> None:
+    def none(config: dict[str, Any]) -> None:
+        del config["server"]["manager"]
+
+    for edit, said in (
+        (
+            lambda config: config["server"]["manager"].update(name="eo_pygeoapi.manager.Manager"),
+            "'eo_pygeoapi.manager.Manager'",
+        ),
+        (lambda config: config["server"]["manager"].update(name="TinyDB"), "'TinyDB'"),
+        (none, "null"),
+    ):
+        assert checked(edit).problems == [
+            f"server.manager.name: {said} is not allowed; allowed: eo_pygeoapi.manager.PrefectManager"
+        ]
+
+
+@pytest.mark.parametrize("url", ["localhost:5000", "", "ftp://host", "http://[", "http://host:port", "/eo"])
+def test_an_address_that_no_link_can_begin_with_is_named(checked: Callable[[Edit], Report], url: str) -> None:
+    assert checked(lambda config: config["server"].update(url=url)).problems == [
+        f"server.url: {url!r} is not allowed; allowed: http(s)://host/path"
+    ]
+
+
+def test_a_process_of_ours_under_another_id_is_named(checked: Callable[[Edit], Report]) -> None:
+    def renamed(config: dict[str, Any]) -> None:
+        config["resources"]["eo-agregate-import"] = config["resources"].pop("eo-aggregate-import")
+
+    assert checked(renamed).problems == [
+        "resources.eo-agregate-import: 'eo-agregate-import' is not allowed as the id of "
+        "eo_pygeoapi.process.AggregateImportProcessor; allowed: eo-aggregate-import"
+    ]
 
 
 def test_processors_of_pygeoapi_are_loaded(checked: Callable[[Edit], Report]) -> None:
@@ -237,6 +272,30 @@ def test_versions_that_break_prefect_are_named() -> None:
     assert installation_problems(bad) == [
         f"pytest {version('pytest')} is installed: it breaks; install pytest<1.0",
     ]
+
+
+# The environment
+
+
+@pytest.mark.parametrize("command", ["check", "status", "datasets", "history", "up", "worker", "watch"])
+def test_a_variable_that_cannot_be_read_is_one_line_of_every_command(tmp_path: Path, command: str) -> None:
+    ended = eo_pygeoapi(command, environment={"EO_CONCURRENCY": "many"}, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "error: EO_CONCURRENCY: 'many' is not allowed; allowed: a whole number\n"
+
+
+def test_a_folder_that_nobody_can_write_to_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = eo_pygeoapi("up", "--data-dir", str(tmp_path / "file" / "data"), cwd=tmp_path)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert f"error: {tmp_path}/file/data/logs: Not a directory" in ended.stderr.replace("\n", "")
+
+
+def test_what_the_environment_gets_wrong_is_said(tmp_path: Path) -> None:
+    environment = {"EO_TRUSTED_PROXIES": "proxy", "EO_CONCURENCY": "3", "EO_DATA_DIR": str(tmp_path)}
+    ended = eo_pygeoapi("check", "--config", str(SHIPPED), environment=environment, cwd=tmp_path)
+    assert ended.returncode == 1 and "error: EO_TRUSTED_PROXIES: 'proxy' does not appear to be" in ended.stderr
+    assert "note: EO_CONCURENCY is set, and nothing reads it; did you mean EO_CONCURRENCY?" in ended.stdout
 
 
 # Tenants

@@ -34,11 +34,20 @@ def problems(start: str = "", end: str = "", datetime: str = "", today: date = T
         ("2000-02", "2000-02", "2000-02-01", "2000-02-29"),
         ("1900-02", "1900-02", "1900-02-01", "1900-02-28"),
         ("2024-02-29", "2024-02-29", "2024-02-29", "2024-02-29"),
-        ("9999", "9999", "9999-01-01", "9999-12-31"),
+        ("2200", "2200", "2200-01-01", "2200-12-31"),
     ],
 )
 def test_years_and_months_are_whole(start: str, end: str, first: str, last: str) -> None:
     assert interval(start, end).to_json() == {"start": first, "end": last}
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "2201", "0001-01-01", "1699-12", "P300Y", "-P2000Y"])
+def test_years_that_times_in_files_do_not_reach_are_refused(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        interval(text, text)
+    (start, end) = caught.value.problems
+    assert start == f"input start: {text!r} is not allowed; allowed: years from 1700 to 2200"
+    assert end.startswith(f"input end: {text!r} is not allowed")
 
 
 @pytest.mark.parametrize(

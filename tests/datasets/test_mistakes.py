@@ -32,26 +32,32 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
     ("block", "expected"),
     [
         # unknown keys, at every depth
-        ("{source: chirps3, optoins: {}}", f"optoins: is not known here; allowed: {KEYS}"),
-        ("{source: chirps3, period_type: daily}", f"period_type: is not known here; allowed: {KEYS}"),
+        ("{source: chirps3, optoins: {}}", f"optoins: is not known here; allowed: {KEYS}; did you mean options?"),
+        (
+            "{source: chirps3, period_type: daily}",
+            f"period_type: is not known here; allowed: {KEYS}; did you mean periodType?",
+        ),
         ("{source: chirps3, id: x}", f"id: is not known here; allowed: {KEYS}"),
         ("{source: chirps3, base: x}", f"base: is not known here; allowed: {KEYS}"),
         (
             "{source: chirps3, options: {flavour: rnl}}",
-            "options.flavour: is not known here; allowed: baseUrl, flavor, product, stage",
+            "options.flavour: is not known here; allowed: baseUrl, flavor, product, stage; did you mean flavor?",
         ),
         (
             "{source: chirps3, options: {base_url: x}}",
-            "options.base_url: is not known here; allowed: baseUrl, flavor, product, stage",
+            "options.base_url: is not known here; allowed: baseUrl, flavor, product, stage; did you mean baseUrl?",
         ),
         (
             "{source: worldpop, options: {country: SLE, stage: final}}",
             "options.stage: is not known here; allowed: baseUrl, country, groups, version",
         ),
-        ("{source: chirps3, units: {form: mm}}", "units.form: is not known here; allowed: from, to"),
+        (
+            "{source: chirps3, units: {form: mm}}",
+            "units.form: is not known here; allowed: from, to",
+        ),
         (
             "{source: chirps3, aggregation: {spacial: mean}}",
-            "aggregation.spacial: is not known here; allowed: daily, spatial, temporal, weight",
+            "aggregation.spacial: is not known here; allowed: daily, spatial, temporal, weight; did you mean spatial?",
         ),
         (
             "{source: chirps3, orgUnits: {source: geojson, href: a, level: 2}}",
@@ -64,7 +70,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         (
             "{source: chirps3, dhis2: {dataelement: x}}",
             "dhis2.dataelement: is not known here; allowed: attributeOptionCombo, categoryOptionCombo, connection, "
-            "dataElement, dataSet, disaggregation, importStrategy, onConflict",
+            "dataElement, dataSet, disaggregation, importStrategy, onConflict; did you mean dataElement?",
         ),
         (
             f"{{source: chirps3, orgUnits: {{source: dhis2}}, schedules: [{{{SCHEDULE}, when: now}}]}}",
@@ -74,7 +80,8 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{}", "source: is required"),
         (
             "{source: chirps}",
-            "source: 'chirps' is not allowed; allowed: chirps3, cog, derived, era5-land, file, worldpop",
+            "source: 'chirps' is not allowed; allowed: chirps3, cog, derived, era5-land, file, worldpop; "
+            "did you mean chirps3?",
         ),
         ("{source: }", "source: null is not allowed; allowed: chirps3, cog, derived, era5-land, file, worldpop"),
         (
@@ -89,7 +96,7 @@ SCHEDULE = 'name: a, cron: "0 6 * * *", inputs: {start: P0D, end: P0D}'
         ("{source: chirps3, options: [stage]}", "options: ['stage'] is not allowed; allowed: an object"),
         (
             "{source: chirps3, options: {stage: finl}}",
-            "options.stage: 'finl' is not allowed; allowed: final, prelim, latest",
+            "options.stage: 'finl' is not allowed; allowed: final, prelim, latest; did you mean final?",
         ),
         (
             "{source: worldpop, options: {country: NO}}",
@@ -220,7 +227,10 @@ def test_names_of_schedules_are_used_once() -> None:
     [
         ("5", ["eo: expected a mapping"]),
         ("{defaults: [a]}", ["eo.defaults: expected a mapping"]),
-        ("{default: {}}", ["eo.default: is not known here; allowed: defaults, notify, tenants, retention"]),
+        (
+            "{default: {}}",
+            ["eo.default: is not known here; allowed: defaults, notify, tenants, retention; did you mean defaults?"],
+        ),
         (
             "{defaults: {units: {from: K}, level: 2}}",
             [

@@ -157,7 +157,7 @@ NAMES = (
         ({**REQUEST, "dryRun": "yes"}, ["input dryRun: 'yes' is not allowed; allowed: a boolean, true or false"]),
         ({**REQUEST, "dryRun": 0}, ["input dryRun: 0 is not allowed; allowed: a boolean, true or false"]),
         ({**REQUEST, "colour": "red"}, [f"input colour: is not known here; allowed: {NAMES}"]),
-        ({**REQUEST, "dry_run": True}, [f"input dry_run: is not known here; allowed: {NAMES}"]),
+        ({**REQUEST, "dry_run": True}, [f"input dry_run: is not known here; allowed: {NAMES}; did you mean dryRun?"]),
         (
             {**REQUEST, "aggregation": {"spatial": "avg"}},
             [
@@ -167,7 +167,10 @@ NAMES = (
         ),
         (
             {**REQUEST, "aggregation": {"spacial": "mean"}},
-            ["input aggregation.spacial: is not known here; allowed: daily, spatial, temporal, weight"],
+            [
+                "input aggregation.spacial: is not known here; allowed: daily, spatial, temporal, weight; "
+                "did you mean spatial?"
+            ],
         ),
         ({**REQUEST, "aggregation": "mean"}, ["input aggregation: 'mean' is not allowed; allowed: an object"]),
         (
@@ -187,7 +190,7 @@ NAMES = (
         ),
         (
             {**REQUEST, "parameters": {"stage": "finl"}},
-            ["input parameters.stage: 'finl' is not allowed; allowed: final, prelim, latest"],
+            ["input parameters.stage: 'finl' is not allowed; allowed: final, prelim, latest; did you mean final?"],
         ),
         (
             {**REQUEST, "datasetId": "heat"},

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from eo_pygeoapi.errors import InputError, ProblemsError
-from eo_pygeoapi.jobs.request import ExecuteBody, parse_request, read_body
+from eo_pygeoapi.jobs.request import ExecuteBody, misplaced, parse_request, read_body
 
 OUTPUTS = ["result"]
 
@@ -77,6 +77,29 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
 def test_what_is_no_object_is_refused(text: bytes) -> None:
     with pytest.raises(InputError, match="not a JSON object"):
         read_body(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b'{"inputs": {"dryRun": true, "dryRun": false}}', "'dryRun'"),
+        (b'{"inputs": {}, "response": "raw", "inputs": {"a": 1}}', "'inputs'"),
+        (b'{"inputs": {"features": [{"id": 1, "id": 1}]}}', "'id'"),
+    ],
+)
+def test_what_is_said_twice_is_refused(text: bytes, name: str) -> None:
+    with pytest.raises(InputError, match=f"the body has the member {name} twice in one object"):
+        read_body(text)
+
+
+def test_an_input_beside_the_inputs_is_named_and_members_of_other_clients_are_taken() -> None:
+    body = read_body(b'{"Inputs": {}, "dryRun": false, "id": "x", "mode": "auto", "OUTPUTS": {}}')
+    assert misplaced(body.others, ["dryRun", "datasetId"]) == [
+        "dryRun: stands beside `inputs`; allowed: within `inputs`",
+        "Inputs: is not known here; did you mean inputs?",
+        "OUTPUTS: is not known here; did you mean outputs?",
+    ]
+    assert misplaced(read_body(b'{"inputs": {}, "id": "x", "process": "p"}').others, ["dryRun"]) == []
 
 
 # Subscriber

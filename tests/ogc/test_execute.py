@@ -178,6 +178,8 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     (PROCESS, {"inputs": {**SAMPLE, "orgUnitLevel": ["2"]}}, ["input orgUnitLevel[0]"]),
     (PROCESS, {"inputs": {**SAMPLE, "aggregation": 7}}, ["input aggregation"]),
     (PROCESS, {"inputs": {**SAMPLE, "parameters": 7}}, ["input parameters"]),
+    (PROCESS, {"inputs": SAMPLE, "dryRun": False}, ["dryRun: stands beside `inputs`"]),
+    ("echo", {"Inputs": {"text": "x"}}, ["Inputs: is not known here; did you mean inputs?"]),
     (PROCESS, {"inputs": {**SAMPLE, "aggregation": {"spatial": "nope"}}}, ["aggregation.spatial", "'nope'", "mean"]),
     (PROCESS, {"inputs": {"datasetId": "nope"}}, ["datasetId", "'nope'"]),
     (PROCESS, {}, ["input datasetId: is required"]),

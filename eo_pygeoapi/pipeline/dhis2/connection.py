@@ -13,7 +13,6 @@ from dhis2_client import DHIS2Client
 
 from eo_pygeoapi.errors import Dhis2Error
 from eo_pygeoapi.pipeline.dhis2.errors import LoginPageError
-from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Dhis2Connection
 
 
@@ -89,14 +88,6 @@ def _refuse_login_page(response: httpx.Response) -> None:
 
 
 def _base_url(connection: Dhis2Connection) -> str:
-    parts = urlsplit(connection.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Dhis2Error(
-            f"{redact(connection.url)!r} is no address of a DHIS2; allowed: http(s)://host/path, without /api"
-        )
-    if "@" in parts.netloc:
-        raise Dhis2Error(
-            f"the address of the DHIS2 at {parts.hostname} holds a user name or password; "
-            "set EO_DHIS2_<NAME>_USERNAME and _PASSWORD, or _TOKEN, instead"
-        )
+    if problem := connection.address_problem():
+        raise Dhis2Error(problem)
     return connection.url.rstrip("/").removesuffix("/api")  # dhis2-client adds /api itself
