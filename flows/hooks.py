@@ -23,6 +23,7 @@ from eo_pygeoapi.settings import process_settings
 from eo_pygeoapi.store.backfills import Backfill
 from eo_pygeoapi.store.chains import Chain
 from eo_pygeoapi.store.job_folder import JobFolder
+from eo_pygeoapi.store.recounting import count_again
 from eo_pygeoapi.store.store import ResultStore
 from flows.surroundings import base_url, enabled_datasets, prefect
 
@@ -108,8 +109,12 @@ def delete_steps(flow: Flow[..., object], flow_run: FlowRun, state: State) -> No
 
 
 def keep_in_history(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
-    """Write the line of an import into the history of its dataset; it is kept when the job is gone."""
+    """Write the line of an import into the history of its dataset; it is kept when the job is gone.
+
+    Then count what is asked of the dataset every minute.
+    """
     settings = process_settings()
+    store = ResultStore(settings.results)
     try:
         datasets = enabled_datasets()
         inputs = inputs_of(flow_run, (flow_run.parameters or {}).get("inputs") or {}, lambda: datasets)
@@ -118,7 +123,8 @@ def keep_in_history(flow: Flow[..., object], flow_run: FlowRun, state: State) ->
         process_id = str(parameters.get("process_id", PROCESS_ID))
         deployment = str(inputs.get("datasetId", "")) if process_id == PROCESS_ID else process_id
         job = Job.from_flow_run(ended, deployment, process_id, Progress(), settings.secrets())
-        note_import(ResultStore(settings.results), job, datasets.get(job.dataset), datetime.now(UTC))
+        note_import(store, job, datasets.get(job.dataset), datetime.now(UTC))
+        count_again(store, job.dataset)
     except EoError as error:
         logging.getLogger(__name__).warning("job %s is not in the import history yet: %s", flow_run.id, error)
 

@@ -295,6 +295,10 @@ def test_an_import_that_could_not_be_made_is_a_failed_job_with_its_documents(sta
     line = noted(stack, "rain", real["jobID"])
     known = (line["status"], line["importStatus"], line["dataElement"])
     assert known == ("failed", "ERROR", "NO_SUCH_ELEMENT") and "no data element" in line["message"]
+    history = stack.folder / "results/history/rain"
+    newest = max(path.stat().st_mtime_ns for path in history.glob("*.parquet"))
+    # it is counted before anybody asks; the watch does once a minute
+    until(lambda: any(path.stat().st_mtime_ns > newest for path in history.glob("totals.json")), seconds=10)
     asked = stack.ended(stack.submit(**wrong))
     assert asked["status"] == "successful"
     assert asked["message"].startswith("finished: an import would fail: there is no data element 'NO_SUCH_ELEMENT'")

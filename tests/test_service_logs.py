@@ -24,7 +24,7 @@ PROGRAMS = {
     "worker": "import sys, prefect.main; from eo_pygeoapi.cli import main; sys.argv[1:] = ['worker']; main()",
     "watch": f"""
 import prefect.main
-from eo_pygeoapi.commands.watching import begin_log
+from eo_pygeoapi.watch.log import begin_log
 from eo_pygeoapi.settings import process_settings
 begin_log(process_settings().secrets())
 {SAYS}

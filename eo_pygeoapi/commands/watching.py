@@ -3,17 +3,16 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterable
 
 from eo_pygeoapi.commands.blocks import with_known_blocks
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import inspect_operations
 from eo_pygeoapi.errors import ConfigError, EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
-from eo_pygeoapi.redaction import RedactingFilter
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.channels import Channels, Outbox
+from eo_pygeoapi.watch.log import begin_log
 from eo_pygeoapi.watch.loop import Watch
 
 
@@ -28,15 +27,6 @@ def run_watch(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     gateway = PrefectGateway(settings.prefect_api_url, secrets=settings.secrets(), read_timeout=10.0)
     Watch(settings, gateway, ResultStore(settings.results)).run(stop)
-
-
-def begin_log(secrets: Iterable[str]) -> None:
-    """Write what this process logs to standard error, without secrets, also where Prefect has set up its own log."""
-    handler = logging.StreamHandler()
-    handler.addFilter(RedactingFilter(secrets))
-    form = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def send_test(settings: Settings, name: str) -> None:

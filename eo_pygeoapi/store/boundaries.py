@@ -7,7 +7,6 @@ Every published value names the outline of its unit that it was computed with. A
 here and in DHIS2.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from eo_pygeoapi.contract.operations import BoundaryChange
+from eo_pygeoapi.store.counted import counted
 from eo_pygeoapi.store.features import Unit
 from eo_pygeoapi.store.published import LATEST, Files, local_paths, read_files, workshop
 from eo_pygeoapi.store.store import ResultStore
@@ -49,9 +49,8 @@ class _Boundaries(BaseModel):
 
 
 class _Behind(BaseModel):
-    """The units with values of other boundaries, and new ones with fewer periods than others, in these files."""
+    """The units with values of other boundaries, and new ones with fewer periods than others."""
 
-    digest: str
     units: list[str]
 
 
@@ -139,19 +138,14 @@ def _behind(store: ResultStore, dataset_id: str, known: _Boundaries) -> set[str]
     asked = {id_: unit for id_, unit in known.units.items() if unit.since}
     if not asked:
         return set()
-    key = _key(dataset_id, "-behind")
+    of_units = sorted(f"{id_} {unit.geometry} {unit.is_new}" for id_, unit in asked.items())
 
     def look(files: Files) -> set[str]:
-        text = "\n".join(
-            [*sorted(f"{id_} {unit.geometry} {unit.is_new}" for id_, unit in asked.items()), *files.keys()]
-        )
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        kept = store.read_json(key, default=None)
-        if kept and (counted := _Behind.model_validate(kept)).digest == digest:
-            return set(counted.units)
-        found = _units_behind(store, dataset_id, files, asked)
-        store.write_json(key, _Behind(digest=digest, units=sorted(found)).model_dump(mode="json"))
-        return found
+        def count() -> _Behind:
+            return _Behind(units=sorted(_units_behind(store, dataset_id, files, asked)))
+
+        key = _key(dataset_id, "-behind")
+        return set(counted(store, key, [*of_units, *files.keys()], _Behind, count).units)
 
     return read_files(store, dataset_id, look)
 

@@ -7,25 +7,24 @@
 The tables have versions of their own: a dry run changes what the data are, and leaves what an import has recorded.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 import duckdb
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from eo_pygeoapi.contract.intervals import too_long
 from eo_pygeoapi.contract.models import Interval, PeriodType
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
-from eo_pygeoapi.errors import EoError, QueryError, ResultsError
+from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.json_types import JsonMapping
+from eo_pygeoapi.store.counted import counted
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
@@ -65,14 +64,21 @@ class PeriodSummary:
 
 
 class _YearSummary(BaseModel):
-    """The counts of a year, and the digest of the files that they were counted in."""
+    """The counts of a year."""
 
-    digest: str
     periods: list[PeriodSummary]
 
 
-class _ChangedError(EoError):
-    """The files of a year are others than those that its counts were made of."""
+class _Files(NamedTuple):
+    """The names of the files of a year."""
+
+    year: str
+    values: Sequence[str]
+    dhis2: Sequence[str]
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [*self.values, *self.dhis2]
 
 
 class CoverageTable:
@@ -179,24 +185,21 @@ class CoverageTable:
         """
         values, in_dhis2, found = self._values.files(), self._dhis2.files(), list[PeriodSummary]()
         for year in sorted(values):
-            files = "\n".join([*values[year], *in_dhis2.get(year, [])])
-            key, digest = f"{self._folder}/summaries/{year}.json", hashlib.sha256(files.encode()).hexdigest()
-            with suppress(_ChangedError):
-                found += _counted(self._store, key, digest)
-                continue
-            states = _ONE_FILE if len(values[year]) == 1 else _LAST_STATES
-            held = _ONE_FILE if len(in_dhis2.get(year, ())) == 1 else _LAST_IN_DHIS2
-            rows = self._values.read(_rows(_COUNT_VALUES.format(cells=states)), year) or []
-            there = self._dhis2.read(_rows(_COUNT_IN_DHIS2.format(cells=held)), year) or []
-            counts = {period: numbers for period, *numbers in there}
-            periods = []
-            for id_, present, provisional, start, end in rows:
-                days = date.fromisoformat(start), date.fromisoformat(end)
-                periods.append(PeriodSummary(id_, *days, present, provisional, *counts.get(id_, (0, 0, 0))))
-            periods.sort(key=lambda summary: summary.start)
-            self._store.write_json(key, _YearSummary(digest=digest, periods=periods).model_dump(mode="json"))
-            found += periods
+            of_year = _Files(year, values[year], in_dhis2.get(year, []))
+            key = f"{self._folder}/summaries/{year}.json"
+            found += counted(self._store, key, of_year.names, _YearSummary, partial(self._count, of_year)).periods
         return found
+
+    def _count(self, files: "_Files") -> _YearSummary:
+        """Count a year in its files, its periods in order."""
+        rows = self._values.read(_rows(_COUNT_VALUES.format(cells=_cells(files.values, _LAST_STATES))), files.year)
+        held = self._dhis2.read(_rows(_COUNT_IN_DHIS2.format(cells=_cells(files.dhis2, _LAST_IN_DHIS2))), files.year)
+        counts = {period: numbers for period, *numbers in held or []}
+        periods = []
+        for id_, present, provisional, start, end in rows or []:
+            days = date.fromisoformat(start), date.fromisoformat(end)
+            periods.append(PeriodSummary(id_, *days, present, provisional, *counts.get(id_, (0, 0, 0))))
+        return _YearSummary(periods=sorted(periods, key=lambda summary: summary.start))
 
     def compact(self) -> None:
         """Merge the files of each year into one."""
@@ -276,17 +279,9 @@ def _spans(
     return found, len(columns) - count
 
 
-# a name is never used for two files, so counts of the same files are the same; of daily data a year takes 70 kB
-@lru_cache(maxsize=1000)
-def _counted(store: ResultStore, key: str, digest: str) -> Sequence[PeriodSummary]:
-    """Return the counts of a year as the store keeps them; _ChangedError where they are others or unreadable."""
-    try:
-        counted = _YearSummary.model_validate(store.read_json(key))
-    except (ResultsError, ValidationError) as error:
-        raise _ChangedError(key) from error
-    if counted.digest != digest:
-        raise _ChangedError(key)
-    return tuple(counted.periods)
+def _cells(files: Sequence[str], of_several: str) -> str:
+    """Return the SQL of the cells of files, each once."""
+    return _ONE_FILE if len(files) == 1 else of_several
 
 
 def _rows(query: str) -> Callable[[duckdb.DuckDBPyConnection], list[tuple[Any, ...]]]:

@@ -1,6 +1,7 @@
 """The import history of a dataset: one line for each import, kept when its job is long gone.
 
 history/{datasetId}/{YYYY}-….parquet   the lines of jobs that ended in that year, in columns named as in JSON
+history/{datasetId}/totals.json        what all lines add up to, and the digest of the files it was counted in
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.history import ImportRecord, ImportTotals
+from eo_pygeoapi.store.counted import counted
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
@@ -36,7 +38,8 @@ class History:
     """The lines of one dataset; every method raises ResultsError."""
 
     def __init__(self, store: ResultStore, dataset_id: str) -> None:
-        self._table = VersionedTable(store, f"history/{quote(dataset_id, safe='')}", ("jobID",))
+        self._store, self._folder = store, f"history/{quote(dataset_id, safe='')}"
+        self._table = VersionedTable(store, self._folder, ("jobID",))
 
     def add(self, record: ImportRecord, now: datetime) -> None:
         """Add the line of a job, in place of one that it has already."""
@@ -75,7 +78,13 @@ class History:
         return {job_id for (job_id,) in rows or []}
 
     def totals(self) -> ImportTotals:
-        """Return what all lines add up to."""
+        """Return what all lines add up to; it is counted again only where there are new ones."""
+        files = [name for names in self._table.files().values() for name in names]
+        if not files:
+            return ImportTotals(jobs={})
+        return counted(self._store, f"{self._folder}/totals.json", files, ImportTotals, self._count)
+
+    def _count(self) -> ImportTotals:
         query = """SELECT status, count(*), sum(CASE WHEN "dryRun" THEN 0 ELSE imported + updated + deleted END)
             FROM latest GROUP BY status"""
         rows = self._table.read(lambda connection: connection.execute(query).fetchall()) or []
@@ -86,10 +95,6 @@ class History:
         query = 'SELECT sum(imported) - sum(deleted) FROM latest WHERE NOT "dryRun"'
         row = self._table.read(lambda connection: connection.execute(query).fetchone())
         return max(int(row[0]), 0) if row and row[0] is not None else 0
-
-    def state(self) -> object:
-        """Return what is the same as long as the lines are."""
-        return self._table.files()
 
     def compact(self) -> None:
         """Merge the files of each year into one."""

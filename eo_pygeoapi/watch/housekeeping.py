@@ -1,25 +1,22 @@
-"""Housekeeping: once a day, what `eo.retention` does not keep goes, and files of published values are merged.
-
-    watch/housekeeping.json   when it was done last, and what was removed
+"""Housekeeping: what `eo.retention` does not keep goes, and files of published values are merged.
 
 What is published, what was sent to DHIS2, the coverage and the import history stay for ever.
 """
 
-import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import Retention
-from eo_pygeoapi.errors import EngineUnavailableError, EoError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import published
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.history import History
+from eo_pygeoapi.store.recounting import count_again
 from eo_pygeoapi.store.shared_cache import shared_store
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.old_files import (
@@ -32,12 +29,6 @@ from eo_pygeoapi.watch.old_files import (
 from eo_pygeoapi.watch.old_jobs import OldJobs, Removed, running_sources
 from eo_pygeoapi.watch.problems import Book
 
-DONE = "watch/housekeeping.json"
-EVERY = timedelta(days=1)
-AGAIN_AFTER = timedelta(hours=1)  # where it could not be done whole
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_LOG = logging.getLogger(__name__)
-
 
 @dataclass
 class Housekeeping:
@@ -47,27 +38,6 @@ class Housekeeping:
     gateway: PrefectGateway
     store: ResultStore
     stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-    _not_before: datetime = LONG_AGO
-
-    def begin_if_due(self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime) -> None:
-        """Begin it beside the watch where a day has gone by since the last time; the first may take long."""
-        if now < self._not_before or (self._thread and self._thread.is_alive()):
-            return
-        try:
-            done = datetime.fromisoformat(self.store.read_json(DONE, default={})["at"])
-        except (KeyError, ValueError):
-            done = LONG_AGO
-        if done + EVERY > now:
-            return
-        self._not_before = now + AGAIN_AFTER
-        self._thread = threading.Thread(target=self._daily, args=(datasets, retention, now), daemon=True)
-        self._thread.start()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until what was begun is done, or so long."""
-        if self._thread:
-            self._thread.join(seconds)
 
     def run(
         self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime, *, dry_run: bool = False
@@ -101,28 +71,12 @@ class Housekeeping:
         ]
 
     def merge(self, datasets: Mapping[str, Dataset]) -> None:
-        """Merge the files that jobs have added to what is published, to the coverage and to the history."""
+        """Merge the files that jobs have added to what is published, to the coverage and to the history.
+
+        What is asked of these at every look is counted again. Raises EoError.
+        """
         for dataset_id in datasets:
             published.compact(self.store, dataset_id)
             CoverageTable(self.store, dataset_id).compact()
             History(self.store, dataset_id).compact()
-
-    def _daily(self, datasets: Mapping[str, Dataset], retention: Retention, now: datetime) -> None:
-        try:
-            self.merge(datasets)
-            removed = self.run(datasets, retention, now)
-            for remark in self.remarks():
-                _LOG.warning("%s", remark)
-        except EngineUnavailableError as error:
-            _LOG.info("housekeeping waits: %s", error)
-        except EoError as error:
-            _LOG.warning("housekeeping is not done: %s", error)
-        except Exception:  # the watch goes on, and an hour later it is tried again
-            _LOG.exception("housekeeping: unexpected error")
-        else:
-            if not self.stop.is_set():
-                found = [asdict(one) for one in removed if one.count]
-                self.store.write_json(DONE, {"at": now.isoformat(), "removed": found})
-            for one in removed:
-                if one.count:
-                    _LOG.info("removed %d %s, %d bytes", one.count, one.what, one.size)
+            count_again(self.store, dataset_id)

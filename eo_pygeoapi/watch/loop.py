@@ -31,10 +31,10 @@ from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch import companions, detect, overdue
 from eo_pygeoapi.watch.channels import Channels, Outbox
 from eo_pygeoapi.watch.configuration import Configuration
+from eo_pygeoapi.watch.daily import DailyHousekeeping
 from eo_pygeoapi.watch.detect import Failure, Refusal
 from eo_pygeoapi.watch.failed_jobs import failure_of
 from eo_pygeoapi.watch.freshness import Facts
-from eo_pygeoapi.watch.housekeeping import Housekeeping
 from eo_pygeoapi.watch.messages import Teller
 from eo_pygeoapi.watch.missed import MissedSchedules
 from eo_pygeoapi.watch.numbers import MOST_ACTIVE, Counting
@@ -42,6 +42,7 @@ from eo_pygeoapi.watch.problems import ALIVE, Book, Condition, KeptProblem
 from eo_pygeoapi.watch.survey import survey
 
 STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
+HOUSEKEEPING_AFTER = timedelta(minutes=5)  # a start has enough to do
 FLURRY = timedelta(hours=1)  # so long after the first of several jobs that fail for one cause the others may come
 FORGOTTEN_AFTER = timedelta(minutes=2)
 PREFECT_AWAY_AFTER = timedelta(minutes=5)
@@ -76,17 +77,18 @@ class Watch:
 
     def run(self, stop: threading.Event) -> None:
         """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
-        housekeeping = Housekeeping(self.settings, self.gateway, self.store, stop)
+        daily = DailyHousekeeping(self.settings, self.store)
         while not stop.is_set():
             try:
                 datasets, operations = self.look(now := datetime.now(UTC))
-                housekeeping.begin_if_due(datasets, operations.retention, now)
+                if now - self.begun >= HOUSEKEEPING_AFTER:
+                    daily.begin_if_due(datasets, operations.retention, now)
             except EoError as error:
                 _LOG.warning("cannot look: %s", error)
             except Exception:  # a watch that ends is worse than one that has missed a look
                 _LOG.exception("unexpected error")
             stop.wait(self.settings.watch_seconds)
-        housekeeping.wait(STOP_SECONDS)
+        daily.end(STOP_SECONDS)
 
     def look(self, now: datetime) -> tuple[Mapping[str, Dataset], Operations]:
         """Look once: what is wrong now, whom to tell, and what is to be sent; returns what the file says.

@@ -6,7 +6,7 @@ watch/numbers.json   what the last look has counted
 import shutil
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -53,11 +53,10 @@ class Numbers(BaseModel):
 
 @dataclass
 class Counting:
-    """Counts for one store; what lines of the history add up to is read again only where there are new ones."""
+    """Counts for one store."""
 
     gateway: PrefectGateway
     store: ResultStore
-    _totals: dict[str, tuple[object, ImportTotals]] = field(default_factory=dict)
 
     def keep(self, found: Iterable[Facts] | None, worker_seen: datetime | None, folder: Path, now: datetime) -> None:
         """Count, and keep it for `/metrics`; `found` is None where Prefect did not answer. Raises EoError."""
@@ -80,10 +79,6 @@ class Counting:
         for facts in found:
             published, held = freshness.newest(facts), freshness.newest_imported(facts)
             id_ = facts.dataset.id
-            history, known = History(self.store, id_), self._totals.get(id_)
-            state = history.state()
-            if known is None or known[0] != state:
-                known = self._totals[id_] = (state, history.totals())
             datasets.append(
                 DatasetNumbers(
                     id=id_,
@@ -94,7 +89,7 @@ class Counting:
                     last_success=facts.last_success,
                     gaps=len(freshness.gaps(facts)),
                     active={status: count for (of, status), count in active.items() if of == id_},
-                    totals=known[1],
+                    totals=History(self.store, id_).totals(),
                 )
             )
         waiting = sum(count for (_, status), count in active.items() if status == "accepted")

@@ -92,6 +92,7 @@ def test_a_second_attempt_takes_finished_steps_from_their_results(folder: Path, 
     first = attempt(folder, prefect_api)
     assert first["state"] == "Failed" and "published" in first["message"], first
     assert first["reads"] == 1
+    assert json.loads((folder / "results/history/sample/totals.json").read_text())["jobs"] == {"failed": 1}
     results = folder / "results/jobs" / first["id"] / "steps/results"
     kept = [file.read_text() for file in results.iterdir()]
     assert [text for text in kept if "eo_pygeoapi.datasets.validate.Execution" in text]

@@ -1,7 +1,6 @@
 """Housekeeping as a whole: once a day, beside the watch, and by the command."""
 
 import json
-import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,8 @@ from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.store import ResultStore
-from eo_pygeoapi.watch.housekeeping import DONE, Housekeeping
+from eo_pygeoapi.watch.daily import DONE, DailyHousekeeping
+from eo_pygeoapi.watch.housekeeping import Housekeeping
 from tests.servers import free_port, prefect_server
 
 DAY = timedelta(days=1)
@@ -51,17 +51,19 @@ def old_log(folder: Path) -> Path:
     return path
 
 
-def test_it_is_done_once_a_day(keeper: Housekeeping, tmp_path: Path) -> None:
+def test_it_is_done_once_a_day(keeper: Housekeeping, tmp_path: Path, prefect_api: str) -> None:
     now, retention = datetime.now(UTC), Retention(logs=90 * DAY)
+    settings = keeper.settings.model_copy(update={"prefect_api_url": prefect_api})
+    daily = DailyHousekeeping(settings, keeper.store)
     first = old_log(tmp_path)
-    keeper.begin_if_due(datasets(), retention, now)
-    keeper.wait(60)
+    daily.begin_if_due(datasets(), retention, now)
+    daily.wait(60)
     assert not first.exists()
     done = keeper.store.read_json(DONE)
     assert done == {"at": now.isoformat(), "removed": [{"what": "logs", "count": 1, "size": 1000}]}
 
     second = old_log(tmp_path)
-    after_a_restart = Housekeeping(keeper.settings, keeper.gateway, keeper.store)
+    after_a_restart = DailyHousekeeping(settings, keeper.store)
     for hours in (2, 23):
         after_a_restart.begin_if_due(datasets(), retention, now + timedelta(hours=hours))
         after_a_restart.wait(60)
@@ -71,20 +73,18 @@ def test_it_is_done_once_a_day(keeper: Housekeeping, tmp_path: Path) -> None:
     assert not second.exists()
 
 
-def test_while_prefect_is_away_it_is_tried_every_hour(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    settings = Settings().model_copy(update={"data_dir": tmp_path})
-    gateway = PrefectGateway(f"http://127.0.0.1:{free_port()}/api")
-    keeper, now = Housekeeping(settings, gateway, ResultStore(settings.results)), datetime.now(UTC)
+def test_while_prefect_is_away_it_is_tried_every_hour(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    away = f"http://127.0.0.1:{free_port()}/api"
+    settings = Settings().model_copy(update={"data_dir": tmp_path, "prefect_api_url": away})
+    daily, now = DailyHousekeeping(settings, ResultStore(settings.results)), datetime.now(UTC)
 
     def tried(minutes: int) -> bool:
-        caplog.clear()
-        keeper.begin_if_due(datasets(), Retention(jobs=DAY), now + timedelta(minutes=minutes))
-        keeper.wait(60)
-        return any(record.getMessage().startswith("housekeeping waits: ") for record in caplog.records)
+        daily.begin_if_due(datasets(), Retention(jobs=DAY), now + timedelta(minutes=minutes))
+        daily.wait(60)
+        return "INFO housekeeping waits: " in capfd.readouterr().err
 
-    with caplog.at_level(logging.INFO):
-        assert [tried(minutes) for minutes in (0, 30, 60)] == [True, False, True]
-    assert not keeper.store.exists(DONE)
+    assert [tried(minutes) for minutes in (0, 30, 60)] == [True, False, True]
+    assert not daily.store.exists(DONE)
 
 
 def test_files_of_the_coverage_are_merged_and_say_the_same(keeper: Housekeeping) -> None:

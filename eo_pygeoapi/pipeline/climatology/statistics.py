@@ -6,6 +6,7 @@ distribution that cannot be fitted.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammainc, ndtri  # the distributions of scipy.stats take two seconds to import
 
 Floats = NDArray[np.float64]
 MOST = 3.09  # of the standardised precipitation index: beyond it 30 years tell nothing
@@ -51,9 +52,6 @@ def spi(values: Floats, reference: Floats) -> Floats:
     (1 + sqrt(1 + 4 A / 3)) / (4 A) with A = ln(mean) - mean(ln). The index is the normal quantile of that, within -3.09
     and 3.09. Without a rain in the reference period nothing is fitted.
     """
-    # of the jobs, few need it, and all would have its 6 MB; the distributions of scipy.stats take two seconds to import
-    from scipy.special import gammainc, ndtri
-
     wet = np.where(reference > 0, reference, np.nan)
     zeros = (reference == 0).sum(axis=0) / count(reference)
     average = mean(wet)

@@ -2,61 +2,47 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from http import HTTPStatus
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from aiohttp import ClientResponseError
 from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
-from zarr.errors import ChunkNotFoundError
 
-from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.stored import Stored
 from eo_pygeoapi.pipeline.formats.unwritten import Unwritten
+
+Reading = Callable[[], AbstractContextManager[None]]
 
 
 class _Decoded(BackendArray):
     """Reads blocks of a lazy variable and decodes them."""
 
-    def __init__(self, raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, source: str) -> None:
-        self._raw, self._stored, self._unwritten, self._source = raw, stored, unwritten, source
+    def __init__(self, raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, reading: Reading) -> None:
+        self._raw, self._stored, self._unwritten, self._reading = raw, stored, unwritten, reading
         self.shape, self.dtype = raw.shape, stored.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[np.floating]:
-        try:
+        with self._reading():
             raw = self._raw[key].values
-        except ChunkNotFoundError as error:
-            raise SourceError(
-                f"{self._source}: is not whole, chunks of it are not there; copy or download it again (a program "
-                "that leaves out chunks of zeros must write them: `write_empty_chunks=True`)"
-            ) from error
-        except ClientResponseError as error:
-            raise of_answer(error, self._source) from error
         values = self._stored.decoded(np.asarray(raw))
         if self._unwritten is not None:
             values = np.where(self._unwritten.cells(key), self.dtype.type(np.nan), values)
         return values
 
 
-def of_answer(error: ClientResponseError, source: str) -> SourceError:
-    """Return our error for what the server of a Zarr store answers: a refusal stays one, all else may pass."""
-    said = f"{source}: the server answers {error.status} {error.message}"
-    if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return SourceError(f"{said}; it wants a login, which a netrc of the worker may hold")
-    return SourceUnavailableError(f"{said}; try again later")
-
-
 def decoded(
-    raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, names: Mapping[str, str], source: str
+    raw: xr.Variable, stored: Stored, unwritten: Unwritten | None, names: Mapping[str, str], reading: Reading
 ) -> xr.Variable:
-    """Return a lazy variable of decoded values, NaN in `unwritten` cells; `names` maps its dimensions to ours."""
-    values = indexing.LazilyIndexedArray(_Decoded(raw, stored, unwritten, source))
+    """Return a lazy variable of decoded values, NaN in `unwritten` cells; `names` maps its dimensions to ours.
+
+    Each block is read within a context of `reading`, which can be pickled.
+    """
+    values = indexing.LazilyIndexedArray(_Decoded(raw, stored, unwritten, reading))
     stored_together = {
         names.get(str(name), str(name)): n for name, n in raw.encoding.get("preferred_chunks", {}).items()
     }
@@ -70,7 +56,7 @@ class _Translated(BackendArray):
     def __init__(
         self,
         raw: xr.Variable,
-        reading: Callable[[], AbstractContextManager[None]],
+        reading: Reading,
         refused: type[Exception],
         again: Callable[[], xr.Variable] | None,
     ) -> None:
@@ -94,7 +80,7 @@ class _Translated(BackendArray):
 
 def translated(
     data: xr.DataArray,
-    reading: Callable[[], AbstractContextManager[None]],
+    reading: Reading,
     refused: type[Exception],
     again: Callable[[], xr.Variable] | None = None,
 ) -> xr.DataArray:

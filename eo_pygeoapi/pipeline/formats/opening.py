@@ -1,20 +1,20 @@
 """Open a file of any format as a lazy array of one variable."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from aiohttp import ClientResponseError
 from rasterio.errors import RasterioError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.formats import raw
 from eo_pygeoapi.pipeline.formats.attributes import text
 from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others
+from eo_pygeoapi.pipeline.formats.drivers import driver_of
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, open_geotiff
 from eo_pygeoapi.pipeline.formats.kinds import format_of
-from eo_pygeoapi.pipeline.formats.lazy import decoded, of_answer
+from eo_pygeoapi.pipeline.formats.lazy import Reading, decoded
 from eo_pygeoapi.pipeline.formats.stored import Stored, stored_as
 from eo_pygeoapi.pipeline.formats.time_values import times_of
 from eo_pygeoapi.pipeline.formats.unwritten import Unwritten, find_unwritten
@@ -40,11 +40,10 @@ def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BA
             check_whole(place, kind, source)
         if kind == "GeoTIFF":
             return open_geotiff(place, source, bands)
-        return _open_gridded(place, kind, variable, source)
+        with driver_of(kind).reading(source):
+            return _open_gridded(place, kind, variable, source)
     except SourceError:
         raise
-    except ClientResponseError as error:
-        raise of_answer(error, source) from error
     except Exception as error:  # each driver raises its own
         words = " ".join(str(error).split())
         if "://" not in place:
@@ -62,17 +61,25 @@ def _open_gridded(place: str, kind: str, variable: str, source: str) -> xr.DataA
     found = find_variable(place, kind, variable, source)
     known = found.dataset.variables[found.name]
     stored = stored_as(known.dtype, known.attrs, source, netcdf=kind == "NetCDF")
-    if kind == "Zarr" and not _is_missing(raw.zarr_fill(place, found.path), stored):
-        found = replace(found, dataset=raw.open_zarr(place, found.group, absent=False))
-    unwritten = None
-    if kind == "NetCDF":
-        unwritten = find_unwritten(place, found.path, known.shape)
-        for name in (axis.values for axis in axes_of(known, found.dataset).values() if axis.values):
-            if find_unwritten(place, f"{found.group}/{name}", found.dataset.variables[name].shape):
-                raise SourceError(f"{source}: nobody wrote the values of its {name}, or not all of them")
+    reading = partial(driver_of(kind).reading, source)
+    if kind == "Zarr":
+        return _array(_without_absent(place, found, stored), stored, None, reading, source)
+    unwritten = find_unwritten(place, found.path, known.shape)
+    for name in (axis.values for axis in axes_of(known, found.dataset).values() if axis.values):
+        if find_unwritten(place, f"{found.group}/{name}", found.dataset.variables[name].shape):
+            raise SourceError(f"{source}: nobody wrote the values of its {name}, or not all of them")
     if unwritten is not None and _is_missing(unwritten.fill, stored):
         unwritten = None  # the cells are missing already
-    return _array(found, stored, unwritten, source)
+    return _array(found, stored, unwritten, reading, source)
+
+
+def _without_absent(place: str, found: Found, stored: Stored) -> Found:
+    """Return a variable of a Zarr store that is not read where chunks are absent, unless that means missing values."""
+    from eo_pygeoapi.pipeline.formats import zarr_store  # imported for Zarr alone
+
+    if _is_missing(zarr_store.fill_value(place, found.path), stored):
+        return found
+    return replace(found, dataset=zarr_store.open_group(place, found.group, absent=False))
 
 
 def _is_missing(fill: Any, stored: Stored) -> bool:
@@ -80,7 +87,7 @@ def _is_missing(fill: Any, stored: Stored) -> bool:
     return fill is not None and bool(np.isnan(stored.decoded(np.array([fill]).astype(stored.stored))[0]))
 
 
-def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: str) -> xr.DataArray:
+def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: Reading, source: str) -> xr.DataArray:
     """Return the variable with the dimensions `y`, `x` and `time`, and with their coordinates alone."""
     dataset, name = found.dataset, found.name
     variable = dataset.variables[name]
@@ -104,7 +111,7 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, source: st
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
-    lazy = decoded(variable, stored, unwritten, names, source)
+    lazy = decoded(variable, stored, unwritten, names, reading)
     data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
     grid_mapping = text(variable.attrs, "grid_mapping").partition(":")[0].strip()
     for crs in (dataset.variables.get(each) for each in (grid_mapping, "spatial_ref", "crs")):

@@ -1,15 +1,14 @@
 """Find a variable of a NetCDF or Zarr by its name, or the only one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import xarray as xr
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.formats import raw
 from eo_pygeoapi.pipeline.formats.axes import gridded
 from eo_pygeoapi.pipeline.formats.contents import contents, worth_naming
+from eo_pygeoapi.pipeline.formats.drivers import driver_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +30,12 @@ def find_variable(place: str, kind: str, variable: str, source: str) -> Found:
 
     Raises SourceError where there is none, or several; the message lists those that the file has.
     """
-    opened: Callable[[str], xr.Dataset] = partial(raw.open_zarr if kind == "Zarr" else raw.open_netcdf, place)
+    driver = driver_of(kind)
     if not variable:  # of the root or, where the root has none, of the groups of a NetCDF
-        root = opened("")
+        root = driver.open_group(place)
         found = [Found(root, "", name) for name in gridded(root)]
-        if not found and kind == "NetCDF":
-            below = [(group, opened(group)) for group in raw.groups(place)]
+        if not found:
+            below = [(group, driver.open_group(place, group)) for group in driver.groups(place)]
             found = [Found(dataset, group, name) for group, dataset in below for name in gridded(dataset)]
         if len(found) == 1:
             return found[0]
@@ -47,7 +46,7 @@ def find_variable(place: str, kind: str, variable: str, source: str) -> Found:
         raise SourceError(f"{source}: has several variables; set options.variable (available: {several})")
     group, _, name = variable.strip("/").rpartition("/")
     if not group or variable.strip("/") in contents(place, source):
-        dataset = opened(group)
+        dataset = driver.open_group(place, group)
         if name in dataset.variables:
             return Found(dataset, group, name)
     available = _list(worth_naming(contents(place, source)))

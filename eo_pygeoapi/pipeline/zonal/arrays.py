@@ -55,7 +55,6 @@ def coverage_weights(
     weigh by their area on the sphere. Weights of the same grid and geometries come from a cache. Raises
     SourceError for a grid that is not regular, OrgUnitsError for coordinates that are not on the earth.
     """
-    frame = _frame_of(grid)
     if units.crs is not None and not CRS(units.crs).equals(CRS("EPSG:4326"), ignore_axis_order=True):
         units = units.to_crs("EPSG:4326")
     geometries: NDArray[np.object_] = units.geometry.to_numpy().copy()
@@ -64,6 +63,7 @@ def coverage_weights(
         raise OrgUnitsError("the units have coordinates that are no longitudes and latitudes; set their crs")
     with ThreadPoolExecutor(1) as beside:
         usual = beside.submit(_are_usual, geometries, bounds)
+        frame = _frame_of(grid)
         wkb = as_wkb(geometries)
     for n in np.flatnonzero(~usual.result()):
         usable = usable_geometry(geometries[n])

@@ -48,7 +48,9 @@ class Units(FeatureSource):  # type: ignore[misc]
         """Yield the units."""
         for number, wkb in enumerate(self.wkb):
             self.latest = number
-            yield _Unit(number, wkb)
+            unit = _Unit()
+            unit.number, unit.wkb = number, wkb
+            yield unit
 
     def srs_wkt(self) -> None:
         """Return nothing, for degrees are taken as they are."""
@@ -57,10 +59,8 @@ class Units(FeatureSource):  # type: ignore[misc]
 class _Unit(Feature):  # type: ignore[misc]
     """A unit; exactextract parses its geometry once, so each unit needs an object of its own."""
 
-    def __init__(self, number: int, wkb: bytes) -> None:
-        super().__init__()
-        self.number = number
-        self.wkb = wkb
+    number: int
+    wkb: bytes
 
     def geometry(self) -> bytes:
         return self.wkb
@@ -75,7 +75,7 @@ class _Unit(Feature):  # type: ignore[misc]
 def covered_cells(frame: Frame, wkb: Sequence[bytes], least: NDArray[np.float64]) -> Covered:
     """Return the cells that each Polygon or MultiPolygon covers to more than its `least` share."""
     # one number for all cells takes no memory, and has no gaps that exactextract would skip
-    constant = np.broadcast_to(np.float32(1), frame.shape)
+    constant = np.broadcast_to(np.int8(1), frame.shape)
     units = Units(wkb)
     found = _Cells(units, least)
     exact_extract(raster_source(frame, constant), units, ["cell_id", "coverage"], output=found)

@@ -23,7 +23,7 @@ from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights, as_wkb, weights
 KEPT_BYTES = 32 * 2**20  # of memory, for the latest weights
 SLOW = 1_000_000  # cells of a grid whose weights are worth a file, as computing them takes seconds
 SLOW_UNITS = 10_000
-_HASHED_TOGETHER = 1000  # geometries: other threads compute meanwhile, and each turn is waited for
+_HASHED_TOGETHER = 200  # geometries: fewer wait for their turn among threads too often, more need new memory each time
 _FORM = f"1 {version('exactextract')}"  # of the file; change it when older versions would misread the file
 
 _ARRAYS = tuple(field.name for field in fields(CoverageWeights) if field.name != "frame")

@@ -3,8 +3,9 @@
 import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
-from shapely.geometry import MultiPolygon, Polygon, box
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.zonal import coverage_weights
@@ -51,3 +52,13 @@ def test_the_public_function_repairs_outlines(outline: Polygon | MultiPolygon) -
     weights = coverage_weights(cells, units, cache=WeightsCache())
     assert weights.inside.tolist() == [1.0, 8.0, 1.0]
     assert weights.area.tolist() == [1.0, 8.0, 1.0]
+
+
+def test_geometries_become_the_wkb_that_geos_writes() -> None:
+    holed = box(0, 0, 4, 4).difference(box(1, 1, 2, 2))
+    raised = Polygon([(0, 0, 7), (1, 0, 7), (1, 1, 7)])
+    geometries = np.array(
+        [box(0, 0, 1, 1), holed, raised, Polygon(), None, Point(1, 2), MultiPolygon([holed, box(5, 5, 6, 6)])]
+    )
+    assert as_wkb(geometries).tolist() == shapely.to_wkb(geometries, output_dimension=2).tolist()
+    assert as_wkb(geometries[:0]).tolist() == []

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from aiohttp import ClientResponseError, ClientTimeout
 from dhis2eo.data.destine.era5_land import hourly
 
 from eo_pygeoapi.errors import EoError, SourceCredentialError, SourceError, SourceUnavailableError
@@ -85,6 +84,8 @@ class _Opener:
         """Open the store, for a URL with the options of dhis2eo."""
         if "://" not in self.address:
             return xr.open_dataset(self.address, **kwargs)
+        from aiohttp import ClientTimeout  # for a store alone, as zarr
+
         connect, read = self.timeouts
         # no limit for the whole, which may take long over a slow line
         timeout = ClientTimeout(total=None, sock_connect=connect, sock_read=read)
@@ -95,6 +96,8 @@ class _Opener:
 @contextmanager
 def _translated(name: str, what: str) -> Iterator[None]:
     """Turn the errors of zarr, fsspec and aiohttp into ours."""
+    from aiohttp import ClientResponseError
+
     try:
         yield
     except (EoError, NotPublishedError):
