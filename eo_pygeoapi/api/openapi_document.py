@@ -21,6 +21,7 @@ from eo_pygeoapi.contract.operations import Coverage, DatasetStatus, Problem, Sc
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import FILES, JSON
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
+from eo_pygeoapi.store.item_filters import FIELDS
 
 _REMOTE = re.compile(r"https?://.*[/#](?P<name>[\w-]+?)(?:\.ya?ml|\.json)?$")
 _MODELS: Mapping[str, type[BaseModel]] = {
@@ -40,6 +41,11 @@ _ALLOWED: Mapping[tuple[str, str], Sequence[str]] = {
 }
 _OF_COLLECTION = re.compile(r"/collections/([^/{]+)")
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
+# what items of our datasets take, in place of pygeoapi's word that they may take more
+_MAY_TAKE_MORE = {"$ref": "#/components/parameters/vendorSpecificParameters"}
+_OF_ITEMS = [
+    {"$ref": f"#/components/parameters/{name}"} for name in ("simplify", "filter", "filter-lang", "resulttype")
+]
 # answers and schemas of pygeoapi that we write as problem documents
 _ERRORS = ("InvalidParameter", "NotFound", "ServerError")
 
@@ -68,6 +74,7 @@ def with_our_operations(document: Mapping[str, object], processes: Sequence[str]
     if "/processes" not in whole["paths"]:
         del ours["paths"]["/processes"]
     whole["paths"] = _local(stock_paths | ours["paths"], ours["components"])
+    _complete_parameters(whole["paths"])
     _complete_errors(whole["paths"])
     whole["components"] = _local(whole["components"], ours["components"])
     for section, definitions in ours["components"].items():
@@ -115,6 +122,16 @@ def _operations() -> JsonObject:
                 schema = parameter["schema"]
                 schema.get("items", schema)["enum"] = list(allowed)
     return ours
+
+
+def _complete_parameters(paths: JsonMapping) -> None:
+    """Describe what items of our datasets take: all else is refused."""
+    for path, operations in paths.items():
+        if path.startswith("/collections/") and path.endswith("/items"):
+            given = operations["get"].get("parameters", [])
+            if {parameter.get("name") for parameter in given}.issuperset(FIELDS):
+                kept = [parameter for parameter in given if parameter != _MAY_TAKE_MORE]
+                operations["get"]["parameters"] = kept + deepcopy(_OF_ITEMS)
 
 
 def _complete_errors(paths: JsonMapping) -> None:

@@ -1,6 +1,7 @@
 """The items of a collection, and their outlines: real districts where they are, through HTTP."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -199,3 +200,15 @@ def test_an_answer_to_a_filter_in_a_body_has_no_address_that_lacks_the_filter(ur
     assert [feature["properties"]["orgUnit"] for page in pages for feature in page["features"]] == ["OuA", "OuB", "OuC"]
     browser = requests.post(f"{url}/named/items", json=body, headers={"Accept": "text/html"}, timeout=60)
     assert browser.json()["numberMatched"] == 3
+
+
+def test_the_openapi_document_names_every_parameter_that_items_take(url: str) -> None:
+    document = requests.get(f"{url.removesuffix('/collections')}/openapi?f=json", timeout=60).json()
+    given = document["paths"]["/collections/named/items"]["get"]["parameters"]
+    local = document["components"]["parameters"]
+    described = {(local[p["$ref"].rpartition("/")[2]] if "$ref" in p else p)["name"] for p in given}
+    refused = requests.get(f"{url}/named/items?f=json&nope=1", timeout=60)
+    allowed = set(re.sub(r".*allowed: ", "", refused.json()["detail"]).split(", "))
+    assert refused.status_code == 400
+    # what pygeoapi takes and describes nowhere, and our own that pages alone use
+    assert allowed - described == {"filter-crs", "q", "l", "links"} and described <= allowed
