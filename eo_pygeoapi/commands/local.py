@@ -14,6 +14,7 @@ from eo_pygeoapi.commands.stack import NAMES, ChildDiedError, LocalStack
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.settings import Settings
+from eo_pygeoapi.wording import counted
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def run_stack(
         with Preparation(settings, stack.children) as preparation:
             checked = preparation.check()
             if checked.remarks:  # a newcomer has no connection yet: one line, and where to read on
-                noted = f"{checked.remarks} remarks, such as on schedules that are paused"
+                noted = f"{counted(checked.remarks, 'remark')}, such as on schedules that are paused"
                 out.print(f"note: `eo-pygeoapi check` has {noted}")
             with out.status("starting Prefect, the worker and the API"):
                 running = stack.start(checked, preparation)

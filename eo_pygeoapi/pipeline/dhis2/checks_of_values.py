@@ -6,7 +6,7 @@ from eo_pygeoapi.pipeline.dhis2.data_values import Payload
 from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.findings import Findings, error, warning
 from eo_pygeoapi.pipeline.dhis2.identifiers import named
-from eo_pygeoapi.pipeline.dhis2.timeliness import expired, left_out_words, not_open_at
+from eo_pygeoapi.pipeline.dhis2.timeliness import expired, expires_after, left_out_words, not_open_at
 from eo_pygeoapi.wording import some
 
 
@@ -53,7 +53,7 @@ def check_opening_dates(facts: Facts, payload: Payload, dataset: Dataset) -> Fin
 
 def check_periods(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
     """Is the data set open for the periods?"""
-    last, days = facts.open_until(), (facts.data_set or {}).get("expiryDays")
+    last = facts.open_until()
     periods = [period for id_ in payload.periods if (period := period_with_id(id_, dataset.period_type))]
     ahead = [period.id for period in periods if last and period.start > last]
     if ahead:
@@ -67,5 +67,6 @@ def check_periods(facts: Facts, payload: Payload, dataset: Dataset) -> Findings:
         yield warning(
             "open-periods",
             f"{len(over)} of {len(payload.periods)} periods are closed ({some(over)}): the data set "
-            f"{named(facts.data_set)} expires after {days:g} days; raise that, or give the user F_EDIT_EXPIRED",
+            f"{named(facts.data_set)} expires after {expires_after(facts)}; raise that, or give the user "
+            "F_EDIT_EXPIRED",
         )

@@ -77,6 +77,10 @@ class Dhis2:
         """Return the server's description of itself: `version`, `calendar` and more."""
         return self._get("/api/system/info")
 
+    def period_types(self) -> list[str]:
+        """Return the names of the period types that this version has (`WeeklyWednesday`)."""
+        return [str(found["name"]) for found in self._get("/api/periodTypes", {"fields": "name"})["periodTypes"]]
+
     def found(
         self, collection: str, identifiers: Sequence[str], fields: str, by: str = "id", *, as_is: bool = False
     ) -> list[Any]:

@@ -24,7 +24,7 @@ from eo_pygeoapi.pipeline.dhis2.in_flight import in_flight
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
 from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
-from eo_pygeoapi.pipeline.dhis2.summary import Tally
+from eo_pygeoapi.pipeline.dhis2.summary import Tally, alike
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
 from eo_pygeoapi.pipeline.dhis2.writing import Writing
 from eo_pygeoapi.store.connections import note_token
@@ -106,7 +106,7 @@ def _all_batches(
 
 
 def _summary(tally: Tally, facts: Facts, findings: list[Finding], dry_run: bool, dataset: Dataset) -> ImportSummary:
-    total = tally.total(dry_run)
+    total = alike(tally.total(dry_run))
     notes = []
     follows = any(then.analytics for then in dataset.after)  # the job itself says when
     if not dry_run and total.imported + total.updated + total.deleted and not follows:

@@ -10,7 +10,7 @@ from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.identifiers import named
 from eo_pygeoapi.pipeline.dhis2.screening import Screening
 from eo_pygeoapi.pipeline.dhis2.summary import rejection
-from eo_pygeoapi.pipeline.dhis2.timeliness import expired
+from eo_pygeoapi.pipeline.dhis2.timeliness import expired, expires_after
 
 
 def refused_again(facts: Facts, period_type: PeriodType, values: Iterable[DataValue]) -> list[Rejected]:
@@ -30,8 +30,7 @@ def refused_again(facts: Facts, period_type: PeriodType, values: Iterable[DataVa
 
 def _closed(period: Period | None, facts: Facts, over: set[Period], last: date | None) -> str:
     if period in over:
-        days = (facts.data_set or {}).get("expiryDays")
-        return f"the data set {named(facts.data_set)} takes values until {days} days after the end of a period"
+        return f"{named(facts.data_set)} takes values until {expires_after(facts)} after the end of a period"
     if period and last and period.start > last:
         return f"the period is not open yet: today is {facts.today}"
     return ""

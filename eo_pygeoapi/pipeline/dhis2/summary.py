@@ -137,8 +137,24 @@ def in_words(row_count: int, summary: ImportSummary) -> str:
     if summary.status == "ERROR" and summary.dry_run:
         return f"an import would fail: {summary.reason}; a dry run of {counted(row_count, 'value')}, nothing is stored"
     sent = "a dry run, nothing is stored; in DHIS2 they would be" if summary.dry_run else "in DHIS2"
-    more = [summary.reason] if summary.status == "ERROR" and summary.reason else summary.notes[:1]
+    why = [f"rejected: {entry.reason}" for entry in summary.rejected[:1]]
+    more = [summary.reason] if summary.status == "ERROR" and summary.reason else [*why, *summary.notes[:1]]
     return "; ".join([counted(row_count, "value"), f"{sent}: {listed}", *more])
+
+
+def alike(total: ImportSummary) -> ImportSummary:
+    """Return the sum of an import with the status that it has with every version of DHIS2.
+
+    Until 2.42 DHIS2 calls it a WARNING to refuse all that was sent, and from 2.43 on an ERROR. Here it is an ERROR
+    where no value is in DHIS2, and else a WARNING; values of units that were not open are not sent, and not refused.
+    """
+    holds = total.imported + total.updated + total.deleted + total.unchanged + total.kept_count
+    refused = [entry for entry in total.rejected if entry.code != NOT_OPEN]
+    if holds and total.status == "ERROR":
+        return total.model_copy(update={"status": "WARNING"})
+    if refused and not holds and total.ignored == total.rejected_count:
+        return total.model_copy(update={"status": "ERROR", "reason": total.reason or refused[0].reason})
+    return total
 
 
 def imported_nothing(summary: ImportSummary, count: int) -> bool:

@@ -69,6 +69,12 @@ def expired(facts: Facts, periods: Sequence[Period]) -> list[Period]:
     return [period for period in periods if datetime.combine(period.end, datetime.min.time()) <= first_open]
 
 
+def expires_after(facts: Facts) -> str:
+    """Return how long after its end a period takes values: `1 day`, `1.5 days`."""
+    days = float((facts.data_set or {}).get("expiryDays") or 0)
+    return f"{days:g} day{'' if days == 1 else 's'}"
+
+
 @lru_cache(maxsize=1024)  # a few days of many units, asked for each of their values
 def _day(text: object) -> date | None:
     found = instant(text)

@@ -132,7 +132,7 @@ def test_values_that_dhis2_ignores_for_ever_are_rejected(tmp_path: Path) -> None
     with running("2.43", today=TODAY) as dhis2:
         dhis2.faults({"path": "/api/dataValueSets", "method": "POST", "status": 200, "body": body})
         summary = Importer(tmp_path)(dhis2, {(BO, JULY[0]): 1.5})
-    assert (summary.status, summary.imported, summary.rejected_count) == ("WARNING", 0, 1)
+    assert (summary.status, summary.imported, summary.rejected_count) == ("ERROR", 0, 1)
     assert summary.rejected[0].reason == "DHIS2 says that the import was successful, but stored nothing of it"
 
 
@@ -148,7 +148,7 @@ def test_what_collides_for_ever_is_rejected(tmp_path: Path, dhis2: StandIn) -> N
     cell = (BO, JULY[0])
     dhis2.faults(conflicting([cell], [JULY[0]]) | {"times": 99})
     summary = Importer(tmp_path)(dhis2, {cell: 1.5})
-    assert (summary.status, summary.rejected_count, summary.rejected[0].code) == ("WARNING", 1, "E7611")
+    assert (summary.status, summary.rejected_count, summary.rejected[0].code) == ("ERROR", 1, "E7611")
     assert len(dhis2.log("POST")) == 1 + len(new_periods.PAUSES)
 
 

@@ -109,8 +109,10 @@ def test_a_reason_is_given_once() -> None:
 
 
 def test_a_job_says_in_a_sentence_what_came_of_its_values() -> None:
-    done = ImportSummary(status="WARNING", dry_run=False, imported=3, unchanged=2, rejected_count=1, notes=["soon"])
-    assert in_words(6, done) == "6 values; in DHIS2: 3 new, 2 unchanged, 1 rejected; soon"
+    late = [Rejected(org_unit="a", period="2026", reason="it is too late")]
+    done = ImportSummary(status="WARNING", dry_run=False, imported=3, unchanged=2, rejected_count=1)
+    done = done.model_copy(update={"rejected": late, "notes": ["soon"]})
+    assert in_words(6, done) == "6 values; in DHIS2: 3 new, 2 unchanged, 1 rejected; rejected: it is too late; soon"
     asked = ImportSummary(status="SUCCESS", dry_run=True, updated=1)
     assert in_words(1, asked) == "1 value; a dry run, nothing is stored; in DHIS2 they would be: 1 changed"
     would = ImportSummary(status="ERROR", dry_run=True, reason="the data set is closed")

@@ -156,6 +156,29 @@ def test_input_periods(periods: list[dict[str, Any]], closed: bool) -> None:
     assert closed_for_input(facts(dataInputPeriods=periods), "20250718") is closed
 
 
+@pytest.mark.parametrize("version", ["2.42", "2.43"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_came_too_late_is_an_error_only_where_dhis2_holds_nothing_of_the_import(
+    tmp_path: Path, version: str, dry_run: bool
+) -> None:
+    """Until 2.42 DHIS2 says WARNING to both, and from 2.43 on ERROR."""
+    metadata = default_metadata()
+    metadata["dataSets"][0]["expiryDays"] = 1
+    metadata["users"][0]["authorities"] = ["F_DATAVALUE_ADD"]
+    late, now = {(BO, "20250701"): 1.5}, {(BO, "20250719"): 1.5}
+    with running(version, metadata, TODAY) as dhis2:
+        run = Importer(tmp_path)
+        refused = run(dhis2, late, dry_run)
+        assert run(dhis2, now).status == "SUCCESS"
+        beside_others = run(dhis2, late | now, dry_run)
+        assert stored(dhis2) == now
+    assert (refused.status, refused.rejected_count, refused.unchanged) == ("ERROR", 1, 0)
+    assert "20250701" in refused.reason and refused.rejected[0].code == {"2.42": "E7640", "2.43": "E8030"}[version]
+    assert (beside_others.status, beside_others.rejected_count, beside_others.unchanged) == ("WARNING", 1, 1)
+    (finding,) = refused.findings
+    assert "1 of 1 periods are closed (20250701)" in finding.message and "expires after 1 day;" in finding.message
+
+
 def with_input_periods(version: str) -> dict[str, Any]:
     metadata = default_metadata()
     metadata["systemInfo"]["version"] = version

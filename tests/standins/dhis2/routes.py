@@ -25,6 +25,7 @@ ROUTES: Sequence[tuple[str, str, Room]] = (
     ("GET", "system/id", system.new_ids),
     ("GET", r"system/tasks/(\w+)/(\w+)", tasks.task),
     ("GET", r"system/taskSummaries/(\w+)/(\w+)", tasks.summary),
+    ("GET", "periodTypes", system.period_types),
     ("GET", "systemSettings", system.settings),
     ("GET", r"systemSettings/(\w+)", system.setting),
     ("POST", "dataValueSets", values.post),

@@ -74,5 +74,9 @@ def _setting(server: Server, name: str) -> Any:
     return own[SETTINGS[name]] if SETTINGS.get(name) else "name"
 
 
+def period_types(server: Server, request: Request) -> Object:
+    return {"periodTypes": [{"name": name} for name in server.differences.period_types]}
+
+
 def new_ids(server: Server, request: Request) -> Object:
     return {"codes": [new_uid() for _ in range(int(request.one("limit", "1")))]}

@@ -1,8 +1,15 @@
 """What differs between DHIS2 until 2.42 and from 2.43 on, as far as a table can say it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+PERIOD_TYPES = (
+    *("Daily", "Weekly", "WeeklyWednesday", "WeeklyThursday", "WeeklySaturday", "WeeklySunday", "BiWeekly"),
+    *("Monthly", "BiMonthly", "Quarterly", "QuarterlyNov", "SixMonthly", "SixMonthlyApril", "SixMonthlyNov"),
+    *("Yearly", "FinancialApril", "FinancialJuly", "FinancialSep", "FinancialOct", "FinancialNov"),
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Differences:
     maintenance_answers: bool = False
     analytics_rows: bool = True
     indexes_per_table: int = 41
+    period_types: Sequence[str] = PERIOD_TYPES
 
 
 UNTIL_242 = Differences(
@@ -48,6 +56,7 @@ FROM_243 = Differences(
     maintenance_answers=True,
     analytics_rows=False,  # of the server that was recorded, though its tables were made
     indexes_per_table=21,
+    period_types=sorted([*PERIOD_TYPES, "FinancialAug", "FinancialFeb", "WeeklyFriday"]),
 )
 
 

@@ -31,7 +31,7 @@ def survey(dhis2: Dhis2, needs: Needs) -> Survey:
     system = dhis2.system_info()
     version = str(system.get("version", ""))
     held = read_held(dhis2, _first_of(needs)).with_(_user(needs.importer))
-    wrong = list(mistakes(needs, held))
+    wrong = list(mistakes(needs, held, dhis2.period_types()))
     problems = [f"{need.dataset.id}: {words}" for need, words in wrong]
     left_out = {need.dataset.id for need, _ in wrong}
     needs = replace(needs, datasets=[need for need in needs.datasets if need.dataset.id not in left_out])

@@ -1,7 +1,7 @@
 """The objects that the datasets of a connection want in DHIS2."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from eo_pygeoapi.contract.models import NOT_OF_DHIS2
@@ -112,11 +112,15 @@ def set_of(need: Need, held: Held) -> str:
     return usual
 
 
-def mistakes(needs: Needs, held: Held) -> Iterator[tuple[Need, str]]:
-    """Yield the datasets whose identifiers cannot be used, and why."""
+def mistakes(needs: Needs, held: Held, period_types: Collection[str]) -> Iterator[tuple[Need, str]]:
+    """Yield the datasets whose periods or identifiers cannot be used, and why; `period_types` are those of DHIS2."""
     for need in needs.datasets:
         if need.dataset.period_type in NOT_OF_DHIS2:
             yield need, NO_SUCH_PERIODS.format(need.dataset.period_type)
+            continue
+        if (period_type := name_in_dhis2(need.dataset.period_type)) not in period_types:
+            allowed = ", ".join(period_types)
+            yield need, f"this version of DHIS2 has no {period_type} periods; set periodType to one of {allowed}"
             continue
         same = [other.dataset.id for other in needs.datasets if other.data_element == need.data_element]
         if len(same) > 1 and need.data_element == data_element_code(need.dataset.id):

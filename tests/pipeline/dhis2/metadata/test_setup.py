@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from eo_pygeoapi.commands.dhis2_check import look
@@ -17,7 +18,7 @@ from eo_pygeoapi.pipeline.dhis2.metadata.surveying import survey, today_of
 from eo_pygeoapi.pipeline.org_units.in_dhis2 import units_in_dhis2
 from eo_pygeoapi.settings import Dhis2Connection
 from tests.command_line import eo_pygeoapi
-from tests.pipeline.dhis2.metadata.places import PASSWORD, UNITS, Place, datasets, lines
+from tests.pipeline.dhis2.metadata.places import PASSWORD, UNITS, Place, datasets, empty_standin, lines
 from tests.standins.dhis2_metadata import BO, COUNTRY, DEFAULT_CATEGORY_COMBO
 
 AGE = Category("EO_AGE", "EO age", {"EO_U5": "under 5", "EO_5": "5 and over"})
@@ -192,6 +193,22 @@ def test_what_dhis2_refuses_makes_nothing(place: Place) -> None:
     weak = Dhis2Connection(url=place.url, username="eo_importer", password=SecretStr("weak"))
     outcome = place.set_up(datasets(place, "rain"), weak, apply=True)
     assert "requires a valid password" in outcome.problems[0] and place.object("dataElements", "EO_RAIN") == {}
+
+
+@pytest.mark.parametrize(("version", "has"), [("2.42", False), ("2.43", True)])
+def test_a_period_type_that_dhis2_lacks_is_named_and_the_other_datasets_are_made(version: str, has: bool) -> None:
+    with empty_standin(version) as place:
+        enabled = datasets(place, "rain", "heat", rain={"periodType": "weeklyFriday"})
+        outcome = place.set_up(enabled, apply=True)
+        assert bool(place.object("dataElements", "EO_HEAT"))
+        assert bool(place.object("dataElements", "EO_RAIN")) == has
+    if has:
+        assert outcome.problems == []
+    else:
+        (problem,) = outcome.problems
+        assert problem.startswith(
+            "rain: this version of DHIS2 has no WeeklyFriday periods; set periodType to one of Daily, Weekly, "
+        )
 
 
 def test_two_datasets_of_one_code_are_refused(place: Place) -> None:
