@@ -268,8 +268,10 @@ def no_connection(name: str) -> str:
 
 def dhis2_connection(name: str, environ: Mapping[str, str]) -> Dhis2Connection | None:
     """Read a connection from `EO_DHIS2_<NAME>_*`, or from `DHIS2_*` for the one called `default`."""
-    prefix, members = connection_prefix(name), ("url", "token", "username", "password", "ca_file")
-    found = {member: value for member in members if (value := environ.get(prefix + member.upper()))}
+    prefix = connection_prefix(name)
+    found = {
+        member: value for member in Dhis2Connection.model_fields if (value := environ.get(prefix + member.upper()))
+    }
     if "url" not in found and name == DEFAULT_CONNECTION and environ.get("DHIS2_BASE_URL"):
         found = {
             "url": environ["DHIS2_BASE_URL"],

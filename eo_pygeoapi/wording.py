@@ -49,5 +49,10 @@ def nearest(given: object, known: Iterable[str]) -> str:
     return f"; did you mean {by_letters[found[0]]}?" if found else ""
 
 
+def not_known(name: object, known: Collection[str]) -> str:
+    """Return the end of a sentence on a member that nobody knows: what is allowed, and what may have been meant."""
+    return f"is not known here; allowed: {', '.join(known) or 'none'}{nearest(name, known)}"
+
+
 def _letters(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()

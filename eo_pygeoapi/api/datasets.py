@@ -16,7 +16,7 @@ from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import DatasetStatus
 from eo_pygeoapi.contract.periods import Period, longest, periods_in
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.validate import no_such_dataset
+from eo_pygeoapi.datasets.validate import named_dataset
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import CSV, GEOJSON, HTML, JSON
 from eo_pygeoapi.jobs.executions import Executions
@@ -163,10 +163,7 @@ def made_in_part(executions: Executions, documents: Sequence[DatasetStatus]) -> 
 
 def dataset_of(executions: Executions, dataset_id: str) -> Dataset:
     """Return a dataset by its id, or raise NoSuchDatasetError."""
-    datasets = executions.datasets()
-    if dataset_id not in datasets:
-        raise no_such_dataset(dataset_id, datasets)
-    return datasets[dataset_id]
+    return named_dataset(dataset_id, executions.datasets())
 
 
 def _link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:

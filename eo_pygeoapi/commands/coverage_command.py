@@ -11,7 +11,7 @@ from rich.table import Table
 from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.contract.operations import Coverage
 from eo_pygeoapi.datasets.read import load_datasets
-from eo_pygeoapi.datasets.validate import no_such_dataset
+from eo_pygeoapi.datasets.validate import named_dataset
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.coverage import CoverageTable
@@ -32,9 +32,7 @@ def print_coverage(
     out: Console,
 ) -> None:
     """Print the coverage of a dataset; NoSuchDatasetError and QueryError where it is asked for something else."""
-    datasets = load_datasets(settings.config)
-    if (dataset := datasets.get(dataset_id)) is None:
-        raise no_such_dataset(dataset_id, datasets)
+    dataset = named_dataset(dataset_id, load_datasets(settings.config))
     start, end = (_day(name, text) for name, text in zip(("--start", "--end"), days, strict=True))
     table = CoverageTable(ResultStore(settings.results), dataset.id)
     coverage = table.matrix(table.periods(dataset.period_type, start, end), level)

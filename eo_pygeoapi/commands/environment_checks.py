@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import ConfigError
-from eo_pygeoapi.settings import Settings, connection_prefix
+from eo_pygeoapi.settings import Dhis2Connection, Settings, connection_prefix
 from eo_pygeoapi.wording import nearest
 
-_OF_CONNECTION = ("URL", "TOKEN", "USERNAME", "PASSWORD", "CA_FILE")
+_OF_CONNECTION = tuple(member.upper() for member in Dhis2Connection.model_fields)
 _OF_ADMIN = ("ADMIN_TOKEN", "ADMIN_USERNAME", "ADMIN_PASSWORD")
 _CONNECTION = re.compile(rf"EO_DHIS2_(\w+?)_({'|'.join((*_OF_ADMIN, *_OF_CONNECTION))})")
 _CHANNEL = re.compile(r"EO_NOTIFY_\w+_URL")

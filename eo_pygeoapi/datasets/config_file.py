@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
-from eo_pygeoapi.wording import nearest, shown
+from eo_pygeoapi.wording import nearest, not_known, shown
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 # what makes an unquoted scalar one with variables in it
@@ -190,8 +190,7 @@ def _sentence(name: str, entry: JsonMapping, model: type[BaseModel]) -> str:
         case "missing":
             return f"{name}: is required"
         case "extra_forbidden":
-            known = _members(model, entry["loc"][:-1])
-            return f"{name}: is not known here; allowed: {', '.join(known)}{nearest(entry['loc'][-1], known)}"
+            return f"{name}: {not_known(entry['loc'][-1], _members(model, entry['loc'][:-1]))}"
         case "literal_error":
             allowed = context["expected"].replace(" or ", ", ").replace("'", "")
             return f"{refused}; allowed: {allowed}{nearest(entry['input'], allowed.split(', '))}"

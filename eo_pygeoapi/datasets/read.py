@@ -27,7 +27,7 @@ from eo_pygeoapi.datasets.validate import validate_inputs
 from eo_pygeoapi.datasets.version import version_of
 from eo_pygeoapi.errors import ConfigError, InputError
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
-from eo_pygeoapi.wording import nearest
+from eo_pygeoapi.wording import not_known
 
 # keys that the top-level `eo: {defaults: …}` may give for all datasets
 DEFAULTS = ("dhis2", "minValidFraction", "notify", "orgUnits", "policy", "population", "timeZone")
@@ -142,17 +142,8 @@ def _defaults(config: Mapping[str, object], problems: list[str]) -> dict[str, ob
     if not isinstance(block, dict) or not isinstance(defaults, dict):
         problems.append(f"eo{'.defaults' if isinstance(block, dict) else ''}: expected a mapping")
         return {}
-    allowed = _OF_THE_FILE[:-2]
-    problems += [
-        f"eo.{key}: is not known here; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
-        for key in block
-        if key not in _OF_THE_FILE
-    ]
-    for key in defaults:
-        if key not in DEFAULTS:
-            problems.append(
-                f"eo.defaults.{key}: is not known here; allowed: {', '.join(DEFAULTS)}{nearest(key, DEFAULTS)}"
-            )
+    problems += [f"eo.{key}: {not_known(key, _OF_THE_FILE[:-2])}" for key in block if key not in _OF_THE_FILE]
+    problems += [f"eo.defaults.{key}: {not_known(key, DEFAULTS)}" for key in defaults if key not in DEFAULTS]
     known = {key: value for key, value in defaults.items() if key in DEFAULTS}
     dhis2 = known.get("dhis2", {})
     if not isinstance(dhis2, dict) or set(dhis2) - {"connection"}:

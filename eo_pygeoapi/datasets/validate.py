@@ -106,10 +106,12 @@ def enabled_dataset(wanted: str, datasets: Mapping[str, Dataset]) -> Dataset:
     return dataset
 
 
-def no_such_dataset(wanted: str, datasets: Collection[str]) -> NoSuchDatasetError:
-    """Return the error of an address that names none of the datasets that the viewer sees."""
-    known = ", ".join(datasets) or "none"
-    return NoSuchDatasetError(f"there is no dataset {wanted!r} (there are: {known}){nearest(wanted, datasets)}")
+def named_dataset(wanted: str, datasets: Mapping[str, Dataset]) -> Dataset:
+    """Return the dataset that an address or a command names; NoSuchDatasetError where there is none."""
+    if (dataset := datasets.get(wanted)) is None:
+        known = ", ".join(datasets) or "none"
+        raise NoSuchDatasetError(f"there is no dataset {wanted!r} (there are: {known}){nearest(wanted, datasets)}")
+    return dataset
 
 
 def _unknown(wanted: str, datasets: Collection[str]) -> str:

@@ -11,7 +11,7 @@ from jsonschema import Draft4Validator
 
 from eo_pygeoapi.errors import EoError, InputError
 from eo_pygeoapi.json_types import JsonMapping
-from eo_pygeoapi.wording import nearest
+from eo_pygeoapi.wording import not_known
 
 # what may stand beside a value or a reference
 _BESIDE_VALUE = frozenset({"value", "mediaType", "encoding", "schema"})
@@ -47,11 +47,7 @@ def resolve(described: JsonMapping, inputs: JsonMapping, fetch: Fetch) -> dict[s
 
 def check(described: JsonMapping, inputs: JsonMapping) -> None:
     """Check plain inputs against their descriptions; InputError names every wrong one by its id."""
-    problems = [
-        f"input {name}: is not known here; allowed: {', '.join(described) or 'none'}{nearest(name, described)}"
-        for name in inputs
-        if name not in described
-    ]
+    problems = [f"input {name}: {not_known(name, described)}" for name in inputs if name not in described]
     for name, description in described.items():
         least, most = description.get("minOccurs", 1), description.get("maxOccurs", 1)
         schema = description.get("schema", {})

@@ -10,7 +10,7 @@ from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.contract.operations import ScheduleDocument
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.schedule_times import times_after
-from eo_pygeoapi.datasets.validate import no_such_dataset, validate_inputs
+from eo_pygeoapi.datasets.validate import named_dataset, validate_inputs
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
 from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -102,9 +102,7 @@ class Schedules:
 
     def find(self, dataset_id: str, name: str) -> tuple[Dataset, Schedule]:
         """Return a dataset and its schedule; NoSuchDatasetError or NoSuchScheduleError where there is none."""
-        datasets = self.datasets()
-        if (dataset := datasets.get(dataset_id)) is None:
-            raise no_such_dataset(dataset_id, datasets)
+        dataset = named_dataset(dataset_id, self.datasets())
         if schedule := dataset.schedule(name):
             return dataset, schedule
         names = ", ".join(schedule.name for schedule in dataset.schedules) or "none"

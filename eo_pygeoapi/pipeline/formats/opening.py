@@ -40,8 +40,9 @@ def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BA
             check_whole(place, kind, source)
         if kind == "GeoTIFF":
             return open_geotiff(place, source, bands)
-        with driver_of(kind).reading(source):
-            return _open_gridded(place, kind, variable, source)
+        reading = partial(driver_of(kind).reading, source)
+        with reading():
+            return _open_gridded(place, kind, variable, reading, source)
     except SourceError:
         raise
     except Exception as error:  # each driver raises its own
@@ -57,11 +58,10 @@ def open_variable(place: str, variable: str, source: str, bands: Bands = _ONE_BA
         raise SourceError(f"{source}: {words}") from error
 
 
-def _open_gridded(place: str, kind: str, variable: str, source: str) -> xr.DataArray:
+def _open_gridded(place: str, kind: str, variable: str, reading: Reading, source: str) -> xr.DataArray:
     found = find_variable(place, kind, variable, source)
     known = found.dataset.variables[found.name]
     stored = stored_as(known.dtype, known.attrs, source, netcdf=kind == "NetCDF")
-    reading = partial(driver_of(kind).reading, source)
     if kind == "Zarr":
         return _array(_without_absent(place, found, stored), stored, None, reading, source)
     unwritten = find_unwritten(place, found.path, known.shape)
