@@ -32,7 +32,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.gateway.filters import ANY_JOB, flow_run_filter
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter

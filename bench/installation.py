@@ -7,7 +7,7 @@ import psutil
 import requests
 from prefect.client.schemas.objects import StateType
 
-from eo_pygeoapi.commands.stack import child_environment
+from eo_pygeoapi.commands.up.stack import child_environment
 from tests.worker.farm import Farm
 
 BODY = {"inputs": {"name": "bench"}}

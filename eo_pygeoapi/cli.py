@@ -16,7 +16,7 @@ from rich.table import Table
 from eo_pygeoapi.commands.backfill_command import backfill
 from eo_pygeoapi.commands.backup_commands import backup, restore
 from eo_pygeoapi.commands.cache_commands import app as cache_app
-from eo_pygeoapi.commands.dhis2_commands import app as dhis2_app
+from eo_pygeoapi.commands.dhis2.commands import app as dhis2_app
 from eo_pygeoapi.commands.looking_after import coverage, history, prune, reconcile, status, undo
 from eo_pygeoapi.commands.options import Config, placed_settings
 from eo_pygeoapi.commands.schedule_commands import app as schedules_app
@@ -79,7 +79,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if there is one")] = False,
 ) -> None:
     """Write a configuration file to edit, with a block for each dataset and what it means."""
-    from eo_pygeoapi.commands.packaged import write_packaged
+    from eo_pygeoapi.commands.configuration.packaged import write_packaged
 
     target = placed_settings(config).config
     write_packaged(target, force)
@@ -91,7 +91,7 @@ def up(config: Config = None, port: Port = None, prefect_port: PrefectPort = Non
     """Run everything on this machine: Prefect server, worker and API, until Ctrl-C."""
     _keep_compiled_code()
     _need_worker()
-    from eo_pygeoapi.commands.local import run_up
+    from eo_pygeoapi.commands.up.local import run_up
 
     run_up(_runnable(placed_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
@@ -103,7 +103,7 @@ def demo(
     """Run everything on this machine, execute the sample once and show its results."""
     _keep_compiled_code()
     _need_worker()
-    from eo_pygeoapi.commands.demo import run_demo
+    from eo_pygeoapi.commands.up.demo import run_demo
 
     run_demo(_runnable(placed_settings(config, data_dir)), port, prefect_port, os.environ, out)
 
@@ -118,20 +118,20 @@ def check(
 ) -> None:
     """Say everything that is wrong with the configuration file and the installation."""
     from eo_pygeoapi.commands.blocks import with_known_blocks
-    from eo_pygeoapi.commands.checks import check as check_file
+    from eo_pygeoapi.commands.configuration.checks import check as check_file
 
     given = placed_settings(config, data_dir)
     os.environ["EO_DATA_DIR"] = str(given.data_dir.absolute())  # the file may name it
     settings, remarks = with_known_blocks(given)
     report = check_file(settings.config, settings)
     if local := {id_: dataset for id_, dataset in report.datasets.items() if dataset.names_local_files}:
-        from eo_pygeoapi.commands.near import near_findings
+        from eo_pygeoapi.commands.configuration.near import near_findings
 
         found, left_out = near_findings(local, Path(settings.cache), settings.data_dir.absolute() / "sample")
         report.problems += found
         report.remarks += left_out
     if online:
-        from eo_pygeoapi.commands.online import unanswered
+        from eo_pygeoapi.commands.configuration.online import unanswered
 
         report.problems += unanswered(report.datasets, settings)
     if settings.prefect_api_url:
@@ -183,8 +183,8 @@ def notify_test(
 @app.command(rich_help_panel=EDITING)
 def apply(config: Config = None, data_dir: OwnDataDir = None) -> None:
     """After an edit of the configuration file: check it, and bring Prefect and the API in step with it."""
-    from eo_pygeoapi.commands.applying import apply as apply_file
-    from eo_pygeoapi.commands.applying import print_outcome
+    from eo_pygeoapi.commands.configuration.applying import apply as apply_file
+    from eo_pygeoapi.commands.configuration.applying import print_outcome
 
     settings = placed_settings(config, data_dir)
     os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())  # the file may name it
@@ -203,7 +203,7 @@ def worker(
     settings = placed_settings(config, data_dir)
     os.environ["PYGEOAPI_CONFIG"] = str(settings.config.absolute())
     os.environ["EO_DATA_DIR"] = str(settings.data_dir.absolute())
-    from eo_pygeoapi.commands.used_sample import make_used_sample
+    from eo_pygeoapi.commands.up.used_sample import make_used_sample
     from eo_pygeoapi.worker.environment import set_environment
 
     make_used_sample(settings)
@@ -219,7 +219,7 @@ def prefect_server(
     port: Annotated[int, typer.Option(help="Port to listen at")] = 4200,
 ) -> None:
     """Run Prefect's server, as `prefect server start` does; on SQLite its writers wait for each other."""
-    from eo_pygeoapi.commands.prefect_server import serve
+    from eo_pygeoapi.commands.up.prefect_server import serve
 
     serve(host, port)
 
@@ -253,7 +253,7 @@ def _need_worker() -> None:
 
 def _runnable(settings: "Settings") -> "Settings":
     """Return the settings with a file that exists: the packaged one where nobody has named or written one."""
-    from eo_pygeoapi.commands.packaged import edited_or_packaged
+    from eo_pygeoapi.commands.configuration.packaged import edited_or_packaged
 
     found = edited_or_packaged(settings.config)
     if found != settings.config:

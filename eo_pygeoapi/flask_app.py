@@ -20,20 +20,21 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wsgi import wrap_file
 
-from eo_pygeoapi.api import forwarded, relative_links, sign_in
-from eo_pygeoapi.api.accept import AcceptMiddleware, names_only_json
-from eo_pygeoapi.api.access import CHANGING, Access
-from eo_pygeoapi.api.answers import StoredFile, StreamedText, executions_of, manager_of, use_templates
-from eo_pygeoapi.api.compiled_templates import compile_once
-from eo_pygeoapi.api.compression import compress_answers
-from eo_pygeoapi.api.error_page import error_page
-from eo_pygeoapi.api.forms import refuse_other_sites
-from eo_pygeoapi.api.parameters import refuse_unknown
-from eo_pygeoapi.api.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api import sign_in
+from eo_pygeoapi.api.http import forwarded, relative_links
+from eo_pygeoapi.api.http.accept import AcceptMiddleware, names_only_json
+from eo_pygeoapi.api.http.access import CHANGING, Access
+from eo_pygeoapi.api.http.answers import StoredFile, StreamedText, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.http.compression import compress_answers
+from eo_pygeoapi.api.http.error_page import error_page
+from eo_pygeoapi.api.http.forms import refuse_other_sites
+from eo_pygeoapi.api.http.parameters import refuse_unknown
+from eo_pygeoapi.api.http.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
+from eo_pygeoapi.api.http.security_headers import with_security_headers
+from eo_pygeoapi.api.http.seen_config import show_by_viewer
+from eo_pygeoapi.api.http.vain_warnings import leave_out_vain_warnings
+from eo_pygeoapi.api.pages.compiled_templates import compile_once
 from eo_pygeoapi.api.routes import ROUTES
-from eo_pygeoapi.api.security_headers import with_security_headers
-from eo_pygeoapi.api.seen_config import show_by_viewer
-from eo_pygeoapi.api.vain_warnings import leave_out_vain_warnings
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import ConfigError, EoError, ForbiddenError, QueryError, UnauthorizedError

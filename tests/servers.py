@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from eo_pygeoapi.commands.empty_database import make_empty
+from eo_pygeoapi.commands.up.empty_database import make_empty
 
 
 def patient() -> requests.Session:

@@ -18,7 +18,7 @@ import yaml
 from prefect.client.schemas.objects import FlowRun
 from prefect.utilities.templating import apply_values
 
-from eo_pygeoapi.commands.sample import make_sample
+from eo_pygeoapi.commands.up.sample import make_sample
 from tests.servers import prefect_server, running
 from tests.stack import CHECKOUT, PROCESS, base_config
 from tests.web import web

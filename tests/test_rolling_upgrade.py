@@ -17,9 +17,9 @@ import requests
 import yaml
 
 import eo_pygeoapi
-from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.configuration.effective_config import write_effective
 from eo_pygeoapi.commands.running import CONFIG, OPENAPI
-from eo_pygeoapi.commands.sample import make_sample
+from eo_pygeoapi.commands.up.sample import make_sample
 from eo_pygeoapi.store.store import ResultStore
 from tests.postgres import postgres, url
 from tests.servers import free_port, prefect_server, running, wait_for

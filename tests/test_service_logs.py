@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.configuration.effective_config import write_effective
 from eo_pygeoapi.commands.running import OPENAPI
-from eo_pygeoapi.commands.stack import child_environment
+from eo_pygeoapi.commands.up.stack import child_environment
 from eo_pygeoapi.redaction import MASK
 from tests.stack import base_config
 from tests.worker.farm import until

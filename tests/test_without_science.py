@@ -12,9 +12,9 @@ import pytest
 import requests
 import yaml
 
-from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.configuration.effective_config import write_effective
 from eo_pygeoapi.commands.running import CONFIG, OPENAPI
-from eo_pygeoapi.commands.sample import make_sample
+from eo_pygeoapi.commands.up.sample import make_sample
 from eo_pygeoapi.store.store import ResultStore
 from tests.servers import free_port, running, wait_for
 from tests.stack import CHECKOUT, base_config

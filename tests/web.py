@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.configuration.effective_config import write_effective
 from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from tests.servers import free_port, running, wait_for
 

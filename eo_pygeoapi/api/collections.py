@@ -5,11 +5,11 @@ import json
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.allowed import may_read
-from eo_pygeoapi.api.answers import answer_page, executions_of
 from eo_pygeoapi.api.datasets import statuses
 from eo_pygeoapi.api.description import as_json
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.allowed import may_read
+from eo_pygeoapi.api.http.answers import answer_page, executions_of
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.api.value_info import MEMBER, info_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EoError

@@ -9,9 +9,9 @@ from datetime import date
 from pygeoapi import l10n
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.allowed import may_read
-from eo_pygeoapi.api.answers import answer_json, answer_page, executions_of
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.allowed import may_read
+from eo_pygeoapi.api.http.answers import answer_json, answer_page, executions_of
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
 from eo_pygeoapi.errors import EoError

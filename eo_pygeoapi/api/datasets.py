@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.allowed import lacking
-from eo_pygeoapi.api.answers import answer_either, answer_json, answer_page, executions_of, headers_of
-from eo_pygeoapi.api.coverage_picture import Picture
-from eo_pygeoapi.api.mistakes import Mistakes
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.allowed import lacking
+from eo_pygeoapi.api.http.answers import answer_either, answer_json, answer_page, executions_of, headers_of
+from eo_pygeoapi.api.http.mistakes import Mistakes
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.pages.coverage_picture import Picture
 from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import DatasetStatus

@@ -7,10 +7,10 @@ import pygeoapi.api as core_api
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, manager_of, page_of, paging_links
+from eo_pygeoapi.api.http.answers import answer_page, manager_of, page_of, paging_links
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.api.openapi_document import seen, with_our_operations, with_security
-from eo_pygeoapi.api.openapi_page import groups
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.pages.openapi_page import groups
 from eo_pygeoapi.api.status_page import status_board
 from eo_pygeoapi.contract.status import COMPANIONS, PROCESS_ID
 from eo_pygeoapi.jobs.documents import JSON, RELATION, link

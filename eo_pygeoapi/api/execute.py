@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.accept import names_only_json
-from eo_pygeoapi.api.answers import (
+from eo_pygeoapi.api.http.accept import names_only_json
+from eo_pygeoapi.api.http.answers import (
     answer_json,
     executions_of,
     header_of,
@@ -14,9 +14,9 @@ from eo_pygeoapi.api.answers import (
     manager_of,
     raise_unless_process,
 )
-from eo_pygeoapi.api.prefer import parse_prefer
-from eo_pygeoapi.api.problems import Answer, problem_of
-from eo_pygeoapi.api.relative_links import relative_asked
+from eo_pygeoapi.api.http.prefer import parse_prefer
+from eo_pygeoapi.api.http.problems import Answer, problem_of
+from eo_pygeoapi.api.http.relative_links import relative_asked
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import EoError, InputError, MediaTypeError, ResultNotAvailableError
 from eo_pygeoapi.gateway.job import Job

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_either, executions_of
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.answers import answer_either, executions_of
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
 from eo_pygeoapi.jobs.executions import Executions

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_either, executions_of, headers_of, page_of, paging_links
 from eo_pygeoapi.api.datasets import dataset_of
-from eo_pygeoapi.api.job_title import dates_of
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.answers import answer_either, executions_of, headers_of, page_of, paging_links
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.pages.job_title import dates_of
 from eo_pygeoapi.contract.history import ImportHistory, ImportRecord
 from eo_pygeoapi.jobs.documents import CSV, HTML, JSON, link
 from eo_pygeoapi.store.history import History

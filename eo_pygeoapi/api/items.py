@@ -10,7 +10,7 @@ from pygeoapi.api import API, APIRequest, itemtypes
 from werkzeug.datastructures import MultiDict
 
 from eo_pygeoapi import provider
-from eo_pygeoapi.api.answers import (
+from eo_pygeoapi.api.http.answers import (
     answer_page,
     executions_of,
     header_of,
@@ -19,12 +19,12 @@ from eo_pygeoapi.api.answers import (
     pairs,
     readable_dataset,
 )
-from eo_pygeoapi.api.charts import Area, choropleth
-from eo_pygeoapi.api.mistakes import Mistakes
+from eo_pygeoapi.api.http.mistakes import Mistakes
+from eo_pygeoapi.api.http.parameters import check_item_names, check_item_values, is_dataset
+from eo_pygeoapi.api.http.problems import Answer, in_our_words
 from eo_pygeoapi.api.outlined import with_outlines
-from eo_pygeoapi.api.parameters import check_item_names, check_item_values, is_dataset
-from eo_pygeoapi.api.problems import Answer, in_our_words
-from eo_pygeoapi.api.result_page import named_periods, numbers_of
+from eo_pygeoapi.api.pages.charts import Area, choropleth
+from eo_pygeoapi.api.pages.result_page import named_periods, numbers_of
 from eo_pygeoapi.api.value_info import describing_links, info_of, with_info, with_unit_column
 from eo_pygeoapi.errors import MediaTypeError, QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON

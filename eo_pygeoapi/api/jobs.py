@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from pygeoapi.api import API, APIRequest
 from werkzeug.datastructures import MultiDict
 
-from eo_pygeoapi.api.allowed import lacking
-from eo_pygeoapi.api.answers import (
+from eo_pygeoapi.api.http.allowed import lacking
+from eo_pygeoapi.api.http.answers import (
     answer_either,
     answer_json,
     answer_page,
@@ -19,11 +19,11 @@ from eo_pygeoapi.api.answers import (
     paging_links,
     pairs,
 )
-from eo_pygeoapi.api.forms import members_of
-from eo_pygeoapi.api.job_page import job_page
-from eo_pygeoapi.api.job_title import title_of
-from eo_pygeoapi.api.mistakes import Mistakes
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.forms import members_of
+from eo_pygeoapi.api.http.mistakes import Mistakes
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.pages.job_page import job_page
+from eo_pygeoapi.api.pages.job_title import title_of
 from eo_pygeoapi.contract.status import FINAL
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.gateway.details import LogLine

@@ -5,12 +5,12 @@ import os
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, executions_of, headers_of, readable_dataset
-from eo_pygeoapi.api.charts import Area
 from eo_pygeoapi.api.datasets import dataset_of, parse_level
+from eo_pygeoapi.api.http.answers import answer_page, executions_of, headers_of, readable_dataset
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.api.outlined import with_outlines
-from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.result_page import drawn, numbers_of, period_name
+from eo_pygeoapi.api.pages.charts import Area
+from eo_pygeoapi.api.pages.result_page import drawn, numbers_of, period_name
 from eo_pygeoapi.api.value_info import value_info, with_info
 from eo_pygeoapi.jobs.documents import GEOJSON
 from eo_pygeoapi.json_types import JsonObject

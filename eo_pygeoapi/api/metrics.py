@@ -11,8 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_page, executions_of, header_of, headers_of
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.answers import answer_page, executions_of, header_of, headers_of
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.datasets.operations import EVENTS
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.watch.numbers import DatasetNumbers, Numbers, last_numbers

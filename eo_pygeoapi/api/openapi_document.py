@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
-from eo_pygeoapi.api.access import OF_JOBS
+from eo_pygeoapi.api.http.access import OF_JOBS
 from eo_pygeoapi.contract.documents import JobDocument, JobList, ProblemDocument
 from eo_pygeoapi.contract.history import ImportHistory
 from eo_pygeoapi.contract.ogc_schema import ogc_schema

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pygeoapi.api import API, APIRequest
 from werkzeug.http import parse_accept_header
 
-from eo_pygeoapi.api.forwarded import outside
-from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.splicing import spliced_gzip
+from eo_pygeoapi.api.http.forwarded import outside
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.http.splicing import spliced_gzip
 from eo_pygeoapi.provider import REFERENCE
 
 # a unit may be called like a reference, so only what stands in place of a geometry is one

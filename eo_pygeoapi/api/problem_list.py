@@ -2,8 +2,8 @@
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import answer_either, executions_of
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.answers import answer_either, executions_of
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.jobs.documents import HTML, JSON, link
 from eo_pygeoapi.watch.problems import Book

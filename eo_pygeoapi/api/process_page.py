@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pygeoapi.api.processes as processes_api
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.allowed import lacking
-from eo_pygeoapi.api.answers import (
+from eo_pygeoapi.api.description import as_json
+from eo_pygeoapi.api.http.allowed import lacking
+from eo_pygeoapi.api.http.answers import (
     answer_page,
     executions_of,
     headers_of,
@@ -15,11 +16,10 @@ from eo_pygeoapi.api.answers import (
     manager_of,
     raise_unless_process,
 )
-from eo_pygeoapi.api.description import as_json
-from eo_pygeoapi.api.forms import members_of
-from eo_pygeoapi.api.mistakes import Mistakes
-from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.process_form import fields_of, inputs_of
+from eo_pygeoapi.api.http.forms import members_of
+from eo_pygeoapi.api.http.mistakes import Mistakes
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.pages.process_form import fields_of, inputs_of
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.jobs.documents import HTML
 from eo_pygeoapi.jobs.request import ExecuteBody

@@ -5,7 +5,7 @@ import io
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.answers import (
+from eo_pygeoapi.api.http.answers import (
     StoredFile,
     StreamedText,
     answer_json,
@@ -16,12 +16,12 @@ from eo_pygeoapi.api.answers import (
     page_of,
     paging_links,
 )
-from eo_pygeoapi.api.file_page import first_rows
-from eo_pygeoapi.api.job_page import names_of, values_page
-from eo_pygeoapi.api.job_title import title_of
-from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.relative_links import relative_asked
-from eo_pygeoapi.api.result_page import named_periods, numbers_of, result_page
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.http.relative_links import relative_asked
+from eo_pygeoapi.api.pages.file_page import first_rows
+from eo_pygeoapi.api.pages.job_page import names_of, values_page
+from eo_pygeoapi.api.pages.job_title import title_of
+from eo_pygeoapi.api.pages.result_page import named_periods, numbers_of, result_page
 from eo_pygeoapi.api.value_info import MEMBER, describing_links, value_info
 from eo_pygeoapi.contract.status import COMPANIONS, FINAL
 from eo_pygeoapi.errors import QueryError, ResultNotAvailableError, ResultNotReadyError

@@ -21,7 +21,7 @@ from eo_pygeoapi.api import (
     sign_in,
     value_info,
 )
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.problems import Answer
 
 # path, methods, function, further formats; None where the function itself knows them
 ROUTES: tuple[tuple[str, str, Callable[..., Answer], tuple[str, ...] | None], ...] = (

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from pygeoapi.api import API, APIRequest
 
-from eo_pygeoapi.api.allowed import lacking
-from eo_pygeoapi.api.answers import answer_either, answer_json, executions_of, headers_of, links_of
 from eo_pygeoapi.api.datasets import dataset_of
-from eo_pygeoapi.api.forms import members_of
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.allowed import lacking
+from eo_pygeoapi.api.http.answers import answer_either, answer_json, executions_of, headers_of, links_of
+from eo_pygeoapi.api.http.forms import members_of
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.datasets.viewer import viewer
 from eo_pygeoapi.gateway.job import Job

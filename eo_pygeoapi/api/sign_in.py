@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from pygeoapi.api import API, APIRequest
 from werkzeug.http import dump_cookie
 
-from eo_pygeoapi.api.answers import answer_page, headers_of, manager_of
-from eo_pygeoapi.api.forms import members_of
-from eo_pygeoapi.api.forwarded import outside
-from eo_pygeoapi.api.problems import Answer
-from eo_pygeoapi.api.tokens import TokenFile
+from eo_pygeoapi.api.http.answers import answer_page, headers_of, manager_of
+from eo_pygeoapi.api.http.forms import members_of
+from eo_pygeoapi.api.http.forwarded import outside
+from eo_pygeoapi.api.http.problems import Answer
+from eo_pygeoapi.api.http.tokens import TokenFile
 from eo_pygeoapi.jobs.documents import HTML
 
 COOKIE = "eo_token"

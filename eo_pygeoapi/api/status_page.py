@@ -2,10 +2,10 @@
 
 from pygeoapi.api import API
 
-from eo_pygeoapi.api.allowed import may_read
-from eo_pygeoapi.api.answers import executions_of
 from eo_pygeoapi.api.datasets import made_in_part, statuses
 from eo_pygeoapi.api.health import OF_PREFECT, outcomes
+from eo_pygeoapi.api.http.allowed import may_read
+from eo_pygeoapi.api.http.answers import executions_of
 from eo_pygeoapi.errors import EoError
 from eo_pygeoapi.gateway.job_filter import JobFilter
 from eo_pygeoapi.watch import freshness

@@ -9,9 +9,9 @@ from typing import Any
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest, itemtypes
 
-from eo_pygeoapi.api.answers import answer_page, readable_dataset
 from eo_pygeoapi.api.description import as_json
-from eo_pygeoapi.api.problems import Answer
+from eo_pygeoapi.api.http.answers import answer_page, readable_dataset
+from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.contract.ucum import ucum
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info

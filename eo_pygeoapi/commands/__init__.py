@@ -1,1 +1,1 @@
-"""The commands of `cli.py`: run everything on one machine, check and apply the file, look after the cache."""
+"""The commands of `cli.py`: run all on one machine (`up/`), the configuration file, DHIS2, looking after what runs."""

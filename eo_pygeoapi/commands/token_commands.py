@@ -12,7 +12,7 @@ from eo_pygeoapi.commands.tables import print_table
 from eo_pygeoapi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from eo_pygeoapi.api.tokens import Scope, TokenFile
+    from eo_pygeoapi.api.http.tokens import Scope, TokenFile
 
 app = typer.Typer(help="Tokens for the API, kept as hashes in EO_API_TOKENS_FILE.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -78,7 +78,7 @@ def revoke(name: Name) -> None:
 
 
 def _file() -> "TokenFile":
-    from eo_pygeoapi.api.tokens import TokenFile
+    from eo_pygeoapi.api.http.tokens import TokenFile
     from eo_pygeoapi.settings import process_settings
 
     path = process_settings().api_tokens_file

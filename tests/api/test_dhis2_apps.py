@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from eo_pygeoapi.api.dataset_templates import template_of
-from eo_pygeoapi.api.problems import problem_of
-from eo_pygeoapi.api.relative_links import made_relative
-from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.api.http.problems import problem_of
+from eo_pygeoapi.api.http.relative_links import made_relative
+from eo_pygeoapi.api.http.tokens import TokenFile
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.contract.models import PERIOD_TYPES
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.datasets.block import Dataset

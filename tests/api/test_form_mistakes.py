@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from eo_pygeoapi.api.mistakes import Mistake, Mistakes
-from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.api.http.mistakes import Mistake, Mistakes
+from eo_pygeoapi.api.http.tokens import TokenFile
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.errors import EngineUnavailableError, InputError, QueryError
 from eo_pygeoapi.settings import Settings
 from tests.stack import PROCESS, base_config

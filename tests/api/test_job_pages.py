@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.contract.models import Finding, ImportSummary, KeptValue, Rejected
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store import job_folder

@@ -4,8 +4,8 @@ from typing import Any
 
 from openapi_spec_validator import validate
 
+from eo_pygeoapi.api.http.parameters import COMMON, TAKEN
 from eo_pygeoapi.api.openapi_document import with_our_operations
-from eo_pygeoapi.api.parameters import COMMON, TAKEN
 from eo_pygeoapi.gateway.job_filter import STATUSES
 from eo_pygeoapi.jobs.documents import FILES
 

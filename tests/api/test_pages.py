@@ -10,8 +10,8 @@ from itertools import pairwise, product
 import pytest
 import requests
 
-from eo_pygeoapi.api.answers import TEMPLATES
-from eo_pygeoapi.api.coverage_picture import COLOURS
+from eo_pygeoapi.api.http.answers import TEMPLATES
+from eo_pygeoapi.api.pages.coverage_picture import COLOURS
 from tests.stack import PROCESS, base_config, collection
 from tests.web import web
 

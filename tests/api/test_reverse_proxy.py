@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from eo_pygeoapi.api.forwarded import external_address
-from eo_pygeoapi.api.tokens import TokenFile
+from eo_pygeoapi.api.http.forwarded import external_address
+from eo_pygeoapi.api.http.tokens import TokenFile
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
 from tests.servers import free_port, running

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.api.http.tokens import TokenFile
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.settings import Settings
 from tests.stack import base_config, collection
 from tests.web import web

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.settings import Settings
 from tests.stack import PROCESS, base_config
 from tests.web import web

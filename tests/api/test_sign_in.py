@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.api.http.tokens import TokenFile
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.settings import Settings
 from tests.stack import PROCESS, base_config
 from tests.web import web

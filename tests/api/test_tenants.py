@@ -18,8 +18,8 @@ from prefect.client.schemas.actions import LogCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
-from eo_pygeoapi.api.tokens import TokenFile
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.api.http.tokens import TokenFile
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.contract.history import ImportRecord
 from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.status import COMPANIONS, RECONCILE_ID, UNDO_ID

@@ -16,9 +16,9 @@ import yaml
 from pydantic import SecretStr
 
 from eo_pygeoapi.commands.backup import BackupError, restore_backup, write_backup
-from eo_pygeoapi.commands.left_over import born
 from eo_pygeoapi.commands.prefect_database import DatabaseError, PostgreSql, Sqlite, database_of
 from eo_pygeoapi.commands.running import STATE
+from eo_pygeoapi.commands.up.left_over import born
 from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.settings import Settings
 from eo_pygeoapi.store.store import ResultStore

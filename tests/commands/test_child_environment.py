@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from zoneinfo import available_timezones
 
-from eo_pygeoapi.commands.stack import child_environment
+from eo_pygeoapi.commands.up.stack import child_environment
 
 API = "http://127.0.0.1:4200/api"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eo_pygeoapi.commands.applying import apply_to_prefect
+from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.settings import Settings
 from tests.command_line import eo_pygeoapi

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.commands.effective_config import effective
+from eo_pygeoapi.commands.configuration.effective_config import effective
 from eo_pygeoapi.datasets.config_file import read_config
 from eo_pygeoapi.datasets.read import read_datasets
 

@@ -32,8 +32,8 @@ OURS = {
     "schedules run": ("commands/test_schedule_commands.py", '"schedules", "run"'),
     "status": ("commands/test_schedule_commands.py", '"status"'),
     "token create": ("test_containers.py", '"token", "create"'),
-    "token list": ("api/test_access.py", 'token("list"'),
-    "token revoke": ("api/test_access.py", 'token("revoke"'),
+    "token list": ("api/http/test_access.py", 'token("list"'),
+    "token revoke": ("api/http/test_access.py", 'token("revoke"'),
     "up": ("stack.py", '"up"'),
 }
 # what needs Docker's engine, and what looks at the files in place of it

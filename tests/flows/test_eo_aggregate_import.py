@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eo_pygeoapi.commands.sample import make_sample
+from eo_pygeoapi.commands.up.sample import make_sample
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.watch.old_files import remove_lost_errors
 from tests.stack import base_config, collection

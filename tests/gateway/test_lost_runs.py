@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
-from eo_pygeoapi.commands.applying import agree_on_lost_runs
+from eo_pygeoapi.commands.configuration.applying import agree_on_lost_runs
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.lost_runs import DISMISSED, SILENT, lost_runs

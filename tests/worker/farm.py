@@ -17,7 +17,7 @@ import pytest
 import requests
 import yaml
 
-from eo_pygeoapi.commands.effective_config import write_effective
+from eo_pygeoapi.commands.configuration.effective_config import write_effective
 from eo_pygeoapi.commands.running import CONFIG, OPENAPI
 from eo_pygeoapi.errors import EngineUnavailableError
 from eo_pygeoapi.gateway.deployments import DeploymentSpec

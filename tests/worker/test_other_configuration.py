@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eo_pygeoapi.commands.sample import make_sample
+from eo_pygeoapi.commands.up.sample import make_sample
 from eo_pygeoapi.datasets.read import load_configuration
 from eo_pygeoapi.gateway.apply import apply_deployments
 from eo_pygeoapi.gateway.job import Job

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from eo_pygeoapi.commands.dhis2_setup import Outcome, Wishes, set_up
+from eo_pygeoapi.commands.dhis2.setup import Outcome, Wishes, set_up
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
 from eo_pygeoapi.settings import Dhis2Connection

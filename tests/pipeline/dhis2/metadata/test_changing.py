@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.commands.dhis2_check import look
+from eo_pygeoapi.commands.dhis2.check import look
 from tests.pipeline.dhis2.metadata.places import UNITS, Place, datasets, lines
 from tests.standins.dhis2_metadata import DEFAULT_CATEGORY_COMBO
 

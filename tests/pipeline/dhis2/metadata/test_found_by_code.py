@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eo_pygeoapi.commands.dhis2_check import look
+from eo_pygeoapi.commands.dhis2.check import look
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.checkup import Line

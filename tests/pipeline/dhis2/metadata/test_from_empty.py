@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eo_pygeoapi.commands.dhis2_check import look
+from eo_pygeoapi.commands.dhis2.check import look
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2
 from tests.pipeline.dhis2.imports import files

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from eo_pygeoapi.commands.dhis2_check import look
+from eo_pygeoapi.commands.dhis2.check import look
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.metadata.disaggregation import Category, CategoryCombination
 from eo_pygeoapi.pipeline.dhis2.metadata.making import make

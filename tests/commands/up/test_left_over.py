@@ -1,0 +1,46 @@
+"""Processes that a killed stack left behind."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from eo_pygeoapi.commands.up.left_over import born, end_left_over
+
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+)
+
+
+def test_what_was_left_is_ended_with_its_children() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        child = int(shell.stdout.readline())
+        assert end_left_over({"web": shell.pid}, {"web": born(shell.pid)}) == ["web"]
+    assert born(child) == 0.0
+
+
+@pytest.mark.slow
+def test_what_does_not_end_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        begun = time.monotonic()
+        assert end_left_over({"worker": process.pid}, {"worker": born(process.pid)}) == ["worker"]
+    assert process.wait(5) == -signal.SIGKILL and time.monotonic() - begun < 15
+
+
+def test_a_process_that_got_the_id_later_is_left_alone() -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        assert end_left_over({"web": other.pid}, {"web": born(other.pid) - 100}) == []
+        assert end_left_over({"web": other.pid}, {}) == []
+        assert other.poll() is None
+        other.terminate()
+
+
+def test_what_is_gone_is_gone() -> None:
+    process = subprocess.Popen(["true"])
+    birth = born(process.pid)
+    process.wait()
+    assert end_left_over({"web": process.pid}, {"web": birth}) == []
