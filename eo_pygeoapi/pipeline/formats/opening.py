@@ -25,6 +25,8 @@ from eo_pygeoapi.pipeline.formats.whole import check_whole
 # attributes of a variable that describes a coordinate reference system
 _CRS = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 _KEPT = ("units", "long_name", "standard_name")
+# ECMWF's, says whether values are of the time that ends with their label, where the time has no bounds
+_STEP_TYPE = "GRIB_stepType"
 _ONE_BAND = Bands()
 
 
@@ -112,6 +114,9 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
+    bounds = text(dataset.variables[axes["time"].values].attrs, "bounds") if "time" in axes else ""
+    if _STEP_TYPE in variable.attrs and not bounds:
+        attributes[_STEP_TYPE] = text(variable.attrs, _STEP_TYPE)
     lazy = decoded(variable, stored, unwritten, names, reading)
     data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
     grid_mapping = text(variable.attrs, "grid_mapping").partition(":")[0].strip()
