@@ -10,7 +10,8 @@ from rasterio.errors import RasterioError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.attributes import text
-from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others
+from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others, two_dimensional
+from eo_pygeoapi.pipeline.formats.degrees import CURVED, degrees_of
 from eo_pygeoapi.pipeline.formats.drivers import driver_of
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, open_geotiff
 from eo_pygeoapi.pipeline.formats.kinds import format_of
@@ -93,6 +94,8 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
     variable = dataset.variables[name]
     axes = axes_of(variable, dataset)
     shape = ", ".join(f"{dimension}: {size}" for dimension, size in variable.sizes.items())
+    if not ({"y", "x"} <= axes.keys() and axes["y"].values and axes["x"].values) and two_dimensional(variable, dataset):
+        raise SourceError(f"{source}: {CURVED}")
     if not {"y", "x"} <= axes.keys():
         raise SourceError(f"{source}: {name} has the dimensions ({shape}); expected latitude and longitude")
     refuse_others(variable, axes, dataset, source)
@@ -101,9 +104,7 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
         if not axes[ours].values:
             name = axes[ours].dimension
             raise SourceError(f"{source}: not on a regular grid of longitudes and latitudes; {name} has no values")
-        degrees = dataset.variables[axes[ours].values]
-        values = stored_as(degrees.dtype, degrees.attrs, source).decoded(np.array(degrees.values))
-        coordinates[ours] = (ours, values)
+        coordinates[ours] = (ours, degrees_of(axes[ours], variable, dataset, source))
     time = times_of(variable, axes, dataset, source)
     if time is not None and "time" in axes:
         coordinates["time"] = ("time", time.labels, {"ahead": time.ahead})
