@@ -19,8 +19,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from eo_pygeoapi.contract.intervals import too_long
-from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.json_types import JsonMapping

@@ -12,8 +12,10 @@ import xarray as xr
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from eo_pygeoapi.contract.models import Interval, PeriodType, SpatialStatistic
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.statistics import SpatialStatistic
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.zonal import step as zonal
