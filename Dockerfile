@@ -55,7 +55,7 @@ COPY --chown=eo pygeoapi-config.yml /etc/eo-pygeoapi/pygeoapi-config.yml
 COPY --from=package /wheels /wheels
 RUN /opt/eo-pygeoapi/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 USER eo
-CMD ["gunicorn", "eo_pygeoapi.flask_app:APP", "--bind=0.0.0.0:5000", "--worker-class=gthread", "--threads=8"]
+CMD ["gunicorn", "eo_pygeoapi.flask_app:APP", "--bind=0.0.0.0:5000", "--worker-class=eo_pygeoapi.web_worker.WebWorker", "--threads=8"]
 
 FROM system AS kubernetes
 COPY --from=cluster /opt/eo-pygeoapi /opt/eo-pygeoapi

@@ -28,6 +28,7 @@ from eo_pygeoapi.api.http.answers import StoredFile, StreamedText, executions_of
 from eo_pygeoapi.api.http.compression import compress_answers
 from eo_pygeoapi.api.http.error_page import error_page
 from eo_pygeoapi.api.http.forms import refuse_other_sites
+from eo_pygeoapi.api.http.methods import allowed, answer_options, refuse_routes_of_pygeoapi
 from eo_pygeoapi.api.http.parameters import refuse_unknown
 from eo_pygeoapi.api.http.problems import MEDIA_TYPE, Answer, problem, problem_of, problem_of_pygeoapi
 from eo_pygeoapi.api.http.security_headers import with_security_headers
@@ -85,6 +86,8 @@ def make_app() -> Flask:
     app.after_request(_with_links)
     app.before_request(_addressed(settings.proxies()))
     app.before_request(_checked(Access(settings, all_datasets)))
+    app.before_request(lambda: refuse_routes_of_pygeoapi(stock.api_, request))
+    app.after_request(lambda response: answer_options(stock.api_, request, response))
     app.after_request(_as_problem)
     app.wsgi_app = AcceptMiddleware(app.wsgi_app, app.url_map.strict_slashes)  # type: ignore[method-assign]
     return app
@@ -205,7 +208,8 @@ def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     detail = error.description or ""
-    if "Allow" in headers:
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(allowed(stock.api_, request.path, error.valid_methods or ()))
         detail = f"{detail} Allowed: {headers['Allow']}."
     return _respond(*problem(status, (error.name or "Error").replace(" ", ""), detail, headers))
 

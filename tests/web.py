@@ -36,6 +36,7 @@ def web(
     }
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"{host}:{port}"]
     log = folder / "web.log"
-    with running([*command, "--worker-class", "gthread", "--threads", "8"], log, environment) as process:
+    command += ["--worker-class", "eo_pygeoapi.web_worker.WebWorker", "--threads", "8"]
+    with running(command, log, environment) as process:
         wait_for(f"http://127.0.0.1:{port}/conformance?f=json", process, log)
         yield f"http://localhost:{port}"

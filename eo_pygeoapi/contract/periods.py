@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from eo_pygeoapi.contract.calendars import CALENDARS, NOT_IN_DHIS2, Calendar
-from eo_pygeoapi.contract.models import Interval, LeftOut, PeriodType
+from eo_pygeoapi.contract.models import Interval, LeftOut
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.dates import end_of_month
+from eo_pygeoapi.errors import InputError
 
 # first day of the week (Monday is 0), and the letters between year and number in the id
 _WEEKS = {
@@ -192,7 +194,17 @@ def whole_months(periods: Sequence[Period]) -> bool:
 def first_period_in(interval: Interval, period_type: PeriodType) -> Period | None:
     """Return the first whole period that lies in the interval, however long that is; None where none does."""
     touched = _touched(interval, period_type)
-    return next((p for p in touched if interval.start <= p.start and p.end <= interval.end), None)
+    within = (p for p in touched if interval.start <= p.start and p.end <= interval.end)
+    return next((period for period in within if not is_of_no_type(period)), None)
+
+
+def raise_without_period(interval: Interval, period_type: PeriodType) -> None:
+    """Raise InputError where no whole period lies in the interval; it says which days those at hand have."""
+    if first_period_in(interval, period_type):
+        return
+    said = f"input start, end: no whole {period_type} period lies in {interval.start} to {interval.end}"
+    partial = next((f"; {p.id} is {p.start} to {p.end}" for p in partial_periods(interval, period_type)), "")
+    raise InputError(said + partial)
 
 
 def partial_periods(interval: Interval, period_type: PeriodType) -> list[Period]:

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from eo_pygeoapi.contract.backfill import BackfillInputs
 from eo_pygeoapi.contract.intervals import resolve_interval
-from eo_pygeoapi.contract.periods import first_period_in
+from eo_pygeoapi.contract.models import Interval
 from eo_pygeoapi.contract.reconcile import ReconcileInputs
 from eo_pygeoapi.contract.status import BACKFILL_ID, PROCESS_ID, RECONCILE_ID
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs, validate_inputs
+from eo_pygeoapi.datasets.validate import enabled_dataset, parsed_inputs, raise_without_days, validate_inputs
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.json_types import JsonMapping
 
@@ -19,22 +19,24 @@ def backfilled_dataset(inputs: JsonMapping, datasets: Mapping[str, Dataset], now
     """Return the dataset that a backfill is about; InputError names every mistake in its inputs."""
     wanted = parsed_inputs(inputs, BackfillInputs)
     dataset = enabled_dataset(wanted.dataset_id, datasets)
-    interval = validate_inputs(wanted.of_import(dry_run=wanted.dry_run), {dataset.id: dataset}, now).interval
-    if not first_period_in(interval, dataset.period_type):
-        raise InputError(
-            f"input start, end: no whole {dataset.period_type} period lies in {interval.start} to {interval.end}"
-        )
+    raise_without_days(validate_inputs(wanted.of_import(dry_run=wanted.dry_run), {dataset.id: dataset}, now))
     return dataset
 
 
 def compared_dataset(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: datetime) -> Dataset:
     """Return the dataset that is compared with what DHIS2 holds; InputError names every mistake in the inputs."""
+    dataset, _ = compared(inputs, datasets, now)
+    return dataset
+
+
+def compared(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: datetime) -> tuple[Dataset, Interval]:
+    """Return the dataset that is compared with what DHIS2 holds, and the days; InputError as `compared_dataset`."""
     wanted = parsed_inputs(inputs, ReconcileInputs)
     dataset = enabled_dataset(wanted.dataset_id, datasets)
-    resolve_interval(wanted, now.astimezone(ZoneInfo(dataset.time_zone)).date())
+    interval = resolve_interval(wanted, now.astimezone(ZoneInfo(dataset.time_zone)).date())
     if not dataset.dhis2.data_element:
         raise InputError(f"input datasetId: dataset {dataset.id!r} names no dhis2.dataElement, so nothing was sent")
-    return dataset
+    return dataset, interval
 
 
 def imported_dataset(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: datetime) -> Dataset:

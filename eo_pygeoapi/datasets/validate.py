@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from eo_pygeoapi.contract.intervals import resolve_interval, unreadable_dates
 from eo_pygeoapi.contract.models import ImportInputs, Interval, Model
+from eo_pygeoapi.contract.periods import raise_without_period
 from eo_pygeoapi.contract.request_features import feature_problems
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.combinations import combination_problems
@@ -84,6 +85,20 @@ def validate_inputs(inputs: JsonMapping, datasets: Mapping[str, Dataset], now: d
     if problems or parsed is None or dataset is None or interval is None:
         raise InputError(problems)
     return Execution(inputs=parsed, dataset=dataset, interval=interval, overridden=changed)
+
+
+def raise_without_days(execution: Execution) -> None:
+    """Raise InputError where the interval has no whole period of the dataset, or no day that its source ever has.
+
+    Requests are refused for it. It is no part of `validate_inputs`: relative dates of a schedule may now and then hold
+    no whole period.
+    """
+    asked, dataset = execution.interval, execution.dataset
+    raise_without_period(asked, dataset.period_type)
+    first, last = dataset.options.extent()
+    if (first and asked.end < first) or (last and asked.start > last):
+        has = f"from {first} to {last}" if first and last else f"from {first}" if first else f"until {last}"
+        raise InputError(f"input start, end: {asked.start} to {asked.end} is not allowed; allowed: days {has}")
 
 
 def parsed_inputs[M: Model](inputs: object, model: type[M]) -> M:

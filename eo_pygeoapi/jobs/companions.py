@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from eo_pygeoapi.contract.periods import raise_without_period
 from eo_pygeoapi.contract.status import BACKFILL_ID, FINAL, PROCESS_ID, RECONCILE_ID, UNDO_ID
 from eo_pygeoapi.contract.undo import UndoInputs
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.companion_inputs import backfilled_dataset, compared_dataset
+from eo_pygeoapi.datasets.companion_inputs import backfilled_dataset, compared
 from eo_pygeoapi.datasets.validate import parsed_inputs
 from eo_pygeoapi.errors import InputError, NoSuchJobError
 from eo_pygeoapi.gateway.job import Job
@@ -87,7 +88,8 @@ def _undo(inputs: JsonMapping, seen: Seen) -> Accepted:
 
 
 def _reconcile(inputs: JsonMapping, seen: Seen) -> Accepted:
-    dataset = compared_dataset(inputs, seen.datasets, datetime.now(UTC))
+    dataset, interval = compared(inputs, seen.datasets, datetime.now(UTC))
+    raise_without_period(interval, dataset.period_type)
     return Accepted(dict(inputs), dataset, dataset.dhis2.connection)
 
 

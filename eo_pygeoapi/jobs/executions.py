@@ -11,7 +11,7 @@ from functools import partial
 from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.registry import shared_registry
-from eo_pygeoapi.datasets.validate import validate_inputs
+from eo_pygeoapi.datasets.validate import raise_without_days, validate_inputs
 from eo_pygeoapi.datasets.viewer import OPERATOR, Viewer
 from eo_pygeoapi.errors import (
     EngineUnavailableError,
@@ -106,6 +106,7 @@ class Executions:
         if isinstance(wanted, str) and wanted not in datasets:
             self._registry.raise_if_not_applied(wanted, self.viewer)
         execution = validate_inputs(inputs, datasets, datetime.now(UTC))
+        raise_without_days(execution)
         self.viewer.permit(execution.dataset.dhis2.connection)
         with self._held_unless_refused(request):
             kept, held = hold_features(inputs, self.store)

@@ -10,7 +10,7 @@ from eo_pygeoapi.contract.documents import Link
 from eo_pygeoapi.contract.operations import ScheduleDocument
 from eo_pygeoapi.datasets.block import Dataset, Schedule
 from eo_pygeoapi.datasets.schedule_times import times_after
-from eo_pygeoapi.datasets.validate import named_dataset, validate_inputs
+from eo_pygeoapi.datasets.validate import named_dataset, raise_without_days, validate_inputs
 from eo_pygeoapi.errors import EoError, NoSuchScheduleError
 from eo_pygeoapi.gateway.deployments import CONFIGURATION
 from eo_pygeoapi.gateway.gateway import PrefectGateway
@@ -84,7 +84,7 @@ class Schedules:
         """Make a job of a schedule now, whether it is paused or not; dates count from today."""
         dataset, schedule = self.find(dataset_id, name)
         inputs = run_inputs(dataset, schedule)
-        validate_inputs(inputs, self.datasets(), datetime.now(UTC))
+        raise_without_days(validate_inputs(inputs, self.datasets(), datetime.now(UTC)))
         labels = {SCHEDULE: schedule.name, CONFIGURATION: dataset.version}
         return self.gateway.runs.submit(dataset.id, {"inputs": inputs}, labels=labels)
 

@@ -21,8 +21,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from eo_pygeoapi.contract.intervals import too_long
-from eo_pygeoapi.contract.models import Dhis2Target, Interval, PeriodType
+from eo_pygeoapi.contract.models import Dhis2Target, Interval
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import QueryError

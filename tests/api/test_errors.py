@@ -1,8 +1,12 @@
 """Errors of every kind as programs and people get them, without a Prefect server: with `server.gzip`, and as pages."""
 
 import html
+import http.client
+import json
 import re
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -70,7 +74,11 @@ def test_clients_that_take_json_alone_get_errors_as_json(
 
 # what pygeoapi overlooks, or refuses without saying what is allowed; their pages say it beside the field
 WRONG_ITEMS = [
-    ("DELETE", "/collections/rain/items/x", 400, "the values of a dataset come from jobs alone"),
+    ("DELETE", "/collections/rain/items/x", 405, "The values of a dataset come from jobs alone"),
+    ("PUT", "/collections/rain/items/x", 405, "delete them. Allowed: GET, HEAD, OPTIONS."),
+    ("POST", "/collections/rain/items/x", 405, "Allowed: GET, HEAD, OPTIONS."),
+    ("GET", "/collections/rain/tiles", 404, "collection 'rain' is a dataset, and has items, schema and queryables"),
+    ("GET", "/collections/rain/position", 404, "collection 'rain' is a dataset"),
     ("GET", "/collections/rain/items?limit=-1", 400, "limit: '-1' is not allowed"),
     ("GET", "/collections/rain/items?limit=x", 400, "limit: 'x' is not allowed; allowed: 1 or more"),
     ("GET", "/collections/rain/items?offset=-1", 400, "offset: '-1' is not allowed; allowed: 0 or more"),
@@ -226,3 +234,48 @@ def test_the_link_execute_leads_browsers_to_how_to_execute(url: str) -> None:
         assert 'id="execute"' in page.text and f"curl {url}/processes/{process}/execution" in page.text
         refused = requests.get(link, timeout=60)
         assert refused.status_code == 405 and set(refused.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+
+
+# Methods
+
+PATHS = [
+    "/", "/conformance", "/processes", "/processes/echo", "/processes/echo/execution", "/processes/nope/execution",
+    "/collections", "/collections/rain", "/collections/rain/schema", "/collections/rain/items",
+    "/collections/rain/items/x", "/collections/sample-temperature/items/a/b", "/jobs", "/jobs/nope",
+    "/jobs/nope/results", "/datasets", "/datasets/rain", "/schedules", "/problems", "/health", "/sign-in", "/sign-out",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_methods_that_an_address_does_not_have_are_405_with_those_that_it_has(url: str, path: str) -> None:
+    options = requests.options(url + path, timeout=60)
+    assert (options.status_code, options.content, "Content-Type" in options.headers) == (204, b"", False)
+    has = options.headers["Allow"].split(", ")
+    assert has == sorted(has) and "OPTIONS" in has and ("HEAD" in has) == ("GET" in has)
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - {*has}:
+        refused = requests.request(method, url + path, timeout=60)
+        assert (refused.status_code, refused.headers["Allow"]) == (405, options.headers["Allow"]), method
+        assert refused.json()["detail"].endswith(f"Allowed: {refused.headers['Allow']}.")
+
+
+# What never reaches the service
+
+REFUSED = [
+    (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431, "limit request headers fields size"),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "Request Line is too large"),
+    (b"<script>\r\n\r\n", 400, "Invalid Request Line"),
+    (b"GET / HTTP/1.1\r\nHost: x\r\nX<script>: y\r\n\r\n", 400, "Invalid HTTP header name"),
+    (b"POST /jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", 501, "Unsupported transfer coding"),
+]
+
+
+@pytest.mark.parametrize(("sent", "status", "says"), REFUSED)
+def test_what_the_web_server_itself_refuses_is_a_problem_too(url: str, sent: bytes, status: int, says: str) -> None:
+    with socket.create_connection(("localhost", urlsplit(url).port or 0), timeout=60) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        document = json.loads(answer.read())
+
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    assert document["status"] == status and says.lower() in document["detail"].lower()

@@ -13,7 +13,7 @@ from eo_pygeoapi.contract.intervals import ALLOWED
 from eo_pygeoapi.contract.models import ImportInputs, Interval
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets
-from eo_pygeoapi.datasets.validate import Execution, validate_inputs
+from eo_pygeoapi.datasets.validate import Execution, raise_without_days, validate_inputs
 from eo_pygeoapi.errors import InputError
 from eo_pygeoapi.pipeline.sources.chirps3.options import Chirps3Options
 
@@ -314,3 +314,43 @@ def test_whatever_comes_is_accepted_or_an_input_error(inputs: Any) -> None:
     else:
         assert isinstance(execution.dataset, Dataset)
         json.dumps(execution.to_json(), allow_nan=False).encode()
+
+
+# The days of a request
+
+
+@pytest.mark.parametrize(
+    ("dataset", "period_type", "start", "end", "said"),
+    [
+        (
+            "rain",
+            "monthly",
+            "2025-07-02",
+            "2025-07-31",
+            "no whole monthly period lies in 2025-07-02 to 2025-07-31; 202507",
+        ),
+        ("people", "yearly", "2025-02", "2025-11", "no whole yearly period lies in 2025-02-01 to 2025-11-30; 2025"),
+        ("rain", "daily", "1960", "1961", "1960-01-01 to 1961-12-31 is not allowed; allowed: days from 1981-01-01"),
+        (
+            "people",
+            "yearly",
+            "2050",
+            "2051",
+            "2050-01-01 to 2051-12-31 is not allowed; allowed: days from 2015-01-01 to 2030",
+        ),
+    ],
+)
+def test_a_request_needs_a_whole_period_and_a_day_that_the_source_has(
+    dataset: str, period_type: Any, start: str, end: str, said: str
+) -> None:
+    execution = checked(dataset, start=start, end=end)
+    execution = execution.model_copy(
+        update={"dataset": execution.dataset.model_copy(update={"period_type": period_type})}
+    )
+    with pytest.raises(InputError, match=f"^input start, end: {said}"):
+        raise_without_days(execution)
+
+
+@pytest.mark.parametrize(("start", "end"), [("1980-12-31", "1981-01-01"), ("2025-07-31", "2100-01-01")])
+def test_an_interval_may_reach_beyond_what_the_source_has(start: str, end: str) -> None:
+    raise_without_days(checked(start=start, end=end))

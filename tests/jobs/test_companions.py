@@ -46,6 +46,8 @@ def test_an_interval_needs_a_whole_period() -> None:
     for days in ({"start": "2024-01-02", "end": "2024-01-07"}, {"start": "2200-12-30", "end": "2200-12-31"}):
         with pytest.raises(InputError, match="no whole weekly period lies in"):
             accept("eo-backfill", {"datasetId": "rain", **days}, weekly)
+        with pytest.raises(InputError, match="no whole weekly period lies in"):
+            accept("eo-reconcile", {"datasetId": "rain", **days}, weekly)
     assert accept("eo-backfill", {"datasetId": "rain", "start": "1800", "end": "2024"}, weekly).dataset.id == "rain"
 
 

@@ -265,7 +265,7 @@ def test_head_and_cors(stack: Stack) -> None:
         "Access-Control-Request-Headers": "content-type, prefer, authorization",
     }
     preflight = requests.options(f"{stack.url}/processes/echo/execution", headers=origin | asked, timeout=30)
-    assert preflight.status_code == 200
+    assert preflight.status_code == 204
     allowed = preflight.headers["Access-Control-Allow-Headers"].lower()
     assert allowed == "*" or {"content-type", "prefer", "authorization"} <= set(allowed.replace(" ", "").split(","))
 

@@ -30,7 +30,6 @@ _IN_OUR_WORDS: Mapping[str, str] = {
     "Bad CQL JSON": "the filter in the body is not understood; allowed: CQL2 as JSON such as "
     '{"op": ">", "args": [{"property": "value"}, 30]}',
     "Invalid filter language": "filter-lang: not known; allowed: cql2-text, cql2-json",
-    "Collection is not editable": "the values of a dataset come from jobs alone: here nobody can change or delete them",
 }
 
 Answer = tuple[dict[str, str], int, Any]

@@ -7,7 +7,7 @@ from gunicorn.workers.base import Worker
 from eo_pygeoapi.worker.loaded_code import STALE, is_newer_on_disk
 
 wsgi_app = "eo_pygeoapi.flask_app:APP"
-worker_class = "gthread"
+worker_class = "eo_pygeoapi.web_worker.WebWorker"
 workers = 1
 threads = 16
 timeout = 120

@@ -35,7 +35,8 @@ class Axis:
 def axes_of(variable: RawVariable, dataset: RawDataset) -> dict[str, Axis]:
     """Return the dimensions of a variable that are its axes `y`, `x` and `time`, as far as it has them.
 
-    A variable of the dimension's own name goes first among those with its coordinates; for times `valid_time` does.
+    A variable of the dimension's own name goes first among those with its coordinates; for times `valid_time` does. A
+    `y` or `x` that does not say that it holds degrees goes last: it may be a number of the row or column.
     """
     found: dict[str, Axis] = {}
     for axis in ("y", "x", "time"):
@@ -46,7 +47,7 @@ def axes_of(variable: RawVariable, dataset: RawDataset) -> dict[str, Axis]:
                 for name, data in dataset.variables.items()
                 if data.dims == (dimension,) or (data.dtype == "S1" and data.ndim == 2 and data.dims[0] == dimension)
             ]
-            beside.sort(key=dimension.__ne__)
+            beside.sort(key=lambda name: (_is_bare(name, dataset), name != dimension))
             fits = [name for name in beside if _is(axis, name, dataset.variables[name])]
             preferred = [name for name in fits if axis == "time" and name.lower() == "valid_time"]
             if fits or dimension.lower() in _NAMES[axis]:
@@ -54,6 +55,26 @@ def axes_of(variable: RawVariable, dataset: RawDataset) -> dict[str, Axis]:
                 found[axis] = Axis(dimension, (preferred or fits or own)[0])
                 break
     return found
+
+
+def says_degrees(data: RawVariable, axis: str = "") -> bool:
+    """Return whether a variable says that it holds degrees of latitude (`y`), longitude (`x`), or of either."""
+    axes = (axis,) if axis else ("y", "x")
+    units = text(data.attrs, "units").lower().replace(" ", "_")
+    return any(text(data.attrs, "standard_name") == _STANDARD_NAMES[each] or units in _UNITS[each] for each in axes)
+
+
+def two_dimensional(variable: RawVariable, dataset: RawDataset) -> bool:
+    """Return whether a variable has its latitudes in two dimensions, as on a curvilinear grid."""
+    return any(data.ndim == 2 and says_degrees(data, "y") for data in dataset.variables.values() if _on(data, variable))
+
+
+def _on(data: RawVariable, variable: RawVariable) -> bool:
+    return data is not variable and set(data.dims) <= set(variable.dims)
+
+
+def _is_bare(name: str, dataset: RawDataset) -> bool:
+    return name.lower() in ("y", "x") and not says_degrees(dataset.variables[name])
 
 
 def gridded(dataset: RawDataset) -> list[str]:
@@ -113,5 +134,4 @@ def _is(axis: str, name: str, data: RawVariable) -> bool:
     if axis == "time":
         named = name.lower() in _NAMES["time"] or standard == "time"
         return named or (not name.lower().startswith("forecast") and are_times(np.empty(0, data.dtype), data.attrs))
-    units = text(data.attrs, "units").lower().replace(" ", "_")
-    return name.lower() in _NAMES[axis] or standard == _STANDARD_NAMES[axis] or units in _UNITS[axis]
+    return name.lower() in _NAMES[axis] or says_degrees(data, axis)

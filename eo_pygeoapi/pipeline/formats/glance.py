@@ -17,13 +17,14 @@ from pyproj import CRS
 
 from eo_pygeoapi.pipeline.formats.attributes import text
 from eo_pygeoapi.pipeline.formats.axes import axes_of, gridded
+from eo_pygeoapi.pipeline.formats.degrees import degrees_of
 from eo_pygeoapi.pipeline.formats.gdal import configure_gdal
 from eo_pygeoapi.pipeline.formats.kinds import format_of
 from eo_pygeoapi.pipeline.formats.stored import stored_as
 from eo_pygeoapi.pipeline.formats.time_values import times_of
 from eo_pygeoapi.pipeline.formats.unwritten import find_unwritten
 from eo_pygeoapi.pipeline.formats.whole import check_whole
-from eo_pygeoapi.pipeline.grids.axis import WORLD, axes_in_degrees, cells_of_box
+from eo_pygeoapi.pipeline.grids.axis import WORLD, axes_in_degrees, cells_of_box, in_degrees
 
 
 def is_right(path: str, variable: str, band: int, dated: bool) -> bool:
@@ -121,9 +122,7 @@ def _is_right_grid(dataset: _Dataset, variable: str, path: str, netcdf: bool, da
     coordinates = {name: dataset.variables[axis.values] for name, axis in axes.items()}
     if netcdf and any(find_unwritten(path, axes[name].values, data.shape) for name, data in coordinates.items()):
         return False
-    y, x = (
-        stored_as(data.dtype, data.attrs, path).decoded(data.values) for data in (coordinates["y"], coordinates["x"])
-    )
+    y, x = (degrees_of(axes[name], known, dataset, path) for name in ("y", "x"))
     return _covers_some(y, x, path) and (times_of(known, axes, dataset, path) is not None or dated)
 
 
@@ -134,7 +133,7 @@ def _is_on_degrees(variable: _Variable, dataset: _Dataset) -> bool:
         dataset.variables[name].attrs for name in (grid_mapping, "spatial_ref", "crs") if name in dataset.variables
     ]
     written = [text(attrs, "crs_wkt") or text(attrs, "spatial_ref") for attrs in described]
-    return all(words and CRS.from_wkt(words).is_geographic for words in written)
+    return all(words and in_degrees(CRS.from_wkt(words)) for words in written)
 
 
 def _is_right_raster(path: str, band: int) -> bool:
@@ -147,7 +146,7 @@ def _is_right_raster(path: str, band: int) -> bool:
         with rasterio.open(path) as raster:
             place = raster.transform
             north_up = not (place.b or place.d)
-            degrees = raster.crs is None or CRS.from_wkt(raster.crs.to_wkt()).is_geographic
+            degrees = raster.crs is None or in_degrees(CRS.from_wkt(raster.crs.to_wkt()))
             has_band = band <= raster.count if band else raster.count == 1
             if raster.subdatasets or place.is_identity or not (north_up and degrees and has_band):
                 return False

@@ -10,7 +10,8 @@ from rasterio.errors import RasterioError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.formats.attributes import text
-from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others
+from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others, two_dimensional
+from eo_pygeoapi.pipeline.formats.degrees import CURVED, degrees_of
 from eo_pygeoapi.pipeline.formats.drivers import driver_of
 from eo_pygeoapi.pipeline.formats.geotiff import Bands, open_geotiff
 from eo_pygeoapi.pipeline.formats.kinds import format_of
@@ -24,6 +25,8 @@ from eo_pygeoapi.pipeline.formats.whole import check_whole
 # attributes of a variable that describes a coordinate reference system
 _CRS = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 _KEPT = ("units", "long_name", "standard_name")
+# ECMWF's, says whether values are of the time that ends with their label, where the time has no bounds
+_STEP_TYPE = "GRIB_stepType"
 _ONE_BAND = Bands()
 
 
@@ -93,6 +96,8 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
     variable = dataset.variables[name]
     axes = axes_of(variable, dataset)
     shape = ", ".join(f"{dimension}: {size}" for dimension, size in variable.sizes.items())
+    if not ({"y", "x"} <= axes.keys() and axes["y"].values and axes["x"].values) and two_dimensional(variable, dataset):
+        raise SourceError(f"{source}: {CURVED}")
     if not {"y", "x"} <= axes.keys():
         raise SourceError(f"{source}: {name} has the dimensions ({shape}); expected latitude and longitude")
     refuse_others(variable, axes, dataset, source)
@@ -101,9 +106,7 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
         if not axes[ours].values:
             name = axes[ours].dimension
             raise SourceError(f"{source}: not on a regular grid of longitudes and latitudes; {name} has no values")
-        degrees = dataset.variables[axes[ours].values]
-        values = stored_as(degrees.dtype, degrees.attrs, source).decoded(np.array(degrees.values))
-        coordinates[ours] = (ours, values)
+        coordinates[ours] = (ours, degrees_of(axes[ours], variable, dataset, source))
     time = times_of(variable, axes, dataset, source)
     if time is not None and "time" in axes:
         coordinates["time"] = ("time", time.labels, {"ahead": time.ahead})
@@ -111,6 +114,9 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
+    bounds = text(dataset.variables[axes["time"].values].attrs, "bounds") if "time" in axes else ""
+    if _STEP_TYPE in variable.attrs and not bounds:
+        attributes[_STEP_TYPE] = text(variable.attrs, _STEP_TYPE)
     lazy = decoded(variable, stored, unwritten, names, reading)
     data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
     grid_mapping = text(variable.attrs, "grid_mapping").partition(":")[0].strip()

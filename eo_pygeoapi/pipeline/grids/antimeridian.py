@@ -31,6 +31,25 @@ def halves(box: Box) -> list[Box]:
     return [box] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
 
 
+def across_180(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a ring of longitudes and latitudes in which an edge of 179 to -179 goes on to 181.
+
+    The same ring where none of its edges is longer than half the earth, or where it goes around a pole.
+    """
+    steps = np.diff(ring[:, 0])
+    # an edge from -180 to 180 lies on one meridian
+    turns = np.where((np.abs(steps) > 180) & (np.abs(steps) < 360), -np.sign(steps), 0.0).cumsum()
+    if not turns.any() or turns[-1]:
+        return ring
+    return np.column_stack([ring[:, 0] + np.concatenate([[0.0], turns * 360]), ring[:, 1]])
+
+
+def beside(shell: NDArray[np.float64], hole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a hole as many times 360 degrees further as brings it to its shell."""
+    turns = np.round((np.ptp(shell[:, 0]) / 2 + shell[:, 0].min() - hole[:, 0].mean()) / 360)
+    return hole + np.array([turns * 360, 0.0]) if turns else hole
+
+
 def within_180(geometry: BaseGeometry) -> BaseGeometry:
     """Return a valid geometry with the parts beyond 180 degrees, to either side, turned back within them."""
     if np.abs(shapely.bounds(geometry)[[0, 2]]).max() <= 180:

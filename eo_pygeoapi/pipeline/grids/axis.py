@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import CRS
 
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.rounded import unrounded
@@ -52,6 +53,11 @@ class Axis:
         return f"{ends[0]:g} to {ends[1]:g}"
 
 
+def in_degrees(crs: CRS) -> bool:
+    """Return whether a coordinate reference system has longitudes and latitudes, not those of a rotated pole."""
+    return bool(crs.is_geographic and not crs.is_derived)
+
+
 def axes_in_degrees(
     latitudes: NDArray[Any], longitudes: NDArray[Any], source: str, sizes: Mapping[str, float]
 ) -> tuple[Axis, Axis]:
@@ -61,7 +67,9 @@ def axes_in_degrees(
     """
     y = _axis(latitudes.astype("float64"), latitudes.dtype, "latitudes", source, sizes)
     degrees = longitudes.astype("float64")
-    x = _axis(np.where(degrees > 180, degrees - 360, degrees), longitudes.dtype, "longitudes", source, sizes)
+    # some grids of oceans begin at -280 degrees, or end at 434
+    turned = np.where(degrees > 180, degrees - 360, np.where(degrees < -180, degrees + 360, degrees))
+    x = _axis(turned, longitudes.dtype, "longitudes", source, sizes)
     return y, x.around_the_earth()
 
 
@@ -86,7 +94,8 @@ def _axis(
     """Return the axis of degrees that the file stores with this type, which says how exact they are."""
     if what == "latitudes":
         degrees = -degrees
-    if np.abs(degrees).max(initial=0) > 361:
+    cell = float(np.abs(np.diff(degrees)).min()) if degrees.size > 1 else 0.0
+    if np.abs(degrees).max(initial=0) > {"latitudes": 90.001, "longitudes": 181.0}[what] + cell:
         raise SourceError(f"{source}: its {what} are not degrees; expected longitudes and latitudes (EPSG:4326)")
     if degrees.size == 1 and what in sizes:
         return Axis(degrees, np.zeros(1, int), sizes[what])

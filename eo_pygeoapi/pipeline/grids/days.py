@@ -13,8 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from eo_pygeoapi.contract.day_statistics import DayStatistic, day_statistic
-from eo_pygeoapi.contract.models import TEMPORAL_STATISTICS, Aggregation
+from eo_pygeoapi.contract.models import Aggregation
 from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.statistics import TEMPORAL_STATISTICS
 from eo_pygeoapi.datasets.people import Exposure
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY

@@ -10,7 +10,7 @@ from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from eo_pygeoapi.json_types import Json, JsonMapping
-from eo_pygeoapi.pipeline.grids.antimeridian import within_180
+from eo_pygeoapi.pipeline.grids.antimeridian import across_180, beside, within_180
 
 ALLOWED = "allowed: Polygon, MultiPolygon, Point"
 _OF_AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
@@ -26,7 +26,8 @@ def usable_geometry(geometry: Any) -> BaseGeometry | str:
 
     `geometry` is GeoJSON, or a geometry of shapely. Only the first two numbers of a corner count. Drops rings and
     parts without an area and all members of collections but polygons, joins parts that overlap, cuts rings that cross
-    themselves, and brings longitudes beyond 180 degrees, which some programs write, back within them.
+    themselves, brings longitudes beyond 180 degrees, which some programs write, back within them, and takes an edge of
+    more than 180 degrees, from 179 to -179, for one across 180 degrees.
     """
     if geometry is None:
         return "has no geometry"
@@ -59,7 +60,8 @@ def _read(geometry: JsonMapping) -> BaseGeometry:
             corners = [_corners(ring) for ring in rings]
             if corners and len(corners[0]) >= _CORNERS_OF_A_RING:
                 holes = [hole for hole in corners[1:] if len(hole) >= _CORNERS_OF_A_RING]
-                polygons.append(Polygon(corners[0], holes))
+                shell = across_180(corners[0])
+                polygons.append(Polygon(shell, [beside(shell, across_180(hole)) for hole in holes]))
         whole = polygons[0] if len(polygons) == 1 else MultiPolygon(polygons)
         if not whole.is_valid:
             # `structure` joins parts that overlap, `linework` would cut them out

@@ -20,7 +20,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.grids.axis import Axis, Box, axes_in_degrees, cells_of_box
+from eo_pygeoapi.pipeline.grids.axis import Axis, Box, axes_in_degrees, cells_of_box, in_degrees
 from eo_pygeoapi.pipeline.grids.blocks import cells_at_once, steps_per_block
 from eo_pygeoapi.pipeline.grids.frames import cell_size
 
@@ -65,8 +65,9 @@ def _with_axes(data: xr.DataArray, source: str) -> "tuple[xr.DataArray, Axis, Ax
         known = CRS.from_wkt(crs.to_wkt()) if crs else None
     except (CRSError, ValueError) as error:
         raise SourceError(f"{source}: has a coordinate reference system that cannot be read: {error}") from error
-    if known and not known.is_geographic:
-        raise SourceError(f"{source}: is in {known.name}; expected longitudes and latitudes (EPSG:4326)")
+    if known and not in_degrees(known):
+        system = "the degrees of a rotated pole" if known.is_geographic else known.name
+        raise SourceError(f"{source}: is in {system}; expected longitudes and latitudes (EPSG:4326)")
     sizes = _sizes_of_single_cells(data, source)
     data = _only_our_dimensions(data, source)
     y, x = axes_in_degrees(data["y"].values, data["x"].values, source, sizes)
@@ -173,7 +174,11 @@ def within(grid: xr.DataArray, box: Box) -> xr.DataArray:
 
 
 def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
-    """Join grids of different times, lazily; raise SourceError where their cells differ."""
+    """Join grids of different times, lazily; raise SourceError where their cells differ.
+
+    The coordinate `time` has the attribute `ahead`, one number or one for each label: how far the clocks of the files
+    are ahead of UTC (seconds).
+    """
     first = parts[0]
     for part in parts[1:]:
         if part.sizes["y"] != first.sizes["y"] or part.sizes["x"] != first.sizes["x"]:
@@ -185,4 +190,7 @@ def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
             )
         if not same:
             raise SourceError(f"{source}: its files are on different grids; expected the same cells in all")
-    return xr.concat(parts, "time", join="override", combine_attrs="override", coords="minimal", compat="override")
+    ahead = [np.full(part.sizes["time"], float(part["time"].attrs.get("ahead", 0.0))) for part in parts]
+    whole = xr.concat(parts, "time", join="override", combine_attrs="override", coords="minimal", compat="override")
+    whole["time"].attrs["ahead"] = np.concatenate(ahead)
+    return whole

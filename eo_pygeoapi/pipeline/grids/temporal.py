@@ -17,8 +17,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import LeftOut, TemporalStatistic
+from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.statistics import TemporalStatistic
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, Block, blocks
 from eo_pygeoapi.pipeline.grids.plausible import Judge, Judged, Range

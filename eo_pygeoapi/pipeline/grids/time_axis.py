@@ -37,17 +37,17 @@ def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str
     """Return the grid with its time axis ascending, labelled with the starts of the steps, `step` as an attribute.
 
     `known` is the length of a step where the source knows it; otherwise the labels tell it, or `otherwise` does for a
-    single label. The labels are those of a clock that is the coordinate's attribute `ahead` (seconds) ahead of UTC:
-    days and longer steps keep that clock, hours become UTC. Raises SourceError for labels that come twice, or whose
-    spacing does not make up DHIS2 periods.
+    single label. The labels are those of a clock that is the coordinate's attribute `ahead` (seconds, one number or one
+    for each label) ahead of UTC: days and longer steps keep that clock, hours become UTC. Raises SourceError for labels
+    that come twice, or whose spacing does not make up DHIS2 periods.
     """
-    ahead = round(float(data["time"].attrs.get("ahead", 0.0)) * 10**9)
-    order = np.argsort(data["time"].values, kind="stable")
-    labels = data["time"].values[order].astype("M8[ns]")
-    length = StepLength(known) if known else _inferred(labels, source) or StepLength(otherwise)
+    labels = data["time"].values.astype("M8[ns]")
+    length = StepLength(known) if known else _inferred(np.sort(labels), source) or StepLength(otherwise)
     starts = _starts(labels, length)
     if length.step == "hour":
-        starts = starts - np.timedelta64(ahead, "ns")
+        starts = starts - np.round(np.asarray(data["time"].attrs.get("ahead", 0.0)) * 1e9).astype("m8[ns]")
+    order = np.argsort(starts, kind="stable")
+    starts = starts[order]
     twice = np.flatnonzero(np.diff(starts) == np.timedelta64(0, "ns"))
     if twice.size:
         raise SourceError(f"{source}: holds {starts[twice[0]].astype('M8[m]')} twice; expected each {length.step} once")

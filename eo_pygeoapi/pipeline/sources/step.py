@@ -8,10 +8,10 @@ from datetime import date
 import xarray as xr
 
 from eo_pygeoapi.contract.models import LeftOut
-from eo_pygeoapi.contract.periods import is_of_no_type, partial_periods, periods_in, span
+from eo_pygeoapi.contract.periods import is_of_no_type, partial_periods, periods_in, raise_without_period, span
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.source import source_info
-from eo_pygeoapi.errors import ConfigError, InputError
+from eo_pygeoapi.errors import ConfigError
 from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
 from eo_pygeoapi.pipeline.sources.people import extract_people, open_people
@@ -101,11 +101,5 @@ def _here(request: SourceRequest, extract: Extract) -> Extract:
 
 def _of_whole_periods(request: SourceRequest) -> SourceRequest:
     interval, period_type = request.interval, request.dataset.period_type
-    whole = periods_in(interval, period_type)
-    if not whole:
-        partial = partial_periods(interval, period_type)[0]
-        raise InputError(
-            f"input start, end: no whole {period_type} period lies in {interval.start} to {interval.end}; "
-            f"{partial.id} is {partial.start} to {partial.end}"
-        )
-    return replace(request, interval=span(whole))
+    raise_without_period(interval, period_type)
+    return replace(request, interval=span(periods_in(interval, period_type)))

@@ -11,13 +11,14 @@ import pytest
 import shapely
 import xarray as xr
 from numpy.typing import NDArray
-from shapely.geometry import MultiPolygon, Point, box
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around, joined_at_180
+from eo_pygeoapi.pipeline.grids.geometry import usable_geometry
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.org_units import load as org_units
 from eo_pygeoapi.pipeline.sources.by_halves import ByHalves
@@ -53,6 +54,31 @@ def test_units_on_both_sides_have_the_cells_of_both(longitudes: NDArray[np.float
     found = aggregate_to_org_units(grid, UNITS, periods_in(JULY_1, "daily"), made.dataset())
     assert found.frame["value"].tolist() == pytest.approx([(178.5 + 179.5 - 179.5) / 3, -179.5, -179.5])
     assert found.frame["validFraction"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3])
+def test_a_ring_with_an_edge_from_179_to_minus_179_goes_across_180_degrees(start: int) -> None:
+    corners = [(178.0, -19.0), (-179.0, -19.0), (-179.0, -17.0), (178.0, -17.0)]
+    hole = [(-179.9, -18.5), (-179.5, -18.5), (-179.5, -18.0), (-179.9, -18.5)]
+    ring = corners[start:] + corners[: start + 1]
+    found = usable_geometry({"type": "Polygon", "coordinates": [ring, hole]})
+    assert not isinstance(found, str)
+    assert found.area == pytest.approx(WEST.area + EAST.area - 0.1)
+    assert sorted(shapely.bounds(shapely.get_parts(found)).tolist()) == [[-180, -19, -179, -17], [178, -19, 180, -17]]
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        [(-180, -60), (180, -60), (180, 70), (-180, 70), (-180, -60)],  # the edges lie on one parallel
+        [(-180, -80), (0, -70), (180, -80), (180, -90), (-180, -90), (-180, -80)],  # around a pole
+        [(0, 0), (170, 0), (170, 10), (0, 10), (0, 0)],
+    ],
+)
+def test_other_wide_rings_stay_as_they_are(ring: list[tuple[float, float]]) -> None:
+    found = usable_geometry({"type": "Polygon", "coordinates": [ring]})
+    assert not isinstance(found, str)
+    assert found.equals(Polygon(ring))
 
 
 def test_a_box_goes_across_180_degrees_where_that_is_less_than_half_the_earth() -> None:

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import rasterio
 import xarray as xr
 
+from eo_pygeoapi.datasets.block import Units
 from eo_pygeoapi.errors import SourceError
 from tests.pipeline.made_files import LATITUDES, LONGITUDES, check, cube, geotiff, numbers, opened, request, written
 
@@ -77,13 +79,53 @@ def test_a_grid_that_is_not_regular_is_refused(tmp_path: Path) -> None:
         opened(request(tmp_path, "t2m.nc"))
 
 
-def test_a_curvilinear_grid_is_refused(tmp_path: Path) -> None:
-    dataset = cube().rename(lat="y", lon="x")
-    latitudes, longitudes = np.meshgrid(LATITUDES, LONGITUDES, indexing="ij")
-    dataset = dataset.drop_vars(["y", "x"]).assign_coords(lat=(("y", "x"), latitudes), lon=(("y", "x"), longitudes))
+@pytest.mark.parametrize(("first", "columns"), [(-279.75, 720), (74.25, 720), (-359.75, 720)])
+def test_longitudes_of_oceans_begin_elsewhere(tmp_path: Path, first: float, columns: int) -> None:
+    whole = cube().reindex(lon=np.arange(0.25, 360, 0.5) - 180)
+    longitudes = first + 0.5 * np.arange(columns)
+    turned = whole.sel(lon=(longitudes + 180) % 360 - 180, method="nearest").assign_coords(lon=longitudes)
+    written(turned, tmp_path / "t2m.nc")
+    check(opened(request(tmp_path, "t2m.nc")))
+
+
+def test_latitudes_beyond_a_pole_are_refused(tmp_path: Path) -> None:
+    dataset = cube().assign_coords(lat=170.25 - 0.5 * np.arange(12))  # counted from the south pole
     written(dataset, tmp_path / "t2m.nc")
-    with pytest.raises(SourceError, match="not on a regular grid of longitudes and latitudes"):
+    with pytest.raises(SourceError, match="its latitudes are not degrees; expected longitudes and latitudes"):
         opened(request(tmp_path, "t2m.nc"))
+
+
+@pytest.mark.parametrize(("other", "right"), [("millimeters", True), ("", True), ("kg m-2", True), ("m", False)])
+def test_files_of_other_units_are_refused(tmp_path: Path, other: str, right: bool) -> None:
+    for day, units in ((1, "mm"), (2, "mm"), (3, other)):
+        dataset = cube().isel(time=[day - 1])
+        dataset["t2m"].attrs = {"units": units} if units else {}
+        written(dataset, tmp_path / f"2025-07-{day:02}.nc")
+    asked = request(tmp_path, "{YYYY}-{MM}-{DD}.nc", end="2025-07-03")
+    if right:
+        assert opened(asked).attrs["units"] == "mm"
+        return
+    with pytest.raises(SourceError, match="are in different units: 'mm' and, from 2025-07-03 on, 'm'; expected the"):
+        opened(asked)
+    said = replace(asked, dataset=asked.dataset.model_copy(update={"units": Units.model_validate({"from": "mm"})}))
+    assert opened(said).attrs["units"] == "mm"
+
+
+def test_each_file_of_hours_has_its_own_clock(tmp_path: Path) -> None:
+    hours = np.datetime64("2025-07-01", "ns") + np.arange(48).astype("m8[h]")
+    whole = cube().isel(time=np.zeros(48, int)).assign_coords(time=hours)
+    whole["t2m"] = whole["t2m"] * 0 + xr.DataArray(np.arange(48.0), dims="time")
+    for day, clock in ((1, 3), (2, 0)):
+        part = whole.isel(time=slice(24 * day - 24, 24 * day))
+        part = part.assign_coords(time=part["time"] + np.timedelta64(clock, "h"))
+        part["time"].encoding = {"units": "hours since 2025-07-01", "dtype": "float64"}
+        path = written(part, tmp_path / f"2025-07-{day:02}.nc")
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].units = f"hours since 2025-07-01 00:00:00 +{clock:02}:00"
+    grid = opened(request(tmp_path, "{YYYY}-{MM}-{DD}.nc", end="2025-07-02"))
+    assert grid.sizes["time"] == 48
+    assert (np.diff(grid["time"].values) == np.timedelta64(1, "h")).all()
+    assert grid.values[:, 0, 0].tolist() == list(range(48))
 
 
 def test_units_beside_the_grid_are_an_error_that_says_where_both_are(tmp_path: Path) -> None:

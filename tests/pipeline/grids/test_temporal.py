@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from eo_pygeoapi.contract.models import Interval, PeriodType, TemporalStatistic
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, periods_in
+from eo_pygeoapi.contract.statistics import TemporalStatistic
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.grids.blocks import BLOCK_BYTES, blocks, steps_per_block
 from eo_pygeoapi.pipeline.grids.temporal import complete_periods, to_periods, utc_bounds

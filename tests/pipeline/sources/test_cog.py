@@ -133,7 +133,7 @@ def test_days_are_files_and_one_that_lacks_is_a_gap_or_not_there_yet(server: chc
 
 
 def test_only_the_window_of_the_units_is_read(server: chc.StandIn, tmp_path: Path) -> None:
-    whole = np.random.default_rng(1).random((2000, 2000)).astype("float32")
+    whole = np.random.default_rng(1).random((1800, 2000)).astype("float32")
     write(server.root / "large/2024-03-01.tif", whole, -112.0, 108.0 - 18.0, 0.1, "EPSG:4326")
     size = (server.root / "large/2024-03-01.tif").stat().st_size
     server.clear_log()
