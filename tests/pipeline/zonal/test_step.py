@@ -293,6 +293,17 @@ def test_rates_of_months_become_amounts_by_the_length_of_each() -> None:
     assert found.frame["value"].tolist() == [180.0]
 
 
+@pytest.mark.parametrize("how", [{"temporal": "sum"}, {"daily": "sum", "temporal": "max"}])
+def test_a_sum_of_rates_needs_units(how: dict[str, str]) -> None:
+    grid = made.grid(np.ones((24, 3, 3)), step="hour", units="kg m-2 s-1")
+    day = periods_in(Interval(start=date(2025, 7, 1), end=date(2025, 7, 1)), "daily")
+    units = made.units({"a": box(0, 0, 3, 3)})
+    with pytest.raises(SourceError, match=r"its values are rates \(kg m-2 s-1\), of which the sum .* set units.to"):
+        zonal.aggregate_to_org_units(grid, units, day, made.dataset(aggregation=how))
+    found = zonal.aggregate_to_org_units(grid, units, day, made.dataset(aggregation=how, units={"to": "mm"}))
+    assert found.frame["value"].tolist() == [86400]
+
+
 def test_units_that_do_not_convert_are_an_error() -> None:
     with pytest.raises(SourceError, match="'K' cannot be converted to 'mm'"):
         aggregated(made.grid(NINE, units="K"), {"a": box(0, 0, 3, 3)}, units={"to": "mm"})
