@@ -109,7 +109,9 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
         coordinates[ours] = (ours, degrees_of(axes[ours], variable, dataset, source))
     time = times_of(variable, axes, dataset, source)
     if time is not None and "time" in axes:
-        coordinates["time"] = ("time", time.labels, {"ahead": time.ahead})
+        # the end of a single step tells how long it is; the distances of several do
+        ends = {"end": time.ends[0]} if time.ends is not None and time.labels.size == 1 else {}
+        coordinates["time"] = ("time", time.labels, {"ahead": time.ahead, **ends})
     if "expver" in variable.dims and "expver" in dataset.variables:
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}

@@ -48,10 +48,11 @@ _EXPECTED = "expected dates, such as units 'days since 2024-01-01' in the calend
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """Dates of a clock, and how many seconds that clock is ahead of UTC."""
+    """Dates of a clock, how many seconds that clock is ahead of UTC, and where each step ends, if the file says so."""
 
     labels: NDArray[np.datetime64]
     ahead: float = 0.0
+    ends: NDArray[np.datetime64] | None = None
 
 
 def are_times(values: NDArray[Any], attributes: Mapping[Any, Any]) -> bool:

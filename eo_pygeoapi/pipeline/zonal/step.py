@@ -24,6 +24,7 @@ from eo_pygeoapi.pipeline.grids.plausible import limits, with_room
 from eo_pygeoapi.pipeline.grids.temporal import complete_periods, step_hours
 from eo_pygeoapi.pipeline.grids.units import Conversion, conversion, refuse_sum_of_rates
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
+from eo_pygeoapi.pipeline.zonal.beyond_grid import sums_of_a_part
 from eo_pygeoapi.pipeline.zonal.by_people import Compute, Units, aggregate_by_people
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
@@ -85,6 +86,8 @@ def aggregate_to_org_units(
         if how.spatial == "sum":
             found, more = without_sums_of_points(found, geometries, ids)
             left_out += more
+    if how.spatial == "sum":
+        left_out += sums_of_a_part(grid, geometries, ids, found.on_grid)
     values = found.values
     values *= finish.scale
     values += finish.offset
