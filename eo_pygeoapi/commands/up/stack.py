@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -41,6 +42,8 @@ _WORKER = ["eo-pygeoapi", "worker"]
 _WEB = ["gunicorn", "--config", "python:eo_pygeoapi.commands.up.web_process"]
 _WATCH = ["eo-pygeoapi", "watch"]
 DEFAULT_PREFECT_PORT = 4200
+# variables that name a file or a folder of this machine, and may do so from the folder that a person stands in
+_OF_PATHS = re.compile("EO_(RESULTS_URL|CACHE_URL|API_TOKENS_FILE|WEB_PID|DHIS2_[A-Z0-9_]+_CA_FILE)")
 
 Say = Callable[[str], None]
 
@@ -255,7 +258,16 @@ def child_environment(environ: Mapping[str, str], data_dir: Path, prefect_url: s
         "PYTHONUNBUFFERED": "1",
         "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
     }
-    return {**may_differ, **environ, **ours}
+    return {**may_differ, **environ, **_whole_paths(environ), **ours}
+
+
+def _whole_paths(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that name files or folders from here; processes of the stack run in its data folder."""
+    return {
+        name: str(Path(value).absolute())
+        for name, value in environ.items()
+        if _OF_PATHS.fullmatch(name) and value and "://" not in value
+    }
 
 
 def _is_free(host: str, port: int) -> bool:
