@@ -111,9 +111,9 @@ _CQL_ALLOWED = (
 )
 
 
-def _known(name: str) -> str:
-    if name not in FIELDS:
-        raise InputError(f"unknown property {name!r}; allowed: {', '.join(FIELDS)}")
+def _known(name: object) -> str:
+    if not isinstance(name, str) or name not in FIELDS:  # a filter in JSON may have anything there
+        raise InputError(f"unknown property {shown(name)}; allowed: {', '.join(FIELDS)}")
     return name
 
 
@@ -178,9 +178,11 @@ def _condition(node: object) -> Condition:
             return _compare(node.rhs, f"{mirrored} ?", node.lhs)
         case ast.Between():
             return _compare(node.lhs, f"{_not(node)}BETWEEN ? AND ?", node.low, node.high)
-        case ast.In():
+        case ast.In() if isinstance(node.sub_nodes, list):
             return _compare(node.lhs, f"{_not(node)}IN ({', '.join('?' * len(node.sub_nodes))})", *node.sub_nodes)
         case ast.Like() if isinstance(node.lhs, ast.Attribute) and FIELDS.get(node.lhs.name) == {"type": "string"}:
+            if not isinstance(node.pattern, str):
+                raise _wrong("filter", node.pattern, "a text as the pattern of LIKE")
             if not _LIKE_PATTERN.fullmatch(node.pattern):
                 raise _wrong("filter", node.pattern, "a pattern that does not end within an escape")
             like = "ILIKE" if node.nocase else "LIKE"
