@@ -31,6 +31,7 @@ FIELDS: dict[str, dict[str, str]] = {
 _OF_KEY = ("orgUnit", "period")  # not the days, which a row that takes others back has none of
 
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
+_DAY_OF_GDAL = re.compile(r"(?<=\d)T(?=/|$)")  # GDAL 3.6 writes the days of a filter as 2026-11-20T
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
 # takes the place of an apostrophe in the texts of CQL2 filters: a private character of Unicode, which nobody uses
 APOSTROPHE = "\ue000"
@@ -46,7 +47,7 @@ def property_condition(name: str, text: str) -> Condition:
 def datetime_condition(text: str) -> Condition:
     """Return the rows whose days overlap an instant or interval; instants with an offset count as UTC days."""
     try:
-        first, last = ends_of(text)
+        first, last = ends_of(_DAY_OF_GDAL.sub("", text))
         start = _days(first)[0] if first else date.min
         end = _days(last)[1] if last else date.max
     except ValueError as error:

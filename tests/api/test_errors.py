@@ -100,6 +100,7 @@ WRONG_ITEMS = [
         400,
         "orgUnit: is given twice, as 'a' and 'b'",
     ),
+    ("GET", "/collections/rain/items?filter={}&filter-lang=cql2-json", 400, "filter-lang: 'cql2-json' is not allowed"),
     ("GET", "/jobs?limit=1&limit=2", 400, "limit: is given twice, as '1' and '2'"),
     ("GET", "/collections/rain/items?filter=value >", 400, "filter: not understood; allowed: CQL2 text such as"),
 ]

@@ -69,6 +69,8 @@ def check_item_values(api: API, request: APIRequest, collection_id: str) -> None
             wrong = [field for field in text.split(",") if field.lstrip(marks) not in FIELDS]
             if wrong:
                 raise _not_allowed(name, wrong[0], ", ".join(FIELDS))
+    if not request.data and given.get("filter-lang", "cql2-text") != "cql2-text":
+        raise _not_allowed("filter-lang", given["filter-lang"], "cql2-text; cql2-json in a body")
     if given.get("resulttype", "results") not in ("results", "hits"):
         raise _not_allowed("resulttype", given["resulttype"], "results, hits")
     if given.get("skipGeometry", "true").lower() not in _TRUE_OR_FALSE:
