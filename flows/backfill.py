@@ -83,7 +83,7 @@ class Run:
         self.execution: Execution = validate_inputs(wanted, datasets_as_submitted(), created)
         self.dataset = self.execution.dataset
         connect = connection_of(self.dataset.dhis2.connection)
-        self.missing = Missing(CoverageTable(folder.store, self.dataset.id), self.dataset, connect)
+        self.missing = Missing(CoverageTable.of(folder.store, self.dataset), self.dataset, connect)
 
     def estimated(self) -> str:
         """Keep the estimate as the job's result, and return it in words."""

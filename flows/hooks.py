@@ -123,8 +123,9 @@ def keep_in_history(flow: Flow[..., object], flow_run: FlowRun, state: State) ->
         process_id = str(parameters.get("process_id", PROCESS_ID))
         deployment = str(inputs.get("datasetId", "")) if process_id == PROCESS_ID else process_id
         job = Job.from_flow_run(ended, deployment, process_id, Progress(), settings.secrets())
-        note_import(store, job, datasets.get(job.dataset), datetime.now(UTC))
-        count_again(store, job.dataset)
+        note_import(store, job, dataset := datasets.get(job.dataset), datetime.now(UTC))
+        if dataset is not None:
+            count_again(store, dataset)
     except EoError as error:
         logging.getLogger(__name__).warning("job %s is not in the import history yet: %s", flow_run.id, error)
 

@@ -101,7 +101,8 @@ def test_a_check_opens_no_data(environment: Mapping[str, str], tmp_path: Path) -
 
 
 def test_other_commands_need_no_science(libraries: Path) -> None:
-    names = ("watching", "applying", "dhis2_setup", "dhis2_check", "online", "backup", "undoing")
+    parts = ("configuration.applying", "configuration.online", "dhis2.setup", "dhis2.check")
+    names = (*parts, "watching", "backup", "undoing")
     command = [*PYTHON, "-c", "; ".join(f"import eo_pygeoapi.commands.{name}" for name in names)]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(libraries)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

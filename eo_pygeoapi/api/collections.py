@@ -69,7 +69,7 @@ def _add_what_is_known(api: API, collection: JsonObject, dataset: Dataset | None
     if method := dataset.options.method():
         collection["method"] = method
     try:
-        periods = [period for period in CoverageTable(executions_of(api).store, dataset.id).summary() if period.present]
+        periods = [period for period in CoverageTable.of(executions_of(api).store, dataset).summary() if period.present]
     except EoError:  # a description comes without the store too
         return
     if periods:

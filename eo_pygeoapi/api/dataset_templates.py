@@ -70,7 +70,7 @@ def _days(store: ResultStore, dataset: Dataset) -> tuple[date | None, date | Non
         last = last or newest_day(store, dataset).day
         if (first and last) or not (dataset.public or may_read()):
             return first, last
-        periods = [period for period in CoverageTable(store, dataset.id).summary() if period.present]
+        periods = [period for period in CoverageTable.of(store, dataset).summary() if period.present]
     except EoError:  # a description comes without the store, too
         return first, last
     if not periods:

@@ -52,7 +52,7 @@ def get_dataset(api: API, request: APIRequest, dataset_id: str) -> Answer:
     (document,) = statuses(api, [dataset])
     if request.format != "html":
         return answer_json(api, request, document.to_json())
-    table = CoverageTable(executions.store, dataset.id)
+    table = CoverageTable.of(executions.store, dataset)
     periods: list[Period] = []
     if (until := document.published_until) is not None:
         # up to the newest with values, and some beyond; none before the first
@@ -84,7 +84,7 @@ def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
     dataset = dataset_of(executions, dataset_id)
     if request.format == "html":
         return _coverage_page(api, request, dataset)
-    table, level = CoverageTable(executions.store, dataset.id), parse_level(request)
+    table, level = CoverageTable.of(executions.store, dataset), parse_level(request)
     periods = _asked_periods(request, dataset, table)
     if len(periods) * max(1, len(table.units(level))) > MOST_CELLS:
         raise QueryError(f"start, end: {len(periods)} periods are too many at once; allowed: {MOST_CELLS} values")
@@ -97,7 +97,7 @@ def get_coverage(api: API, request: APIRequest, dataset_id: str) -> Answer:
 
 def _coverage_page(api: API, request: APIRequest, dataset: Dataset) -> Answer:
     """Return the last of the periods that are asked for as a picture; with a mistake, the form as it was filled."""
-    table = CoverageTable(executions_of(api).store, dataset.id)
+    table = CoverageTable.of(executions_of(api).store, dataset)
     asked = {name: request.params.get(name, "") for name in ("start", "end", "level")}
     query = urlencode([("f", "csv"), *((name, text) for name, text in asked.items() if text)])
     shown: JsonObject = {

@@ -34,7 +34,7 @@ def print_coverage(
     """Print the coverage of a dataset; NoSuchDatasetError and QueryError where it is asked for something else."""
     dataset = named_dataset(dataset_id, load_datasets(settings.config))
     start, end = (_day(name, text) for name, text in zip(("--start", "--end"), days, strict=True))
-    table = CoverageTable(ResultStore(settings.results), dataset.id)
+    table = CoverageTable.of(ResultStore(settings.results), dataset)
     coverage = table.matrix(table.periods(dataset.period_type, start, end), level)
     if form == "json":
         typer.echo(json.dumps(coverage.to_json(), ensure_ascii=False, indent=2))

@@ -5,95 +5,22 @@ in the flow, and the documentation. Names in JSON and YAML are camelCase, in Pyt
 nothing is coerced. A field that was not given has its empty default; whether it was given tells `model_fields_set`.
 """
 
-import re
 from datetime import date
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from eo_pygeoapi.contract.day_statistics import EXAMPLES, PATTERN, day_statistic
+from eo_pygeoapi.contract.day_statistics import EXAMPLES
+from eo_pygeoapi.contract.period_types import PeriodType
+from eo_pygeoapi.contract.statistics import (
+    SPATIAL_STATISTICS,
+    TEMPORAL_STATISTICS,
+    SpatialStatistic,
+    StatisticOverTime,
+)
 from eo_pygeoapi.json_types import JsonMapping, JsonObject
 
-SPATIAL_STATISTICS = ("mean", "sum", "min", "max", "median", "count", "std")
-QUANTILE = r"p[1-9]\d?"
-TemporalStatistic = Literal["mean", "sum", "min", "max"]
-TEMPORAL_STATISTICS: tuple[TemporalStatistic, ...] = get_args(TemporalStatistic)
-PeriodTypeName = Literal[
-    "daily",
-    "weekly",
-    "weeklyWednesday",
-    "weeklyThursday",
-    "weeklyFriday",
-    "weeklySaturday",
-    "weeklySunday",
-    "biWeekly",
-    "monthly",
-    "biMonthly",
-    "quarterly",
-    "quarterlyNov",
-    "sixMonthly",
-    "sixMonthlyApril",
-    "sixMonthlyNov",
-    "yearly",
-    "financialFeb",
-    "financialApril",
-    "financialJuly",
-    "financialAug",
-    "financialSep",
-    "financialOct",
-    "financialNov",
-    "dailyEthiopian",
-    "monthlyEthiopian",
-    "yearlyEthiopian",
-    "dailyNepali",
-    "monthlyNepali",
-    "yearlyNepali",
-    "pentadal",
-    "dekadal",
-]
-PERIOD_TYPES: tuple[PeriodTypeName, ...] = get_args(PeriodTypeName)
-NOT_OF_DHIS2: tuple[PeriodTypeName, ...] = ("pentadal", "dekadal")
-
-
-def _known_statistic(name: str) -> str:
-    if name not in SPATIAL_STATISTICS and not re.fullmatch(QUANTILE, name):
-        known = ", ".join(SPATIAL_STATISTICS)
-        raise ValueError(f"{name!r} is not allowed; allowed: {known}, and quantiles from p1 to p99, such as p90")
-    return name
-
-
-SpatialStatistic = Annotated[
-    str,
-    AfterValidator(_known_statistic),
-    Field(json_schema_extra={"pattern": f"^({'|'.join(SPATIAL_STATISTICS)}|{QUANTILE})$"}),
-]
-
-
-def _known_over_time(name: str) -> str:
-    if name not in TEMPORAL_STATISTICS and day_statistic(name) is None:
-        known = ", ".join(TEMPORAL_STATISTICS)
-        raise ValueError(f"{name!r} is not allowed; allowed: {known}, and with a threshold {EXAMPLES}")
-    return name
-
-
-StatisticOverTime = Annotated[
-    str,
-    AfterValidator(_known_over_time),
-    Field(json_schema_extra={"pattern": f"^({'|'.join(TEMPORAL_STATISTICS)}|{PATTERN})$"}),
-]
-
-
-def _dhis2_name_to_ours(value: object) -> object:
-    ours = value[:1].lower() + value[1:] if isinstance(value, str) else value
-    return ours if ours in PERIOD_TYPES else value  # as it was written, for the message
-
-
-PeriodType = Annotated[
-    PeriodTypeName,
-    BeforeValidator(_dhis2_name_to_ours),
-    Field(json_schema_extra={"enum": [*PERIOD_TYPES, *(p[0].upper() + p[1:] for p in PERIOD_TYPES)]}),
-]
 Identifier = Annotated[str, Field(max_length=255, pattern=r"^\S*$")]
 GivenIdentifier = Annotated[Identifier, Field(min_length=1)]
 
@@ -165,7 +92,7 @@ class DatedInputs(Model):
     )
     end: str = Field("", title="Last period", description="inclusive; forms as for `start`")
     datetime: str = Field(
-        "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
+        "", title="Interval", description="start/end, start/P1M or P1M/end, instead of `start` and `end`"
     )
 
     @model_validator(mode="after")

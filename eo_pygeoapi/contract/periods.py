@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from eo_pygeoapi.contract.calendars import CALENDARS, NOT_IN_DHIS2, Calendar
-from eo_pygeoapi.contract.models import Interval, LeftOut, PeriodType
+from eo_pygeoapi.contract.models import Interval, LeftOut
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.dates import end_of_month
 from eo_pygeoapi.errors import InputError
 

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, mod
 from pydantic_core import PydanticCustomError
 
 from eo_pygeoapi.contract.day_statistics import day_statistic
-from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model, PeriodType
+from eo_pygeoapi.contract.models import Aggregation, Dhis2Target, ImportInputs, Model
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.ucum import has_offset
 from eo_pygeoapi.datasets.operations import Duration, Name, Policy, Then
 from eo_pygeoapi.datasets.people import Exposure, Population

@@ -69,8 +69,7 @@ def read_config(path: Path) -> JsonObject:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        hint = "; `eo-pygeoapi init` writes one" if isinstance(error, FileNotFoundError) else ""
-        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}{hint}") from error
+        raise ConfigError(cannot_read(path, error)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a UTF-8 text file") from error
     problems: list[str] = []
@@ -85,6 +84,12 @@ def read_config(path: Path) -> JsonObject:
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping with server, logging, metadata and resources")
     return config
+
+
+def cannot_read(path: Path | str, error: OSError) -> str:
+    """Say why the file cannot be read, and what writes one where there is none."""
+    hint = "; `eo-pygeoapi init` writes one" if isinstance(error, FileNotFoundError) else ""
+    return f"cannot read the configuration file {path}: {error.strerror}{hint}"
 
 
 def _parsed(text: str, problems: list[str]) -> object:

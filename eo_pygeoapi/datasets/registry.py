@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from eo_pygeoapi.datasets.block import Dataset
-from eo_pygeoapi.datasets.config_file import read_config
+from eo_pygeoapi.datasets.config_file import cannot_read, read_config
 from eo_pygeoapi.datasets.operations import Operations
 from eo_pygeoapi.datasets.read import inspect_datasets, load_configuration
 from eo_pygeoapi.datasets.viewer import Viewer
@@ -50,7 +50,7 @@ class DatasetRegistry:
         try:
             return self._read.value()
         except OSError as error:
-            raise ConfigError(f"cannot read the configuration file {self._path.name}: {error.strerror}") from error
+            raise ConfigError(cannot_read(self._path.name, error)) from error
 
 
 @cache

@@ -67,7 +67,7 @@ class Undo:
     def publish(self, changes: Changes, summary: ImportSummary, now: datetime) -> UndoOutputs:
         """Have the collection follow, keep the documents of the job, and return its output."""
         if not self.dry_run:
-            take_back(self.folder, self.jobs(), self.dataset, now)
+            take_back(self.folder, self.jobs(), self.dataset.model_copy(update={"dhis2": changes.target}), now)
         notes = [*summary.notes, *_imported_again(self.dataset)]
         outputs = UndoOutputs(
             dataset_id=self.dataset.id,

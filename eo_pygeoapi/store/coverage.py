@@ -5,13 +5,15 @@
     coverage/{datasetId}/units/all-….parquet       names and levels of the units
 
 The tables have versions of their own: a dry run changes what the data are, and leaves what an import has recorded.
+What DHIS2 holds is kept for each target, so that a dataset with another connection or data element is not taken for
+imported there; of rows that name no target any may be meant.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 from urllib.parse import quote
 
 import duckdb
@@ -19,12 +21,15 @@ import numpy as np
 from pydantic import BaseModel
 
 from eo_pygeoapi.contract.intervals import too_long
-from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.models import Dhis2Target, Interval
 from eo_pygeoapi.contract.operations import COVERAGE_LEGEND, Coverage, CoverageReason, CoverageUnit
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, periods_in
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import QueryError
 from eo_pygeoapi.json_types import JsonMapping
 from eo_pygeoapi.store.counted import counted
+from eo_pygeoapi.store.duck import quoted
 from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.versioned import VersionedTable
 
@@ -39,7 +44,9 @@ _REASONS = "SELECT DISTINCT reason FROM added JOIN periods USING (period) WHERE 
 # `arg_max` finds the last state several times as fast as a window; one file has every cell once
 _LAST_STATES = """(SELECT period, arg_max(state, version) AS state, min(start) AS start, min("end") AS "end"
     FROM added GROUP BY period, "orgUnit")"""
-_LAST_IN_DHIS2 = '(SELECT period, arg_max(state, version) AS state FROM added GROUP BY period, "orgUnit")'
+_OF_TARGET = "(target IS NULL OR target = {target})"
+_LAST_IN_DHIS2 = f"""(SELECT period, arg_max(state, version) AS state FROM added WHERE {_OF_TARGET}
+    GROUP BY period, "orgUnit")"""
 _ONE_FILE = "added"
 _COUNT_VALUES = """
     SELECT period, count(*) FILTER (state IN ('V', 'P')), count(*) FILTER (state = 'P'), min(start), min("end")
@@ -81,15 +88,27 @@ class _Files(NamedTuple):
         return [*self.values, *self.dhis2]
 
 
+def target_of(target: Dhis2Target) -> str:
+    """Return what tells where in DHIS2 values go from where others do."""
+    combinations = target.category_option_combo, target.attribute_option_combo
+    return "/".join((target.connection, target.data_element, *combinations)).rstrip("/")
+
+
 class CoverageTable:
     """The coverage of one dataset."""
 
-    def __init__(self, store: ResultStore, dataset_id: str) -> None:
-        self._store = store
+    def __init__(self, store: ResultStore, dataset_id: str, target: str = "") -> None:
+        """Take the store, the dataset, and where in DHIS2 its values go, as `target_of` says it."""
+        self._store, self._target = store, target
         self._folder = folder = f"coverage/{quote(dataset_id, safe='')}"
         self._values = VersionedTable(store, f"{folder}/values", ("orgUnit", "period"))
-        self._dhis2 = VersionedTable(store, f"{folder}/dhis2", ("orgUnit", "period"))
+        self._dhis2 = VersionedTable(store, f"{folder}/dhis2", ("orgUnit", "period", "target"))
         self._units = VersionedTable(store, f"{folder}/units", ("orgUnit",))
+
+    @classmethod
+    def of(cls, store: ResultStore, dataset: Dataset) -> Self:
+        """Return the coverage of a dataset, with what DHIS2 holds where its values go now."""
+        return cls(store, dataset.id, target_of(dataset.dhis2))
 
     def add_values(self, cells: JsonMapping, units: Sequence[CoverageUnit], job_id: str, version: str) -> None:
         """Add the states that a job found in the data, and the units of its request.
@@ -112,7 +131,8 @@ class CoverageTable:
         `cells` are columns `orgUnit`, `period`, `state` (a `Dhis2State`) and `reason`.
         """
         if len(cells["period"]):
-            self._dhis2.add(_written(cells, job_id, version), _YEAR)
+            of_target = {**cells, "target": [self._target] * len(cells["period"])}
+            self._dhis2.add(_written(of_target, job_id, version), _YEAR)
 
     def units(self, level: int | None = None) -> list[CoverageUnit]:
         """Return the units of all requests, ordered by level and name; only those of `level` where it is given."""
@@ -187,13 +207,16 @@ class CoverageTable:
         for year in sorted(values):
             of_year = _Files(year, values[year], in_dhis2.get(year, []))
             key = f"{self._folder}/summaries/{year}.json"
-            found += counted(self._store, key, of_year.names, _YearSummary, partial(self._count, of_year)).periods
+            made_of = [*of_year.names, self._target]
+            found += counted(self._store, key, made_of, _YearSummary, partial(self._count, of_year)).periods
         return found
 
     def _count(self, files: "_Files") -> _YearSummary:
         """Count a year in its files, its periods in order."""
-        rows = self._values.read(_rows(_COUNT_VALUES.format(cells=_cells(files.values, _LAST_STATES))), files.year)
-        held = self._dhis2.read(_rows(_COUNT_IN_DHIS2.format(cells=_cells(files.dhis2, _LAST_IN_DHIS2))), files.year)
+        cells = _ONE_FILE if len(files.values) == 1 else _LAST_STATES
+        rows = self._values.read(_rows(_COUNT_VALUES.format(cells=cells)), files.year)
+        in_dhis2 = _LAST_IN_DHIS2.format(target=quoted(self._target))
+        held = self._dhis2.read(_rows(_COUNT_IN_DHIS2.format(cells=in_dhis2)), files.year)
         counts = {period: numbers for period, *numbers in held or []}
         periods = []
         for id_, present, provisional, start, end in rows or []:
@@ -226,6 +249,8 @@ class CoverageTable:
             reasons = [] if texts is None else [reason for (reason,) in connection.execute(_REASONS).fetchall()]
             connection.register("reasons", {"reason": _texts(reasons), "place": np.arange(1, len(reasons) + 1)})
             why, where = ("coalesce(place, 0)", "LEFT JOIN reasons USING (reason)") if reasons else ("0", "")
+            if table is self._dhis2:
+                where += f" WHERE {_OF_TARGET.format(target=quoted(self._target))}"
             query = f"""WITH versions AS (SELECT version, row_number() OVER (ORDER BY version) AS rank FROM
                     (SELECT DISTINCT version FROM added))
                 SELECT row, col, ascii(state)::UINT32 AS code, rank, ({why})::INT32 AS why
@@ -277,11 +302,6 @@ def _spans(
         )
     ]
     return found, len(columns) - count
-
-
-def _cells(files: Sequence[str], of_several: str) -> str:
-    """Return the SQL of the cells of files, each once."""
-    return _ONE_FILE if len(files) == 1 else of_several
 
 
 def _rows(query: str) -> Callable[[duckdb.DuckDBPyConnection], list[tuple[Any, ...]]]:

@@ -99,7 +99,7 @@ def record(
     if execution.overridden:
         return
     dataset, version = execution.dataset, f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f} {folder.job_id}"
-    table = CoverageTable(folder.store, dataset.id)
+    table = CoverageTable.of(folder.store, dataset)
     cells = value_cells(asked, values, left_out, dataset.options, now.date())
     table.add_values(cells, asked.units, folder.job_id, version)
     if execution.inputs.dry_run or not folder.exists(job_folder.CHANGES):

@@ -3,14 +3,15 @@
 The watch lives for months: it would keep the 40 MB that reading Parquet files takes.
 """
 
+from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.store.boundaries import boundary_changes
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.history import History
 from eo_pygeoapi.store.store import ResultStore
 
 
-def count_again(store: ResultStore, dataset_id: str) -> None:
+def count_again(store: ResultStore, dataset: Dataset) -> None:
     """Count it in the files that the dataset has now, where these have changed. Raises ResultsError."""
-    CoverageTable(store, dataset_id).summary()
-    boundary_changes(store, dataset_id)
-    History(store, dataset_id).totals()
+    CoverageTable.of(store, dataset).summary()
+    boundary_changes(store, dataset.id)
+    History(store, dataset.id).totals()

@@ -71,6 +71,8 @@ def take_back(undo: JobFolder, job_ids: Sequence[str], dataset: Dataset, now: da
     What DHIS2 has not let the undo take back stays as it is, and so does what a job found in DHIS2 as it was and this
     undo has not taken back either, where nothing was published of it before. The coverage follows, also where a later
     job shows its own value and had found the undone one in DHIS2. A repetition changes nothing.
+
+    The `dhis2` of the dataset is where the jobs wrote to.
     """
     shown_again = gone = 0
     for number, job_id in enumerate(job_ids):
@@ -153,7 +155,7 @@ def _cover(
 ) -> None:
     """Record in the coverage what there is again, and what is gone, here and in DHIS2."""
     words = f"taken back by job {undo.job_id}"
-    table, today = CoverageTable(undo.store, dataset.id), now.astimezone(UTC).date()
+    table, today = CoverageTable.of(undo.store, dataset), now.astimezone(UTC).date()
     back = connection.execute(
         'SELECT "orgUnit", period, first, last, start IS NULL FROM back ORDER BY period, "orgUnit"'
     ).fetchall()

@@ -71,9 +71,7 @@ class VersionedTable:
                 connect(Path(folder, "spill"), MEMORY) as connection,
             ):
                 paths = local_paths(self.store, keys, Path(folder))
-                connection.execute(
-                    f"CREATE VIEW added AS FROM read_parquet([{', '.join(map(quoted, paths))}], union_by_name=true)"
-                )
+                connection.execute(f"CREATE VIEW added AS {self._rows_of('[' + ', '.join(map(quoted, paths)) + ']')}")
                 connection.execute(f"CREATE VIEW latest AS {self._latest('added')}")
                 return query(connection)
 
@@ -86,6 +84,11 @@ class VersionedTable:
             name = key.rpartition("/")[2]
             found.setdefault(name.rpartition("-")[0], []).append(name)
         return found
+
+    def _rows_of(self, paths: str) -> str:
+        """Return the SQL of all rows of files; a column of the key that none of them has is null, too."""
+        lacking = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in self.key)
+        return f"FROM read_parquet({paths}, union_by_name=true) UNION ALL BY NAME SELECT {lacking} WHERE false"
 
     def _latest(self, rows: str) -> str:
         partition = ", ".join(f'"{name}"' for name in self.key)
@@ -106,11 +109,9 @@ class VersionedTable:
         if len(keys) <= at_most:
             return
         with TemporaryDirectory(prefix="eo-pygeoapi-") as folder, connect(Path(folder, "spill"), MEMORY) as connection:
-            paths = local_paths(self.store, keys, Path(folder))
+            paths, rows = local_paths(self.store, keys, Path(folder)), self._rows_of("?")
             order = ", ".join(f'"{name}"' for name in self.key)
-            self._save(
-                connection, f"{self._latest('read_parquet(?, union_by_name=true)')} ORDER BY {order}", [paths], group
-            )
+            self._save(connection, f"{self._latest(f'({rows})')} ORDER BY {order}", [paths], group)
         for key in keys:
             self.store.delete(key)
 

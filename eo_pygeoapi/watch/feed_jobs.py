@@ -20,6 +20,8 @@ from eo_pygeoapi.jobs.held_parts import FEATURES_KEY
 from eo_pygeoapi.json_types import JsonMapping
 
 CHOOSE_UNITS = ("orgUnitLevel", "parentOrgUnit", "orgUnitIds", "features")  # inputs that ask for a part of the units
+# inputs that, where they differ from the dataset's settings, leave values in the job's results alone
+PUBLISH_NOTHING = ("aggregation", "periodType", "parameters", "features", "orgUnitLevel", "parentOrgUnit")
 OTHER_SETTINGS = ("aggregation", "periodType", "parameters", "dhis2")  # inputs that leave the coverage as it is
 
 

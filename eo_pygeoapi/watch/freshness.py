@@ -15,8 +15,8 @@ from eo_pygeoapi.gateway.standings import Standing
 from eo_pygeoapi.jobs.documents import last_run
 from eo_pygeoapi.store import boundaries
 from eo_pygeoapi.store.coverage import PeriodSummary
-from eo_pygeoapi.watch.feed_jobs import CHOOSE_UNITS, OTHER_SETTINGS, days_asked
-from eo_pygeoapi.wording import counted
+from eo_pygeoapi.watch.feed_jobs import CHOOSE_UNITS, OTHER_SETTINGS, PUBLISH_NOTHING, days_asked
+from eo_pygeoapi.wording import counted, some
 
 LEAST_GRACE = timedelta(days=2)
 # of so many of the newest periods it is looked at how many units they usually have
@@ -33,7 +33,7 @@ class Facts:
     last_good: Job | None = None  # the last of these that succeeded
     last_import: Job | None = None  # the last of these that was no dry run
     shown_run: Job | None = None  # the last of all
-    last_success: datetime | None = None
+    last_done: Job | None = None  # the last of all that succeeded
     paused: bool = False
     failing_since: datetime | None = None  # when the first of the jobs ended that have failed since the last success
     standings: Sequence[Standing] = ()
@@ -194,7 +194,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "expected": expected(facts, today),
         "provider_until": facts.newest_day,
         "last_run": (shown := facts.shown_run or facts.last_run) and last_run(shown),
-        "last_success": facts.last_success,
+        "last_success": facts.last_done and facts.last_done.finished,
     }
     return DatasetStatus(
         id=dataset.id,
@@ -224,7 +224,7 @@ def in_words(facts: Facts, today: date) -> str:
     if facts.unreadable:
         return f"its files cannot be read: {facts.unreadable}"
     if last is None:
-        return "; ".join(["no values yet", *_pauses(facts, today)])
+        return "; ".join([_nothing(facts, today), *_pauses(facts, today)])
     parts = [
         f"in DHIS2 until {_day(held.end, today)}" if held else f"published until {_day(last.end, today)}, not in DHIS2"
     ]
@@ -243,6 +243,17 @@ def in_words(facts: Facts, today: date) -> str:
     if missing := len(gaps(facts)):
         parts.append(f"{counted(missing, 'period')} missing before")
     return "; ".join([*parts, *boundaries.in_words(facts.boundaries, brief=True), *_pauses(facts, today)])
+
+
+def _nothing(facts: Facts, today: date) -> str:
+    """Say why a dataset has no values, where its last job that succeeded tells it."""
+    done = facts.last_done
+    if done is None or done.finished is None:
+        return "no values yet"
+    when = _day(done.finished.date(), today)
+    if others := [name for name in PUBLISH_NOTHING if name in done.inputs]:
+        return f"no values with its own settings yet; the job that succeeded on {when} had its own {some(others)}"
+    return f"no values yet, though a job succeeded on {when}"
 
 
 def _pauses(facts: Facts, today: date) -> list[str]:

@@ -75,8 +75,8 @@ class Housekeeping:
 
         What is asked of these at every look is counted again. Raises EoError.
         """
-        for dataset_id in datasets:
+        for dataset_id, dataset in datasets.items():
             published.compact(self.store, dataset_id)
             CoverageTable(self.store, dataset_id).compact()
             History(self.store, dataset_id).compact()
-            count_again(self.store, dataset_id)
+            count_again(self.store, dataset)

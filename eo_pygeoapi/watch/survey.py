@@ -92,7 +92,7 @@ def _with_files(store: ResultStore, facts: Facts) -> Facts:
     newest = newest_day(store, dataset)
     return replace(
         facts,
-        periods=CoverageTable(store, dataset.id).summary(),
+        periods=CoverageTable.of(store, dataset).summary(),
         newest_day=newest.day,
         newest_final=newest.final,
         boundaries=boundary_changes(store, dataset.id),
@@ -115,7 +115,7 @@ def _with_jobs(gateway: PrefectGateway, facts: Facts) -> Facts:
         last_run=feed.last,
         last_good=feed.last_good,
         last_import=feed.last_import,
-        last_success=done.finished if done else None,
+        last_done=done,
         failing_since=feed.failing_since,
     )
 

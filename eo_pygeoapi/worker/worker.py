@@ -3,14 +3,11 @@
 import asyncio
 import copy
 import logging
-import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -20,11 +17,10 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runner import Runner
-from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from eo_pygeoapi.gateway.work_pool import JOB_TEMPLATE, WORK_POOL
@@ -36,14 +32,14 @@ from eo_pygeoapi.worker.configured import Configured
 from eo_pygeoapi.worker.deaths import DeadRuns, Death
 from eo_pygeoapi.worker.environment import run_environment
 from eo_pygeoapi.worker.execute_run import HOOKS_ONLY
+from eo_pygeoapi.worker.job_configuration import COMMAND, ImportJobConfiguration, environment_of_runs
 from eo_pygeoapi.worker.missed_times import LATE_SECONDS, Absence, MissedTimes, is_late
 from eo_pygeoapi.worker.records import Records, RunRecord
-from eo_pygeoapi.worker.run_process import LAUNCHER, RunProcess
+from eo_pygeoapi.worker.run_process import RunProcess
 from eo_pygeoapi.worker.sharing import Shares
 from eo_pygeoapi.worker.taking import take
 
 _log = logging.getLogger(__name__)
-COMMAND = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
 WATCH_SECONDS = 1.0
 JUST_NOW_SECONDS = 0.5  # a poll that was so recent need not be repeated
@@ -51,35 +47,6 @@ FULL_SECONDS = 20.0
 # time for the process of a run that has ended in Prefect; after it somebody else has ended the run, and we kill it
 LEAVE_SECONDS = 60.0
 HOOK_SECONDS = 120.0
-
-
-@cache
-def prefect_environment() -> Mapping[str, str]:
-    """Return the settings of Prefect as variables; a worker's do not change, and to write them takes 20 ms."""
-    return get_current_settings().to_environment_variables(exclude_unset=True)
-
-
-def environment_of_runs(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of every run before its deployment adds variables, given that of the worker."""
-    return {**environ, **prefect_environment()}
-
-
-class ImportJobConfiguration(ProcessJobConfiguration):
-    """Starts runs with our launcher, and with this interpreter by its full path."""
-
-    @classmethod
-    def _base_environment(cls) -> dict[str, str]:
-        return dict(prefect_environment())
-
-    def prepare_for_flow_run(
-        self, flow_run: FlowRun, deployment: DeploymentResponse | None = None, *args: Any, **kwargs: Any
-    ) -> None:
-        """Set the command if the deployment names none, and name the flow, so that the run need not ask for it."""
-        self.command = self.command or COMMAND
-        super().prepare_for_flow_run(flow_run, deployment, *args, **kwargs)
-        # nothing is to be fetched before the import
-        if deployment and not (deployment.pull_steps or deployment.path or deployment.storage_document_id):
-            self.env["PREFECT__FLOW_ENTRYPOINT"] = deployment.entrypoint
 
 
 class ImportWorker(ProcessWorker):

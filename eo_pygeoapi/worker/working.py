@@ -21,10 +21,11 @@ from eo_pygeoapi.store.store import ResultStore
 from eo_pygeoapi.store.workers import forget_worker, note_worker
 from eo_pygeoapi.worker.deaths import Death
 from eo_pygeoapi.worker.environment import run_environment
+from eo_pygeoapi.worker.job_configuration import environment_of_runs
 from eo_pygeoapi.worker.processes import can_fork
 from eo_pygeoapi.worker.reaper import Reaper, tidy_cache
 from eo_pygeoapi.worker.records import FOLDER, Records
-from eo_pygeoapi.worker.worker import AWAY, ImportWorker, environment_of_runs
+from eo_pygeoapi.worker.worker import AWAY, ImportWorker
 from eo_pygeoapi.worker.zygote_keeper import ZygoteKeeper, zygote_environment
 
 _log = logging.getLogger(__name__)

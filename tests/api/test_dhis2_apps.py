@@ -16,8 +16,8 @@ from eo_pygeoapi.api.http.problems import problem_of
 from eo_pygeoapi.api.http.relative_links import made_relative
 from eo_pygeoapi.api.http.tokens import TokenFile
 from eo_pygeoapi.commands.configuration.applying import apply_to_prefect
-from eo_pygeoapi.contract.models import PERIOD_TYPES
 from eo_pygeoapi.contract.operations import CoverageUnit
+from eo_pygeoapi.contract.period_types import PERIOD_TYPES
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import EngineUnavailableError, ResultNotReadyError
 from eo_pygeoapi.jobs.request import read_body

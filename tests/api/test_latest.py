@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eo_pygeoapi.api.latest import newest_page
-from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import period_of
 from eo_pygeoapi.store.reader import PublishedReader
 from eo_pygeoapi.store.store import ResultStore

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from zoneinfo import available_timezones
 
+import pytest
+
 from eo_pygeoapi.commands.up.stack import child_environment
 
 API = "http://127.0.0.1:4200/api"
@@ -26,3 +28,12 @@ def test_where_the_stack_lies_is_not_to_be_changed_and_what_it_waits_for_is(tmp_
     assert (made["PREFECT_API_URL"], made["EO_DATA_DIR"]) == (API, str(tmp_path))
     assert made["EO_STOP_GRACE_SECONDS"] == "600"
     assert child_environment({}, tmp_path, API)["EO_STOP_GRACE_SECONDS"] == "10"
+
+
+def test_paths_are_meant_from_where_up_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ("EO_RESULTS_URL", "EO_CACHE_URL", "EO_API_TOKENS_FILE", "EO_DHIS2_NATIONAL_CA_FILE")
+    made = child_environment(dict.fromkeys(names, "here/it"), tmp_path / "data", API)
+    assert {made[name] for name in names} == {str(tmp_path / "here" / "it")}
+    made = child_environment(dict.fromkeys(names, "s3://bucket/here"), tmp_path / "data", API)
+    assert {made[name] for name in names} == {"s3://bucket/here"}

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from eo_pygeoapi.contract.calendars import CALENDARS
-from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import (
     calendar_of,
     name_in_dhis2,

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from eo_pygeoapi.contract.chunks import Part, chunks_of, most_values, part_for
-from eo_pygeoapi.contract.models import PERIOD_TYPES, Interval
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PERIOD_TYPES
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.contract.windows import Window
 

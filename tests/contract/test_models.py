@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from eo_pygeoapi.contract.models import (
-    PERIOD_TYPES,
     Aggregation,
     ImportInputs,
     ImportOutputs,
@@ -16,6 +15,7 @@ from eo_pygeoapi.contract.models import (
     Model,
     Rejected,
 )
+from eo_pygeoapi.contract.period_types import PERIOD_TYPES
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
 FEATURES = {"type": "FeatureCollection", "features": [{"type": "Feature", "id": "a", "geometry": SQUARE}]}

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eo_pygeoapi.contract.models import PERIOD_TYPES, Interval, LeftOut, PeriodType
+from eo_pygeoapi.contract.models import Interval, LeftOut
+from eo_pygeoapi.contract.period_types import PERIOD_TYPES, PeriodType
 from eo_pygeoapi.contract.periods import (
     Period,
     is_of_no_type,

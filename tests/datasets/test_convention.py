@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eo_pygeoapi.contract.models import PERIOD_TYPES
+from eo_pygeoapi.contract.period_types import PERIOD_TYPES
 from eo_pygeoapi.datasets.convention import LONGEST, data_element_code, data_set_code
 from eo_pygeoapi.datasets.read import read_datasets
 

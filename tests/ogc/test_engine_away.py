@@ -80,7 +80,7 @@ def test_until_when_values_are_right_is_known_all_the_same(url: str, folder: Pat
         "orgUnit": ["a", "a"], "period": ["20250701", "20250703"], "start": days, "end": days,
         "state": ["V", "V"], "reason": ["", ""],
     }  # fmt: skip
-    table = CoverageTable(store, "sample-temperature")
+    table = CoverageTable(store, "sample-temperature", "default")
     table.add_values(cells, [unit], "job", "1")
     held = {"orgUnit": ["a"], "period": ["20250701"], "state": ["D"], "reason": [""]}
     table.add_import(held, "job", "1")

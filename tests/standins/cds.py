@@ -6,9 +6,10 @@ prints the base URL (`…/api`) as the first line, then serves until it is termi
 does, it gives the days that it has and refuses a request of which it has none, lets jobs wait in a queue, and tells
 final from provisional data by `expver`.
 
-`PUT /_state` sets `latest` (the last day published), `final` (the last day that is not provisional) and `polls` (how
-often a job is looked at before it is done). `PUT /_faults` takes rules as the stand-in of CHC does, with `json` for
-the body of a `status`, and for the asset `truncate`, `drop`, `stall`, and `content` (another file's text).
+`PUT /_state` sets `latest` (the last day published), `final` (the last day that is not provisional), `polls` (how
+often a job is looked at before it is done) and `fields` (how many hours of variables a request may name).
+`PUT /_faults` takes rules as the stand-in of CHC does, with `json` for the body of a `status`, and for the asset
+`truncate`, `drop`, `stall`, and `content` (another file's text).
 `GET /_log` gives the requests since `DELETE /_log`: `method`, `path`, `status`, `inputs` of executions.
 """
 
@@ -57,6 +58,12 @@ SEA = (3, 3)  # row and column of a cell without data, from the north-west
 LICENCE = {
     "title": "required licences not accepted",
     "detail": "Not all the required licences have been accepted; please visit https://cds.example/licences to accept",
+}
+
+# the same status, as the real one had it in 2024
+TOO_LARGE = {
+    "title": "cost limits exceeded",
+    "detail": "Your request is too large, please reduce your selection.",
 }
 
 
@@ -130,6 +137,8 @@ class State:
     final: date = date(2100, 1, 1)
     polls: int = 0
     varied: bool = False
+    fields: int = 1_000_000
+    says_version_once: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def set(self, given: Mapping[str, Any]) -> None:
@@ -137,6 +146,13 @@ class State:
         self.final = date.fromisoformat(given.get("final", "2100-01-01"))
         self.polls = given.get("polls", 0)
         self.varied = given.get("varied", False)
+        self.fields = given.get("fields", 1_000_000)
+        self.says_version_once = given.get("says_version_once", False)
+
+
+def fields_of(inputs: Mapping[str, Any]) -> int:
+    """Return what a request costs: its hours, or days of a statistic, of each variable."""
+    return len(inputs["variable"]) * len(inputs["day"]) * len(inputs.get("time", [""]))
 
 
 def days_of(inputs: Mapping[str, Any]) -> list[date]:
@@ -212,8 +228,9 @@ def write_file(
             file.createVariable("number", "i8", ())[:] = 0
             if versions:
                 final = times.astype("M8[D]") <= np.datetime64(state.final, "D")
-                expver = file.createVariable("expver", str, ("valid_time",))
-                expver[:] = np.where(final, "0001", "0005").astype(object)
+                one = state.says_version_once
+                expver = file.createVariable("expver", str, () if one else ("valid_time",))
+                expver[...] = "0005" if one else np.where(final, "0001", "0005").astype(object)
             for short, values in variables:
                 _add(file, short, np.array(values, "float32"), len(latitudes), len(longitudes), state)
         return path.read_bytes()
@@ -283,6 +300,8 @@ class Handler(BaseHTTPRequestHandler):
             collection = self.path.split("/")[-2]
             if collection == DAYS and (problem := statistics_problem(self.inputs)):
                 self._answer(400, {"title": "invalid request", "detail": problem})
+            elif fields_of(self.inputs) > self.state.fields:
+                self._answer(403, TOO_LARGE)
             else:
                 self._submit(collection)
         else:
@@ -425,7 +444,7 @@ class StandIn:
         self._call("PUT", "/_faults", rules)
 
     def state(self, **given: Any) -> None:
-        """Set `latest`, `final`, `polls` and `varied`; what is not given is as at the start."""
+        """Set members of `State`, such as `latest`, `final` and `polls`; what is not given is as at the start."""
         self._call("PUT", "/_state", given)
 
     def executions(self) -> list[dict[str, Any]]:

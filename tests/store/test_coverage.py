@@ -14,6 +14,7 @@ from eo_pygeoapi.contract.operations import CoverageUnit
 from eo_pygeoapi.contract.periods import Period, periods_in
 from eo_pygeoapi.store.coverage import CoverageTable
 from eo_pygeoapi.store.store import ResultStore
+from eo_pygeoapi.store.versioned import VersionedTable
 
 UNITS = [CoverageUnit(id="b", name="Bo", level=2), CoverageUnit(id="k", name="Kenema", level=2)]
 DAYS = periods_in(Interval(start=date(2025, 12, 30), end=date(2026, 1, 2)), "daily")
@@ -86,6 +87,41 @@ def test_what_dhis2_says_stands_until_it_says_something_else(table: CoverageTabl
     table.add_import(imported("DD", DAYS[:1]), "job-3", "3")
     assert table.matrix(DAYS[:1]).rows == ["VV"]
     assert [(s.imported, s.rejected, s.kept) for s in table.summary()] == [(2, 0, 0)]
+
+
+def test_what_dhis2_holds_elsewhere_is_not_taken_for_what_it_holds_where_values_go_now(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    before, now = (CoverageTable(store, "rain", target) for target in ("national/RAIN", "national/RAINFALL"))
+    before.add_values(cells("VVVV", DAYS[:2]), UNITS, "job-1", "1")
+    before.add_import(imported("DDRK", DAYS[:2], "E7641"), "job-1", "1")
+
+    assert [(s.present, s.imported, s.rejected, s.kept) for s in now.summary()] == [(2, 0, 0, 0)] * 2
+    assert now.matrix(DAYS[:2]).rows == ["VV", "VV"]
+    missing, refused = now.lacking(DAYS[:2], ["b", "k"])
+    assert missing.all() and not refused.any()
+
+    now.add_import(imported("DD", DAYS[1:2]), "job-2", "2")
+    assert [s.imported for s in now.summary()] == [0, 2]
+    now.compact()
+    for table, rows in ((now, ["VV", "VV"]), (before, ["VV", "RK"])):
+        assert table.matrix(DAYS[:2]).rows == rows
+    assert [s.imported for s in before.summary()] == [2, 0]
+
+
+def test_rows_that_name_no_target_are_of_any(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    table = CoverageTable(store, "rain", "national/RAIN")
+    table.add_values(cells("VV", DAYS[:1]), UNITS, "job-1", "1")
+    for version, state in (("1", "R"), ("2", "D")):
+        rows = {n: np.array(c, dtype=object) for n, c in imported(state * 2, DAYS[:1]).items()}
+        rows |= {"jobID": np.array(["job"] * 2, dtype=object), "version": np.array([version] * 2, dtype=object)}
+        VersionedTable(store, "coverage/rain/dhis2", ("orgUnit", "period")).add(rows, "left(period, 4)")
+
+    assert [s.imported for s in table.summary()] == [2]
+    table.compact()
+    assert [s.imported for s in table.summary()] == [2]
+    table.add_import(imported("RR", DAYS[:1]), "job-3", "3")
+    assert (table.summary()[0].imported, table.summary()[0].rejected) == (0, 2)
 
 
 @pytest.mark.parametrize("found", [b"", b"{", b"[]", b'{"digest": 1}'])

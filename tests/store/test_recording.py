@@ -63,7 +63,7 @@ def test_every_period_and_unit_that_was_asked_for_has_a_row(folder: JobFolder) -
     ]
     record(folder, execution(), ASKED, some, left_out, APRIL)
 
-    table = CoverageTable(folder.store, "rain")
+    table = CoverageTable.of(folder.store, execution().dataset)
     assert table.matrix(DAYS).rows == ["VV", "VO", "OO", "NN", "NN"]
     assert reasons(table, "20260130") == {"k": "no cell of it has data"}
     assert reasons(table, "20260201") == {"b": "not published yet", "k": "not published yet"}
@@ -73,7 +73,7 @@ def test_values_of_what_will_be_replaced_are_provisional(folder: JobFolder) -> N
     some = values(*((unit.id, day.id, 1.0) for day in DAYS for unit in UNITS))
     record(folder, execution(), ASKED, some, [], datetime(2026, 2, 21, tzinfo=UTC))  # January is final, February is not
 
-    assert CoverageTable(folder.store, "rain").matrix(DAYS).rows == ["VV", "VV", "VV", "PP", "PP"]
+    assert CoverageTable.of(folder.store, execution().dataset).matrix(DAYS).rows == ["VV", "VV", "VV", "PP", "PP"]
 
 
 def test_what_dhis2_holds_is_recorded_of_imports_alone(folder: JobFolder) -> None:
@@ -81,7 +81,7 @@ def test_what_dhis2_holds_is_recorded_of_imports_alone(folder: JobFolder) -> Non
     folder.write_bytes(job_folder.CHANGES, changes.encode())
     folder.write_json(job_folder.REJECTED, [{"orgUnit": "b", "period": "20260130", "reason": "E7641 is closed"}])
     some = values(*((unit.id, day.id, 1.0) for day in DAYS for unit in UNITS))
-    table = CoverageTable(folder.store, "rain")
+    table = CoverageTable.of(folder.store, execution().dataset)
 
     record(folder, execution(), ASKED, some, [], APRIL)
     assert [summary.imported for summary in table.summary()] == [0] * 5
@@ -115,7 +115,7 @@ resources:
 
     record(folder, people, Asked(years, UNITS), some, [], APRIL)
 
-    table = CoverageTable(folder.store, "people")
+    table = CoverageTable.of(folder.store, people.dataset)
     assert table.matrix(years).rows == ["RK", "VV"]
     assert [(found.imported, found.rejected, found.kept) for found in table.summary()] == [(0, 1, 1), (1, 0, 0)]
 
@@ -133,4 +133,4 @@ def test_values_of_a_request_that_overrides_the_dataset_are_not_recorded(folder:
     assert other.overridden
     record(folder, other, ASKED, values(("b", "20260129", 1.0)), [], APRIL)
 
-    assert CoverageTable(folder.store, "rain").summary() == []
+    assert CoverageTable.of(folder.store, execution().dataset).summary() == []

@@ -14,6 +14,7 @@ from eo_pygeoapi.store.recounting import count_again
 from eo_pygeoapi.store.store import ResultStore
 from tests.store.test_boundaries import DAYS, job
 from tests.store.test_history import ENDED, record
+from tests.store.test_taken_back import RAIN
 
 
 def test_then_a_look_reads_no_values(store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,15 +29,15 @@ def test_then_a_look_reads_no_values(store: ResultStore, monkeypatch: pytest.Mon
         "reason": "",
     }
     columns = {name: np.array([text], dtype=object) for name, text in cells.items()}
-    CoverageTable(store, "rain").add_values(columns, [CoverageUnit(id="OuA", name="A", level=2)], "job-2", "2")
+    CoverageTable.of(store, RAIN).add_values(columns, [CoverageUnit(id="OuA", name="A", level=2)], "job-2", "2")
     History(store, "rain").add(record(2, imported=10), ENDED)
-    count_again(store, "rain")
+    count_again(store, RAIN)
 
     def refuse(**_: object) -> None:
         raise AssertionError("values are read")
 
     monkeypatch.setattr(duckdb, "connect", refuse)
-    (of_day,) = CoverageTable(store, "rain").summary()
+    (of_day,) = CoverageTable.of(store, RAIN).summary()
     assert (of_day.start, of_day.present) == (date(2025, 7, 1), 1)
     assert [(change.what, change.org_unit) for change in boundary_changes(store, "rain")] == [("changed", "OuA")]
     assert History(store, "rain").totals().values == 10

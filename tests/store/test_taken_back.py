@@ -49,7 +49,7 @@ def undone(store: ResultStore, job: str, hours: float, changes: Mapping[Cell, st
 
 def in_dhis2(store: ResultStore) -> int:
     """Return how many values DHIS2 holds of us, as the coverage has it."""
-    return sum(period.imported for period in CoverageTable(store, "rain").summary())
+    return sum(period.imported for period in CoverageTable.of(store, RAIN).summary())
 
 
 def covered(store: ResultStore, job: str, cells: Mapping[Cell, float], version: str) -> None:
@@ -57,7 +57,7 @@ def covered(store: ResultStore, job: str, cells: Mapping[Cell, float], version: 
     units, periods = [unit for unit, _ in cells], [period for _, period in cells]
     same = {"orgUnit": units, "period": periods, "reason": [""] * len(cells)}
     days = [f"{period[:4]}-{period[4:6]}-{period[6:]}" for period in periods]
-    table = CoverageTable(store, "rain")
+    table = CoverageTable.of(store, RAIN)
     table.add_values({**same, "start": days, "end": days, "state": ["V"] * len(cells)}, (), job, version)
     table.add_import({**same, "state": ["D"] * len(cells)}, job, version)
 
@@ -76,7 +76,7 @@ def shown(store: ResultStore) -> dict[Cell, tuple[float | None, str]]:
 
 
 def reasons(store: ResultStore, period: str) -> dict[str, str]:
-    table, day = CoverageTable(store, "rain"), period_with_id(period, "daily")
+    table, day = CoverageTable.of(store, RAIN), period_with_id(period, "daily")
     assert day is not None
     table.add_values({"period": []}, [CoverageUnit(id=f"Ou{x}", name=x, level=2) for x in "ABC"], "told", "0")
     return {why.org_unit: why.reason for why in table.matrix([day]).reasons}
@@ -97,7 +97,7 @@ def test_what_was_before_is_shown_again_and_what_was_new_no_more(store: ResultSt
     assert PublishedReader(store).count("rain", []) == 2
     assert undone(store, "b", 3, {("OuA", FIRST): "unchanged"}) == TakenBack(0, 0)
     periods = [found for id_ in (FIRST, SECOND, THIRD) if (found := period_with_id(id_, "daily"))]
-    assert CoverageTable(store, "rain").matrix(periods).rows == ["", "", ""]  # no job has told of units
+    assert CoverageTable.of(store, RAIN).matrix(periods).rows == ["", "", ""]  # no job has told of units
     assert reasons(store, SECOND) == {"OuA": "taken back by job undo-b"}
 
 

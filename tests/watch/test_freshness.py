@@ -213,6 +213,19 @@ def test_the_worst_word_is_said() -> None:
     assert freshness.in_words(facts([]), TODAY) == "no values yet"
 
 
+def test_why_there_are_no_values_is_said_where_a_job_has_succeeded() -> None:
+    done = job("successful")
+
+    assert (
+        freshness.in_words(facts([], last_done=done), TODAY) == "no values yet, though a job succeeded on 26 November"
+    )
+    other = replace(done, inputs={"periodType": "monthly", "aggregation": {"spatial": "max"}, "dryRun": False})
+    assert freshness.in_words(facts([], last_done=other), TODAY) == (
+        "no values with its own settings yet; the job that succeeded on 26 November had its own aggregation, periodType"
+    )
+    assert freshness.state(facts([], last_done=other), TODAY) == "never"
+
+
 def test_the_worst_dataset_comes_first() -> None:
     on_time = freshness.status(facts(days(TODAY, TODAY)), TODAY)
     failing = freshness.status(facts(days(TODAY, TODAY), last_run=job("failed")), TODAY)

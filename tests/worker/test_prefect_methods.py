@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 from prefect import flow_engine
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
-from eo_pygeoapi.worker.worker import ImportJobConfiguration, ImportWorker
+from eo_pygeoapi.worker.job_configuration import ImportJobConfiguration
+from eo_pygeoapi.worker.worker import ImportWorker
 
 # what each takes, in Prefect 3.8
 OVERRIDDEN = {

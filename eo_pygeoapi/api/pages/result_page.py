@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import partial
 
 from eo_pygeoapi.api.pages.charts import Area, choropleth, legend, line_chart, number
-from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import period_in_words, period_with_id
 from eo_pygeoapi.contract.status import PROCESS_ID
 from eo_pygeoapi.datasets.block import Dataset

@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.errors import ConfigError
+from eo_pygeoapi.redaction import redact
 from eo_pygeoapi.settings import Dhis2Connection, Settings, connection_prefix
+from eo_pygeoapi.store.addresses import address_problem
 from eo_pygeoapi.wording import nearest
 
 _OF_CONNECTION = tuple(member.upper() for member in Dhis2Connection.model_fields)
@@ -32,7 +34,10 @@ def unread_variables(names: Collection[str], datasets: Mapping[str, Dataset]) ->
 
 
 def wrong_values(settings: Settings, datasets: Mapping[str, Dataset]) -> Iterator[str]:
-    """Yield a sentence for each address that is none, of the proxies and of the DHIS2 of the datasets."""
+    """Yield a sentence for each address that is none, of the stores, the proxies, and the DHIS2 of the datasets."""
+    for variable, url in (("EO_RESULTS_URL", settings.results_url), ("EO_CACHE_URL", settings.shared_cache)):
+        if problem := address_problem(url):
+            yield f"{variable} {redact(url, settings.secrets())}: {problem}"
     try:
         settings.proxies()
         settings.cache_folder()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id
 from eo_pygeoapi.store.reader import DEFAULT_ORDER, Condition, PublishedReader
 

@@ -8,7 +8,8 @@ from typing import cast
 import geopandas as gpd
 import numpy as np
 
-from eo_pygeoapi.contract.models import LeftOut, PeriodType
+from eo_pygeoapi.contract.models import LeftOut
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, calendar_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.climatology.history import History

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eo_pygeoapi.contract.models import NOT_OF_DHIS2
+from eo_pygeoapi.contract.period_types import NOT_OF_DHIS2
 from eo_pygeoapi.contract.periods import name_in_dhis2
 from eo_pygeoapi.datasets.block import Dataset, DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.data_values import Payload

@@ -1,6 +1,6 @@
 """Checks before an import: the server, its identifiers, and what its user may do."""
 
-from eo_pygeoapi.contract.models import PERIOD_TYPES
+from eo_pygeoapi.contract.period_types import PERIOD_TYPES
 from eo_pygeoapi.contract.periods import calendar_of
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.analytics import AUTHORITY

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any, Self
 
-from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import name_in_dhis2, named_in_dhis2, period_of
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.datasets.convention import data_set_code

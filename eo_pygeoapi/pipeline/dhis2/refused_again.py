@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import date
 
-from eo_pygeoapi.contract.models import PeriodType, Rejected
+from eo_pygeoapi.contract.models import Rejected
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.facts import Facts

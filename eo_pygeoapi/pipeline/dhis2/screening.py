@@ -8,7 +8,8 @@ these differently, and none shows such values.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from eo_pygeoapi.contract.models import PeriodType, Rejected
+from eo_pygeoapi.contract.models import Rejected
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.facts import Facts

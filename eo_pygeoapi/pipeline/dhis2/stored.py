@@ -5,7 +5,8 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from eo_pygeoapi.contract.models import KeptValue, PeriodType
+from eo_pygeoapi.contract.models import KeptValue
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import period_with_id, span
 from eo_pygeoapi.datasets.block import DatasetTarget
 from eo_pygeoapi.pipeline.dhis2.client import Dhis2

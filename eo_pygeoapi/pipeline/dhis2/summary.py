@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from eo_pygeoapi.contract.models import Difference, ImportSummary, KeptValue, Model, PeriodType, Rejected
+from eo_pygeoapi.contract.models import Difference, ImportSummary, KeptValue, Model, Rejected
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
 from eo_pygeoapi.pipeline.dhis2.timeliness import left_out_words
 from eo_pygeoapi.wording import counted

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from eo_pygeoapi.contract.models import PeriodType
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period
 from eo_pygeoapi.pipeline.dhis2.facts import Facts, instant
 from eo_pygeoapi.pipeline.dhis2.identifiers import Object

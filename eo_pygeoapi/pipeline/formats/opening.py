@@ -25,6 +25,8 @@ from eo_pygeoapi.pipeline.formats.whole import check_whole
 # attributes of a variable that describes a coordinate reference system
 _CRS = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 _KEPT = ("units", "long_name", "standard_name")
+# ECMWF's, says whether values are of the time that ends with their label, where the time has no bounds
+_STEP_TYPE = "GRIB_stepType"
 _ONE_BAND = Bands()
 
 
@@ -107,11 +109,16 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
         coordinates[ours] = (ours, degrees_of(axes[ours], variable, dataset, source))
     time = times_of(variable, axes, dataset, source)
     if time is not None and "time" in axes:
-        coordinates["time"] = ("time", time.labels, {"ahead": time.ahead})
+        # the end of a single step tells how long it is; the distances of several do
+        ends = {"end": time.ends[0]} if time.ends is not None and time.labels.size == 1 else {}
+        coordinates["time"] = ("time", time.labels, {"ahead": time.ahead, **ends})
     if "expver" in variable.dims and "expver" in dataset.variables:
         coordinates["expver"] = ("expver", dataset.variables["expver"].values)
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
+    bounds = text(dataset.variables[axes["time"].values].attrs, "bounds") if "time" in axes else ""
+    if _STEP_TYPE in variable.attrs and not bounds:
+        attributes[_STEP_TYPE] = text(variable.attrs, _STEP_TYPE)
     lazy = decoded(variable, stored, unwritten, names, reading)
     data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
     grid_mapping = text(variable.attrs, "grid_mapping").partition(":")[0].strip()

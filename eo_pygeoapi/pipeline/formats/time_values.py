@@ -37,8 +37,8 @@ def times_of(variable: RawVariable, axes: Mapping[str, Axis], dataset: RawDatase
     _refuse_lead(lead, axis.values, dataset, source)
     coordinate = dataset.variables[axis.values]
     found = _read(coordinate.values, coordinate.attrs, source)
-    bounds = dataset.variables.get(text(coordinate.attrs, "bounds"))
-    if bounds is None or bounds.shape != (coordinate.size, 2):
+    bounds = _bounds_of(axis.values, dataset)
+    if bounds is None:
         return found
     own = bounds.attrs
     if not are_times(np.empty(0), own):
@@ -49,7 +49,18 @@ def times_of(variable: RawVariable, axes: Mapping[str, Axis], dataset: RawDatase
         return found  # the file declares bounds but holds none
     lower, upper = ends.min(axis=1), ends.max(axis=1)
     of_steps = (lower < upper) & (lower <= found.labels) & (found.labels <= upper)
-    return replace(found, labels=lower) if of_steps.all() else found
+    return replace(found, labels=lower, ends=upper) if of_steps.all() else found
+
+
+def _bounds_of(name: str, dataset: RawDataset) -> RawVariable | None:
+    """Return the bounds that a time coordinate names, or those with a usual name: programs lose or misspell it."""
+    coordinate = dataset.variables[name]
+    usual = [f"{name}_{word}" for word in ("bnds", "bounds", "bound", "bnd")]
+    for each in (text(coordinate.attrs, "bounds"), *usual):
+        bounds: RawVariable | None = dataset.variables.get(each)
+        if bounds is not None and bounds.shape == (coordinate.size, 2):
+            return bounds
+    return None
 
 
 def _refuse_lead(lead: str, name: str, dataset: RawDataset, source: str) -> None:

@@ -177,7 +177,7 @@ def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
     """Join grids of different times, lazily; raise SourceError where their cells differ.
 
     The coordinate `time` has the attribute `ahead`, one number or one for each label: how far the clocks of the files
-    are ahead of UTC (seconds).
+    are ahead of UTC (seconds). Where all is one step, it may have `end`, the end of that step.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -192,5 +192,6 @@ def joined(parts: Sequence[xr.DataArray], source: str) -> xr.DataArray:
             raise SourceError(f"{source}: its files are on different grids; expected the same cells in all")
     ahead = [np.full(part.sizes["time"], float(part["time"].attrs.get("ahead", 0.0))) for part in parts]
     whole = xr.concat(parts, "time", join="override", combine_attrs="override", coords="minimal", compat="override")
-    whole["time"].attrs["ahead"] = np.concatenate(ahead)
+    end = {"end": first["time"].attrs["end"]} if whole.sizes["time"] == 1 and "end" in first["time"].attrs else {}
+    whole["time"].attrs = {"ahead": np.concatenate(ahead), **end}
     return whole

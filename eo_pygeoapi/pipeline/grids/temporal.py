@@ -17,8 +17,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import LeftOut, TemporalStatistic
+from eo_pygeoapi.contract.models import LeftOut
 from eo_pygeoapi.contract.periods import Period
+from eo_pygeoapi.contract.statistics import TemporalStatistic
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, Block, blocks
 from eo_pygeoapi.pipeline.grids.plausible import Judge, Judged, Range
@@ -84,7 +85,9 @@ def complete_periods(
                 f"the source has one value a {step}, which do not make up the period {period.id} "
                 f"({period.start} to {period.end}){begins}; allowed period types: {_FILLS[step]}"
             )
-        if stop - first == expected:
+        if not expected:  # where clocks skipped a day, as in Samoa
+            left_out.append(LeftOut(period=period.id, reason=f"there was no such day in {time_zone}"))
+        elif stop - first == expected:
             complete.append(PeriodSteps(period, first, stop))
         elif stop == first:
             left_out.append(LeftOut(period=period.id, reason="no data in the source"))

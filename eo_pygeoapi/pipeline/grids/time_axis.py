@@ -36,13 +36,16 @@ class StepLength:
 def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str) -> xr.DataArray:
     """Return the grid with its time axis ascending, labelled with the starts of the steps, `step` as an attribute.
 
-    `known` is the length of a step where the source knows it; otherwise the labels tell it, or `otherwise` does for a
-    single label. The labels are those of a clock that is the coordinate's attribute `ahead` (seconds, one number or one
-    for each label) ahead of UTC: days and longer steps keep that clock, hours become UTC. Raises SourceError for labels
-    that come twice, or whose spacing does not make up DHIS2 periods.
+    `known` is the length of a step where the source knows it; otherwise the labels tell it, of a single label its `end`
+    or, without one, `otherwise`. The labels are those of a clock that is the coordinate's attribute `ahead` (seconds,
+    one number or one for each label) ahead of UTC: days and longer steps keep that clock, hours become UTC. Raises
+    SourceError for labels that come twice, or whose spacing does not make up DHIS2 periods.
     """
     labels = data["time"].values.astype("M8[ns]")
-    length = StepLength(known) if known else _inferred(np.sort(labels), source) or StepLength(otherwise)
+    if not labels.size:
+        raise SourceError(f"{source}: holds no time steps, its time axis is empty; get it from the provider again")
+    moments = np.sort(np.append(labels, np.asarray(data["time"].attrs.get("end", labels[:0]), "M8[ns]")))
+    length = StepLength(known) if known else _inferred(moments, source) or StepLength(otherwise)
     starts = _starts(labels, length)
     if length.step == "hour":
         starts = starts - np.round(np.asarray(data["time"].attrs.get("ahead", 0.0)) * 1e9).astype("m8[ns]")

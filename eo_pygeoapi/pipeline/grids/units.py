@@ -34,6 +34,7 @@ _SPELLINGS = {
     **dict.fromkeys(("mm/hr", "mm/h", "mm h-1", "mm hr-1", "mm per hour"), "mm/hour"),
 }
 _EXACTLY = {"C": "degC", "F": "degF"}  # pint would read coulomb and farad
+_AMOUNTS = (1.0, 10.0, 25.4, 1000.0)  # mm (or kg m-2), cm, inch and m, in mm
 _FAR = 2.0**20  # far from zero, so that an offset costs the scale no digits
 
 
@@ -96,6 +97,21 @@ def units_problem(from_: str, to: str) -> str | None:
         hint = "; give the amount of a step instead of the rate" if _CALENDAR.search(from_) else ""
         return f"{from_!r} cannot be converted to {to!r}{hint}"
     return None
+
+
+def refuse_sum_of_rates(units: str, step_hours: NDArray[np.float64]) -> None:
+    """Raise SourceError where a sum of these time steps is no amount: of mm/hr at half hours, not of mm/day at days."""
+    if not re.search(r"/|-1\b|\bper\b", units) or _parsed(units) is None:
+        return
+    found = _conversion(units, "mm")
+    if found is None or not found.per_hour:
+        return
+    of_steps = np.unique(np.asarray(found.factor(step_hours)))
+    if not any(np.allclose(of_steps, amount, rtol=1e-6) for amount in _AMOUNTS):
+        raise SourceError(
+            f"its values are rates ({units}), of which the sum over time steps of {step_hours[0]:g} hours is no "
+            "amount; set units.to, such as mm"
+        )
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.contract.statistics import SpatialStatistic
 from eo_pygeoapi.pipeline.grids.plausible import Range
 from eo_pygeoapi.pipeline.zonal.statistics import CACHED_BYTES, Floats, Partial
 

@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from eo_pygeoapi.contract.models import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
+from eo_pygeoapi.contract.statistics import QUANTILE, SPATIAL_STATISTICS, SpatialStatistic
 from eo_pygeoapi.errors import OrgUnitsError, SourceError
 from eo_pygeoapi.pipeline.grids.blocks import MEMORY, blocks, threads_beside
 from eo_pygeoapi.pipeline.grids.frames import Frame

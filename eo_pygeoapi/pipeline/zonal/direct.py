@@ -10,7 +10,7 @@ import numpy as np
 from exactextract import exact_extract
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.contract.statistics import SpatialStatistic
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.zonal.coverage import SLIVER, Floats
 from eo_pygeoapi.pipeline.zonal.exact import Units, raster_source

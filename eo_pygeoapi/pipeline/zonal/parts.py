@@ -13,7 +13,7 @@ import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.contract.statistics import SpatialStatistic
 from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.grids.frames import Frame
 from eo_pygeoapi.pipeline.grids.grid import within

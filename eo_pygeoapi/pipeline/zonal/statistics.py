@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import SpatialStatistic
+from eo_pygeoapi.contract.statistics import SpatialStatistic
 from eo_pygeoapi.pipeline.grids.plausible import Range
 from eo_pygeoapi.pipeline.grids.temporal import PeriodBlock
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights

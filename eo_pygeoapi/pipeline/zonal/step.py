@@ -22,8 +22,9 @@ from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.people import People
 from eo_pygeoapi.pipeline.grids.plausible import limits, with_room
 from eo_pygeoapi.pipeline.grids.temporal import complete_periods, step_hours
-from eo_pygeoapi.pipeline.grids.units import Conversion, conversion
+from eo_pygeoapi.pipeline.grids.units import Conversion, conversion, refuse_sum_of_rates
 from eo_pygeoapi.pipeline.zonal.arrays import aggregate, coverage_weights
+from eo_pygeoapi.pipeline.zonal.beyond_grid import sums_of_a_part
 from eo_pygeoapi.pipeline.zonal.by_people import Compute, Units, aggregate_by_people
 from eo_pygeoapi.pipeline.zonal.cluster import Cluster
 from eo_pygeoapi.pipeline.zonal.coverage import CoverageWeights
@@ -85,6 +86,8 @@ def aggregate_to_org_units(
         if how.spatial == "sum":
             found, more = without_sums_of_points(found, geometries, ids)
             left_out += more
+    if how.spatial == "sum":
+        left_out += sums_of_a_part(grid, geometries, ids, found.on_grid)
     values = found.values
     values *= finish.scale
     values += finish.offset
@@ -125,11 +128,14 @@ def _prepared(grid: xr.DataArray, dataset: Dataset) -> tuple[xr.DataArray, Conve
         raise SourceError("exposure is of values above or below a threshold, and the values are directions")
     if grid.dtype.kind == "c" or (statistics.spatial == "count" and dataset.plausible is None):
         return grid, Conversion()
-    whole = conversion(str(grid.attrs.get("units", "")), dataset.units.to)
+    units = str(grid.attrs.get("units", ""))
+    whole = conversion(units, dataset.units.to)
     found = replace(whole, offset=0.0) if statistics.spatial == "std" else whole
     if dataset.exposure is not None:
         grid = grid.assign_attrs(exposure=dataset.exposure)
     hours = step_hours(grid)
+    if whole == Conversion() and "sum" in (statistics.temporal, statistics.daily):
+        refuse_sum_of_rates(units, hours)
     of_sums = found.offset != 0 and "sum" in (statistics.spatial, statistics.temporal, statistics.daily)
     has_threshold = dataset.exposure is not None or day_statistic(statistics.temporal) is not None
     by_cells = of_sums or has_threshold or bool(found.per_hour and np.ptp(hours) > 0)

@@ -45,6 +45,16 @@ def test_variables_that_are_read_and_those_of_others_are_not_mentioned(datasets:
     [
         ("EO_TRUSTED_PROXIES", "proxy", "EO_TRUSTED_PROXIES: 'proxy' does not appear to be an IPv4 or IPv6 network"),
         ("EO_CACHE_URL", "gs://bucket", "EO_CACHE_URL: gs addresses are not allowed"),
+        ("EO_CACHE_URL", "s3://", "EO_CACHE_URL s3://: it is not a whole address; allowed: a folder, such as"),
+        (
+            "EO_RESULTS_URL",
+            "gopher://host/a",
+            "EO_RESULTS_URL gopher://host/a: gopher addresses are not known",
+        ),
+        ("EO_RESULTS_URL", "https://a.org/b", "EO_RESULTS_URL https://a.org/b: https addresses are not allowed"),
+        ("EO_RESULTS_URL", "memory://b", "EO_RESULTS_URL memory://b: memory addresses are not allowed; allowed"),
+        ("EO_RESULTS_URL", "s3:/bucket/a", "EO_RESULTS_URL s3:/bucket/a: it is not a whole address; allowed"),
+        ("EO_RESULTS_URL", "oci://bucket/a", "EO_RESULTS_URL oci://bucket/a: oci addresses need a package that is not"),
         (
             "EO_DHIS2_NATIONAL_URL",
             "dhis2.example.org",
@@ -73,5 +83,8 @@ def test_a_value_that_is_no_good_is_said(
 
 def test_values_that_are_good_are_not_mentioned(monkeypatch: pytest.MonkeyPatch, datasets: dict[str, Dataset]) -> None:
     monkeypatch.setenv("EO_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+    for folder in ("results", "/srv/results", "file:///srv/results", "s3://bucket/results"):
+        monkeypatch.setenv("EO_RESULTS_URL", folder)
+        assert list(wrong_values(Settings(), datasets)) == []
     monkeypatch.setenv("EO_DHIS2_NATIONAL_URL", "https://dhis2.example.org:8443/dev/")
     assert list(wrong_values(Settings(), datasets)) == []

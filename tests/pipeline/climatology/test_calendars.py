@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.zonal.step import Aggregated

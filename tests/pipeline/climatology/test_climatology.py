@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import inspect_datasets

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eo_pygeoapi.contract.models import NOT_OF_DHIS2, PERIOD_TYPES, Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import NOT_OF_DHIS2, PERIOD_TYPES, PeriodType
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.pipeline.dhis2.client import connect
 from eo_pygeoapi.pipeline.dhis2.importing import import_to_dhis2

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from eo_pygeoapi.contract.models import NOT_OF_DHIS2, PERIOD_TYPES, ImportSummary, Interval, PeriodType
+from eo_pygeoapi.contract.models import ImportSummary, Interval
+from eo_pygeoapi.contract.period_types import NOT_OF_DHIS2, PERIOD_TYPES, PeriodType
 from eo_pygeoapi.contract.periods import Period, calendar_of, name_in_dhis2, periods_in
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.read import read_datasets

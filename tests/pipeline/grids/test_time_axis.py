@@ -35,15 +35,36 @@ def test_labels_at_noon_are_days(tmp_path: Path) -> None:
     check(opened(request(tmp_path, "t2m.nc")))
 
 
-def test_bounds_decide_where_labels_are_the_end_of_a_day(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("said", "name"), [("time_bnds", "time_bnds"), ("", "time_bnds"), ("time_bnds", "time_bound")])
+def test_bounds_decide_where_labels_are_the_end_of_a_day(tmp_path: Path, said: str, name: str) -> None:
     dataset = cube()
     start = dataset["time"].values
     dataset = dataset.assign_coords(time=start + np.timedelta64(1, "D"))
-    dataset["time"].attrs["bounds"] = "time_bnds"
+    dataset["time"].attrs["bounds"] = said
     dataset["time"].encoding["units"] = "days since 2025-01-01"
-    dataset["time_bnds"] = (("time", "bnds"), np.stack([start, start + np.timedelta64(1, "D")], 1))
+    dataset[name] = (("time", "bnds"), np.stack([start, start + np.timedelta64(1, "D")], 1))
     written(dataset, tmp_path / "t2m.nc")
     check(opened(request(tmp_path, "t2m.nc")))
+
+
+def test_a_time_axis_without_steps_is_said_to_be_empty(tmp_path: Path) -> None:
+    dataset = cube(2)
+    dataset["time"].encoding["units"] = "days since 2025-01-01"
+    written(dataset.isel(time=slice(0, 0)), tmp_path / "t2m.nc")
+    with pytest.raises(SourceError, match=r"t2m.nc: holds no time steps, its time axis is empty"):
+        opened(request(tmp_path, "t2m.nc"))
+
+
+@pytest.mark.parametrize(("days", "step"), [(1, "day"), (31, "month"), (0, "month")])
+def test_bounds_tell_how_long_a_single_step_is(tmp_path: Path, days: int, step: str) -> None:
+    dataset = cube(1)
+    start = dataset["time"].values
+    dataset["time"].encoding["units"] = "days since 2025-01-01"
+    if days:
+        dataset["time_bnds"] = (("time", "bnds"), np.stack([start, start + np.timedelta64(days, "D")], 1))
+    written(dataset, tmp_path / "t2m.nc")
+    grid = opened(request(tmp_path, "t2m.nc", end="2025-07-31", periodType="monthly"))
+    assert (grid.attrs["step"], grid["time"].values.tolist()) == (step, start.astype("M8[ns]").tolist())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pint
 import pytest
 
 from eo_pygeoapi.errors import SourceError
-from eo_pygeoapi.pipeline.grids.units import USUAL, conversion, convert_units, units_problem
+from eo_pygeoapi.pipeline.grids.units import USUAL, conversion, convert_units, refuse_sum_of_rates, units_problem
 
 
 @pytest.mark.parametrize(("from_", "to"), USUAL)
@@ -98,3 +100,26 @@ def test_units_that_nobody_names_are_an_error() -> None:
 def test_units_that_do_not_convert_are_an_error() -> None:
     with pytest.raises(SourceError, match="units: 'K' cannot be converted to 'mm'"):
         convert_units(np.array([1.0]), "K", "mm")
+
+
+@pytest.mark.parametrize(
+    ("units", "hours", "right"),
+    [
+        ("mm/hr", 1.0, True),
+        ("mm/hr", 0.5, False),
+        ("mm day-1", 24.0, True),
+        ("mm day-1", 1.0, False),
+        ("mm day-1", 744.0, False),
+        ("kg m-2 s-1", 3.0, False),
+        ("m/day", 24.0, True),
+        ("mm", 0.5, True),
+        ("", 0.5, True),
+        ("W m-2", 1.0, True),
+        ("mm/month", 744.0, True),
+        ("K", 1.0, True),
+    ],
+)
+def test_a_sum_of_rates_needs_steps_of_their_length(units: str, hours: float, right: bool) -> None:
+    words = rf"rates \({units}\).*{hours:g} hours is no amount"
+    with nullcontext() if right else pytest.raises(SourceError, match=words):
+        refuse_sum_of_rates(units, np.full(3, hours))

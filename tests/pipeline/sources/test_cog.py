@@ -286,6 +286,14 @@ def test_a_projected_raster_without_nodata_is_refused(server: chc.StandIn, tmp_p
         CogSource().extract(asked)
 
 
+def test_no_data_may_be_nan_in_words(server: chc.StandIn, tmp_path: Path) -> None:
+    cells = np.full((50, 50), 0.25, "float32")
+    sinusoidal(server.root / "float.tif", cells, -12.1, 9.1)
+    found = item("one", date(2024, 3, 1), 1, "float.tif", **{"raster:bands": [{"nodata": "nan"}]})
+    asked = ask(dataset(publish(server, [found])), "2024-03-01", "2024-03-01", tmp_path)
+    assert values(asked)[("west", "20240301")] == 0.25
+
+
 # Who may read
 
 

@@ -219,6 +219,40 @@ def test_a_mistake_in_another_dataset_is_not_shared(ask: Ask, server: cds.StandI
     assert values(ask("2024-01-10", "2024-01-10", companions=(wrong,)), source()) == {"20240110": 26.76}
 
 
+def test_a_request_that_is_too_large_is_made_in_parts(ask: Ask, server: cds.StandIn) -> None:
+    # two variables of the days 10 to 13 are 192 hours: first each variable by itself, then two days of it
+    server.state(fields=48)
+    asked = ask("2024-01-10", "2024-01-12", companions=(dataset("2m_temperature"),))
+    assert values(asked, source()) == {"20240110": 26.76, "20240111": 29.16, "20240112": 31.56}
+    taken = [(e["variable"], e["day"]) for e in server.executions() if len(e["variable"]) * len(e["day"]) <= 2]
+    assert sorted(taken) == [
+        (["2m_temperature"], ["10", "11"]),
+        (["2m_temperature"], ["12", "13"]),
+        (["total_precipitation"], ["10", "11"]),
+        (["total_precipitation"], ["12", "13"]),
+    ]
+    server.clear_log()
+    assert len(values(ask("2024-01-10", "2024-01-12", "2m_temperature"), source())) == 3
+    assert server.log() == []
+
+
+def test_a_request_that_is_too_large_is_no_licence(ask: Ask, server: cds.StandIn) -> None:
+    server.state(fields=10)
+    words = (
+        r"Climate Data Store: takes no request as large as that for ERA5-Land total_precipitation 2024-01-10 \(403\): "
+        r"cost limits exceeded\. Your request is too large, please reduce your selection\.$"
+    )
+    with pytest.raises(SourceError, match=words) as caught:
+        source().extract(ask("2024-01-10", "2024-01-10"))
+    assert not isinstance(caught.value, SourceCredentialError)
+
+
+def test_a_file_that_says_once_that_it_is_provisional(ask: Ask, server: cds.StandIn, tmp_path: Path) -> None:
+    server.state(says_version_once=True)
+    source().extract(ask("2026-03-01", "2026-03-01", "2m_temperature"))
+    assert kept(tmp_path) == ["2m_temperature_2026-03-01.provisional.nc"]
+
+
 def test_a_run_that_waits_in_the_queue_says_so(ask: Ask, server: cds.StandIn) -> None:
     server.state(polls=2)
     said: list[str] = []

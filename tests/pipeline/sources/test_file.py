@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 
 from eo_pygeoapi.errors import InputError, NoDataError, SourceError
 from eo_pygeoapi.pipeline.sources.step import Extract, extract_source_data, open_source_data
@@ -188,3 +189,43 @@ def test_local_days_of_an_hourly_source_reach_into_the_neighbouring_files(tmp_pa
     asked = request(tmp_path, "t2m-{YYYY}-{MM}-{DD}.nc", "2025-07-01", "2025-07-01", timeZone="Africa/Nairobi")
     times = opened(asked)["time"].values
     assert (times[0], times[-1]) == (np.datetime64("2025-06-30T21"), np.datetime64("2025-07-01T20"))
+
+
+def hours_of_ecmwf(folder: Path, cell: float, kind: str, **time: str) -> xr.DataArray:
+    """Open hours from 00:00 to 00:00 two days later, in which h comes in the hour before h."""
+    hours = np.arange(49)
+    of_hours = hours.astype("float64")
+    counted = np.array([sum(h for h in hours if (hour - 1) // 24 == (h - 1) // 24 and h <= hour) for hour in hours])
+    values = counted if (kind, cell) == ("accum", 0.1) else of_hours
+    dataset = xr.DataArray(
+        np.broadcast_to(values[:, None, None], (49, 60, 60)),
+        dims=("valid_time", "latitude", "longitude"),
+        coords={
+            "valid_time": np.datetime64("2025-07-01", "ns") + hours.astype("m8[h]"),
+            "latitude": 2.5 + cell * (30 - np.arange(60)),
+            "longitude": 0.5 + cell * (np.arange(60) - 30),
+        },
+        attrs={"units": "m", "GRIB_stepType": kind},
+    ).to_dataset(name="tp")
+    dataset["valid_time"].attrs, dataset["valid_time"].encoding = time, {"units": "hours since 2025-07-01"}
+    if time:
+        ends = dataset["valid_time"].values
+        dataset["of_hours"] = (("valid_time", "ends"), np.stack([ends - np.timedelta64(1, "h"), ends], axis=1))
+    written(dataset, folder / "tp.nc")
+    return opened(request(folder, "tp.nc", end="2025-07-02", options={"variable": "tp"}))
+
+
+@pytest.mark.parametrize(("cell", "kind"), [(0.1, "accum"), (0.25, "accum"), (0.25, "avg"), (0.1, "max")])
+def test_hours_that_ecmwf_labels_with_their_ends(tmp_path: Path, cell: float, kind: str) -> None:
+    grid = hours_of_ecmwf(tmp_path, cell, kind)
+    assert grid["time"].values[[0, -1]].tolist() == np.array(["2025-07-01T00", "2025-07-02T23"], "M8[ns]").tolist()
+    assert grid.values[:, 0, 0].tolist() == list(range(1, 49))
+
+
+def test_values_of_a_moment_stay_at_their_label(tmp_path: Path) -> None:
+    assert hours_of_ecmwf(tmp_path, 0.25, "instant").values[:, 0, 0].tolist() == list(range(48))
+
+
+def test_bounds_of_hours_say_more_than_their_type(tmp_path: Path) -> None:
+    grid = hours_of_ecmwf(tmp_path, 0.25, "accum", bounds="of_hours")
+    assert grid.values[:, 0, 0].tolist() == list(range(1, 49))

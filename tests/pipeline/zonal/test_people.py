@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import shapely
 
-from eo_pygeoapi.contract.models import Interval, PeriodType
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import Period, period_with_id, periods_in
 from eo_pygeoapi.pipeline.grids.people import People, nearest
 from eo_pygeoapi.pipeline.zonal.step import Aggregated, Means, aggregate_to_org_units

@@ -12,8 +12,10 @@ import xarray as xr
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from eo_pygeoapi.contract.models import Interval, PeriodType, SpatialStatistic
+from eo_pygeoapi.contract.models import Interval
+from eo_pygeoapi.contract.period_types import PeriodType
 from eo_pygeoapi.contract.periods import periods_in
+from eo_pygeoapi.contract.statistics import SpatialStatistic
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.sources.step import SourceRequest, extract_source_data, open_source_data
 from eo_pygeoapi.pipeline.zonal import step as zonal
@@ -112,6 +114,19 @@ def test_a_point_has_no_sum_and_is_listed() -> None:
         ("clinic", "is a point, and has no area to sum over; with spatial: mean it has the value of its cell"),
         ("far", "lies outside the grid of the data"),
     ]
+
+
+def test_a_sum_that_lacks_a_part_of_its_unit_is_listed() -> None:
+    half, sliver = box(1, 0, 5, 1), box(0, 0, 3.02, 1)
+    grid, units = made.grid(NINE), made.units({"half": half, "sliver": sliver, "inside": box(0, 0, 3, 3)})
+    day = periods_in(Interval(start=date(2025, 7, 1), end=date(2025, 7, 1)), "daily")
+    found = zonal.aggregate_to_org_units(grid, units, day, made.dataset(aggregation={"spatial": "sum"}))
+    assert found.frame["value"].tolist() == [17.0, 24.0, 45.0]
+    assert [(entry.org_unit, entry.reason) for entry in found.left_out] == [
+        ("half", "50 % of its area lies outside the grid of the data; its value is that of the rest")
+    ]
+    of_means = zonal.aggregate_to_org_units(grid, units, day, made.dataset())  # the valid fraction is for these
+    assert of_means.left_out == [] and of_means.frame["validFraction"][0] == pytest.approx(0.5)
 
 
 def test_a_point_on_the_sea_takes_the_nearest_cell_with_data_but_none_farther_than_one() -> None:
@@ -276,6 +291,17 @@ def test_rates_of_months_become_amounts_by_the_length_of_each() -> None:
     quarter = periods_in(Interval(start=date(2025, 1, 1), end=date(2025, 3, 31)), "quarterly")
     found = zonal.aggregate_to_org_units(grid, made.units({"a": box(0, 0, 2, 2)}), quarter, dataset)
     assert found.frame["value"].tolist() == [180.0]
+
+
+@pytest.mark.parametrize("how", [{"temporal": "sum"}, {"daily": "sum", "temporal": "max"}])
+def test_a_sum_of_rates_needs_units(how: dict[str, str]) -> None:
+    grid = made.grid(np.ones((24, 3, 3)), step="hour", units="kg m-2 s-1")
+    day = periods_in(Interval(start=date(2025, 7, 1), end=date(2025, 7, 1)), "daily")
+    units = made.units({"a": box(0, 0, 3, 3)})
+    with pytest.raises(SourceError, match=r"its values are rates \(kg m-2 s-1\), of which the sum .* set units.to"):
+        zonal.aggregate_to_org_units(grid, units, day, made.dataset(aggregation=how))
+    found = zonal.aggregate_to_org_units(grid, units, day, made.dataset(aggregation=how, units={"to": "mm"}))
+    assert found.frame["value"].tolist() == [86400]
 
 
 def test_units_that_do_not_convert_are_an_error() -> None:

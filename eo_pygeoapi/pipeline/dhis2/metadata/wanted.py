@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from eo_pygeoapi.contract.models import NOT_OF_DHIS2
+from eo_pygeoapi.contract.period_types import NOT_OF_DHIS2
 from eo_pygeoapi.contract.periods import name_in_dhis2
 from eo_pygeoapi.datasets.convention import IMPORTER_GROUP, data_element_code, data_set_code
 from eo_pygeoapi.pipeline.dhis2.checks_of_data_element import KEEP_ZEROS

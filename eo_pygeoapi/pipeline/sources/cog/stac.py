@@ -14,6 +14,7 @@ from eo_pygeoapi.pipeline.sources.cog.options import CogOptions
 from eo_pygeoapi.pipeline.sources.cog.raster import Raster
 
 _PAGE, _MOST_PAGES = 250, 400
+_IN_WORDS = ("nan", "inf", "-inf")  # as JSON cannot write them
 
 
 @dataclass(frozen=True)
@@ -67,4 +68,5 @@ class Search:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number or value in _IN_WORDS else None

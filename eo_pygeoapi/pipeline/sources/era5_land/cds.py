@@ -23,13 +23,15 @@ from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFail
 
 from eo_pygeoapi.errors import EoError, SourceCredentialError, SourceError, SourceUnavailableError
 from eo_pygeoapi.pipeline.sources.era5_land.options import CDS
-from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, Wanted
+from eo_pygeoapi.pipeline.sources.era5_land.provider import NotPublishedError, TooLargeError, Wanted
 from eo_pygeoapi.pipeline.sources.era5_land.statistics import COLLECTION
 from eo_pygeoapi.store.download_cache import days_text
 
 _LOG = logging.getLogger(__name__)
 ADDRESS = CDS.defaults["url"]
 _NOT_YET = re.compile(r"requested is available yet|latest date available")
+# its limit of a request's cost has the status of a licence that is not accepted
+_TOO_LARGE = re.compile(r"cost limits? exceeded|request is too large|request too large", re.IGNORECASE)
 _LATEST = re.compile(r"latest date available\D*(\d{4}-\d{2}-\d{2})")
 _MINUTE, _HOUR = 60, 3600
 _LONGEST_TEXT = 600  # of the provider's own words, which may be a traceback
@@ -185,6 +187,8 @@ def _of_answer(error: requests.HTTPError, name: str, what: str) -> Exception:
     if status == requests.codes.bad_request and _NOT_YET.search(text):
         latest = _LATEST.search(text)
         return NotPublishedError(text, date.fromisoformat(latest[1]) if latest else None)
+    if _TOO_LARGE.search(text):
+        return TooLargeError(f"{name}: takes no request as large as that for {what} ({status}): {text}")
     if status >= 500 or status in (requests.codes.too_many, requests.codes.request_timeout):
         return SourceUnavailableError(f"{name}: answers {status} for {what}: {text}; try again later")
     why = _REFUSALS.get(status, f"refuses the request for {what} ({status})")

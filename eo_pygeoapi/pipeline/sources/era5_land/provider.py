@@ -1,11 +1,12 @@
 """The interface of the providers of the source `era5-land`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.sources.era5_land.statistics import DailyStatistic
 
@@ -16,6 +17,10 @@ class NotPublishedError(Exception):
     def __init__(self, message: str, latest: date | None = None) -> None:
         super().__init__(message)
         self.latest = latest
+
+
+class TooLargeError(SourceError):
+    """The provider refuses a request for its size, and may take a smaller one."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,16 @@ class Wanted:
     box: Box
     daily: DailyStatistic | None = None
 
+    def in_two(self) -> "list[Wanted]":
+        """Return two requests for the same, of half the variables or else of half the days; none of one and one."""
+        if len(self.variables) > 1:
+            half = len(self.variables) // 2
+            return [replace(self, variables=part) for part in (self.variables[:half], self.variables[half:])]
+        if len(self.days) > 1:
+            half = len(self.days) // 2
+            return [replace(self, days=part) for part in (self.days[:half], self.days[half:])]
+        return []
+
 
 class HourlyProvider(Protocol):
     """A provider of ERA5-Land hourly data."""
@@ -42,6 +57,25 @@ class HourlyProvider(Protocol):
     def fetch(self, wanted: Wanted, folder: Path, say: Callable[[str], None]) -> list[Path]:
         """Download the published ones of the hours into NetCDF files in the folder.
 
-        Raises NotPublishedError where none is published, SourceUnavailableError where trying again may help, and
-        SourceError for other errors.
+        Raises NotPublishedError where none is published, TooLargeError where that is too much for a request,
+        SourceUnavailableError where trying again may help, and SourceError for other errors.
         """
+
+
+def fetched(
+    provider: HourlyProvider, wanted: Wanted, folder: Path, say: Callable[[str], None]
+) -> Iterator[tuple[Wanted, list[Path]]]:
+    """Yield what is wanted and the files of it: all at once, or in parts where the provider takes no more.
+
+    A part's files may be gone when the next part comes. Raises the errors of `HourlyProvider.fetch`.
+    """
+    try:
+        files = provider.fetch(wanted, folder, say)
+    except TooLargeError:
+        parts = wanted.in_two()
+        if not parts:
+            raise
+        for part in parts:
+            yield from fetched(provider, part, folder, say)
+    else:
+        yield wanted, files

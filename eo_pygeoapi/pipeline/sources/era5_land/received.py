@@ -65,7 +65,9 @@ def read(paths: Sequence[Path], variable: str, name: str) -> Received:
                     raise SourceError(f"{name}: what was received has no time axis")
                 array = array.drop_vars([key for key in array.coords if key not in array.dims]).load()
                 versions = dataset["expver"] if "expver" in dataset.variables else None
-                of_steps = versions.values.astype(str) if versions is not None and versions.dims == (time,) else None
+                of_steps = None
+                if versions is not None and versions.dims in ((), (time,)):  # a file of one version may say it once
+                    of_steps = np.broadcast_to(versions.values.astype(str), array.sizes[time])
                 return Received(array if time == "time" else array.rename({time: "time"}), of_steps)
         except SourceError:
             raise

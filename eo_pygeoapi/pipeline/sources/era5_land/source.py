@@ -28,7 +28,7 @@ from eo_pygeoapi.pipeline.sources.era5_land.destine import EarthDataHub
 from eo_pygeoapi.pipeline.sources.era5_land.formulas import derive
 from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts, needed_days
 from eo_pygeoapi.pipeline.sources.era5_land.options import Era5LandOptions
-from eo_pygeoapi.pipeline.sources.era5_land.provider import HourlyProvider, NotPublishedError, Wanted
+from eo_pygeoapi.pipeline.sources.era5_land.provider import HourlyProvider, NotPublishedError, Wanted, fetched
 from eo_pygeoapi.pipeline.sources.era5_land.received import Received, check, read, write_days
 from eo_pygeoapi.pipeline.sources.era5_land.statistics import DailyStatistic, daily_statistic
 from eo_pygeoapi.pipeline.sources.era5_land.variables import ERA5_LAND_VARIABLES
@@ -230,7 +230,7 @@ class _Fetching:
                     self._fetch_of_month(variables, set(days), part)
         return self.own(own)
 
-    def _fetch_of_month(self, variables: Mapping[str, Sequence[date]], wanted: set[date], part: str) -> None:
+    def _fetch_of_month(self, variables: Mapping[str, Sequence[date]], wanted: set[date], name: str) -> None:
         """Fetch what is not kept of these days of a month, whose lock is held, in one request."""
         needed = {variable: sorted(wanted.intersection(days)) for variable, days in variables.items()}
         missing = {variable: self.kept(variable, days, locked=True)[1] for variable, days in needed.items()}
@@ -238,16 +238,15 @@ class _Fetching:
         if not days:  # another job has fetched them
             return
         _LOG.info("%s: asks for %s of %s", self.folder.name, ", ".join(lacking), days_text(days))
-        with self.folder.unfinished(part) as unfinished:
+        with self.folder.unfinished(name) as unfinished:
             asked = Wanted(lacking, days, box_of(self.request.download_box), self.daily)
             try:
-                received = self.provider.fetch(asked, unfinished, self.request.say)
+                for part, files in fetched(self.provider, asked, unfinished, self.request.say):
+                    for variable in part.variables:
+                        self._keep(read(files, variable, self.folder.name), variable, part.days, unfinished)
             except NotPublishedError as error:
                 self.latest = error.latest or self.latest
                 _LOG.info("%s: %s", self.provider.name, error)
-                return
-            for variable in lacking:
-                self._keep(read(received, variable, self.folder.name), variable, days, unfinished)
 
     def _ask_for_newest(self, wanted: Sequence[date]) -> None:
         """Ask the provider how far its data go, where some of the days may not be there yet."""

@@ -24,6 +24,7 @@ from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.grids.time_axis import Step
 from eo_pygeoapi.pipeline.sources.assembly import assemble
 from eo_pygeoapi.pipeline.sources.download import cached, download, exists
+from eo_pygeoapi.pipeline.sources.file.hours_of_ecmwf import by_starts
 from eo_pygeoapi.pipeline.sources.file.near import PLACEHOLDER, local_file
 from eo_pygeoapi.pipeline.sources.file.options import FileOptions
 from eo_pygeoapi.pipeline.sources.request import Extract, SourceRequest
@@ -107,7 +108,7 @@ class FileSource:
         single = all(grid.sizes.get("time", 1) == 1 for grid in grids)
         known = options.step or (found[0].step if single else None)
         dated = [with_time(grid, part.date, part.name) for grid, part in zip(grids, found, strict=True)]
-        grid = assemble(dated, request, options.href, known)
+        grid = assemble(dated, request, options.href, known, by_starts)
         return vectors_of_directions(grid, request)
 
     def look(self, request: SourceRequest) -> None:
