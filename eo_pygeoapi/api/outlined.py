@@ -15,8 +15,8 @@ from eo_pygeoapi.api.http.problems import Answer
 from eo_pygeoapi.api.http.splicing import spliced_gzip
 from eo_pygeoapi.provider import REFERENCE
 
-# a unit may be called like a reference, so only what stands in place of a geometry is one
-_REFERENCE = re.compile(rf'(?:(?<="geometry":)|(?<="geometry": ))"{REFERENCE}([0-9a-f]+)"')
+# a unit may be called like a reference, so only what stands in place of a geometry is one; what is rare comes first
+_REFERENCE = re.compile(rf'"{REFERENCE}(?:(?<="geometry":"{REFERENCE})|(?<="geometry": "{REFERENCE}))([0-9a-f]+)"')
 
 
 def with_outlines(api: API, request: APIRequest, answer: Answer, outlines: Mapping[str, str]) -> Answer:

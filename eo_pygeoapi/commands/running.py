@@ -25,6 +25,7 @@ class Running:
     pids: dict[str, int]
     births: dict[str, float]
     variables: list[str] | None = None  # names of the variables that give its jobs connections and keys
+    temporary: str = ""  # the folder of Python's multiprocessing
 
     @property
     def web_url(self) -> str:

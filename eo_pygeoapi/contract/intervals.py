@@ -19,6 +19,8 @@ _DURATION = re.compile(r"-?P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 def resolve_interval(inputs: DatedInputs, today: date) -> Interval:
     """Return the days of a request; durations count from `today`, the day of the scheduled time.
 
+    But in `datetime` one without a sign beside a date is how long the interval is, as in ISO 8601: 2024-01-01/P1M.
+
     Raises InputError, with every mistake, for missing or unreadable dates and for an end before the start.
     """
     if inputs.datetime:
@@ -29,8 +31,13 @@ def resolve_interval(inputs: DatedInputs, today: date) -> Interval:
     else:
         names, texts = ("start", "end"), (inputs.start, inputs.end)
     problems = [f"input {n}: is required (or datetime)" for n, t in zip(names, texts, strict=True) if not t]
-    first = _day(names[0], texts[0], today, problems, last=False)
-    last = _day(names[1], texts[1], today, problems, last=True)
+    before, after = (bool(inputs.datetime) and _is_length(*pair) for pair in (texts, texts[::-1]))
+    first = None if before else _day(names[0], texts[0], today, problems, last=False)
+    last = None if after else _day(names[1], texts[1], today, problems, last=True)
+    if before and last:
+        first = _day(names[0], f"-{texts[0]}", last + timedelta(1), problems, last=False)
+    if after and first and (following := _day(names[1], texts[1], first, problems, last=True)):
+        last = following - timedelta(1)
     if first and last and last < first:
         problems.append(f"input {names[1]}: the end {texts[1]!r} ({last}) is before the start {texts[0]!r} ({first})")
     if first and last and not problems:
@@ -38,6 +45,11 @@ def resolve_interval(inputs: DatedInputs, today: date) -> Interval:
     if problems or not first or not last:
         raise InputError(list(dict.fromkeys(problems)))
     return Interval(start=first, end=last)
+
+
+def _is_length(text: str, other: str) -> bool:
+    """Tell whether this end of an ISO 8601 interval says how long it is, for the other one is a date."""
+    return text.startswith("P") and bool(_DURATION.fullmatch(text)) and not _DURATION.fullmatch(other)
 
 
 def too_long(first: date, last: date) -> list[str]:

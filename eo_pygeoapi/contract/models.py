@@ -92,7 +92,7 @@ class DatedInputs(Model):
     )
     end: str = Field("", title="Last period", description="inclusive; forms as for `start`")
     datetime: str = Field(
-        "", title="Interval", description="start/end as an OGC interval, instead of `start` and `end`"
+        "", title="Interval", description="start/end, start/P1M or P1M/end, instead of `start` and `end`"
     )
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.missing import paused_schedules
 from eo_pygeoapi.datasets.operations import Tenant
 from eo_pygeoapi.datasets.version import version_of
-from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, DeploymentSpec
+from eo_pygeoapi.gateway.deployments import BLOCK, RETIRED, VALUES, DeploymentSpec
 from eo_pygeoapi.gateway.differences import differences
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.specs import import_spec, process_spec
@@ -31,7 +31,8 @@ from eo_pygeoapi.store.pauses import Pause, Pauses
 class Applied:
     """What `apply_deployments` did, by name.
 
-    `taken_up`: those of `updated` whose block has changed; `mended`: the changes in Prefect since the last `apply` that
+    `taken_up`: those of `updated` whose block has changed; `otherwise`: those of them whose values are computed
+    otherwise from now on; `mended`: the changes in Prefect since the last `apply` that
     it undid; `paused`: the schedules that stay paused, and why; `stopped`: those of them that were active before;
     `held`: the schedules that a person has paused; `resumed`: those that a person has resumed in Prefect; `lost_after`:
     after how many silent seconds a machine counted as lost until now, and counts from now on.
@@ -40,6 +41,7 @@ class Applied:
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     taken_up: list[str] = field(default_factory=list)
+    otherwise: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     mended: dict[str, list[str]] = field(default_factory=dict)
@@ -100,6 +102,8 @@ def _bring_in_step(
         done.stopped += [name for name in active if name in done.paused]
         if known.labels.get(BLOCK, spec.block) != spec.block:
             done.taken_up.append(spec.name)
+        if known.labels.get(VALUES, spec.values) != spec.values:
+            done.otherwise.append(spec.name)
         if known.version == spec.fingerprint and RETIRED not in known.tags:
             if not (changed := differences(spec, known, held)):
                 done.unchanged.append(spec.name)

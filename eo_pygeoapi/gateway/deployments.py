@@ -25,6 +25,7 @@ TAG = "eo-pygeoapi"
 RETIRED = "retired"
 BLOCK = "eo-pygeoapi.block"  # label: a digest of the dataset's block, to tell whether it has changed
 CONFIGURATION = "eo-pygeoapi.configuration"  # label, also of runs: the version of what the file says, see `version.py`
+VALUES = "eo-pygeoapi.values"  # label: a digest of what of the block its values depend on
 TENANT = "eo-pygeoapi.tenant"  # label: whose its runs are; empty where they are nobody's
 LEFT_PAUSED = "eo-pygeoapi.left-paused"  # label: the schedules that `apply` left paused, not a person
 IMPORT_FLOW = "eo_aggregate_import_v1"
@@ -57,6 +58,7 @@ class DeploymentSpec:
     schedules: Sequence[DeploymentScheduleCreate] = field(default_factory=tuple)
     environment: Mapping[str, str] = field(default_factory=dict)
     block: str = ""
+    values: str = ""
     tenant: str = ""
     version: str = ""
 
@@ -174,7 +176,13 @@ class Deployments:
             enforce_parameter_schema=False,
             schedules=schedules,
             tags=[TAG],
-            labels={LEFT_PAUSED: left_paused, BLOCK: spec.block, TENANT: spec.tenant, CONFIGURATION: spec.version},
+            labels={
+                LEFT_PAUSED: left_paused,
+                BLOCK: spec.block,
+                VALUES: spec.values,
+                TENANT: spec.tenant,
+                CONFIGURATION: spec.version,
+            },
             work_pool_name=WORK_POOL,
             job_variables=spec.job_variables,
             work_queue_name=spec.queue,

@@ -16,6 +16,11 @@ from eo_pygeoapi.settings import Settings
 
 # a backfill goes on for days, in a new process at every look
 _ENVIRONMENT: Mapping[str, Mapping[str, str]] = {BACKFILL_ID: {"EO_RESUME": "10"}}
+# the members of a block which say what its values are computed from, and how
+_OF_VALUES = (
+    *("source", "options", "units", "periodType", "timeZone", "aggregation", "decimals", "minValidFraction"),
+    *("population", "exposure"),
+)
 
 
 def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
@@ -42,6 +47,7 @@ def import_spec(dataset: Dataset, settings: Settings) -> DeploymentSpec:
             fingerprint="",
             environment={name: str(value) for name, value in limits.items() if value is not None},
             block=_digest(block),
+            values=_digest({name: block[name] for name in _OF_VALUES}),
             tenant=dataset.tenant,
             version=dataset.version,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from eo_pygeoapi.contract.models import ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.datasets.operations import EVENTS, Event, Operations
-from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError
+from eo_pygeoapi.errors import EngineUnavailableError, EoError, NoSuchJobError, ResultsError
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job import Job
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -40,6 +40,7 @@ from eo_pygeoapi.watch.missed import MissedSchedules
 from eo_pygeoapi.watch.numbers import MOST_ACTIVE, Counting
 from eo_pygeoapi.watch.problems import ALIVE, Book, Condition, KeptProblem
 from eo_pygeoapi.watch.survey import survey
+from eo_pygeoapi.watch.unkept import Unkept
 
 STOP_SECONDS = 10.0  # for housekeeping to come to the end of what it is removing
 HOUSEKEEPING_AFTER = timedelta(minutes=5)  # a start has enough to do
@@ -78,13 +79,18 @@ class Watch:
     def run(self, stop: threading.Event) -> None:
         """Look again and again until `stop` is set, and keep house once a day; no error ends it."""
         daily = DailyHousekeeping(self.settings, self.store)
+        unkept = Unkept(Channels(self.settings))
         while not stop.is_set():
+            now = datetime.now(UTC)
             try:
-                datasets, operations = self.look(now := datetime.now(UTC))
+                datasets, operations = self.look(now)
+                unkept.worked(operations.notify, now)
                 if now - self.begun >= HOUSEKEEPING_AFTER:
                     daily.begin_if_due(datasets, operations.retention, now)
             except EoError as error:
                 _LOG.warning("cannot look: %s", error)
+                if isinstance(error, ResultsError):
+                    unkept.failed(str(error), self._configuration.operations.notify, now)
             except Exception:  # a watch that ends is worse than one that has missed a look
                 _LOG.exception("unexpected error")
             stop.wait(self.settings.watch_seconds)

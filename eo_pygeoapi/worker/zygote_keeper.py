@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -17,12 +18,17 @@ _log = logging.getLogger(__name__)
 SLOWEST_RESTART = 60.0
 
 
+def folder_prefix(worker: int) -> str:
+    """Return what the name of the temporary folder of a worker's zygotes begins with."""
+    return f"eo-zygote-{worker}-"
+
+
 class ZygoteKeeper:
     """Supervises one zygote with this environment; `address` is empty while none is ready."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}  # threads do not survive a fork
-        self._folder = Path(tempfile.mkdtemp(prefix="eo-zygote-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=folder_prefix(os.getpid())))
         self._first: ZygoteProcess | None = None
         self._process: ZygoteProcess | None = None
         self._started = 0

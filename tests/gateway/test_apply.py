@@ -162,9 +162,13 @@ def test_a_block_that_changed_is_taken_up_although_prefect_need_not_know(gateway
     assert apply_deployments(gateway, enabled, {}, SETTINGS, PAUSES).taken_up == []
     moved = {name: enabled[name].model_copy(update={"base": "/elsewhere"})}
     changed = {name: enabled[name].model_copy(update={"decimals": 1})}
-    assert apply_deployments(gateway, changed, {}, SETTINGS, PAUSES).taken_up == [name]
+    done = apply_deployments(gateway, changed, {}, SETTINGS, PAUSES)
+    assert done.taken_up == done.otherwise == [name]
     again = apply_deployments(gateway, changed, {}, SETTINGS, PAUSES)
-    assert again.taken_up == [] and again.unchanged == [name]
+    assert again.taken_up == again.otherwise == [] and again.unchanged == [name]
+    heard = {name: changed[name].model_copy(update={"notify": ["ops"]})}
+    done = apply_deployments(gateway, heard, {}, SETTINGS, PAUSES)
+    assert done.taken_up == [name] and done.otherwise == []  # the values are the same
     assert apply_deployments(gateway, moved, {}, SETTINGS, PAUSES).taken_up == [name]  # its files are others
 
 

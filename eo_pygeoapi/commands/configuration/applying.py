@@ -73,6 +73,12 @@ def print_outcome(outcome: Outcome, out: Console, err: Console) -> None:
     ):  # fmt: skip
         if names:
             out.print(f"{word}: {', '.join(names)}", markup=False)
+    for name in done.otherwise:
+        out.print(
+            f"note: {name} computes its values otherwise from now on; those of days that no schedule asks for stay as "
+            f"they are, here and in DHIS2, until `eo-pygeoapi backfill {name}` computes them anew",
+            markup=False,
+        )
     for name, changed in done.mended.items():
         out.print(f"mended {name}, for in Prefect somebody had changed {', '.join(changed)}", markup=False)
     before, now = done.lost_after

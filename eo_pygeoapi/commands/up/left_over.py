@@ -1,8 +1,13 @@
-"""End what a local stack left running when it was killed before it could stop its children."""
+"""End what a local stack left running when it was killed before it could stop its children, and remove its files."""
 
-from collections.abc import Mapping
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from eo_pygeoapi.worker.processes import Process, end_politely
+from eo_pygeoapi.worker.zygote_keeper import folder_prefix
 
 SECONDS = 10.0
 
@@ -22,3 +27,16 @@ def end_left_over(pids: Mapping[str, int], births: Mapping[str, float]) -> list[
     found = {name: process for name, process in known.items() if process.is_alive()}
     end_politely(list(found.values()), SECONDS)
     return list(found)
+
+
+def remove_temporary(of_multiprocessing: str, pids: Iterable[int]) -> None:
+    """Remove the temporary folders of a stack that has ended: that of Python's multiprocessing, and its zygotes'.
+
+    Only what has the name of such a folder and belongs to this user is removed.
+    """
+    found = [Path(of_multiprocessing)] if Path(of_multiprocessing).name.startswith("pymp-") else []
+    for pid in pids:
+        found += Path(tempfile.gettempdir()).glob(f"{folder_prefix(pid)}*")
+    for folder in found:
+        if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)

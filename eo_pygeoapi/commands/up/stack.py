@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict
 from http.client import HTTPException
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,7 +18,7 @@ from eo_pygeoapi.commands.running import CONFIG, OPENAPI, STATE, Running, prefec
 from eo_pygeoapi.commands.up.children import Children
 from eo_pygeoapi.commands.up.empty_database import make_empty
 from eo_pygeoapi.commands.up.interrupts import deferred_interrupts
-from eo_pygeoapi.commands.up.left_over import born, end_left_over
+from eo_pygeoapi.commands.up.left_over import born, end_left_over, remove_temporary
 from eo_pygeoapi.commands.up.preparation import Checked, Preparation
 from eo_pygeoapi.commands.up.restarts import Restarts
 from eo_pygeoapi.errors import EoError
@@ -102,7 +103,7 @@ class LocalStack:
         port = self._free_port("web", host, self._asked[0], checked.port)
         births = {"up": born(os.getpid())}
         self.running = running = Running(
-            os.getpid(), str(self.config), host, port, self._prefect_port, {}, births, self._variables
+            os.getpid(), str(self.config), host, port, self._prefect_port, {}, births, self._variables, get_temp_dir()
         )
         self._spawn("prefect-server", [*_PREFECT_SERVER, "--port", str(running.prefect_port)])
         preparation.write(running.port)
@@ -180,6 +181,9 @@ class LocalStack:
             )
         if earlier is not None and (ended := end_left_over(earlier.pids, earlier.births)):
             self._say(f"ended what an earlier run was killed without stopping: {', '.join(ended)}")
+        if earlier is not None:
+            ids_of_others = {n for n, pid in earlier.pids.items() if born(pid) not in (0.0, earlier.births.get(n))}
+            remove_temporary(earlier.temporary, [pid for n, pid in earlier.pids.items() if n not in ids_of_others])
 
     def _free_port(self, what: str, host: str, asked: int | None, default: int) -> int:
         if asked is not None:

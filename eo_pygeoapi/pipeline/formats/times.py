@@ -42,6 +42,7 @@ _MODELS = {"noleap": "noleap", "365_day": "noleap", "360": "360_day"}
 # the precision of a date that is written as a number, by the number of its digits
 _DIGITS = {8: "D", 6: "M", 4: "Y", 10: "h"}
 _YEARS = (1800, 2200)
+_LEAP_YEARS_AGREE = (1900, 2100)  # between these a fourth of the years are leap years in both calendars
 _HOUR = 3600 * 10**9  # nanoseconds
 _EXPECTED = "expected dates, such as units 'days since 2024-01-01' in the calendar 'standard'"
 
@@ -116,11 +117,13 @@ def _since(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any,
         # half a month means the middle of the month
         days = np.floor((months - whole) * length.astype("int64")).astype("int64")
         return Times(np.asarray((start.astype("M8[D]") + days.astype("m8[D]")).astype("M8[ns]")))
+    numbers = [int(found[name] or 1) for name in ("year", "month", "day")]
+    if calendar == "julian" and numbers[0] > _LEAP_YEARS_AGREE[0]:
+        return _in_julian(values, unit, since, attributes, source)
     if calendar not in _USUAL:
         return Times(_of_model(values, written, calendar, source))
     if unit not in _SECONDS:
         raise SourceError(f"{source}: its times are in {written!r}; allowed: seconds, minutes, hours, days, months")
-    numbers = [int(found[name] or 1) for name in ("year", "month", "day")]
     if numbers[0] < 1:
         raise SourceError(f"{source}: its times are in {written!r}, a year that no calendar has; {_EXPECTED}")
     mixed = "proleptic_gregorian" if calendar == "proleptic_gregorian" else "standard"
@@ -135,6 +138,15 @@ def _since(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any,
     zone = re.search(r"([+-])(\d{1,2}):?(\d{2})?", found["zone"] or "")
     ahead = int(zone[2]) * 3600 + int(zone[3] or 0) * 60 if zone else 0
     return Times(labels, float(-ahead if zone and zone[1] == "-" else ahead))
+
+
+def _in_julian(values: NDArray[Any], unit: str, since: str, attributes: Mapping[Any, Any], source: str) -> Times:
+    """Read real dates that a program calls Julian, as in files of GPM IMERG; both calendars count these years alike."""
+    found = _since(values, unit, since, {**attributes, "calendar": "standard"}, source)
+    years = found.labels.astype("M8[Y]").astype("int64") + 1970
+    if ((years <= _LEAP_YEARS_AGREE[0]) | (years >= _LEAP_YEARS_AGREE[1])).any():
+        raise SourceError(f"{source}: its times are in the calendar 'julian' and not from 1901 to 2099; {_EXPECTED}")
+    return found
 
 
 def _of_model(values: NDArray[Any], written: str, calendar: str, source: str) -> NDArray[np.datetime64]:

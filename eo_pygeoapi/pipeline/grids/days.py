@@ -7,6 +7,7 @@ makes the days, in blocks of bounded size; here they are gathered one after the 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 
 import numpy as np
 import xarray as xr
@@ -57,8 +58,8 @@ def _periods(
     if step == "hour" and not aggregation.daily:
         known = ", ".join(TEMPORAL_STATISTICS)
         raise SourceError(f"{_asked(aggregation)} of hours needs aggregation.daily; allowed: {known}")
-    days = [day for steps in complete for day in _days(grid, steps)]
-    last_days = np.cumsum([(steps.period.end - steps.period.start).days + 1 for steps in complete]) - 1
+    of_periods = [list(_days(grid, steps)) for steps in complete]
+    days, last_days = list(chain.from_iterable(of_periods)), np.cumsum([len(days) for days in of_periods]) - 1
     number, gathered = 0, _Days(aggregation.temporal)
     for block in to_periods(grid, days, aggregation.daily or "mean", memory):
         done: list[_Days] = []
@@ -78,12 +79,13 @@ def _asked(aggregation: Aggregation) -> str:
 
 
 def _days(grid: xr.DataArray, steps: PeriodSteps) -> Iterator[PeriodSteps]:
-    """Yield the time steps of each day of a period."""
+    """Yield the time steps of each day of a period, which is whole; a day that clocks skipped has none."""
     times, step, zone = grid["time"].values, grid.attrs["step"], str(grid.attrs.get("time_zone", "UTC"))
     for n in range((steps.period.end - steps.period.start).days + 1):
         day = steps.period.start + timedelta(n)
         first, stop = (int(i) for i in np.searchsorted(times, utc_bounds(day, day, step, zone)))
-        yield PeriodSteps(Period(f"{day:%Y%m%d}", day, day), first, stop)
+        if stop > first:
+            yield PeriodSteps(Period(f"{day:%Y%m%d}", day, day), first, stop)
 
 
 def _block(first: int, done: "Sequence[_Days]", days: PeriodBlock) -> PeriodBlock:

@@ -10,7 +10,8 @@ from eo_pygeoapi.datasets.source import Limits
 from eo_pygeoapi.errors import SourceError
 from eo_pygeoapi.pipeline.grids.units import conversion
 
-_KELVIN: tuple[float, float] = (150.0, 400.0)
+# the coldest ground that satellites have seen had -98.6 degC; -99 and -99.9 are marks for missing data
+_KELVIN: tuple[float, float] = (174.5, 400.0)
 _TEMPERATURES = re.compile(
     r"(air|surface|sea_surface|sea_surface_skin|sea_surface_foundation|dew_point|wet_bulb|soil|apparent_air)"
     r"_temperature"

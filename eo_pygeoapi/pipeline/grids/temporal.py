@@ -85,7 +85,9 @@ def complete_periods(
                 f"the source has one value a {step}, which do not make up the period {period.id} "
                 f"({period.start} to {period.end}){begins}; allowed period types: {_FILLS[step]}"
             )
-        if stop - first == expected:
+        if not expected:  # where clocks skipped a day, as in Samoa
+            left_out.append(LeftOut(period=period.id, reason=f"there was no such day in {time_zone}"))
+        elif stop - first == expected:
             complete.append(PeriodSteps(period, first, stop))
         elif stop == first:
             left_out.append(LeftOut(period=period.id, reason="no data in the source"))

@@ -42,6 +42,8 @@ def ordered(data: xr.DataArray, known: Step | None, otherwise: Step, source: str
     SourceError for labels that come twice, or whose spacing does not make up DHIS2 periods.
     """
     labels = data["time"].values.astype("M8[ns]")
+    if not labels.size:
+        raise SourceError(f"{source}: holds no time steps, its time axis is empty; get it from the provider again")
     moments = np.sort(np.append(labels, np.asarray(data["time"].attrs.get("end", labels[:0]), "M8[ns]")))
     length = StepLength(known) if known else _inferred(moments, source) or StepLength(otherwise)
     starts = _starts(labels, length)

@@ -42,3 +42,11 @@ def test_the_channels_that_hear_of_workers_are_told_before_up_ends(settings: Set
     assert len(receiver.taken) == 1  # a supervisor may start it again and again
     closed = book.update([DISK], NOW + timedelta(hours=1)).closed  # as the watch of the next `up` does
     assert [(problem.event, [told.channel for told in problem.told]) for problem in closed] == [("worker", ["ops"])]
+
+
+def test_they_are_told_also_where_nothing_can_be_kept(settings: Settings, receiver: Receiver) -> None:
+    settings.data_dir.mkdir()
+    (settings.data_dir / "results").write_text("no folder, so nothing can be written")
+    tell_of_the_end(settings, "the worker", "/data/logs/worker.log", NOW)
+    (got,) = receiver.taken
+    assert "`eo-pygeoapi up` has stopped" in got["message"] and "could not be kept as a problem" in got["message"]

@@ -28,6 +28,7 @@ SINCE_YEAR_1 = date(2024, 1, 1).toordinal() + 1  # `standard` is Julian before 1
         ([36.25], "hours since 2024-01-01", "365_day", ["2024-01-02T12:15"]),
         ([15, 45, 89], "days since 2024-01-01", "360_day", ["2024-01-16", "2024-02-16", "2024-03-30"]),
         ([29, 59], "days since 2024-01-01", "360", ["2024-01-30", "2024-02-29"]),  # the 30th is the last
+        ([19781, 19782], "days since 1970-01-01", "julian", ["2024-02-28", "2024-02-29"]),  # as GPM IMERG
         ([0, 1], "years since 2023-01-01", "", ["2023-01-01", "2024-01-01"]),
         ([20240101, 20240229], "", "", ["2024-01-01", "2024-02-29"]),
         ([20240101.25], "day as %Y%m%d.%f", "", ["2024-01-01T06"]),
@@ -76,6 +77,12 @@ def test_an_offset_is_kept_beside_the_times_of_the_clock(units: str, hours: floa
             {"units": "days since 2024-01-01", "calendar": "360_day"},
             r"its days are those of a climate model \(360_day\), which do not all exist; .* use monthly values",
         ),
+        (
+            [0, 1],
+            {"units": "days since 1850-01-01", "calendar": "julian"},
+            r"its days are those of a climate model \(julian\)",
+        ),
+        ([0, 60000], {"units": "days since 1970-01-01", "calendar": "julian"}, "'julian' and not from 1901 to 2099"),
         ([0], {"units": "days since 2024-01-01", "calendar": "lunar"}, "calendar 'lunar'; expected dates"),
         ([0.3], {"units": "months since 2024-01-01"}, "not whole or half months"),
         ([0, np.nan], {"units": "days since 2024-01-01"}, "its time step 2 has no time"),

@@ -93,6 +93,14 @@ def test_days_are_those_of_the_time_zone() -> None:
     assert list(found.frame["value"]) == [30.0]
 
 
+def test_a_day_that_clocks_skipped_is_none_of_the_days_of_its_month() -> None:
+    found = aggregated(
+        np.full(24 * 34, 40.0), "2011-11-30", "2012-01-02", "hour", timeZone="Pacific/Apia",
+        aggregation={"daily": "max", "temporal": "days-above-35"},
+    )  # fmt: skip
+    assert list(found.frame["value"]) == [30.0]
+
+
 def test_thresholds_are_in_the_units_of_the_values() -> None:
     kelvin = np.array([308.0, 309.0] * 15 + [308.0])
     units: dict[str, Any] = {"units": {"from": "K", "to": "degC"}, "attrs_units": "K"}

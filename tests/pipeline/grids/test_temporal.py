@@ -233,3 +233,14 @@ def test_the_month_of_a_clock_that_is_put_forward_is_whole() -> None:
     grid = made.grid(np.ones((times.size, 1, 1)), step="hour", times=times, step_hours=3.0)
     values, _ = aggregated(grid, periods("2025-03-01", "2025-03-31", "monthly"), "sum", "Asia/Beirut")
     assert values.ravel().tolist() == [31 * 8 - 1]  # 28 February 22 UTC to 31 March 21 UTC
+
+
+def test_a_day_that_clocks_skipped_is_left_out_and_its_month_is_whole() -> None:
+    # Samoa went from 29 to 31 December 2011
+    times = np.arange(np.datetime64("2011-11-30T00"), np.datetime64("2012-01-02T00"))
+    grid = made.grid(np.ones((times.size, 1, 1)), step="hour", times=times)
+    complete, left_out = complete_periods(grid, periods("2011-12-29", "2011-12-31", "daily"), "Pacific/Apia")
+    assert [steps.period.id for steps in complete] == ["20111229", "20111231"]
+    assert [(e.period, e.reason) for e in left_out] == [("20111230", "there was no such day in Pacific/Apia")]
+    values, _ = aggregated(grid, periods("2011-12-01", "2011-12-31", "monthly"), "sum", "Pacific/Apia")
+    assert values.ravel().tolist() == [30 * 24]

@@ -47,6 +47,14 @@ def test_bounds_decide_where_labels_are_the_end_of_a_day(tmp_path: Path, said: s
     check(opened(request(tmp_path, "t2m.nc")))
 
 
+def test_a_time_axis_without_steps_is_said_to_be_empty(tmp_path: Path) -> None:
+    dataset = cube(2)
+    dataset["time"].encoding["units"] = "days since 2025-01-01"
+    written(dataset.isel(time=slice(0, 0)), tmp_path / "t2m.nc")
+    with pytest.raises(SourceError, match=r"t2m.nc: holds no time steps, its time axis is empty"):
+        opened(request(tmp_path, "t2m.nc"))
+
+
 @pytest.mark.parametrize(("days", "step"), [(1, "day"), (31, "month"), (0, "month")])
 def test_bounds_tell_how_long_a_single_step_is(tmp_path: Path, days: int, step: str) -> None:
     dataset = cube(1)
