@@ -12,12 +12,12 @@ import httpx
 from dhis2_client import DHIS2Client
 
 from eo_pygeoapi.errors import Dhis2Error
-from eo_pygeoapi.pipeline.dhis2.errors import EmptyAnswerError, LoginPageError
+from eo_pygeoapi.pipeline.dhis2.errors import LoginPageError
 from eo_pygeoapi.settings import Dhis2Connection
 
 
 class _Client(DHIS2Client):
-    """dhis2-client with the certificate authorities it is given, which raises errors for answers that are none."""
+    """dhis2-client with the certificate authorities it is given; raises LoginPageError for a redirect to the login."""
 
     def __init__(self, *arguments: Any, trust: ssl.SSLContext, **named: Any) -> None:
         self._trust = trust
@@ -26,7 +26,7 @@ class _Client(DHIS2Client):
     def _build_client(self) -> httpx.Client:
         self.verify_ssl = self._trust  # type: ignore[assignment]  # declared bool, and handed to httpx, which takes both
         made = super()._build_client()
-        made.event_hooks = {"response": [_refuse_login_page, _refuse_empty]}
+        made.event_hooks = {"response": [_refuse_login_page]}
         return made
 
 
@@ -85,12 +85,6 @@ def _refuse_login_page(response: httpx.Response) -> None:
     """Raise LoginPageError if DHIS2 redirects to its login page (`/login/`, until 2.42 `/dhis-web-login/`)."""
     if response.is_redirect and "login" in urlsplit(response.headers.get("Location", "")).path.lower():
         raise LoginPageError
-
-
-def _refuse_empty(response: httpx.Response) -> None:
-    """Raise EmptyAnswerError for a GET without a body, which dhis2-client takes for an object without members."""
-    if response.request.method == "GET" and response.is_success and not response.read().strip():
-        raise EmptyAnswerError
 
 
 def _base_url(connection: Dhis2Connection) -> str:

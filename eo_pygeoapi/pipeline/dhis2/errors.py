@@ -43,10 +43,6 @@ class LoginPageError(Exception):
     """DHIS2 redirects to its login page: we are not logged in."""
 
 
-class EmptyAnswerError(Exception):
-    """A question was answered with success and without a word."""
-
-
 @contextmanager
 def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterator[None]:
     """Turn what one call of dhis2-client raises into Dhis2Error, Dhis2CredentialError or Dhis2UnavailableError.
@@ -62,8 +58,6 @@ def translating(server: str, asked: str, secrets: Sequence[str] = ()) -> Iterato
             f"not logged in: DHIS2 at {server} answered {asked} with a redirect to its login page; check the token, or "
             "the user name and password, of this connection, and that a proxy passes on the header Authorization"
         ) from error
-    except EmptyAnswerError as error:
-        raise Dhis2UnavailableError(f"DHIS2 at {server} answered {asked} with nothing; it may be starting") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         detail = redact(str(error), secrets) or type(error).__name__
         if "CERTIFICATE_VERIFY_FAILED" in detail:
