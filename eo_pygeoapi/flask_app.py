@@ -25,6 +25,7 @@ from eo_pygeoapi.api.http import forwarded, relative_links
 from eo_pygeoapi.api.http.accept import AcceptMiddleware, names_only_json
 from eo_pygeoapi.api.http.access import CHANGING, Access
 from eo_pygeoapi.api.http.answers import StoredFile, StreamedText, executions_of, manager_of, use_templates
+from eo_pygeoapi.api.http.bodies import read_body
 from eo_pygeoapi.api.http.compression import compress_answers
 from eo_pygeoapi.api.http.error_page import error_page
 from eo_pygeoapi.api.http.forms import refuse_other_sites
@@ -143,9 +144,9 @@ def _secured(response: Response) -> Response:
 
 def _view(path: str, function: Callable[..., Answer], formats: Iterable[str] | None) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
-        request.get_data()  # so that a form comes as it was sent, too
-        api_request = APIRequest.from_flask(request, stock.api_.locales)
         try:
+            read_body(request)
+            api_request = APIRequest.from_flask(request, stock.api_.locales)
             if formats is not None and not api_request.is_valid(list(formats)):
                 asked = api_request.format
                 raise QueryError(

@@ -21,6 +21,13 @@ CONFORMANCE = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
 CONFORMANCE_CLASSES = (
     "core", "ogc-process-description", "json", "html", "oas30", "job-list", "dismiss", "callback",
 )  # fmt: skip
+# pygeoapi declares it for every collection of features
+EDITING = "http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/"
+# of datasets; clients that do not find these filter what they download
+FILTERING = (
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+)
 
 
 def landing_page(api: API, request: APIRequest) -> Answer:
@@ -43,9 +50,9 @@ def conformance(api: API, request: APIRequest) -> Answer:
     """Return pygeoapi's declaration with the classes of OGC API - Processes that hold here, and no others."""
     if request.format == "html":
         headers, status, content = core_api.conformance(api, as_json(request))
-        return answer_page(api, request, "conformance.html", _declared(content), status)
+        return answer_page(api, request, "conformance.html", _declared(api, content), status)
     headers, status, content = core_api.conformance(api, request)
-    return headers, status, json.dumps(_declared(content), indent=4 if api.pretty_print else None)
+    return headers, status, json.dumps(_declared(api, content), indent=4 if api.pretty_print else None)
 
 
 def openapi(api: API, request: APIRequest) -> Answer:
@@ -102,8 +109,14 @@ def as_json(request: APIRequest) -> object:
     return _Json(request)
 
 
-def _declared(content: str) -> dict[str, object]:
+def _declared(api: API, content: str) -> dict[str, object]:
     document: JsonObject = json.loads(content)
-    others = [uri for uri in document["conformsTo"] if not uri.startswith(CONFORMANCE)]
-    document["conformsTo"] = sorted([*others, *(CONFORMANCE + name for name in CONFORMANCE_CLASSES)])
+    collections = [resource for resource in api.config["resources"].values() if resource["type"] == "collection"]
+    editable = any(provider.get("editable") for each in collections for provider in each.get("providers", ()))
+    leaving = (CONFORMANCE,) if editable else (CONFORMANCE, EDITING)
+    declared = [uri for uri in document["conformsTo"] if not uri.startswith(leaving)]
+    declared += [CONFORMANCE + name for name in CONFORMANCE_CLASSES]
+    if any("eo" in each for each in collections):
+        declared += FILTERING
+    document["conformsTo"] = sorted(set(declared))
     return document

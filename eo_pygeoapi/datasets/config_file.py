@@ -178,14 +178,20 @@ def yaml_path(*parts: str | int) -> str:
     return text
 
 
+MOST_MISTAKES = 200
+
+
 def problems_of(
     error: ValidationError, name: Callable[[Sequence[str | int]], str], model: type[BaseModel]
 ) -> list[str]:
     """Write each mistake that pydantic found in a `model` as one sentence: what, which value, what is allowed.
 
+    Beyond `MOST_MISTAKES` it says how many more there are: sentences take a while, and requests may have a million.
     `name` turns a location into the name that the reader knows (a YAML path, an input's id).
     """
-    return [_sentence(name(entry["loc"]), entry, model) for entry in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    sentences = [_sentence(name(entry["loc"]), entry, model) for entry in found[:MOST_MISTAKES]]
+    return sentences if len(found) <= MOST_MISTAKES else [*sentences, f"{len(found) - MOST_MISTAKES} more mistakes"]
 
 
 def _sentence(name: str, entry: JsonMapping, model: type[BaseModel]) -> str:

@@ -16,7 +16,7 @@ from eo_pygeoapi.datasets.config_file import problems_of, yaml_path
 from eo_pygeoapi.datasets.overridden import overridden
 from eo_pygeoapi.errors import InputError, NoSuchDatasetError
 from eo_pygeoapi.json_types import JsonMapping
-from eo_pygeoapi.wording import nearest, some
+from eo_pygeoapi.wording import nearest, shown, some
 
 _OBJECTS = ("aggregation", "dhis2", "parameters")  # inputs that may be empty objects
 
@@ -131,7 +131,7 @@ def named_dataset(wanted: str, datasets: Mapping[str, Dataset]) -> Dataset:
 
 def _unknown(wanted: str, datasets: Collection[str]) -> str:
     enabled = ", ".join(datasets) or "none"
-    return f"input datasetId: unknown dataset {wanted!r} (enabled: {enabled}){nearest(wanted, datasets)}"
+    return f"input datasetId: unknown dataset {shown(wanted)} (enabled: {enabled}){nearest(wanted, datasets)}"
 
 
 def _input_name(loc: Sequence[str | int]) -> str:

@@ -1,6 +1,7 @@
 """The flow runs of our deployments, which are the jobs: submit, get, list, cancel and delete."""
 
 import copy
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,7 +20,7 @@ from prefect.states import Cancelled, Cancelling, Scheduled
 
 from eo_pygeoapi.contract.status import COMPANIONS, FINAL, PROCESS_ID
 from eo_pygeoapi.datasets.viewer import Viewer, viewer
-from eo_pygeoapi.errors import NoSuchJobError
+from eo_pygeoapi.errors import InputError, NoSuchJobError
 from eo_pygeoapi.gateway.client import KeptClient
 from eo_pygeoapi.gateway.deployments import PAGE, Deployments, flow_of, process_of, tenant_of
 from eo_pygeoapi.gateway.ended_runs import EndedRuns
@@ -46,6 +47,9 @@ from eo_pygeoapi.json_types import JsonMapping
 DURATIONS_LOOKED_AT = 5_000
 REST = 2.0  # so many times as long as a read has taken the same is not read again
 NEWEST_LOOKED_AT = 1_000
+
+
+LARGEST_PARAMETERS = 500_000  # of the 512 KiB that Prefect takes
 
 
 class Runs:
@@ -78,8 +82,11 @@ class Runs:
         """Create a run of the deployment, due now, and return it as a job; wakes the workers of this machine.
 
         There is only one run of a `key`: a repetition returns it.
-        Raises NotAppliedError if Prefect has no such deployment, EngineUnavailableError if Prefect is unreachable.
+        Raises NotAppliedError if Prefect has no such deployment, EngineUnavailableError if Prefect is unreachable, and
+        InputError for parameters that are more than Prefect keeps.
         """
+        if (size := len(json.dumps(parameters))) > LARGEST_PARAMETERS:
+            raise InputError(f"the inputs have {size:,} bytes as JSON; allowed: {LARGEST_PARAMETERS:,}")
         found = self._deployments.called(deployment)
         about = dataset_of(parameters) if process_of(found) in COMPANIONS else ""
         body = {

@@ -19,6 +19,7 @@ _BESIDE_HREF = frozenset({"href", "rel", "type", "hreflang", "title"})
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _BBOX = "ogc-bbox"
 _SHOWN = 80
+MOST_NAMED = 50  # unknown inputs: it takes a while to look for what may have been meant by each
 
 Fetch = Callable[[str], bytes]
 
@@ -47,7 +48,10 @@ def resolve(described: JsonMapping, inputs: JsonMapping, fetch: Fetch) -> dict[s
 
 def check(described: JsonMapping, inputs: JsonMapping) -> None:
     """Check plain inputs against their descriptions; InputError names every wrong one by its id."""
-    problems = [f"input {name}: {not_known(name, described)}" for name in inputs if name not in described]
+    unknown = [name for name in inputs if name not in described]
+    problems = [f"input {name}: {not_known(name, described)}" for name in unknown[:MOST_NAMED]]
+    if len(unknown) > MOST_NAMED:
+        problems.append(f"{len(unknown) - MOST_NAMED} more inputs are not known here")
     for name, description in described.items():
         least, most = description.get("minOccurs", 1), description.get("maxOccurs", 1)
         schema = description.get("schema", {})

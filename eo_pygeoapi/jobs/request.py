@@ -1,6 +1,7 @@
 """The members of an execute request besides its inputs: outputs, response and subscriber."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from eo_pygeoapi.wording import shown
 
 TRANSMISSION_MODES = ("value", "reference")
 MEMBERS = ("inputs", "outputs", "response", "subscriber", "mode")
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 SUBSCRIBER_URIS = ("successUri", "inProgressUri", "failedUri")
 
 
@@ -29,6 +31,10 @@ def read_body(text: bytes) -> ExecuteBody:
     """Read the body of an execute request; InputError when it is no JSON object, or says something twice."""
     try:
         body = json.loads(text, parse_constant=_no_json, object_pairs_hook=_once)
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError("the body has half a character: \\ud800 to \\udfff stand for one in pairs alone") from error
     except (ValueError, RecursionError) as error:
         raise InputError("the body is not JSON; expected an object with the member inputs") from error
     if not isinstance(body, dict):

@@ -31,6 +31,7 @@ FIELDS: dict[str, dict[str, str]] = {
 _OF_KEY = ("orgUnit", "period")  # not the days, which a row that takes others back has none of
 
 _DATETIME = "YYYY, YYYY-MM, YYYY-MM-DD or an RFC 3339 date-time, or two of them as start/end, where .. is open"
+_DAY_OF_GDAL = re.compile(r"(?<=\d)T(?=/|$)")  # GDAL 3.6 writes the days of a filter as 2026-11-20T
 _LIKE_PATTERN = re.compile(r"([^\\]|\\.)*", re.DOTALL)
 # takes the place of an apostrophe in the texts of CQL2 filters: a private character of Unicode, which nobody uses
 APOSTROPHE = "\ue000"
@@ -46,7 +47,7 @@ def property_condition(name: str, text: str) -> Condition:
 def datetime_condition(text: str) -> Condition:
     """Return the rows whose days overlap an instant or interval; instants with an offset count as UTC days."""
     try:
-        first, last = ends_of(text)
+        first, last = ends_of(_DAY_OF_GDAL.sub("", text))
         start = _days(first)[0] if first else date.min
         end = _days(last)[1] if last else date.max
     except ValueError as error:
@@ -111,9 +112,9 @@ _CQL_ALLOWED = (
 )
 
 
-def _known(name: str) -> str:
-    if name not in FIELDS:
-        raise InputError(f"unknown property {name!r}; allowed: {', '.join(FIELDS)}")
+def _known(name: object) -> str:
+    if not isinstance(name, str) or name not in FIELDS:  # a filter in JSON may have anything there
+        raise InputError(f"unknown property {shown(name)}; allowed: {', '.join(FIELDS)}")
     return name
 
 
@@ -178,9 +179,11 @@ def _condition(node: object) -> Condition:
             return _compare(node.rhs, f"{mirrored} ?", node.lhs)
         case ast.Between():
             return _compare(node.lhs, f"{_not(node)}BETWEEN ? AND ?", node.low, node.high)
-        case ast.In():
+        case ast.In() if isinstance(node.sub_nodes, list):
             return _compare(node.lhs, f"{_not(node)}IN ({', '.join('?' * len(node.sub_nodes))})", *node.sub_nodes)
         case ast.Like() if isinstance(node.lhs, ast.Attribute) and FIELDS.get(node.lhs.name) == {"type": "string"}:
+            if not isinstance(node.pattern, str):
+                raise _wrong("filter", node.pattern, "a text as the pattern of LIKE")
             if not _LIKE_PATTERN.fullmatch(node.pattern):
                 raise _wrong("filter", node.pattern, "a pattern that does not end within an escape")
             like = "ILIKE" if node.nocase else "LIKE"

@@ -1,5 +1,6 @@
 """Errors of every kind as programs and people get them, without a Prefect server: with `server.gzip`, and as pages."""
 
+import gzip
 import html
 import http.client
 import json
@@ -93,6 +94,14 @@ WRONG_ITEMS = [
         "resulttype: 'some' is not allowed; allowed: results",
     ),
     ("GET", "/collections/rain/items?skipGeometry=maybe", 400, "skipGeometry: 'maybe' is not allowed"),
+    (
+        "GET",
+        "/collections/rain/items?orgUnit=a&orgUnit=b",
+        400,
+        "orgUnit: is given twice, as 'a' and 'b'",
+    ),
+    ("GET", "/collections/rain/items?filter={}&filter-lang=cql2-json", 400, "filter-lang: 'cql2-json' is not allowed"),
+    ("GET", "/jobs?limit=1&limit=2", 400, "limit: is given twice, as '1' and '2'"),
     ("GET", "/collections/rain/items?filter=value >", 400, "filter: not understood; allowed: CQL2 text such as"),
 ]
 
@@ -216,7 +225,7 @@ def test_a_slash_at_the_end_of_an_address_changes_nothing(url: str, path: str) -
 
 
 def test_a_callback_or_an_input_that_is_no_url_is_said_so(url: str) -> None:
-    for address in ("http://[", "http://[::1", "http://a..b/", "http://h:port/", "http://\ud800/"):
+    for address in ("http://[", "http://[::1", "http://a..b/", "http://h:port/"):
         subscriber = {"inputs": {"text": "x"}, "subscriber": {"successUri": address}}
         reference = {"inputs": {"text": {"href": address}}}
         for body, name in ((subscriber, "subscriber.successUri"), (reference, "input text.href")):
@@ -279,3 +288,44 @@ def test_what_the_web_server_itself_refuses_is_a_problem_too(url: str, sent: byt
 
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
     assert document["status"] == status and says.lower() in document["detail"].lower()
+
+
+# Bodies
+
+EXECUTION, ITEMS = "/processes/echo/execution", "/collections/rain/items"
+CQL = [
+    (b'{"op":">","args":[{"property":{}},1]}', "unknown property {}; allowed: orgUnit"),
+    (b'{"op":"like","args":[{"property":"name"},5]}', "filter: 5 is not allowed; allowed: a text as the pattern"),
+    (b'{"op":"in","args":[{"property":"orgUnit"},5]}', "filter: not supported; allowed: comparisons"),
+]
+BODIES = [
+    (EXECUTION, {}, b'{"inputs": {"text": "\\ud800"}}', 400, "the body has half a character"),
+    (EXECUTION, {"Content-Encoding": "gzip"}, gzip.compress(b"{}"), 415, "Content-Encoding: 'gzip' is not allowed"),
+    (EXECUTION, {}, b'{"inputs": {%s}}' % b",".join(b'"k%d":1' % i for i in range(2_000)), 400, "more mistakes"),
+    *[(ITEMS, {}, body, 400, says) for body, says in CQL],
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "body", "status", "says"), BODIES)
+def test_a_body_that_is_not_understood_is_an_error_that_says_why(
+    url: str, path: str, headers: dict[str, str], body: bytes, status: int, says: str
+) -> None:
+    sent = {"Content-Type": "application/json", **headers}
+    answer = requests.post(url + path, data=body, headers=sent, timeout=60)
+    assert (answer.status_code, says in answer.json()["detail"]) == (status, True), answer.text[:500]
+
+
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        (b"Content-Length: 100\r\n\r\n{}", "the body ends after 2 of 100 bytes"),
+        (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "the body cannot be read"),
+    ],
+)
+def test_a_body_that_does_not_come_whole_is_a_400(url: str, rest: bytes, says: str) -> None:
+    with socket.create_connection(("localhost", urlsplit(url).port or 0), timeout=60) as connection:
+        connection.sendall(f"POST {EXECUTION} HTTP/1.1\r\nHost: x\r\n".encode() + rest)
+        connection.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, says in json.loads(answer.read())["detail"]) == (400, True)

@@ -12,6 +12,8 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.skipif(shutil.which("ogrinfo") is None, reason="Debian's gdal-bin is not installed")
 
+SINCE = ("-oo", "PAGE_SIZE=1000", "-where", "start >= '2025/07/03'")
+
 
 def gdal(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -32,6 +34,8 @@ def test_gdal_reads_a_collection(stack: Stack, jobs: Jobs) -> None:
     table = gdal("ogr2ogr", "-f", "CSV", "/vsistdout/", f"OAPIF:{stack.url}", "sample-temperature", *query)
     rows = list(csv.DictReader(table.splitlines()))
     assert len(rows) == 6 and {row["period"] for row in rows} == {"20250702"}
+    days = gdal("ogr2ogr", "-f", "CSV", "/vsistdout/", f"OAPIF:{stack.url}", "sample-temperature", *SINCE)
+    assert min(row["period"] for row in csv.DictReader(days.splitlines())) == "20250703"
     box = ("-spat", "-1", "-1", "-0.5", "0")
     some = gdal("ogr2ogr", "-f", "CSV", "/vsistdout/", f"OAPIF:{stack.url}", "sample-temperature", *query, *box)
     assert 0 < len(some.splitlines()) - 1 < 6

@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
 from eo_pygeoapi.contract.status import BACKFILL_ID, COMPANIONS, PROCESS_ID, UNDO_ID, JobStatus
-from eo_pygeoapi.errors import EngineUnavailableError, NoSuchJobError, NotAppliedError
+from eo_pygeoapi.errors import EngineUnavailableError, InputError, NoSuchJobError, NotAppliedError
 from eo_pygeoapi.gateway.deployments import IMPORT_FLOW, DeploymentSpec, entrypoint_of
 from eo_pygeoapi.gateway.gateway import PrefectGateway
 from eo_pygeoapi.gateway.job_filter import JobFilter
@@ -63,6 +63,11 @@ def test_a_submitted_run_is_an_accepted_job_that_waits_for_a_worker(gateway: Pre
     again = gateway.runs.get(job.id)
     assert (again.id, again.inputs, again.request) == (job.id, {"datasetId": dataset}, {"response": "raw"})
     assert again.created == job.created and abs(datetime.now(UTC) - again.created) < timedelta(seconds=30)
+
+
+def test_parameters_that_prefect_does_not_keep_are_refused(gateway: PrefectGateway, dataset: str) -> None:
+    with pytest.raises(InputError, match=r"the inputs have 530,\d{3} bytes as JSON; allowed: 500,000"):
+        gateway.runs.submit(dataset, {"inputs": {"text": "x" * 530_000}})
 
 
 def test_statuses_follow_the_flow_run(gateway: PrefectGateway, dataset: str, prefect: SyncPrefectClient) -> None:

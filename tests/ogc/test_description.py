@@ -94,6 +94,7 @@ def test_the_declaration_holds_all_eight_classes(stack: Stack) -> None:
     declared = stack.get("/conformance").json()["conformsTo"]
     ours = {uri.removeprefix(CONFORMANCE) for uri in declared if uri.startswith(CONFORMANCE)}
     assert ours == {"core", "ogc-process-description", "json", "html", "oas30", "job-list", "dismiss", "callback"}
+    assert not [uri for uri in declared if "ogcapi-features-4" in uri]  # nobody can write to a dataset
     page = stack.get("/conformance?f=html").text
     assert f"{CONFORMANCE}dismiss" in page
 

@@ -330,7 +330,7 @@ def test_the_list_is_valid_whole_and_newest_first(stack: Stack, jobs: Jobs) -> N
 def test_the_list_comes_in_pages_that_keep_the_filters(stack: Stack, jobs: Jobs) -> None:
     for wrong in ("limit=0", "limit=abc", "limit=-1", "offset=-1", "offset=x", "limit=1.5"):
         assert_problem(stack.get(f"/jobs?{wrong}"), 400, "invalid-query-parameter-value")
-    assert listed(stack, "limit=100000") is not None
+    assert stack.get("/jobs?limit=100000").status_code == 200
     assert stack.get("/jobs?offset=100000").json()["jobs"] == []
     wanted = [job["jobID"] for job in listed(stack, "processID=echo&status=successful")]
     seen, url, pages = [], f"{stack.url}/jobs?limit=2&processID=echo&status=successful", 0

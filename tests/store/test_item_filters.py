@@ -65,6 +65,8 @@ def test_fields_are_the_properties_of_a_row() -> None:
         ("2025-07-01/", date(2025, 7, 1), date.max),
         ("../2025-07-01", date.min, date(2025, 7, 1)),
         ("/2025-07-01", date.min, date(2025, 7, 1)),
+        ("2025-07-01T/..", date(2025, 7, 1), date.max),  # of GDAL 3.6
+        ("2025-07-01T/2025-07-02T", date(2025, 7, 1), date(2025, 7, 2)),
     ],
 )
 def test_datetime_means_days(text: str, start: date, end: date) -> None:

@@ -31,6 +31,8 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
     "/schedules": ("dataset",),
     "/problems": ("state",),
 }
+# parameters that may be repeated
+_SEVERAL: Mapping[str, tuple[str, ...]] = {"/jobs": ("status", "type", "processID")}
 _TRUE_OR_FALSE = ("true", "false", "t", "f", "yes", "no", "on", "off", "1", "0")
 _ITEM_FORMATS = ("json", "html", "jsonld")
 
@@ -39,6 +41,7 @@ def refuse_unknown(path: str, request: APIRequest) -> None:
     """Raise QueryError for a parameter that the path does not take; pages have more, of their forms."""
     if path in TAKEN and request.format != "html":
         _refuse_others(TAKEN[path], request)
+        _refuse_repeated(_SEVERAL.get(path, ()), request)
 
 
 def check_item_names(api: API, request: APIRequest, collection_id: str) -> None:
@@ -50,6 +53,7 @@ def check_item_names(api: API, request: APIRequest, collection_id: str) -> None:
     if request.format not in (None, *formats):
         raise _not_allowed("f", request.format, ", ".join(formats))
     _refuse_others((*_OF_ITEMS, *FIELDS), request)
+    _refuse_repeated((), request)
 
 
 def check_item_values(api: API, request: APIRequest, collection_id: str) -> None:
@@ -65,6 +69,8 @@ def check_item_values(api: API, request: APIRequest, collection_id: str) -> None
             wrong = [field for field in text.split(",") if field.lstrip(marks) not in FIELDS]
             if wrong:
                 raise _not_allowed(name, wrong[0], ", ".join(FIELDS))
+    if not request.data and given.get("filter-lang", "cql2-text") != "cql2-text":
+        raise _not_allowed("filter-lang", given["filter-lang"], "cql2-text; cql2-json in a body")
     if given.get("resulttype", "results") not in ("results", "hits"):
         raise _not_allowed("resulttype", given["resulttype"], "results, hits")
     if given.get("skipGeometry", "true").lower() not in _TRUE_OR_FALSE:
@@ -76,6 +82,14 @@ def _refuse_others(taken: tuple[str, ...], request: APIRequest) -> None:
     for name, _ in pairs(request.params):
         if name not in known:
             raise QueryError(f"unknown parameter {shown(name)}; allowed: {', '.join(known)}{nearest(name, known)}")
+
+
+def _refuse_repeated(several: tuple[str, ...], request: APIRequest) -> None:
+    """Raise QueryError for one with two values, of which the first alone would count, unless it is in `several`."""
+    first: dict[str, str] = {}
+    for name, text in pairs(request.params):
+        if first.setdefault(name, text) != text and name not in several:
+            raise QueryError(f"{name}: is given twice, as {shown(first[name])} and {shown(text)}; allowed: one value")
 
 
 def _check_bbox(text: str) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError
+from eo_pygeoapi.errors import RETRY_AFTER_SECONDS, EoError, ProblemsError
 from eo_pygeoapi.jobs.executions import JobFailedError
 from eo_pygeoapi.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"
 OGC_TYPES = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+MOST_MISTAKES = 50  # that an answer names
 OWN_TYPES = "urn:eo-pygeoapi:error:"
 
 # codes that have a type of OGC's; every other one has a type of our own
@@ -63,7 +64,10 @@ def problem_of(error: EoError, secrets: Iterable[str] = ()) -> Answer:
     status, code = int(error.status), error.code
     if isinstance(error, JobFailedError):
         status, code = error.failed_status, error.failed_code
-    return problem(status, code, redact(str(error), secrets))
+    said = str(error)
+    if isinstance(error, ProblemsError) and (more := len(error.problems) - MOST_MISTAKES) > 0:
+        said = "; ".join([*error.problems[:MOST_MISTAKES], f"{more} more mistakes"])
+    return problem(status, code, redact(said, secrets))
 
 
 def problem_of_pygeoapi(status: int, body: object, secrets: Iterable[str] = ()) -> Answer:
