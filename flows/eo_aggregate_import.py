@@ -198,6 +198,7 @@ class Run:
             connection_of(dataset.dhis2.connection),
             turn=partial(turns.turn, self.folder.job_id, dataset.dhis2.connection),
             report=report,
+            wait=report.wait,
             per_minute=number_of(self._request, VALUES_PER_MINUTE),
         )
 

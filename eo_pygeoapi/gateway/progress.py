@@ -33,10 +33,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """Takes the progress of a step: a fraction between 0 and 1, or words on what the step waits for."""
+    """Takes the progress of a step: a fraction between 0 and 1, or words on what the step waits for.
+
+    `wait` takes words that stand until it is given an empty text, or the step goes on.
+    """
 
     fraction: Callable[[float], None]
     words: Callable[[str], None]
+    wait: Callable[[str], None]
 
     def __call__(self, fraction: float) -> None:
         """Report the fraction that is done."""
@@ -105,8 +109,11 @@ class RunProgress:
             if time.monotonic() - self._told_at >= SECONDS_BETWEEN_UPDATES:
                 self._tell(begin, f"{words}: {more}")
 
+        def wait(more: str) -> None:
+            self._tell(self._percent, f"{words}: {more}" if more else words)
+
         try:
-            yield Report(report, say)
+            yield Report(report, say, wait)
         except BaseException as error:
             if isinstance(error, EoError):
                 _log.error("%s", error)

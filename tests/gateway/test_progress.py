@@ -77,3 +77,14 @@ def test_a_run_that_fails_says_which_step_has_failed_and_goes_on_from_there(pref
 def test_a_run_that_has_said_nothing_of_steps_has_none(prefect: SyncPrefectClient) -> None:
     run = attempt(prefect, lambda progress: progress.at(5, "loads"))
     assert said(prefect, run.id) == Progress(5, "loads")
+
+
+@pytest.mark.parametrize(("at_last", "words"), [("DHIS2 is away", ": DHIS2 is away"), ("", "")])
+def test_what_a_step_waits_for_is_said_until_it_has_come(prefect: SyncPrefectClient, at_last: str, words: str) -> None:
+    def waits(progress: RunProgress) -> None:
+        with progress.step("import_to_dhis2") as report:
+            report.wait("DHIS2 is away")
+            report.wait(at_last)
+
+    run = attempt(prefect, waits)
+    assert said(prefect, run.id).step == f"import_to_dhis2 (step 6 of 7){words}"

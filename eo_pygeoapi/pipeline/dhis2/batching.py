@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from eo_pygeoapi.pipeline.dhis2.writing import Writing
 PAUSES = (2.0, 5.0, 15.0, 45.0)  # seconds before a batch is tried again
 
 Report = Callable[[float], None]  # takes the fraction of the values that is done
+Wait = Callable[[str], None]  # takes words on what is waited for, empty when it has come
 # waits for the turn among the jobs that write to one data element (its UID), and gives it back
 Turn = Callable[[str], AbstractContextManager[object]]
 Done = tuple[BatchResult, list[Row]]  # what came of a batch, and each of its values beside what DHIS2 held
@@ -55,17 +57,30 @@ def _end(ahead: Sequence[OfPeriod], size: int, one_period: bool) -> int:
     return next(n for n, value in enumerate(ahead) if value.period == ahead[size].period) or size
 
 
-def again[T](action: Callable[[], T], pauses: Sequence[float]) -> T:
-    """Return the result of the action; after a transient error, retry it after each of the pauses."""
+def again[T](action: Callable[[], T], pauses: Sequence[float], wait: Wait = lambda _words: None) -> T:
+    """Return the result of the action; after a transient error, retry it after each of the pauses.
+
+    `wait` is told what is waited for, and an empty text when that has come.
+    """
+    since = ""
     for pause in pauses:
         try:
-            return action()
+            result = action()
+            if since:
+                wait("")
+            return result
         except Dhis2Error as error:
             if not error.transient:
                 raise
             logger.warning("%s; trying again in %g s", error, pause)
+            now = datetime.now(UTC)
+            since = since or f"{now:%H:%M}"
+            wait(f"DHIS2 has not answered since {since} UTC; asked again at {now + timedelta(seconds=pause):%H:%M:%S}")
             time.sleep(pause)
-    return action()
+    result = action()
+    if since:
+        wait("")
+    return result
 
 
 def in_batches[V: OfPeriod](

@@ -15,10 +15,10 @@ from typing import Any
 from dhis2_client import DHIS2Client
 from dhis2_client.errors import DHIS2HTTPError
 
-from eo_pygeoapi.errors import Dhis2Error
+from eo_pygeoapi.errors import Dhis2Error, Dhis2UnavailableError
 from eo_pygeoapi.pipeline.dhis2.addresses import COMMA, addressable
 from eo_pygeoapi.pipeline.dhis2.connection import open_client, secrets_of
-from eo_pygeoapi.pipeline.dhis2.errors import translating
+from eo_pygeoapi.pipeline.dhis2.errors import LoginPageError, translating
 from eo_pygeoapi.pipeline.dhis2.import_report import import_report, messages
 from eo_pygeoapi.redaction import redact, without_known
 from eo_pygeoapi.settings import Dhis2Connection
@@ -72,14 +72,15 @@ class Dhis2:
         self.by_token = by_token
         self._client = client
         self._secrets = secrets
+        self._has_answered = False  # what is refused from then on is not for the credentials
 
     def system_info(self) -> dict[str, Any]:
         """Return the server's description of itself: `version`, `calendar` and more."""
-        return self._get("/api/system/info")
+        return self._get("/api/system/info", needed="version")
 
     def period_types(self) -> list[str]:
         """Return the names of the period types that this version has (`WeeklyWednesday`)."""
-        return [str(found["name"]) for found in self._get("/api/periodTypes", {"fields": "name"})["periodTypes"]]
+        return [str(found["name"]) for found in self._list("periodTypes", {"fields": "name"})]
 
     def found(
         self, collection: str, identifiers: Sequence[str], fields: str, by: str = "id", *, as_is: bool = False
@@ -100,8 +101,7 @@ class Dhis2:
     def matching(self, collection: str, condition: str, fields: str, *, as_is: bool = False) -> list[Any]:
         """Return the objects of a collection that match DHIS2's filter, with these fields."""
         params = {"filter": condition, "fields": fields, "paging": "false"}
-        found: list[Any] = self._get(f"/api/{collection}", params, as_is=as_is).get(collection, [])
-        return found
+        return self._list(collection, params, as_is=as_is)
 
     def import_metadata(self, objects: Mapping[str, Sequence[Mapping[str, Any]]], *, only_check: bool) -> list[str]:
         """Make or change all of these objects, by collection, or none of them; returns what DHIS2 has against it.
@@ -120,7 +120,7 @@ class Dhis2:
 
     def me(self) -> dict[str, Any]:
         """Return our user, with the members of USER_FIELDS."""
-        return self._get("/api/me", {"fields": USER_FIELDS})
+        return self._get("/api/me", {"fields": USER_FIELDS}, needed="username")
 
     def tokens(self) -> list[Any]:
         """Return the personal access tokens of who is logged in: `expire`, in milliseconds since 1970, and `createdBy`.
@@ -128,13 +128,11 @@ class Dhis2:
         DHIS2 does not say which of them is used here.
         """
         params = {"fields": "id,expire,createdBy[username]", "paging": "false"}
-        found: list[Any] = self._get("/api/apiToken", params).get("apiToken", [])
-        return found
+        return self._list("apiToken", params)
 
     def levels(self) -> dict[int, str]:
         """Return the names of the organisation unit levels, by level."""
-        answer = self._get("/api/organisationUnitLevels", {"fields": "level,name", "paging": "false"})
-        found = answer.get("organisationUnitLevels", [])
+        found = self._list("organisationUnitLevels", {"fields": "level,name", "paging": "false"})
         return {entry["level"]: entry.get("name", "") for entry in sorted(found, key=lambda entry: entry["level"])}
 
     def org_units(
@@ -157,7 +155,7 @@ class Dhis2:
         units: list[dict[str, Any]] = []
         for some in wanted:
             params = {"filter": filters + some, "fields": fields, "paging": "false"}
-            units += self._get("/api/organisationUnits", params).get("organisationUnits", [])
+            units += self._list("organisationUnits", params)
         # DHIS2 finds the parent itself too: its path holds its own UID
         return [unit for unit in units if unit["id"] != parent] if parent else units
 
@@ -279,7 +277,7 @@ class Dhis2:
         asked = f"POST {path}"
         if report := report_in(self._ask(asked, post)):
             return report
-        raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} without an {kind}")
+        raise self._no_answer(asked, f"without an {kind}")
 
     def _data_values(self, params: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer as it is, or None if nothing that the request names exists."""
@@ -296,24 +294,45 @@ class Dhis2:
         answer = self._ask(f"GET {path}", get, as_is=True)
         return None if answer is None else self._object(answer, f"GET {path}")
 
-    def _get(self, path: str, params: dict[str, Any] | None = None, *, as_is: bool = False) -> dict[str, Any]:
+    def _list(self, collection: str, params: dict[str, Any], *, as_is: bool = False) -> list[Any]:
+        """Return the objects of a collection, which may be none; an answer that does not say so is no answer."""
+        found = self._get(f"/api/{collection}", params, as_is=as_is, needed=collection)[collection]
+        if isinstance(found, list):
+            return found
+        raise self._no_answer(f"GET /api/{collection}", f"with a {type(found).__name__} of {collection}, no list")
+
+    def _get(
+        self, path: str, params: dict[str, Any] | None = None, *, as_is: bool = False, needed: str
+    ) -> dict[str, Any]:
+        """Return an object; Dhis2UnavailableError where it lacks the member `needed`, which DHIS2 always has."""
         asked = f"GET {path}"
-        return self._object(self._ask(asked, lambda: self._client.get(path, params=params), as_is=as_is), asked)
+        found = self._object(self._ask(asked, lambda: self._client.get(path, params=params), as_is=as_is), asked)
+        if needed in found:
+            return found
+        raise self._no_answer(asked, f"without {needed!r}")
 
     def _ask(self, asked: str, ask: Callable[[], Any], *, as_is: bool = False) -> Any:
         """Return the server's answer without our secrets, which it or a proxy may repeat; raises only our errors."""
         with translating(self._client.base_url, asked, self._secrets):
             try:
                 answer = ask()
+                self._has_answered = True
                 return answer if as_is else without_known(answer, self._secrets, but=IDENTIFIERS)
             except DHIS2HTTPError as error:
                 payload = without_known(error.payload, self._secrets)
                 raise DHIS2HTTPError(error.status_code, error.path, payload) from None
+            except LoginPageError as error:
+                if not self._has_answered:
+                    raise
+                raise self._no_answer(asked, "with a redirect to its login page, though it had let us in") from error
 
     def _object(self, answer: Any, asked: str) -> dict[str, Any]:
         if isinstance(answer, dict):
             return answer
-        raise Dhis2Error(f"DHIS2 at {self._client.base_url} answered {asked} with a {type(answer).__name__}, no object")
+        raise self._no_answer(asked, f"with a {type(answer).__name__}, no object")
+
+    def _no_answer(self, asked: str, how: str) -> Dhis2UnavailableError:
+        return Dhis2UnavailableError(f"DHIS2 at {self._client.base_url} answered {asked} {how}; it may be starting")
 
 
 def _any_of(name: str, values: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 
 from eo_pygeoapi.contract.models import Difference, Rejected
 from eo_pygeoapi.pipeline.dhis2.batch_size import BatchSizes
-from eo_pygeoapi.pipeline.dhis2.batching import Done, again
+from eo_pygeoapi.pipeline.dhis2.batching import Done, Wait, again
 from eo_pygeoapi.pipeline.dhis2.data_values import Cell, DataValue, value_in
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.import_files import Row, rejected_rows
@@ -59,6 +59,7 @@ class ImportSteps:
     run: Writing
     sizes: BatchSizes
     pauses: Sequence[float]
+    wait: Wait
 
     def read(self, batch: Sequence[DataValue]) -> Read:
         """Compare a batch with what DHIS2 holds."""
@@ -76,13 +77,13 @@ class ImportSteps:
     def send(self, number: int, batch: Sequence[DataValue], read: Callable[[], Read]) -> Answered:
         """Send what differs, and note before and after it what is ours in DHIS2."""
         attempted = _attempted(self.run, number)
-        return again(lambda: self._send(number, read(), attempted), self.pauses)
+        return again(lambda: self._send(number, read(), attempted), self.pauses, self.wait)
 
     def check(self, answered: Answered) -> Done:
         """Read back what DHIS2 says it has taken; returns what came of the batch."""
         run, sent, not_taken = self.run, answered.sent, answered.not_taken
         taken = [one.ours for one in answered.to_send if one.ours.cell not in not_taken]
-        differences = [] if run.dry_run else again(partial(_read_back, run, taken), self.pauses)
+        differences = [] if run.dry_run else again(partial(_read_back, run, taken), self.pauses, self.wait)
         sent.reject(answered.read.refused)
         # a value that an earlier attempt has stored counts as what it was then, not as unchanged
         found = [was or one for one, was in _beside(answered.read, answered.attempted)]

@@ -14,15 +14,16 @@ from functools import partial
 from eo_pygeoapi.contract.models import Finding, ImportSummary
 from eo_pygeoapi.datasets.block import Dataset
 from eo_pygeoapi.pipeline.dhis2.batch_size import MOST, BatchSizes
-from eo_pygeoapi.pipeline.dhis2.batching import PAUSES, Done, Report, Turn, again, batches, in_batches
+from eo_pygeoapi.pipeline.dhis2.batching import PAUSES, Done, Report, Turn, Wait, again, batches, in_batches
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import DataValue
-from eo_pygeoapi.pipeline.dhis2.facts import Facts, read_facts
+from eo_pygeoapi.pipeline.dhis2.facts import Facts
 from eo_pygeoapi.pipeline.dhis2.import_batch import ImportSteps
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles
 from eo_pygeoapi.pipeline.dhis2.in_flight import in_flight
 from eo_pygeoapi.pipeline.dhis2.pace import Pace
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
+from eo_pygeoapi.pipeline.dhis2.readiness import read_sure_facts
 from eo_pygeoapi.pipeline.dhis2.skipped import not_set_up, why_skipped
 from eo_pygeoapi.pipeline.dhis2.summary import Tally, alike
 from eo_pygeoapi.pipeline.dhis2.token_expiry import token_expiry
@@ -44,11 +45,14 @@ def import_to_dhis2(
     batch_size: int = 0,
     pauses: Sequence[float] = PAUSES,
     per_minute: int = 0,
+    wait: Wait = lambda _words: None,
 ) -> ImportSummary:
     """Import the values of the payload in `files` that DHIS2 does not hold yet; with `dry_run` nothing is stored.
 
     With `per_minute` it sends no more values in a minute, together with other jobs that have a limit and write to the
     data element, and gives the turn back while it waits.
+
+    While DHIS2 does not answer, `wait` is told since when; and an empty text when it answers.
 
     A batch holds `batch_size` values at most, or with 0 as many as DHIS2 stores in some seconds.
 
@@ -61,7 +65,9 @@ def import_to_dhis2(
         return ImportSummary(status="SKIPPED", dry_run=dry_run, reason=skipped)
     assert connect
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, payload.target, payload.org_units, dataset.period_type), pauses)
+        facts = again(
+            lambda: read_sure_facts(dhis2, payload.target, payload.org_units, dataset.period_type), pauses, wait
+        )
         now = datetime.now(UTC)
         if token := token_expiry(dhis2, facts.user.username, now):
             note_token(files.folder.store, payload.target.connection, token, now)
@@ -81,16 +87,21 @@ def import_to_dhis2(
             run = Writing.of(dhis2, files, payload.target, dataset, facts, dry_run)
             if not dry_run:
                 files.note_user(facts.user.username)
-            tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count))
+            tally = _all_batches(run, pace, batch_size, pauses, lambda done: report(done / payload.count), wait)
     files.write_rows(tally.rows)
     return _summary(tally, facts, findings, dry_run, dataset)
 
 
 def _all_batches(
-    run: Writing, pace: Pace, batch_size: int, pauses: Sequence[float], report: Callable[[int], None]
+    run: Writing,
+    pace: Pace,
+    batch_size: int,
+    pauses: Sequence[float],
+    report: Callable[[int], None],
+    wait: Wait,
 ) -> Tally:
     sizes = BatchSizes(run.files.cuts(), fixed=batch_size, most=pace.batch(batch_size or MOST))
-    steps = ImportSteps(run, sizes, pauses)
+    steps = ImportSteps(run, sizes, pauses, wait)
 
     def alone(number: int, batch: Sequence[DataValue]) -> Done:
         def send() -> Done:

@@ -14,6 +14,7 @@ from eo_pygeoapi.pipeline.dhis2.client import Connect, Dhis2
 from eo_pygeoapi.pipeline.dhis2.differing import SentToCell, difference
 from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.identifiers import look_up
+from eo_pygeoapi.pipeline.dhis2.readiness import read_sure_facts
 from eo_pygeoapi.pipeline.dhis2.sent import SentValues
 from eo_pygeoapi.pipeline.dhis2.stored import StoredValues
 from eo_pygeoapi.pipeline.dhis2.writing import in_uids, ledger_name
@@ -60,7 +61,7 @@ def reconcile(
         for _, noted in ledger.of_periods(wanted):
             units |= {unit for unit, _ in noted}
             count += 1
-        facts = again(lambda: read_facts(dhis2, dataset.dhis2, sorted(units), dataset.period_type), pauses)
+        facts = again(lambda: read_sure_facts(dhis2, dataset.dhis2, sorted(units), dataset.period_type), pauses)
         target = in_uids(dataset.dhis2, facts)
         stored = StoredValues(dhis2, target, facts.default_combo(), dataset.period_type, facts.names)
         done = 0

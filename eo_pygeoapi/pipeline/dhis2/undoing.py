@@ -18,9 +18,9 @@ from eo_pygeoapi.pipeline.dhis2.batching import PAUSES, Done, Report, Turn, agai
 from eo_pygeoapi.pipeline.dhis2.changes import Change, Changes
 from eo_pygeoapi.pipeline.dhis2.client import Connect
 from eo_pygeoapi.pipeline.dhis2.data_values import Cell, Payload, as_row, value_in
-from eo_pygeoapi.pipeline.dhis2.facts import read_facts
 from eo_pygeoapi.pipeline.dhis2.import_files import ImportFiles, Row, rejected_rows
 from eo_pygeoapi.pipeline.dhis2.preflight import preflight, refusal
+from eo_pygeoapi.pipeline.dhis2.readiness import read_sure_facts
 from eo_pygeoapi.pipeline.dhis2.send import Sent
 from eo_pygeoapi.pipeline.dhis2.stored import Compared, Held, same_number
 from eo_pygeoapi.pipeline.dhis2.summary import SHOWN, BatchResult, Tally
@@ -52,7 +52,7 @@ def undo_in_dhis2(
     if not changes.count:
         return ImportSummary(status="SUCCESS", dry_run=dry_run, notes=["the job has changed nothing in DHIS2"])
     with connect() as dhis2:
-        facts = again(lambda: read_facts(dhis2, changes.target, changes.org_units, dataset.period_type), pauses)
+        facts = again(lambda: read_sure_facts(dhis2, changes.target, changes.org_units, dataset.period_type), pauses)
         payload = Payload(
             target=changes.target,
             count=changes.count,

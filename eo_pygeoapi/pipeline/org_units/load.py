@@ -20,6 +20,8 @@ from eo_pygeoapi.datasets.validate import Execution
 from eo_pygeoapi.errors import OrgUnitsError
 from eo_pygeoapi.json_types import JsonObject
 from eo_pygeoapi.pipeline.dhis2.client import UID, Connect, Dhis2
+from eo_pygeoapi.pipeline.dhis2.facts import User
+from eo_pygeoapi.pipeline.dhis2.readiness import refuse_not_ready
 from eo_pygeoapi.pipeline.grids.antimeridian import box_around
 from eo_pygeoapi.pipeline.grids.geometry import looks_swapped, usable_geometry
 from eo_pygeoapi.pipeline.org_units.geojson import Area, read_features, read_geojson
@@ -173,6 +175,8 @@ def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> 
     if inputs.org_unit_ids:
         ids = [id_ for id_ in dict.fromkeys(inputs.org_unit_ids) if UID.fullmatch(id_)]
         found = dhis2.org_units(ids=ids) if ids else []
+        if ids and not found:
+            refuse_not_ready(dhis2, User.of(dhis2.me()))
         _refuse_unknown(inputs.org_unit_ids, {unit["id"] for unit in found}, "DHIS2")
         return _areas(found)
     levels = inputs.org_unit_level or source.level
@@ -181,6 +185,8 @@ def _asked_of(dhis2: Dhis2, inputs: ImportInputs, source: OrgUnitsFromDhis2) -> 
         if uid and not UID.fullmatch(uid):
             raise OrgUnitsError(f"{name}: {uid!r} is no UID; allowed: a letter, then 10 letters or digits")
     found = dhis2.org_units(levels, parent, source.group)
+    if not found:
+        refuse_not_ready(dhis2, User.of(dhis2.me()))
     if not found and parent:
         _refuse_unknown([parent], {unit["id"] for unit in dhis2.org_units(ids=[parent])}, "DHIS2")
     if empty := sorted(set(levels) - {unit["level"] for unit in found}):

@@ -9,7 +9,8 @@ it was at the start).
 A rule has `path` (a shell pattern), may have `method`, `query` (a word of it), `skip` (so many requests pass first) and
 `times` (default: for ever), and one or more of
 
-- `status`, `body`, `contentType`: answer so instead; with `echo` the message says what headers came with the request;
+- `status`, `body`, `contentType`, `location`: answer so instead; with `echo` the message says what headers came with
+  the request;
 - `stall`: wait so many seconds before answering;
 - `drop`: close the connection without an answer;
 - `storeThenStall`: do what was asked, and wait so many seconds before saying so;
@@ -90,7 +91,8 @@ class Handler(BaseHTTPRequestHandler):
     def _fault(self, rule: Mapping[str, Any]) -> Answer:
         if rule.get("echo"):
             return Answer(rule["status"], {"message": f"bad request with headers {dict(self.headers)}"})
-        return Answer(rule["status"], rule.get("body", ""), rule.get("contentType", REFUSED))
+        headers = {"Location": rule["location"]} if "location" in rule else {}
+        return Answer(rule["status"], rule.get("body", ""), rule.get("contentType", REFUSED), **headers)
 
     def _answer(self, method: str, path: str, query: Mapping[str, list[str]], content: bytes, entry: Object) -> Answer:
         if len(self.requestline) + len(bytes(self.headers)) > LONGEST_HEAD:
