@@ -115,13 +115,18 @@ class Records:
             (self.folder / self._worker).unlink(missing_ok=True)
 
     def polled(self) -> None:
-        """Note that a worker has just polled for runs, and on which machine; health checks read this."""
-        (self.folder / POLLED).touch()
-        (self.folder / f"{POLLED}-{platform.node()}").touch()
+        """Note that a worker has just polled for runs, and on which machine; health checks read this.
+
+        Where nothing can be written they find no worker, and none could start a run.
+        """
+        with suppress(OSError):
+            (self.folder / POLLED).touch()
+            (self.folder / f"{POLLED}-{platform.node()}").touch()
 
     def answered(self) -> None:
         """Note that Prefect has answered a worker, so that runs could be started now."""
-        (self.folder / ANSWERED).touch()
+        with suppress(OSError):
+            (self.folder / ANSWERED).touch()
 
     def last_answered(self) -> float | None:
         """Return when a worker with this folder could last start runs (seconds since 1970); None if none ever could."""

@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +45,7 @@ AWAY = (httpx.HTTPError, PrefectHTTPStatusError)
 WATCH_SECONDS = 1.0
 JUST_NOW_SECONDS = 0.5  # a poll that was so recent need not be repeated
 FULL_SECONDS = 20.0
+UNWRITABLE_SECONDS = 5.0
 # time for the process of a run that has ended in Prefect; after it somebody else has ended the run, and we kill it
 LEAVE_SECONDS = 60.0
 HOOK_SECONDS = 120.0
@@ -189,13 +191,21 @@ class ImportWorker(ProcessWorker):
         except AWAY as error:
             _log.warning("run %s: Prefect cannot be asked whether it is wanted: %s", flow_run.id, error)
             return False
-        # written before taking the run, so that another worker finds it if we die just then
-        record = self.records.begin(flow_run.id, self.name)
+        try:
+            # written before taking the run, so that another worker finds it if we die just then
+            record = self.records.begin(flow_run.id, self.name)
+        except OSError as error:  # as of a full disk; the run waits until there is room
+            _log.warning("run %s waits, for %s cannot be written: %s", flow_run.id, self.records.folder, error)
+            await asyncio.sleep(UNWRITABLE_SECONDS)
+            return False
         if self.draining or not await take(self.client, flow_run.id, self.name):
             record.forget()
             return False
         # a run that dies before its process starts has done nothing: it always gets another attempt
-        self._starting[flow_run.id] = replace(record, taken=True, resume=max(1, self.settings.resume)).write()
+        record = replace(record, taken=True, resume=max(1, self.settings.resume))
+        with suppress(OSError):  # what was written before does, too: whoever finds it asks Prefect
+            record.write()
+        self._starting[flow_run.id] = record
         return True
 
     async def _submit_run_and_capture_errors(self, flow_run: FlowRun, task_status: Any = None) -> Any:

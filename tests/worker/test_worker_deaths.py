@@ -76,3 +76,18 @@ def test_a_run_whose_worker_is_killed_before_it_has_begun_begins_with_the_next(w
     work.worker(tmp_path / "data")
     assert work.ended(job, 60)["status"] == "successful"
     assert lines(said) == ["began", "ended"]
+
+
+def test_a_worker_that_cannot_write_takes_no_run_until_it_can(work: Farm, tmp_path: Path) -> None:
+    worker = work.worker(tmp_path / "data")
+    records, away, said = tmp_path / "data" / "runs", tmp_path / "away", tmp_path / "said"
+    records.rename(away)
+    records.write_text("in place of the folder, as a full disk or one that is read only")
+    job = work.submit("sleepy", path=str(said), seconds=0.1)
+    until(lambda: "cannot be written" in worker.text() or None, 30)
+    assert worker.process.poll() is None
+    assert work.job(job)["status"] == "accepted"
+    records.unlink()
+    away.rename(records)
+    assert work.ended(job, 60)["status"] == "successful"
+    assert lines(said) == ["began", "ended"]
