@@ -1,4 +1,4 @@
-"""The settings of Prefect in the environment of the worker and of its runs."""
+"""The settings of Prefect in the environment of the worker and of its runs, and where its zygotes listen."""
 
 import logging
 import sys
@@ -68,3 +68,8 @@ def one_authority(folder: Path) -> Path:
 def run_environment(environ: Mapping[str, str | None]) -> dict[str, str]:
     """Return the environment of a run, given that of the worker and its deployment."""
     return {**{name: value for name, value in environ.items() if value is not None}, **_IN_RUNS}
+
+
+def zygote_folder_prefix(worker: int) -> str:
+    """Return what the name of the temporary folder of a worker's zygotes begins with; a socket's path must be short."""
+    return f"eo-{worker}-"

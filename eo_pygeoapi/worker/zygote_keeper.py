@@ -10,6 +10,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
+from eo_pygeoapi.worker.environment import zygote_folder_prefix
 from eo_pygeoapi.worker.loaded_code import STALE
 from eo_pygeoapi.worker.zygote import READY
 from eo_pygeoapi.worker.zygote_process import ZygoteProcess
@@ -18,17 +19,12 @@ _log = logging.getLogger(__name__)
 SLOWEST_RESTART = 60.0
 
 
-def folder_prefix(worker: int) -> str:
-    """Return what the name of the temporary folder of a worker's zygotes begins with."""
-    return f"eo-zygote-{worker}-"
-
-
 class ZygoteKeeper:
     """Supervises one zygote with this environment; `address` is empty while none is ready."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}  # threads do not survive a fork
-        self._folder = Path(tempfile.mkdtemp(prefix=folder_prefix(os.getpid())))
+        self._folder = Path(tempfile.mkdtemp(prefix=zygote_folder_prefix(os.getpid())))
         self._first: ZygoteProcess | None = None
         self._process: ZygoteProcess | None = None
         self._started = 0

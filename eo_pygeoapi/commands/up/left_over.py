@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from eo_pygeoapi.worker.environment import zygote_folder_prefix
 from eo_pygeoapi.worker.processes import Process, end_politely
-from eo_pygeoapi.worker.zygote_keeper import folder_prefix
 
 SECONDS = 10.0
 
@@ -36,7 +36,7 @@ def remove_temporary(of_multiprocessing: str, pids: Iterable[int]) -> None:
     """
     found = [Path(of_multiprocessing)] if Path(of_multiprocessing).name.startswith("pymp-") else []
     for pid in pids:
-        found += Path(tempfile.gettempdir()).glob(f"{folder_prefix(pid)}*")
+        found += Path(tempfile.gettempdir()).glob(f"{zygote_folder_prefix(pid)}*")
     for folder in found:
         if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
             shutil.rmtree(folder, ignore_errors=True)

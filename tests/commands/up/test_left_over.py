@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eo_pygeoapi.commands.up.left_over import born, end_left_over, remove_temporary
-from eo_pygeoapi.worker.zygote_keeper import folder_prefix
+from eo_pygeoapi.worker.environment import zygote_folder_prefix
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
@@ -51,8 +51,10 @@ def test_what_is_gone_is_gone() -> None:
 
 def test_its_temporary_folders_are_removed_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    ours = [tmp_path / name for name in ("pymp-a", f"{folder_prefix(41)}a")]
-    others = [tmp_path / name for name in ("pymp-b", f"{folder_prefix(4)}a", f"{folder_prefix(42)}a", "data")]
+    ours = [tmp_path / name for name in ("pymp-a", f"{zygote_folder_prefix(41)}a")]
+    others = [
+        tmp_path / name for name in ("pymp-b", f"{zygote_folder_prefix(4)}a", f"{zygote_folder_prefix(42)}a", "data")
+    ]
     for folder in (*ours, *others):
         folder.mkdir()
         (folder / "1.sock").touch()

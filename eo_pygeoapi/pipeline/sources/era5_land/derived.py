@@ -1,7 +1,7 @@
 """The variables that are computed from those of ERA5-Land, hour by hour, before any mean: a mean of humidities is not
 the humidity of means.
 
-`formulas.py` computes them, most with ECMWF's libraries earthkit-meteo and thermofeel. ERA5-Land has no direct solar
+`formulas.py` computes them, with ECMWF's libraries earthkit-meteo and thermofeel. ERA5-Land has no direct solar
 radiation, so there is no UTCI, and the wet-bulb globe temperature is the approximation without radiation and wind.
 """
 

@@ -31,28 +31,6 @@ def wet_bulb_globe_temperature(temperature: Floats, dewpoint: Floats) -> Floats:
     return np.asarray(thermofeel.calculate_wbgt_simple(temperature, humidity))
 
 
-def heat_index(temperature: Floats, dewpoint: Floats) -> Floats:
-    """Return the heat index of the US National Weather Service in K.
-
-    Its simple formula is the mean of Steadman's and the temperature already, as the calculator of the service has it
-    (https://www.wpc.ncep.noaa.gov/html/heatindex.shtml). thermofeel averages that with the temperature once more before
-    it looks for 80 degF, and so has up to 1.2 K too little in humid air of 26 degC.
-    """
-    t, humidity = (
-        1.8 * (temperature - 273.15) + 32,
-        thermofeel.calculate_relative_humidity_percent(temperature, dewpoint),
-    )
-    simple = 0.5 * (t + 61.0 + 1.2 * (t - 68.0) + 0.094 * humidity)
-    of_products = np.array([[-42.379, 10.14333127, -5.481717e-2], [2.04901523, -0.22475541, 8.5282e-4],
-                            [-6.83783e-3, 1.22874e-3, -1.99e-6]])  # fmt: skip
-    full = np.polynomial.polynomial.polyval2d(t, humidity, of_products)
-    dry = (13 - humidity) / 4 * np.sqrt(np.maximum(17 - np.abs(t - 95), 0) / 17)
-    full = np.where((humidity < 13) & (t >= 80) & (t <= 112), full - dry, full)
-    full = np.where((humidity > 85) & (t >= 80) & (t <= 87), full + 0.02 * (humidity - 85) * (87 - t), full)
-    found = np.where(t <= 40, t, np.where(simple < 80, simple, full))
-    return np.asarray((found - 32) / 1.8 + 273.15)
-
-
 def vector(east: Floats, north: Floats) -> NDArray[np.complex128]:
     """Return a vector as a complex number, so that its mean is that of its components."""
     return east + 1j * north
@@ -64,7 +42,7 @@ FORMULAS: dict[str, Callable[..., NDArray[Any]]] = {
     "vapour_pressure_deficit": vapour_pressure_deficit,
     "10m_wind_speed": wind.speed,
     "10m_wind_direction": vector,
-    "heat_index": heat_index,
+    "heat_index": thermofeel.calculate_heat_index_adjusted,
     "humidex": thermofeel.calculate_humidex,
     "wet_bulb_globe_temperature": wet_bulb_globe_temperature,
 }
