@@ -45,6 +45,11 @@ class Facts:
     unit_count: int = 0  # of the last job for all units; 0 where there was none
     prefect_away: bool = False  # so that nothing is known of its jobs but what problems say
 
+    @property
+    def last_success(self) -> datetime | None:
+        """When the last job ended that succeeded; None where none did."""
+        return self.last_done.finished if self.last_done else None
+
 
 def newest(facts: Facts) -> PeriodSummary | None:
     """Return the newest period with values, of a feed for most of its units."""
@@ -194,7 +199,7 @@ def status(facts: Facts, today: date, problems: Sequence[str] = ()) -> DatasetSt
         "expected": expected(facts, today),
         "provider_until": facts.newest_day,
         "last_run": (shown := facts.shown_run or facts.last_run) and last_run(shown),
-        "last_success": facts.last_done and facts.last_done.finished,
+        "last_success": facts.last_success,
     }
     return DatasetStatus(
         id=dataset.id,

@@ -86,7 +86,7 @@ class Counting:
                     published_until=published.end if published else None,
                     imported_until=held.end if held else None,
                     late=freshness.is_late(facts, now.date()),
-                    last_success=facts.last_done.finished if facts.last_done else None,
+                    last_success=facts.last_success,
                     gaps=len(freshness.gaps(facts)),
                     active={status: count for (of, status), count in active.items() if of == id_},
                     totals=History(self.store, id_).totals(),

@@ -18,9 +18,8 @@ def make_used_sample(settings: Settings) -> None:
         datasets = inspect_datasets(read_config(settings.config), settings.config.absolute().parent).right.values()
         paths = [Path(dataset.resolve(path)) for dataset in datasets for path in dataset.options.local_paths()]
         if any(path.parent == folder for path in paths) and not (folder / "districts.geojson").exists():
-            from eo_pygeoapi.commands.up.sample import (
-                make_sample,  # NetCDF's library takes memory, which a worker keeps
-            )
+            # here, for NetCDF's library takes memory, which a worker keeps
+            from eo_pygeoapi.commands.up.sample import make_sample
 
             make_sample(folder)
     except (ConfigError, OSError) as error:

@@ -66,9 +66,7 @@ def again[T](action: Callable[[], T], pauses: Sequence[float], wait: Wait = lamb
     for pause in pauses:
         try:
             result = action()
-            if since:
-                wait("")
-            return result
+            break
         except Dhis2Error as error:
             if not error.transient:
                 raise
@@ -77,7 +75,8 @@ def again[T](action: Callable[[], T], pauses: Sequence[float], wait: Wait = lamb
             since = since or f"{now:%H:%M}"
             wait(f"DHIS2 has not answered since {since} UTC; asked again at {now + timedelta(seconds=pause):%H:%M:%S}")
             time.sleep(pause)
-    result = action()
+    else:
+        result = action()
     if since:
         wait("")
     return result

@@ -10,6 +10,9 @@ from eo_pygeoapi.errors import SourceError
 
 Number = int | float
 
+# ECMWF's, says whether values are of a moment or of the time that ends with their label
+STEP_TYPE = "GRIB_stepType"
+
 # ncdump and C put letters behind a number: -9999.f, -32767s, 255UB
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:[fFdDlLsSbBuU]{0,3})")
 _WORDS = {"nan": np.nan, "inf": np.inf, "infinity": np.inf, "-inf": -np.inf, "-infinity": -np.inf}

@@ -1,6 +1,7 @@
 """Read the longitudes and latitudes of a grid's columns and rows, in degrees, at the centres of cells."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,13 +72,18 @@ def rows_and_columns(dataset: RawDataset) -> dict[str, tuple[str, NDArray[Any], 
     for axis, standard in (("y", "latitude"), ("x", "longitude")):
         for name, data in dataset.variables.items():
             if data.ndim == 2 and data.dtype.kind in "iuf" and says_degrees(data, axis):
-                values = _decoded(data, data, str(name))
-                exact = 4 * float(np.finfo(values.dtype).eps) * float(np.fmax.reduce(np.abs(values), axis=None))
-                for along, across in ((0, 1), (1, 0)):
-                    line = np.take(values, 0, axis=across)
-                    same = np.abs(values - np.expand_dims(line, across)).max(initial=0) <= exact
-                    if same and line.size > 1 and (np.diff(line) != 0).all():
-                        attributes = {"standard_name": standard, "units": text(data.attrs, "units")}
-                        found[f"{standard} of {data.dims[along]}"] = (str(data.dims[along]), line, attributes)
-                        break
+                attributes = {"standard_name": standard, "units": text(data.attrs, "units")}
+                for along, line in _lines(_decoded(data, data, str(name))):
+                    found[f"{standard} of {data.dims[along]}"] = (str(data.dims[along]), line, attributes)
     return found
+
+
+def _lines(values: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.floating]]]:
+    """Yield the axis along which numbers in two dimensions change, and those there; nothing where both change them."""
+    exact = 4 * float(np.finfo(values.dtype).eps) * float(np.fmax.reduce(np.abs(values), axis=None))
+    for along, across in ((0, 1), (1, 0)):
+        line = np.take(values, 0, axis=across)
+        same = np.abs(values - np.expand_dims(line, across)).max(initial=0) <= exact
+        if same and line.size > 1 and (np.diff(line) != 0).all():
+            yield along, line
+            return

@@ -9,7 +9,7 @@ import xarray as xr
 from rasterio.errors import RasterioError
 
 from eo_pygeoapi.errors import SourceError, SourceUnavailableError
-from eo_pygeoapi.pipeline.formats.attributes import text
+from eo_pygeoapi.pipeline.formats.attributes import STEP_TYPE, text
 from eo_pygeoapi.pipeline.formats.axes import axes_of, refuse_others, two_dimensional
 from eo_pygeoapi.pipeline.formats.degrees import CURVED, degrees_of
 from eo_pygeoapi.pipeline.formats.drivers import driver_of
@@ -25,8 +25,6 @@ from eo_pygeoapi.pipeline.formats.whole import check_whole
 # attributes of a variable that describes a coordinate reference system
 _CRS = ("crs_wkt", "spatial_ref", "grid_mapping_name")
 _KEPT = ("units", "long_name", "standard_name")
-# ECMWF's, says whether values are of the time that ends with their label, where the time has no bounds
-_STEP_TYPE = "GRIB_stepType"
 _ONE_BAND = Bands()
 
 
@@ -117,8 +115,8 @@ def _array(found: Found, stored: Stored, unwritten: Unwritten | None, reading: R
     names = {axis.dimension: ours for ours, axis in axes.items()}
     attributes = {key: text(variable.attrs, key) for key in _KEPT if key in variable.attrs}
     bounds = text(dataset.variables[axes["time"].values].attrs, "bounds") if "time" in axes else ""
-    if _STEP_TYPE in variable.attrs and not bounds:
-        attributes[_STEP_TYPE] = text(variable.attrs, _STEP_TYPE)
+    if STEP_TYPE in variable.attrs and not bounds:
+        attributes[STEP_TYPE] = text(variable.attrs, STEP_TYPE)
     lazy = decoded(variable, stored, unwritten, names, reading)
     data = xr.Dataset({name: lazy}, coords=coordinates)[name].assign_attrs(attributes)
     grid_mapping = text(variable.attrs, "grid_mapping").partition(":")[0].strip()

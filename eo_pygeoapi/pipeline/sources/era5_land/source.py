@@ -19,6 +19,7 @@ from eo_pygeoapi.contract.intervals import days as days_in
 from eo_pygeoapi.contract.models import Interval, LeftOut
 from eo_pygeoapi.contract.periods import periods_in
 from eo_pygeoapi.datasets.block import Dataset
+from eo_pygeoapi.pipeline.formats.attributes import STEP_TYPE
 from eo_pygeoapi.pipeline.grids.axis import Box
 from eo_pygeoapi.pipeline.grids.grid import cut_to_box
 from eo_pygeoapi.pipeline.sources.assembly import assemble
@@ -113,7 +114,7 @@ class Era5LandSource:
         name = f"ERA5-Land {variable}"
         parts = [cut_to_box(part, request.bbox, name) for part in opened(files, name)]
         known = ERA5_LAND_VARIABLES.get(variable)
-        accumulated = known.accumulated if known else parts[0].attrs.get("GRIB_stepType") == "accum"
+        accumulated = known.accumulated if known else parts[0].attrs.get(STEP_TYPE) == "accum"
         if known and known.kind == "amount":
             parts = [part.assign_attrs(least=0.0) for part in parts]
         if _daily(request.dataset, request.interval):

@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
+from eo_pygeoapi.pipeline.formats.attributes import STEP_TYPE
 from eo_pygeoapi.pipeline.grids.frames import cell_size
 from eo_pygeoapi.pipeline.sources.era5_land.hours import amounts
 
-STEP_TYPE = "GRIB_stepType"
 # of the time since the label before; other values are those of a moment
 _OF_THE_TIME_BEFORE = ("accum", "avg", "max", "min")
 _CELL_OF_ERA5_LAND = 0.1  # degrees; ERA5's cells have 0.25
